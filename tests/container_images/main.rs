@@ -7,6 +7,9 @@
 mod containers;
 mod results;
 mod roots;
+mod configuration;
+mod mirrors;
+mod planning;
 mod refused;
 
 use std::path::Path;

@@ -87,7 +87,7 @@ pub use needs::{Addition, NeedsChange};
 pub use options::ChosenOptions;
 pub use publish::{Extent, PublishRequest, PublishStep, Published, Signing, key_failure};
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
-pub use registries::{Mirrors, Reach};
+pub use registries::{Mirrors, Reach, image_mirror_warnings};
 pub use session::{LockUse, Options, Session, evaluation_worker};
 pub use settings::{Overrides, PersonSettings, RegistrySettings, Settings, TrustSettings, span};
 pub use snapshot::{LookedAt, Touched};

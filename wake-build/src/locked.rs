@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wake_image::ImageError;
+use wake_image::{ImageError, ImageMirrors};
 use wake_model::lock::LockSource;
 use wake_model::{BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgName, PkgRequest};
 use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
@@ -259,6 +259,11 @@ impl<'a> LockedPkgs<'a> {
         namespace: Option<&Name>,
     ) -> Option<Arc<wake_registry::Registry>> {
         self.registries.of(namespace)
+    }
+
+    /// Where it is noted what is wrong with mirrors of images.
+    pub(crate) fn image_mirrors(&self) -> &Arc<ImageMirrors> {
+        self.registries.image_mirrors()
     }
 
     /// What counts what is fetched.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use wake_image::ImageMirrors;
 use wake_model::{Name, PkgName};
 use wake_registry::{Address, HeadDemand, HeadFault, Registry, RegistryError, Trust};
 use wake_steps::clock;
@@ -40,6 +41,8 @@ pub(crate) struct Registries {
     meter: OnceLock<Arc<Meter>>,
     /// A directory registry whose packages each of them has as well.
     stage: Option<PathBuf>,
+    /// What was wrong with mirrors of images.
+    image_mirrors: Arc<ImageMirrors>,
 }
 
 impl Registries {
@@ -52,7 +55,8 @@ impl Registries {
     ) -> Registries {
         let web = Web::new(route.clone());
         let (opened, meter) = (Mutex::default(), OnceLock::new());
-        Registries { settings, mirrors, reach, web, opened, meter, stage: None }
+        let image_mirrors = Arc::default();
+        Registries { settings, mirrors, reach, web, opened, meter, stage: None, image_mirrors }
     }
 
     /// The same, where each also has what lies in the directory registry `stage`: what is to be published to it.
@@ -121,6 +125,11 @@ impl Registries {
         self.web.route().at_once()
     }
 
+    /// Where it is noted what is wrong with mirrors of images.
+    pub(crate) fn image_mirrors(&self) -> &Arc<ImageMirrors> {
+        &self.image_mirrors
+    }
+
     /// What was wrong with mirrors: something else was asked instead.
     pub(crate) fn warnings(&self) -> Vec<Diagnostic> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +149,8 @@ impl Registries {
                 .map(|fault| told(registry, fault))
                 .collect::<Vec<_>>()
         };
-        opened.iter().flat_map(passed_over).collect()
+        let of_images = image_mirror_warnings(&self.image_mirrors);
+        opened.iter().flat_map(passed_over).chain(of_images).collect()
     }
 
     /// The registry that a person calls so.
@@ -314,4 +324,15 @@ fn class_of(error: &RegistryError) -> Class {
         | RegistryError::Store(_) => Class::Environment,
         RegistryError::Cancelled => Class::Interrupted,
     }
+}
+
+/// What a person is told of what was wrong with mirrors of images.
+pub fn image_mirror_warnings(mirrors: &ImageMirrors) -> Vec<Diagnostic> {
+    let told = |(mirror, problem): (String, String)| {
+        let message = format!("the mirror `{mirror}` of images was passed over");
+        Diagnostic { level: Level::Warning, ..Diagnostic::error(Class::Network, message) }
+            .note(problem)
+            .help("`[mirrors]` in your `config.toml` or in `wake.toml` names it")
+    };
+    mirrors.passed_over().into_iter().map(told).collect()
 }

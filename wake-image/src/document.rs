@@ -95,6 +95,28 @@ pub struct Runtime {
     pub labels: BTreeMap<String, String>,
 }
 
+impl Runtime {
+    /// The variables, each with the last value that it is given; a line without `=` sets an empty one.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let split = |line: &String| match line.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (line.clone(), String::new()),
+        };
+        self.env.iter().map(split).filter(|(name, _)| !name.is_empty()).collect()
+    }
+
+    /// What is run with these arguments, as engines put it together: the entry point, then the arguments, or else `cmd`.
+    pub fn command(&self, args: &[String]) -> Vec<String> {
+        let rest = if args.is_empty() { &self.cmd } else { args };
+        [self.entrypoint.as_slice(), rest].concat()
+    }
+
+    /// The working directory, from `/`.
+    pub fn workdir(&self) -> &str {
+        if self.working_dir.is_empty() { "/" } else { &self.working_dir }
+    }
+}
+
 /// The layers of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RootLayers {
@@ -263,6 +285,24 @@ mod tests {
             Config::parse(text.as_bytes(), 2).unwrap_err().to_string(),
             "its manifest has 2 layers, and its configuration 1"
         );
+    }
+
+    #[test]
+    fn an_image_is_run_as_engines_run_it() {
+        let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let runtime = Runtime {
+            entrypoint: text(&["/bin/tool", "-v"]),
+            cmd: text(&["serve"]),
+            env: text(&["A=1", "B", "A=2=3", "=x"]),
+            ..Runtime::default()
+        };
+        assert_eq!(runtime.command(&[]), ["/bin/tool", "-v", "serve"]);
+        assert_eq!(runtime.command(&text(&["x"])), ["/bin/tool", "-v", "x"]);
+        let variables = BTreeMap::from([("A", "2=3"), ("B", "")]);
+        let came = runtime.variables();
+        let came: BTreeMap<_, _> = came.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(came, variables);
+        assert_eq!(runtime.workdir(), "/");
     }
 
     #[test]

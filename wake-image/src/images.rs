@@ -1,23 +1,21 @@
 //! An image, had from wherever it is.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use wake_model::BlobDigest;
-use wake_registry::Repository;
+use wake_store::Store;
 use wake_store::ware::{Meter, Web};
-use wake_store::{Scratch, Store};
 
 use crate::digest::ImageDigest;
-use crate::document::{Config, Descriptor, Document, DocumentError, LARGEST, Manifest};
+use crate::document::{Config, Descriptor, Document, DocumentError, LARGEST, Manifest, Runtime};
 use crate::error::ImageError;
 use crate::kept::Kept;
-use crate::local::Local;
+use crate::place::{ImageMirrors, Opener, Place};
 use crate::platform::Platform;
 use crate::reference::ImageReference;
-use crate::source::Source;
 
 /// Layers that are fetched at once, at most.
 const AT_ONCE: usize = 4;
@@ -28,6 +26,7 @@ pub struct Images<'s> {
     pub(crate) store: &'s Store,
     web: Web,
     pub(crate) meter: &'s Meter,
+    mirrors: Arc<ImageMirrors>,
 }
 
 /// An image for one platform: its manifest and its configuration. Its layers may be elsewhere still.
@@ -48,17 +47,31 @@ pub struct Image {
     place: Place,
 }
 
-/// Where what is not in the store yet can be had; opened when something is.
-#[derive(Debug)]
-struct Place {
-    reference: ImageReference,
-    opened: OnceLock<(Source, Option<Scratch>)>,
+/// How an image is run, of which only that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunConfig {
+    /// The digest of its manifest.
+    pub digest: ImageDigest,
+    /// For which machines it is.
+    pub platform: Platform,
+    /// Its program, arguments, variables, working directory and user.
+    pub runtime: Runtime,
 }
 
 impl<'s> Images<'s> {
     /// Images as `store` keeps them, asked for by `web`; `meter` counts what is read, and may stop it.
     pub fn new(store: &'s Store, web: Web, meter: &'s Meter) -> Images<'s> {
-        Images { store, web, meter }
+        Images { store, web, meter, mirrors: Arc::default() }
+    }
+
+    /// The same, which notes in `mirrors` what is wrong with mirrors, and asks nothing of those that are down.
+    pub fn noting(self, mirrors: &Arc<ImageMirrors>) -> Images<'s> {
+        Images { mirrors: mirrors.clone(), ..self }
+    }
+
+    /// What was wrong with mirrors.
+    pub fn mirrors(&self) -> &ImageMirrors {
+        &self.mirrors
     }
 
     /// How other machines are asked.
@@ -110,14 +123,27 @@ impl<'s> Images<'s> {
         Ok(Image { name, digest, manifest, config, manifest_bytes: bytes, config_bytes, place })
     }
 
+    /// How an image is run, and which one that is: of all that belongs to it, only its manifest and its configuration are fetched.
+    pub fn run_config(
+        &self,
+        reference: &ImageReference,
+        platform: &Platform,
+    ) -> Result<RunConfig, ImageError> {
+        let digest = self.resolve(reference)?;
+        let image = self.get(reference, &digest, platform)?;
+        let Config { platform, config, .. } = image.config;
+        Ok(RunConfig { digest: image.digest, platform, runtime: config })
+    }
+
     /// Has the store have every layer of an image, several fetched at once.
     pub fn bring(&self, image: &Image) -> Result<(), ImageError> {
         let kept = Kept::new(self.store);
         let missing: Vec<&Descriptor> =
             image.manifest.layers.iter().filter(|layer| !kept.has(&layer.digest)).collect();
         let fetch = |layer: &Descriptor| {
-            let mut source = self.opened(&image.place)?.bytes(&image.name, layer, self.meter)?;
-            kept.put(&image.name, layer, &mut source)
+            image.place.ask(self.opener(), |source| {
+                kept.put(&image.name, layer, &mut source.bytes(&image.name, layer, self.meter)?)
+            })
         };
         let next = AtomicUsize::new(0);
         let work = || {
@@ -172,18 +198,18 @@ impl<'s> Images<'s> {
             return Ok(bytes);
         }
         let bytes = self.document(place, Some(digest))?;
-        self.keep_small(&place.reference.to_string(), &bytes)?;
+        self.keep_small(&place.reference().to_string(), &bytes)?;
         Ok(bytes)
     }
 
     fn document(&self, place: &Place, digest: Option<&ImageDigest>) -> Result<Vec<u8>, ImageError> {
-        let name = match (&place.reference, digest) {
+        let name = match (place.reference(), digest) {
             (_, Some(_)) => None,
             (ImageReference::Registry { tag, .. }, None) => tag.as_deref(),
             (ImageReference::Local { name, .. }, None) => name.as_deref(),
         };
-        let source = self.opened(place)?;
-        source.document(&place.reference.to_string(), name, digest, self.meter)
+        let image = place.reference().to_string();
+        place.ask(self.opener(), |source| source.document(&image, name, digest, self.meter))
     }
 
     fn small(&self, place: &Place, of: &Descriptor) -> Result<Vec<u8>, ImageError> {
@@ -191,13 +217,14 @@ impl<'s> Images<'s> {
         if let Some(bytes) = kept.bytes(&of.digest) {
             return Ok(bytes);
         }
-        let image = place.reference.to_string();
+        let image = place.reference().to_string();
         if of.size > LARGEST {
             let (digest, asked) = (of.digest, LARGEST);
             return Err(ImageError::Size { image, digest, asked, came: of.size });
         }
-        let mut source = self.opened(place)?.bytes(&image, of, self.meter)?;
-        kept.put(&image, of, &mut source)?;
+        place.ask(self.opener(), |source| {
+            kept.put(&image, of, &mut source.bytes(&image, of, self.meter)?)
+        })?;
         kept.bytes(&of.digest).ok_or(ImageError::Missing { image, digest: of.digest })
     }
 
@@ -207,33 +234,8 @@ impl<'s> Images<'s> {
         Ok(of.digest)
     }
 
-    fn opened<'p>(&self, place: &'p Place) -> Result<&'p Source, ImageError> {
-        if let Some((source, _)) = place.opened.get() {
-            return Ok(source);
-        }
-        let opened = match &place.reference {
-            ImageReference::Registry { host, repository, .. } => {
-                if self.web.route().offline {
-                    return Err(ImageError::Offline { image: place.reference.to_string() });
-                }
-                {
-                    let repository = Repository::new(host, repository, self.web.clone())?;
-                    (Source::Remote(Box::new(repository)), None)
-                }
-            }
-            ImageReference::Local { form, path, .. } => {
-                let scratch = self.store.scratch()?;
-                let local = Local::open(*form, path, scratch.path(), self.meter)?;
-                (Source::Local(local), Some(scratch))
-            }
-        };
-        Ok(&place.opened.get_or_init(|| opened).0)
-    }
-}
-
-impl Place {
-    fn new(reference: &ImageReference) -> Place {
-        Place { reference: reference.clone(), opened: OnceLock::new() }
+    fn opener(&self) -> Opener<'_> {
+        Opener { store: self.store, web: &self.web, meter: self.meter, mirrors: &self.mirrors }
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `error` | what can be wrong with an image |
 //! | `kept` | bytes of images that the store has |
 //! | `local`, `source` | images as they lie in a layout, an archive or a registry |
+//! | `place` | everywhere that an image may be, mirrors first |
 //! | `images` | an image, had from wherever it is |
 //! | `root` | the file system that an image's layers make |
 //! | `composition`, `compose` | an image that is put together of files |
@@ -26,6 +27,7 @@ mod error;
 mod kept;
 mod local;
 mod source;
+mod place;
 mod images;
 mod root;
 mod composition;
@@ -37,6 +39,7 @@ pub use composition::{Composition, PlacedFiles};
 pub use digest::{ImageDigest, ParseImageDigestError};
 pub use document::{Config, Descriptor, DocumentError, Manifest, Runtime};
 pub use error::ImageError;
-pub use images::{Image, Images};
+pub use images::{Image, Images, RunConfig};
+pub use place::ImageMirrors;
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ImageReference, LocalForm, ParseReferenceError};

@@ -66,6 +66,12 @@ pub enum StepError {
     /// What its root file system is to be is no directory.
     #[error("its root file system is no directory")]
     RootNoDirectory,
+    /// Its root file system is not here, and was not to be fetched.
+    #[error("{of} is not here")]
+    Absent {
+        /// What it would be fetched from.
+        of: String,
+    },
     /// An output could not be packed.
     #[error("output `{path}`: {source}")]
     Output {
@@ -158,6 +164,7 @@ impl StepError {
             StepError::NoProgram { .. } => of(Class::Action)
                 .help("`rootfs` must have it: with wake.HOST, the machine does; `env={ PATH: ... }` says where to look"),
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
+            StepError::Absent { .. } => of(Class::Network).help("a build fetches it"),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
             StepError::Image(_) => of(Class::Environment),

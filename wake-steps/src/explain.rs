@@ -10,7 +10,7 @@ use wake_model::{ActionDigest, RelPath, TreeDigest};
 use crate::cancel::Cancel;
 use crate::claims::look_up;
 use crate::diagnostic::Failure;
-use crate::error::store_failure;
+use crate::error::{StepError, store_failure};
 use crate::history::History;
 use crate::hosts::{self, HostChange};
 use crate::machine::Machine;
@@ -57,7 +57,7 @@ pub enum PlannedState {
     Hit,
     /// It would run.
     Run,
-    /// Something that it needs would run: if that yields what it did before, this is a hit.
+    /// Something that it needs would run, or be fetched: if that yields what it did before, this is a hit.
     Unknown,
 }
 
@@ -123,9 +123,16 @@ impl<'a> Outlook<'a> {
 
     /// The action of a step whose needs are all remembered.
     pub fn pin(&self, step: StepId) -> Result<PinnedAction, Failure> {
+        self.pinned(step).map_err(|error| self.failed(step, &error))
+    }
+
+    fn pinned(&self, step: StepId) -> Result<PinnedAction, StepError> {
         let ground = StepContext { results: self.results, wares: &self.wares, tell: &|_| {} };
         pinned(self.steps, step, &ground, self.machine)
-            .map_err(|error| error.diagnostic(self.steps.label(step), self.machine.store()).into())
+    }
+
+    fn failed(&self, step: StepId, error: &StepError) -> Failure {
+        error.diagnostic(self.steps.label(step), self.machine.store()).into()
     }
 
     /// What would become of a step; those that it needs must have been asked before.
@@ -152,7 +159,13 @@ impl<'a> Outlook<'a> {
         &self,
         step: StepId,
     ) -> Result<(PlannedState, String, Option<ActionDigest>), Failure> {
-        let pinned = self.pin(step)?;
+        let pinned = match self.pinned(step) {
+            Ok(pinned) => pinned,
+            Err(StepError::Absent { of }) => {
+                return Ok((PlannedState::Unknown, format!("waits for {of}"), None));
+            }
+            Err(error) => return Err(self.failed(step, &error)),
+        };
         let (bytes, key) = pinned.action.encode_with_digest();
         if !pinned.is_hermetic() {
             return Ok((PlannedState::Run, Reason::NotRemembered.to_string(), Some(key)));
@@ -194,7 +207,13 @@ impl<'a> Outlook<'a> {
         let Some(past) = self.history.get(self.steps.past_name(step)) else {
             return nothing(format!("{label}: {}", Reason::New));
         };
-        let pinned = self.pin(step)?;
+        let pinned = match self.pinned(step) {
+            Ok(pinned) => pinned,
+            Err(StepError::Absent { of }) => {
+                return nothing(format!("{label} would be looked at after {of} has been fetched"));
+            }
+            Err(error) => return Err(self.failed(step, &error)),
+        };
         let key = pinned.action.digest();
         let (old_key, tense) = match past.last == key {
             true if past.before == past.last => {

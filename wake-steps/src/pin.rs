@@ -211,6 +211,7 @@ impl StepContext<'_> {
                 let name = host.to_string_lossy().into_owned();
                 (RootFs::Mount { host: name, access: *access }, InputPlace::At(host.clone()))
             }
+            Root::Absent { of } => return Err(StepError::Absent { of: of.clone() }),
         })
     }
 

@@ -99,6 +99,11 @@ pub enum Root {
         /// What the command may do with it.
         access: MountAccess,
     },
+    /// A tree that is not here, and that is not fetched where steps are only looked at. No step with one can be pinned.
+    Absent {
+        /// What it would be fetched from.
+        of: String,
+    },
 }
 
 /// A ware, and where it may be.

@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::target::TargetPattern;
 
 /// The version of what is kept of a revision.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The forecasts of the modules that targets mean, by their labels.
 ///

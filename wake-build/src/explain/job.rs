@@ -57,9 +57,9 @@ impl Session {
     /// The job that has this key, among all modules of the workspace as it is now; none if none has.
     pub fn job_with_key(&self, key: &ActionDigest) -> Result<Option<StepJob>, Failure> {
         self.with_plan(&["//...".into()], None, |view| {
-            view.outlook.plan()?;
+            let known = view.known()?;
             for &node in &view.plan.order {
-                if view.waits_for(node).is_none() && view.pin(node)?.action.digest() == *key {
+                if known.contains(&node) && view.pin(node)?.action.digest() == *key {
                     return self.job_at(view, node).map(Some);
                 }
             }
@@ -77,10 +77,10 @@ impl Session {
         take: &mut dyn FnMut(StepJob),
     ) -> Result<Explained<usize>, Failure> {
         self.with_plan(targets, config, |view| {
-            view.outlook.plan()?;
+            let known = view.known()?;
             let mut waiting = 0;
             for &node in &view.plan.order {
-                if view.waits_for(node).is_some() {
+                if !known.contains(&node) {
                     waiting += 1;
                 } else if let Command::Run(_) = view.pin(node)?.action.command {
                     take(self.job_at(view, node)?);

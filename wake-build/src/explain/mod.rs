@@ -204,7 +204,8 @@ impl Session {
         let plan = &planned.plan;
         let results = Results::new(plan.graph.node_count());
         let lowering =
-            Lowering::new(plan, &planned.instances, &evaluator, self.store(), &checkout.locked);
+            Lowering::new(plan, &planned.instances, &evaluator, self.store(), &checkout.locked)
+                .looking();
         let steps = ModuleSteps::new(&lowering, None);
         let cancel = Cancel::new()
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;

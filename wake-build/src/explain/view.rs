@@ -1,5 +1,7 @@
 //! A plan that is looked at: its modules, with what is remembered of them.
 
+use std::collections::BTreeSet;
+
 use petgraph::graph::NodeIndex;
 use wake_steps::Results;
 use wake_steps::diagnostic::Failure;
@@ -31,6 +33,12 @@ impl View<'_> {
     pub(super) fn waits_for(&self, node: NodeIndex) -> Option<&str> {
         let need = self.outlook.waits_for(step_id(node))?;
         Some(self.label(NodeIndex::new(need.0)))
+    }
+
+    /// The modules whose actions are known: all that they need is remembered, and here.
+    pub(super) fn known(&self) -> Result<BTreeSet<NodeIndex>, Failure> {
+        let planned = self.outlook.plan()?.into_iter().filter(|step| step.key.is_some());
+        Ok(planned.map(|step| NodeIndex::new(step.id)).collect())
     }
 
     /// The action of `node`, whose needs are all remembered.

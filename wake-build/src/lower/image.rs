@@ -7,6 +7,7 @@ use wake_model::Network;
 use wake_model::action::Command;
 use wake_steps::step::{Root, Terms};
 
+use super::root::image::Wanted;
 use super::{Lowered, Site, WORK_DIR, text};
 use crate::module::Exec;
 use crate::written::JsonValue;
@@ -44,8 +45,8 @@ impl Site<'_> {
             None => (None, Root::Empty, platform),
             Some(base) => {
                 // Its files enter the key, so that what changed in them is explained, and a build from a snapshot sees it.
-                let (image, root) = self.image(base, &platform)?;
-                (Some(image.digest), root, image.config.platform)
+                let image = self.image(base, &platform, Wanted::Layers)?;
+                (Some(image.digest), image.root, image.platform)
             }
         };
         let composition = Composition {

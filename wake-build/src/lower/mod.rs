@@ -30,6 +30,7 @@ use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
 use self::image::is_image;
+use self::root::image::is_entrypoint;
 use crate::evaluate::Evaluator;
 use crate::host_packages::{Distribution, HostPackagesError};
 use crate::instance::{Instances, PkgInstance};
@@ -58,6 +59,8 @@ pub(crate) struct Lowering<'a> {
     pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
     /// What becomes of references to modules that are not built.
     pub unbuilt: Unbuilt,
+    /// What becomes of images whose layers the store does not have.
+    pub layers: Layers,
 }
 
 /// What becomes of references to modules that are not built.
@@ -67,6 +70,15 @@ pub(crate) enum Unbuilt {
     Refused,
     /// They are taken for what they say.
     Promised,
+}
+
+/// What becomes of images whose layers the store does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layers {
+    /// They are fetched.
+    Fetched,
+    /// They stay where they are, and steps that need them cannot be pinned.
+    Left,
 }
 
 impl<'a> Lowering<'a> {
@@ -80,6 +92,7 @@ impl<'a> Lowering<'a> {
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
         let (distribution, unbuilt) = (OnceLock::new(), Unbuilt::Refused);
+        let layers = Layers::Fetched;
         Lowering {
             plan,
             instances,
@@ -90,7 +103,13 @@ impl<'a> Lowering<'a> {
             distribution,
             roots,
             unbuilt,
+            layers,
         }
+    }
+
+    /// The same where nothing is performed, so that no layers of images are fetched for it.
+    pub(crate) fn looking(self) -> Lowering<'a> {
+        Lowering { layers: Layers::Left, ..self }
     }
 
     /// The same where nothing that modules need has to be built.
@@ -245,24 +264,34 @@ impl Site<'_> {
         if is_image(&exec.program) {
             return self.image_command(exec);
         }
-        let program = self.program(&exec.program)?;
-        self.bring_referred(&exec.config)?;
+        let image = self.root_image(&exec.rootfs, &exec.program)?;
         let mut args = Vec::with_capacity(exec.args.len());
         for arg in &exec.args {
             self.bring_referred(arg)?;
             args.push(text::argument(arg).map_err(|problem| self.error(problem, arg))?);
         }
+        let program = match &image {
+            Some(image) if is_entrypoint(&exec.program) => {
+                self.entrypoint(image, &mut args, &exec.rootfs)?
+            }
+            _ => self.program(&exec.program)?,
+        };
+        self.bring_referred(&exec.config)?;
         let mut env: BTreeMap<String, String> = DEFAULT_ENV
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
+        env.extend(image.iter().flat_map(|image| image.variables(&exec.rootfs)));
         for (name, value) in &exec.env {
             self.bring_referred(value)?;
             let text = text::variable(name, value).map_err(|problem| self.error(problem, value))?;
             env.insert(name.to_string(), text);
         }
         let stdin = text::stdin(&exec.config);
-        let root = self.root(&exec.rootfs)?;
+        let root = match image {
+            Some(image) => image.root,
+            None => self.root(&exec.rootfs)?,
+        };
         let terms = text::terms(exec).map_err(|problem| self.error(problem, &exec.program))?;
         let network = self.network(exec)?;
         let invocation = Invocation { program, args, env, stdin, cwd: WORK_DIR.to_owned() };

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+use wake_registry::Address;
 use wake_store::ware::AddressMirror;
 
 use super::file::Fault;
@@ -57,6 +58,9 @@ pub(super) fn address_mirror(
     beside: &Path,
 ) -> Result<AddressMirror, Fault> {
     let begin = key.get_ref();
+    if begin.starts_with("oci:") {
+        return image_mirror(key, texts, beside);
+    }
     let is_web = begin.starts_with("https://") || begin.starts_with("http://");
     if !is_web || !begin.ends_with('/') {
         let message = format!("`{begin}` is no beginning of addresses");
@@ -73,6 +77,32 @@ pub(super) fn address_mirror(
         }
         None => {
             let message = format!("`{text}` is no place of files: `https:`, `http:` or `file:`");
+            Err(Fault::at(texts, message))
+        }
+    };
+    let places = texts.get_ref().0.iter().map(place).collect::<Result<_, _>>()?;
+    Ok(AddressMirror { begin: begin.clone(), places })
+}
+
+/// A mirror of images of a registry of containers.
+fn image_mirror(
+    key: &Spanned<String>,
+    texts: &Spanned<Texts>,
+    beside: &Path,
+) -> Result<AddressMirror, Fault> {
+    let begin = key.get_ref();
+    let is_begin = |rest: &str| rest.len() > 1 && rest.ends_with('/') && !rest.contains("//");
+    if !begin.strip_prefix("oci://").is_some_and(is_begin) {
+        let message = format!("`{begin}` is no beginning of names of images");
+        let help = "it begins with `oci://` and ends with `/`: `\"oci://registry.example.org/\"`";
+        return Err(Fault::at(key, message).help(help.to_owned()));
+    }
+    let place = |text: &String| match Address::parse(text, beside) {
+        Ok(Address::Oci { host, prefix }) if prefix.is_empty() => Ok(format!("oci://{host}/")),
+        Ok(Address::Oci { host, prefix }) => Ok(format!("oci://{host}/{prefix}/")),
+        Ok(Address::Dir(dir)) => Ok(format!("file://{}/", dir.display())),
+        _ => {
+            let message = format!("`{text}` is no place of images: `oci:` or `file:`");
             Err(Fault::at(texts, message))
         }
     };

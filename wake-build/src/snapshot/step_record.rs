@@ -299,7 +299,7 @@ impl RootRecord<'_> {
             Root::Output { step, below } => {
                 RootRecord::Output { step: *step, below: below.as_str() }
             }
-            Root::Ware(_) | Root::Mount { .. } => return None,
+            Root::Ware(_) | Root::Mount { .. } | Root::Absent { .. } => return None,
         })
     }
 }

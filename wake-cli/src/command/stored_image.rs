@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::json;
-use wake_build::image_failure;
+use wake_build::{image_failure, image_mirror_warnings};
 use wake_image::{Image, ImageError, ImageReference, Images, Platform};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
@@ -13,6 +13,7 @@ use crate::args::{PlatformArgs, StoredImageCommand};
 use crate::exit::{Outcome, Stop};
 use crate::manner::Verbosity;
 use crate::print;
+use crate::report;
 use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;
@@ -32,25 +33,40 @@ pub(crate) fn run(
     let meter = cancel.meter();
     let images = Images::new(&store, Web::new(settings.route.clone()), meter);
     let transfer = |verb| Transfer::show(settings, verb, meter);
+    let done = carry_out(command, settings, &images, &transfer, out, say);
+    for warning in image_mirror_warnings(images.mirrors()) {
+        report::diagnostic::tell(&warning, settings.manner);
+    }
+    keep(&store);
+    done
+}
+
+fn carry_out(
+    command: &StoredImageCommand,
+    settings: &Settings,
+    images: &Images<'_>,
+    transfer: &dyn Fn(&'static str) -> Transfer,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
     let line = match command {
         StoredImageCommand::Pull { image, platform } => {
-            let image = named(&images, image, platform, settings)?;
+            let image = named(images, image, platform, settings)?;
             tell(settings, say, "Pulling", &image.name)?;
             let _transfer = transfer("Pulling");
             images.bring(&image).map_err(failure)?;
             with_digest(&image)
         }
         StoredImageCommand::Inspect { image, platform, json } => {
-            let image = named(&images, image, platform, settings)?;
+            let image = named(images, image, platform, settings)?;
             if !json {
-                keep(&store);
                 return print::lines(described(&image), out);
             }
             as_json(&image)
         }
         StoredImageCommand::Save { image, target, platform }
         | StoredImageCommand::Push { image, target, platform } => {
-            let image = named(&images, image, platform, settings)?;
+            let image = named(images, image, platform, settings)?;
             let target = parse(target, settings)?;
             let is_push = matches!(command, StoredImageCommand::Push { .. });
             if target.is_remote() != is_push {
@@ -72,7 +88,6 @@ pub(crate) fn run(
             }
         }
     };
-    keep(&store);
     print::line(line, out)
 }
 

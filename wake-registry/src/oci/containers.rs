@@ -3,11 +3,13 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use wake_model::Name;
 use wake_model::name::NameError;
 use wake_store::ware::{Meter, Web, WebBody};
 
 use super::host::Host;
+use super::referrers::{list, referring};
 use super::transfer::{send_blob, send_manifest};
 use crate::error::RegistryError;
 
@@ -134,5 +136,29 @@ impl Repository {
     ) -> Result<(), ContainerError> {
         send_manifest(&self.host, &self.name, reference, media_type, bytes, meter)?;
         Ok(())
+    }
+
+    /// The entries of the manifests that refer to the one with this digest, whatever they hold.
+    pub fn referring(&self, subject: &str, meter: &Meter) -> Result<Vec<Value>, ContainerError> {
+        Ok(referring(&self.host, &self.name, subject, meter)?)
+    }
+
+    /// Gives it a manifest that refers to the one with the digest `subject`, and has `entry`, which says of it what lists have, be among
+    /// what is said to refer to that.
+    pub fn refer(
+        &self,
+        subject: &str,
+        entry: &Value,
+        bytes: Vec<u8>,
+        meter: &Meter,
+    ) -> Result<(), ContainerError> {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default();
+        let (digest, kind) = (text("digest"), text("mediaType"));
+        let reply = send_manifest(&self.host, &self.name, digest, kind, bytes, meter)?;
+        // Such a registry keeps the list itself.
+        match reply.header("oci-subject") {
+            Some(_) => Ok(()),
+            None => Ok(list(&self.host, &self.name, subject, entry, meter)?),
+        }
     }
 }

@@ -7,7 +7,9 @@ use wake_store::ware::{Meter, WebBody};
 
 use super::Oci;
 use super::document::{self, ATTESTATIONS, INDEX, MANIFEST, Manifest, NOTHING, digest};
+use super::host::Host;
 use super::tag::Tag;
+use super::transfer::send_manifest;
 use crate::error::RegistryError;
 
 /// Manifests that refer to one and are read, at most.
@@ -91,24 +93,8 @@ impl Oci {
             // The registry keeps the list itself.
             return Ok(());
         }
-        let tag = fallback(&subject.own.digest);
         let entry = json!({ "artifactType": ATTESTATIONS, "digest": name, "mediaType": MANIFEST, "size": size });
-        for _ in 0..TRIES {
-            let mut entries = self.listed(pkg, &tag, meter)?;
-            if entries.iter().any(|there| there["digest"] == *name) {
-                return Ok(());
-            }
-            entries.push(entry.clone());
-            let index = canonical_json::canonical(&json!({
-                "manifests": entries,
-                "mediaType": INDEX,
-                "schemaVersion": 2,
-            }));
-            self.put_document(pkg, &tag, INDEX, index, meter)?;
-            // Somebody else may have written it at once: it is read again.
-        }
-        let problem = format!("somebody else writes the tag `{tag}` all the time: run it again");
-        Err(self.host.unavailable(&self.repository(pkg), &problem))
+        list(&self.host, &self.repository(pkg), &subject.own.digest, &entry, meter)
     }
 
     /// What the manifests are called that refer to one and hold attestations.
@@ -118,15 +104,7 @@ impl Oci {
         subject: &str,
         meter: &Meter,
     ) -> Result<Vec<String>, RegistryError> {
-        let repository = self.repository(pkg);
-        let path = format!("/v2/{repository}/referrers/{subject}");
-        let accept = vec![("accept", INDEX.to_owned())];
-        let reply = self.host.ask(&repository, "GET", &path, accept, WebBody::None, meter)?;
-        let entries = match reply.answer.status {
-            200 => entries(&self.host.read(&repository, reply)?),
-            // It does not know of this.
-            _ => self.listed(pkg, &fallback(subject), meter)?,
-        };
+        let entries = referring(&self.host, &self.repository(pkg), subject, meter)?;
         let is_one = |entry: &&Value| entry["artifactType"] == ATTESTATIONS;
         let name = |entry: &Value| {
             let name = entry["digest"].as_str()?;
@@ -135,11 +113,66 @@ impl Oci {
         };
         Ok(entries.iter().filter(is_one).filter_map(name).take(MOST).collect())
     }
+}
 
-    /// The entries of the list under a tag.
-    fn listed(&self, pkg: &PkgName, tag: &str, meter: &Meter) -> Result<Vec<Value>, RegistryError> {
-        let bytes = self.manifest_bytes(pkg, tag, INDEX, meter)?;
-        Ok(bytes.map_or_else(Vec::new, |bytes| entries(&bytes)))
+/// The entries of the manifests that refer to one, as the registry lists them, or as the tag does that stands for that.
+pub(super) fn referring(
+    host: &Host,
+    repository: &str,
+    subject: &str,
+    meter: &Meter,
+) -> Result<Vec<Value>, RegistryError> {
+    let path = format!("/v2/{repository}/referrers/{subject}");
+    let accept = vec![("accept", INDEX.to_owned())];
+    let reply = host.ask(repository, "GET", &path, accept, WebBody::None, meter)?;
+    match reply.answer.status {
+        200 => Ok(entries(&host.read(repository, reply)?)),
+        // It does not know of this.
+        _ => listed(host, repository, &fallback(subject), meter),
+    }
+}
+
+/// Adds an entry to the list of what refers to a manifest, where the registry does not keep one itself.
+pub(super) fn list(
+    host: &Host,
+    repository: &str,
+    subject: &str,
+    entry: &Value,
+    meter: &Meter,
+) -> Result<(), RegistryError> {
+    let tag = fallback(subject);
+    for _ in 0..TRIES {
+        let mut entries = listed(host, repository, &tag, meter)?;
+        if entries.iter().any(|there| there["digest"] == entry["digest"]) {
+            return Ok(());
+        }
+        entries.push(entry.clone());
+        let index = canonical_json::canonical(&json!({
+            "manifests": entries,
+            "mediaType": INDEX,
+            "schemaVersion": 2,
+        }));
+        send_manifest(host, repository, &tag, INDEX, index.into_bytes(), meter)?;
+        // Somebody else may have written it at once: it is read again.
+    }
+    let problem = format!("somebody else writes the tag `{tag}` all the time: run it again");
+    Err(host.unavailable(repository, &problem))
+}
+
+/// The entries of the list under a tag.
+fn listed(
+    host: &Host,
+    repository: &str,
+    tag: &str,
+    meter: &Meter,
+) -> Result<Vec<Value>, RegistryError> {
+    let path = format!("/v2/{repository}/manifests/{tag}");
+    let accept = vec![("accept", INDEX.to_owned())];
+    let reply = host.ask(repository, "GET", &path, accept, WebBody::None, meter)?;
+    match reply.answer.status {
+        200 => Ok(entries(&host.read(repository, reply)?)),
+        404 => Ok(Vec::new()),
+        _ => Err(host.unexpected(repository, &reply)),
     }
 }
 

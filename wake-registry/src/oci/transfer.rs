@@ -194,20 +194,8 @@ impl Oci {
         manifest: String,
         meter: &Meter,
     ) -> Result<WebReply, RegistryError> {
-        self.put_document(pkg, reference, MANIFEST, manifest, meter)
-    }
-
-    /// Puts a document of a kind under a tag or digest.
-    pub(super) fn put_document(
-        &self,
-        pkg: &PkgName,
-        reference: &str,
-        kind: &str,
-        manifest: String,
-        meter: &Meter,
-    ) -> Result<WebReply, RegistryError> {
         let (repository, bytes) = (self.repository(pkg), manifest.into_bytes());
-        send_manifest(&self.host, &repository, reference, kind, bytes, meter)
+        send_manifest(&self.host, &repository, reference, MANIFEST, bytes, meter)
     }
 }
 

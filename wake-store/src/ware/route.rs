@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where else the files lie whose addresses begin alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressMirror {
-    /// What they begin with, to the end of a directory: `https://example.org/pub/`.
+    /// What they begin with, to the end of a directory: `https://example.org/pub/`; of images `oci://registry.example.org/`.
     pub begin: String,
-    /// What stands there instead, the first that is asked first: `https:`, `http:` or `file:`.
+    /// What stands there instead, the first that is asked first: `https:`, `http:` or `file:`; of images `oci:` or `file:`.
     pub places: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Route {
 
     /// The addresses at which a file that is known by its content is asked for: those of mirrors, of which the one that names most of
     /// the address comes first, then its own.
-    pub(super) fn addresses(&self, url: &str) -> Vec<String> {
+    pub fn addresses(&self, url: &str) -> Vec<String> {
         let of = |mirror: &'_ AddressMirror| {
             Some((mirror.begin.len(), url.strip_prefix(&mirror.begin)?.to_owned()))
         };

@@ -20,7 +20,7 @@ use crate::view::{Special, special};
 use crate::written::JsonValue;
 
 impl Site<'_> {
-    /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
+    /// The root file system that `rootfs` names, if it is no image, fetched and unpacked where it has to be.
     pub(in crate::lower) fn root(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         match rootfs {
             JsonValue::Null => Ok(Root::Host),
@@ -29,7 +29,6 @@ impl Site<'_> {
             other => match other.get("type").and_then(JsonValue::as_str) {
                 Some("ware") => self.root_of_ware(other),
                 Some("hostPackages") => self.root_of_packages(other),
-                Some("image") => self.root_of_image(other),
                 _ => self.root_at(other),
             },
         }

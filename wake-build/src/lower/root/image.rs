@@ -1,6 +1,9 @@
 //! A container image as a root file system.
 
-use wake_image::{Image, ImageDigest, ImageError, ImageReference, Images, Platform};
+use std::collections::BTreeMap;
+
+use wake_image::{ImageDigest, ImageError, ImageReference, Images, Platform, Runtime};
+use wake_model::encode::{Domain, digest_bytes};
 use wake_model::place::LocalPath;
 use wake_model::{RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -10,56 +13,147 @@ use wake_store::ware::Web;
 use crate::image_failure::image_failure;
 use crate::locked::ImageLock;
 use crate::lower::referred::origin_of;
-use crate::lower::{Lowered, Site};
+use crate::lower::{Layers, Lowered, Site, Unbuilt};
 use crate::view::special;
 use crate::written::JsonValue;
 
 /// An image as somebody wrote it: where it is, which one it is, and what it hangs on beside that.
 type NamedImage = (ImageReference, ImageDigest, TreeOrigin);
 
+/// What is wanted of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::lower) enum Wanted {
+    /// Its files.
+    Files,
+    /// How it is run, too.
+    Configuration,
+    /// Its layers as they are packed, too.
+    Layers,
+}
+
+/// An image that a step stands on.
+pub(in crate::lower) struct RootImage {
+    /// The digest of its manifest, or of what was named where no more was wanted.
+    pub(in crate::lower) digest: ImageDigest,
+    /// For which machines it is.
+    pub(in crate::lower) platform: Platform,
+    /// Its files.
+    pub(in crate::lower) root: Root,
+    /// How it is run, where that was wanted.
+    runtime: Runtime,
+}
+
+impl RootImage {
+    /// The variables that `rootfs` takes from its image.
+    pub(in crate::lower) fn variables(&self, rootfs: &JsonValue<'_>) -> BTreeMap<String, String> {
+        match takes_variables(rootfs) {
+            true => self.runtime.variables(),
+            false => BTreeMap::new(),
+        }
+    }
+}
+
+fn takes_variables(rootfs: &JsonValue<'_>) -> bool {
+    matches!(rootfs.get("env"), Some(JsonValue::Bool(true)))
+}
+
+/// Whether the program of an exec is what the image of its root file system runs.
+pub(in crate::lower) fn is_entrypoint(program: &JsonValue<'_>) -> bool {
+    program.get("type").and_then(JsonValue::as_str) == Some("entrypoint")
+}
+
 impl Site<'_> {
-    /// The files of the image that `rootfs` names, in the store.
-    pub(super) fn root_of_image(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
+    /// The image that `rootfs` names; none if it names something else.
+    pub(in crate::lower) fn root_image(
+        &self,
+        rootfs: &JsonValue<'_>,
+        program: &JsonValue<'_>,
+    ) -> Lowered<Option<RootImage>> {
+        if rootfs.get("type").and_then(JsonValue::as_str) != Some("image") {
+            return Ok(None);
+        }
         let platform = match rootfs.get("platform") {
             Some(text @ JsonValue::Text(platform)) => platform
                 .parse()
                 .map_err(|error| self.root_error(format!("`rootfs`: {error}"), text))?,
             _ => Platform::here(),
         };
-        let value = rootfs.get("image").unwrap_or(&JsonValue::Null);
-        let images = self.images();
-        let (reference, digest, origin) = self.named_image(value, &images)?;
-        let tree = self.image_tree(&images, &reference, &digest, &platform);
-        let tree = tree.map_err(|error| self.no_image(&error, value))?;
-        Ok(Root::Tree { tree, origin })
+        let wanted = match is_entrypoint(program) || takes_variables(rootfs) {
+            true => Wanted::Configuration,
+            false => Wanted::Files,
+        };
+        self.image(rootfs.get("image").unwrap_or(&JsonValue::Null), &platform, wanted).map(Some)
     }
 
-    /// The image that `value` names, for `platform`, with its layers in the store; and its files as a root.
+    /// The image that `value` names, for `platform`, with what is wanted of it in the store, where that is fetched.
     pub(in crate::lower) fn image(
         &self,
         value: &JsonValue<'_>,
         platform: &Platform,
-    ) -> Lowered<(Image, Root)> {
+        wanted: Wanted,
+    ) -> Lowered<RootImage> {
+        if let Some(root) = self.promised_image(value) {
+            return Ok(unknown(ImageDigest::of(b""), platform, root));
+        }
         let images = self.images();
         let (reference, digest, origin) = self.named_image(value, &images)?;
-        let image = images.get(&reference, &digest, platform);
-        let image = image.and_then(|image| images.bring(&image).map(|()| image));
-        let image = image.map_err(|error| self.no_image(&error, value))?;
-        let tree = self.image_tree(&images, &reference, &digest, platform);
-        let tree = tree.map_err(|error| self.no_image(&error, value))?;
-        Ok((image, Root::Tree { tree, origin }))
+        let name = format!("{digest} {platform}");
+        if reference.is_remote() && self.lowering.unbuilt == Unbuilt::Promised {
+            let bytes = [b"image ", name.as_bytes()].concat();
+            let tree = TreeDigest(digest_bytes(Domain::Evaluation, &bytes));
+            return Ok(unknown(digest, platform, Root::Tree { tree, origin }));
+        }
+        let is_left = reference.is_remote() && self.lowering.layers == Layers::Left;
+        if is_left && !self.is_imported("image", &name) {
+            let of = format!("the image `{}`", reference.pinned(digest));
+            return Ok(unknown(digest, platform, Root::Absent { of }));
+        }
+        let get = || images.get(&reference, &digest, platform);
+        let of_image = |error: &ImageError| self.no_image(error, value);
+        let tree = self.imported("image", &name, || images.tree(&get()?));
+        let root = Root::Tree { tree: tree.map_err(|error| of_image(&error))?, origin };
+        if wanted == Wanted::Files {
+            return Ok(unknown(digest, platform, root));
+        }
+        let image = get().map_err(|error| of_image(&error))?;
+        if wanted == Wanted::Layers && !is_left {
+            images.bring(&image).map_err(|error| of_image(&error))?;
+        }
+        let (platform, runtime) = (image.config.platform, image.config.config);
+        Ok(RootImage { digest: image.digest, platform, root, runtime })
     }
 
-    fn image_tree(
+    /// What an image begins with when it is run: its program, before whose arguments stand those that it always has.
+    pub(in crate::lower) fn entrypoint(
         &self,
-        images: &Images<'_>,
-        reference: &ImageReference,
-        digest: &ImageDigest,
-        platform: &Platform,
-    ) -> Result<TreeDigest, ImageError> {
-        self.imported("image", &format!("{digest} {platform}"), || {
-            images.tree(&images.get(reference, digest, platform)?)
-        })
+        image: &RootImage,
+        args: &mut Vec<String>,
+        rootfs: &JsonValue<'_>,
+    ) -> Lowered<String> {
+        if !matches!(image.root, Root::Tree { .. }) {
+            // No step with it is run.
+            return Ok(String::new());
+        }
+        let mut command = image.runtime.command(args).into_iter();
+        let Some(program) = command.next() else {
+            let message = "the image of `rootfs` does not say what it runs".to_owned();
+            let error = self.root_error(message, rootfs.get("image").unwrap_or(rootfs));
+            return Err(Box::new(
+                error.help("name a program: `wake.exec(wake.program('sh'), args=[…], …)`"),
+            ));
+        };
+        *args = command.collect();
+        Ok(program)
+    }
+
+    /// The files of an image that a module will leave, where it need not be built.
+    fn promised_image(&self, value: &JsonValue<'_>) -> Option<Root> {
+        let path = special(value)?.path()?;
+        let Some(LocalPath::Module(id, below)) = LocalPath::parse(path) else { return None };
+        match self.module_done(&id) {
+            Some(_) => None,
+            None => Some(Root::Output { step: self.promised(&id)?, below }),
+        }
     }
 
     fn named_image(&self, value: &JsonValue<'_>, images: &Images<'_>) -> Lowered<NamedImage> {
@@ -77,6 +171,7 @@ impl Site<'_> {
     fn images(&self) -> Images<'_> {
         let store = self.lowering.store;
         Images::new(store, Web::new(store.route().clone()), self.ground.wares.meter())
+            .noting(self.lowering.locked.image_mirrors())
     }
 
     /// Which image a name means: as it is written, as the lock has it, or, for the first time, as it is now.
@@ -186,4 +281,9 @@ impl Site<'_> {
         diagnostic.help.extend(said.help);
         diagnostic
     }
+}
+
+/// An image of which nothing is known but what it is called, and its files.
+fn unknown(digest: ImageDigest, platform: &Platform, root: Root) -> RootImage {
+    RootImage { digest, platform: platform.clone(), root, runtime: Runtime::default() }
 }

@@ -131,6 +131,11 @@ impl Site<'_> {
         Ok(builder.finish()?)
     }
 
+    /// Whether the tree that `kind` and `name` stand for is here.
+    pub(in crate::lower) fn is_imported(&self, kind: &str, name: &str) -> bool {
+        remembered(self.lowering.store, &memo_key(kind, name)).is_some()
+    }
+
     /// The tree that `kind` and `name` stand for: looked up, or made by `import` and remembered.
     pub(in crate::lower) fn imported<E: Send>(
         &self,

@@ -2,5 +2,5 @@
 
 pub(super) mod import;
 mod distribution;
-mod image;
+pub(super) mod image;
 mod choice;

@@ -58,7 +58,10 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     };
     let is_promise = |object| call.env.promises.borrow().contains_key(object);
     let program = match &program {
-        Val::Obj(object) if !is_promise(object) && is_tagged(object, "program")? => {
+        Val::Obj(object)
+            if !is_promise(object)
+                && (is_tagged(object, "program")? || is_tagged(object, "entrypoint")?) =>
+        {
             ReferenceValue::Val(program)
         }
         _ => call.target("ref", &program).map_err(|error| host_program(error, &program))?,
@@ -84,6 +87,7 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let env = template("env", &env)?;
     let rootfs = template("rootfs", &rootfs)?;
     check_rootfs(&rootfs.json)?;
+    check_entrypoint(&program.json, &rootfs.json)?;
     let config = template("config", &config)?;
     check_args(&args.json)?;
     checked_env(env.json.clone())?;
@@ -145,7 +149,7 @@ fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
 /// `{image: 'HOST/REPOSITORY:TAG', platform: 'linux/arm64'}`, or a reference as `image`; what the texts say is looked at when the image
 /// is needed.
 fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
-    call.check_keys("rootfs", object, &["image", "platform"])?;
+    call.check_keys("rootfs", object, &["image", "platform", "env"])?;
     let image = object.get("image".into())?.unwrap_or(Val::Null);
     let image = named_image(call, "rootfs", &image)
         .map_err(|error| amend(error, |note| note.key("image")))?;
@@ -159,10 +163,24 @@ fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
             refuse!(call.fault("rootfs", message).key("platform"));
         }
     };
-    let mut builder = ObjValueBuilder::with_capacity(3);
+    let env = match object.get("env".into())? {
+        None | Some(Val::Null) => false,
+        Some(Val::Bool(env)) => env,
+        Some(other) => {
+            let found = kind(&other);
+            let message = format!(
+                "must say with true or false whether the image's variables are taken, as `env`, not {found}"
+            );
+            refuse!(call.fault("rootfs", message).key("env"));
+        }
+    };
+    let mut builder = ObjValueBuilder::with_capacity(4);
     builder.field("type").value("image");
     builder.field("image").value(image);
     builder.field("platform").value(platform);
+    if env {
+        builder.field("env").value(Val::Bool(true));
+    }
     Ok(Val::Obj(builder.build()))
 }
 
@@ -329,7 +347,7 @@ fn fits_file(value: &Value) -> bool {
 }
 
 fn check_program(program: &Value) -> Result<()> {
-    if matches!(tag(program), Some("program" | "image")) {
+    if matches!(tag(program), Some("program" | "image" | "entrypoint")) {
         return Ok(());
     }
     if !fits_file(program) {
@@ -342,6 +360,18 @@ fn check_program(program: &Value) -> Result<()> {
         refuse!(
             Note::new("`ref` of exec() names a directory, and only a file can be executed")
                 .argument("ref")
+        );
+    }
+    Ok(())
+}
+
+/// What an image runs can be run where the root is one.
+fn check_entrypoint(program: &Value, rootfs: &Value) -> Result<()> {
+    if tag(program) == Some("entrypoint") && tag(rootfs) != Some("image") {
+        refuse!(
+            Note::new("`wake.ENTRYPOINT` is what an image runs, and `rootfs` of exec() is none")
+                .argument("ref")
+                .hint("`rootfs={ image: 'HOST/REPOSITORY:TAG' }` names one")
         );
     }
     Ok(())

@@ -49,7 +49,8 @@ static CALLS: [&Spec; 16] = [
 ];
 
 /// The constants of the object, and what each says that it is.
-const CONSTANTS: [(&str, &str); 3] = [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty")];
+const CONSTANTS: [(&str, &str); 4] =
+    [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty"), ("ENTRYPOINT", "entrypoint")];
 
 /// Words that most package files and their values hold, beside the names of the interface.
 const WORDS: [&str; 15] = [
