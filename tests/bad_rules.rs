@@ -274,7 +274,7 @@ fn options_in_a_circle() {
         &["build"],
         5,
         expect![[r#"
-        error: options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one
+        error: `options` and `profiles` say what options are, and must not need one
          --> PKG.libsonnet:4:18
           |
         4 |     options={ a: wake.option('b', 'x'), b: wake.option('a', 'x') },

@@ -119,3 +119,26 @@ fn a_link_that_leads_back_to_itself() {
         failed: //:m
     "#]]);
 }
+
+#[test]
+fn what_lies_in_another_output_is_there_once() {
+    let outputs = "{ all: './src/', deep: './src/deep/', one: './src/deep/c.h', again: './src/' }";
+    let project = collected(ALL, "", outputs);
+    let expected =
+        ["src/b.h: b", "src/deep/beside.h -> c.h", "src/deep/c.h: c", "src/deep/up.h -> ../b.h"];
+    assert_eq!(result(&project), expected);
+    let none = collected(ALL, "", "{ all: './src/', none: './src/none.h' }");
+    let said = none.wake(["build"]).run().code(1);
+    said.mentions("`./src/none.h` was declared as an output and does not exist");
+    // A part of what is taken whole from elsewhere.
+    project.write(
+        "PKG.libsonnet",
+        "function(wake) wake.pkg(\n  wake.pkgInfo('root', '1.0.0'),\n  files=wake.dir(['*.h', 'src/**']),\n  modules={\n    \
+         of: './m.libsonnet',\n    \
+         m: function(wake, pkg) wake.module('m', pkgFiles=[], modules={ of: pkg.modules.of({}) },\n      \
+         files=function(wake, module) [module.modules.of.outputs.all, module.modules.of.outputs.one],\n      \
+         outputs=function(wake, module) { all: module.modules.of.outputs.all, one: module.modules.of.outputs.one }) },\n)\n",
+    );
+    project.edit("m.libsonnet", "'m'", "'of'");
+    project.build(&[]);
+}

@@ -307,11 +307,50 @@ fn steps_of_published_packages_are_explained_and_logged_by_their_labels() {
 }
 
 #[test]
-fn a_package_of_the_store_is_no_target() {
-    let failed = chain().wake(["build", "acme/text@2.0.1:made"]).run().code(2);
-    failed.says(expect![[r#"
-        error: target `acme/text@2.0.1:made`: no directory `acme/text@2.0.1`
-         help: a package in the store is built with what needs it: name that as the target
+fn a_package_of_the_store_is_named_as_its_steps_are() {
+    let project = chain();
+    let text = "acme/text@2.0.1:made";
+    assert_eq!(project.build(&[text]).ran(), [text]);
+    assert_eq!(project.build(&["acme/greet@1.2.0"]).ran(), ["acme/greet@1.2.0:made"]);
+    project.build_runs_nothing(&[text]);
+    for command in ["why", "plan", "graph", "query"] {
+        let run = project.wake([command, text]).run().success();
+        assert!(run.stdout.contains(text), "{command}: {run}");
+    }
+    project.wake(["log", "-o", text]).run().success().prints(expect![[r#"
+        said
+    "#]]);
+    project.wake(["exec", text, "--", "ls"]).run().success().prints(expect![[r#"
+        data
+        made.sh
+    "#]]);
+    // Its result stays as long as it is locked.
+    let result = || project.path(".wake/out/acme/text@2.0.1/made/out.txt");
+    assert_eq!(fs::read_to_string(result()).unwrap(), "text 2.0.1\nword\n");
+    project.build(&["//app"]);
+    project.edit("app/own", "own", "mine");
+    project.build(&["//app"]);
+    assert!(result().exists());
+    project.write("app/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('app', '1.0.0'))\n");
+    lock(&project, &[]);
+    project.wake(["build", text]).run().code(2).says(expect![[r#"
+        error: no package of the workspace needs `acme/text@2.0.1`
+         help: `wake tree` shows which packages are needed
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_package_of_the_store_that_nobody_needs_is_no_target() {
+    let project = chain();
+    project.wake(["build", "acme/text@2.0.2:made"]).run().code(2).says(expect![[r#"
+        error: no package of the workspace needs `acme/text@2.0.2`
+         help: did you mean `acme/text@2.0.1`?
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    project.wake(["build", "acme/text@2.0.1:mad"]).run().code(2).says(expect![[r#"
+        error: acme/text@2.0.1 has no module `mad`
+         help: did you mean `made`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

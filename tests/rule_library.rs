@@ -114,6 +114,30 @@ fn headers_of_other_packages_are_collected_and_narrow() {
 }
 
 #[test]
+fn a_directory_of_headers_may_lie_in_another_one() {
+    let project = app("wake.dir(['*.c'])", "cc.binary('app', ['*.c'], deps=['lib:l'])");
+    project.edit(
+        "app/PKG.libsonnet",
+        "pkgs={",
+        "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '^1'), from='../lib'),",
+    );
+    project.write(
+        "lib/PKG.libsonnet",
+        "local cc = import '@cc/rules.libsonnet';\nfunction(wake) wake.pkg(\n  wake.pkgInfo('lib', '1.0.0'),\n  \
+         files=wake.dir(['*.h', '*.c', 'include/**']),\n  \
+         pkgs={ cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake'), from='../rules/cc') },\n  \
+         modules=cc.library('l', ['l.c'], includes=['include', '.', 'include/l', 'include']),\n)\n",
+    );
+    project.write("lib/include/l/l.h", "#define L 1\n");
+    project.write("lib/top.h", "#define TOP 2\n");
+    project.write("lib/l.c", "#include \"top.h\"\nint made(void) { return TOP; }\n");
+    let main = "#include <l/l.h>\n#include <l.h>\n#include <top.h>\nint made(void);\nint main(void) { return made() - TOP + L - 1; }\n";
+    project.write("app/main.c", main);
+    project.wake(["run", "//app:app"]).run().success();
+    project.build_runs_nothing(&["//app:app"]);
+}
+
+#[test]
 fn options_reach_the_compiler() {
     let project = rules();
     project.build(&["//example:count"]);

@@ -340,6 +340,96 @@ fn a_source_is_the_same_to_a_command_whatever_its_size_and_age_and_who_else_has_
     }
 }
 
+/// A package with `count` files beside those that a script does something to; it says what came of it, and leaves a directory.
+fn with_many(script: &str, count: usize) -> Project {
+    let project = project()
+        .pkg("files=wake.dir(['step.sh', 'data/**', 'more/**']), modules={ m: './step.libsonnet' }")
+        .module(
+            "step.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { text: './out.txt', left: './left/' }, exec=wake.exec('./step.sh')",
+        )
+        .script(
+            "step.sh",
+            &format!("#!/bin/sh\nset -u\nLC_ALL=C; export LC_ALL\n{{ {script}; }} > out.txt 2>&1; mkdir -p left; true\n"),
+        )
+        .script("data/sub/run", "#!/bin/sh\necho ran\n")
+        .file("data/sub/deep/g", "g\n")
+        .file("data/f", "abc\n")
+        .file("data/second", "abc\n")
+        .build();
+    for number in 0..count {
+        project.write(&format!("more/{}/{number}", number % 20), format!("{number}\n"));
+    }
+    project
+}
+
+#[test]
+fn a_source_is_the_same_to_a_command_however_many_it_has() {
+    let look = "find data | sort | xargs stat -c '%n %a %u %g %F'; cat data/f; data/sub/run";
+    for deed in [
+        // Nothing tells them apart that programs ask for: times, names, file systems.
+        "find data -type f | sort | xargs stat -c '%n %h %s %Y'; stat -c %Y data/sub; find . -xdev -path '*data/*' | sort",
+        "tar --one-file-system -cf - data | tar -t | sort; cp -rx data left; find left | sort",
+        "test $(stat -c %d data) = $(stat -c %d data/f) && echo one file system",
+        "echo x >> data/f; chmod u+w data/f; echo y >> data/f; sed -i s/a/z/ data/second; cat data/second",
+        "rm -rf data/sub; mkdir data/sub; ls -a data/sub; touch data/sub/new",
+        "mv data other; find other | sort; mv other data",
+        "mv data/f data/sub/deep/g; ln data/second data/third; stat -c %h data/second; ln -s f data/link; rm data/sub/run; touch data/f",
+        "mv data/sub left; find left | sort; mkdir -p data/sub; touch data/sub/run",
+        "chmod -R u+w data; chmod 700 data/sub; touch -d @7 data/f; stat -c %Y data/f; cp -p data/f kept; stat -c %Y kept; truncate -s 2 data/f",
+        "rmdir data/sub; rm data/sub/deep/g; rmdir data/sub/deep; mkdir data/sub/deep; ls -a data/sub/deep",
+    ] {
+        let mut left = Vec::new();
+        for count in [3, 700] {
+            let project = with_many(&format!("{look}; {deed}; {look}"), count);
+            for again in [&["build"][..], &["build", "--rebuild"]] {
+                project.wake(again).run().success();
+                left.push(wake_tests::read_tree(&project.result("//:m", "")));
+            }
+            assert_eq!(project.read("data/f"), "abc\n");
+            let listed = "ls more/*/* | wc -l; cat more/7/7 more/0/0 2>&1 | tail -1";
+            if count == 700 {
+                project.write_script(
+                    "step.sh",
+                    &format!("#!/bin/sh\n{{ {listed}; }} > out.txt; mkdir left\n"),
+                );
+                project.build(&[]);
+                assert_eq!(
+                    project.result_text("//:m", "out.txt"),
+                    "700\n0\n",
+                    "what another command did is gone"
+                );
+            }
+        }
+        assert!(left.iter().all(|it| *it == left[0]), "{deed}: {left:#?}");
+    }
+}
+
+#[test]
+fn of_many_sources_one_that_is_edited_is_another_one() {
+    let project = with_many("cat data/f; ls more/*/* | wc -l; cat more/3/203", 600);
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "abc\n600\n203\n");
+    project.write("data/f", "other\n");
+    project.write("more/3/203", "edited\n");
+    project.write("more/new", "");
+    std::fs::remove_file(project.path("more/4/204")).unwrap();
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "other\n599\nedited\n");
+    project.write("data/f", "abc\n");
+    project.write("more/3/203", "203\n");
+    std::fs::remove_file(project.path("more/new")).unwrap();
+    project.write("more/4/204", "204\n");
+    let again = project.build(&[]);
+    assert_eq!(again.hit(), ["//:m"]);
+    // What is left of few is copied again.
+    std::fs::remove_dir_all(project.path("more")).unwrap();
+    project.write("more/3/203", "few\n");
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "abc\n1\nfew\n");
+}
+
 #[test]
 fn what_is_written_through_a_mapping_changes_no_result_of_what_was_there_before() {
     let project = with_data("head -c 3 data", 2 << 20);
@@ -410,8 +500,22 @@ fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
     let help = "help: a directory with sources of 256 KiB and more, as `./data` is, cannot be renamed: `mv` copies it, and its \
                 files can be renamed";
     project.wake(["build"]).run().code(1).mentions(help);
-    // Elsewhere nothing stands in the way, and nobody is told of directories who speaks of something else.
+    // Of many files each is shown so.
     project.write("data/large.bin", "small");
+    project.edit(
+        "PKG.libsonnet",
+        "'./data/large.bin'",
+        "'./data/large.bin'] + wake.dir('more/*') + [",
+    );
+    for number in 0..300 {
+        project.write(&format!("more/{number}"), "x");
+    }
+    let help = "help: a directory of a step with so many sources, as `./data` is, cannot be renamed: `mv` copies it, and its \
+                files can be renamed";
+    project.wake(["build"]).run().code(1).mentions(help);
+    std::fs::remove_dir_all(project.path("more")).unwrap();
+    project.write("more/one", "x");
+    // Elsewhere nothing stands in the way, and nobody is told of directories who speaks of something else.
     project.write_script("step.sh", &rename.replace("moved'", "out.txt'"));
     project.wake(["build"]).run().success();
     project.write("data/large.bin", "x".repeat(300 << 10));

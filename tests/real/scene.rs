@@ -1,7 +1,7 @@
 //! Workspaces that hold the source of a package, our files beside it, and nothing else.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -9,14 +9,14 @@ use wake_tests::{Build, Project, PublishedRules, copy_tree, has_program, project
 
 /// The sources, fetched once for all tests; none where they cannot be had.
 pub(crate) fn sources() -> Option<&'static Path> {
-    static SOURCES: OnceLock<Option<TempDir>> = OnceLock::new();
+    static SOURCES: OnceLock<Option<SharedDir>> = OnceLock::new();
     let fetched = SOURCES.get_or_init(|| {
         if !has_program("apt-get") || !has_program("dpkg-source") {
             return None;
         }
-        let dir = TempDir::with_prefix("wake-real-").unwrap();
+        let dir = SharedDir::new();
         let status = Command::new(here("fetch.sh"))
-            .arg(dir.path())
+            .arg(&dir.path)
             .args(["zlib", "lua5.4", "redis", "ninja-build", "jinja2", "rust-ripgrep"])
             .args(["prometheus", "etcd"])
             .stdout(Stdio::null())
@@ -24,7 +24,31 @@ pub(crate) fn sources() -> Option<&'static Path> {
             .unwrap();
         status.success().then_some(dir)
     });
-    fetched.as_ref().map(TempDir::path)
+    fetched.as_ref().map(|dir| dir.path.as_path())
+}
+
+/// A directory for all tests of this process. What is static is never dropped: it goes when the process does, however that
+/// ends.
+struct SharedDir {
+    path: PathBuf,
+    /// Closed when the process ends, of which the one that removes the directory hears.
+    _alive: ChildStdin,
+}
+
+impl SharedDir {
+    fn new() -> SharedDir {
+        let path = TempDir::with_prefix("wake-real-").unwrap().keep();
+        let mut remover = Command::new("sh")
+            // A line that never comes, whoever interrupts the group.
+            .args(["-c", "trap '' INT TERM HUP; read line; rm -rf \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        SharedDir { path, _alive: remover.stdin.take().unwrap() }
+    }
 }
 
 pub(crate) fn here(path: &str) -> PathBuf {

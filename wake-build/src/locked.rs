@@ -487,6 +487,11 @@ impl<'a> LockedPkgs<'a> {
         lock.is_some_and(|read| read.lock.iter().any(|pkg| pkg.key().as_str() == key))
     }
 
+    /// Whether it is known that this package is not locked.
+    pub(crate) fn lacks(&self, key: &PkgKey) -> bool {
+        self.read.get().is_some() && !self.has(key.as_str())
+    }
+
     /// Where the package at `place` stands in the lock.
     pub(crate) fn written_at(&self, place: &PkgPlace) -> Option<Place> {
         let PkgPlace::Store(pkg) = place else { return None };

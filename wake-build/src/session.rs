@@ -310,13 +310,15 @@ impl Checkout<'_> {
                 return Err(Failure { diagnostics: left_out });
             }
             if !left_out.is_empty() {
-                targets.retain(|target| result.is_whole(&place_of(target)));
+                let is_whole =
+                    |target: &Target| place_of(target).is_some_and(|place| result.is_whole(&place));
+                targets.retain(is_whole);
                 if !keep_going || targets.is_empty() {
                     return Err(Failure { diagnostics: left_out });
                 }
                 result = self.load(evaluator, &targets);
             }
-            let places: Vec<PkgPlace> = targets.iter().map(place_of).collect();
+            let places = self.places(&targets)?;
             let (by_place, mut instances) = self.instantiate(evaluator, result.loaded, &places)?;
             let _span = profile.stage("plan modules");
             let mut wanted = Vec::new();
@@ -393,7 +395,7 @@ impl Checkout<'_> {
         modules: &[ModuleRequest],
     ) -> Option<ModuleRequest> {
         let [asked] = modules else { return None };
-        let label = place_of(target).module_label(&asked.module);
+        let label = module_label(target, &asked.module);
         let configured =
             |past: &str| past.strip_prefix(&*label)?.strip_prefix(' ').map(str::to_owned);
         let mut known = self.history.labels().filter_map(configured);
@@ -401,11 +403,20 @@ impl Checkout<'_> {
         Some(ModuleRequest { config: Some(config), ..asked.clone() })
     }
 
+    /// The packages that nobody had to get: those of the targets, and all of the workspace where one is in the store.
+    fn places(&self, targets: &[Target]) -> Result<Vec<PkgPlace>, Diagnostic> {
+        let dirs = match targets.iter().any(|target| target.stored.is_some()) {
+            true => self.dirs_to_load(targets)?,
+            false => dirs_of(targets),
+        };
+        Ok(dirs.into_iter().map(PkgPlace::Checkout).collect())
+    }
+
     /// The directories of the targets' packages, and of those that stand in for published ones, so that what is wrong with
     /// these is told; of all packages where one of them has to be searched for.
     fn dirs_to_load(&self, targets: &[Target]) -> Result<Vec<RelPath>, Diagnostic> {
         let workspace = &self.session.workspace;
-        match targets.iter().any(Target::is_searched) {
+        match targets.iter().any(Target::is_anywhere) {
             true => workspace.locked_for(),
             false => {
                 let mut dirs = dirs_of(targets);
@@ -471,8 +482,13 @@ fn by_name_first(mut wanted: Vec<ModuleRequest>) -> Vec<ModuleRequest> {
     wanted
 }
 
-fn place_of(target: &Target) -> PkgPlace {
-    PkgPlace::Checkout(target.pkg.clone())
+/// Where the package of a target lies, if that is in the checkout.
+fn place_of(target: &Target) -> Option<PkgPlace> {
+    target.stored.is_none().then(|| PkgPlace::Checkout(target.pkg.clone()))
+}
+
+fn module_label(target: &Target, module: &str) -> String {
+    format!("{}:{module}", target.pkg_label())
 }
 
 /// The directories of the targets' packages, each once.
@@ -488,7 +504,10 @@ fn modules_of(
     instances: &Instances,
     config: Option<&TargetConfig>,
 ) -> Result<Vec<ModuleRequest>, Diagnostic> {
-    let pkg = by_place.get(&place_of(target)).and_then(|key| instances.get(key));
+    let pkg = match (&target.stored, place_of(target)) {
+        (Some(key), _) => Some(instances.get(key).ok_or_else(|| not_needed(key, instances))?),
+        (None, place) => place.and_then(|place| instances.get(by_place.get(&place)?)),
+    };
     let pkg = match &target.dependency {
         Some(key) => pkg.and_then(|pkg| instances.get(pkg.dep(key)?)),
         None => pkg,
@@ -518,6 +537,22 @@ fn modules_of(
     }
 }
 
+/// A package in the store that nothing leads to.
+fn not_needed(key: &PkgKey, instances: &Instances) -> Diagnostic {
+    let label = key.label();
+    let message = format!("no package of the workspace needs `{label}`");
+    let stored: Vec<String> = instances
+        .values()
+        .filter(|pkg| pkg.place.dir().is_none())
+        .map(|pkg| pkg.place.label())
+        .collect();
+    let diagnostic = Diagnostic::error(Class::Usage, message);
+    match nearest(&label, stored.iter().map(String::as_str)) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("`wake tree` shows which packages are needed"),
+    }
+}
+
 /// The configuration of one of `modules` that a person means by `text`, where a module of the workspace leads to it.
 fn searched(
     text: &str,
@@ -542,7 +577,7 @@ fn searched(
     if let Some(step) = steps.find(|step| step.is_configured(text)) {
         return Ok(step.request());
     }
-    let label = place_of(target).module_label(target.module.as_deref().unwrap_or_default());
+    let label = module_label(target, target.module.as_deref().unwrap_or_default());
     let asked = format!("{label} {text}");
     let message = format!("no module of the workspace needs `{asked}`");
     let known = planned.graph.node_weights().filter(|step| of_module(step));

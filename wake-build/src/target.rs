@@ -4,17 +4,19 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use wake_model::nearest::nearest;
-use wake_model::{RelPath, path::PathError};
+use wake_model::{PkgKey, RelPath, path::PathError};
 
 use crate::config_text;
 use crate::workspace::{Walk, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// One package of a target, with the module that was named, if one was.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
-    /// The package's directory.
+    /// The package's directory; the root where it is in the store.
     pub pkg: RelPath,
+    /// The package, if it is in the store.
+    pub stored: Option<PkgKey>,
     /// The module; none: all of the package.
     pub module: Option<String>,
     /// Which configuration of it, as its label says.
@@ -28,10 +30,23 @@ impl Target {
     pub(crate) fn is_searched(&self) -> bool {
         self.configured.as_deref().is_some_and(|text| config_text::read(text).is_none())
     }
+
+    /// Whether any package of the workspace may be what leads to it.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        self.stored.is_some() || self.is_searched()
+    }
+
+    /// What the package is called.
+    pub(crate) fn pkg_label(&self) -> String {
+        match &self.stored {
+            Some(key) => key.label(),
+            None => format!("//{}", self.pkg),
+        }
+    }
 }
 
 /// What a person writes to name packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`; and any label,
-/// also of a module with a configuration: `//path:module src=./a.c`.
+/// also of a module with a configuration, `//path:module src=./a.c`, and of a package in the store, `acme/zlib@1.3.1:lib`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetPattern {
     text: String,
@@ -84,6 +99,11 @@ impl TargetPattern {
         let is_name = !self.rooted && !self.recursive && self.module.is_none();
         let is_name = is_name && !self.path.contains('/') && !self.path.starts_with('.');
         is_name.then(|| format!(":{}", self.path))
+    }
+
+    /// The package that it names, if that may be one in the store.
+    fn stored(&self) -> Option<PkgKey> {
+        if self.rooted || self.recursive { None } else { PkgKey::of_label(&self.path) }
     }
 
     /// The pattern as it was written.
@@ -209,7 +229,7 @@ pub(crate) fn find(
     if patterns.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
         return Ok(TargetPackages {
-            targets: vec![Target { pkg, module: None, configured: None, dependency: None }],
+            targets: vec![Target { pkg, ..Target::default() }],
             walked: Vec::new(),
         });
     }
@@ -232,6 +252,7 @@ fn find_one(
     let Scope { dir, recursive, module, configured, text: _ } = pattern.scope(workspace)?;
     let target = |pkg| Target {
         pkg,
+        stored: None,
         module: module.clone(),
         configured: configured.clone(),
         dependency: pattern.dependency.clone(),
@@ -245,9 +266,12 @@ fn find_one(
         }
         return Ok(members.into_iter().map(target).collect());
     }
-    match workspace.is_pkg(&dir) {
-        true => Ok(vec![target(dir)]),
-        false => Err(not_a_pkg(workspace, pattern, &dir)),
+    if workspace.is_pkg(&dir) {
+        return Ok(vec![target(dir)]);
+    }
+    match pattern.stored() {
+        Some(key) => Ok(vec![Target { stored: Some(key), ..target(RelPath::root()) }]),
+        None => Err(not_a_pkg(workspace, pattern, &dir)),
     }
 }
 
@@ -258,10 +282,6 @@ fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> D
     };
     let message = format!("target `{}`: {problem}", pattern.as_str());
     let diagnostic = Diagnostic::error(Class::Usage, message);
-    if dir.file_name().is_some_and(|name| name.contains('@')) {
-        let help = "a package in the store is built with what needs it: name that as the target";
-        return diagnostic.help(help);
-    }
     let members = workspace.members(&RelPath::root()).unwrap_or_default();
     match nearest(dir.as_str(), members.iter().map(RelPath::as_str)) {
         Some(name) => diagnostic.help(format!("did you mean `//{name}`?")),

@@ -240,6 +240,15 @@ impl PkgKey {
             _ => self.0.replacen('@', "/", 1),
         }
     }
+
+    /// The key of the package that a person calls so; none if nothing can be called so.
+    pub fn of_label(label: &str) -> Option<PkgKey> {
+        let key = match label.split_once('/') {
+            Some((namespace, rest)) => format!("{namespace}@{rest}"),
+            None => format!("@{label}"),
+        };
+        key.parse().ok().filter(|key: &PkgKey| key.label() == label)
+    }
 }
 
 impl FromStr for PkgKey {

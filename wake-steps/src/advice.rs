@@ -50,13 +50,20 @@ pub(crate) fn unmovable_directory(pinned: &PinnedAction, said: &[u8]) -> Option<
     if !said.contains("ross-device link") && !said.contains("EXDEV") {
         return None;
     }
+    let many = pinned.inputs.has_many_own_files();
     let mut own = pinned.inputs.iter().filter(|(path, _)| !place::is_foreign(path));
     let directory = own.find_map(|(path, input)| match input {
-        Input::File(file) if file.is_large() => Some(path.parent()?).filter(|dir| !dir.is_root()),
+        Input::File(file) if many || file.is_large() => {
+            Some(path.parent()?).filter(|dir| !dir.is_root())
+        }
         _ => None,
     })?;
+    let which = match many {
+        true => "of a step with so many sources",
+        false => "with sources of 256 KiB and more",
+    };
     Some(format!(
-        "a directory with sources of 256 KiB and more, as `{}` is, cannot be renamed: `mv` copies it, and its files can be renamed",
+        "a directory {which}, as `{}` is, cannot be renamed: `mv` copies it, and its files can be renamed",
         directory.dotted()
     ))
 }

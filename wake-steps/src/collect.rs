@@ -1,5 +1,6 @@
 //! Steps that run nothing: their outputs are what lies at their paths already.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wake_model::path::resolve_link;
@@ -61,15 +62,29 @@ pub(crate) fn gather<'s>(
     let builder = store.build_tree()?;
     let mut collecting = Collecting { pinned, declared: paths, store, sources, builder, depth: 0 };
     let mut missing = Vec::new();
-    for output in paths {
+    let mut taken: Vec<&RelPath> = Vec::new();
+    // Each once, after those that it lies in.
+    for output in paths.iter().collect::<BTreeSet<_>>() {
+        // What lies in another output comes with that one, if it is there.
+        let within = taken.iter().any(|taken| output.starts_with(taken));
         let mut found = false;
         for (path, part) in parts(pinned).filter(|(path, _)| path.starts_with(output)) {
             found = true;
+            if within {
+                break;
+            }
             collecting.place(path, path, part, &mut Vec::new())?;
         }
-        if !found && !collecting.place_part(output)? {
+        if !found {
+            found = match within {
+                true => collecting.part(output)?.is_some(),
+                false => collecting.place_part(output)?,
+            };
+        }
+        if !found {
             missing.push(output.clone());
         }
+        taken.push(output);
     }
     Ok(if missing.is_empty() { Ok(collecting.builder) } else { Err(missing) })
 }
@@ -171,16 +186,20 @@ impl<'a> Collecting<'a, '_> {
 
     /// Puts at `path` what lies there in a directory that was placed as a whole; whether there is something.
     fn place_part(&mut self, path: &RelPath) -> Result<bool, StepError> {
-        let Some((whole, below)) = covering(self.pinned, path) else { return Ok(false) };
+        let Some(part) = self.part(path)? else { return Ok(false) };
+        self.place(path, path, part, &mut Vec::new())?;
+        Ok(true)
+    }
+
+    /// What lies at `path` in a directory that was placed as a whole.
+    fn part(&self, path: &RelPath) -> Result<Option<Part<'a>>, StepError> {
+        let Some((whole, below)) = covering(self.pinned, path) else { return Ok(None) };
         let part = self.below(whole, &below)?;
         let is_there = match (&part.node, &part.bytes) {
             (InputNode::Tree(_), Bytes::In(tree, at)) => self.manifest(tree)?.subtree(at).is_some(),
             _ => !matches!(part.bytes, Bytes::Of(_)),
         };
-        if is_there {
-            self.place(path, path, part, &mut Vec::new())?;
-        }
-        Ok(is_there)
+        Ok(is_there.then_some(part))
     }
 
     /// Where a link leads that would lead elsewhere, or nowhere, from the result; `copied` is the place that is being copied

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wake_model::action::{Command, User};
-use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId};
+use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId, place};
 use wake_store::Store;
 use wake_store::ware::Warehouse;
 
@@ -201,8 +201,12 @@ pub enum SourceBase {
     Tree(TreeDigest),
 }
 
-/// Smaller files are copied for each command, which costs less than showing them from the store, in bytes.
+/// Smaller files are copied for each command, which costs less than showing them from the store, in bytes; unless there are
+/// [`MANY`].
 const LARGE: u64 = 256 << 10;
+
+/// A command with so many files of its own is shown all of them from the store: mounting that costs less than copying.
+const MANY: usize = 256;
 
 impl SourceFile {
     /// Whether commands are shown it from the store, instead of a copy of their own.
@@ -276,6 +280,14 @@ impl Inputs {
             .take_while(|at| at.as_str().starts_with(path.as_str()))
             .any(|at| at.starts_with(path))
             || self.covering(path).is_some()
+    }
+
+    /// Whether commands are shown small files of their own from the store, too, as well as [large](SourceFile::is_large) ones.
+    pub(crate) fn has_many_own_files(&self) -> bool {
+        let is_own = |(path, input): &(&RelPath, &Input)| {
+            matches!(input, Input::File(_)) && !place::is_foreign(path)
+        };
+        self.placed.len() >= MANY && self.iter().filter(is_own).nth(MANY - 1).is_some()
     }
 
     /// Puts something at `path`; the same thing twice is fine.

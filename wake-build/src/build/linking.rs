@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use wake_model::RelPath;
+use wake_model::{PkgKey, RelPath};
 
 use super::{LinkPolicy, warning};
 use crate::links::{Linker, PKGS_DIR, follower, sweep};
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// Removes links to results of modules and packages that are no more.
-    pub(super) fn sweep_links(&self, planned: &PlannedBuild) {
+    pub(super) fn sweep_links(&self, planned: &PlannedBuild, locked: &LockedPkgs<'_>) {
         let Ok(out) = self.out_dir().open_dir() else { return };
         let here = planned.instances.values();
         let here = here.filter_map(|pkg| Some((pkg.place.dir()?, &pkg.modules)));
@@ -98,7 +98,10 @@ impl Session {
             match modules.get(&dir) {
                 Some(modules) => modules.get(module).is_some(),
                 // What its modules are was not asked.
-                None => self.workspace.is_pkg(&dir),
+                None => {
+                    let key = || PkgKey::of_label(dir.as_str());
+                    self.workspace.is_pkg(&dir) || key().is_some_and(|key| !locked.lacks(&key))
+                }
             }
         });
     }

@@ -104,7 +104,7 @@ impl Session {
                 self.pool.rest();
                 flushed = self.store().flush_memo();
                 if request.link != LinkPolicy::Never {
-                    self.sweep_links(&planned);
+                    self.sweep_links(&planned, &checkout.locked);
                 }
             });
             self.machine.perform(&work, reporter)

@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) pkgs: RefCell<ImportablePkgs>,
     /// What of a package is wanted.
     pub(crate) part: Cell<PkgPart>,
+    /// Which arguments of pkg() are looked at before it is known what they may name.
+    pub(crate) early: Cell<Early>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
@@ -101,6 +103,18 @@ pub(crate) enum PkgPart {
     Inputs,
     /// The functions of modules.
     Functions,
+}
+
+/// Which arguments of pkg() are looked at before packages are found and options set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Early {
+    /// Those by which packages are found.
+    #[default]
+    Finding,
+    /// Those that may need packages, of a package that names none.
+    Alone,
+    /// What options are set to.
+    Settings,
 }
 
 /// Which function is being evaluated: it decides what a reference may name.
@@ -167,6 +181,7 @@ impl Env {
             library_dirs: RefCell::default(),
             pkgs: RefCell::default(),
             part: Cell::new(PkgPart::Whole),
+            early: Cell::default(),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
             module: RefCell::default(),
@@ -289,8 +304,16 @@ impl Inner {
         let own = match &*own {
             ImportablePkgs::NamedBy(instance) => instance.pkgs()?,
             ImportablePkgs::None => &none,
+            ImportablePkgs::Unknown if self.early.get() == Early::Alone => &none,
             ImportablePkgs::Unknown => {
-                let message = "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them";
+                let message = match self.early.get() {
+                    Early::Settings => {
+                        "`options` and `profiles` are read before packages are found, and must not need one of them"
+                    }
+                    Early::Finding | Early::Alone => {
+                        "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them"
+                    }
+                };
                 return Err(Note::new(message).nature(Nature::NeedsPkgs).into());
             }
         };
@@ -307,7 +330,14 @@ impl Inner {
                     _ => format!(" of `@{}`", keys[..at].join("/@")),
                 };
                 let note = Note::new(format!("there is no package `{key}` in `pkgs`{of}"));
-                return Err(note.suggest(nearest(key, pkgs.keys().map(String::as_str))).into());
+                let note = note.suggest(nearest(key, pkgs.keys().map(String::as_str)));
+                return Err(match pkgs.is_empty() && at == 0 {
+                    true => note.hint(format!(
+                        "name it: `pkgs={{ {key}: wake.getPkg(wake.pkgInfo('{key}', '^1')) }}`, with `from='../{key}'` if it lies in the workspace"
+                    )),
+                    false => note,
+                }
+                .into());
             };
             library = Some(found);
         }

@@ -150,6 +150,8 @@ pub(crate) fn showing_through(lower: &[String], upper: &str, work: &str) -> Resu
     fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
     fsconfig_set_string(context.as_fd(), "workdir", work)?;
     fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    // All that lies there is on one file system to whoever asks, where numbers of inodes leave room for that.
+    fsconfig_set_string(context.as_fd(), "xino", "on")?;
     // What is written is of no use after a power cut, and is not waited for.
     fsconfig_set_flag(context.as_fd(), "volatile")?;
     fsconfig_create(context.as_fd())?;

@@ -166,8 +166,11 @@ impl<'a> Filling<'a> {
 
     /// Leaves a file of `tree` to show through.
     fn show(&mut self, path: &str, tree: &Path) -> Result<(), JobError> {
-        if !self.pending.below.iter().any(|below| below == tree) {
-            self.pending.below.push(tree.to_owned());
+        // Mostly it is the same as that of the file before.
+        let below = &mut self.pending.below;
+        if below.last().is_none_or(|last| last != tree) && !below.iter().any(|other| other == tree)
+        {
+            below.push(tree.to_owned());
         }
         // It is made here as well, so that it is like any other.
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);

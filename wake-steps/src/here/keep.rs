@@ -1,9 +1,10 @@
-//! Large sources: taken into the store once, and shown to commands from there.
+//! Sources that are large, or many: taken into the store once, and shown to commands from there.
 //!
 //! Where they lie somebody may be changing them, and all that is known of their bytes is what they were. What is mounted is
 //! what was hashed while it was copied.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,10 +17,15 @@ use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::step::{Input, SourceFile, SourceFiles};
 
+/// So many small files are in one layer, about; a power of two.
+const RUN: usize = 256;
+/// There are so many layers of them, about: the kernel has 500 at most.
+const MOST_RUNS: usize = 64;
+
 /// A step that has more large files of its own gets all of them as one layer.
 const LAYERS: usize = 24;
 
-/// The large sources that this process knows to be in the store.
+/// What of sources this process knows to be in the store.
 #[derive(Default)]
 pub(super) struct KeptSources {
     trees: Mutex<HashMap<TreeDigest, Arc<Mutex<Presence>>>>,
@@ -33,11 +39,30 @@ enum Presence {
     Known,
 }
 
-/// Files of one tree by their paths in it.
-type Files<'a> = Vec<(&'a RelPath, &'a SourceFile)>;
+/// A file that shows through the work directory.
+struct Own<'a> {
+    /// Which of the inputs it is.
+    number: usize,
+    path: &'a RelPath,
+    file: &'a SourceFile,
+}
+
+/// Parts files, sorted by path, into layers. Where one ends hangs on a path alone, so that of two steps with almost the same
+/// files most layers are the same, and an edited file makes one of them anew.
+fn runs<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
+    let mean = RUN.max((files.len() / MOST_RUNS).next_power_of_two());
+    files.split_inclusive(move |own| digest_of(own.path) % mean == 0)
+}
+
+/// Some number that hangs on `path`; another one may come of it in another build of wake.
+fn digest_of(path: &RelPath) -> usize {
+    let mut hasher = DefaultHasher::new();
+    path.as_str().hash(&mut hasher);
+    hasher.finish() as usize
+}
 
 impl KeptSources {
-    /// Has the large ones among the sources of `pinned` in `store`, and `job` take them from there.
+    /// Has those among the sources of `pinned` in `store` that are not copied, and `job` take them from there.
     pub(super) fn keep(
         &self,
         job: &mut Job,
@@ -50,32 +75,39 @@ impl KeptSources {
         if job.work.is_none() || pinned.action.sandbox == SandboxLevel::Weak {
             return Ok(());
         }
-        let large =
-            pinned.inputs.iter().enumerate().filter_map(|(number, (path, input))| match input {
-                Input::File(file) if file.is_large() => Some((number, path, file)),
-                _ => None,
-            });
-        let (foreign, own): (Vec<_>, Vec<_>) =
-            large.partition(|(_, path, _)| place::is_foreign(path));
-        for (number, _, file) in foreign {
-            let tree = self.take(&vec![(&file.below, file)], store, sources, meter)?;
+        let many = pinned.inputs.has_many_own_files();
+        let (mut foreign, mut own, mut small) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (path, input)) in pinned.inputs.iter().enumerate() {
+            match input {
+                Input::File(file) if file.is_large() => match place::is_foreign(path) {
+                    true => foreign.push((number, file)),
+                    false => own.push(Own { number, path, file }),
+                },
+                Input::File(file) if many && !place::is_foreign(path) => {
+                    small.push(Own { number, path, file });
+                }
+                _ => {}
+            }
+        }
+        for (number, file) in foreign {
+            let tree = self.take(&[(&file.below, file)], store, sources, meter)?;
             let (host, blob) = (tree.join(file.below.as_str()), file.blob);
             let executable = file.executable;
             let seal = Seal::Store;
             job.inputs[number].source = Source::File { host, blob, executable, seal };
         }
-        let files: Files<'_> = own.iter().map(|(_, path, file)| (*path, *file)).collect();
-        let together = match own.len() {
-            0..=LAYERS => None,
-            _ => Some(self.take(&files, store, sources, meter)?),
+        let layers: Vec<&[Own<'_>]> = match own.len() {
+            0..=LAYERS => own.chunks(1).collect(),
+            _ => vec![&own],
         };
-        for (number, path, file) in own {
-            let tree = match &together {
-                Some(tree) => tree.clone(),
-                None => self.take(&vec![(path, file)], store, sources, meter)?,
-            };
-            let (blob, executable) = (file.blob, file.executable);
-            job.inputs[number].source = Source::Kept { tree, blob, executable };
+        for layer in layers.into_iter().chain(runs(&small)) {
+            let files: Vec<_> = layer.iter().map(|own| (own.path, own.file)).collect();
+            let tree = self.take(&files, store, sources, meter)?;
+            for Own { number, file, .. } in layer {
+                let (blob, executable) = (file.blob, file.executable);
+                let tree = tree.clone();
+                job.inputs[*number].source = Source::Kept { tree, blob, executable };
+            }
         }
         Ok(())
     }
@@ -83,7 +115,7 @@ impl KeptSources {
     /// Where the tree of `files` lies, which is made if it is not there.
     fn take(
         &self,
-        files: &Files<'_>,
+        files: &[(&RelPath, &SourceFile)],
         store: &Store,
         sources: &dyn SourceFiles,
         meter: &Meter,
@@ -116,7 +148,7 @@ impl KeptSources {
 }
 
 fn build(
-    files: &Files<'_>,
+    files: &[(&RelPath, &SourceFile)],
     store: &Store,
     sources: &dyn SourceFiles,
     meter: &Meter,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::call::{Call, Param, Spec};
 use crate::SetValue;
-use crate::engine::env::ImportablePkgs;
+use crate::engine::env::{Early, ImportablePkgs};
 use crate::engine::json::{from_json, json_kind};
 use crate::engine::note::{Nature, Note, refuse};
 
@@ -40,7 +40,14 @@ fn option(call: &Call<'_>) -> Result<Val> {
         refuse!(call.fault("default", "must be a value: its type is that of the option"));
     }
     if matches!(*call.env.pkgs.borrow(), ImportablePkgs::Unknown) {
-        let message = "options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one";
+        let message = match call.env.early.get() {
+            Early::Settings => {
+                "`options` and `profiles` say what options are, and must not need one"
+            }
+            Early::Finding | Early::Alone => {
+                "options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one"
+            }
+        };
         return Err(Note::new(message).nature(Nature::NeedsOptions).into());
     }
     let Some(setting) = call.env.world.option(&name)? else { return Ok(from_json(&default)) };

@@ -14,7 +14,7 @@ use super::exec::ExecDecl;
 use super::option::is_option_name;
 use super::pkg_info::{PkgInfoDecl, Versions, check_info};
 use crate::EntryKind;
-use crate::engine::env::{Phase, PkgPart};
+use crate::engine::env::{Early, Phase, PkgPart};
 use crate::engine::json::write::{Json, Object};
 use crate::engine::json::{json_kind, kind, shown};
 use crate::engine::note::{Nature, Note, amend, refuse};
@@ -280,6 +280,9 @@ fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
     let files = files(call)?;
     let inputs = call.function("inputs", &["wake", "pkg"])?;
     let pkgs = pkgs(call)?;
+    if pkgs.is_empty() {
+        call.env.early.set(Early::Alone);
+    }
     let late = match late(call) {
         Ok(late) => Some(late),
         Err(error) => match Note::of(&error) {
@@ -289,7 +292,9 @@ fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
         },
     };
     let has_inputs = inputs.is_some();
+    call.env.early.set(Early::Settings);
     let (options, profiles) = (options(call)?, profiles(call)?);
+    call.env.early.set(Early::Finding);
     let data = PkgData { files, has_inputs, imports, late, options, pkg_info, pkgs, profiles };
     Ok((data, inputs))
 }
