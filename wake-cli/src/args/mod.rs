@@ -50,6 +50,8 @@ Targets:
   path:module       one module of the package in a directory
   //path:module     the same, from the root of the workspace
   path/...          every package below a directory
+  'path:module k=v' one configuration of a module; any label that is printed is a target
+  name@1.2.0:module a module of a package in the store, with its namespace if it has one
 
 Exit codes:
     0  ok
