@@ -17,7 +17,10 @@ const LAYERS: &[Layer] = &[
     },
     Layer { crates: &["wake-velocity"], may_use: &["wake-model", "wake-yaml"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
-    Layer { crates: &["wake-image"], may_use: &["wake-model", "wake-store", "wake-registry"] },
+    Layer {
+        crates: &["wake-image", "wake-asset"],
+        may_use: &["wake-model", "wake-store", "wake-registry"],
+    },
     Layer {
         crates: &["wake-steps"],
         may_use: &["wake-model", "wake-exec", "wake-store", "wake-image"],
@@ -52,6 +55,7 @@ const LAYERS: &[Layer] = &[
             "wake-formula",
             "wake-velocity",
             "wake-image",
+            "wake-asset",
         ],
     },
     // Runs the program as a user does, and knows no type of it.
@@ -112,7 +116,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-asset";
     assert_eq!(
         faults(&packages),
         [

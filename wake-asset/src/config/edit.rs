@@ -1,0 +1,254 @@
+//! Changes to a configuration, each of which touches what it names and nothing else.
+
+use super::contents::{DocumentEntry, TagEntry};
+use crate::name::{AssetName, ClassName, GenomeDigest, GenomeName, Tag};
+use crate::registry_path::AssetId;
+use crate::yaml::{Node, Value};
+
+/// A configuration that is being changed.
+pub(crate) struct Edit {
+    root: Node,
+}
+
+/// Which of the documents that a registry keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentKind {
+    /// A recipe.
+    Recipe,
+    /// An asset class.
+    Class,
+}
+
+impl DocumentKind {
+    fn section(self) -> &'static str {
+        match self {
+            DocumentKind::Recipe => "recipes",
+            DocumentKind::Class => "asset_classes",
+        }
+    }
+}
+
+impl Edit {
+    pub(super) fn new(root: Node) -> Edit {
+        Edit { root }
+    }
+
+    pub(super) fn into_root(self) -> Node {
+        self.root
+    }
+
+    fn genome(&mut self, digest: &GenomeDigest) -> &mut Node {
+        self.root.below("genomes").below(digest.as_str())
+    }
+
+    fn asset(&mut self, genome: &GenomeDigest, asset: &AssetName) -> &mut Node {
+        self.genome(genome).below("assets").below(asset.as_str())
+    }
+
+    fn tag(&mut self, id: &AssetId) -> &mut Node {
+        self.asset(&id.genome, &id.asset).below("tags").below(id.tag.as_str())
+    }
+
+    pub(crate) fn add_genome(&mut self, digest: &GenomeDigest) {
+        let genome = self.genome(digest);
+        genome.below("assets");
+    }
+
+    pub(crate) fn describe_genome(&mut self, digest: &GenomeDigest, description: &str) {
+        self.genome(digest).set("genome_description", Node::text(description));
+    }
+
+    pub(crate) fn add_alias(&mut self, digest: &GenomeDigest, alias: &GenomeName) {
+        add(self.genome(digest), "aliases", alias.as_str());
+    }
+
+    pub(crate) fn remove_alias(&mut self, digest: &GenomeDigest, alias: &GenomeName) {
+        drop_item(self.genome(digest), "aliases", alias.as_str());
+    }
+
+    /// Says what an asset is, in all its forms; what is not said stays.
+    pub(crate) fn describe_asset(
+        &mut self,
+        genome: &GenomeDigest,
+        asset: &AssetName,
+        description: Option<&str>,
+        class: Option<&ClassName>,
+    ) {
+        let node = self.asset(genome, asset);
+        if let Some(description) = description {
+            node.set("asset_description", Node::text(description));
+        }
+        if let Some(class) = class {
+            node.set("asset_class", Node::text(class.as_str()));
+        }
+    }
+
+    /// Puts a form of an asset there. Keys that only others know stay; what was made of the one before stays its child.
+    pub(crate) fn put_tag(&mut self, id: &AssetId, entry: &TagEntry) {
+        let node = self.tag(id);
+        set(node, "asset_path", entry.path.as_deref());
+        set(node, "asset_digest", entry.digest.as_deref());
+        let properties = entry.custom_properties.iter().map(|(key, value)| (&**key, &**value));
+        set_map(node, "custom_properties", properties);
+        set(node, "date_built", entry.date_built.as_deref());
+        let keys = entry.seek_keys.iter().map(|(key, value)| (key.as_str(), &**value));
+        node.set("seek_keys", map(keys));
+        node.set("asset_parents", Node::texts(entry.parents.iter().map(|parent| &*parent.text)));
+        for child in &entry.children {
+            add(node, "asset_children", &child.text);
+        }
+        set(node, "asset_size", entry.size.as_deref());
+        set(node, "tag_description", entry.description.as_deref());
+        set(node, "wake_tree_digest", entry.tree.as_deref());
+        let types = entry.seek_types.iter().map(|(key, kind)| (key.as_str(), <&str>::from(*kind)));
+        set_map(node, "wake_seek_types", types);
+        // They are of an archive of what was there before.
+        for archive in ["archive_digest", "archive_size"] {
+            node.remove(archive);
+        }
+    }
+
+    pub(crate) fn set_default_tag(&mut self, genome: &GenomeDigest, asset: &AssetName, tag: &Tag) {
+        self.asset(genome, asset).set("default_tag", Node::text(tag.as_str()));
+    }
+
+    /// Says that `child` was made of `parent`, if that one is there.
+    pub(crate) fn add_child(&mut self, parent: &AssetId, child: &AssetId) {
+        if self.has(parent) {
+            add(self.tag(parent), "asset_children", &child.to_string());
+        }
+    }
+
+    /// Says no longer that `child` was made of `parent`.
+    pub(crate) fn remove_child(&mut self, parent: &AssetId, child: &AssetId) {
+        if self.has(parent) {
+            drop_item(self.tag(parent), "asset_children", &child.to_string());
+        }
+    }
+
+    pub(crate) fn remove_parent(&mut self, child: &AssetId, parent: &AssetId) {
+        if self.has(child) {
+            drop_item(self.tag(child), "asset_parents", &parent.to_string());
+        }
+    }
+
+    /// Writes another name for a relative.
+    pub(crate) fn rename_relative(&mut self, of: &AssetId, from: &AssetId, to: &AssetId) {
+        if !self.has(of) {
+            return;
+        }
+        for key in ["asset_parents", "asset_children"] {
+            let node = self.tag(of);
+            if node.get(key).is_none() {
+                continue;
+            }
+            let Value::List(items) = &mut node.below(key).value else { continue };
+            for item in items {
+                if matches!(&item.value, Value::Scalar(text) if text.text == from.to_string()) {
+                    *item = Node::text(to.to_string());
+                }
+            }
+        }
+    }
+
+    /// Gives a form of an asset another tag, in its place.
+    pub(crate) fn rename_tag(&mut self, id: &AssetId, to: &Tag) {
+        let tags = self.asset(&id.genome, &id.asset).below("tags");
+        if let Value::Map(entries) = &mut tags.value
+            && let Some(entry) = entries.iter_mut().find(|entry| entry.key.text == id.tag.as_str())
+        {
+            entry.key = crate::yaml::Scalar::text(to.as_str());
+        }
+    }
+
+    /// Removes a form of an asset, and the asset if there is no other. `next` is the tag that is the default then.
+    pub(crate) fn remove_tag(&mut self, id: &AssetId, next: Option<&Tag>) {
+        let asset = self.asset(&id.genome, &id.asset);
+        asset.below("tags").remove(id.tag.as_str());
+        if asset.get("tags").is_none_or(Node::is_empty) {
+            self.genome(&id.genome).below("assets").remove(id.asset.as_str());
+        } else if let Some(next) = next {
+            self.set_default_tag(&id.genome, &id.asset, next);
+        }
+    }
+
+    /// Notes a recipe or a class.
+    pub(crate) fn put_document(&mut self, kind: DocumentKind, entry: &DocumentEntry) {
+        let node = self.root.below(kind.section()).below(&entry.name);
+        let known = [
+            ("path", &entry.path),
+            ("source", &entry.source),
+            ("version", &entry.version),
+            ("description", &entry.description),
+        ];
+        for (key, value) in known {
+            node.set(key, Node::text(value.as_deref().unwrap_or_default()));
+        }
+        if let Some(class) = &entry.output_class {
+            node.set("output_asset_class", Node::text(class.as_str()));
+        }
+    }
+
+    pub(crate) fn remove_document(&mut self, kind: DocumentKind, name: &str) {
+        self.root.below(kind.section()).remove(name);
+    }
+
+    fn has(&self, id: &AssetId) -> bool {
+        let keys = ["genomes", id.genome.as_str(), "assets", id.asset.as_str(), "tags"];
+        let mut node = Some(&self.root);
+        for key in keys {
+            node = node.and_then(|node| node.get(key));
+        }
+        node.is_some_and(|tags| tags.get(id.tag.as_str()).is_some())
+    }
+}
+
+fn map<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Node {
+    let mut node = Node::empty_map();
+    for (key, value) in entries {
+        node.set(key, Node::text(value));
+    }
+    node
+}
+
+/// Writes a text, or takes what is there away.
+fn set(node: &mut Node, key: &str, text: Option<&str>) {
+    match text {
+        Some(text) => node.set(key, Node::text(text)),
+        None => drop(node.remove(key)),
+    }
+}
+
+fn set_map<'a>(node: &mut Node, key: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+    let entries = map(entries);
+    match entries.is_empty() {
+        true => drop(node.remove(key)),
+        false => node.set(key, entries),
+    }
+}
+
+/// Adds a text to a list, once.
+fn add(node: &mut Node, key: &str, text: &str) {
+    let list = node.below(key);
+    if !matches!(list.value, Value::List(_)) {
+        list.value = Value::List(Vec::new());
+    }
+    if let Value::List(items) = &mut list.value
+        && !items.iter().any(|item| is_text(item, text))
+    {
+        items.push(Node::text(text));
+    }
+}
+
+fn drop_item(node: &mut Node, key: &str, text: &str) {
+    if node.get(key).is_none() {
+        return;
+    }
+    if let Value::List(items) = &mut node.below(key).value {
+        items.retain(|item| !is_text(item, text));
+    }
+}
+
+fn is_text(item: &Node, text: &str) -> bool {
+    matches!(&item.value, Value::Scalar(scalar) if scalar.text == text)
+}

@@ -1,0 +1,64 @@
+//! The configuration of a registry, `genome_config.yaml`: what is in it, and how it is changed.
+//!
+//! Source: `spec/assets.md`, "The configuration".
+
+mod source;
+mod contents;
+mod reading;
+mod edit;
+
+pub(crate) use contents::Contents;
+pub use contents::{AssetEntry, DocumentEntry, GenomeEntry, Relative, TagEntry};
+pub use edit::DocumentKind;
+pub(crate) use edit::Edit;
+
+use std::path::Path;
+
+use crate::error::AssetError;
+use crate::yaml::{self, Node};
+use source::Source;
+
+/// A configuration as it was read.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The comments before its first line.
+    head: String,
+    /// All that it says, other people's keys as well.
+    root: Node,
+    /// What of it is known here.
+    pub(crate) contents: Contents,
+}
+
+impl Config {
+    /// The version of configurations that are made here.
+    pub(crate) const VERSION: &str = "0.5";
+
+    pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Config, AssetError> {
+        let source = Source::new(file, bytes)?;
+        let root = yaml::parse(source.text())
+            .map_err(|(mark, message)| source.fault(mark, message, None))?;
+        let contents = reading::contents(&source, &root)?;
+        Ok(Config { head: source.head(), root, contents })
+    }
+
+    /// The text of it, changed.
+    pub(crate) fn changed(&self, change: impl FnOnce(&mut Edit)) -> String {
+        let mut edit = Edit::new(self.root.clone());
+        change(&mut edit);
+        format!("{}{}", self.head, yaml::write(&edit.into_root()))
+    }
+}
+
+/// The text of a new configuration.
+pub(crate) fn new_text(genome_folder: &str, servers: &[String]) -> String {
+    let mut root = Node::empty_map();
+    root.set("config_version", Node::plain(Config::VERSION));
+    root.set("genome_folder", Node::text(genome_folder));
+    root.set("recipe_folder", Node::text(format!("{genome_folder}/recipes")));
+    root.set("asset_class_folder", Node::text(format!("{genome_folder}/asset_classes")));
+    root.set("genome_servers", Node::texts(servers));
+    for key in ["genomes", "recipes", "asset_classes"] {
+        root.set(key, Node::empty_map());
+    }
+    yaml::write(&root)
+}

@@ -1,0 +1,107 @@
+//! The recipes and asset classes that a registry keeps.
+
+use std::fs;
+
+use crate::config::{DocumentEntry, DocumentKind};
+use crate::error::At;
+use crate::error::{AssetError, Missing};
+use crate::folders::Folders;
+use crate::journal::Journal;
+use crate::journal::write_synced;
+use crate::name::{ClassName, RecipeName};
+use crate::register::Existing;
+use crate::registry::Registry;
+use crate::staging;
+
+/// A recipe or an asset class that is to be in a registry.
+#[derive(Clone, Debug)]
+pub struct NewDocument {
+    /// Which of the two.
+    pub kind: DocumentKind,
+    /// Its name.
+    pub name: String,
+    /// Its text, which becomes its file there.
+    pub text: Vec<u8>,
+    /// Its version.
+    pub version: String,
+    /// What it is.
+    pub description: String,
+    /// Where it came from; `self-added` is what refgenie writes of what a person added.
+    pub source: String,
+    /// Of a recipe: the class of what it makes.
+    pub output_class: Option<ClassName>,
+}
+
+impl Registry {
+    /// Keeps a document, beside what is said of it. Whether it was there already and other is an error unless it gives way.
+    pub fn put_document(&self, new: &NewDocument, existing: Existing) -> Result<(), AssetError> {
+        let file = file_name(new.kind, &new.name)?;
+        let place = folder(self.folders(), new.kind).join(&file);
+        let change = self.change()?;
+        let is_same = fs::read(&place).is_ok_and(|there| there == new.text);
+        let known = match new.kind {
+            DocumentKind::Recipe => change.catalog.recipes(),
+            DocumentKind::Class => change.catalog.classes(),
+        };
+        let is_there = known.iter().any(|entry| entry.name == new.name);
+        if is_there && !is_same && existing == Existing::Refuse {
+            return Err(AssetError::Exists { asset: new.name.clone() });
+        }
+        if !is_same {
+            let dir = folder(self.folders(), new.kind);
+            fs::create_dir_all(dir).at(dir)?;
+            let draft = place.with_extension("new");
+            write_synced(&draft, &new.text)?;
+            fs::rename(&draft, &place).at(&place)?;
+        }
+        let entry = DocumentEntry {
+            name: new.name.clone(),
+            path: Some(file),
+            source: Some(new.source.clone()),
+            version: Some(new.version.clone()),
+            description: Some(new.description.clone()),
+            output_class: new.output_class.clone(),
+        };
+        change.commit(Journal::new(), |edit| edit.put_document(new.kind, &entry))
+    }
+
+    /// Forgets a document.
+    pub fn remove_document(&self, kind: DocumentKind, name: &str) -> Result<(), AssetError> {
+        let change = self.change()?;
+        let (known, what, file) = match kind {
+            DocumentKind::Recipe => {
+                (change.catalog.recipes(), "recipe", change.catalog.recipe_file(name))
+            }
+            DocumentKind::Class => {
+                (change.catalog.classes(), "asset class", change.catalog.class_file(name))
+            }
+        };
+        if !known.iter().any(|entry| entry.name == name) {
+            let names = known.iter().map(|entry| &*entry.name);
+            let what = format!("there is no {what} `{name}` here");
+            return Err(AssetError::Missing(Missing::new(what, name, names, String::new())));
+        }
+        change.commit(Journal::new(), |edit| edit.remove_document(kind, name))?;
+        file.map_or(Ok(()), |file| staging::remove(&file))
+    }
+}
+
+fn folder(folders: &Folders, kind: DocumentKind) -> &std::path::Path {
+    match kind {
+        DocumentKind::Recipe => &folders.recipes,
+        DocumentKind::Class => &folders.classes,
+    }
+}
+
+/// The name that refgenie gives its file.
+fn file_name(kind: DocumentKind, name: &str) -> Result<String, AssetError> {
+    match kind {
+        DocumentKind::Recipe => {
+            name.parse::<RecipeName>().map(|name| format!("{name}_asset_recipe.yaml"))
+        }
+        DocumentKind::Class => {
+            name.parse::<ClassName>().map(|name| format!("{name}_asset_class.yaml"))
+        }
+    }
+    .map_err(AssetError::from)
+}

@@ -1,0 +1,182 @@
+//! Genomes of a registry, and what they are called.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::catalog::Catalog;
+use crate::error::{AssetError, At};
+use crate::folders;
+use crate::genome::Genome;
+use crate::journal::Journal;
+use crate::links;
+use crate::name::GenomeName;
+use crate::registry::Registry;
+use crate::registry_path::AssetId;
+use crate::staging::Staging;
+
+/// A genome that is to be in a registry.
+#[derive(Clone, Debug)]
+pub struct NewGenome {
+    /// The genome.
+    pub genome: Genome,
+    /// What it is to be called.
+    pub aliases: Vec<GenomeName>,
+    /// What it is.
+    pub description: Option<String>,
+}
+
+/// Whose an alias may be before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasOwner {
+    /// Nobody's.
+    Nobody,
+    /// Anybody's: it is taken from that genome.
+    Anybody,
+}
+
+impl NewGenome {
+    /// Whether its names are free.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), AssetError> {
+        for alias in &self.aliases {
+            if let Some(other) = catalog.config.contents.genome(alias.as_str())
+                && other.digest != self.genome.digest
+            {
+                let (alias, digest) = (alias.to_string(), other.digest.to_string());
+                return Err(AssetError::AliasTaken { alias, digest });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Registry {
+    /// Adds a genome, or gives one that is there further aliases. Whether it is new.
+    pub fn add_genome(&self, new: &NewGenome) -> Result<bool, AssetError> {
+        let digest = &new.genome.digest;
+        let staging = Staging::new(self.folders())?;
+        let change = self.change()?;
+        new.check(&change.catalog)?;
+        let is_new = change.catalog.config.contents.genome(digest.as_str()).is_none();
+        let mut journal = Journal::new();
+        if is_new || !self.folders().sequences(digest).is_file() {
+            write_sequences(&staging.path("sequences"), &new.genome)?;
+            journal.moves(staging.relative("sequences"), folders::sequences(digest));
+        }
+        link_all(&change.catalog, new, &staging, &mut journal)?;
+        staging.sync()?;
+        change.commit(journal, |edit| {
+            if is_new {
+                edit.add_genome(digest);
+            }
+            if let Some(description) = &new.description {
+                edit.describe_genome(digest, description);
+            }
+            for alias in &new.aliases {
+                edit.add_alias(digest, alias);
+            }
+        })?;
+        Ok(is_new)
+    }
+
+    /// Gives a genome another alias.
+    pub fn add_alias(
+        &self,
+        genome: &GenomeName,
+        alias: &GenomeName,
+        owner: AliasOwner,
+    ) -> Result<(), AssetError> {
+        let staging = Staging::new(self.folders())?;
+        let change = self.change()?;
+        let digest = change.catalog.genome(genome)?.digest.clone();
+        let other = change.catalog.config.contents.genome(alias.as_str());
+        let other = other.map(|other| other.digest.clone());
+        let mut journal = Journal::new();
+        let from = match other {
+            Some(other) if other == digest => return Ok(()),
+            Some(other) if owner == AliasOwner::Nobody || other.as_str() == alias.as_str() => {
+                let (alias, digest) = (alias.to_string(), other.to_string());
+                return Err(AssetError::AliasTaken { alias, digest });
+            }
+            other => other,
+        };
+        let new = NewGenome {
+            genome: Genome { digest: digest.clone(), sequences: Vec::new() },
+            aliases: vec![alias.clone()],
+            description: None,
+        };
+        link_all(&change.catalog, &new, &staging, &mut journal)?;
+        staging.sync()?;
+        change.commit(journal, |edit| {
+            if let Some(other) = &from {
+                edit.remove_alias(other, alias);
+            }
+            edit.add_alias(&digest, alias);
+        })
+    }
+
+    /// Takes an alias away.
+    pub fn remove_alias(&self, alias: &GenomeName) -> Result<(), AssetError> {
+        let staging = Staging::new(self.folders())?;
+        let change = self.change()?;
+        let genome = change.catalog.genome(alias)?;
+        if genome.digest.as_str() == alias.as_str() {
+            let problem = format!("`{alias}` is the digest of a genome, and no alias");
+            return Err(AssetError::Place {
+                place: self.config().display().to_string(),
+                problem,
+                hint: None,
+            });
+        }
+        let digest = genome.digest.clone();
+        let place: std::path::PathBuf = ["alias", alias.as_str()].iter().collect();
+        let moves = vec![(place, staging.relative("old"))];
+        change.commit_first(moves, |edit| edit.remove_alias(&digest, alias))
+    }
+}
+
+/// Makes the links for all assets of a genome by its new aliases; what lies there gives way.
+fn link_all(
+    catalog: &Catalog,
+    new: &NewGenome,
+    staging: &Staging,
+    journal: &mut Journal,
+) -> Result<(), AssetError> {
+    let there = catalog.config.contents.genome(new.genome.digest.as_str());
+    for (number, alias) in new.aliases.iter().enumerate() {
+        let has = there.is_some_and(|genome| genome.aliases.contains(alias));
+        if has {
+            continue;
+        }
+        let name = format!("alias{number}");
+        let dir = staging.path(&name);
+        fs::create_dir_all(&dir).at(&dir)?;
+        for asset in there.iter().flat_map(|genome| &genome.assets) {
+            for entry in &asset.tags {
+                let id = AssetId {
+                    genome: new.genome.digest.clone(),
+                    asset: asset.name.clone(),
+                    tag: entry.tag.clone(),
+                };
+                let data = catalog.data_dir(&id);
+                if data.is_dir() {
+                    let to = dir.join(id.asset.as_str()).join(id.tag.as_str());
+                    links::make(&data, &to, &id, alias)?;
+                }
+            }
+        }
+        let place: std::path::PathBuf = ["alias", alias.as_str()].iter().collect();
+        if catalog.genome_folder().join(&place).symlink_metadata().is_ok() {
+            journal.moves(place.clone(), staging.relative(&format!("old{number}")));
+        }
+        journal.moves(staging.relative(&name), place);
+    }
+    Ok(())
+}
+
+/// Writes the sequences of a genome down, for comparing it with others.
+pub(crate) fn write_sequences(place: &Path, genome: &Genome) -> Result<(), AssetError> {
+    let text = json!(genome.sequences).to_string();
+    fs::write(place, text).at(place)
+}

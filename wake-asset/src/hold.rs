@@ -1,0 +1,102 @@
+//! Who may change a registry: one wake at a time, and no refgenie meanwhile.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{AssetError, At};
+use crate::folders::Folders;
+
+/// How often it is looked whether refgenie is done, and how many times.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSES: u64 = 1200;
+/// What a mark of wake says. refgenie's say nothing.
+const MARK: &[u8] = b"wake\n";
+
+/// The right to change a registry; it ends when this is dropped, or with the process.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    _lock: File,
+    mark: PathBuf,
+}
+
+impl Hold {
+    /// Waits for whoever has it.
+    pub(crate) fn wait(folders: &Folders, config: &Path) -> Result<Hold, AssetError> {
+        let own = folders.own();
+        fs::create_dir_all(&own).at(&own)?;
+        let place = own.join("lock");
+        let mut options = OpenOptions::new();
+        let lock =
+            options.read(true).write(true).create(true).truncate(false).open(&place).at(&place)?;
+        flock(&lock, FlockOperation::LockExclusive).at(&place)?;
+        let mark = keep_refgenie_out(config)?;
+        Ok(Hold { _lock: lock, mark })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // What is left is known for what it is by the next wake.
+        let _ = fs::remove_file(&self.mark);
+    }
+}
+
+/// Puts the mark that keeps refgenie from reading and writing, as its own programs do: behind a mark that no two put at once.
+/// Whoever gets here is the only wake, so that a mark of another one is of one that was killed.
+fn keep_refgenie_out(config: &Path) -> Result<PathBuf, AssetError> {
+    let named = |kind: &str| {
+        let name = config.file_name().unwrap_or_default().to_string_lossy();
+        config.with_file_name(format!("lock-{kind}-{name}"))
+    };
+    let (universal, write) = (named("universal"), named("write"));
+    put_mark(&universal)?;
+    let put = wait_for_readers(config).and_then(|()| put_mark(&write));
+    fs::remove_file(&universal).at(&universal)?;
+    put.map(|()| write)
+}
+
+fn put_mark(place: &Path) -> Result<(), AssetError> {
+    for _ in 0..PAUSES {
+        match OpenOptions::new().write(true).create_new(true).open(place) {
+            Ok(mut file) => return file.write_all(MARK).at(place),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let is_ours = fs::read(place).is_ok_and(|bytes| bytes == MARK);
+                match is_ours {
+                    true => drop(fs::remove_file(place)),
+                    false => sleep(PAUSE),
+                }
+            }
+            Err(error) => return Err(error).at(place),
+        }
+    }
+    Err(held(place))
+}
+
+fn wait_for_readers(config: &Path) -> Result<(), AssetError> {
+    let dir = config.parent().unwrap_or(Path::new("/"));
+    let name = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut seen = None;
+    for _ in 0..PAUSES {
+        let reading = |entry: &fs::DirEntry| {
+            let entry = entry.file_name().to_string_lossy().into_owned();
+            entry.starts_with("lock-read-") && entry.ends_with(&name)
+        };
+        let entries = fs::read_dir(dir).at(dir)?;
+        seen = entries.filter_map(Result::ok).find(reading).map(|entry| entry.path());
+        if seen.is_none() {
+            return Ok(());
+        }
+        sleep(PAUSE);
+    }
+    Err(held(&seen.unwrap_or_default()))
+}
+
+fn held(place: &Path) -> AssetError {
+    let seconds = PAUSE.as_millis() as u64 * PAUSES / 1000;
+    AssetError::Held { path: place.to_owned(), seconds }
+}

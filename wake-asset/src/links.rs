@@ -1,0 +1,69 @@
+//! Assets by the aliases of their genomes: directories of links that lead to the data.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::error::{AssetError, At};
+use crate::folders;
+use crate::name::GenomeName;
+use crate::registry_path::AssetId;
+
+/// Makes at `to` the directory of links by which an asset is found under `alias`, of data that lies at `from`.
+///
+/// Where the digest of the genome stands in names the alias stands in those of the links. They lead to where the asset is, or will be.
+pub(crate) fn make(
+    from: &Path,
+    to: &Path,
+    id: &AssetId,
+    alias: &GenomeName,
+) -> Result<(), AssetError> {
+    // From `alias/ALIAS/ASSET/TAG` up to the folder of genomes.
+    let up: PathBuf = std::iter::repeat_n("..", 4).collect();
+    dir(from, to, &up.join(folders::data(id)), (id.genome.as_str(), alias.as_str()))
+}
+
+fn dir(from: &Path, to: &Path, data: &Path, names: (&str, &str)) -> Result<(), AssetError> {
+    fs::create_dir_all(to).at(to)?;
+    for entry in fs::read_dir(from).at(from)? {
+        let entry = entry.at(from)?;
+        let name = entry.file_name();
+        let called = match name.to_str() {
+            Some(name) => name.replace(names.0, names.1).into(),
+            None => name.clone(),
+        };
+        let link = to.join(called);
+        match entry.file_type().at(&entry.path())?.is_dir() {
+            true => dir(&entry.path(), &link, &Path::new("..").join(data).join(&name), names)?,
+            false => symlink(data.join(&name), &link).at(&link)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn links_lead_to_the_data_from_every_depth() {
+        let dir = tempfile::tempdir().unwrap();
+        let id: AssetId = "4e88/fasta:1.2-a".parse().unwrap();
+        let data = dir.path().join(folders::data(&id));
+        fs::create_dir_all(data.join("sub/4e88_x")).unwrap();
+        fs::write(data.join("4e88.fa"), "a").unwrap();
+        fs::write(data.join("sub/4e88_x/4e88.4e88"), "b").unwrap();
+        symlink("4e88.fa", data.join("l")).unwrap();
+        let alias: GenomeName = "tiny".parse().unwrap();
+        let links = dir.path().join(folders::alias_of(&alias, &id.asset, &id.tag));
+        make(&data, &links, &id, &alias).unwrap();
+        assert_eq!(fs::read_to_string(links.join("tiny.fa")).unwrap(), "a");
+        assert_eq!(fs::read_to_string(links.join("sub/tiny_x/tiny.tiny")).unwrap(), "b");
+        assert_eq!(fs::read_to_string(links.join("l")).unwrap(), "a");
+        assert_eq!(
+            fs::read_link(links.join("tiny.fa")).unwrap(),
+            Path::new("../../../../data/4e88/fasta/1.2-a/4e88.fa")
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! Putting a finished asset into a registry, all of it or nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use wake_model::TreeDigest;
+
+use crate::build_inputs::{BuildInputs, Json};
+use crate::catalog::{Catalog, DIR_KEY, absent};
+use crate::config::{Edit, Relative, TagEntry};
+use crate::error::{AssetError, At};
+use crate::folders;
+use crate::genomes::{NewGenome, write_sequences};
+use crate::journal::Journal;
+use crate::links;
+use crate::measure::{AssetDigest, BUILD_DIR, Excluded, Measured, measure};
+use crate::name::{ClassName, GenomeName, SeekKey};
+use crate::registry::{Change, Registry};
+use crate::registry_path::AssetId;
+use crate::seek::{SeekEntry, SeekType};
+use crate::staging::{self, Staging};
+
+/// What is to be put into a registry.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// What it is called there.
+    pub id: AssetId,
+    /// The directory with its files; it stays as it is.
+    pub tree: PathBuf,
+    /// Its class.
+    pub class: Option<ClassName>,
+    /// What the asset is, whatever its tag.
+    pub description: Option<String>,
+    /// What this form of it is.
+    pub tag_description: Option<String>,
+    /// What is found in it; `dir` is added where it is missing.
+    pub seek_keys: Vec<SeekEntry>,
+    /// What it was made of.
+    pub parents: Vec<AssetId>,
+    /// What was found out while it was built, in this order.
+    pub custom_properties: Vec<(String, String)>,
+    /// How it was built; none for what came from elsewhere.
+    pub build: Option<BuildRecord>,
+    /// What its digest leaves out.
+    pub excluded: Excluded,
+    /// When it was built.
+    pub built: SystemTime,
+    /// What happens to one that is there already.
+    pub existing: Existing,
+    /// The genome, if it is to be added if it is not there.
+    pub genome: Option<NewGenome>,
+}
+
+/// How an asset was built: what lies in its `_refgenie_build`.
+#[derive(Clone, Debug, Default)]
+pub struct BuildRecord {
+    /// What it was built from.
+    pub inputs: BuildInputs,
+    /// The recipe, as refgenie writes it.
+    pub recipe: Option<Json>,
+    /// Further files there, by their names: logs and the like.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What happens to an asset that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the new one is an error.
+    Refuse,
+    /// The new one takes its place.
+    Replace,
+}
+
+/// What became of a registration.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// What it is called.
+    pub id: AssetId,
+    /// Where its data lie.
+    pub dir: PathBuf,
+    /// By which refgenie tells it.
+    pub digest: AssetDigest,
+    /// The digest of its tree.
+    pub tree: TreeDigest,
+    /// Bytes of its files.
+    pub size: u64,
+}
+
+impl Registry {
+    /// Puts an asset there: its data, links to them for each alias of its genome, and what is said of it, all at once.
+    ///
+    /// Its seek keys are looked at first. Whatever goes wrong, also a power cut, leaves the registry as it was, or with all of it. Any
+    /// number of processes may do so at the same time.
+    pub fn register(&self, asset: &Registration) -> Result<Registered, AssetError> {
+        asset.id.tag.check_new()?;
+        check_room(&self.read()?, asset)?;
+        check_seek_keys(asset)?;
+        let staging = Staging::new(self.folders())?;
+        let tree = staging.path("data");
+        staging::copy(&asset.tree, &tree)?;
+        let measured = measure(&tree, &asset.excluded)?;
+        if let Some(build) = &asset.build {
+            write_build(&tree, &asset.id, build)?;
+        }
+        let change = self.change()?;
+        check_room(&change.catalog, asset)?;
+        put(change, asset, &measured, &staging)?;
+        Ok(Registered {
+            id: asset.id.clone(),
+            dir: self.folders().data(&asset.id),
+            digest: measured.digest,
+            tree: measured.tree,
+            size: measured.size,
+        })
+    }
+}
+
+/// Whether it can be put there at all.
+fn check_room(catalog: &Catalog, asset: &Registration) -> Result<(), AssetError> {
+    let id = &asset.id;
+    let name: GenomeName = id.genome.clone().into();
+    let genome = match (catalog.genome(&name), &asset.genome) {
+        (Ok(genome), _) => Some(genome),
+        (Err(_), Some(new)) if new.genome.digest == id.genome => None,
+        (Err(error), _) => return Err(error),
+    };
+    if let Some(new) = &asset.genome {
+        new.check(catalog)?;
+    }
+    let there = genome.and_then(|genome| genome.asset(&id.asset));
+    if let (Some(there), Some(class)) = (there.and_then(|there| there.class.as_ref()), &asset.class)
+        && there != class
+    {
+        return Err(AssetError::ClassTaken {
+            asset: format!(
+                "{}/{}",
+                genome.map_or(id.genome.as_str(), |genome| genome.title()),
+                id.asset
+            ),
+            has: there.to_string(),
+            class: class.to_string(),
+        });
+    }
+    let is_registered = there.is_some_and(|there| there.tag(&id.tag).is_some());
+    let data = catalog.data_dir(id);
+    if asset.existing == Existing::Replace {
+        return Ok(());
+    }
+    match (is_registered, data.symlink_metadata().is_ok()) {
+        (true, _) => {
+            let title = genome.map_or(id.genome.as_str(), |genome| genome.title());
+            Err(AssetError::Exists { asset: format!("{title}/{}:{}", id.asset, id.tag) })
+        }
+        (false, true) => Err(AssetError::Unregistered { path: data }),
+        (false, false) => Ok(()),
+    }
+}
+
+/// Whether each seek key finds what its class says.
+fn check_seek_keys(asset: &Registration) -> Result<(), AssetError> {
+    for (number, entry) in asset.seek_keys.iter().enumerate() {
+        let wrong = |problem: String| AssetError::Seek {
+            asset: asset.id.to_string(),
+            key: entry.key.to_string(),
+            kind: Some(entry.kind),
+            problem,
+        };
+        if asset.seek_keys[..number].iter().any(|before| before.key == entry.key) {
+            return Err(wrong("it is there twice".to_owned()));
+        }
+        if !entry.kind.is_path() {
+            entry.kind.value_of(&entry.value).map_err(|error| wrong(error.to_string()))?;
+            continue;
+        }
+        let path = folders::below(&asset.tree, &entry.value, "the asset")
+            .map_err(|error| wrong(error.to_string()))?;
+        let path = if entry.value == "." { asset.tree.clone() } else { path };
+        if let Some(problem) = absent(&path, Some(entry.kind)) {
+            return Err(wrong(problem));
+        }
+    }
+    Ok(())
+}
+
+fn write_build(tree: &Path, id: &AssetId, build: &BuildRecord) -> Result<(), AssetError> {
+    let dir = tree.join(BUILD_DIR);
+    fs::create_dir_all(&dir).at(&dir)?;
+    let write = |name: &str, bytes: &[u8]| {
+        let place = folders::below(&dir, name, BUILD_DIR)?;
+        fs::write(&place, bytes).at(&place)
+    };
+    let AssetId { genome, asset, tag } = id;
+    for (name, bytes) in &build.files {
+        write(name, bytes)?;
+    }
+    let inputs = build.inputs.to_json().text();
+    write(&format!("build_inputs_{asset}__{tag}.json"), inputs.as_bytes())?;
+    if let Some(recipe) = &build.recipe {
+        write(&format!("build_recipe_{asset}__{tag}.json"), recipe.text().as_bytes())?;
+    }
+    write(&format!("{genome}_{asset}__{tag}.flag"), b"")
+}
+
+/// Puts what is staged into its place.
+fn put(
+    change: Change<'_>,
+    asset: &Registration,
+    measured: &Measured,
+    staging: &Staging,
+) -> Result<(), AssetError> {
+    let id = &asset.id;
+    let mut journal = Journal::new();
+    let is_new_genome = change.catalog.config.contents.genome(id.genome.as_str()).is_none();
+    if let (Some(new), true) = (&asset.genome, is_new_genome) {
+        write_sequences(&staging.path("sequences"), &new.genome)?;
+        journal.moves(staging.relative("sequences"), folders::sequences(&id.genome));
+    }
+    let data = staging.path("data");
+    let mut places = vec![("data".to_owned(), folders::data(id))];
+    for (number, alias) in aliases(&change.catalog, asset).iter().enumerate() {
+        let name = format!("alias{number}");
+        links::make(&data, &staging.path(&name), id, alias)?;
+        places.push((name, folders::alias_of(alias, &id.asset, &id.tag)));
+    }
+    for (number, (name, place)) in places.iter().enumerate() {
+        if change.registry.folders().genomes.join(place).symlink_metadata().is_ok() {
+            journal.moves(place.clone(), staging.relative(&format!("old{number}")));
+        }
+        journal.moves(staging.relative(name), place.clone());
+    }
+    staging.sync()?;
+    let entry = entry(asset, measured);
+    let is_first = change
+        .catalog
+        .config
+        .contents
+        .genome(id.genome.as_str())
+        .and_then(|genome| genome.asset(&id.asset))
+        .is_none_or(|there| there.tags.is_empty() || there.default_tag.is_none());
+    change.commit(journal, |edit| note(edit, asset, &entry, is_new_genome, is_first))
+}
+
+/// The aliases that its genome will have.
+fn aliases(catalog: &Catalog, asset: &Registration) -> Vec<GenomeName> {
+    let there = catalog.config.contents.genome(asset.id.genome.as_str());
+    let mut aliases = there.map_or(Vec::new(), |genome| genome.aliases.clone());
+    if let Some(new) = &asset.genome {
+        for alias in &new.aliases {
+            if !aliases.contains(alias) {
+                aliases.push(alias.clone());
+            }
+        }
+    }
+    aliases
+}
+
+fn note(
+    edit: &mut Edit,
+    asset: &Registration,
+    entry: &TagEntry,
+    is_new_genome: bool,
+    is_first: bool,
+) {
+    let id = &asset.id;
+    if let (Some(new), true) = (&asset.genome, is_new_genome) {
+        edit.add_genome(&id.genome);
+        if let Some(description) = &new.description {
+            edit.describe_genome(&id.genome, description);
+        }
+    }
+    edit.describe_asset(&id.genome, &id.asset, asset.description.as_deref(), asset.class.as_ref());
+    edit.put_tag(id, entry);
+    if is_first {
+        edit.set_default_tag(&id.genome, &id.asset, &id.tag);
+    }
+    for parent in &asset.parents {
+        edit.add_child(parent, id);
+    }
+    if let Some(new) = &asset.genome {
+        for alias in &new.aliases {
+            edit.add_alias(&id.genome, alias);
+        }
+    }
+}
+
+fn entry(asset: &Registration, measured: &Measured) -> TagEntry {
+    let mut keys = asset.seek_keys.clone();
+    if let Ok(key) = DIR_KEY.parse::<SeekKey>()
+        && !keys.iter().any(|entry| entry.key == key)
+    {
+        keys.push(SeekEntry { key, kind: SeekType::Directory, value: ".".to_owned() });
+    }
+    let parent = |id: &AssetId| Relative { text: id.to_string(), id: Some(id.clone()) };
+    TagEntry {
+        tag: asset.id.tag.clone(),
+        description: asset.tag_description.clone(),
+        path: Some(asset.id.asset.to_string()),
+        digest: Some(measured.digest.to_string()),
+        tree: Some(measured.tree.to_string()),
+        size: Some(size_for_people(measured.size)),
+        date_built: Some(date(asset.built)),
+        custom_properties: asset.custom_properties.clone(),
+        seek_types: keys.iter().map(|entry| (entry.key.clone(), entry.kind)).collect(),
+        seek_keys: keys.into_iter().map(|entry| (entry.key, entry.value)).collect(),
+        parents: asset.parents.iter().map(parent).collect(),
+        children: Vec::new(),
+    }
+}
+
+/// As refgenie writes sizes: `1.50 KB`.
+pub(crate) fn size_for_people(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "KB", "MB", "GB"] {
+        if size < 1024.0 {
+            return format!("{size:.2} {unit}");
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.2} TB")
+}
+
+/// As refgenie writes times, of UTC: `2026-11-20_23:28`.
+fn date(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    format!("{year:04}-{month:02}-{day:02}_{:02}:{:02}", time.hour(), time.minute())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn dates_and_sizes_are_as_refgenie_writes_them() {
+        assert_eq!(date(UNIX_EPOCH + Duration::from_secs(1_795_217_280)), "2026-11-20_23:28");
+        assert_eq!(["0.00 B", "1.50 KB", "1.00 MB"], [0, 1536, 1 << 20].map(size_for_people));
+    }
+}

@@ -1,0 +1,131 @@
+//! A document of YAML as a tree that can be changed.
+
+use super::scalar::Scalar;
+
+/// Line and column in characters, both from 1; 0 for what was never written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) at: Mark,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: Scalar,
+    pub(crate) at: Mark,
+    pub(crate) value: Node,
+}
+
+impl From<Value> for Node {
+    fn from(value: Value) -> Self {
+        Node { at: Mark::default(), value }
+    }
+}
+
+impl Node {
+    pub(crate) fn text(text: impl Into<String>) -> Node {
+        Value::Scalar(Scalar::text(text)).into()
+    }
+
+    pub(crate) fn plain(text: impl Into<String>) -> Node {
+        Value::Scalar(Scalar::plain(text)).into()
+    }
+
+    pub(crate) fn empty_map() -> Node {
+        Value::Map(Vec::new()).into()
+    }
+
+    pub(crate) fn texts(texts: impl IntoIterator<Item = impl Into<String>>) -> Node {
+        Value::List(texts.into_iter().map(Node::text).collect()).into()
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar(scalar) if scalar.is_null())
+    }
+
+    /// What kind of value it is, with its article.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Scalar(scalar) if scalar.is_null() => "null",
+            Value::Scalar(_) => "a scalar",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// The entries of a mapping; none of anything else.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The value of a key that is not null.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        let entry = self.entries().iter().find(|entry| entry.key.text == key)?;
+        (!entry.value.is_null()).then_some(&entry.value)
+    }
+
+    fn map_mut(&mut self) -> &mut Vec<Entry> {
+        if !matches!(self.value, Value::Map(_)) {
+            self.value = Value::Map(Vec::new());
+        }
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => unreachable!("it was made a mapping above"),
+        }
+    }
+
+    /// The value of a key, which becomes an empty mapping if it is not there or null.
+    pub(crate) fn below(&mut self, key: &str) -> &mut Node {
+        let entries = self.map_mut();
+        let at = match entries.iter().position(|entry| entry.key.text == key) {
+            Some(at) => at,
+            None => {
+                let (key, at) = (Scalar::text(key), Mark::default());
+                entries.push(Entry { key, at, value: Node::empty_map() });
+                entries.len() - 1
+            }
+        };
+        let value = &mut entries[at].value;
+        if value.is_null() {
+            *value = Node::empty_map();
+        }
+        value
+    }
+
+    pub(crate) fn set(&mut self, key: &str, value: Node) {
+        *self.below(key) = value;
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) -> Option<Node> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let at = entries.iter().position(|entry| entry.key.text == key)?;
+        Some(entries.remove(at).value)
+    }
+
+    /// Whether it is a list or a mapping of nothing, or null.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.is_null(),
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! From a tree to a text, in the form in which refgenie writes its own.
+
+use std::fmt::Write as _;
+
+use super::scalar::Scalar;
+use super::tree::{Node, Value};
+
+/// Writes a document.
+pub(crate) fn write(root: &Node) -> String {
+    let mut text = String::new();
+    match &root.value {
+        Value::Scalar(scalar) => {
+            put_scalar(&mut text, scalar);
+            text.push('\n');
+        }
+        Value::List(items) if items.is_empty() => text.push_str("[]\n"),
+        Value::Map(entries) if entries.is_empty() => text.push_str("{}\n"),
+        _ => put_block(&mut text, root, 0),
+    }
+    text
+}
+
+/// The lines of a list or mapping that has something in it.
+fn put_block(text: &mut String, node: &Node, depth: usize) {
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => {
+            for item in items {
+                indent(text, depth);
+                text.push('-');
+                put_behind(text, item, depth + 1);
+            }
+        }
+        Value::Map(entries) => {
+            for entry in entries {
+                indent(text, depth);
+                put_scalar(text, &entry.key);
+                text.push(':');
+                put_behind(text, &entry.value, depth + 1);
+            }
+        }
+    }
+}
+
+/// What stands behind a `:` or `-`: on the same line, or on the lines after it.
+fn put_behind(text: &mut String, node: &Node, depth: usize) {
+    match &node.value {
+        Value::Scalar(scalar) => {
+            text.push(' ');
+            put_scalar(text, scalar);
+            text.push('\n');
+        }
+        Value::List(items) if items.is_empty() => text.push_str(" []\n"),
+        Value::Map(entries) if entries.is_empty() => text.push_str(" {}\n"),
+        _ => {
+            text.push('\n');
+            put_block(text, node, depth);
+        }
+    }
+}
+
+fn indent(text: &mut String, depth: usize) {
+    for _ in 0..depth {
+        text.push_str("  ");
+    }
+}
+
+fn put_scalar(text: &mut String, scalar: &Scalar) {
+    if let Some(tag) = &scalar.tag {
+        text.push_str(tag);
+        text.push(' ');
+    }
+    match scalar.can_be_bare() {
+        true => text.push_str(&scalar.text),
+        false if scalar.is_null() => text.push_str("null"),
+        false => put_quoted(text, &scalar.text),
+    }
+}
+
+/// In double quotes, as YAML 1.1 and 1.2 read them. Source: YAML 1.2, 7.3.1.
+fn put_quoted(text: &mut String, content: &str) {
+    text.push('"');
+    for c in content.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => put_code(text, c),
+            c if c.is_control() => put_code(text, c),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+fn put_code(text: &mut String, c: char) {
+    // A text is never too long to be written.
+    let _ = write!(text, "\\u{:04x}", u32::from(c));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::super::{Entry, Mark, Style, parse};
+    use super::*;
+
+    fn again(text: &str) -> String {
+        write(&parse(text).unwrap())
+    }
+
+    #[test]
+    fn what_is_written_keeps_what_it_means() {
+        let text = "config_version: 0.4\nservers:\n- http://a\n- b: 1\n  c: \"1\"\nempty: {}\nnone: ~\nl: []\n\"1.0\": yes\nq: 'it''s'\nblock: |\n  a\n   b\nx: &x {y: 0x10}\nz: *x\n";
+        let expected = "config_version: 0.4\nservers:\n  - http://a\n  -\n    b: 1\n    c: \"1\"\nempty: {}\nnone: ~\nl: []\n\"1.0\": yes\nq: \"it's\"\nblock: \"a\\n b\\n\"\nx:\n  y: 0x10\nz:\n  y: 0x10\n";
+        assert_eq!(again(text), expected);
+        assert_eq!(again(expected), expected);
+        assert_eq!(again(""), "null\n");
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_refused() {
+        for (text, problem) in [
+            ("a: 1\na: 2\n", "`a` stands twice, first in line 1"),
+            ("[a]: 1\n", "a key is a list: expected a name"),
+            ("a: 1\n---\nb: 2\n", "a second document begins here: expected one"),
+            (
+                &format!("{}{}", "[".repeat(100), "]".repeat(100)),
+                "this is nested more than 64 levels deep",
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap_err().1, problem);
+        }
+        assert!(parse("a: [\n").unwrap_err().1.starts_with("this is no YAML"));
+    }
+
+    #[test]
+    fn a_bomb_of_aliases_ends_early() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let last = format!("*a{}", level - 1);
+            let line = format!("a{level}: &a{level} [{}]\n", vec![last; 10].join(", "));
+            text.push_str(&line);
+        }
+        assert!(parse(&text).unwrap_err().1.contains("more than 4000000 values"));
+    }
+
+    fn nodes() -> impl Strategy<Value = Node> {
+        let leaf =
+            prop_oneof![any::<String>().prop_map(Node::text), "[ -~]{0,12}".prop_map(Node::text)];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|items| Value::List(items).into()),
+                prop::collection::btree_map("[ -~]{1,8}", inner, 0..5).prop_map(|map| {
+                    let entry = |(key, value): (String, Node)| Entry {
+                        key: Scalar::text(key),
+                        at: Mark::default(),
+                        value,
+                    };
+                    Value::Map(map.into_iter().map(entry).collect()).into()
+                }),
+            ]
+        })
+    }
+
+    fn same(one: &Node, other: &Node) -> bool {
+        match (&one.value, &other.value) {
+            (Value::Scalar(one), Value::Scalar(other)) => one == other,
+            (Value::List(one), Value::List(other)) => {
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(one, other)| same(one, other))
+            }
+            (Value::Map(one), Value::Map(other)) => {
+                one.len() == other.len()
+                    && one
+                        .iter()
+                        .zip(other)
+                        .all(|(one, other)| one.key == other.key && same(&one.value, &other.value))
+            }
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_it_was(node in nodes()) {
+            let text = write(&node);
+            let read = parse(&text).unwrap();
+            prop_assert!(same(&read, &node), "{text}");
+        }
+
+        #[test]
+        fn a_text_stays_a_text(text in any::<String>()) {
+            let Value::Scalar(scalar) = parse(&write(&Node::text(text.clone()))).unwrap().value else {
+                return Err(TestCaseError::fail("no scalar"));
+            };
+            prop_assert_eq!(&scalar.text, &text);
+            prop_assert!(!scalar.is_null() || scalar.style == Style::Quoted);
+        }
+    }
+}
