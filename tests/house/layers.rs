@@ -15,7 +15,7 @@ const LAYERS: &[Layer] = &[
         crates: &["wake-yaml", "wake-solve", "wake-eval", "wake-exec", "wake-store"],
         may_use: &["wake-model"],
     },
-    Layer { crates: &["wake-velocity"], may_use: &["wake-model", "wake-yaml"] },
+    Layer { crates: &["wake-velocity", "wake-codespec"], may_use: &["wake-model", "wake-yaml"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer {
         crates: &["wake-image", "wake-asset"],
@@ -44,6 +44,10 @@ const LAYERS: &[Layer] = &[
         may_use: &["wake-model", "wake-exec", "wake-store", "wake-steps"],
     },
     Layer {
+        crates: &["wake-job"],
+        may_use: &["wake-model", "wake-store", "wake-steps", "wake-codespec"],
+    },
+    Layer {
         crates: &["wake-cli"],
         may_use: &[
             "wake-model",
@@ -56,6 +60,8 @@ const LAYERS: &[Layer] = &[
             "wake-velocity",
             "wake-image",
             "wake-asset",
+            "wake-codespec",
+            "wake-job",
         ],
     },
     // Runs the program as a user does, and knows no type of it.
@@ -116,7 +122,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-asset";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-asset, wake-codespec, wake-job";
     assert_eq!(
         faults(&packages),
         [

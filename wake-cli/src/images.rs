@@ -5,8 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
-use wake_velocity::DocumentError;
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_velocity::catalog::Catalog;
 use wake_velocity::config::{Added, Config, added};
 use wake_velocity::files::{Entry, Files, Kind};
@@ -17,6 +16,7 @@ use wake_velocity::spec::Setting;
 
 use crate::args::{AddedArgs, ImageArgs};
 use crate::clock;
+use crate::documents::wrong;
 use crate::environment::Environment;
 use crate::exit::Stop;
 use crate::report::diagnostic::tell;
@@ -226,25 +226,6 @@ impl Images<'_> {
 /// Seconds since 1970: templates that have the time in them have it so.
 fn seconds() -> String {
     clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
-}
-
-/// What is wrong with a document, at its place.
-fn wrong(error: DocumentError, level: Level) -> Diagnostic {
-    let DocumentError { place, source_line, message, hint } = error;
-    let whole = place.line == 0;
-    let message = if whole { format!("`{}`: {message}", place.file) } else { message };
-    let place = (!whole).then(|| Place {
-        file: place.file.to_string(),
-        line: place.line,
-        column: place.column,
-        end_column: place.column + 1,
-        source_line,
-        label: None,
-    });
-    let mut diagnostic =
-        Diagnostic { level, ..Diagnostic::error(Class::Evaluation, message).at(place) };
-    diagnostic.help.extend(hint);
-    diagnostic
 }
 
 pub(crate) fn unsolved(error: SolveError) -> Diagnostic {

@@ -8,7 +8,8 @@
 //! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
 //! | `report` | what is said while a build goes on |
 //! | `source_state` | which commit the sources are of |
-//! | `session`, `formulas`, `images` | the doorways to what is built |
+//! | `documents` | what is wrong with one |
+//! | `session`, `formulas`, `images`, `codespecs` | the doorways to what is built |
 //! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
 //!
@@ -33,8 +34,10 @@ mod crash;
 mod report;
 mod source_state;
 mod session;
+mod documents;
 mod formulas;
 mod images;
+mod codespecs;
 mod watch;
 mod command;
 
@@ -151,6 +154,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
             command::image::run(args, settings, environment, &mut out, &mut say)
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
+        Command::Codespec(command) => command::codespec::run(command, settings, &mut out),
         Command::Ware(command) => command::ware::run(command, settings, &mut out, &mut say),
         Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
         Command::Completions(args) => command::completions::run(args, &mut out),

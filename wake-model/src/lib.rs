@@ -21,11 +21,13 @@ pub mod tree;
 pub mod ware;
 pub mod action;
 pub mod record;
+pub mod buffer;
 
 pub use action::{
     Action, Command, Field, FieldValue, InputNode, Invocation, MountAccess, Network, OutputDecl,
     OutputKind, Outputs, Rights, RootFs, SandboxLevel, User, WareDecl,
 };
+pub use buffer::{BufferId, Lifetime, Tags};
 pub use decode::DecodeError;
 pub use digest::{
     ActionDigest, BlobDigest, Digest, HostDigest, PkgDigest, TreeDigest, ValueDigest,

@@ -35,6 +35,9 @@ pub(crate) struct Layout {
     pub(crate) quarantine: PathBuf,
     pub(crate) wares: PathBuf,
     pub(crate) registries: PathBuf,
+    pub(crate) codespecs: PathBuf,
+    pub(crate) buffers: PathBuf,
+    pub(crate) jobs: PathBuf,
 }
 
 impl Layout {
@@ -55,17 +58,21 @@ impl Layout {
             quarantine: root.join("quarantine"),
             wares: root.join("ware"),
             registries: root.join("registry"),
+            codespecs: root.join("codespec"),
+            buffers: root.join("buffer"),
+            jobs: root.join("job"),
             root,
         }
     }
 
     /// The directories in its root.
-    pub(crate) fn dirs(&self) -> [&PathBuf; 12] {
+    pub(crate) fn dirs(&self) -> [&PathBuf; 15] {
         let Layout { trees, manifests, actions, blobs, memo, roots, .. } = self;
         let Layout { outside, states, tmp, quarantine, wares, registries, .. } = self;
+        let Layout { codespecs, buffers, jobs, .. } = self;
         [
             trees, manifests, actions, blobs, memo, roots, outside, states, tmp, quarantine, wares,
-            registries,
+            registries, codespecs, buffers, jobs,
         ]
     }
 

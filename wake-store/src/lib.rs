@@ -20,6 +20,7 @@
 //! | `seen` | what lies elsewhere and may only grow, as it was seen last |
 //! | `partial` | files of other machines that broke off |
 //! | `states` | what other checkouts may begin from |
+//! | `series` | numbered documents by name, such as codespecs |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -53,6 +54,7 @@ mod blob;
 mod seen;
 mod partial;
 mod states;
+mod series;
 mod roots;
 mod usage;
 pub mod verify;
@@ -72,6 +74,7 @@ pub use open::{OpenError, Store};
 pub use owners::{Owners, SAFE_DIRECTORY, SafeDirectories};
 pub use partial::Partial;
 pub use seen::Seen;
+pub use series::{Numbered, Series};
 pub use session::Scratch;
 pub use stamps::{Stamps, current_boot};
 pub use tree::{BrowseError, StoredTree};

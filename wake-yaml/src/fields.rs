@@ -28,7 +28,8 @@ pub fn kind(node: &Node) -> &'static str {
     }
 }
 
-fn mismatch(yaml: &Yaml, node: &Node, what: &str, expected: &str) -> DocumentError {
+/// That `node` is something else than what was expected.
+pub fn mismatch(yaml: &Yaml, node: &Node, what: &str, expected: &str) -> DocumentError {
     yaml.source.error(node.at, format!("{what} is {}: expected {expected}", kind(node)))
 }
 

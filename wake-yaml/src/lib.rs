@@ -20,7 +20,7 @@ mod fields;
 use std::sync::Arc;
 
 pub use error::{DocumentError, Place, Warning};
-pub use fields::{Fields, kind, list, list_or_one, text};
+pub use fields::{Fields, kind, list, list_or_one, mismatch, text};
 pub use text::{Mark, Text};
 pub use tree::{Entry, Node, Value};
 

@@ -4,12 +4,14 @@ mod global;
 mod quantity;
 mod commands;
 mod layer1;
+mod codespec;
 mod stored_image;
 mod image;
 mod packages;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use codespec::{CodespecCommand, CreateCodespecArgs};
 pub(crate) use commands::{
     AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
     GraphArgs, GraphFormat, InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, QueryArgs,
@@ -160,6 +162,9 @@ pub(crate) enum Command {
     Formula(FormulaCommand),
     /// Read Velocity's image specifications: what exists, what is built, by which scripts
     Image(ImageArgs),
+    /// Keep and show Tyger's codespecs
+    #[command(subcommand)]
+    Codespec(CodespecCommand),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),

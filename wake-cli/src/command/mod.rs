@@ -28,5 +28,6 @@ pub(crate) mod ware;
 pub(crate) mod stored_image;
 pub(crate) mod image;
 pub(crate) mod formula;
+pub(crate) mod codespec;
 pub(crate) mod doctor;
 pub(crate) mod completions;

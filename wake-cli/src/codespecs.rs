@@ -1,0 +1,117 @@
+//! Codespecs and runs as they are read for this machine: YAML and JSON as they lie, Jsonnet as what it comes to.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wake_build::Expression;
+use wake_codespec::flags::Flags;
+use wake_codespec::named::{CodespecError, NamedCodespec, Source};
+use wake_codespec::{COMMAND_LINE, Place};
+use wake_job::codespecs::CodespecsError;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
+use wake_steps::error::store_failure;
+
+use crate::documents::wrong;
+use crate::report::diagnostic::tell;
+use crate::session;
+use crate::settings::Settings;
+
+/// A document in hand.
+pub(crate) struct ReadDocument {
+    name: String,
+    content: Content,
+}
+
+enum Content {
+    /// As it was written.
+    Bytes(Vec<u8>),
+    /// What Jsonnet came to.
+    Value(Value),
+}
+
+/// Reads a file; `-` is standard input. No document is larger than a few MiB.
+pub(crate) fn read(file: &Path, settings: &Settings) -> Result<ReadDocument, Failure> {
+    let name = file.display().to_string();
+    let failed = |source: io::Error| {
+        Diagnostic::error(Class::Usage, format!("`{name}` cannot be read: {source}"))
+    };
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        return bounded("standard input".to_owned(), bytes);
+    }
+    let path = settings.cwd.join(file);
+    let is_jsonnet = path.extension().is_some_and(|end| end == "jsonnet" || end == "libsonnet");
+    if is_jsonnet {
+        let path = path.canonicalize().map_err(failed)?;
+        let code = fs::read_to_string(&path).map_err(failed)?;
+        let dir = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let expression = Expression { code, file: Some(path), dir, library: Vec::new() };
+        let value = session::eval(settings, &expression)?.value;
+        return Ok(ReadDocument { name, content: Content::Value(value) });
+    }
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(&path).map_err(failed)?;
+    opened.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    bounded(name, bytes)
+}
+
+/// The most bytes of a document.
+const LARGEST: u64 = 4 << 20;
+
+fn bounded(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
+    if bytes.len() as u64 > LARGEST {
+        let message = format!("`{name}` has more than {LARGEST} bytes");
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
+    Ok(ReadDocument { name, content: Content::Bytes(bytes) })
+}
+
+impl ReadDocument {
+    fn source(&self) -> Source<'_> {
+        let file = &self.name;
+        match &self.content {
+            Content::Bytes(bytes) => Source::Written { file, bytes },
+            Content::Value(value) => Source::Computed { file, value },
+        }
+    }
+}
+
+/// The codespec that a document and flags say together; what is probably not meant is told.
+pub(crate) fn named(
+    document: Option<&ReadDocument>,
+    flags: &Flags,
+    settings: &Settings,
+) -> Result<NamedCodespec, Diagnostic> {
+    let read = NamedCodespec::read(document.map(ReadDocument::source), flags);
+    let named = read.map_err(|error| match error {
+        CodespecError::Document(error) if error.place.line == 0 && document.is_none() => {
+            let diagnostic = wrong(error.clone(), Level::Error);
+            let message = match error.place == Place::whole(COMMAND_LINE) {
+                true => error.message,
+                false => diagnostic.message,
+            };
+            Diagnostic { class: Class::Usage, message, ..diagnostic }
+        }
+        CodespecError::Document(error) => wrong(error, Level::Error),
+        CodespecError::Flag(error) => Diagnostic::error(Class::Usage, error.to_string()),
+    })?;
+    for warning in &named.warnings {
+        tell(&wrong(warning.clone(), Level::Warning), settings.manner);
+    }
+    Ok(named)
+}
+
+/// Why a codespec could not be kept or found.
+pub(crate) fn failure(error: CodespecsError) -> Diagnostic {
+    match error {
+        CodespecsError::NoName(_) => Diagnostic::error(Class::Nothing, error.to_string())
+            .help("`wake codespec list` has those that there are"),
+        CodespecsError::NoVersion { .. } => Diagnostic::error(Class::Nothing, error.to_string()),
+        CodespecsError::Damaged { .. } => Diagnostic::error(Class::Integrity, error.to_string())
+            .help("remove the file, or put it back as it was"),
+        CodespecsError::Store(error) => store_failure(&error),
+    }
+}
