@@ -8,6 +8,7 @@ mod containers;
 mod results;
 mod roots;
 mod configuration;
+mod attached;
 mod mirrors;
 mod planning;
 mod refused;

@@ -75,8 +75,8 @@ pub use build::{
 };
 pub use choose::LockChange;
 pub use explain::{
-    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, NeedLine,
-    PackageListing, PkgNode, PkgReason, QueryResult, StepJob,
+    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, MadeImage,
+    NeedLine, PackageListing, PkgNode, PkgReason, QueryResult, StepJob,
 };
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;

@@ -38,6 +38,9 @@ pub struct Descriptor {
     /// What is said of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// What they are, where they are no image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
 }
 
 /// What an image consists of.
@@ -55,7 +58,7 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Index(Vec<Descriptor>),
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// The configuration of an image, as far as it matters here; what else it says is kept in its bytes.
@@ -191,11 +194,22 @@ impl Document {
                     return Err(fault(format!("it has more than {MOST_LAYERS} layers")));
                 }
                 let media_type = media_type.unwrap_or_else(|| MANIFEST.to_owned());
-                Ok(Document::Manifest(Manifest { config, layers, media_type }))
+                Ok(Document::Manifest(Box::new(Manifest { config, layers, media_type })))
             }
             _ => Err(fault("it names neither layers nor other manifests".to_owned())),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Referrer {
+    subject: Option<Descriptor>,
+}
+
+/// The image that a manifest refers to.
+pub(crate) fn subject_of(manifest: &[u8]) -> Option<ImageDigest> {
+    let referrer: Referrer = parsed("manifest", manifest).ok()?;
+    referrer.subject.map(|subject| subject.digest)
 }
 
 fn is_config(media_type: &str) -> bool {
@@ -228,6 +242,11 @@ impl Config {
 }
 
 impl Descriptor {
+    /// Whether it says of itself that it is no image.
+    pub(crate) fn is_artifact(&self) -> bool {
+        self.artifact_type.as_deref().is_some_and(|kind| !is_config(kind))
+    }
+
     /// Bytes of a kind.
     pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
         Descriptor {
@@ -236,6 +255,7 @@ impl Descriptor {
             size: bytes.len() as u64,
             platform: None,
             annotations: BTreeMap::new(),
+            artifact_type: None,
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct Image {
     pub manifest_bytes: Vec<u8>,
     /// The bytes of its configuration.
     pub config_bytes: Vec<u8>,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 /// How an image is run, of which only that is known.
@@ -120,7 +120,15 @@ impl<'s> Images<'s> {
             let (wanted, has) = (platform.clone(), vec![config.platform]);
             return Err(ImageError::Platform { image: name, wanted, has });
         }
-        Ok(Image { name, digest, manifest, config, manifest_bytes: bytes, config_bytes, place })
+        Ok(Image {
+            name,
+            digest,
+            manifest: *manifest,
+            config,
+            manifest_bytes: bytes,
+            config_bytes,
+            place,
+        })
     }
 
     /// How an image is run, and which one that is: of all that belongs to it, only its manifest and its configuration are fetched.
@@ -178,7 +186,15 @@ impl<'s> Images<'s> {
         let config = Config::parse(&config_bytes, manifest.layers.len()).map_err(wrong)?;
         let place = Place::new(&ImageReference::nowhere(*digest));
         let digest = *digest;
-        Ok(Image { name, digest, manifest, config, manifest_bytes: bytes, config_bytes, place })
+        Ok(Image {
+            name,
+            digest,
+            manifest: *manifest,
+            config,
+            manifest_bytes: bytes,
+            config_bytes,
+            place,
+        })
     }
 
     /// Where the packed bytes of a layer lie in the store, and what they are called there.
@@ -234,7 +250,7 @@ impl<'s> Images<'s> {
         Ok(of.digest)
     }
 
-    fn opener(&self) -> Opener<'_> {
+    pub(crate) fn opener(&self) -> Opener<'_> {
         Opener { store: self.store, web: &self.web, meter: self.meter, mirrors: &self.mirrors }
     }
 }

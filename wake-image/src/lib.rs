@@ -14,6 +14,8 @@
 //! | `place` | everywhere that an image may be, mirrors first |
 //! | `images` | an image, had from wherever it is |
 //! | `root` | the file system that an image's layers make |
+//! | `sbom` | what an image consists of |
+//! | `attached` | what lies beside an image: what it consists of, where it comes from |
 //! | `composition`, `compose` | an image that is put together of files |
 //! | `send` | an image, given to a registry or written into a layout or an archive |
 //!
@@ -30,10 +32,13 @@ mod source;
 mod place;
 mod images;
 mod root;
+mod sbom;
+mod attached;
 mod composition;
 mod compose;
 mod send;
 
+pub use attached::Attachment;
 pub use compose::{ComposedImage, Ingredients};
 pub use composition::{Composition, PlacedFiles};
 pub use digest::{ImageDigest, ParseImageDigestError};
@@ -43,3 +48,4 @@ pub use images::{Image, Images, RunConfig};
 pub use place::ImageMirrors;
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ImageReference, LocalForm, ParseReferenceError};
+pub use sbom::PlacedPackage;

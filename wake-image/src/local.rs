@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use wake_store::ware::{ArchivePolicy, Meter, extract_bare};
 
 use crate::digest::ImageDigest;
-use crate::document::{CONFIG, Descriptor, LARGEST, LAYER, Manifest, parsed};
+use crate::document::{CONFIG, Descriptor, LARGEST, LAYER, Manifest, parsed, subject_of};
 use crate::error::{ImageError, at};
 use crate::reference::LocalForm;
 
@@ -29,6 +29,8 @@ const DOCKER_NAME: &str = "io.containerd.image.name";
 pub(crate) struct Local {
     dir: PathBuf,
     images: Vec<Named>,
+    /// What refers to images, and is none.
+    beside: Vec<Descriptor>,
     /// Bytes that do not lie where a layout has them.
     elsewhere: HashMap<ImageDigest, Bytes>,
 }
@@ -89,13 +91,15 @@ impl Local {
             other => other,
         })?;
         let index: Index = parsed("index", &bytes).map_err(|error| fault(error.to_string()))?;
+        let (beside, images): (Vec<_>, Vec<_>) =
+            index.manifests.into_iter().partition(Descriptor::is_artifact);
         let named = |descriptor: Descriptor| {
             let name = |key: &str| descriptor.annotations.get(key).cloned();
             let names = [NAME, DOCKER_NAME].into_iter().filter_map(name).collect();
             Named { names, descriptor }
         };
-        let images = index.manifests.into_iter().map(named).collect();
-        Ok(Local { dir: dir.to_owned(), images, elsewhere: HashMap::new() })
+        let images = images.into_iter().map(named).collect();
+        Ok(Local { dir: dir.to_owned(), images, beside, elsewhere: HashMap::new() })
     }
 
     /// What `docker save` wrote, which has no manifests of its own: one is made for each image.
@@ -105,8 +109,8 @@ impl Local {
         let bytes = small(&file)
             .map_err(|_| fault(format!("it has neither `{INDEX_FILE}` nor `manifest.json`")))?;
         let saved: Vec<Saved> = parsed("list", &bytes).map_err(|error| fault(error.to_string()))?;
-        let mut local =
-            Local { dir: dir.to_owned(), images: Vec::new(), elsewhere: HashMap::new() };
+        let (images, beside, elsewhere) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut local = Local { dir: dir.to_owned(), images, beside, elsewhere };
         for Saved { config, repo_tags, layers } in saved {
             let config = local.take(&inside(dir, &config, &fault)?, CONFIG)?;
             let layers: Result<Vec<Descriptor>, ImageError> = layers
@@ -154,6 +158,17 @@ impl Local {
             (None, _) => Err(ImageError::NotThere { image: image.to_owned(), has: has() }),
             (Some(_), Some(_)) => Err(ImageError::Several { image: image.to_owned(), has: has() }),
         }
+    }
+
+    /// What may refer to the image with this digest.
+    pub(crate) fn referring(&self, image: &ImageDigest) -> Vec<Descriptor> {
+        let of_image = |one: &&Descriptor| {
+            let mut bytes = Vec::new();
+            let source = self.bytes(&one.digest).ok().flatten();
+            let read = source.map(|source| source.take(LARGEST).read_to_end(&mut bytes));
+            read.is_some_and(|read| read.is_ok()) && subject_of(&bytes) == Some(*image)
+        };
+        self.beside.iter().filter(of_image).cloned().collect()
     }
 
     /// The bytes with a digest, not yet compared; none if they are not there.

@@ -10,6 +10,7 @@ use wake_registry::Repository;
 use wake_store::TREE_MTIME;
 use wake_store::ware::{EntryPath, LayerEntry, Meta, Node, Timestamp, WebBody, write_layer};
 
+use crate::attached::Attachment;
 use crate::digest::ImageDigest;
 use crate::document::{Descriptor, INDEX};
 use crate::error::{ImageError, at};
@@ -19,8 +20,13 @@ use crate::reference::{ImageReference, LocalForm};
 
 impl Images<'_> {
     /// Gives an image to where `to` says, under its name there; what is there already is not sent again. Layers stay as they are
-    /// packed, so the digest is the same everywhere but in what `docker save` writes, which has none.
-    pub fn send(&self, image: &Image, to: &ImageReference) -> Result<(), ImageError> {
+    /// packed, so the digest is the same everywhere but in what `docker save` writes, which has none, and no place for what lies beside it.
+    pub fn send(
+        &self,
+        image: &Image,
+        attached: &[Attachment],
+        to: &ImageReference,
+    ) -> Result<(), ImageError> {
         self.bring(image)?;
         match to {
             ImageReference::Registry { host, repository, tag, digest } => {
@@ -28,15 +34,18 @@ impl Images<'_> {
                     return Err(ImageError::ReadOnly(to.to_string()));
                 }
                 let tag = tag.as_deref().unwrap_or("latest");
-                self.push(image, &Repository::new(host, repository, self.web().clone())?, tag)
+                let to = Repository::new(host, repository, self.web().clone())?;
+                self.push(image, &to, tag)?;
+                attached.iter().try_for_each(|one| self.push_attachment(image, one, &to))
             }
             ImageReference::Local { digest: Some(_), .. } => {
                 Err(ImageError::ReadOnly(to.to_string()))
             }
             ImageReference::Local { form, path, name, digest: None, .. } => match form {
-                LocalForm::Layout => self.write_layout(image, path, name.as_deref()),
+                LocalForm::Layout => self.write_layout(image, attached, path, name.as_deref()),
                 LocalForm::OciArchive => {
-                    self.write_archive(&self.layout_files(image, name.as_deref())?, path)
+                    let files = self.layout_files(image, attached, name.as_deref())?;
+                    self.write_archive(&files, path)
                 }
                 LocalForm::DockerArchive => {
                     self.write_archive(&self.docker_files(image, name.as_deref())?, path)
@@ -57,10 +66,27 @@ impl Images<'_> {
         Ok(to.put_manifest(tag, kind, bytes, self.meter)?)
     }
 
+    fn push_attachment(
+        &self,
+        image: &Image,
+        attachment: &Attachment,
+        to: &Repository,
+    ) -> Result<(), ImageError> {
+        for part in &attachment.parts {
+            let (path, _) = self.kept_layer(image, part)?;
+            let body = WebBody::File { path, size: part.size };
+            to.put_blob(&part.digest.to_string(), body, self.meter)?;
+        }
+        let entry = serde_json::to_value(&attachment.entry).unwrap_or_default();
+        let (subject, bytes) = (image.digest.to_string(), attachment.manifest.clone());
+        Ok(to.refer(&subject, &entry, bytes, self.meter)?)
+    }
+
     /// Adds an image to a layout, which may be there: an image of the same name gives way.
     fn write_layout(
         &self,
         image: &Image,
+        attached: &[Attachment],
         dir: &Path,
         name: Option<&str>,
     ) -> Result<(), ImageError> {
@@ -89,7 +115,12 @@ impl Images<'_> {
             None => called(one).is_some() || one["digest"] != digest,
         });
         manifests.push(named(image, name));
-        for (path, bytes) in self.layout_files(image, name)? {
+        for entry in entries(attached) {
+            if !manifests.iter().any(|one| one["digest"] == entry["digest"]) {
+                manifests.push(entry);
+            }
+        }
+        for (path, bytes) in self.layout_files(image, attached, name)? {
             if path == INDEX_FILE {
                 continue;
             }
@@ -114,6 +145,7 @@ impl Images<'_> {
     fn layout_files(
         &self,
         image: &Image,
+        attached: &[Attachment],
         name: Option<&str>,
     ) -> Result<Vec<(String, Bytes)>, ImageError> {
         let blob = |digest: &ImageDigest| format!("blobs/sha256/{}", digest.hex());
@@ -122,12 +154,20 @@ impl Images<'_> {
             let (path, _) = self.kept_layer(image, layer)?;
             files.push((blob(&layer.digest), Bytes::At(path, layer.size)));
         }
+        for attachment in attached {
+            for part in &attachment.parts {
+                let (path, _) = self.kept_layer(image, part)?;
+                files.push((blob(&part.digest), Bytes::At(path, part.size)));
+            }
+            let manifest = Bytes::These(attachment.manifest.clone());
+            files.push((blob(&attachment.entry.digest), manifest));
+        }
         let config = Bytes::These(image.config_bytes.clone());
         files.push((blob(&image.manifest.config.digest), config));
         files.push((blob(&image.digest), Bytes::These(image.manifest_bytes.clone())));
         let layout = canonical_json::canonical(&json!({"imageLayoutVersion": "1.0.0"}));
         files.push((LAYOUT_FILE.to_owned(), Bytes::These(layout.into_bytes())));
-        let index = index(vec![named(image, name)]);
+        let index = index(std::iter::once(named(image, name)).chain(entries(attached)).collect());
         files.push((INDEX_FILE.to_owned(), Bytes::These(index.into_bytes())));
         Ok(files)
     }
@@ -201,6 +241,10 @@ fn named(image: &Image, name: Option<&str>) -> Value {
         ..Descriptor::of(&image.manifest.media_type, &image.manifest_bytes)
     };
     serde_json::to_value(descriptor).unwrap_or_default()
+}
+
+fn entries(attached: &[Attachment]) -> impl Iterator<Item = Value> {
+    attached.iter().map(|one| serde_json::to_value(&one.entry).unwrap_or_default())
 }
 
 fn index(manifests: Vec<Value>) -> String {

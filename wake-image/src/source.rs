@@ -62,6 +62,28 @@ impl Source {
         }
     }
 
+    /// A manifest of any kind that something names by its digest, compared with that.
+    pub(crate) fn manifest(
+        &self,
+        image: &str,
+        digest: &ImageDigest,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, ImageError> {
+        let not_there = || ImageError::NotThere { image: digest.to_string(), has: Vec::new() };
+        let bytes = match self {
+            Source::Local(local) => small(image, local.bytes(digest)?.ok_or_else(not_there)?)?,
+            Source::Remote(repository) => {
+                let came = repository.manifest(&digest.to_string(), &ACCEPTED, meter)?;
+                came.ok_or_else(not_there)?
+            }
+        };
+        let came = ImageDigest::of(&bytes);
+        match came == *digest {
+            true => Ok(bytes),
+            false => Err(ImageError::Digest { image: image.to_owned(), asked: *digest, came }),
+        }
+    }
+
     /// Bytes that a manifest names, not yet compared.
     pub(crate) fn bytes(
         &self,

@@ -13,6 +13,8 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 /// What is said to have been done: the call of `wake publish`, in its first form.
 const BUILD_TYPE: &str = "urn:wake:publish:1";
+/// The same of an image: a module was built.
+const IMAGE_BUILD_TYPE: &str = "urn:wake:image:1";
 /// Who did it: the machine of whoever signs.
 const BUILDER: &str = "urn:wake:publisher";
 /// The name of the digest of a tree, as it stands in statements.
@@ -61,62 +63,137 @@ pub struct StepRun {
     pub outputs: Option<String>,
 }
 
+/// Where an image comes from, as whoever gives it away saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageProvenance {
+    /// The version of wake.
+    pub wake: String,
+    /// How strictly commands were kept to what they declare.
+    pub sandbox: String,
+    /// The module that it is.
+    pub module: String,
+    /// The image that it was begun with: what it was called, and the SHA-256 of its manifest.
+    pub base: Option<(String, String)>,
+    /// The state of its sources, where it is known.
+    pub source: Option<Source>,
+    /// Packages whose modules it was made of, as `NAMESPACE/NAME@VERSION`, and their content.
+    pub materials: Vec<(String, TreeDigest)>,
+    /// The steps that made it.
+    pub steps: Vec<StepRun>,
+}
+
 impl Provenance {
     /// The statement that this is where `release` comes from: canonical JSON, the same whenever it is made.
     pub fn statement(&self, release: &Release) -> String {
         let (pkg, version) = (release.pkg_name(), &release.version);
-        let source = self.source.as_ref().map(|Source { commit, dirty }| {
-            let mut source = json!({
-                "annotations": { "dirty": dirty },
-                "digest": { "gitCommit": commit },
-                "name": "source",
-            });
-            if let Some(repository) = &release.repository {
-                source["uri"] = json!(repository);
-            }
-            source
-        });
-        let material = |(name, content): &(String, TreeDigest)| json!({ "digest": { TREE: content }, "name": name, "uri": format!("wake:{name}") });
-        let materials = self.materials.iter().map(material);
-        let dependencies: Vec<Value> = source.into_iter().chain(materials).collect();
-        let mut steps = self.steps.clone();
-        steps.sort();
-        let step = |step: &StepRun| {
-            let mut value = json!({ "digest": { ACTION: step.action }, "name": step.label });
-            if let Some(outputs) = &step.outputs {
-                value["annotations"] = json!({ "outputs": { TREE: outputs } });
-            }
-            value
-        };
-        let byproducts: Vec<Value> = steps.iter().take(MOST_STEPS).map(step).collect();
-        canonical(&json!({
-            "_type": STATEMENT_TYPE,
-            "predicate": {
-                "buildDefinition": {
-                    "buildType": BUILD_TYPE,
-                    "externalParameters": {
-                        "allowedSecrets": self.allowed_secrets,
-                        "package": pkg.to_string(),
-                        "verified": self.verified,
-                        "version": version,
-                    },
-                    "internalParameters": { "sandbox": self.sandbox, "steps": steps.len() },
-                    "resolvedDependencies": dependencies,
-                },
-                "runDetails": {
-                    "builder": { "id": BUILDER, "version": { "wake": self.wake } },
-                    "byproducts": byproducts,
-                },
-            },
-            "predicateType": PROVENANCE,
-            "subject": [{ "digest": { TREE: release.content }, "name": format!("{pkg}@{version}") }],
-        }))
+        let source = self.source.as_ref().map(|source| source.dependency(&release.repository));
+        let dependencies: Vec<Value> =
+            source.into_iter().chain(materials(&self.materials)).collect();
+        statement(&Said {
+            build_type: BUILD_TYPE,
+            parameters: json!({
+                "allowedSecrets": self.allowed_secrets,
+                "package": pkg.to_string(),
+                "verified": self.verified,
+                "version": version,
+            }),
+            sandbox: &self.sandbox,
+            steps: &self.steps,
+            dependencies,
+            wake: &self.wake,
+            subject: json!({ "digest": { TREE: release.content }, "name": format!("{pkg}@{version}") }),
+        })
     }
 
     /// The same, signed: a line of a file of attestations.
     pub fn sign(&self, release: &Release, key: &SecretKey) -> String {
         Envelope::sign(STATEMENT, self.statement(release).into_bytes(), key).line()
     }
+}
+
+impl ImageProvenance {
+    /// The statement that this is where the image comes from whose manifest has this SHA-256: canonical JSON, the same whenever it is made.
+    pub fn statement(&self, name: &str, sha256: &str) -> String {
+        let base = self
+            .base
+            .iter()
+            .map(|(name, sha256)| json!({ "digest": { "sha256": sha256 }, "name": name }));
+        let source = self.source.as_ref().map(|source| source.dependency(&None));
+        let dependencies = source.into_iter().chain(base).chain(materials(&self.materials));
+        statement(&Said {
+            build_type: IMAGE_BUILD_TYPE,
+            parameters: json!({ "module": self.module }),
+            sandbox: &self.sandbox,
+            steps: &self.steps,
+            dependencies: dependencies.collect(),
+            wake: &self.wake,
+            subject: json!({ "digest": { "sha256": sha256 }, "name": name }),
+        })
+    }
+
+    /// The same, signed: a line.
+    pub fn sign(&self, name: &str, sha256: &str, key: &SecretKey) -> String {
+        Envelope::sign(STATEMENT, self.statement(name, sha256).into_bytes(), key).line()
+    }
+}
+
+impl Source {
+    fn dependency(&self, repository: &Option<String>) -> Value {
+        let mut source = json!({
+            "annotations": { "dirty": self.dirty },
+            "digest": { "gitCommit": self.commit },
+            "name": "source",
+        });
+        if let Some(repository) = repository {
+            source["uri"] = json!(repository);
+        }
+        source
+    }
+}
+
+fn materials(materials: &[(String, TreeDigest)]) -> impl Iterator<Item = Value> {
+    materials.iter().map(|(name, content)| json!({ "digest": { TREE: content }, "name": name, "uri": format!("wake:{name}") }))
+}
+
+/// What a statement says.
+struct Said<'a> {
+    build_type: &'a str,
+    parameters: Value,
+    sandbox: &'a str,
+    steps: &'a [StepRun],
+    dependencies: Vec<Value>,
+    wake: &'a str,
+    subject: Value,
+}
+
+fn statement(said: &Said<'_>) -> String {
+    let mut steps = said.steps.to_vec();
+    steps.sort();
+    let step = |step: &StepRun| {
+        let mut value = json!({ "digest": { ACTION: step.action }, "name": step.label });
+        if let Some(outputs) = &step.outputs {
+            value["annotations"] = json!({ "outputs": { TREE: outputs } });
+        }
+        value
+    };
+    let byproducts: Vec<Value> = steps.iter().take(MOST_STEPS).map(step).collect();
+    canonical(&json!({
+        "_type": STATEMENT_TYPE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": said.build_type,
+                "externalParameters": said.parameters,
+                "internalParameters": { "sandbox": said.sandbox, "steps": steps.len() },
+                "resolvedDependencies": said.dependencies,
+            },
+            "runDetails": {
+                "builder": { "id": BUILDER, "version": { "wake": said.wake } },
+                "byproducts": byproducts,
+            },
+        },
+        "predicateType": PROVENANCE,
+        "subject": [said.subject],
+    }))
 }
 
 /// A statement about content, with who signed it. Nothing of it is believed before a key was tried on it.
@@ -148,6 +225,14 @@ impl Attestation {
         let subjects = self.statement["subject"].as_array();
         subjects.is_some_and(|subjects| {
             subjects.iter().any(|subject| subject["digest"][TREE] == content.as_str())
+        })
+    }
+
+    /// Whether it says something of the image whose manifest has this SHA-256.
+    pub fn is_about_image(&self, sha256: &str) -> bool {
+        let subjects = self.statement["subject"].as_array();
+        subjects.is_some_and(|subjects| {
+            subjects.iter().any(|subject| subject["digest"]["sha256"] == sha256)
         })
     }
 

@@ -48,7 +48,7 @@ mod login;
 
 pub use address::{Address, ParseAddressError};
 pub use archive::{PackedPkg, Upload, pack};
-pub use attestation::{Attestation, Provenance, Source, StepRun};
+pub use attestation::{Attestation, ImageProvenance, Provenance, Source, StepRun};
 pub use directory::{Deed, Directory, HeadKeys, Standing};
 pub use error::RegistryError;
 pub use event::{ArchiveSum, Event};

@@ -2,6 +2,7 @@
 
 mod view;
 mod job;
+mod made_image;
 mod query;
 mod forecast;
 mod tree;
@@ -20,6 +21,7 @@ use wake_steps::{Cancel, Results};
 pub use self::depends::{NeedLine, PkgReason};
 pub use self::forecast::Forecasts;
 pub use self::job::StepJob;
+pub use self::made_image::MadeImage;
 pub use self::query::{FoundModule, QueryResult};
 pub use self::tree::PkgNode;
 use self::view::View;

@@ -89,6 +89,16 @@ impl Session {
         Ok(HeadKeys { believed, own })
     }
 
+    /// The key by which a person signs what is not of a registry of packages; none if nobody does.
+    pub(crate) fn key_of_person(&self, signing: &Signing) -> Result<Option<NamedKey>, Diagnostic> {
+        let ring = self.key_ring();
+        match signing {
+            Signing::Nobody => Ok(None),
+            Signing::By(text) => Ok(Some(ring.find(text, &self.options.cwd).map_err(key_failure)?)),
+            Signing::IfPossible => one_of(ring.all().map_err(key_failure)?),
+        }
+    }
+
     /// The key that signs what is published; none if nobody does.
     pub(super) fn signing_key(
         &self,

@@ -20,9 +20,15 @@ pub(crate) enum StoredImageCommand {
         image: String,
         #[command(flatten)]
         platform: PlatformArgs,
-        /// Print one JSON object
+        /// Print one JSON object; with `--provenance`, what is signed as it lies there
         #[arg(long)]
         json: bool,
+        /// What it consists of, as SPDX: as it lies beside the image, or else made now
+        #[arg(long, conflicts_with_all = ["provenance", "json"])]
+        sbom: bool,
+        /// The signed statements that lie beside it, of where it comes from
+        #[arg(long)]
+        provenance: bool,
     },
     /// Write an image into a layout or an archive
     Save {
@@ -35,7 +41,7 @@ pub(crate) enum StoredImageCommand {
         #[command(flatten)]
         platform: PlatformArgs,
     },
-    /// Give an image to a registry of containers
+    /// Give an image to a registry of containers, with what lies beside it: what it consists of, where it comes from
     Push {
         /// The image
         #[arg(value_name = "IMAGE")]
@@ -45,6 +51,15 @@ pub(crate) enum StoredImageCommand {
         target: String,
         #[command(flatten)]
         platform: PlatformArgs,
+        /// The key that signs where an image comes from that a module is: its name, or a file [default: yours, if there is one]
+        #[arg(long, value_name = "KEY", conflicts_with = "no_sign")]
+        key: Option<String>,
+        /// Sign nothing
+        #[arg(long)]
+        no_sign: bool,
+        /// Say nothing of what the image consists of
+        #[arg(long)]
+        no_sbom: bool,
     },
 }
 

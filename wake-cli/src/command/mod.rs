@@ -25,6 +25,7 @@ pub(crate) mod inquiry;
 pub(crate) mod gc;
 pub(crate) mod store;
 pub(crate) mod ware;
+pub(crate) mod attached_image;
 pub(crate) mod stored_image;
 pub(crate) mod image;
 pub(crate) mod formula;

@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use serde_json::json;
-use wake_build::{image_failure, image_mirror_warnings};
-use wake_image::{Image, ImageError, ImageReference, Images, Platform};
+use wake_build::{Signing, image_mirror_warnings};
+use wake_image::{Image, ImageReference, Images, Platform};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 use wake_store::ware::Web;
 
+use super::attached_image::{Saying, failure, going_along, sbom_text, statements};
 use crate::args::{PlatformArgs, StoredImageCommand};
 use crate::exit::{Outcome, Stop};
 use crate::manner::Verbosity;
@@ -57,38 +58,56 @@ fn carry_out(
             images.bring(&image).map_err(failure)?;
             with_digest(&image)
         }
-        StoredImageCommand::Inspect { image, platform, json } => {
-            let image = named(images, image, platform, settings)?;
-            if !json {
+        StoredImageCommand::Inspect { image: written, platform, json, sbom, provenance } => {
+            let image = named(images, written, platform, settings)?;
+            if *sbom {
+                sbom_text(images, &image, written, settings)?
+            } else if *provenance {
+                return print::lines(statements(images, &image, *json)?, out);
+            } else if !json {
                 return print::lines(described(&image), out);
+            } else {
+                as_json(&image)
             }
-            as_json(&image)
         }
-        StoredImageCommand::Save { image, target, platform }
-        | StoredImageCommand::Push { image, target, platform } => {
+        StoredImageCommand::Save { image, target, platform } => {
             let image = named(images, image, platform, settings)?;
             let target = parse(target, settings)?;
-            let is_push = matches!(command, StoredImageCommand::Push { .. });
-            if target.is_remote() != is_push {
-                let (other, wants) = match is_push {
-                    true => ("save", "`HOST/REPOSITORY:TAG`"),
-                    false => ("push", "`oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`"),
-                };
-                let message = format!("`{target}` is none of {wants}");
-                let error = Diagnostic::error(Class::Usage, message);
-                return Err(error.help(format!("`wake image {other}` takes that")).into());
+            if target.is_remote() {
+                let wants = "`oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`";
+                return Err(other_target(&target, "push", wants));
             }
-            let verb = if is_push { "Pushing" } else { "Saving" };
-            tell(settings, say, verb, &target.to_string())?;
-            let _transfer = transfer(verb);
-            images.send(&image, &target).map_err(failure)?;
-            match target.is_remote() {
-                true => target.pinned(image.digest).to_string(),
-                false => target.to_string(),
+            tell(settings, say, "Saving", &target.to_string())?;
+            let _transfer = transfer("Saving");
+            let attached = images.attached(&image).map_err(failure)?;
+            images.send(&image, &attached, &target).map_err(failure)?;
+            target.to_string()
+        }
+        StoredImageCommand::Push { image: written, target, platform, key, no_sign, no_sbom } => {
+            let image = named(images, written, platform, settings)?;
+            let target = parse(target, settings)?;
+            if !target.is_remote() {
+                return Err(other_target(&target, "save", "`HOST/REPOSITORY:TAG`"));
             }
+            let signing = match (key, no_sign) {
+                (Some(key), _) => Signing::By(key.clone()),
+                (None, true) => Signing::Nobody,
+                (None, false) => Signing::IfPossible,
+            };
+            let saying = Saying { signing, sbom: !no_sbom, target: &target };
+            let attached = going_along(images, &image, written, &saying, settings, say)?;
+            tell(settings, say, "Pushing", &target.to_string())?;
+            let _transfer = transfer("Pushing");
+            images.send(&image, &attached, &target).map_err(failure)?;
+            target.pinned(image.digest).to_string()
         }
     };
     print::line(line, out)
+}
+
+fn other_target(target: &ImageReference, other: &str, wants: &str) -> Stop {
+    let error = Diagnostic::error(Class::Usage, format!("`{target}` is none of {wants}"));
+    error.help(format!("`wake image {other}` takes that")).into()
 }
 
 /// What was fetched need not be fetched again; if that cannot be written down, it is.
@@ -125,10 +144,6 @@ fn named(
 fn parse(image: &str, settings: &Settings) -> Result<ImageReference, Stop> {
     ImageReference::parse(image, &settings.cwd)
         .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()).into())
-}
-
-fn failure(error: ImageError) -> Stop {
-    image_failure(&error).into()
 }
 
 fn with_digest(image: &Image) -> String {

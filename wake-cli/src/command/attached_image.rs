@@ -1,0 +1,121 @@
+//! What lies beside a container image: what it consists of, and who signed where it comes from.
+
+use std::io::Write;
+
+use wake_build::{MadeImage, Session, Signing, image_failure};
+use wake_image::{Attachment, Image, ImageError, ImageReference, Images};
+
+use crate::exit::Stop;
+use crate::manner::Verbosity;
+use crate::session;
+use crate::settings::Settings;
+use crate::source_state::source;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+
+/// What is said of an image that is given away.
+pub(super) struct Saying<'a> {
+    pub(super) signing: Signing,
+    pub(super) sbom: bool,
+    /// Where it goes.
+    pub(super) target: &'a ImageReference,
+}
+
+/// What goes along with an image: what lies beside it where it is, and what is known of it here.
+pub(super) fn going_along(
+    images: &Images<'_>,
+    image: &Image,
+    written: &str,
+    saying: &Saying<'_>,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Result<Vec<Attachment>, Stop> {
+    let mut attached = images.attached(image).map_err(failure)?;
+    let mut told: Vec<String> = attached.iter().map(|one| one.kind().to_owned()).collect();
+    let made = made(written, settings)?;
+    if saying.sbom && !attached.iter().any(Attachment::is_sbom) {
+        attached.push(sbom(images, image, made.as_ref())?);
+        told.push("SBOM".to_owned());
+    }
+    if let Some((made, session)) = &made {
+        let name = without_tag(saying.target);
+        let signed = session.sign_image(made, &name, &image.digest, &saying.signing)?;
+        if let Some((line, key)) = signed {
+            let statement = images.statement_attachment(image, &line).map_err(failure)?;
+            if !attached.contains(&statement) {
+                attached.push(statement);
+            }
+            told.push(format!("provenance by {} ({})", key.name, key.key.public().id()));
+        }
+    }
+    if !told.is_empty() && settings.manner.verbosity > Verbosity::Quiet {
+        let line = escape::line(&told.join(", ")).to_string();
+        writeln!(say, "{}", settings.manner.style.verb(Role::Good, "Attaching", line))?;
+    }
+    Ok(attached)
+}
+
+/// What an image consists of, as it lies beside it, or else made now.
+pub(super) fn sbom_text(
+    images: &Images<'_>,
+    image: &Image,
+    written: &str,
+    settings: &Settings,
+) -> Result<String, Stop> {
+    let attached = images.attached(image).map_err(failure)?;
+    let there = attached.iter().find(|one| one.is_sbom());
+    let attachment = match there {
+        Some(there) => there.clone(),
+        None => sbom(images, image, made(written, settings)?.as_ref())?,
+    };
+    let bytes = images.attachment_bytes(&attachment).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The statements that lie beside an image, each with what is called the key that is said to have signed it.
+pub(super) fn statements(
+    images: &Images<'_>,
+    image: &Image,
+    raw: bool,
+) -> Result<Vec<String>, Stop> {
+    let attached = images.attached(image).map_err(failure)?;
+    let lines =
+        images.statements(image, &attached).into_iter().map(|(line, statement)| match raw {
+            true => line,
+            false => String::from_utf8_lossy(&statement.envelope.payload).into_owned(),
+        });
+    Ok(lines.collect())
+}
+
+/// The module of the workspace that an image is, where it is written as a module's result.
+fn made(written: &str, settings: &Settings) -> Result<Option<(MadeImage, Session)>, Stop> {
+    let path = settings.cwd.join(written);
+    if !path.exists() || !path.components().any(|part| part.as_os_str() == ".wake") {
+        return Ok(None);
+    }
+    let session = session::open(settings)?;
+    let state = source(&session.workspace.root);
+    Ok(session.made_image(&path, state)?.map(|made| (made, session)))
+}
+
+fn sbom(
+    images: &Images<'_>,
+    image: &Image,
+    made: Option<&(MadeImage, Session)>,
+) -> Result<Attachment, Stop> {
+    let placed = made.map_or(&[][..], |(made, _)| &made.placed);
+    let text = images.sbom(image, placed).map_err(failure)?;
+    images.sbom_attachment(image, &text).map_err(failure)
+}
+
+/// What an image is called where it goes, whichever one it is there.
+fn without_tag(target: &ImageReference) -> String {
+    match target {
+        ImageReference::Registry { host, repository, .. } => format!("{host}/{repository}"),
+        ImageReference::Local { .. } => target.to_string(),
+    }
+}
+
+pub(super) fn failure(error: ImageError) -> Stop {
+    image_failure(&error).into()
+}
