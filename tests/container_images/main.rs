@@ -12,6 +12,7 @@ mod attached;
 mod mirrors;
 mod planning;
 mod refused;
+mod hostile;
 
 use std::path::Path;
 use std::process::Command;
