@@ -33,12 +33,14 @@ pub(crate) struct Choice {
     pub exact: Vec<Exact>,
     /// Of which packages a version may be as young as it is.
     pub now: Vec<PkgName>,
+    /// The command that takes versions however young they are: `wake update` with `--now`.
+    pub command: &'static str,
 }
 
 impl Choice {
     /// What has to be, and no more.
     pub(crate) const NECESSARY: Choice =
-        Choice { update: Update::Nothing, exact: Vec::new(), now: Vec::new() };
+        Choice { update: Update::Nothing, exact: Vec::new(), now: Vec::new(), command: "update" };
 }
 
 /// What was chosen.
@@ -82,11 +84,7 @@ pub(crate) fn choose(
         return Err(Diagnostic::error(Class::Network, message).into());
     }
     let answers = Mutex::default();
-    let age = workspace.settings.min_age.map(|least| Age {
-        least: least.as_secs(),
-        now: clock::unix_ms() / 1000,
-        free: choice.now.as_slice(),
-    });
+    let age = Age::of(workspace, &choice.now, choice.command);
     let kept = overriding.without(before);
     let before = &kept;
     let published =
@@ -131,6 +129,57 @@ pub(crate) fn choose(
         });
     }
     Ok(Chosen { lines, retrieves })
+}
+
+/// The highest version of a published package that may be chosen now, a pre-release only where there is nothing else; none where there
+/// is no such package. Those in `free` may be as young as they are.
+pub(crate) fn newest_usable(
+    workspace: &Workspace,
+    registries: &Registries,
+    store: &Store,
+    name: &PkgName,
+    free: &[PkgName],
+) -> Result<Option<Version>, Failure> {
+    let (before, answers) = (Lock::default(), Mutex::default());
+    let overrides = &workspace.settings.overrides;
+    let overriding = Overriding { overrides, versions: BTreeMap::new() };
+    let age = Age::of(workspace, free, "add");
+    let published = Published { registries, store, before: &before, age, answers, overriding };
+    let releases = published.releases(name).map_err(|error| Failure::from(*error))?;
+    let Some(mut releases) = releases else { return Ok(None) };
+    releases.sort_by(|one, other| other.version.cmp(&one.version));
+    let usable = || releases.iter().filter(|release| release.standing == Standing::Usable);
+    let plain = usable().find(|release| !release.version.to_string().contains('-'));
+    match plain.or_else(|| usable().next()) {
+        Some(release) => Ok(Some(release.version.clone())),
+        None => Err(none_usable(name, &releases).into()),
+    }
+}
+
+/// Says why no version of a package may be chosen: of the newest ones.
+fn none_usable(name: &PkgName, releases: &[Release]) -> Diagnostic {
+    /// Whoever wants to know of more asks `wake info`.
+    const SHOWN: usize = 5;
+    let message = format!("no version of {name} may be chosen now");
+    let mut diagnostic = Diagnostic::error(Class::Resolution, message);
+    let mut helps = Vec::new();
+    for Release { version, standing, .. } in releases.iter().take(SHOWN) {
+        let because = match standing {
+            Standing::Usable => continue,
+            Standing::OnlyLocked { because } => because,
+            Standing::Unusable { because, help } => {
+                helps.extend(help.clone());
+                because
+            }
+        };
+        diagnostic = diagnostic.note(format!("{version} is {because}"));
+    }
+    helps.dedup();
+    let more = releases.len().saturating_sub(SHOWN);
+    if more > 0 {
+        diagnostic = diagnostic.note(format!("{more} more"));
+    }
+    helps.into_iter().fold(diagnostic, Diagnostic::help)
 }
 
 /// What is wrong, where it is written.
@@ -265,6 +314,16 @@ struct Age<'a> {
     now: u64,
     /// Of which packages it does not matter.
     free: &'a [PkgName],
+    /// The command after which that is said.
+    command: &'static str,
+}
+
+impl<'a> Age<'a> {
+    /// What the settings demand, but of the packages in `free`; none where they do not.
+    fn of(workspace: &Workspace, free: &'a [PkgName], command: &'static str) -> Option<Age<'a>> {
+        let least = workspace.settings.min_age?.as_secs();
+        Some(Age { least, now: clock::unix_ms() / 1000, free, command })
+    }
 }
 
 /// The log of a package, with the registry that has it.
@@ -282,8 +341,9 @@ impl Published<'_> {
         if !is_young || release.standing != Standing::Usable || is_locked() {
             return release;
         }
+        let command = age.command;
         let because = format!(
-            "too young for `min-age` of `{WORKSPACE_FILE}`; `wake update --now {name}` takes it all the same"
+            "too young for `min-age` of `{WORKSPACE_FILE}`; `wake {command} --now {name}` takes it all the same"
         );
         Release { standing: Standing::OnlyLocked { because }, ..release }
     }

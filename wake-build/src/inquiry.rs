@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 use wake_model::{Lock, LockedPkg, Name, PkgName, Version};
-use wake_registry::{Directory, ListLine, Listed, PkgLog, Upload, Yank, pack};
+use wake_registry::{Directory, ListLine, Listed, PkgLog, Registry, Upload, Yank, pack};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
 use wake_steps::error::store_failure;
 use wake_store::Lookup;
 
+use crate::published::shown_needs;
 use crate::registries::{Reach, Registries, registry_failure};
 use crate::session::Session;
 
@@ -107,12 +108,6 @@ impl Session {
         };
         let lock = self.locked()?;
         let Listed { release, at, yanked, gone, .. } = listed;
-        let needs = release.pkgs.values().map(|need| {
-            let request = need.request();
-            format!("{} {}", request.pkg_name(), request.version)
-        });
-        let mut needs: Vec<String> = needs.collect();
-        needs.sort();
         Ok(PkgAccount {
             name: name.to_string(),
             version: release.version.to_string(),
@@ -130,7 +125,7 @@ impl Session {
             usage: release.usage.clone(),
             keywords: release.keywords.clone(),
             modules: release.modules.clone(),
-            needs,
+            needs: shown_needs(release),
             yanked: yanked.as_ref().map(reason),
             gone: gone.clone(),
             versions: log.versions().rev().map(shown).collect(),
@@ -175,17 +170,21 @@ impl Session {
     pub fn vendor(&self, dir: &Path, cancel: &Cancel) -> Result<Vec<String>, Failure> {
         self.registries.count_with(cancel.meter());
         check_reach(&self.registries)?;
-        let lock = self.locked()?;
+        let checkout = self.look(None);
+        let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
         let name: Name = "vendor".parse().map_err(|_| internal())?;
         let directory = Directory::open(dir, &name).map_err(registry_failure)?;
         let mut vendored = Vec::new();
         for locked in lock.iter().filter(|locked| locked.is_of_registry()) {
+            let trusted = checkout.locked.check_trust(locked, self.store());
+            trusted.map_err(|error| Failure::from(*error))?;
             self.vendor_one(locked, &directory)?;
             vendored.push(format!("{} {}", locked.name, locked.version));
         }
         Ok(vendored)
     }
 
+    /// Puts a package there whose signatures will do here.
     fn vendor_one(&self, locked: &LockedPkg, directory: &Directory) -> Result<(), Failure> {
         let LockedPkg { name, version, content, .. } = locked;
         let registry = self.registries.of(name.namespace.as_ref());
@@ -211,13 +210,28 @@ impl Session {
         let archive = scratch.path().join("archive");
         let packed = pack(&tree, &archive).map_err(registry_failure)?;
         let (release, sum) = (&listed.release, &packed.archive);
-        let upload = Upload { release, archive: &archive, sum, attestation: None };
+        let signed = self.signed_of(locked, &registry)?;
+        let upload = Upload { release, archive: &archive, sum, attestations: &signed };
         directory.publish(&[upload], listed.at).map_err(registry_failure)?;
         if listed.yanked.is_some() {
             let yanked = directory.yank(name, version, listed.yanked.clone(), listed.at);
             yanked.map_err(registry_failure)?;
         }
         Ok(())
+    }
+
+    /// All that people signed of a package, a line each: as its registry has it, and where that has less than it had, as it was kept.
+    fn signed_of(&self, locked: &LockedPkg, registry: &Registry) -> Result<String, Failure> {
+        let LockedPkg { name, version, content, .. } = locked;
+        let lines = registry.attestations(name, version, self.registries.meter());
+        let mut lines = lines.map_err(registry_failure)?;
+        let trust = self.registries.trust(name.namespace.as_ref());
+        if trust.is_some_and(|trust| trust.check(&lines, content).is_err()) {
+            let kept = registry.kept_attestations(name, version, self.store());
+            lines.push(b'\n');
+            lines.extend(kept.map_err(registry_failure)?);
+        }
+        Ok(String::from_utf8_lossy(&lines).into_owned())
     }
 
     /// What is locked.

@@ -83,7 +83,7 @@ pub use files::file_digest;
 pub use image_failure::image_failure;
 pub use inquiry::{FoundPkg, PkgAccount, SearchResult};
 pub use locking::LockRequest;
-pub use needs::{Addition, NeedsChange};
+pub use needs::{AddRequest, Addition, FoundNeed, NeedsChange, Signers};
 pub use options::ChosenOptions;
 pub use publish::{Extent, PublishRequest, PublishStep, Published, Signing, key_failure};
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};

@@ -358,7 +358,11 @@ impl<'a> LockedPkgs<'a> {
     }
 
     /// Whether somebody whose signature counts vouches for a package. What was signed is asked for once, and kept.
-    fn check_trust(&self, locked: &LockedPkg, store: &Store) -> Result<(), Box<Diagnostic>> {
+    pub(crate) fn check_trust(
+        &self,
+        locked: &LockedPkg,
+        store: &Store,
+    ) -> Result<(), Box<Diagnostic>> {
         let LockedPkg { name, version, content, .. } = locked;
         let trust = self.registries.trust(name.namespace.as_ref());
         let Some(trust) = trust.filter(|_| locked.is_of_registry()) else { return Ok(()) };

@@ -51,10 +51,16 @@ impl Session {
             _ => Vec::new(),
         };
         let now = request.update.clone().filter(|_| request.now).unwrap_or_default();
-        self.check_known(&checkout, request)?;
-        let choice = Choice { update, exact, now };
+        // One that is required and too young has no line yet.
+        if !request.now {
+            self.check_known(&checkout, request)?;
+        }
+        let choice = Choice { update, exact, now, ..Choice::NECESSARY };
         let mut audience = Audience { cancel, tell };
         let changes = self.relock(&checkout, &choice, request.check, &mut audience)?;
+        if request.now {
+            self.check_known(&self.look(snapshot.as_ref()), request)?;
+        }
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         let _ = self.store().flush_memo();

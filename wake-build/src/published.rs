@@ -19,6 +19,17 @@ pub(crate) fn release(
     Ok(Release::new(&decl.info, sum, api, About::of(metadata)?, modules, needs))
 }
 
+/// What a version needs, as `NAME REQUIREMENT`, sorted.
+pub(crate) fn shown_needs(release: &Release) -> Vec<String> {
+    let shown = |need: &Need| {
+        let request = need.request();
+        format!("{} {}", request.pkg_name(), request.version)
+    };
+    let mut needs: Vec<String> = release.pkgs.values().map(shown).collect();
+    needs.sort();
+    needs
+}
+
 /// What is said of a requirement. Where a package lay beside this one says nothing once it is published.
 fn need(get: &GetPkg) -> Need {
     let GetPkg { from, global, permissions, request } = get;

@@ -33,8 +33,8 @@ pub struct Upload<'a> {
     pub archive: &'a Path,
     /// What that holds.
     pub sum: &'a ArchiveSum,
-    /// What its publisher signs of it: a line.
-    pub attestation: Option<&'a str>,
+    /// What was signed of it, a line each; nothing where nobody did.
+    pub attestations: &'a str,
 }
 
 /// Packs a tree into a new file.

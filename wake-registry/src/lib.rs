@@ -60,4 +60,4 @@ pub use login::{LoginNote, log_in, log_out};
 pub use oci::{ContainerError, Repository};
 pub use publisher::Publisher;
 pub use reader::{HeadDemand, ListLine, Registry};
-pub use trust::{Demand, Distrust, Trust};
+pub use trust::{Demand, Distrust, Trust, said_signers};

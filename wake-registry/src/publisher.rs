@@ -5,7 +5,7 @@ use wake_store::ware::{Meter, Web};
 
 use crate::address::Address;
 use crate::archive::Upload;
-use crate::directory::{Deed, Directory, HeadKeys, Standing, is_signed_as};
+use crate::directory::{Deed, Directory, HeadKeys, Standing, not_there};
 use crate::error::RegistryError;
 use crate::log::{LogFault, PkgLog, Yank, statement};
 use crate::oci::{Oci, Place};
@@ -156,9 +156,9 @@ impl Containers {
         let mut deeds = Vec::new();
         for (upload, standing) in uploads.iter().zip(&standings) {
             if *standing == Standing::Published {
-                deeds.push(match upload.attestation {
-                    Some(line) => self.attest(upload.release, line, meter)?,
-                    None => Deed::Nothing,
+                deeds.push(match upload.attestations {
+                    "" => Deed::Nothing,
+                    lines => self.attest(upload.release, lines, meter)?,
                 });
                 continue;
             }
@@ -181,14 +181,15 @@ impl Containers {
         Ok(deeds)
     }
 
-    /// Adds what somebody signs of a version that is there, unless whoever it is did so before.
-    fn attest(&self, release: &Release, line: &str, meter: &Meter) -> Result<Deed, RegistryError> {
+    /// Adds what people sign of a version that is there, unless whoever it is did so before.
+    fn attest(&self, release: &Release, lines: &str, meter: &Meter) -> Result<Deed, RegistryError> {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let there = self.oci.attestations(&pkg, version, meter)?.unwrap_or_default();
-        if is_signed_as(&there, line, release) {
+        let news = not_there(&there, lines, release);
+        if news.is_empty() {
             return Ok(Deed::Nothing);
         }
-        self.oci.refer(&pkg, version, line, meter)?;
+        self.oci.refer(&pkg, version, &news, meter)?;
         Ok(Deed::Attested)
     }
 

@@ -74,12 +74,7 @@ impl Trust {
             return Err(best);
         }
         let ids: BTreeSet<String> = self.keys.iter().map(PublicKey::id).collect();
-        let claimed: BTreeSet<String> = attestations
-            .iter()
-            .flat_map(|attestation| attestation.envelope.claimed())
-            .filter(|id| !id.is_empty())
-            .map(shown)
-            .collect();
+        let claimed = claimed(attestations.iter());
         if let Some(forged) = claimed.iter().find(|id| ids.contains(*id)) {
             return Err(Distrust::Forged(forged.clone()));
         }
@@ -93,6 +88,18 @@ impl Trust {
     pub fn ids(&self) -> String {
         list(&self.keys.iter().map(PublicKey::id).collect::<Vec<_>>())
     }
+}
+
+/// What the keys are called that are said to have signed something of `content`, sorted: none of them was tried on it.
+pub fn said_signers(bytes: &[u8], content: &TreeDigest) -> Vec<String> {
+    let attestations = Attestation::all(bytes);
+    claimed(attestations.iter().filter(|one| one.is_about(content))).into_iter().collect()
+}
+
+/// What the keys are called that are said to have signed attestations, where they are called something.
+fn claimed<'a>(attestations: impl Iterator<Item = &'a Attestation>) -> BTreeSet<String> {
+    let ids = attestations.flat_map(|attestation| attestation.envelope.claimed());
+    ids.filter(|id| !id.is_empty()).map(shown).collect()
 }
 
 /// As much of what a stranger calls a key as anybody needs.

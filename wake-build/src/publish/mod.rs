@@ -519,8 +519,8 @@ impl Session {
 impl Packed {
     fn upload(&self) -> Upload<'_> {
         let Packed { candidate, packed, archive, attestation, .. } = self;
-        let attestation = attestation.as_deref();
-        Upload { release: &candidate.release, archive, sum: &packed.archive, attestation }
+        let attestations = attestation.as_deref().unwrap_or_default();
+        Upload { release: &candidate.release, archive, sum: &packed.archive, attestations }
     }
 }
 

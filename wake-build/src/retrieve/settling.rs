@@ -55,7 +55,7 @@ impl<'a> Settling<'a> {
         match freedom {
             Freedom::Keep => retrieved.extend(of_retrievers().cloned()),
             Freedom::Choose(asked) => {
-                let Choice { update, exact: versions, now } = asked.clone();
+                let Choice { update, exact: versions, now, command } = asked.clone();
                 let (ours, theirs): (Vec<Exact>, Vec<Exact>) =
                     versions.into_iter().partition(|exact| is_retrieved(&exact.name));
                 exact = ours.into_iter().map(|exact| (exact.name.clone(), exact)).collect();
@@ -68,7 +68,7 @@ impl<'a> Settling<'a> {
                     !is_let_go && !exact.contains_key(&pkg.name)
                 };
                 retrieved.extend(of_retrievers().filter(stays).cloned());
-                choice = Some(Choice { update, exact: theirs, now });
+                choice = Some(Choice { update, exact: theirs, now, command });
             }
         }
         Ok(Settling {

@@ -53,6 +53,14 @@ pub(crate) struct AddArgs {
     /// The packages, as `NAMESPACE/NAME`, or with the versions that will do: `NAMESPACE/NAME@REQUIREMENT`
     #[arg(value_name = "PACKAGE", required = true)]
     pub(crate) packages: Vec<String>,
+
+    /// Have this exec retrieve them, such as `pkg.wheels./retrieve` [default: as other packages of their namespaces, else the registries]
+    #[arg(long, value_name = "EXEC")]
+    pub(crate) by: Option<String>,
+
+    /// Take versions however young they are, whatever `min-age` says
+    #[arg(long)]
+    pub(crate) now: bool,
 }
 
 /// `wake remove`

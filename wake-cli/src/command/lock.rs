@@ -44,19 +44,22 @@ fn settled(
     settings: &Settings,
     say: &mut impl Write,
 ) -> Result<Vec<LockChange>, Stop> {
-    let Manner { style, verbosity, .. } = settings.manner;
-    let mut tell = |event: &Event| {
-        if let Event::Retrieving { by, pkgs } = event
-            && verbosity > Verbosity::Quiet
-        {
-            // Who cannot be told of it will hear of the end.
-            let text = words::retrieving(by, *pkgs);
-            let _ = writeln!(say, "{}", style.verb(Role::Good, "Retrieving", text));
-        }
-    };
+    let mut tell = |event: &Event| tell_retrieving(event, settings, say);
     let session = session::open(settings)?;
     let changes = session.lock(request, &*session::cancel()?, &mut tell);
     Ok(session::after_warnings(&session, settings, changes)?)
+}
+
+/// Says that a retriever is asked, if that is what happens.
+pub(crate) fn tell_retrieving(event: &Event, settings: &Settings, say: &mut impl Write) {
+    let Manner { style, verbosity, .. } = settings.manner;
+    if let Event::Retrieving { by, pkgs } = event
+        && verbosity > Verbosity::Quiet
+    {
+        // Who cannot be told of it will hear of the end.
+        let text = words::retrieving(by, *pkgs);
+        let _ = writeln!(say, "{}", style.verb(Role::Good, "Retrieving", text));
+    }
 }
 
 /// Says what became of the lock, or what would.

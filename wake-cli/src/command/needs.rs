@@ -1,11 +1,13 @@
 //! `wake add` and `wake remove`
 
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
-use wake_build::{Addition, NeedsChange};
+use wake_build::{AddRequest, Addition, FoundNeed, NeedsChange, Signers};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::{AddArgs, RemoveArgs};
+use crate::clock;
 use crate::command::lock;
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
@@ -13,13 +15,17 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
+use crate::terminal::words;
 
 /// Has the package around the person name more packages.
 pub(crate) fn add(args: &AddArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
-    let additions: Vec<Addition> =
-        args.packages.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
+    let addition = |text: &String| parse(text, args.by.as_ref());
+    let additions: Vec<Addition> = args.packages.iter().map(addition).collect::<Result<_, _>>()?;
+    let request = AddRequest { additions, now: args.now };
     let session = session::open(settings)?;
-    let change = session.add(&additions, &*session::cancel()?);
+    let change = session.add(&request, &*session::cancel()?, &mut |event| {
+        lock::tell_retrieving(event, settings, say);
+    });
     let change = session::after_warnings(&session, settings, change)?;
     tell("Added", "to", &change, settings, say)
 }
@@ -39,12 +45,16 @@ fn tell(
     settings: &Settings,
     say: &mut impl Write,
 ) -> Outcome {
-    let NeedsChange { file, needs, lock } = change;
+    let NeedsChange { file, needs, found, lock } = change;
     if settings.manner.verbosity > Verbosity::Quiet {
-        for need in needs {
+        let style = settings.manner.style;
+        for (number, need) in needs.iter().enumerate() {
             let rest = format!("{need} {preposition} {file}");
-            let line = settings.manner.style.verb(Role::Good, verb, escape::line(&rest));
-            writeln!(say, "{line}")?;
+            writeln!(say, "{}", style.verb(Role::Good, verb, escape::line(&rest)))?;
+            if let Some(Some(found)) = found.get(number) {
+                let rest = account(found);
+                writeln!(say, "{}", style.verb(Role::Good, "Found", escape::line(&rest)))?;
+            }
         }
         if !lock.is_empty() {
             lock::tell(lock, false, settings, say)?;
@@ -53,8 +63,27 @@ fn tell(
     Ok(Exit::SUCCESS)
 }
 
+/// What is known of a version: `2.0.1 in main, published 3 days ago, signed by nobody, needs nothing`.
+fn account(found: &FoundNeed) -> String {
+    let FoundNeed { version, from, at, signers, needs } = found;
+    let Some(signers) = signers else { return format!("{version}, retrieved by {from}") };
+    let age = at.map(|at| clock::since(SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
+    let age = age.map_or_else(String::new, |age| format!(", published {}", words::ago(age)));
+    let signed = match signers {
+        Signers::Nobody => "signed by nobody".to_owned(),
+        Signers::Counts(key) => format!("signed by {key}, whose signature counts"),
+        Signers::Said(keys) => format!("said to be signed by {}, not checked", keys.join(", ")),
+        Signers::Unknown(problem) => format!("signed by nobody knows whom: {problem}"),
+    };
+    let needs = match needs.as_deref() {
+        None | Some([]) => "nothing".to_owned(),
+        Some(needs) => needs.join(", "),
+    };
+    format!("{version} in {from}{age}, {signed}, needs {needs}")
+}
+
 /// `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
-fn parse(text: &str) -> Result<Addition, Diagnostic> {
+fn parse(text: &str, by: Option<&String>) -> Result<Addition, Diagnostic> {
     let (name, requirement) = match text.split_once('@') {
         Some((name, requirement)) => (name, Some(requirement)),
         None => (text, None),
@@ -65,5 +94,6 @@ fn parse(text: &str) -> Result<Addition, Diagnostic> {
     };
     let name = name.parse().map_err(|error| wrong(format!("{error}")))?;
     let requirement = requirement.map(str::parse).transpose();
-    Ok(Addition { name, requirement: requirement.map_err(|error| wrong(format!("{error}")))? })
+    let requirement = requirement.map_err(|error| wrong(format!("{error}")))?;
+    Ok(Addition { name, requirement, by: by.cloned() })
 }

@@ -55,7 +55,7 @@ use crate::{EvalError, Frame, Kind, Limits, Place};
 use env::{Env, Hunt};
 pub use imported::imports;
 pub use literal::Literal;
-pub use pkgs_edit::{EditError, with_pkg, without_pkg};
+pub use pkgs_edit::{EditError, argument_of, with_pkg, without_pkg};
 pub(crate) use shared::LastPkg;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};

@@ -57,6 +57,21 @@ pub fn without_pkg(text: &str, key: &str) -> Result<String, EditError> {
     Ok([&text[..start], &text[end..]].concat())
 }
 
+/// What a package file says for an argument of the call that the package of that key is, as it is written.
+pub fn argument_of(text: &str, key: &str, argument: &str) -> Option<String> {
+    let tokens = tokens(text);
+    let object = Call::find(&tokens).ok()?.pkgs(&tokens).ok()??;
+    let field = object.fields(&tokens).ok()?.into_iter().find(|found| found.key == key)?;
+    let open = (field.first..field.last).find(|at| tokens[*at].kind == Kind::LeftParen)?;
+    let close = closing(&tokens, open).filter(|close| *close <= field.last)?;
+    let inside = || inside(&tokens, open, close);
+    let is_it = |at: &usize| tokens[*at].text == argument && tokens[at + 1].kind == Kind::Assign;
+    let start = inside().find(is_it)? + 2;
+    let comma = inside().find(|at| *at > start && tokens[*at].kind == Kind::Comma);
+    let last = comma.unwrap_or(close) - 1;
+    text.get(stretch(&tokens[start]).start..stretch(&tokens[last]).end).map(str::to_owned)
+}
+
 fn is_space_or_comment(rest: &str) -> bool {
     let rest = rest.trim();
     rest.is_empty() || rest.starts_with("//") || rest.starts_with('#')
@@ -285,6 +300,18 @@ mod tests {
         );
         assert_eq!(without_pkg(one, "d"), Err(EditError::Absent));
         assert_eq!(without_pkg("function(w) w.pkg(I)", "d"), Err(EditError::Absent));
+    }
+
+    #[test]
+    fn an_argument_is_given_as_it_is_written() {
+        let text = "function(w) w.pkg(I, pkgs={\n  a: w.getPkg(w.pkgInfo('a', '*'), from=w.exec('pkg.b./c', config={ d: [1, 2] }), global=true),\n  b: w.getPkg(J),\n  'c-d': w.getPkg(K, from = './c' /* there */),\n  e: X })";
+        let exec = "w.exec('pkg.b./c', config={ d: [1, 2] })";
+        assert_eq!(argument_of(text, "a", "from").as_deref(), Some(exec));
+        assert_eq!(argument_of(text, "a", "global").as_deref(), Some("true"));
+        assert_eq!(argument_of(text, "c-d", "from").as_deref(), Some("'./c'"));
+        for key in ["b", "e", "f"] {
+            assert_eq!(argument_of(text, key, "from"), None, "{key}");
+        }
     }
 
     #[test]

@@ -136,26 +136,28 @@ impl Directory {
             let text = upload.release.text();
             let metadata = shelf::part(&pkg, version, Part::Metadata);
             put(&self.root, &metadata, |file| file.write_all(text.as_bytes()))?;
-            if let Some(line) = upload.attestation {
+            if !upload.attestations.is_empty() {
                 let attestations = shelf::part(&pkg, version, Part::Attestations);
-                put(&self.root, &attestations, |file| file.write_all(line.as_bytes()))?;
+                put(&self.root, &attestations, |file| {
+                    file.write_all(upload.attestations.as_bytes())
+                })?;
             }
         }
         for upload in &new {
             let event = Event::Publish {
                 at: now,
                 archive: upload.sum.clone(),
-                attestations: u64::from(upload.attestation.is_some()),
+                attestations: count(upload.attestations.as_bytes()),
                 meta: Box::new(upload.release.clone()),
             };
             self.append(&upload.release.pkg_name(), &event)?;
         }
         let mut deeds = Vec::new();
         for (upload, standing) in uploads.iter().zip(&standings) {
-            deeds.push(match (standing, upload.attestation) {
+            deeds.push(match (standing, upload.attestations) {
                 (Standing::New, _) => Deed::Published,
-                (Standing::Published, Some(line)) => self.attest(upload.release, line, now)?,
-                (Standing::Published, None) => Deed::Nothing,
+                (Standing::Published, "") => Deed::Nothing,
+                (Standing::Published, lines) => self.attest(upload.release, lines, now)?,
             });
         }
         // Also what another one was cut off before.
@@ -165,8 +167,8 @@ impl Directory {
         Ok(deeds)
     }
 
-    /// Adds what somebody signs of a version that is there, unless whoever it is did so before.
-    fn attest(&self, release: &Release, line: &str, now: u64) -> Result<Deed, RegistryError> {
+    /// Adds what people sign of a version that is there, unless whoever it is did so before.
+    fn attest(&self, release: &Release, lines: &str, now: u64) -> Result<Deed, RegistryError> {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let path = shelf::part(&pkg, version, Part::Attestations);
         let place = self.root.join(&path);
@@ -175,20 +177,19 @@ impl Directory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(RegistryError::Io { path: place, source }),
         };
-        let is_new = !is_signed_as(&bytes, line, release);
-        if is_new {
-            bytes.extend_from_slice(line.as_bytes());
+        let news = not_there(&bytes, lines, release);
+        if !news.is_empty() {
+            bytes.extend_from_slice(news.as_bytes());
             put(&self.root, &path, |file| file.write_all(&bytes))?;
         }
-        let count = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
-        let attestations = count as u64;
+        let attestations = count(&bytes);
         // Whoever signed last may have been cut off before the log said so.
         let listed = self.read(&pkg)?.1.get(version).map(|listed| listed.attestations);
         if listed != Some(attestations) {
             let event = Event::Attest { at: now, version: version.clone(), attestations };
             self.append(&pkg, &event)?;
         }
-        Ok(if is_new { Deed::Attested } else { Deed::Nothing })
+        Ok(if news.is_empty() { Deed::Nothing } else { Deed::Attested })
     }
 
     /// Says of a version that it is not to be chosen anew, or with no reason that it may be again. Whether that is news.
@@ -264,14 +265,27 @@ impl Directory {
     }
 }
 
-/// Whether the attestations in `bytes` have one of what `line` says, signed by the same key.
-pub(crate) fn is_signed_as(bytes: &[u8], line: &str, release: &Release) -> bool {
+/// Those of `lines` that add something to the attestations in `bytes`: by a key that signed nothing of the version there, or of a form
+/// that is only carried and not there yet.
+pub(crate) fn not_there(bytes: &[u8], lines: &str, release: &Release) -> String {
     let signers = |bytes: &[u8]| -> BTreeSet<String> {
         let attestations = Attestation::all(bytes);
         let about = attestations.iter().filter(|one| one.is_about(&release.content));
         about.flat_map(|one| one.envelope.claimed().map(str::to_owned)).collect()
     };
-    signers(line.as_bytes()).is_subset(&signers(bytes))
+    let there = signers(bytes);
+    let is_there =
+        |line: &str| bytes.split(|byte| *byte == b'\n').any(|one| one == line.as_bytes());
+    let is_new = |line: &&str| {
+        let own = signers(line.as_bytes());
+        !line.is_empty() && !is_there(line) && (own.is_empty() || !own.is_subset(&there))
+    };
+    lines.lines().filter(is_new).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// How many attestations these are.
+fn count(bytes: &[u8]) -> u64 {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64
 }
 
 /// Makes the file that says that there is a registry, unless somebody has just done so.

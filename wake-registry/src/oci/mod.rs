@@ -195,11 +195,12 @@ impl Oci {
 
     /// Puts a version here, its bytes first; what is there already is not sent again.
     pub(crate) fn put(&self, upload: &Upload<'_>, meter: &Meter) -> Result<(), RegistryError> {
-        let Upload { release, archive, sum, attestation } = *upload;
+        let Upload { release, archive, sum, attestations } = *upload;
         let pkg = release.pkg_name();
-        if let Some(line) = attestation {
-            let name = digest(line.as_bytes());
-            self.put_blob(&pkg, &name, WebBody::Bytes(line.as_bytes().to_vec()), meter)?;
+        let signed = Some(attestations).filter(|lines| !lines.is_empty());
+        if let Some(lines) = signed {
+            let name = digest(lines.as_bytes());
+            self.put_blob(&pkg, &name, WebBody::Bytes(lines.as_bytes().to_vec()), meter)?;
         }
         let body = WebBody::File { path: archive.to_owned(), size: sum.size };
         self.put_blob(&pkg, &format!("sha256:{}", sum.sha256), body, meter)?;
@@ -207,7 +208,7 @@ impl Oci {
         let name = digest(text.as_bytes());
         self.put_blob(&pkg, &name, WebBody::Bytes(text.into_bytes()), meter)?;
         let tag = Tag::Version(release.version.clone());
-        let manifest = document::package(release, sum, attestation);
+        let manifest = document::package(release, sum, signed);
         self.put_manifest(&pkg, &tag.text(), manifest, meter).map(drop)
     }
 
