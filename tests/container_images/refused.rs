@@ -136,7 +136,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         9,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: oci://127.0.0.1:1/a: io: Connection refused (os error 111)
+        error: //:m: oci://127.0.0.1:1/a: Connection refused (os error 111)
          --> m.libsonnet:5:56
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: '127.0.0.1:1/a:1' }),

@@ -74,6 +74,44 @@ fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
     }
 }
 
+/// F1: whatever the writing of a lock was at, it is the old one or the new one.
+#[test]
+fn f1_a_lock_that_is_being_written_is_whole() {
+    let scene = Scene::new();
+    let names: Vec<String> = (0..6).map(|number| format!("part{number}")).collect();
+    let write = |version: &str| {
+        names.iter().for_each(|name| scene.write(name, version, "", "cat data > out.txt"));
+        scene.publisher.wake(["publish", "//...", "--no-verify"]).run().success();
+    };
+    write("1.0.0");
+    let pkgs: Vec<String> =
+        names.iter().map(|name| format!("{name}: {}", get(name, "^1"))).collect();
+    let user = scene.user(&pkgs.join(", "));
+    user.wake(["lock"]).run().success();
+    let old = user.read("wake.lock");
+    write("1.1.0");
+    let started = std::time::Instant::now();
+    user.wake(["update"]).run().success();
+    let took = started.elapsed();
+    let new = user.read("wake.lock");
+    assert_ne!(old, new);
+    for attempt in 0..kills() {
+        user.write("wake.lock", &old);
+        let mut child = user.wake(["update"]).spawn();
+        thread::sleep(took.mul_f64(attempt as f64 / kills() as f64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let lock = user.read("wake.lock");
+        assert!(lock == old || lock == new, "{lock}");
+        user.wake(["update"]).run().success();
+        assert_eq!(user.read("wake.lock"), new);
+    }
+    // What was being written does not lie about beside it.
+    let left = fs::read_dir(user.root()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("lock")).collect();
+    assert_eq!(left, ["wake.lock"]);
+}
+
 /// N9: of two that publish one version, one does it.
 #[test]
 fn n9_two_that_publish_at_once_agree() {

@@ -158,7 +158,11 @@ fn a_package_is_added_and_taken_out_by_name() {
     let at = |args: &[&str]| user.wake(args).cwd(user.path("app")).run();
     says(
         &at(&["add", "acme/text"]).success(),
-        &["Added acme/text ^2.0 to app/PKG.libsonnet", "Locked + acme/text 2.0.1"],
+        &[
+            "Added acme/text ^2.0 to app/PKG.libsonnet",
+            "Found 2.0.1 in main, published [AGO], signed by nobody, needs nothing",
+            "Locked + acme/text 2.0.1",
+        ],
     );
     let after = user.read("app/PKG.libsonnet");
     assert!(

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adding;
 mod attacks;
 mod containers;
+mod cut_blobs;
 mod cut_off;
+mod everywhere;
+mod full_disk;
 mod heads;
 mod inquiry;
 mod lock;
@@ -15,6 +19,7 @@ mod oci;
 mod oci_strangers;
 mod overrides;
 mod publish;
+mod refusals;
 mod resume;
 mod rules;
 mod scene;

@@ -14,15 +14,36 @@ use crate::mirrors::settings;
 use crate::oci::certificates;
 use crate::scene::{Scene, all_of, get};
 
-struct Nginx {
+/// A server that is asked over TLS.
+pub(crate) struct Nginx {
     child: Child,
-    address: String,
+    /// Where what it serves lies.
+    pub(crate) address: String,
     log: std::path::PathBuf,
 }
 
 impl Nginx {
     /// Serves the directory `files` below `/wake/`; the certificates lie in `dir`.
-    fn start(dir: &Path, files: &Path) -> Nginx {
+    pub(crate) fn start(dir: &Path, files: &Path) -> Nginx {
+        let served = format!("alias {}/; default_type application/octet-stream;", files.display());
+        Nginx::answering(dir, &served, "cert.pem")
+    }
+
+    /// Whether there is one to start.
+    pub(crate) fn is_here(test: &str) -> bool {
+        if !(has_program("nginx") || Path::new("/usr/sbin/nginx").exists()) {
+            skip(test, "nginx is not here");
+            return false;
+        }
+        let is_here = has_program("openssl");
+        if !is_here {
+            skip(test, "openssl is not here");
+        }
+        is_here
+    }
+
+    /// Does as `location` says below `/wake/`, under that certificate.
+    pub(crate) fn answering(dir: &Path, location: &str, certificate: &str) -> Nginx {
         // Whoever else takes the port meanwhile is found out below.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (shown, log) = (dir.display(), dir.join("access.log"));
@@ -31,9 +52,8 @@ impl Nginx {
              events {{}}\nhttp {{\n  access_log {shown}/access.log;\n  \
              client_body_temp_path {shown}/a;\n  proxy_temp_path {shown}/b;\n  fastcgi_temp_path {shown}/c;\n  \
              uwsgi_temp_path {shown}/d;\n  scgi_temp_path {shown}/e;\n  server {{\n    listen 127.0.0.1:{port} ssl;\n    \
-             ssl_certificate {shown}/cert.pem;\n    ssl_certificate_key {shown}/key.pem;\n    \
-             location /wake/ {{ alias {}/; default_type application/octet-stream; }}\n  }}\n}}\n",
-            files.display()
+             ssl_certificate {shown}/{certificate};\n    ssl_certificate_key {shown}/key.pem;\n    \
+             location /wake/ {{ {location} }}\n  }}\n}}\n",
         );
         fs::write(dir.join("nginx.conf"), config).unwrap();
         let nginx = if has_program("nginx") { "nginx" } else { "/usr/sbin/nginx" };
@@ -79,11 +99,8 @@ impl Drop for Nginx {
 #[test]
 fn a_registry_is_read_from_behind_nginx() {
     let test = "a_registry_is_read_from_behind_nginx";
-    if !(has_program("nginx") || Path::new("/usr/sbin/nginx").exists()) {
-        return skip(test, "nginx is not here");
-    }
-    if !has_program("openssl") {
-        return skip(test, "openssl is not here");
+    if !Nginx::is_here(test) {
+        return;
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");

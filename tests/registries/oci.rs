@@ -12,10 +12,10 @@ use crate::containers::{Registry, ask};
 use crate::scene::{Scene, get, says, toml};
 
 /// The password that a registry asks for, and what it keeps of it (`htpasswd -B`).
-const PASSWORD: &str = "canary7d21";
-const KEPT: &str = "wake:$2y$05$ON/pAv/vNXGILB0dfgQab.nYqHjzi.eDulyjHKTO7PYcYkDNK/exq";
+pub(crate) const PASSWORD: &str = "canary7d21";
+pub(crate) const KEPT: &str = "wake:$2y$05$ON/pAv/vNXGILB0dfgQab.nYqHjzi.eDulyjHKTO7PYcYkDNK/exq";
 /// `wake:canary7d21` in base64.
-const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
+pub(crate) const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 
 /// A publisher whose registry is one of containers.
 fn scene(test: &str) -> Option<(Scene, Registry)> {

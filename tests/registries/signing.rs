@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use wake_tests::{Project, has_program, skip};
 
 use crate::attacks::trees;
 use crate::containers::Registry;
-use crate::scene::{Scene, get, says, toml};
+use crate::scene::{Scene, all_of, get, says, toml};
+use crate::server::{Manner, Server};
 
 /// Makes a key of a project's person; what `wake.toml` calls it, and its id.
 pub(crate) fn generate(project: &Project, name: &str) -> (String, String) {
@@ -384,4 +386,110 @@ fn a_registry_of_containers_has_what_was_signed() {
     publisher.wake(["publish", "text", "--key", "two"]).run().success().mentions("Signed");
     other.wake(["update"]).run().success().mentions("acme/text 1.0.0 -> 1.1.0");
     other.build(&["//app"]);
+}
+
+/// Attestations come as other files do: what a server does not give, or gives otherwise, is not believed.
+#[test]
+fn n8_signatures_are_fetched_from_servers() {
+    let scene = Scene::new();
+    let (key, id) = generate(&scene.publisher, "mine");
+    scene.publish("text", "1.0.0", "");
+    let server = Server::of(scene.registry());
+    let user = || user_who_trusts(&scene, &server.address, &[&key], "provenance");
+    let first = user();
+    first.build(&["//app"]);
+    // They were kept: nobody is asked for them again, also not by a store that only has lost the package.
+    let place = scene.registry().join("pkgs/acme/text/1.0.0.att.jsonl");
+    let lines = fs::read_to_string(&place).unwrap();
+    fs::remove_file(&place).unwrap();
+    let asked = server.asked.load(Ordering::Relaxed);
+    first.wake(["build", "//app", "--rebuild"]).run().success();
+    assert_eq!(server.asked.load(Ordering::Relaxed), asked);
+    let without = user();
+    let failed = without.wake(["build", "//app"]).run().code(7);
+    failed.mentions("registry `main`: acme/text 1.0.0: nobody has signed it");
+    assert_eq!(trees(&without), 0);
+    // A page for people, half of it, another version's, a line altered.
+    let payload = lines.split("\"payload\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let altered = lines.replace(payload, &payload.replacen('A', "B", 1));
+    assert_ne!(altered, lines);
+    for (text, said) in [
+        ("<html>Welcome</html>".to_owned(), "nobody has signed it".to_owned()),
+        (lines[..lines.len() / 2].to_owned(), "nobody has signed it".to_owned()),
+        (altered, format!("what is said to be signed by {id} is not")),
+    ] {
+        fs::write(&place, text).unwrap();
+        let user = user();
+        user.wake(["build", "//app"]).run().code(7).mentions(&said);
+        assert_eq!(trees(&user), 0);
+    }
+    // Lines of other forms are passed over.
+    fs::write(&place, format!("{{\"mediaType\":\"x\"}}\n\n{lines}")).unwrap();
+    user().build(&["//app"]);
+    // A server that fails is no registry without signatures.
+    let later = user();
+    later.wake(["lock"]).run().success();
+    server.is(Manner::Status(500));
+    later.wake(["build", "//app"]).run().code(9).mentions("500");
+}
+
+/// What is vendored has the signatures, also those of others, so that the same `[trust]` will do.
+#[test]
+fn what_is_vendored_is_trusted_as_it_was() {
+    let scene = Scene::new();
+    let publisher = &scene.publisher;
+    let (one, _) = generate(publisher, "one");
+    scene.publish("tone", "1.0.0", "");
+    scene.publish("text", "1.0.0", &format!("tone: {}", get("tone", "^1")));
+    let (two, _) = generate(publisher, "two");
+    let also = |name: &str| {
+        publisher.wake(["publish", name, "--key", "two", "--no-verify"]).run().success()
+    };
+    also("text");
+    let place = "pkgs/acme/text/1.0.0.att.jsonl";
+    let bundle = "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\"}\n";
+    fs::write(scene.registry().join(place), scene.read(place) + bundle).unwrap();
+    let directory = format!("file:{}", scene.registry().display());
+    let server = Server::of(scene.registry());
+    for address in [&directory, &server.address] {
+        let user = user_who_trusts(&scene, address, &[&one], "provenance");
+        user.build(&["//app"]);
+        user.wake(["vendor", "vendored"]).run().success();
+        let vendored = user.path("vendored");
+        assert_eq!(fs::read_to_string(vendored.join(place)).unwrap(), scene.read(place));
+        let log = fs::read_to_string(vendored.join("index/acme/text.jsonl")).unwrap();
+        assert!(log.contains("\"attestations\":3"), "{log}");
+        // The same again changes nothing, and what is signed later comes along.
+        let before = all_of(&vendored);
+        user.wake(["vendor", "vendored"]).run().success();
+        assert_eq!(all_of(&vendored), before);
+        // On another machine, with the registry gone: as the registry itself, and as a mirror of it.
+        let lock = user.read("wake.lock");
+        let away = format!("file:{}", vendored.display());
+        let alone = user_who_trusts(&scene, &away, &[&one], "provenance");
+        alone.write("wake.lock", &lock);
+        alone.wake(["build", "//app", "--locked"]).run().success();
+        alone.wake(["update"]).run().success();
+        let mirrored =
+            user_who_trusts(&scene, "https://registry.invalid/wake", &[&one], "provenance");
+        crate::mirrors::settings(&mirrored, &format!("[mirrors]\nmain = \"{away}\"\n"));
+        mirrored.write("wake.lock", &lock);
+        mirrored.wake(["build", "//app", "--locked"]).run().success();
+        assert_eq!(mirrored.result_text("//app:app", "out.txt"), "text 1.0.0\ntone 1.0.0\n");
+        // Who trusts another one has what that one signed, and no more.
+        let other = user_who_trusts(&scene, &away, &[&two], "signature");
+        other.write("wake.lock", &lock);
+        other
+            .wake(["build", "//app", "--locked"])
+            .run()
+            .code(7)
+            .mentions("acme/tone 1.0.0: it is signed by");
+        other.wake(["vendor", "again"]).run().code(7).mentions("acme/tone 1.0.0: it is signed by");
+    }
+    also("tone");
+    let late = user_who_trusts(&scene, &directory, &[&two], "signature");
+    late.wake(["lock"]).run().success();
+    late.wake(["vendor", "vendored"]).run().success();
+    let lines = fs::read_to_string(late.path("vendored/pkgs/acme/tone/1.0.0.att.jsonl")).unwrap();
+    assert_eq!(lines.lines().count(), 2);
 }

@@ -4,6 +4,7 @@
 
 mod scene;
 mod rounds;
+mod adding;
 mod answers;
 mod network;
 mod chains;

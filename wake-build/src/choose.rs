@@ -104,7 +104,13 @@ pub(crate) fn choose(
             let places = required.places(evaluator);
             return Err(match solve(&all(Some(&places))) {
                 Err(Unsolved::Faults(faults)) => {
-                    let told = |fault| published.overriding.named_in(told(fault, &places));
+                    let told = |fault: Fault| {
+                        let unknown = fault.demand.and_then(|number| demands.get(number));
+                        let asked =
+                            unknown.and_then(|demand| published.asked_in_vain(&demand.name));
+                        let diagnostic = published.overriding.named_in(told(fault, &places));
+                        asked.into_iter().fold(diagnostic, Diagnostic::note)
+                    };
                     Failure { diagnostics: faults.into_iter().map(told).collect() }
                 }
                 Err(Unsolved::Unanswered(error)) => (*error).into(),
@@ -356,6 +362,16 @@ impl Published<'_> {
         let answer = self.ask(name);
         answers().insert(name.clone(), answer.clone());
         answer
+    }
+
+    /// Says which registry was asked for a package that it does not have.
+    fn asked_in_vain(&self, name: &PkgName) -> Option<String> {
+        let (registry, log) = self.log(name).ok()?;
+        let namespace = name.namespace.as_ref().map_or("", Name::as_str);
+        log.is_empty().then(|| {
+            let called = registry.name();
+            format!("`[namespaces]` has packages of `{namespace}` from `{called}`, and no other registry is asked")
+        })
     }
 
     fn ask(&self, name: &PkgName) -> Answer {

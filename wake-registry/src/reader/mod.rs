@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 use wake_model::{Name, PkgName, RelPath, Release, TreeDigest, Version};
 use wake_store::ware::{ExtractError, Meter, Web};
-use wake_store::{ReadArchiveError, Seen, Store, StoredTree};
+use wake_store::{ReadArchiveError, Seen, Store, StoreError, StoredTree};
 
 pub use self::signed::HeadDemand;
 use self::signed::Heads;
@@ -334,8 +334,9 @@ impl Registry {
         let path = shelf::part(pkg, version, Part::Archive);
         if let Some(Bytes { bytes, .. }) = self.staged_file(&path) {
             let read = store.read_archive(bytes, content, meter);
-            return read
-                .map_err(|error| self.refused(&self.itself, (pkg, version), content, error));
+            return read.map_err(|error| {
+                self.refused(&self.itself, (pkg, version), content, store, error)
+            });
         }
         for (number, mirror) in self.up() {
             match self.fetch_from(mirror, (pkg, version), content, store, meter) {
@@ -382,7 +383,7 @@ impl Registry {
                 tries += 1;
                 continue;
             }
-            return Err(self.refused(site, (pkg, version), content, error));
+            return Err(self.refused(site, (pkg, version), content, store, error));
         }
     }
 
@@ -392,6 +393,7 @@ impl Registry {
         site: &Site,
         (pkg, version): (&PkgName, &Version),
         content: &TreeDigest,
+        store: &Store,
         error: ReadArchiveError,
     ) -> RegistryError {
         let path = shelf::part(pkg, version, Part::Archive);
@@ -402,7 +404,12 @@ impl Registry {
                 site.unavailable(&path, format!("the archive broke off: {source}"))
             }
             ReadArchiveError::Extract(ExtractError::Write { path, source }) => {
-                RegistryError::Io { path, source }
+                match source.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        StoreError::DiskFull { path: store.root().to_owned() }.into()
+                    }
+                    _ => RegistryError::Io { path, source },
+                }
             }
             ReadArchiveError::Mismatch { came } => {
                 let problem = format!("its archive holds {came}, but {content} was asked for");

@@ -237,11 +237,38 @@ fn tls(route: &Route) -> Result<TlsConfig, String> {
 /// What went wrong, without the name of the library that says so.
 pub(super) fn problem(error: &ureq::Error) -> WebError {
     let text = error.to_string();
-    match text.split_once("invalid peer certificate: ") {
-        Some((_, why)) => WebError::Untrusted(format!(
-            "its certificate is refused ({why}); authorities of your own can be named with `ca` in `config.toml`, or in SSL_CERT_FILE"
-        )),
-        None => WebError::Unreachable(text),
+    if let Some((_, why)) = text.split_once("invalid peer certificate: ") {
+        return WebError::Untrusted(format!("its certificate is refused: {}", untrusted(why)));
+    }
+    WebError::Unreachable(match error {
+        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::Io(source) => source.to_string(),
+        ureq::Error::RequireHttpsOnly(to) => {
+            format!("it leads to `{to}`, which is not encrypted, and that way is not taken")
+        }
+        _ => text,
+    })
+}
+
+/// Why a certificate is refused, from how the library that looked at it says that.
+fn untrusted(why: &str) -> String {
+    // Where an authority of the system happens to have the name of the one that is missing, it is its signature that does not fit.
+    let is_by_a_stranger = ["UnknownIssuer", "BadSignature", "UnsupportedSignatureAlgorithm"];
+    if is_by_a_stranger.iter().any(|said| why.starts_with(said)) {
+        return "no authority that is known vouches for it; authorities of your own can be named with `ca` in `config.toml`, or in \
+                SSL_CERT_FILE"
+            .to_owned();
+    }
+    if why.starts_with("certificate expired") {
+        return "it has expired".to_owned();
+    }
+    if why.starts_with("certificate not valid yet") {
+        return "it is not valid yet; the clock of this machine may be wrong".to_owned();
+    }
+    let other_name = why.strip_prefix("certificate not valid for name \"");
+    match other_name.and_then(|rest| rest.split_once('"')) {
+        Some((name, _)) => format!("it is not for `{name}`"),
+        None => why.to_owned(),
     }
 }
 

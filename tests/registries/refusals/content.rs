@@ -1,0 +1,323 @@
+//! Registries whose bytes are not what they should be.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use wake_tests::{Project, expect};
+
+use super::says;
+use crate::attacks::trees;
+use crate::scene::{Scene, get, toml};
+use crate::signing::generate;
+
+const ARCHIVE: &str = "pkgs/acme/text/1.0.0.tar.zst";
+
+fn user(scene: &Scene) -> Project {
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    user.wake(["lock"]).run().success();
+    user
+}
+
+/// That a build ends so and leaves nothing in the store.
+#[track_caller]
+fn fails(user: &Project, names: &[(&str, &str)], expected: &expect_test::Expect) {
+    let failed = user.wake(["build", "//app", "--quiet"]).run().code(7);
+    says(&failed, names, expected);
+    assert_eq!(trees(user), 0);
+    assert_eq!(fs::read_dir(user.store().join("tmp")).map_or(0, |left| left.count()), 0);
+}
+
+#[test]
+fn n4_other_content_than_is_locked() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    scene.publish("tone", "1.0.0", "");
+    let user = user(&scene);
+    let there = scene.registry().join(ARCHIVE);
+    fs::copy(scene.registry().join("pkgs/acme/tone/1.0.0.tar.zst"), &there).unwrap();
+    fails(
+        &user,
+        &[],
+        &expect![[r#"
+        error: package `text`: registry `main`: acme/text 1.0.0: its archive holds [DIGEST], but [DIGEST] was asked for
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: nothing of it was kept
+          = note: wake.lock has it as [DIGEST]
+          help: ask who runs the registry
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn a_registry_whose_log_has_other_content_than_is_locked() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = user(&scene);
+    let lock = user.read("wake.lock");
+    let line = lock.lines().nth(1).unwrap();
+    let (rest, _) = line.rsplit_once(' ').unwrap();
+    user.write("wake.lock", format!("wake-lock 1\n{rest} {}\n", "1".repeat(64)));
+    let failed = user.wake(["update", "--quiet"]).run().code(7);
+    says(
+        &failed,
+        &[],
+        &expect![[r#"
+        error: registry `main` has acme/text 1.0.0 with the content [DIGEST], and `wake.lock` with [DIGEST]
+         help: ask who runs the registry what became of it
+         help: without its line in `wake.lock` another version is chosen
+    "#]],
+    );
+}
+
+#[test]
+fn metadata_of_other_files() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    for path in ["index/acme/text.jsonl", "pkgs/acme/text/1.0.0.json"] {
+        let text = scene.read(path).replace("\"license\":\"MIT\"", "\"license\":\"ISC\"");
+        fs::write(scene.registry().join(path), text).unwrap();
+    }
+    fails(
+        &user(&scene),
+        &[],
+        &expect![[r#"
+        error: registry `main`: acme/text 1.0.0: its metadata say another `license` than its files
+         = note: nothing of it was kept
+         help: ask who runs the registry
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn n5_a_log_that_was_rewritten() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let before = scene.read("index/acme/text.jsonl");
+    scene.publish("text", "1.1.0", "");
+    let user = user(&scene);
+    let log = scene.registry().join("index/acme/text.jsonl");
+    fs::write(&log, before).unwrap();
+    says(
+        &user.wake(["update"]).run().code(7),
+        &[],
+        &expect![[r#"
+        error: registry `main`: index/acme/text.jsonl went back or was rewritten: line 2 was another one
+         help: ask who runs it; `wake registry forget main` takes it as it is now
+    "#]],
+    );
+}
+
+#[test]
+fn n8_what_nobody_signed_or_another_key_did() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = user(&scene);
+    let (ours, our_id) = generate(&user, "ours");
+    let address = format!("file:{}", scene.registry().display());
+    let trust = format!("\n[trust]\nacme = {{ keys = [\"{ours}\"], require = \"provenance\" }}\n");
+    user.write("wake.toml", toml(&address) + &trust);
+    fails(
+        &user,
+        &[(&our_id, "[OURS]")],
+        &expect![[r#"
+        error: package `text`: registry `main`: acme/text 1.0.0: nobody has signed it
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: the keys that count are [OURS]
+          = note: nothing of it was kept
+          help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count
+               Error 1 error in [TIME]
+    "#]],
+    );
+    let (_, their_id) = generate(&scene.publisher, "theirs");
+    scene.publisher.wake(["publish", "text", "--no-verify"]).run().success();
+    fails(
+        &user,
+        &[(&our_id, "[OURS]"), (&their_id, "[THEIRS]")],
+        &expect![[r#"
+        error: package `text`: registry `main`: acme/text 1.0.0: it is signed by [THEIRS], and that is no key that counts
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: the keys that count are [OURS]
+          = note: nothing of it was kept
+          help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+/// Makes an archive with GNU tar or another program, of what `prepare` leaves in an empty directory.
+fn hostile(scene: &Scene, user: &Project, script: &str) {
+    let dir = user.base().join("hostile");
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir(&dir).unwrap();
+    let archive = scene.registry().join(ARCHIVE);
+    let _ = fs::remove_file(&archive);
+    let made = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(&dir)
+        .env("ARCHIVE", &archive)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// X1 to X14, through the one extractor: each entry is named.
+#[test]
+fn x_hostile_archives() {
+    if !wake_tests::has_program("python3") {
+        return wake_tests::skip("x_hostile_archives", "python3 is not here");
+    }
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = user(&scene);
+    // Entries as Python's `tarfile` writes them: name, kind, where it leads or what it holds.
+    let tar = |entries: &str| {
+        format!(
+            "python3 - <<'E'\nimport io, os, tarfile\nwith tarfile.open(os.environ['ARCHIVE'], 'w', format=tarfile.PAX_FORMAT) as tar:\n  \
+             for name, kind, text in [{entries}]:\n    one = tarfile.TarInfo(name)\n    one.type = kind\n    \
+             data = b''\n    if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE): one.linkname = text\n    else: data = text.encode()\n    \
+             one.size = len(data)\n    tar.addfile(one, io.BytesIO(data))\nE\n"
+        )
+    };
+    let file = |name: &str| format!("('{name}', tarfile.REGTYPE, 'x')");
+    let of = |name: &str, kind: &str, to: &str| format!("('{name}', tarfile.{kind}, '{to}')");
+    let cases = [
+        ("x1 upwards", tar(&file("../x"))),
+        ("x1 absolute", tar(&file("/etc/x"))),
+        ("x1 backslashes", tar(&file("..\\\\x"))),
+        ("x1 a drive", tar(&file("C:/x"))),
+        ("x2 through a link", tar(&[of("a", "SYMTYPE", "/tmp"), file("a/x")].join(", "))),
+        ("x3 a link out", tar(&of("PKG.libsonnet", "SYMTYPE", "/etc/passwd"))),
+        ("x4 a link beside", tar(&of("a", "SYMTYPE", "../tone"))),
+        (
+            "x5 a directory that becomes a link",
+            tar(&[file("a/x"), of("a", "SYMTYPE", "b")].join(", ")),
+        ),
+        ("x6 twice", tar(&[file("a"), file("a")].join(", "))),
+        ("x6 cases", tar(&[file("readme"), file("README")].join(", "))),
+        ("x6 a dot at the end", tar(&file("a."))),
+        ("x6 forms of a letter", tar(&[file("\\u00e9"), file("e\\u0301")].join(", "))),
+        ("x8 a long name", tar(&file(&"n".repeat(300)))),
+        ("x11 a hard link", tar(&[file("a"), of("b", "LNKTYPE", "a")].join(", "))),
+        ("x13 a device", tar(&of("null", "CHRTYPE", ""))),
+        ("x13 a pipe", tar(&of("pipe", "FIFOTYPE", ""))),
+        (
+            "x14 bytes behind",
+            tar(&file("a")) + "printf 'more than an archive%1000s' x >> \"$ARCHIVE\"\n",
+        ),
+        ("x14 cut short", tar(&file("a")) + "truncate -s 700 \"$ARCHIVE\"\n"),
+        ("x10 no archive", "printf '<html>no</html>' > \"$ARCHIVE\"".to_owned()),
+    ];
+    let mut all = String::new();
+    for (what, script) in &cases {
+        hostile(&scene, &user, script);
+        let failed = user.wake(["build", "//app", "--quiet"]).run().code(7);
+        let said = failed.redacted_stderr();
+        let first = said.lines().next().unwrap_or_default();
+        let (_, first) = first.split_once(&format!("{ARCHIVE}: ")).unwrap_or(("", first));
+        all += &format!("{what}: {first}\n");
+        assert!(
+            said.contains("nothing of it was kept") && said.contains("ask who runs the registry"),
+            "{said}"
+        );
+        assert_eq!(trees(&user), 0, "{what}");
+        assert_eq!(
+            fs::read_dir(user.store().join("tmp")).map_or(0, |left| left.count()),
+            0,
+            "{what}"
+        );
+        assert!(!Path::new("/tmp/x").exists() && !Path::new("/etc/x").exists());
+    }
+    expect![[r#"
+        x1 upwards: path `../x` in the archive leads upwards
+        x1 absolute: path `/etc/x` in the archive is absolute
+        x1 backslashes: path `..\\x` in the archive has a name that is not portable
+        x1 a drive: path `C:/x` in the archive has a name that is not portable
+        x2 through a link: link `a` points out of the tree: `/tmp`
+        x3 a link out: link `PKG.libsonnet` points out of the tree: `/etc/passwd`
+        x4 a link beside: link `a` points out of the tree: `../tone`
+        x5 a directory that becomes a link: `a` stands in the archive twice
+        x6 twice: `a` stands in the archive twice
+        x6 cases: `README` and `readme` are the same name to some file systems
+        x6 a dot at the end: path `a.` in the archive has a name that is not portable
+        x6 forms of a letter: `é` and `é` are the same name to some file systems
+        x8 a long name: path `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn` in the archive has a name of more than 255 bytes
+        x11 a hard link: `b` is a hard link, which this kind of ware cannot hold
+        x13 a device: `null` is a device, which this kind of ware cannot hold
+        x13 a pipe: `pipe` is a pipe, which this kind of ware cannot hold
+        x14 bytes behind: something follows the end of the archive at byte 10240
+        x14 cut short: the archive is truncated after 700 bytes
+        x10 no archive: the archive is truncated after 15 bytes
+    "#]].assert_eq(&all);
+    // One of them in full.
+    hostile(&scene, &user, &cases[0].1);
+    fails(
+        &user,
+        &[],
+        &expect![[r#"
+        error: package `text`: registry `main`: pkgs/acme/text/1.0.0.tar.zst: path `../x` in the archive leads upwards
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: nothing of it was kept
+          = note: wake.lock has it as [DIGEST]
+          help: ask who runs the registry
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+/// X7: what is small and becomes large.
+#[test]
+fn x7_archives_that_swell() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = user(&scene);
+    if !wake_tests::has_program("zstd") {
+        return wake_tests::skip("x7_archives_that_swell", "zstd is not here");
+    }
+    hostile(&scene, &user, "truncate -s 300M zeros; tar -cf - zeros | zstd -q > \"$ARCHIVE\"");
+    fails(
+        &user,
+        &[],
+        &expect![[r#"
+            error: package `text`: registry `main`: pkgs/acme/text/1.0.0.tar.zst: the archive exceeds the limit of 1024 uncompressed bytes for each compressed one
+             --> app/PKG.libsonnet:5:18
+              |
+            5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+              |                  ^^^^^^^^^^^
+              = note: nothing of it was kept
+              = note: wake.lock has it as [DIGEST]
+              help: ask who runs the registry
+                   Error 1 error in [TIME]
+        "#]],
+    );
+    hostile(&scene, &user, "truncate -s 3G zeros; tar -Scf - zeros | zstd -q > \"$ARCHIVE\"");
+    fails(
+        &user,
+        &[],
+        &expect![[r#"
+        error: package `text`: registry `main`: pkgs/acme/text/1.0.0.tar.zst: the archive's header at byte 0 is malformed: a sparse file, which is not supported
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: nothing of it was kept
+          = note: wake.lock has it as [DIGEST]
+          help: ask who runs the registry
+               Error 1 error in [TIME]
+    "#]],
+    );
+}

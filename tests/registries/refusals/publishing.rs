@@ -1,0 +1,187 @@
+//! What is not published.
+
+use wake_tests::expect;
+
+use super::says;
+use crate::scene::{Scene, get};
+
+#[test]
+fn other_content_under_a_version_that_is_there() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    scene.publisher.write("text/data", "other\n");
+    let publish = || scene.publisher.wake(["publish", "text", "--quiet"]).run().code(7);
+    says(
+        &publish(),
+        &[],
+        &expect![[r#"
+        error: acme/text 2.0.1 is published already, with other content
+         = note: there it is [DIGEST], here [DIGEST]
+         help: a version is published once: give this one another number
+    "#]],
+    );
+    // Also where nobody is to choose it any more.
+    let yank = ["yank", "acme/text@2.0.1", "--reason", "x"];
+    scene.publisher.wake(yank).run().success();
+    publish();
+    // Also under a version that differs in build metadata alone.
+    scene.publisher.edit("text/PKG.libsonnet", "2.0.1", "2.0.1+again");
+    says(
+        &publish(),
+        &[],
+        &expect![[r#"
+        error: acme/text 2.0.1 is published already, with other content
+         = note: there it is [DIGEST], here [DIGEST]
+         help: a version is published once: give this one another number
+    "#]],
+    );
+}
+
+/// N11.
+#[test]
+fn n11_a_name_that_could_be_taken_for_another() {
+    let scene = Scene::new();
+    scene.publish("a-b", "1.0.0", "");
+    scene.write("a_b", "1.0.0", "", "cat data > out.txt");
+    let resembling = scene.publisher.wake(["publish", "a_b", "--quiet"]).run().code(5);
+    says(
+        &resembling,
+        &[],
+        &expect![[r#"
+        error: `acme/a_b` differs from `acme/a-b`, which is there, in `-` and `_` alone
+         help: call it `acme/a-b`, or something that nobody takes for that
+    "#]],
+    );
+    scene.write("a___b", "1.0.0", "", "cat data > out.txt");
+    let refused = scene.publisher.wake(["publish", "a___b", "--quiet"]).run().code(5);
+    refused.says(expect![[r#"
+        error: `a___b` cannot be published: a name begins and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them
+         --> a___b/PKG.libsonnet:3:18
+          |
+        3 |     wake.pkgInfo('a___b', '1.0.0', namespace='acme'),
+          |                  ^^^^^^^
+    "#]]);
+}
+
+/// What others may import is what `files` names.
+#[test]
+fn an_import_of_what_files_does_not_name() {
+    let scene = Scene::new();
+    scene.write("text", "1.0.0", "", "cat data > out.txt");
+    scene.publisher.write("text/own.libsonnet", "{ a: 1 }\n");
+    scene.publisher.write("text/flags.libsonnet", "{ a: 1 }\n");
+    scene.publisher.edit("text/PKG.libsonnet", "'./data'", "'./data', './flags.libsonnet'");
+    scene.publisher.wake(["publish", "text"]).run().success();
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    let app = user.read("app/app.libsonnet");
+    let with =
+        |import: &str| user.write("app/app.libsonnet", format!("assert ({import}).a == 1;\n{app}"));
+    with("import '@text/flags.libsonnet'");
+    user.build(&["//app"]);
+    let failed = || user.wake(["build", "//app", "--quiet"]).run().code(5);
+    // It was not fetched at all.
+    with("import '@text/own.libsonnet'");
+    failed().says(expect![[r#"
+        error: package `text` offers no file `./own.libsonnet`
+         --> app/app.libsonnet:1:16
+          |
+        1 | assert (import '@text/own.libsonnet').a == 1;
+          |                ^^^^^^^^^^^^^^^^^^^^^ did you mean `flags.libsonnet`?
+          help: what others can import are the files that a package names in `files`
+               Error 1 error in [TIME]
+    "#]]);
+    with("import '@text/flag.libsonnet'");
+    failed().says(expect![[r#"
+        error: package `text` offers no file `./flag.libsonnet`
+         --> app/app.libsonnet:1:16
+          |
+        1 | assert (import '@text/flag.libsonnet').a == 1;
+          |                ^^^^^^^^^^^^^^^^^^^^^^ did you mean `flags.libsonnet`?
+          help: what others can import are the files that a package names in `files`
+               Error 1 error in [TIME]
+    "#]]);
+    with("import '@texts/flags.libsonnet'");
+    failed().says(expect![[r#"
+        error: cannot import `@texts/flags.libsonnet`: there is no package `texts` in `pkgs`
+         --> app/app.libsonnet:1:16
+          |
+        1 | assert (import '@texts/flags.libsonnet').a == 1;
+          |                ^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `text`?
+               Error 1 error in [TIME]
+    "#]]);
+}
+
+/// What a package needs cannot depend on what it gets.
+#[test]
+fn an_import_that_pkgs_or_files_would_need() {
+    let scene = Scene::new();
+    scene.write("text", "1.0.0", "", "cat data > out.txt");
+    scene.publisher.write("text/flags.libsonnet", "{ files: ['./app.sh'] }\n");
+    scene.publisher.edit("text/PKG.libsonnet", "'./data'", "'./data', './flags.libsonnet'");
+    scene.publisher.wake(["publish", "text"]).run().success();
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    let failed = || user.wake(["build", "//app", "--quiet"]).run().code(5);
+    let app = user.read("app/PKG.libsonnet");
+    user.edit(
+        "app/PKG.libsonnet",
+        "files=['./app.sh']",
+        "files=(import '@text/flags.libsonnet').files",
+    );
+    failed().says(expect![[r#"
+        error: cannot import `@text/flags.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+         --> app/PKG.libsonnet:4:19
+          |
+        4 |     files=(import '@text/flags.libsonnet').files,
+          |                   ^^^^^^^^^^^^^^^^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:3
+               Error 1 error in [TIME]
+    "#]]);
+    user.write("app/PKG.libsonnet", app);
+    user.edit("app/PKG.libsonnet", "pkgs={", "pkgs=(import '@text/flags.libsonnet') + {");
+    failed().says(expect![[r#"
+        error: cannot import `@text/flags.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs=(import '@text/flags.libsonnet') + { text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
+          |                  ^^^^^^^^^^^^^^^^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:3
+               Error 1 error in [TIME]
+    "#]]);
+}
+
+#[test]
+fn a_secret_an_undeclared_path_and_a_local_need() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    scene.publisher.write("text/.env", ["AWS_SECRET_ACC", "ESS_KEY=canary\n"].concat());
+    scene.publisher.edit("text/PKG.libsonnet", "'./data'", "'./data', './.env'");
+    let publish = |code| {
+        let finished = scene.publisher.wake(["publish", "//...", "--quiet"]).run().code(code);
+        assert!(!scene.registry().exists());
+        finished
+    };
+    publish(5).says(expect![[r#"
+        error: `text/.env` seems to hold passwords or keys, as its name says
+         = note: nothing was sent: what is published cannot be taken back
+         help: take it out of `files`
+         help: if it is no secret: `--allow-secret .env`
+    "#]]);
+    // A module that reads what no file set has.
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    scene.publisher.edit("text/made.libsonnet", "'./made.sh',", "'./gone.sh',");
+    publish(5).says(expect![[r#"
+        error: acme/text 2.0.1, as others get it: cannot resolve `./gone.sh`: `./gone.sh` is not in the package's `files`
+         = note: nothing was published
+    "#]]);
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text')";
+    scene.write("greet", "1.2.0", text, "cat data > out.txt");
+    publish(6).says(expect![[r#"
+        error: package `text` will do in any version, for ever
+         --> greet/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text') },
+          |                  ^^^^^^^^^^^
+          help: ask for what is here: `'^2.0.1'`
+    "#]]);
+}

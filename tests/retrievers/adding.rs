@@ -1,0 +1,86 @@
+//! `wake add` of what a retriever gives.
+
+use wake_tests::{Finished, Project, expect};
+
+use crate::scene::{GIVE, get, get_by, local, locked, says, scene, shown, tool};
+
+fn add(project: &Project, args: &[&str]) -> Finished {
+    project.wake(["add"]).args(args).cwd(project.path("app")).run()
+}
+
+/// Whoever gives other packages of a namespace to a package gives one more.
+#[test]
+fn who_gives_the_others_of_a_namespace_gives_one_more() {
+    let project = scene(&[get_by("tool", "a", "^1", ", config={ suite: 'stable' }")], GIVE);
+    project.build(&["//app"]);
+    let added = add(&project, &["x/b"]).success();
+    says(
+        &added,
+        &[
+            "Retrieving 1 package by //tool",
+            "Added x/b ^1.2 to app/PKG.libsonnet",
+            "Found 1.2.3, retrieved by tool",
+            "Locked + x/b 1.2.3",
+        ],
+    );
+    let text = project.read("app/PKG.libsonnet");
+    let line = "b: wake.getPkg(wake.pkgInfo('b', '^1.2', namespace='x'), from=wake.exec('pkg.tool./retrieve', config={ suite: 'stable' })),";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(locked(&project, "b")[..3], ["x/b", "1.2.3", "via:tool"]);
+    project.wake(["lock", "--check"]).run().success();
+    project.build(&["//app"]);
+    assert_eq!(shown(&project), "a 1.2.3\nb 1.2.3\n");
+    // With a requirement it is that one.
+    add(&project, &["x/c@>=1, <2"]).success().mentions("Added x/c >=1, <2 to app/PKG.libsonnet");
+    // Taken out, its line goes.
+    project
+        .wake(["remove", "x/b"])
+        .cwd(project.path("app"))
+        .run()
+        .success()
+        .mentions("Locked - x/b 1.2.3");
+}
+
+/// The first one of a namespace needs to be told who gives it.
+#[test]
+fn who_gives_it_can_be_said() {
+    let project = scene(&[], GIVE);
+    let added = add(&project, &["x/b@^1", "--by", "pkg.tool./retrieve"]).success();
+    added.mentions("Added x/b ^1 to app/PKG.libsonnet").mentions("Locked + x/b 1.2.3");
+    let text = project.read("app/PKG.libsonnet");
+    assert!(text.contains("namespace='x'), from=wake.exec('pkg.tool./retrieve'))"), "{text}");
+    project.build(&["//app"]);
+    assert_eq!(shown(&project), "b 1.2.3\n");
+}
+
+/// What it does not have is told, and the package file is as it was.
+#[test]
+fn what_cannot_be_retrieved_changes_nothing() {
+    let body = "answer(*[{'error': 'no such thing'} if r['name'] == 'b' else package(r) for r in asked['requests']])";
+    let project = scene(&[get("a", "^1")], body);
+    project.build(&["//app"]);
+    let (file, lock) = (project.read("app/PKG.libsonnet"), project.read("wake.lock"));
+    let failed = add(&project, &["x/b", "--quiet"]).code(6);
+    assert_eq!((project.read("app/PKG.libsonnet"), project.read("wake.lock")), (file, lock));
+    expect![[r#"
+        error: retriever //tool has no x/b *: no such thing
+         --> app/PKG.libsonnet:8:10
+          |
+        8 |       b: wake.getPkg(wake.pkgInfo('b', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+    "#]].assert_eq(&failed.redacted_stderr());
+    add(&project, &["x/b", "--by", "pkg.tol./retrieve", "--quiet"]).code(5);
+    add(&project, &["x/b", "--by", "it's", "--quiet"]).code(2);
+    // Where two give packages of the namespace, somebody has to say which.
+    let project =
+        scene(&[local("other", ""), get("a", "^1"), get_by("other", "c", "^1", "")], GIVE);
+    tool(&project, "other", "", GIVE);
+    let failed = add(&project, &["x/b", "--quiet"]).code(2);
+    failed.says(expect![[r#"
+        error: who gives x/b is not plain
+         = note: a, c come from retrievers
+         help: `--by REFERENCE` says which exec does: `--by pkg.wheels./retrieve`
+    "#]]);
+    add(&project, &["x/b", "--by", "pkg.other./retrieve"]).success();
+    assert_eq!(locked(&project, "b")[2], "via:other");
+}
