@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adding;
+mod at_terminal;
 mod attacks;
 mod containers;
 mod cut_blobs;

@@ -175,6 +175,10 @@ impl Session {
         let name: Name = "vendor".parse().map_err(|_| internal())?;
         let directory = Directory::open(dir, &name).map_err(registry_failure)?;
         let mut vendored = Vec::new();
+        let missing = lock.iter().filter(|locked| {
+            locked.is_of_registry() && !self.store().tree_place(&locked.content).exists()
+        });
+        self.registries.gauge().expect(missing.count());
         for locked in lock.iter().filter(|locked| locked.is_of_registry()) {
             let trusted = checkout.locked.check_trust(locked, self.store());
             trusted.map_err(|error| Failure::from(*error))?;
@@ -202,7 +206,8 @@ impl Session {
         let tree = match store.tree(content).map_err(store_failure)? {
             Lookup::Hit(tree) => tree,
             Lookup::Miss | Lookup::Corrupt(_) => {
-                let fetched = registry.fetch(name, version, content, store, meter);
+                let fetch = || registry.fetch(name, version, content, store, meter);
+                let fetched = self.registries.gauge().watch(fetch);
                 fetched.map_err(registry_failure)?
             }
         };

@@ -25,6 +25,7 @@
 
 mod settings;
 mod workspace;
+mod gauge;
 mod registries;
 mod image_failure;
 mod published;
@@ -80,6 +81,7 @@ pub use explain::{
 };
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
+pub use gauge::{FetchGauge, Fetching};
 pub use image_failure::image_failure;
 pub use inquiry::{FoundPkg, PkgAccount, SearchResult};
 pub use locking::LockRequest;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use wake_image::{ImageError, ImageMirrors};
 use wake_model::lock::LockSource;
@@ -14,6 +14,7 @@ use wake_store::ware::Meter;
 use wake_store::{Lookup, Store, StoredTree};
 
 use crate::files::Files;
+use crate::gauge::FetchGauge;
 use crate::lock_text::{LockText, at};
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::registries::{Reach, Registries, registry_failure};
@@ -55,6 +56,24 @@ enum Mode {
     Open,
     /// They mean what a lock says that is being put together; what it does not say stays open.
     Settling,
+}
+
+/// Packages that are opened together.
+struct Wave<'w> {
+    locked: Vec<&'w LockedPkg>,
+    counted: Once,
+}
+
+impl Wave<'_> {
+    /// Says how many of them have to be fetched, once the first one has to be: else nobody needs to know.
+    fn count(&self, gauge: &FetchGauge, store: &Store) {
+        self.counted.call_once(|| {
+            let is_missing = |locked: &&&LockedPkg| {
+                locked.is_of_registry() && !store.tree_place(&locked.content).exists()
+            };
+            gauge.expect(self.locked.iter().filter(is_missing).count());
+        });
+    }
 }
 
 /// A package that somebody opens, or has opened.
@@ -178,7 +197,7 @@ impl<'a> LockedPkgs<'a> {
             };
         };
         let opening = self.opening(locked);
-        match opening.get_or_init(|| self.open_one(locked, store)) {
+        match opening.get_or_init(|| self.open_one(locked, store, None)) {
             Ok(pkg) => Ok(Some(PkgPlace::Store(pkg.clone()))),
             Err(error) if matches!(error.class, Class::Network | Class::Integrity) => {
                 self.is_to_be_retrieved.store(true, Ordering::Relaxed);
@@ -301,9 +320,11 @@ impl<'a> LockedPkgs<'a> {
             locked.iter().map(|locked| (*locked, self.opening(locked))).collect();
         open.retain(|(_, opening)| opening.get().is_none());
         let next = AtomicUsize::new(0);
+        let wave =
+            Wave { locked: open.iter().map(|(locked, _)| *locked).collect(), counted: Once::new() };
         let work = || {
             while let Some((locked, opening)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
-                opening.get_or_init(|| self.open_one(locked, store));
+                opening.get_or_init(|| self.open_one(locked, store, Some(&wave)));
             }
         };
         std::thread::scope(|scope| {
@@ -315,6 +336,7 @@ impl<'a> LockedPkgs<'a> {
         &self,
         locked: &LockedPkg,
         store: &Store,
+        wave: Option<&Wave<'_>>,
     ) -> Result<Arc<StoredPkg>, Box<Diagnostic>> {
         let LockedPkg { name, version, content, .. } = locked;
         let (stored, is_new) = match store.tree(content).map_err(store_failure)? {
@@ -332,6 +354,9 @@ impl<'a> LockedPkgs<'a> {
                 let registry = self.registry_of(locked)?;
                 // Before its bytes come: they are the ones that were signed, or none.
                 self.check_trust(locked, store)?;
+                if let Some(wave) = wave {
+                    wave.count(self.registries.gauge(), store);
+                }
                 (self.fetch(locked, &registry, store)?, true)
             }
             Lookup::Corrupt(corruption) => {
@@ -410,7 +435,8 @@ impl<'a> LockedPkgs<'a> {
     ) -> Result<StoredTree, Box<Diagnostic>> {
         let LockedPkg { name, version, content, .. } = locked;
         let meter = self.registries.meter();
-        let fetched = registry.fetch(name, version, content, store, meter);
+        let fetch = || registry.fetch(name, version, content, store, meter);
+        let fetched = self.registries.gauge().watch(fetch);
         let stored = fetched.map_err(|error| self.not_fetched(locked, error))?;
         let bytes = crate::published::file_sum(*content, &stored.manifest).size;
         self.fetched.fetch_add(1, Ordering::Relaxed);

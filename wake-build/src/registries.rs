@@ -13,6 +13,7 @@ use wake_steps::error::store_failure;
 use wake_store::ware::{ExtractError, Meter, Route, Web};
 use wake_store::{ReadArchiveError, StoreError};
 
+use crate::gauge::FetchGauge;
 use crate::settings::RegistrySettings;
 use crate::workspace::WORKSPACE_FILE;
 
@@ -39,6 +40,8 @@ pub(crate) struct Registries {
     web: Web,
     opened: Mutex<HashMap<Name, Arc<Registry>>>,
     meter: OnceLock<Arc<Meter>>,
+    /// What says how far fetching has come.
+    gauge: Arc<FetchGauge>,
     /// A directory registry whose packages each of them has as well.
     stage: Option<PathBuf>,
     /// What was wrong with mirrors of images.
@@ -52,11 +55,13 @@ impl Registries {
         mirrors: Mirrors,
         reach: Reach,
         route: &Route,
+        gauge: Arc<FetchGauge>,
     ) -> Registries {
         let web = Web::new(route.clone());
         let (opened, meter) = (Mutex::default(), OnceLock::new());
         let image_mirrors = Arc::default();
-        Registries { settings, mirrors, reach, web, opened, meter, stage: None, image_mirrors }
+        let stage = None;
+        Registries { settings, mirrors, reach, web, opened, meter, gauge, stage, image_mirrors }
     }
 
     /// The same, where each also has what lies in the directory registry `stage`: what is to be published to it.
@@ -86,12 +91,19 @@ impl Registries {
 
     /// Has what is fetched be counted, and stopped, by `meter`; of several calls the first one counts.
     pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
-        let _ = self.meter.set(meter.clone());
+        if self.meter.set(meter.clone()).is_ok() {
+            self.gauge.count_with(meter);
+        }
     }
 
     /// What counts what is fetched.
     pub(crate) fn meter(&self) -> &Meter {
         self.meter.get_or_init(Arc::default)
+    }
+
+    /// What says how far fetching has come.
+    pub(crate) fn gauge(&self) -> &FetchGauge {
+        &self.gauge
     }
 
     /// Whether all that is counted has been stopped.

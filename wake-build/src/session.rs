@@ -20,6 +20,7 @@ use wake_store::{ConfinedPath, Owners, Store};
 use crate::config_text;
 use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
+use crate::gauge::FetchGauge;
 use crate::instance::{Instances, instantiate};
 use crate::links::OUT_DIR;
 use crate::load::{LoadResult, Loaded, load, load_as_found};
@@ -62,6 +63,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Whether registries may be asked.
     pub reach: Reach,
+    /// What says how far the fetching of packages has come.
+    pub gauge: Arc<FetchGauge>,
     /// Whether the lock may be written.
     pub lock_use: LockUse,
     /// What was typed, for the log.
@@ -144,7 +147,13 @@ impl Session {
         let limits = Limits::default().shared_by(evaluators, machine_memory());
         let (pool, argv) = (Pool::new(evaluation, limits), options.argv);
         let settings = workspace.settings.registries.clone();
-        let registries = Registries::new(settings, options.mirrors, options.reach, &options.route);
+        let registries = Registries::new(
+            settings,
+            options.mirrors,
+            options.reach,
+            &options.route,
+            options.gauge,
+        );
         let (chosen, lock_use) = (options.chosen, options.lock_use);
         Ok(Session {
             workspace,

@@ -14,7 +14,7 @@ pub(crate) fn since(then: SystemTime) -> Duration {
 }
 
 /// Answers how long ago the build began.
-pub(crate) type Clock = Box<dyn Fn() -> Duration>;
+pub(crate) type Clock = Box<dyn Fn() -> Duration + Send>;
 
 /// A clock that starts now.
 pub(crate) fn starting_now() -> Clock {

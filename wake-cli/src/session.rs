@@ -68,6 +68,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         chosen: settings.chosen.clone(),
         route: settings.route.clone(),
         mirrors: settings.mirrors.clone(),
+        gauge: settings.gauge.clone(),
         config: settings.config.clone(),
         reach: settings.reach,
         lock_use: settings.lock_use,

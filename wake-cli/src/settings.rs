@@ -1,8 +1,9 @@
 //! What the command line and the environment mean together.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use wake_build::{ChosenOptions, LockUse, Mirrors, PersonSettings, Reach};
+use wake_build::{ChosenOptions, FetchGauge, LockUse, Mirrors, PersonSettings, Reach};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
     /// How other machines are reached.
     pub(crate) route: Route,
+    /// What says how far the fetching of packages has come.
+    pub(crate) gauge: Arc<FetchGauge>,
     /// Where the files of registries lie as well.
     pub(crate) mirrors: Mirrors,
     /// Whether registries and other machines may be asked.
@@ -92,6 +95,7 @@ impl Settings {
             argv: process.argv.clone(),
             route: person.route(Route { offline, ..environment.route.clone() }),
             mirrors: person.mirrors,
+            gauge: Arc::default(),
             config: environment.config.clone(),
             reach: if offline { Reach::Nothing } else { Reach::Everything },
             lock_use: if global.locked || global.frozen {

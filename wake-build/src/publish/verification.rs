@@ -63,8 +63,8 @@ pub(super) fn verify(
     };
     let mut other = Session::open(options)?;
     let settings = session.registries.settings().clone();
-    let Options { mirrors, reach, route, .. } = &session.options;
-    let registries = Registries::new(settings, mirrors.clone(), *reach, route);
+    let Options { mirrors, reach, route, gauge, .. } = &session.options;
+    let registries = Registries::new(settings, mirrors.clone(), *reach, route, gauge.clone());
     other.registries = registries.with_stage(stage);
     let named = |failure| not_verified(failure, release);
     other.lock(&LockRequest::default(), cancel, &mut |_| {}).map_err(named)?;

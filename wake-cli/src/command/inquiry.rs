@@ -12,6 +12,7 @@ use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::print;
 use crate::report;
+use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -92,7 +93,9 @@ pub(crate) fn search(args: &SearchArgs, settings: &Settings, out: &mut impl Writ
 pub(crate) fn vendor(args: &VendorArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let dir = settings.cwd.join(&args.dir);
     let session = session::open(settings)?;
+    let transfer = Transfer::of_packages(settings);
     let vendored = session.vendor(&dir, &*session::cancel()?);
+    drop(transfer);
     let vendored = session::after_warnings(&session, settings, vendored)?;
     if settings.manner.verbosity > Verbosity::Quiet {
         let style = settings.manner.style;

@@ -12,6 +12,7 @@ pub(crate) mod transfer;
 pub(crate) mod live;
 pub(crate) mod verbs;
 pub(crate) mod plain;
+pub(crate) mod pulse;
 pub(crate) mod json;
 pub(crate) mod profile;
 pub(crate) mod cases;
@@ -32,6 +33,7 @@ use crate::args::MessageFormat;
 use crate::clock;
 use crate::report::json::Json;
 use crate::report::plain::Plain;
+use crate::report::pulse::Pulse;
 use crate::report::verbs::{Bar, Verbs};
 use crate::settings::{Progress, Settings};
 
@@ -48,8 +50,9 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
         (_, Progress::Bar) => {
             let columns = settings.columns;
             let size = Box::new(move || screen::of_stderr(columns));
-            let bar = Bar { size, drawn: Duration::ZERO };
-            Box::new(Verbs::new(out, settings.manner, clock, Some(bar)))
+            let gauge = settings.gauge.clone();
+            let bar = Bar { size, drawn: Duration::ZERO, gauge, fetching_since: None };
+            Box::new(Pulse::of(Verbs::new(out, settings.manner, clock, Some(bar))))
         }
     }
 }

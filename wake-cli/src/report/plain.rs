@@ -277,6 +277,7 @@ impl<W: Write> Reporter for Plain<W> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::args::Warnings;
     use crate::clock::fixed;
@@ -369,14 +370,14 @@ trace //web:bundle: PKG:3 level\\x1b[2J
             warnings: Warnings::Ran,
             annotations: false,
         };
-        let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));
-        let reading = std::rc::Rc::clone(&time);
+        let time = std::sync::Arc::new(std::sync::Mutex::new(Duration::ZERO));
+        let reading = std::sync::Arc::clone(&time);
         let mut out = Vec::new();
-        let mut plain = Plain::new(&mut out, manner, Box::new(move || reading.get()));
+        let mut plain = Plain::new(&mut out, manner, Box::new(move || *reading.lock().unwrap()));
         plain.event(&recorded::announced(0, "//a:b", &[]));
         plain.event(&recorded::started(0, "//a:b", 4_000));
         for seconds in [29, 32, 40, 61, 62] {
-            time.set(Duration::from_secs(seconds));
+            *time.lock().unwrap() = Duration::from_secs(seconds);
             plain.tick();
         }
         assert_eq!(

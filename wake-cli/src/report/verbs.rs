@@ -1,8 +1,10 @@
 //! The build as a person at a terminal sees it: lines with a verb, a bar below them.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use wake_build::FetchGauge;
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
 use crate::clock::Clock;
@@ -12,7 +14,7 @@ use crate::report::places::Places;
 use crate::report::screen::{Screen, Size};
 use crate::report::summary::{Summary, Verdict};
 use crate::report::tally::Tally;
-use crate::report::{excerpt, live};
+use crate::report::{excerpt, live, transfer};
 use crate::signals;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, VERB_COLUMNS};
@@ -20,6 +22,8 @@ use crate::terminal::words;
 
 /// The bar is drawn at most this often.
 const FRAME: Duration = Duration::from_millis(100);
+/// Fetching that takes no longer is not shown.
+const FETCH_WORTH_A_LINE: Duration = Duration::from_millis(300);
 
 /// Writes lines with a right-aligned verb and, where it is given a size, a live bar.
 pub(crate) struct Verbs<W> {
@@ -37,9 +41,13 @@ pub(crate) struct Verbs<W> {
 /// What the live lines need to know.
 pub(crate) struct Bar {
     /// How large the terminal is now.
-    pub(crate) size: Box<dyn Fn() -> Size>,
+    pub(crate) size: Box<dyn Fn() -> Size + Send>,
     /// When it was last drawn.
     pub(crate) drawn: Duration,
+    /// What says how far the fetching of packages has come.
+    pub(crate) gauge: Arc<FetchGauge>,
+    /// Since when packages are fetched, while they are.
+    pub(crate) fetching_since: Option<Duration>,
 }
 
 impl<W: Write> Verbs<W> {
@@ -212,7 +220,17 @@ impl<W: Write> Verbs<W> {
             return;
         }
         bar.drawn = now;
-        let lines = live::lines(&self.tally, now, (bar.size)(), self.manner.style);
+        let size = (bar.size)();
+        let fetching = bar.gauge.now().filter(|_| self.tally.counts.total == 0);
+        let since = fetching.map(|_| bar.fetching_since.unwrap_or(now));
+        bar.fetching_since = since;
+        let lines = match (fetching, since) {
+            (Some(fetching), Some(since)) if now >= since + FETCH_WORTH_A_LINE => {
+                let elapsed = now.saturating_sub(since);
+                vec![transfer::fetching_line(fetching, elapsed, size.columns, self.manner.style)]
+            }
+            _ => live::lines(&self.tally, now, size, self.manner.style),
+        };
         self.screen.live(lines);
     }
 }
@@ -310,6 +328,7 @@ impl<W: Write> Reporter for Verbs<W> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::args::Warnings;
     use crate::clock::fixed;
@@ -422,19 +441,27 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
     #[test]
     fn the_bar_is_drawn_ten_times_a_second_and_leaves_nothing_behind() {
         let mut out = Vec::new();
-        let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));
-        let reading = std::rc::Rc::clone(&time);
-        let bar = Bar { size: Box::new(|| Size { columns: 60, rows: 24 }), drawn: Duration::ZERO };
+        let time = Arc::new(std::sync::Mutex::new(Duration::ZERO));
+        let reading = Arc::clone(&time);
+        let bar = Bar {
+            size: Box::new(|| Size { columns: 60, rows: 24 }),
+            drawn: Duration::ZERO,
+            gauge: Arc::default(),
+            fetching_since: None,
+        };
+        let set = |to: Duration| *time.lock().unwrap() = to;
         let manner = manner(Verbosity::Normal, Detail::Full);
-        let clock: Clock = Box::new(move || reading.get());
+        let clock: Clock = Box::new(move || *reading.lock().unwrap());
         let mut verbs = Verbs::new(&mut out, manner, clock, Some(bar));
         let events = recorded::succeeding();
         verbs.event(&events[0]);
+        let mut now = Duration::ZERO;
         for event in &events[3..7] {
-            time.set(time.get() + Duration::from_millis(30));
+            now += Duration::from_millis(30);
+            set(now);
             verbs.event(event);
         }
-        time.set(Duration::from_millis(1_150));
+        set(Duration::from_millis(1_150));
         verbs.tick();
         events[7..].iter().for_each(|event| verbs.event(event));
         let text = String::from_utf8_lossy(&out).into_owned();

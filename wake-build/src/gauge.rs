@@ -1,0 +1,107 @@
+//! How far the fetching of packages has come, for whoever looks at it meanwhile.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wake_store::ware::Meter;
+
+/// Counts packages that are fetched, in all sessions that have it; another thread may look at it meanwhile.
+#[derive(Debug, Default)]
+pub struct FetchGauge {
+    /// Those that are to be fetched, as far as that is known.
+    expected: AtomicUsize,
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    /// What counts the bytes.
+    meter: Mutex<Option<Arc<Meter>>>,
+    /// What that had counted when the fetching began.
+    before: AtomicU64,
+}
+
+/// The same one, or another one.
+impl PartialEq for FetchGauge {
+    fn eq(&self, other: &FetchGauge) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+/// How far the fetching has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetching {
+    /// Packages that are here, or cannot be had.
+    pub done: usize,
+    /// Packages that are to be fetched, as far as that is known.
+    pub of: usize,
+    /// Bytes of archives so far.
+    pub bytes: u64,
+    /// Bytes of archives in the end, where that is known.
+    pub total: Option<u64>,
+}
+
+impl FetchGauge {
+    /// How far it has come; none where nothing is being fetched.
+    pub fn now(&self) -> Option<Fetching> {
+        let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        let (of, begun, done) = (count(&self.expected), count(&self.begun), count(&self.ended));
+        if done >= of {
+            return None;
+        }
+        let before = self.before.load(Ordering::Relaxed);
+        let meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = meter.as_ref().map_or(0, |meter| meter.done().saturating_sub(before));
+        // Each says how large it is once it has begun.
+        let total =
+            meter.as_ref().filter(|_| begun >= of && before == 0).and_then(|meter| meter.total());
+        Some(Fetching { done, of, bytes, total })
+    }
+
+    /// Has bytes be counted by `meter` from now on.
+    pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
+        *self.meter.lock().unwrap_or_else(PoisonError::into_inner) = Some(meter.clone());
+    }
+
+    /// So many packages more are to be fetched.
+    pub(crate) fn expect(&self, pkgs: usize) {
+        let is_idle = self.now().is_none();
+        if is_idle {
+            let meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = meter.as_ref().map_or(0, |meter| meter.done());
+            self.before.store(done, Ordering::Relaxed);
+        }
+        self.expected.fetch_add(pkgs, Ordering::Relaxed);
+    }
+
+    /// Fetches one of those that were expected.
+    pub(crate) fn watch<T>(&self, fetch: impl FnOnce() -> T) -> T {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let fetched = fetch();
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        fetched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn it_says_something_only_while_something_is_fetched() {
+        let gauge = FetchGauge::default();
+        assert_eq!(gauge.now(), None);
+        let meter = Arc::new(Meter::default());
+        gauge.count_with(&meter);
+        gauge.expect(2);
+        assert_eq!(gauge.now(), Some(Fetching { done: 0, of: 2, bytes: 0, total: None }));
+        gauge.watch(|| {
+            meter.expect(Some(500));
+            assert_eq!(gauge.now().unwrap().total, None);
+        });
+        gauge.watch(|| {
+            meter.expect(Some(700));
+            let expected = Fetching { done: 1, of: 2, bytes: 0, total: Some(1200) };
+            assert_eq!(gauge.now(), Some(expected));
+        });
+        assert_eq!(gauge.now(), None);
+    }
+}
