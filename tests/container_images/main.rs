@@ -13,6 +13,7 @@ mod mirrors;
 mod planning;
 mod refused;
 mod hostile;
+mod debian;
 
 use std::path::Path;
 use std::process::Command;
