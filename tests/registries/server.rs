@@ -176,7 +176,7 @@ fn answer(
     stream.write_all(head(status, bytes.len(), &more).as_bytes())?;
     let length = match manner {
         Manner::Half => bytes.len() / 2,
-        Manner::CutArchives(most) if path.ends_with(".tar.zst") => bytes.len().min(most),
+        Manner::CutArchives(most) if is_archive(&path) => bytes.len().min(most),
         _ => bytes.len(),
     };
     sent.fetch_add(length, Ordering::Relaxed);
@@ -188,4 +188,8 @@ fn answer(
         return Ok(());
     }
     stream.write_all(&bytes[..length])
+}
+
+fn is_archive(path: &str) -> bool {
+    path.ends_with(".tar.zst") || path.ends_with(".tgz")
 }

@@ -284,7 +284,7 @@ impl<'c> Found<'c> {
         if let SeekValue::Path(path) = &value {
             let name = key.map_or(self.id.asset.as_str(), SeekKey::as_str);
             let kind = self.seek_type(name);
-            if let Some(problem) = absent(path, kind) {
+            if let Some(problem) = absent(path, kind, &path.display().to_string()) {
                 return Err(self.seek_error(name, kind, problem));
             }
         }
@@ -292,9 +292,8 @@ impl<'c> Found<'c> {
     }
 }
 
-/// What is wrong where something of this kind is to be.
-pub(crate) fn absent(path: &Path, kind: Option<SeekType>) -> Option<String> {
-    let shown = path.display();
+/// What is wrong where something of this kind is to be; `shown` is what people call the place.
+pub(crate) fn absent(path: &Path, kind: Option<SeekType>, shown: &str) -> Option<String> {
     match kind {
         Some(SeekType::Prefix) if !path.is_dir() => {
             let prefix = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -160,6 +160,9 @@ pub enum AssetError {
         /// What happened.
         problem: String,
     },
+    /// Whoever was to get the bytes did not take them.
+    #[error("{0}")]
+    Write(io::Error),
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -293,7 +296,9 @@ impl AssetError {
             | AssetError::HasChildren { .. } => Kind::Conflict,
             AssetError::Digest { .. } => Kind::Integrity,
             AssetError::Network { .. } => Kind::Network,
-            AssetError::Held { .. } | AssetError::Io { .. } => Kind::Environment,
+            AssetError::Held { .. } | AssetError::Io { .. } | AssetError::Write(_) => {
+                Kind::Environment
+            }
             AssetError::Cancelled => Kind::Interrupted,
         }
     }

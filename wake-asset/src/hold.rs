@@ -1,7 +1,7 @@
 //! Who may change a registry: one wake at a time, and no refgenie meanwhile.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -60,10 +60,20 @@ fn keep_refgenie_out(config: &Path) -> Result<PathBuf, AssetError> {
     put.map(|()| write)
 }
 
+/// A mark is there with what it says, or not at all: one of which only the name was there would be taken for refgenie's.
 fn put_mark(place: &Path) -> Result<(), AssetError> {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let draft = place.with_file_name(format!(".{name}.new"));
+    fs::write(&draft, MARK).at(&draft)?;
+    let put = link_mark(&draft, place);
+    fs::remove_file(&draft).at(&draft)?;
+    put
+}
+
+fn link_mark(draft: &Path, place: &Path) -> Result<(), AssetError> {
     for _ in 0..PAUSES {
-        match OpenOptions::new().write(true).create_new(true).open(place) {
-            Ok(mut file) => return file.write_all(MARK).at(place),
+        match fs::hard_link(draft, place) {
+            Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let is_ours = fs::read(place).is_ok_and(|bytes| bytes == MARK);
                 match is_ours {

@@ -10,16 +10,20 @@
 //! | `seek` | what is found in an asset |
 //! | `error` | what can be wrong |
 //! | `fasta`, `genome` | files of sequences, and the digest of a genome |
+//! | `compare`, `locus` | what two genomes have in common, and parts of sequences |
 //! | `measure` | digests of an asset |
 //! | `yaml`, `config` | the configuration: read with its places, and changed in places |
 //! | `folders` | where everything lies |
 //! | `hold`, `staging`, `journal` | changes that happen as one, whoever else is at work |
 //! | `links` | assets by the aliases of their genomes |
 //! | `build_inputs` | documents that say how an asset was built |
+//! | `populate` | texts in which assets are named |
 //! | `class`, `catalog` | what is in a registry, and what is found by a seek key |
 //! | `registry` | a registry as it is opened, made and changed |
 //! | `genomes`, `register`, `documents` | adding to one |
 //! | `retag`, `remove` | other tags for what is there, and taking it away |
+//! | `archive`, `attributes`, `shelf` | assets packed, what is said of them, and where both lie |
+//! | `push`, `pull` | giving assets away, and taking them |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
@@ -29,6 +33,8 @@ mod seek;
 mod error;
 mod fasta;
 mod genome;
+mod compare;
+mod locus;
 mod measure;
 mod yaml;
 mod config;
@@ -38,6 +44,7 @@ mod staging;
 mod journal;
 mod links;
 mod build_inputs;
+mod populate;
 mod class;
 mod catalog;
 mod registry;
@@ -46,25 +53,36 @@ mod register;
 mod documents;
 mod retag;
 mod remove;
+mod archive;
+mod attributes;
+mod shelf;
+mod push;
+mod pull;
 #[cfg(test)]
 mod registry_test;
 
 pub use build_inputs::{BuildInputs, InputAsset, InputFile, Json};
 pub use catalog::{Catalog, Found};
+pub use compare::Comparison;
 pub use config::{AssetEntry, DocumentEntry, DocumentKind, GenomeEntry, Relative, TagEntry};
 pub use documents::NewDocument;
 pub use error::{AssetError, DocumentFault, Kind, Missing};
 pub use folders::Variables;
 pub use genome::{Genome, Sequence};
 pub use genomes::{AliasOwner, NewGenome};
+pub use locus::{Locus, ParseLocusError};
 pub use measure::{
     AssetDigest, BUILD_DIR, Excluded, Measured, ParseAssetDigestError, md5_of_file, measure,
 };
 pub use name::{
     AssetName, ClassName, GenomeDigest, GenomeName, NameError, RecipeName, SeekKey, Tag,
 };
+pub use populate::populate;
+pub use pull::Pulled;
+pub use push::Pushed;
 pub use register::{BuildRecord, Existing, Registered, Registration};
 pub use registry::Registry;
 pub use registry_path::{AssetId, ParseRegistryPathError, RegistryPath};
 pub use remove::Relatives;
 pub use seek::{SeekEntry, SeekType, SeekValue, SeekValueError};
+pub use wake_registry::{Address, ParseAddressError};

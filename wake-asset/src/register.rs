@@ -27,7 +27,7 @@ use crate::staging::{self, Staging};
 pub struct Registration {
     /// What it is called there.
     pub id: AssetId,
-    /// The directory with its files; it stays as it is.
+    /// The directory with its files, or its one file; it stays as it is.
     pub tree: PathBuf,
     /// Its class.
     pub class: Option<ClassName>,
@@ -96,10 +96,10 @@ impl Registry {
     pub fn register(&self, asset: &Registration) -> Result<Registered, AssetError> {
         asset.id.tag.check_new()?;
         check_room(&self.read()?, asset)?;
-        check_seek_keys(asset)?;
         let staging = Staging::new(self.folders())?;
         let tree = staging.path("data");
         staging::copy(&asset.tree, &tree)?;
+        check_seek_keys(asset, &tree)?;
         let measured = measure(&tree, &asset.excluded)?;
         if let Some(build) = &asset.build {
             write_build(&tree, &asset.id, build)?;
@@ -159,7 +159,7 @@ fn check_room(catalog: &Catalog, asset: &Registration) -> Result<(), AssetError>
 }
 
 /// Whether each seek key finds what its class says.
-fn check_seek_keys(asset: &Registration) -> Result<(), AssetError> {
+fn check_seek_keys(asset: &Registration, tree: &Path) -> Result<(), AssetError> {
     for (number, entry) in asset.seek_keys.iter().enumerate() {
         let wrong = |problem: String| AssetError::Seek {
             asset: asset.id.to_string(),
@@ -174,10 +174,9 @@ fn check_seek_keys(asset: &Registration) -> Result<(), AssetError> {
             entry.kind.value_of(&entry.value).map_err(|error| wrong(error.to_string()))?;
             continue;
         }
-        let path = folders::below(&asset.tree, &entry.value, "the asset")
+        let path = folders::below(tree, &entry.value, "the asset")
             .map_err(|error| wrong(error.to_string()))?;
-        let path = if entry.value == "." { asset.tree.clone() } else { path };
-        if let Some(problem) = absent(&path, Some(entry.kind)) {
+        if let Some(problem) = absent(&path, Some(entry.kind), &entry.value) {
             return Err(wrong(problem));
         }
     }

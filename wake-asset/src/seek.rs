@@ -1,6 +1,6 @@
 //! What is found by the seek keys of an asset.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
@@ -44,6 +44,29 @@ impl SeekType {
     /// Whether it finds something on disk.
     pub fn is_path(self) -> bool {
         matches!(self, SeekType::Directory | SeekType::File | SeekType::Prefix)
+    }
+}
+
+impl SeekType {
+    /// What a value is taken for where nothing says what it is: what it leads to below `dir`, else a text.
+    pub fn guess(dir: &Path, value: &str) -> SeekType {
+        let path = dir.join(value);
+        let begins = |entry: &std::fs::DirEntry| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            !name.is_empty() && entry.file_name().to_string_lossy().starts_with(&name)
+        };
+        let is_prefix = || {
+            let entries = path.parent().map(std::fs::read_dir);
+            entries.and_then(Result::ok).is_some_and(|mut entries| {
+                entries.any(|entry| entry.is_ok_and(|entry| begins(&entry)))
+            })
+        };
+        match () {
+            () if value == "." || path.is_dir() => SeekType::Directory,
+            () if path.exists() => SeekType::File,
+            () if is_prefix() => SeekType::Prefix,
+            () => SeekType::String,
+        }
     }
 }
 

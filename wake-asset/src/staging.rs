@@ -104,15 +104,23 @@ pub(crate) fn remove(path: &Path) -> Result<(), AssetError> {
     fs::remove_dir(path).at(path)
 }
 
-/// Copies a directory with its links, sharing blocks where the file system can; what is copied can be written by its owner.
+/// Copies a directory with its links, or a file into a new one, sharing blocks where the file system can; what is copied can be written by its owner.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), AssetError> {
     fs::create_dir(to).at(to)?;
+    if from.is_file() {
+        return copy_file(from, &to.join(from.file_name().unwrap_or_default()));
+    }
+    copy_entries(from, to)
+}
+
+fn copy_entries(from: &Path, to: &Path) -> Result<(), AssetError> {
     for entry in fs::read_dir(from).at(from)? {
         let entry = entry.at(from)?;
         let (path, target) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().at(&path)?;
         if kind.is_dir() {
-            copy(&path, &target)?;
+            fs::create_dir(&target).at(&target)?;
+            copy_entries(&path, &target)?;
         } else if kind.is_symlink() {
             symlink(fs::read_link(&path).at(&path)?, &target).at(&target)?;
         } else if kind.is_file() {

@@ -13,7 +13,7 @@ use wake_store::{Owners, SAFE_DIRECTORY, SafeDirectories};
 
 /// Every variable that wake honours, as it was found.
 ///
-/// Nothing else in the program asks the environment, so this list is complete.
+/// Nothing else in the program asks the environment, so this list is complete but for what paths in a registry of assets name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Environment {
     /// `WAKE_STORE`: the store's directory.
@@ -41,6 +41,8 @@ pub(crate) struct Environment {
     pub(crate) route: Route,
     /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
     pub(crate) owners: Owners,
+    /// `REFGENIE`: the configuration of the registry of assets.
+    pub(crate) refgenie: Option<PathBuf>,
     /// What Velocity reads.
     pub(crate) velocity: Velocity,
     /// `TMPDIR`: where the report of a crash is written.
@@ -156,9 +158,15 @@ impl Environment {
                 cpu_limit: text("VELOCITY_OPENSHIFT_CPU_LIMIT"),
                 memory_limit: text("VELOCITY_OPENSHIFT_MEMORY_LIMIT"),
             },
+            refgenie: set("REFGENIE").map(PathBuf::from),
             temporary: set("TMPDIR").map(PathBuf::from),
         }
     }
+}
+
+/// A variable that a path of somebody's configuration names.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The logins for registries, by the names of their variables.

@@ -9,7 +9,7 @@
 //! | `report` | what is said while a build goes on |
 //! | `source_state` | which commit the sources are of |
 //! | `documents` | what is wrong with one |
-//! | `session`, `formulas`, `images`, `codespecs` | the doorways to what is built |
+//! | `session`, `formulas`, `images`, `codespecs`, `assets` | the doorways to what is built |
 //! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
 //!
@@ -38,6 +38,7 @@ mod documents;
 mod formulas;
 mod images;
 mod codespecs;
+mod assets;
 mod watch;
 mod command;
 
@@ -152,6 +153,12 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         }
         Command::Image(args) => {
             command::image::run(args, settings, environment, &mut out, &mut say)
+        }
+        Command::Asset(args) => {
+            command::asset::run(args, settings, environment, &mut out, &mut say)
+        }
+        Command::Genome(args) => {
+            command::genome::run(args, settings, environment, &mut out, &mut say)
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
         Command::Codespec(command) => command::codespec::run(command, settings, &mut out),

@@ -57,7 +57,7 @@ pub use key::{ParseKeyError, PublicKey, SecretKey};
 pub use key_ring::{KeyError, KeyRing, NamedKey};
 pub use log::{Listed, LogFault, PkgLog, Yank};
 pub use login::{LoginNote, log_in, log_out};
-pub use oci::{ContainerError, Repository};
+pub use oci::{BlobPart, ContainerError, Repository};
 pub use publisher::Publisher;
 pub use reader::{HeadDemand, ListLine, Registry};
 pub use trust::{Demand, Distrust, Trust, said_signers};

@@ -7,10 +7,15 @@ mod layer1;
 mod codespec;
 mod stored_image;
 mod image;
+mod asset;
 mod packages;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use asset::{
+    AddAssetArgs, AliasCommand, AssetArgs, AssetCommand, AssetRegistryArgs, GenomeArgs,
+    GenomeCommand,
+};
 pub(crate) use codespec::{CodespecCommand, CreateCodespecArgs};
 pub(crate) use commands::{
     AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
@@ -82,6 +87,8 @@ Environment:
   VELOCITY_IMAGE_DIR, VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM, VELOCITY_BACKEND, VELOCITY_DISTRO,
   VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT, VELOCITY_OPENSHIFT_MEMORY_LIMIT
                        for wake image, as Velocity has them
+  REFGENIE             the configuration of the registry of assets, as --genome-config of wake asset
+                       and wake genome
   WAKE_TOKEN_NAME      the login for the registry NAME: a token, or `USER:PASSWORD`
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
   XDG_CONFIG_HOME, DOCKER_CONFIG, NETRC, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
@@ -165,6 +172,10 @@ pub(crate) enum Command {
     /// Keep and show Tyger's codespecs
     #[command(subcommand)]
     Codespec(CodespecCommand),
+    /// Find, register, tag and remove assets of genomes, in a registry that refgenie reads
+    Asset(AssetArgs),
+    /// Add genomes to such a registry, name and compare them
+    Genome(GenomeArgs),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),
@@ -239,6 +250,11 @@ mod tests {
             "wake ware pack tar",
             "wake image",
             "wake image spec",
+            "wake asset",
+            "wake asset seek",
+            "wake asset tag a/b",
+            "wake genome init --alias x",
+            "wake genome compare a",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

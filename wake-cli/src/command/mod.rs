@@ -28,6 +28,8 @@ pub(crate) mod ware;
 pub(crate) mod attached_image;
 pub(crate) mod stored_image;
 pub(crate) mod image;
+pub(crate) mod asset;
+pub(crate) mod genome;
 pub(crate) mod formula;
 pub(crate) mod codespec;
 pub(crate) mod doctor;

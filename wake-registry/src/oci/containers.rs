@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use wake_model::Name;
 use wake_model::name::NameError;
-use wake_store::ware::{Meter, Web, WebBody};
+use wake_store::ware::{Meter, Portion, Web, WebBody};
 
 use super::host::Host;
 use super::referrers::{list, referring};
@@ -19,6 +19,9 @@ pub struct Repository {
     host: Host,
     name: String,
 }
+
+/// Bytes of a registry of containers, and how many come before the first one.
+pub type BlobPart = (Box<dyn Read + Send>, u64);
 
 /// A repository did not give or take what it should.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +115,24 @@ impl Repository {
         match reply.answer.status {
             200 => Ok(Some(reply.answer.bytes)),
             404 => Ok(None),
+            _ => Err(self.host.unexpected(&self.name, &reply).into()),
+        }
+    }
+
+    /// The same, or what follows so many of them, of a server that can do that; beside them how many come before the first one.
+    pub fn blob_from(
+        &self,
+        digest: &str,
+        from: u64,
+        meter: &Meter,
+    ) -> Result<Option<BlobPart>, ContainerError> {
+        let path = format!("/v2/{}/blobs/{digest}", self.name);
+        let headers = Portion { from, ..Portion::default() }.headers();
+        let reply = self.host.ask(&self.name, "GET", &path, headers, WebBody::None, meter)?;
+        match (reply.answer.status, reply.answer.from) {
+            (200, _) => Ok(Some((reply.answer.bytes, 0))),
+            (206, Some(from)) => Ok(Some((reply.answer.bytes, from))),
+            (404, _) => Ok(None),
             _ => Err(self.host.unexpected(&self.name, &reply).into()),
         }
     }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use wake_model::{Name, PkgName, Release, TreeDigest, Version, json as canonical_json};
 use wake_store::ware::{Meter, Web, WebBody};
 
-pub use self::containers::{ContainerError, Repository};
+pub use self::containers::{BlobPart, ContainerError, Repository};
 use self::document::digest;
 use self::host::Host;
 use self::tag::Tag;

@@ -1,0 +1,314 @@
+//! Assets that one registry gives to another, by a directory, a server of files or a registry of containers.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::Ordering;
+
+use wake_tests::{Project, project, read_tree};
+
+use super::containers::Registry;
+use super::server::{Manner, Server};
+use super::{DIGEST, FASTA, add, add_call, lab, printed, wake};
+
+/// A registry with the assets `fasta:a` and `idx:v1`, which is made of it.
+fn giver() -> Project {
+    let lab = lab();
+    add(&lab, "tiny/fasta:a", FASTA).success();
+    lab.write("d/sub/x.1", "1");
+    lab.write("d/x é", "2");
+    // What does not compress, so that it can break off.
+    let mut noise = 7u32;
+    let bytes = (0..300_000).map(|_| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    });
+    lab.write("d/large", bytes.collect::<Vec<u8>>());
+    lab.write_script("d/run", "#!/bin/sh\n");
+    std::os::unix::fs::symlink("sub/x.1", lab.path("d/link")).unwrap();
+    std::fs::create_dir(lab.path("d/empty")).unwrap();
+    let keys = r#"{"idx": "sub/x.1", "cores": {"value": "4", "type": "number"}}"#;
+    let call = [
+        "asset",
+        "add",
+        "tiny/idx:v1",
+        "--path",
+        "d",
+        "--seek-keys",
+        keys,
+        "--parent",
+        "tiny/fasta",
+        "--class",
+        "idx",
+        "--description",
+        "an index",
+    ];
+    wake(&lab, &call).run().success();
+    lab
+}
+
+fn taker() -> Project {
+    let project = project().build();
+    wake(&project, &["genome", "init"]).run().success();
+    project
+}
+
+/// Pushes both assets, pulls them, and compares everything.
+fn from_one_to_the_other(to: &str, from: &str) -> (Project, Project) {
+    let (giver, taker) = (giver(), taker());
+    wake(&giver, &["asset", "push", "tiny/fasta", "tiny/idx", "--to", to]).run().success();
+    wake(&taker, &["asset", "pull", "tiny/fasta", "tiny/idx", "--from", from]).run().success();
+    for asset in ["tiny/fasta", "tiny/idx", "tiny/idx:v1"] {
+        for what in [&["asset", "id"][..], &["asset", "id", "--tree"]] {
+            let asked = [what, &[asset]].concat();
+            assert_eq!(printed(&taker, &asked), printed(&giver, &asked), "{asked:?}");
+        }
+    }
+    assert_eq!(
+        printed(&taker, &["asset", "seek", "tiny/idx.cores", "--json"]),
+        "{\"asset\":\"tiny/idx.cores\",\"value\":4}\n"
+    );
+    let listed = |lab: &Project| {
+        let mut listed: serde_json::Value =
+            serde_json::from_str(&printed(lab, &["asset", "list", "--json"])).unwrap();
+        listed["genome_folder"] = "".into();
+        for asset in listed["genomes"][0]["assets"].as_array_mut().unwrap() {
+            asset["tags"][0]["date_built"] = "".into();
+        }
+        listed
+    };
+    assert_eq!(listed(&taker), listed(&giver));
+    let data = |lab: &Project| read_tree(&lab.path(&format!("g/data/{DIGEST}")));
+    assert_eq!(data(&taker), data(&giver));
+    let run = taker.path(&format!("g/data/{DIGEST}/idx/v1/run"));
+    assert!(Command::new(run).status().unwrap().success());
+    // A second time there is nothing to do.
+    wake(&giver, &["asset", "push", "tiny/idx", "--to", to])
+        .run()
+        .success()
+        .mentions("Unchanged tiny/idx");
+    wake(&taker, &["asset", "pull", "tiny/idx", "--from", from])
+        .run()
+        .success()
+        .mentions("Unchanged tiny/idx");
+    (giver, taker)
+}
+
+#[test]
+fn a_directory_gives_what_it_was_given() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let (giver, _) = from_one_to_the_other(&address, &address);
+    let folder = format!("assets/{DIGEST}");
+    assert!(place.path(&format!("{folder}/idx__v1.tgz")).is_file());
+    // The archive is one that other tools read, of one directory that is called as the tag.
+    let listed = Command::new("tar")
+        .arg("tzf")
+        .arg(place.path(&format!("{folder}/idx__v1.tgz")))
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.lines().all(|line| line.starts_with("v1/")) && listed.contains("v1/empty/\n"),
+        "{listed}"
+    );
+    // The digests of it that are written down are those that the tools say.
+    let said: serde_json::Value =
+        serde_json::from_str(&place.read(&format!("{folder}/idx__v1.json"))).unwrap();
+    for (tool, key) in [("md5sum", "archive_digest"), ("sha256sum", "archive_sha256")] {
+        let output =
+            Command::new(tool).arg(place.path(&format!("{folder}/idx__v1.tgz"))).output().unwrap();
+        let digest = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said[key].as_str(), digest.split_whitespace().next(), "{tool}");
+    }
+    // Other content under the same name is not put there by chance.
+    giver.write("d/x é", "other");
+    wake(&giver, &["asset", "add", "tiny/idx:v1", "--path", "d", "--force", "--class", "idx"])
+        .run()
+        .success();
+    let push = ["asset", "push", "tiny/idx", "--to", &address];
+    wake(&giver, &push).run().code(6).mentions("is there already");
+    wake(&giver, &[&push[..], &["--force"]].concat()).run().success();
+}
+
+#[test]
+fn a_server_of_files_serves_such_a_directory_also_in_pieces() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let server = Server::of(place.path("assets"));
+    let (giver, _) = from_one_to_the_other(&address, &server.address);
+    let push = ["asset", "push", "tiny/idx", "--to", &server.address];
+    wake(&giver, &push).run().code(4).mentions("a server of files can only be read");
+    // Whatever breaks off goes on where it did.
+    server.is(Manner::CutArchives(60_000));
+    let taker = taker();
+    let before = server.sent.load(Ordering::Relaxed);
+    let pull = ["asset", "pull", "tiny/idx", "--from", &server.address];
+    wake(&taker, &pull).run().success();
+    let sent = server.sent.load(Ordering::Relaxed) - before;
+    assert!(sent < 320_000, "{sent} bytes were sent of 300000");
+    // Where it gives up, the next run has the rest come.
+    let taker = self::taker();
+    server.is(Manner::CutArchives(0));
+    wake(&taker, &pull).run().code(9).mentions("it broke off");
+    assert_eq!(printed(&taker, &["asset", "list"]), "");
+    let own = taker.path("g/.wake/partial");
+    let kept: PathBuf = std::fs::read_dir(&own).unwrap().next().unwrap().unwrap().path();
+    let whole = place.path(&format!("assets/{DIGEST}/idx__v1.tgz"));
+    let bytes = std::fs::read(&whole).unwrap();
+    std::fs::write(&kept, &bytes[..200_000]).unwrap();
+    server.is(Manner::Well);
+    let before = server.sent.load(Ordering::Relaxed);
+    wake(&taker, &pull).run().success();
+    let sent = server.sent.load(Ordering::Relaxed) - before;
+    assert!(sent < 110_000, "{sent} bytes were sent of the last 100000");
+    assert!(std::fs::read_dir(&own).unwrap().next().is_none());
+    for manner in [Manner::Status(404), Manner::Status(500), Manner::Page] {
+        server.is(manner);
+        let taker = self::taker();
+        assert_ne!(wake(&taker, &pull).run().code, 0, "{manner:?}");
+        assert_eq!(printed(&taker, &["asset", "list"]), "", "{manner:?}");
+    }
+}
+
+#[test]
+fn what_is_not_what_it_should_be_is_not_registered() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let giver = giver();
+    wake(&giver, &["asset", "push", "tiny/fasta", "tiny/idx", "--to", &address]).run().success();
+    let (form, archive) = (
+        format!("assets/{DIGEST}/idx__v1.json"),
+        place.path(&format!("assets/{DIGEST}/idx__v1.tgz")),
+    );
+    let good = (place.read(&form), std::fs::read(&archive).unwrap());
+    let pull = ["asset", "pull", "tiny/idx", "--from", &address];
+    let refused = |code: i32| {
+        let taker = taker();
+        let done = wake(&taker, &pull).run().code(code);
+        assert_eq!(printed(&taker, &["asset", "list"]), "");
+        assert!(!taker.path(&format!("g/data/{DIGEST}")).exists());
+        place.write(&form, &good.0);
+        std::fs::write(&archive, &good.1).unwrap();
+        done
+    };
+    // Another byte, too few and too many of them.
+    let mut bytes = good.1.clone();
+    bytes[1000] ^= 1;
+    std::fs::write(&archive, &bytes).unwrap();
+    refused(7).mentions("the archive of");
+    std::fs::write(&archive, [&good.1[..], b"x"].concat()).unwrap();
+    refused(7).mentions("the archive of");
+    std::fs::write(&archive, &good.1[..good.1.len() - 1]).unwrap();
+    refused(9).mentions("it broke off");
+    std::fs::remove_file(&archive).unwrap();
+    refused(4).mentions("has no archive of");
+    // What is said of it is not so.
+    let tree = printed(&giver, &["asset", "id", "--tree", "tiny/idx"]);
+    place.edit(&form, tree.trim_end(), &"0".repeat(64));
+    refused(7).mentions("the tree of");
+    place.edit(&form, "\"asset\":\"idx\"", "\"asset\":\"fasta\"");
+    refused(7).mentions("what file://");
+    place.edit(&form, "\"wake\":1", "\"wake\":2");
+    refused(4).mentions("it is of form 2");
+    place.edit(&form, "\"archive_sha256\":\"", "\"archive_sha256\":\"../");
+    refused(4).mentions("is no SHA-256");
+    place.edit(&form, "\"sub/x.1\"", "\"../../x\"");
+    refused(5).mentions("leads out of the asset");
+    // A genome of other sequences.
+    let genome = format!("assets/{DIGEST}/genome.json");
+    let said = place.read(&genome);
+    place.edit(&genome, "\"length\":13", "\"length\":14");
+    refused(7).mentions("the genome of the sequences");
+    place.write(&genome, said);
+    wake(&taker(), &pull).run().success();
+}
+
+#[test]
+fn what_it_was_made_of_must_be_the_same_here() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let giver = giver();
+    wake(&giver, &["asset", "push", "tiny/idx", "--to", &address]).run().success();
+    let other = lab();
+    add(&other, "tiny/fasta:a", "another one\n").success();
+    let pull = ["asset", "pull", "tiny/idx", "--from", &address];
+    wake(&other, &pull).run().code(7).mentions("of which `idx/v1` was made there,");
+    let same = lab();
+    add(&same, "tiny/fasta:a", FASTA).success();
+    wake(&same, &pull).run().success();
+    // An asset of the same name that is another one stays, unless it is said that it may go.
+    same.write(&format!("made/x/{DIGEST}.fa"), "x");
+    wake(&same, &["asset", "remove", "tiny/idx"]).run().success();
+    add_call(&same, "tiny/idx:v1", "made/x").run().success();
+    wake(&same, &pull).run().code(6).mentions("is there already");
+    wake(&same, &[&pull[..], &["--force"]].concat()).run().success();
+    assert_eq!(
+        printed(&same, &["asset", "id", "tiny/idx"]),
+        printed(&giver, &["asset", "id", "tiny/idx"])
+    );
+}
+
+#[test]
+fn archives_of_strangers_do_no_harm() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let giver = giver();
+    wake(&giver, &["asset", "push", "tiny/fasta", "--to", &address]).run().success();
+    let form = format!("assets/{DIGEST}/fasta__a.json");
+    let good = place.read(&form);
+    let archive = place.path(&format!("assets/{DIGEST}/fasta__a.tgz"));
+    let pull = ["asset", "pull", "tiny/fasta", "--from", &address];
+    for (script, says) in [
+        ("mkdir a; ln -s /etc/passwd a/x; tar czf x.tgz a", "x"),
+        ("mkdir a; echo x > y; tar czf x.tgz --transform 's,^y,a/../../y,' -P a y", ".."),
+        ("mkdir a b; tar czf x.tgz a b", "and nothing else"),
+        ("mkdir b; tar czf x.tgz b", "has the directory `a`"),
+        ("mkdir a; mkfifo a/p; tar czf x.tgz a", "a pipe"),
+        ("echo no > x.tgz", ""),
+    ] {
+        let dir = place.path("made");
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir(&dir).unwrap();
+        let made = Command::new("sh").args(["-euc", script]).current_dir(&dir).status().unwrap();
+        assert!(made.success());
+        let bytes = std::fs::read(dir.join("x.tgz")).unwrap();
+        std::fs::write(&archive, &bytes).unwrap();
+        let sum = |tool: &str| {
+            let output = Command::new(tool).arg(&archive).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
+        };
+        let mut said: serde_json::Value = serde_json::from_str(&good).unwrap();
+        said["archive_digest"] = sum("md5sum").into();
+        said["archive_sha256"] = sum("sha256sum").into();
+        said["archive_size"] = bytes.len().into();
+        place.write(&form, said.to_string());
+        let taker = taker();
+        wake(&taker, &pull).run().code(5).mentions(says);
+        assert_eq!(printed(&taker, &["asset", "list"]), "", "{script}");
+    }
+}
+
+#[test]
+fn a_registry_of_containers_gives_what_it_was_given() {
+    let place = project().build();
+    let test = "a_registry_of_containers_gives_what_it_was_given";
+    let Some(registry) = Registry::start(test, &place.path("registry"), "") else { return };
+    let address = registry.address();
+    let (giver, _) = from_one_to_the_other(&address, &address);
+    wake(&giver, &["asset", "tag", "tiny/fasta:a", "--to", "~odd._-9"]).run().success();
+    wake(&giver, &["asset", "push", "tiny/fasta", "--to", &address]).run().success();
+    let taker = taker();
+    wake(&taker, &["asset", "pull", "tiny/fasta:~odd._-9", "--from", &address]).run().success();
+    assert!(printed(&taker, &["asset", "seek", "tiny/fasta"]).contains("~odd._-9"));
+    wake(&taker, &["asset", "pull", "tiny/none", "--from", &address])
+        .run()
+        .code(4)
+        .mentions("has no asset `tiny/none`");
+    wake(&taker, &["asset", "pull", "other/fasta", "--from", &address])
+        .run()
+        .code(4)
+        .mentions("has no genome `other`");
+    drop(registry);
+    let pull = wake(&taker, &["asset", "pull", "tiny/idx", "--from", &address, "--offline"]);
+    pull.run().code(9);
+}

@@ -1,0 +1,147 @@
+//! Giving assets to a place for archives.
+
+use wake_registry::Address;
+use wake_store::ware::{Meter, Web};
+
+use crate::archive::{self, ArchiveSum};
+use crate::attributes::{
+    self, AliasDocument, AssetDocument, FORM, FormDocument, GenomeDocument, ParentDocument,
+};
+use crate::catalog::{Catalog, Found};
+use crate::error::AssetError;
+use crate::measure::measure;
+use crate::register::Existing;
+use crate::registry::Registry;
+use crate::registry_path::RegistryPath;
+use crate::shelf::{Document, Shelf};
+use crate::staging::Staging;
+
+/// What became of an asset that was to be pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is there now.
+    New {
+        /// Bytes of its archive.
+        size: u64,
+    },
+    /// It was there.
+    There,
+}
+
+impl Registry {
+    /// Packs an asset and puts it at `address`, with what is said of it and of its genome. The archive comes first, and what names it last.
+    pub fn push(
+        &self,
+        path: &RegistryPath,
+        address: &Address,
+        existing: Existing,
+        web: &Web,
+        meter: &Meter,
+    ) -> Result<Pushed, AssetError> {
+        let shelf = Shelf::new(address.clone(), web, meter);
+        let _hold = shelf.hold()?;
+        let catalog = self.read()?;
+        let found = catalog.find(path)?;
+        let measured = measure(&found.data_dir(), &Default::default())?;
+        let there = there(&shelf, &found)?;
+        if let Some(there) = &there {
+            if there.wake_tree_digest == measured.tree.to_string() {
+                return Ok(Pushed::There);
+            }
+            if existing == Existing::Refuse {
+                return Err(AssetError::Exists { asset: shelf.place(Document::Form(&found.id)) });
+            }
+        }
+        let staging = Staging::new(self.folders())?;
+        let archive = staging.path("archive");
+        let sum = archive::pack(&found.data_dir(), &found.id.tag, &archive)?;
+        let form = form(&catalog, &found, &measured.tree.to_string(), &sum)?;
+        put_genome(&shelf, &catalog, &found)?;
+        shelf.put_archive(&found.id, &archive, &sum, &json(&form))?;
+        let asset = Document::Asset(&found.id.genome, &found.id.asset);
+        if shelf.get(asset)?.is_none() {
+            let default_tag = found.asset.default_tag().unwrap_or(&found.id.tag).to_string();
+            shelf.put(asset, &json(&AssetDocument { wake: FORM, default_tag }))?;
+        }
+        Ok(Pushed::New { size: sum.size })
+    }
+}
+
+fn there(shelf: &Shelf<'_>, found: &Found<'_>) -> Result<Option<FormDocument>, AssetError> {
+    let document = Document::Form(&found.id);
+    let bytes = shelf.get(document)?;
+    bytes.map(|bytes| attributes::read(&shelf.place(document), &bytes)).transpose()
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    // Of these types every value has a form in JSON.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn form(
+    catalog: &Catalog,
+    found: &Found<'_>,
+    tree: &str,
+    sum: &ArchiveSum,
+) -> Result<FormDocument, AssetError> {
+    let entry = found.entry;
+    let digest = |parent: &crate::config::Relative| {
+        let parent = catalog.get(parent.id.as_ref()?)?;
+        Some(parent.digest().ok()?.to_string())
+    };
+    let parents = entry
+        .parents
+        .iter()
+        .map(|parent| ParentDocument { id: parent.text.clone(), asset_digest: digest(parent) });
+    let types = entry
+        .seek_keys
+        .iter()
+        .filter_map(|(key, _)| Some((key.to_string(), found.seek_type(key.as_str())?.to_string())));
+    Ok(FormDocument {
+        wake: FORM,
+        genome: found.id.genome.to_string(),
+        asset: found.id.asset.to_string(),
+        tag: found.id.tag.to_string(),
+        asset_class: found.asset.class.as_ref().map(ToString::to_string),
+        asset_description: found.asset.description.clone(),
+        tag_description: entry.description.clone(),
+        asset_digest: found.digest()?.to_string(),
+        wake_tree_digest: tree.to_owned(),
+        seek_keys: entry
+            .seek_keys
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.clone()))
+            .collect(),
+        wake_seek_types: types.collect(),
+        custom_properties: entry.custom_properties.clone(),
+        asset_parents: parents.collect(),
+        date_built: entry.date_built.clone(),
+        archive_digest: sum.md5.clone(),
+        archive_sha256: sum.sha256.clone(),
+        archive_size: sum.size,
+    })
+}
+
+/// Says what the genome is, and which it is by its aliases; an alias that is another genome there stays that.
+fn put_genome(shelf: &Shelf<'_>, catalog: &Catalog, found: &Found<'_>) -> Result<(), AssetError> {
+    let genome = found.genome;
+    for alias in &genome.aliases {
+        let document = Document::Alias(alias);
+        if shelf.get(document)?.is_none() {
+            let digest = genome.digest.to_string();
+            shelf.put(document, &json(&AliasDocument { wake: FORM, digest }))?;
+        }
+    }
+    let document = Document::Genome(&genome.digest);
+    if shelf.get(document)?.is_some() {
+        return Ok(());
+    }
+    let said = GenomeDocument {
+        wake: FORM,
+        digest: genome.digest.to_string(),
+        aliases: genome.aliases.iter().map(ToString::to_string).collect(),
+        description: genome.description.clone(),
+        sequences: catalog.sequences(genome)?.unwrap_or_default(),
+    };
+    shelf.put(document, &json(&said))
+}

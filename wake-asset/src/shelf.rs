@@ -1,0 +1,415 @@
+//! Where archives of assets lie: a directory, the same behind a server of files, or a registry of containers.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use wake_registry::{Address, ContainerError, Repository};
+use wake_store::ware::{Meter, Portion, Web, WebBody, WebError};
+
+use crate::archive::ArchiveSum;
+use crate::attributes::LONGEST;
+use crate::error::{AssetError, At};
+use crate::journal::write_synced;
+use crate::measure::hex;
+use crate::name::{AssetName, GenomeDigest, GenomeName};
+use crate::registry_path::AssetId;
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const DOCUMENT: &str = "application/vnd.wake.asset.document.v1+json";
+const ARCHIVE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// A place for archives.
+#[derive(Debug)]
+pub(crate) struct Shelf<'a> {
+    address: Address,
+    web: &'a Web,
+    meter: &'a Meter,
+}
+
+/// A document of such a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Document<'a> {
+    /// Which genome an alias is.
+    Alias(&'a GenomeName),
+    /// A genome.
+    Genome(&'a GenomeDigest),
+    /// An asset whatever its tag.
+    Asset(&'a GenomeDigest, &'a AssetName),
+    /// One form of it, which has an archive.
+    Form(&'a AssetId),
+}
+
+/// An archive on its way.
+pub(crate) struct Incoming {
+    pub(crate) bytes: Box<dyn Read + Send>,
+    /// How many come before the first one.
+    pub(crate) from: u64,
+}
+
+impl Document<'_> {
+    /// Its file.
+    fn file(self) -> String {
+        match self {
+            Document::Alias(alias) => format!("aliases/{alias}.json"),
+            Document::Genome(digest) => format!("{digest}/genome.json"),
+            Document::Asset(digest, asset) => format!("{digest}/{asset}.asset.json"),
+            Document::Form(AssetId { genome, asset, tag }) => {
+                format!("{genome}/{asset}__{tag}.json")
+            }
+        }
+    }
+
+    /// Its repository, below the prefix, and its tag there.
+    fn tag(self) -> (String, String) {
+        match self {
+            Document::Alias(alias) => {
+                ("aliases".to_owned(), format!("a.{}", spelled(alias.as_str())))
+            }
+            Document::Genome(digest) => (repository(digest), "genome".to_owned()),
+            Document::Asset(digest, asset) => {
+                (repository(digest), format!("d.{}", spelled(asset.as_str())))
+            }
+            Document::Form(AssetId { genome, asset, tag }) => {
+                let tag = format!("t.{}.{}", spelled(asset.as_str()), spelled(tag.as_str()));
+                (repository(genome), tag)
+            }
+        }
+    }
+}
+
+/// The name of the repository of a genome: such names have small letters only.
+fn repository(digest: &GenomeDigest) -> String {
+    let is_small = digest.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    match is_small {
+        true => digest.to_string(),
+        false => format!("x{}", hex(digest.as_str().as_bytes())),
+    }
+}
+
+/// A name as a part of a tag of a registry of containers: letters, digits and `-` are themselves, other bytes `_` and two digits.
+fn spelled(name: &str) -> String {
+    let one = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || byte == b'-' => char::from(byte).to_string(),
+        byte => format!("_{byte:02x}"),
+    };
+    name.bytes().map(one).collect()
+}
+
+impl<'a> Shelf<'a> {
+    pub(crate) fn new(address: Address, web: &'a Web, meter: &'a Meter) -> Shelf<'a> {
+        Shelf { address, web, meter }
+    }
+
+    /// How it is called in messages.
+    pub(crate) fn title(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Where a document is, for messages.
+    pub(crate) fn place(&self, document: Document<'_>) -> String {
+        match &self.address {
+            Address::Oci { .. } => {
+                let (repository, tag) = document.tag();
+                format!("{}/{repository}:{tag}", self.address)
+            }
+            _ => format!("{}/{}", self.address, document.file()),
+        }
+    }
+
+    /// Whether something can be put there, and the right to do so as long as what is given lives.
+    pub(crate) fn hold(&self) -> Result<Option<File>, AssetError> {
+        match &self.address {
+            Address::Web(_) => Err(AssetError::Place {
+                place: self.title(),
+                problem: "a server of files can only be read".to_owned(),
+                hint: Some(
+                    "push to the directory that it serves, `file:DIR`, or to `oci://HOST/PREFIX`"
+                        .to_owned(),
+                ),
+            }),
+            Address::Oci { .. } => Ok(None),
+            Address::Dir(dir) => {
+                fs::create_dir_all(dir).at(dir)?;
+                let place = dir.join(".lock");
+                let mut options = OpenOptions::new();
+                let file = options
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(&place)
+                    .at(&place)?;
+                flock(&file, FlockOperation::LockExclusive).at(&place)?;
+                Ok(Some(file))
+            }
+        }
+    }
+
+    /// A document; none if it is not there.
+    pub(crate) fn get(&self, document: Document<'_>) -> Result<Option<Vec<u8>>, AssetError> {
+        match &self.address {
+            Address::Oci { .. } => {
+                let (repository, tag) = document.tag();
+                let repository = self.repository(&repository)?;
+                let Some(manifest) = self.manifest(&repository, &tag)? else { return Ok(None) };
+                let digest = manifest["config"]["digest"].as_str().unwrap_or_default().to_owned();
+                let blob = repository.blob(&digest, self.meter).map_err(container)?;
+                let Some(blob) = blob else { return Ok(None) };
+                let bytes = self.all(&self.place(document), blob)?;
+                match format!("sha256:{}", hex(&Sha256::digest(&bytes))) == digest {
+                    true => Ok(Some(bytes)),
+                    false => Err(AssetError::Digest {
+                        what: format!("what came from {}", self.place(document)),
+                        expected: digest,
+                        came: format!("sha256:{}", hex(&Sha256::digest(&bytes))),
+                    }),
+                }
+            }
+            _ => match self.file(&document.file(), 0)? {
+                Some(incoming) => self.all(&self.place(document), incoming.bytes).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The archive of an asset, from so many bytes on where that can be; none if it is not there.
+    pub(crate) fn archive(
+        &self,
+        id: &AssetId,
+        sum: &ArchiveSum,
+        from: u64,
+    ) -> Result<Option<Incoming>, AssetError> {
+        match &self.address {
+            Address::Oci { .. } => {
+                let repository = self.repository(&Document::Form(id).tag().0)?;
+                let digest = format!("sha256:{}", sum.sha256);
+                let blob = repository.blob_from(&digest, from, self.meter).map_err(container)?;
+                Ok(blob.map(|(bytes, from)| Incoming { bytes, from }))
+            }
+            _ => self.file(&archive_file(id), from),
+        }
+    }
+
+    /// Puts an archive there, and then its document.
+    pub(crate) fn put_archive(
+        &self,
+        id: &AssetId,
+        archive: &Path,
+        sum: &ArchiveSum,
+        document: &[u8],
+    ) -> Result<(), AssetError> {
+        match &self.address {
+            Address::Oci { .. } => {
+                let (repository, tag) = Document::Form(id).tag();
+                let repository = self.repository(&repository)?;
+                let body = WebBody::File { path: archive.to_owned(), size: sum.size };
+                let digest = format!("sha256:{}", sum.sha256);
+                repository.put_blob(&digest, body, self.meter).map_err(container)?;
+                let layer = json!({"digest": digest, "mediaType": ARCHIVE, "size": sum.size});
+                self.put_manifest(&repository, &tag, document, vec![layer])
+            }
+            _ => {
+                self.put_file(&archive_file(id), |to| fs::copy(archive, to).map(drop).at(to))?;
+                self.put(Document::Form(id), document)
+            }
+        }
+    }
+
+    /// Puts a document there.
+    pub(crate) fn put(&self, document: Document<'_>, bytes: &[u8]) -> Result<(), AssetError> {
+        match &self.address {
+            Address::Oci { .. } => {
+                let (repository, tag) = document.tag();
+                let repository = self.repository(&repository)?;
+                let empty = WebBody::Bytes(b"{}".to_vec());
+                repository.put_blob(&digest(b"{}"), empty, self.meter).map_err(container)?;
+                let layer = json!({"digest": digest(b"{}"), "mediaType": "application/vnd.oci.empty.v1+json", "size": 2});
+                self.put_manifest(&repository, &tag, bytes, vec![layer])
+            }
+            _ => self.put_file(&document.file(), |to| write_synced(to, bytes)),
+        }
+    }
+
+    fn put_manifest(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        document: &[u8],
+        layers: Vec<serde_json::Value>,
+    ) -> Result<(), AssetError> {
+        let body = WebBody::Bytes(document.to_vec());
+        repository.put_blob(&digest(document), body, self.meter).map_err(container)?;
+        let manifest = json!({
+            "artifactType": DOCUMENT,
+            "config": {"digest": digest(document), "mediaType": DOCUMENT, "size": document.len()},
+            "layers": layers,
+            "mediaType": MANIFEST,
+            "schemaVersion": 2,
+        });
+        let bytes = manifest.to_string().into_bytes();
+        repository.put_manifest(tag, MANIFEST, bytes, self.meter).map_err(container)
+    }
+
+    fn put_file(
+        &self,
+        file: &str,
+        write: impl FnOnce(&Path) -> Result<(), AssetError>,
+    ) -> Result<(), AssetError> {
+        let Address::Dir(dir) = &self.address else { return self.hold().map(drop) };
+        let place = dir.join(file);
+        let parent = place.parent().unwrap_or(dir);
+        fs::create_dir_all(parent).at(parent)?;
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let draft = parent.join(format!(".{name}.new"));
+        write(&draft)?;
+        fs::rename(&draft, &place).at(&place)
+    }
+
+    /// A file, from so many bytes on where that can be.
+    fn file(&self, file: &str, from: u64) -> Result<Option<Incoming>, AssetError> {
+        match &self.address {
+            Address::Dir(dir) => {
+                let place = dir.join(file);
+                let mut opened = match File::open(&place) {
+                    Ok(opened) => opened,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(error).at(&place),
+                };
+                opened.seek(SeekFrom::Start(from)).at(&place)?;
+                Ok(Some(Incoming { bytes: Box::new(opened), from }))
+            }
+            Address::Web(url) => self.web_file(&format!("{url}/{}", escaped(file)), from),
+            Address::Oci { .. } => Ok(None),
+        }
+    }
+
+    fn web_file(&self, url: &str, from: u64) -> Result<Option<Incoming>, AssetError> {
+        let network = |problem: String| AssetError::Network {
+            place: wake_store::ware::without_secrets(url).into_owned(),
+            problem,
+        };
+        let portion = Portion { from, ..Portion::default() };
+        let answer =
+            self.web.get_patiently(url, &portion, self.meter).map_err(|error| match error {
+                WebError::Cancelled => AssetError::Cancelled,
+                error => network(error.to_string()),
+            })?;
+        match (answer.status, answer.from) {
+            (200, _) => Ok(Some(Incoming { bytes: answer.bytes, from: 0 })),
+            (206, Some(from)) => Ok(Some(Incoming { bytes: answer.bytes, from })),
+            (404 | 410, _) => Ok(None),
+            // There is nothing behind what came before.
+            (416, _) if from > 0 => self.web_file(url, 0),
+            _ => Err(network(answer.status_line)),
+        }
+    }
+
+    fn repository(&self, name: &str) -> Result<Repository, AssetError> {
+        let Address::Oci { host, prefix } = &self.address else {
+            return Err(AssetError::Place {
+                place: self.title(),
+                problem: "it has no repositories".to_owned(),
+                hint: None,
+            });
+        };
+        let name = match &**prefix {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}/{name}"),
+        };
+        Repository::new(host, &name, self.web.clone()).map_err(container)
+    }
+
+    fn manifest(
+        &self,
+        repository: &Repository,
+        tag: &str,
+    ) -> Result<Option<serde_json::Value>, AssetError> {
+        let bytes = repository.manifest(tag, &[MANIFEST], self.meter).map_err(container)?;
+        let wrong = |error: serde_json::Error| AssetError::Place {
+            place: format!("{}:{tag}", self.title()),
+            problem: format!("its manifest is no JSON: {error}"),
+            hint: None,
+        };
+        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(wrong)).transpose()
+    }
+
+    fn all(&self, place: &str, bytes: Box<dyn Read + Send>) -> Result<Vec<u8>, AssetError> {
+        let network = |problem: String| AssetError::Network { place: place.to_owned(), problem };
+        let mut read = Vec::new();
+        let length = bytes.take(LONGEST + 1).read_to_end(&mut read);
+        match length {
+            Ok(length) if length as u64 > LONGEST => {
+                Err(network(format!("more than {} MiB come", LONGEST >> 20)))
+            }
+            Ok(_) => Ok(read),
+            Err(error) => Err(network(format!("it broke off: {error}"))),
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+fn archive_file(id: &AssetId) -> String {
+    format!("{}/{}__{}.tgz", id.genome, id.asset, id.tag)
+}
+
+/// A path in an address. Source: RFC 3986, 2.3.
+fn escaped(path: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    path.bytes().map(one).collect()
+}
+
+fn container(error: ContainerError) -> AssetError {
+    match error {
+        ContainerError::Unavailable { place, problem } => AssetError::Network { place, problem },
+        ContainerError::Denied { place, status } => AssetError::Place {
+            place,
+            problem: status,
+            hint: Some(
+                "`skopeo login`, `podman login` and `docker login` write logins that wake reads"
+                    .to_owned(),
+            ),
+        },
+        ContainerError::Cancelled => AssetError::Cancelled,
+        ContainerError::Logins { path, problem } => {
+            AssetError::Place { place: path.display().to_string(), problem, hint: None }
+        }
+        ContainerError::Here(problem) => {
+            AssetError::Place { place: "this machine".to_owned(), problem, hint: None }
+        }
+    }
+}
+
+/// Where what came of an archive is kept until it is whole.
+pub(crate) fn partial(own: &Path, sum: &ArchiveSum) -> PathBuf {
+    own.join("partial").join(&sum.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_stay_apart_where_there_are_fewer_characters() {
+        let id = |text: &str| text.parse::<AssetId>().unwrap();
+        let tag = |text: &str| Document::Form(&id(text)).tag();
+        assert_eq!(
+            tag("4e88/bwa_index:1.0~a"),
+            ("4e88".to_owned(), "t.bwa_5findex.1_2e0_7ea".to_owned())
+        );
+        assert_ne!(tag("4e88/a:b.c"), tag("4e88/a:b_c"));
+        assert_eq!(tag("Ab/a:b").0, "x4162");
+        assert_eq!(escaped("4e88/a__b c+é.tgz"), "4e88/a__b%20c%2B%C3%A9.tgz");
+    }
+}
