@@ -32,7 +32,7 @@ enum Side {
 
 /// Names an edit, which may still be changed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EditId(usize);
+pub(super) struct EditId(u32);
 
 impl Edits {
     /// Whether nothing is to be changed.
@@ -66,7 +66,7 @@ impl Edits {
 
     /// Changes what an earlier call put.
     pub(super) fn amend(&mut self, EditId(index): EditId, text: &str) {
-        self.edits[index].text = self.keep(text);
+        self.edits[index as usize].text = self.keep(text);
     }
 
     fn push(&mut self, start: u32, end: u32, side: Side, text: &str) -> EditId {
@@ -78,13 +78,32 @@ impl Edits {
         let order = if side == Side::Open { -(index as i32) } else { index as i32 };
         let text = self.keep(text);
         self.edits.push(Edit { start, end, side, order, text });
-        EditId(index)
+        EditId(index as u32)
     }
 
     fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = self.texts.len() as u32;
         self.texts.push_str(text);
         (start, self.texts.len() as u32)
+    }
+
+    /// What stands between two offsets, as it is changed so far.
+    pub(super) fn changed(&self, text: &str, from: u32, to: u32) -> String {
+        let inside = |edit: &&Edit| {
+            let starts = edit.start > from || (edit.start == from && edit.side != Side::Close);
+            starts && (edit.end < to || (edit.end == to && edit.side != Side::Open))
+        };
+        let mut edits: Vec<&Edit> = self.edits.iter().filter(inside).collect();
+        edits.sort_unstable_by_key(|edit| (edit.start, edit.side, edit.order));
+        let mut changed = String::new();
+        let mut done = from as usize;
+        for edit in edits {
+            changed.push_str(&text[done..edit.start as usize]);
+            changed.push_str(&self.texts[edit.text.0 as usize..edit.text.1 as usize]);
+            done = edit.end as usize;
+        }
+        changed.push_str(&text[done..to as usize]);
+        changed
     }
 
     /// The changed text, and the way back from it; none if nothing changes.

@@ -7,11 +7,18 @@ const TOPS: u64 = 0x80 * ONES;
 /// The bytes from `at` on, the first of them lowest; zeros behind the end.
 #[inline]
 pub(super) fn eight(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk() {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(eight) => u64::from_le_bytes(*eight),
-        None => rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte)),
+        None => last(bytes, at),
     }
+}
+
+/// Fewer than eight bytes.
+#[cold]
+#[inline(never)]
+fn last(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte))
 }
 
 /// How many of the bytes, from the first on, are spaces.

@@ -12,8 +12,8 @@
 //! | `edits` | changes to a text, and the way back |
 //! | `eight` | bytes of a text, eight at a time |
 //! | `token` | tokens, and what the engine misreads inside of them |
-//! | `plain` | texts of which nothing is changed, seen without the grammar |
 //! | `shape` | what is known of a value by how it is written |
+//! | `quick` | what most texts consist of, in one walk without the grammar |
 //! | `grammar` | expressions, objects, comprehensions: what is changed, what is refused |
 //!
 //! Nothing here evaluates, and nothing knows the engine.
@@ -21,8 +21,8 @@
 mod edits;
 mod eight;
 pub(crate) mod token;
-mod plain;
 mod shape;
+mod quick;
 mod grammar;
 
 pub(crate) use edits::Origins;
@@ -72,7 +72,7 @@ pub(crate) struct Prepared {
 
 /// A set of [`Call`]s.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Calls(u16);
+pub(crate) struct Calls(u32);
 
 impl Calls {
     fn insert(&mut self, call: Call) {
@@ -103,6 +103,12 @@ pub(crate) enum Call {
     ShiftLeft,
     /// `a >> b`.
     ShiftRight,
+    /// `~a`.
+    Complement,
+    /// `a[from:to:step]`, of which what is not there is null.
+    Slice,
+    /// `a { ... }`.
+    Brace,
     /// `a+: b`, of whether there is an `a` above, what it is, and `b`.
     Extend,
     /// `[value for x in source]`.
@@ -120,7 +126,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    pub(crate) const ALL: [Call; 15] = [
+    pub(crate) const ALL: [Call; 18] = [
         Call::Add,
         Call::Sum,
         Call::Equal,
@@ -129,6 +135,9 @@ impl Call {
         Call::Modulo,
         Call::ShiftLeft,
         Call::ShiftRight,
+        Call::Complement,
+        Call::Slice,
+        Call::Brace,
         Call::Extend,
         Call::Map,
         Call::Select,
@@ -154,6 +163,9 @@ impl Call {
             Call::Modulo => "__w_o(",
             Call::ShiftLeft => "__w_l(",
             Call::ShiftRight => "__w_r(",
+            Call::Complement => "__w_t(",
+            Call::Slice => "__w_z(",
+            Call::Brace => "__w_b(",
             Call::Extend => "__w_x(",
             Call::Map => "__w_c(",
             Call::Select => "__w_i(",
@@ -192,13 +204,13 @@ impl Refusal {
 ///
 /// Takes time in proportion to the text.
 pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared, Box<Refusal>> {
+    if mode == Mode::Values
+        && let Some((edits, calls)) = quick::check(text, nesting)
+    {
+        return Ok(Prepared { changed: edits.apply(text), calls, patterns: Vec::new() });
+    }
     let mut edits = edits::Edits::default();
     let tokens = token::tokens(text, &mut edits)?;
-    // No text nests deeper than it has tokens.
-    let is_shallow = tokens.len() <= nesting;
-    if mode == Mode::Values && is_shallow && edits.is_empty() && plain::is_plain(text, &tokens) {
-        return Ok(Prepared::default());
-    }
     by_grammar(text, tokens, edits, mode, nesting)
 }
 
@@ -250,11 +262,11 @@ mod tests {
             "local f(x, y=1) = x - y / 2; { a: f(1), b:: self.a, c+: { d: [1, 'x'] }, ['e']: null }",
         );
         stays(
-            "{ assert true : 'x', local a = 1, b(c): c, 'd': @'e', |||\n  f\n|||: a[1:2:3], g: $.b(1) tailstrict }",
+            "{ assert true : 'x', local a = 1, b(c): c, 'd': @'e', |||\n  f\n|||: a[1], g: $.b(1) tailstrict }",
         );
         stays("if 'a' == b && [] != c || !d then 1 + 2 else 'x' + 'y' + 1 // +\n");
         stays("{ [k]: k for k in ['a'] if k < 'b' } /* * / ** */");
-        stays("{ a: x {} { b+: {} } }.b");
+        stays("{ a: {} { b+: {} } }.b");
     }
 
     #[test]
@@ -272,8 +284,22 @@ mod tests {
         becomes("1 / -2 * -3", "1 / (-2) * (-3)");
         becomes(
             "{ a+: b, 'c'+:: 1, [d]+: b }",
-            "{ a: __w_x('a' in super, super['a'], b), 'c':: __w_x('c' in super, super['c'], 1), [d]+: b }",
+            "{ a: __w_x('a' in super, super['a'], b), 'c':: __w_x('c' in super, super['c'], 1), [d]: __w_x((d) in super, super[(d)], b) }",
         );
+        becomes(
+            "{ [a + b]+: 1, ['\\/']+: 1, 'x\\n'+: 1 }",
+            "{ [__w_a(a , b)]: __w_x((__w_a(a , b)) in super, super[(__w_a(a , b))], 1), \
+             ['/']: __w_x(('/') in super, super[('/')], 1), 'x\\n': __w_x('x\\n' in super, super['x\\n'], 1) }",
+        );
+        stays("{ [a]+: 1, local a = 2 }");
+        stays("{ b: { [self.a]+: 1 } }");
+        becomes(
+            "a[1:2] + b[:c][::d]",
+            "__w_a(__w_z(a, 1, 2, null) , __w_z(__w_z(b, null, c, null), null, null, d))",
+        );
+        becomes("[a[ : : 1 ], a[1]]", "[__w_z(a, null , null ,  1 ), a[1]]");
+        becomes("-~a * b", "__w_m(-__w_t(a) , b)");
+        becomes("a { b: 1 } { c: 2 }", "__w_b(__w_b(a , { b: 1 }) , { c: 2 })");
         becomes("f(x, (y), x.z) tailstrict", "f(if true then x, if true then (y), x.z) tailstrict");
     }
 

@@ -103,9 +103,47 @@ pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Box<Re
     Ok(tokens)
 }
 
+/// What begins at `at` and where it ends; nothing where it is no token, or has to be changed for the engine.
+pub(super) fn one(text: &str, at: usize) -> Option<(Kind, usize)> {
+    let mut edits = Edits::default();
+    let mut scanner = Scanner { bytes: text.as_bytes(), at, prefixes_end: 0, edits: &mut edits };
+    let kind = scanner.rare().ok()??;
+    let end = scanner.at;
+    edits.is_empty().then_some((kind, end))
+}
+
+/// Where a text ends that begins with a quote at `at`; zero where something in it is escaped, or it does not end.
+#[inline(never)]
+pub(super) fn quote_end(bytes: &[u8], at: usize, quote: u8) -> usize {
+    let end = skip_until(bytes, at + 1, quote, b'\\');
+    if bytes.get(end) == Some(&quote) { end + 1 } else { 0 }
+}
+
+/// A word of eight letters and more, and where it ends; nothing if it is kept.
+pub(super) fn long_word(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
+    let end = skip_eights(bytes, at, eight::word);
+    let word = &bytes[at..end];
+    (!word.starts_with(super::RESERVED.as_bytes())).then(|| (long_kind(word), end))
+}
+
+fn long_kind(word: &[u8]) -> Kind {
+    match (word.len(), word.first()) {
+        (8, Some(b'f')) if word == b"function" => Kind::Function,
+        (9, Some(b'i')) if word == b"importbin" => Kind::ImportBin,
+        (9, Some(b'i')) if word == b"importstr" => Kind::ImportStr,
+        (10, Some(b't')) if word == b"tailstrict" => Kind::Tailstrict,
+        _ => Kind::Name,
+    }
+}
+
+/// Where the line ends.
+pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
+    skip_until(bytes, at, b'\n', b'\n')
+}
+
 /// Skips the bytes that `count` counts of eight.
 #[inline]
-fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> usize) -> usize {
+pub(super) fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> usize) -> usize {
     loop {
         let counted = count(eight(bytes, at));
         at += counted;
@@ -117,7 +155,7 @@ fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> usize) -> usi
 
 /// Skips what comes before the first of two bytes, or the end.
 #[inline]
-fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usize {
+pub(super) fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usize {
     while at < bytes.len() {
         let counted = eight::until(eight(bytes, at), one, other);
         at += counted;
@@ -130,8 +168,8 @@ fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usize {
 
 /// What a word is of so many letters, which `first` starts with; none if it is longer, or kept.
 #[inline]
-fn short_word(first: u64, length: usize) -> Option<Kind> {
-    if length == 8 || first as u32 == RESERVED {
+pub(super) fn short_word(first: u64, length: usize) -> Option<Kind> {
+    if length >= 8 || first as u32 == RESERVED {
         return None;
     }
     let word = first & ((1 << (8 * length)) - 1);
@@ -163,7 +201,7 @@ impl Scanner<'_, '_> {
     fn rare(&mut self) -> Result<Option<Kind>, Box<Refusal>> {
         let byte = self.peek(0);
         let kind = match FIRST[byte as usize] {
-            First::Letter => self.long_word(),
+            First::Letter => self.word(),
             First::Quote => self.quoted(),
             First::Digit => self.number(),
             First::At => self.verbatim(),
@@ -174,7 +212,11 @@ impl Scanner<'_, '_> {
                 (b'|', b'|') if self.peek(2) == b'|' => self.block(),
                 _ => Ok(self.operator()),
             },
-            First::Space | First::Symbol | First::Other => self.no_token(),
+            First::Symbol => {
+                self.at += 1;
+                Ok(ALONE[byte as usize])
+            }
+            First::Space | First::Other => self.no_token(),
         };
         kind.map(Some)
     }
@@ -217,21 +259,18 @@ impl Scanner<'_, '_> {
         Ok(None)
     }
 
-    /// A word of eight letters and more, or one that is kept.
-    fn long_word(&mut self) -> Result<Kind, Box<Refusal>> {
+    /// A word of any length, or one that is kept.
+    fn word(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         self.at = skip_eights(self.bytes, start, eight::word);
         let word = &self.bytes[start..self.at];
         if word.starts_with(super::RESERVED.as_bytes()) {
             return self.refuse(start, "names that start with `__w_` are kept for wake itself");
         }
-        Ok(match word {
-            b"function" => Kind::Function,
-            b"importbin" => Kind::ImportBin,
-            b"importstr" => Kind::ImportStr,
-            b"tailstrict" => Kind::Tailstrict,
-            _ => Kind::Name,
-        })
+        if let Some(kind) = short_word(eight(self.bytes, start), word.len()) {
+            return Ok(kind);
+        }
+        Ok(long_kind(word))
     }
 
     fn digits(&mut self, start: usize, after: &str) -> Result<(), Box<Refusal>> {
@@ -416,7 +455,15 @@ impl Scanner<'_, '_> {
     }
 }
 
-fn is_operator(byte: u8) -> bool {
+/// Whether a word begins with such a byte.
+#[inline]
+pub(super) fn begins_word(byte: u8) -> bool {
+    FIRST[byte as usize] == First::Letter
+}
+
+/// Whether operators consist of such bytes.
+#[inline]
+pub(super) fn is_operator(byte: u8) -> bool {
     FIRST[byte as usize] == First::Operator
 }
 

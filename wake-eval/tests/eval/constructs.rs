@@ -434,9 +434,15 @@ impl Generator {
             0 => self.one(&LISTS),
             _ => self.one(&STRINGS),
         };
-        let mut part = || self.one(&["", "0", "1", "2", "-1", "-2", "10"]);
+        let mut part = || {
+            self.one(&[
+                "", "0", "1", "2", "-1", "-2", "10", "null", "0.5", "-1.5", "2.5", "1e10", "-1e10",
+            ])
+        };
         let (from, to, step) = (part(), part(), part());
-        match self.below(4) {
+        let or_null = |part: &'static str| if part.is_empty() { "null" } else { part };
+        match self.below(5) {
+            4 => format!("std.slice({of}, {}, {}, {})", or_null(from), or_null(to), or_null(step)),
             0 => format!("{of}[{from}:{to}:{step}]"),
             1 => format!("{of}[{from}::{step}]"),
             2 => format!("{of}[{from}]"),
@@ -551,6 +557,23 @@ impl Generator {
             "1 << 62",
             "-1 >> 1",
             "~0",
+            "~1e18",
+            "~-1e30",
+            "-~1.5 * 2",
+            "~'a'",
+            "'a' { b: 0.1 }",
+            "local a = { b: 1 }; a { b+: 1 } { c: super.b }",
+            "[1] {}",
+            "null {}",
+            "local k = 'a'; { a: 'x' } + { [k]+: 0.1 }",
+            "{ a: 'x' } + { ['a' + '']+: 0.1, local b = 'c' }",
+            "{ 'x\\ty': 'x' } + { 'x\\ty'+: 0.1 }",
+            "std.uniq([1], keyF=1)",
+            "std.setUnion([], [error 'x'], keyF=1)",
+            "std.setInter([error 'x'], [], 1)",
+            "std.setDiff([error 'x'], [], keyF=error 'y')",
+            "std.setMember(error 'x', [])",
+            "[[a, g] for a in [1] for b in [2] for c in [3] for d in [4] for e in [5] for f in [6] for g in [f, b]]",
             "1.5 & 3",
             "true && null",
             "false && null",

@@ -90,37 +90,28 @@ impl Walk<'_> {
 
 /// Calls a function with some arguments, at most as many as the engine takes at once.
 fn call(function: &FuncVal, args: &[Thunk<Val>]) -> Result<Val> {
-    type T = Thunk<Val>;
-    let function = function.clone();
-    match args {
-        [a] => NativeFn::<(T, Val)>::try_from(function)?.call(a.clone()),
-        [a, b] => NativeFn::<(T, T, Val)>::try_from(function)?.call(a.clone(), b.clone()),
-        [a, b, c] => {
-            NativeFn::<(T, T, T, Val)>::try_from(function)?.call(a.clone(), b.clone(), c.clone())
-        }
-        [a, b, c, d] => NativeFn::<(T, T, T, T, Val)>::try_from(function)?.call(
-            a.clone(),
-            b.clone(),
-            c.clone(),
-            d.clone(),
-        ),
-        [a, b, c, d, e] => NativeFn::<(T, T, T, T, T, Val)>::try_from(function)?.call(
-            a.clone(),
-            b.clone(),
-            c.clone(),
-            d.clone(),
-            e.clone(),
-        ),
-        [a, b, c, d, e, f] => NativeFn::<(T, T, T, T, T, T, Val)>::try_from(function)?.call(
-            a.clone(),
-            b.clone(),
-            c.clone(),
-            d.clone(),
-            e.clone(),
-            f.clone(),
-        ),
-        _ => Err(Note::new("a comprehension may go through at most six sources").into()),
+    macro_rules! of {
+        ($($arg:ident)+) => {
+            if let [$($arg),+] = args {
+                type Called = NativeFn<($(of!(@ $arg),)+ Val)>;
+                return Called::try_from(function.clone())?.call($($arg.clone()),+);
+            }
+        };
+        (@ $arg:ident) => { Thunk<Val> };
     }
+    of!(a);
+    of!(a b);
+    of!(a b c);
+    of!(a b c d);
+    of!(a b c d e);
+    of!(a b c d e f);
+    of!(a b c d e f g);
+    of!(a b c d e f g h);
+    of!(a b c d e f g h i);
+    of!(a b c d e f g h i j);
+    of!(a b c d e f g h i j k);
+    of!(a b c d e f g h i j k l);
+    Err(Note::new("a comprehension may go through at most twelve sources").into())
 }
 
 fn list(value: Val) -> Result<ArrValue> {

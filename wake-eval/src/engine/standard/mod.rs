@@ -7,6 +7,7 @@ mod json_text;
 mod function;
 mod equal;
 mod format;
+mod slice;
 mod operators;
 mod comprehension;
 mod config;
@@ -145,7 +146,8 @@ impl Std {
 type Function = (&'static str, &'static [&'static str], fn(&Arguments<'_>) -> Result<Val>);
 
 /// What is replaced in the engine's library.
-const REPLACED: [&[Function]; 7] = [
+const REPLACED: [&[Function]; 8] = [
+    slice::FUNCTIONS,
     numbers::FUNCTIONS,
     lists::FUNCTIONS,
     sets::FUNCTIONS,

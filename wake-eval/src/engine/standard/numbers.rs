@@ -1,5 +1,6 @@
 //! Functions of `std` on numbers.
 
+use std::cmp::Ordering;
 use std::f64::consts::PI;
 
 use jrsonnet_evaluator::{Result, Val};
@@ -26,15 +27,14 @@ fn number(value: f64) -> Result<Val> {
     Ok(Val::try_num(value)?)
 }
 
+/// Any values that have an order; the greatest is not looked at where the least is taken.
 fn clamp(args: &Arguments<'_>) -> Result<Val> {
-    let (value, least, most) = (args.number(0)?, args.number(1)?, args.number(2)?);
-    number(if value < least {
-        least
-    } else if value > most {
-        most
-    } else {
-        value
-    })
+    let (value, least) = (args.value(0)?, args.value(1)?);
+    if Val::try_cmp(&value, &least)? == Ordering::Less {
+        return Ok(least);
+    }
+    let most = args.value(2)?;
+    Ok(if Val::try_cmp(&value, &most)? == Ordering::Greater { most } else { value })
 }
 
 /// The nearest whole number, halves upwards.

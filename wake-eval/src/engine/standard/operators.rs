@@ -4,12 +4,14 @@ use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::val::{ArrValue, StrValue};
 use jrsonnet_evaluator::{NumValue, Result, Val};
-use jrsonnet_ir::BinaryOpType;
+use jrsonnet_ir::{BinaryOpType, UnaryOpType};
 
 use super::equal::equal;
 use super::format::format;
 use super::function::{Arguments, Native};
 use super::json_text::text_of;
+use super::slice;
+use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 use crate::prepare::Call;
 
@@ -33,6 +35,9 @@ pub(super) fn operator(call: Call) -> Option<FuncVal> {
         Call::ShiftRight => {
             (&["left", "right"], |args| shift(&args.value(0)?, BinaryOpType::Rhs, &args.value(1)?))
         }
+        Call::Complement => (&["operand"], complement),
+        Call::Slice => (&["of", "from", "to", "step"], slice::slice),
+        Call::Brace => (&["left", "right"], brace),
         Call::Extend => (&["is_above", "above", "value"], extend),
         Call::Map | Call::Select | Call::Comprehend | Call::Config | Call::Own | Call::At => {
             return None;
@@ -112,6 +117,30 @@ fn shift(left: &Val, operator: BinaryOpType, right: &Val) -> Result<Val> {
         }
     };
     Ok(Val::try_num(shifted as f64)?)
+}
+
+/// `~operand`, of what is written of it without digits behind the point; what has more than 64 bits becomes the largest number.
+fn complement(args: &Arguments<'_>) -> Result<Val> {
+    const BITS: f64 = (1_u64 << 63) as f64;
+    match args.value(0)? {
+        Val::Num(number) if (-BITS..BITS).contains(&number.get()) => {
+            Ok(Val::try_num(!(number.get() as i64) as f64)?)
+        }
+        Val::Num(_) => Ok(Val::try_num(BITS)?),
+        other => Err(ErrorKind::UnaryOperatorDoesNotOperateOnType(
+            UnaryOpType::BitNot,
+            other.value_type(),
+        )
+        .into()),
+    }
+}
+
+/// `left { ... }`.
+fn brace(args: &Arguments<'_>) -> Result<Val> {
+    match args.value(0)? {
+        left @ (Val::Obj(_) | Val::Str(_)) => add(&left, &args.value(1)?),
+        left => refuse!(Note::new(format!("{} cannot be extended by an object", kind(&left)))),
+    }
 }
 
 /// A number that operators on bits can take.

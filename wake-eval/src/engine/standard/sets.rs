@@ -1,5 +1,6 @@
 //! Functions of `std` on sets: lists in order, each element once.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 use jrsonnet_evaluator::val::ArrValue;
@@ -34,35 +35,49 @@ pub(super) const FUNCTIONS: &[super::Function] = &[
 /// The elements of a list, each with what it is compared by.
 struct Keyed(Vec<(Thunk<Val>, Val)>);
 
-/// What the elements are compared by: themselves, or what a function makes of them.
-struct Key(Option<Unary>);
+/// What the elements are compared by: themselves, or what a function makes of them. It is looked at when something is compared.
+struct Key<'a> {
+    args: &'a Arguments<'a>,
+    index: usize,
+    /// None where elements are compared by themselves.
+    function: OnceCell<Option<Unary>>,
+}
 
-impl Key {
-    fn of(args: &Arguments<'_>, index: usize) -> Result<Key> {
-        if args.lazy(index).is_none() {
-            return Ok(Key(None));
-        }
-        let function = args.function(index)?;
-        Ok(Key((!function.is_identity()).then(|| Unary::try_from(function)).transpose()?))
+impl<'a> Key<'a> {
+    fn of(args: &'a Arguments<'a>, index: usize) -> Key<'a> {
+        Key { args, index, function: OnceCell::new() }
     }
 
     fn apply(&self, item: Thunk<Val>) -> Result<Val> {
-        match &self.0 {
+        match self.function()? {
             Some(function) => function.call(item),
             None => item.evaluate(),
         }
+    }
+
+    fn function(&self) -> Result<Option<&Unary>> {
+        if let Some(function) = self.function.get() {
+            return Ok(function.as_ref());
+        }
+        let function = match self.args.lazy(self.index) {
+            None => None,
+            Some(_) => Some(self.args.function(self.index)?),
+        };
+        let function = function.filter(|function| !function.is_identity());
+        let function = function.map(Unary::try_from).transpose()?;
+        Ok(self.function.get_or_init(|| function).as_ref())
     }
 }
 
 impl Keyed {
     fn of(args: &Arguments<'_>, list: usize, key: usize) -> Result<Keyed> {
-        Keyed::by(&args.elements(list)?, &Key::of(args, key)?)
+        Keyed::by(&args.elements(list)?, &Key::of(args, key))
     }
 
-    fn by(list: &ArrValue, key: &Key) -> Result<Keyed> {
+    fn by(list: &ArrValue, key: &Key<'_>) -> Result<Keyed> {
         // What needs no order is not looked at.
         let keyed = |item: Thunk<Val>| match list.len() {
-            1 if key.0.is_none() => Ok((item, Val::Null)),
+            1 => Ok((item, Val::Null)),
             _ => Ok((item.clone(), key.apply(item)?)),
         };
         list.iter_lazy().map(keyed).collect::<Result<_>>().map(Keyed)
@@ -100,17 +115,17 @@ impl Keyed {
 }
 
 fn is_member(args: &Arguments<'_>) -> Result<Val> {
-    let key = Key::of(args, 2)?;
+    let key = Key::of(args, 2);
     let list = args.elements(1)?;
-    let wanted = match args.lazy(0) {
-        Some(wanted) => key.apply(wanted.clone())?,
-        None => Val::Null,
-    };
     let (mut low, mut high) = (0, list.len());
+    let wanted = match args.lazy(0) {
+        Some(wanted) if high > 0 => key.apply(wanted.clone())?,
+        _ => Val::Null,
+    };
     while low < high {
         let middle = u32::midpoint(low, high);
         let Some(item) = list.get_lazy(middle) else { break };
-        match Val::try_cmp(&key.apply(item)?, &wanted)? {
+        match order(&key.apply(item)?, &wanted)? {
             Ordering::Less => low = middle + 1,
             Ordering::Greater => high = middle,
             Ordering::Equal => return Ok(Val::Bool(true)),
@@ -119,21 +134,33 @@ fn is_member(args: &Arguments<'_>) -> Result<Val> {
     Ok(Val::Bool(false))
 }
 
+/// How two keys compare; what is equal need not have an order.
+fn order(left: &Val, right: &Val) -> Result<Ordering> {
+    match left.value_type() == right.value_type() && equal(left, right)? {
+        true => Ok(Ordering::Equal),
+        false => Val::try_cmp(left, right),
+    }
+}
+
+/// An element of a set, and what it is compared by if that was asked.
+type Item = (Thunk<Val>, OnceCell<Val>);
+
 /// Goes through two sets at once, and keeps what compares as `kept`: less is only in the first, greater only in the
-/// second.
+/// second. Where nothing is left to compare with, nothing is looked at.
 fn merge(args: &Arguments<'_>, kept: &[Ordering]) -> Result<Val> {
-    let key = Key::of(args, 2)?;
+    let key = Key::of(args, 2);
     let (left, right) = (args.elements(0)?, args.elements(1)?);
-    let mut lefts = left.iter_lazy();
-    let mut rights = right.iter_lazy();
-    let keyed = |item: Option<Thunk<Val>>| {
-        item.map(|item| key.apply(item.clone()).map(|key| (item, key))).transpose()
+    let mut lefts = left.iter_lazy().map(|item| (item, OnceCell::new()));
+    let mut rights = right.iter_lazy().map(|item| (item, OnceCell::new()));
+    let keyed = |(item, known): &Item| match known.get() {
+        Some(value) => Ok(value.clone()),
+        None => key.apply(item.clone()).map(|value| known.get_or_init(|| value).clone()),
     };
-    let (mut first, mut second) = (keyed(lefts.next())?, keyed(rights.next())?);
+    let (mut first, mut second): (Option<Item>, Option<Item>) = (lefts.next(), rights.next());
     let mut found: Vec<Thunk<Val>> = Vec::new();
     loop {
         let order = match (&first, &second) {
-            (Some((_, left)), Some((_, right))) => Val::try_cmp(left, right)?,
+            (Some(left), Some(right)) => order(&keyed(left)?, &keyed(right)?)?,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => break,
@@ -143,10 +170,10 @@ fn merge(args: &Arguments<'_>, kept: &[Ordering]) -> Result<Val> {
             found.extend(item.iter().map(|(item, _)| item.clone()));
         }
         if order != Ordering::Greater {
-            first = keyed(lefts.next())?;
+            first = lefts.next();
         }
         if order != Ordering::Less {
-            second = keyed(rights.next())?;
+            second = rights.next();
         }
     }
     Ok(Val::Arr(ArrValue::new(found)))

@@ -24,17 +24,14 @@ impl Parser<'_> {
                     Shape::Unknown
                 }
                 Kind::LeftBracket => {
-                    self.index()?;
+                    self.index(expression.start)?;
                     Shape::Unknown
                 }
                 Kind::LeftParen => {
                     self.arguments()?;
                     Shape::Unknown
                 }
-                Kind::LeftBrace => {
-                    self.object()?;
-                    Shape::Object
-                }
+                Kind::LeftBrace => self.extension(expression)?,
                 _ => return Ok(expression),
             };
             count += 1;
@@ -72,27 +69,56 @@ impl Parser<'_> {
         Ok(self.locate(Expression { shape: Shape::Unknown, start, end, form: Form::Other }))
     }
 
-    /// `[index]` or `[from:to:step]`.
-    fn index(&mut self) -> Parsed<()> {
-        self.take();
+    /// What is extended by an object: what is no object the engine would not extend.
+    fn extension(&mut self, of: Expression) -> Parsed<Shape> {
+        let brace = self.token().start;
+        let end = self.object()?.end;
+        if of.shape.is_object() {
+            return Ok(Shape::Object);
+        }
+        self.call(Call::Brace, of.start, end);
+        self.edits.replace(brace, brace, ", ");
+        Ok(if of.shape == Shape::Text { Shape::Text } else { Shape::Unknown })
+    }
+
+    /// `[index]`, or `[from:to:step]` of what starts at `start`: a call to which each part that is not there is null.
+    fn index(&mut self, start: u32) -> Parsed<()> {
+        let bracket = self.take();
+        let mut separators = [bracket; 3];
         let mut colons = 0;
-        let mut after_value = false;
+        let mut parts = [false; 3];
         loop {
-            match self.kind() {
-                Kind::RightBracket if after_value || colons > 0 => break,
-                Kind::Colon if colons < 2 => colons += 1,
-                Kind::Colons2 if colons == 0 => colons += 2,
-                _ if after_value => return self.expected("']'"),
+            let token = self.token();
+            match token.kind {
+                Kind::RightBracket if parts[0] || colons > 0 => break,
+                Kind::Colon if colons < 2 => {
+                    colons += 1;
+                    separators[colons] = self.take();
+                }
+                Kind::Colons2 if colons == 0 => {
+                    self.take();
+                    let middle = token.start + 1;
+                    separators[1] = Token { end: middle, ..token };
+                    separators[2] = Token { start: middle, ..token };
+                    colons = 2;
+                }
+                _ if parts[colons] => return self.expected("']'"),
                 _ => {
                     self.expression()?;
-                    after_value = true;
-                    continue;
+                    parts[colons] = true;
                 }
             }
-            self.take();
-            after_value = false;
         }
-        self.take();
+        let close = self.take();
+        if colons == 0 {
+            return Ok(());
+        }
+        self.calls.insert(Call::Slice);
+        self.edits.open(start, Call::Slice.opening());
+        for (separator, part) in separators.into_iter().zip(parts).take(colons + 1) {
+            self.replace(separator, if part { ", " } else { ", null" });
+        }
+        self.replace(close, if colons == 1 { ", null)" } else { ")" });
         Ok(())
     }
 

@@ -1,19 +1,31 @@
 //! Objects.
 
+use std::ops::Range;
+
 use super::{Expression, Form, Parsed, Parser};
 use crate::prepare::Call;
 use crate::prepare::shape::Shape;
 use crate::prepare::token::{Kind, Token};
 
 /// A field of an object.
+#[derive(Clone)]
 pub(super) struct Field {
     /// Where the name starts.
     pub(super) name: Token,
     /// Of a name that is computed, the tokens between the brackets.
-    pub(super) computed: Option<std::ops::Range<usize>>,
+    pub(super) computed: Option<Range<usize>>,
     /// The token between name and value.
     colon: Token,
     is_method: bool,
+    value: Expression,
+}
+
+impl Field {
+    /// Whether it is added to what stands above it, which the engine might do otherwise.
+    fn extends(&self) -> bool {
+        let Expression { shape, .. } = self.value;
+        is_extension(self.colon.kind) && !shape.is_object() && shape != Shape::List
+    }
 }
 
 impl Parser<'_> {
@@ -23,6 +35,7 @@ impl Parser<'_> {
         let mut fields = 0;
         let mut first = None;
         let mut locals = Vec::new();
+        let mut computed: Vec<Field> = Vec::new();
         let mut asserts = None;
         while self.kind() != Kind::RightBrace {
             match self.kind() {
@@ -42,12 +55,22 @@ impl Parser<'_> {
                 _ => {
                     let field = self.field()?;
                     fields += 1;
+                    if field.extends() {
+                        match field.computed {
+                            // Whether its name means the same inside is known once all locals are.
+                            Some(_) => computed.push(field.clone()),
+                            None => self.extend(&field, &locals),
+                        }
+                    }
                     first.get_or_insert(field);
                 }
             }
             if !self.takes(Kind::Comma) {
                 break;
             }
+        }
+        for field in &computed {
+            self.extend(field, &locals);
         }
         if self.kind() == Kind::For {
             return match (first, asserts) {
@@ -95,10 +118,7 @@ impl Parser<'_> {
         let colon = self.colon(is_method)?;
         let value = self.body(takes_config)?;
         self.objects -= 1;
-        if is_extension(colon.kind) && !value.shape.is_object() && value.shape != Shape::List {
-            self.extend(name, colon, value);
-        }
-        Ok(Field { name, computed, colon, is_method })
+        Ok(Field { name, computed, colon, is_method, value })
     }
 
     fn colon(&mut self, is_method: bool) -> Parsed<Token> {
@@ -111,14 +131,17 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds to a field as `+` adds, where the engine might do it otherwise.
-    fn extend(&mut self, name: Token, colon: Token, value: Expression) {
-        let written = self.written(name);
-        let key = match name.kind {
-            Kind::Name => format!("'{written}'"),
-            kind if kind.is_text() && !written.contains('\\') => written.to_owned(),
-            // What would have to be computed twice is left to the engine.
-            _ => return,
+    /// Adds to a field as `+` adds.
+    fn extend(&mut self, field: &Field, locals: &[Token]) {
+        let Field { name, computed, colon, value, .. } = field.clone();
+        let key = match (name.kind, computed) {
+            (Kind::Name, _) => format!("'{}'", self.written(name)),
+            (_, None) => self.edits.changed(self.text, name.start, name.end),
+            (_, Some(computed)) if self.is_same_inside(computed.clone(), locals) => {
+                format!("({})", self.changed(computed))
+            }
+            // The object is another one where the value is computed: it is left to the engine.
+            (_, Some(_)) => return,
         };
         let plain = match colon.kind {
             Kind::PlusColon => ":",
@@ -130,6 +153,24 @@ impl Parser<'_> {
         self.edits.open(value.start, Call::Extend.opening());
         self.edits.and(&key).and(" in super, super[").and(&key).and("], ");
         self.edits.close(value.end, ")");
+    }
+
+    /// Whether what stands between some tokens means the same in the value of a field as in its name.
+    fn is_same_inside(&self, tokens: Range<usize>, locals: &[Token]) -> bool {
+        self.tokens[tokens].iter().all(|token| match token.kind {
+            Kind::SelfWord | Kind::Super | Kind::Dollar => false,
+            Kind::Name => !locals.iter().any(|own| self.written(*own) == self.written(*token)),
+            _ => true,
+        })
+    }
+
+    /// What the engine is to see of some tokens.
+    fn changed(&self, tokens: Range<usize>) -> String {
+        let tokens = &self.tokens[tokens];
+        match (tokens.first(), tokens.last()) {
+            (Some(first), Some(last)) => self.edits.changed(self.text, first.start, last.end),
+            _ => String::new(),
+        }
     }
 
     fn check_comprehension_field(&self, field: &Field) -> Parsed<()> {

@@ -133,6 +133,13 @@ impl Parser<'_> {
         self.check_depth(0)?;
         let operand = self.operand()?;
         self.depth -= 1;
+        if operator.kind == Kind::Tilde {
+            self.calls.insert(Call::Complement);
+            self.replace(operator, Call::Complement.opening());
+            self.edits.close(operand.end, ")");
+            let (shape, start, end) = (Shape::Number, operator.start, operand.end);
+            return Ok(self.locate(Expression { shape, start, end, form: Form::Other }));
+        }
         let shape = if operator.kind == Kind::Not { Shape::Plain } else { Shape::Number };
         let form = Form::Prefixed;
         Ok(self.locate(Expression { shape, start: operator.start, end: operand.end, form }))

@@ -1,0 +1,107 @@
+//! Parts of lists and texts.
+
+use std::num::NonZeroU32;
+
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{Result, Thunk, Val};
+
+use super::function::Arguments;
+use super::number;
+use crate::engine::json::kind;
+use crate::engine::note::{Note, refuse};
+
+/// Name, parameters and what is done.
+pub(super) const FUNCTIONS: &[super::Function] =
+    &[("builtin_slice", &["indexable", "index", "end", "step"], slice)];
+
+/// `of[from:to:step]`: null is the beginning, the end, one. What is below zero counts from the end.
+pub(super) fn slice(args: &Arguments<'_>) -> Result<Val> {
+    match args.value(0)? {
+        Val::Arr(list) => {
+            let places = Places::of(args, list.len())?;
+            Ok(Val::Arr(part(list, places)))
+        }
+        Val::Str(text) => {
+            let characters: Vec<char> = text.into_flat().chars().collect();
+            let places = Places::of(args, characters.len() as u32)?;
+            let part: String = places.map(|at| characters[at as usize]).collect();
+            Ok(Val::string(part))
+        }
+        other => {
+            let found = kind(&other);
+            refuse!(Note::new(format!("a part is taken of a list or a string, not of {found}")))
+        }
+    }
+}
+
+/// The elements at some places, not computed; one between two elements is an error for whoever looks at it.
+fn part(list: ArrValue, places: Places) -> ArrValue {
+    if places.at >= places.end {
+        return ArrValue::empty();
+    }
+    if let Some((from, to, step)) = places.whole() {
+        return list.slice(Some(from), Some(to), Some(step));
+    }
+    let element = |at: f64| match list.get_lazy(at as u32) {
+        Some(element) if at.fract() == 0.0 => element,
+        _ => {
+            let message = format!("a list has no element {}", number::text(at));
+            Thunk::errored(Note::new(message).into())
+        }
+    };
+    ArrValue::new(places.map(element).collect::<Vec<_>>())
+}
+
+/// The places of the elements of a part, all of them below the length of the whole.
+struct Places {
+    at: f64,
+    end: f64,
+    step: f64,
+}
+
+impl Places {
+    /// As the arguments behind the first one say, of what has so many elements.
+    fn of(args: &Arguments<'_>, length: u32) -> Result<Places> {
+        let length = f64::from(length);
+        let from_end = |place: f64| if place < 0.0 { length + place } else { place };
+        let at = from_end(given(args, 1)?.unwrap_or(0.0)).max(0.0);
+        let end = from_end(given(args, 2)?.unwrap_or(length)).min(length);
+        let step = given(args, 3)?.unwrap_or(1.0);
+        if step <= 0.0 {
+            let written = number::text(step);
+            refuse!(Note::new(format!("the step of a part must be more than 0, not {written}")));
+        }
+        if (end - at) / step > f64::from(i32::MAX) {
+            refuse!(Note::new("the part would be too long"));
+        }
+        Ok(Places { at, end, step })
+    }
+
+    /// The same in whole numbers, if they are.
+    fn whole(&self) -> Option<(i32, i32, NonZeroU32)> {
+        let is_whole = |number: f64| number.fract() == 0.0;
+        // The end comes before the first element that is left out.
+        let (at, end) = (self.at as i32, self.end.ceil() as i32);
+        let step = NonZeroU32::new(self.step as u32)?;
+        (is_whole(self.at) && is_whole(self.step)).then_some((at, end, step))
+    }
+}
+
+impl Iterator for Places {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let at = self.at;
+        self.at += self.step;
+        (at < self.end).then_some(at)
+    }
+}
+
+/// A number; nothing where there is none, or null.
+fn given(args: &Arguments<'_>, index: usize) -> Result<Option<f64>> {
+    match args.value(index)? {
+        Val::Null => Ok(None),
+        Val::Num(number) => Ok(Some(number.get())),
+        other => args.expected(index, "a number or null", &other),
+    }
+}
