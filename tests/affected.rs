@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use wake_tests::{Project, expect, project};
@@ -246,4 +248,137 @@ fn a_file_that_a_depfile_does_not_name_affects_nothing_once_that_is_known() {
     project.edit("used", "2", "1");
     project.write("unit.sh", "#!/bin/sh\necho other > o\necho 'o: unit.sh' > d\n");
     affects(&project, &[], "u v");
+}
+
+/// Where a checkout keeps what was forecast.
+const FORESIGHT: &str = ".wake/state/forecasts";
+
+/// Whether asking plans anew: what was found out is then kept in another file.
+#[track_caller]
+fn plans(project: &Project, expected: &str) -> bool {
+    let file = || std::fs::metadata(project.path(FORESIGHT)).map(|file| file.ino()).ok();
+    let before = file();
+    affects(project, &[], expected);
+    file() != before
+}
+
+#[test]
+fn nothing_is_planned_where_only_contents_differ() {
+    let project = four();
+    assert!(plans(&project, ""));
+    project.edit("a.sh", "echo a", "echo A");
+    assert!(!plans(&project, "a b t"));
+    project.edit("c.sh", "echo c", "echo C");
+    assert!(!plans(&project, "a b c t"));
+    project.edit("a.sh", "echo A", "echo a");
+    assert!(!plans(&project, "c"));
+    commit(&project, "second");
+    assert!(!plans(&project, ""));
+    project.build(&["//..."]);
+    assert!(!plans(&project, ""));
+    // A comment is in what a function reads, a mode and a link in what it sees of a file.
+    project.edit("c.libsonnet", "function", "// Says c.\nfunction");
+    assert!(plans(&project, ""));
+    project.edit("t.libsonnet", "wake.exec('./t.sh'", "wake.exec('./t.sh', env={ A: '1' }");
+    assert!(plans(&project, "t"));
+    project.edit("b.sh", "echo b", "echo B");
+    assert!(!plans(&project, "b t"));
+    std::fs::rename(project.path("b.sh"), project.path("B.sh")).unwrap();
+    std::os::unix::fs::symlink("B.sh", project.path("b.sh")).unwrap();
+    assert!(plans(&project, "b t"));
+}
+
+#[test]
+fn what_was_found_out_counts_for_the_same_question_alone() {
+    let project = four();
+    assert!(plans(&project, ""));
+    affects(&project, &[":a"], "");
+    assert!(plans(&project, ""), "one question is kept");
+    let kept = project.path(FORESIGHT);
+    let bytes = std::fs::read(&kept).unwrap();
+    project.edit("a.sh", "echo a", "echo A");
+    for damaged in [&bytes[..bytes.len() / 2], &[bytes.as_slice(), b"x"].concat()[1..], b""] {
+        std::fs::write(&kept, damaged).unwrap();
+        assert!(plans(&project, "a b t"));
+    }
+    let mut altered = std::fs::read(&kept).unwrap();
+    let last = altered.len() - 8;
+    altered[last] ^= 1;
+    std::fs::write(&kept, altered).unwrap();
+    assert!(plans(&project, "a b t"));
+}
+
+/// Two units that say what they read, a directory that is listed, a file that a function reads, what comes of both.
+fn many() -> Project {
+    let unit = |name: &str| {
+        format!(
+            "outputs=function(wake, pkg) {{ o: './o' }}, exec=wake.exec('./unit.sh', args=['{name}'], depfile='./d')"
+        )
+    };
+    let project = project()
+        .file("wake.toml", "[workspace]\n")
+        .pkg("files=['./unit.sh', './sum.sh'] + wake.dir('src') + wake.dir('h'), modules={ u: './u.libsonnet', v: './v.libsonnet', sum: './sum.libsonnet', list: './list.libsonnet', said: './said.libsonnet' }")
+        .module("u.libsonnet", "u", &unit("src/u"))
+        .module("v.libsonnet", "v", &unit("src/v"))
+        .module("sum.libsonnet", "sum", "pkgFiles=['./sum.sh'], modules={ u: pkg.modules.u({}), v: pkg.modules.v({}) }, inputs=function(wake, module) { u: module.modules.u.outputs.o, v: module.modules.v.outputs.o }, outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./sum.sh')")
+        .module("list.libsonnet", "list", "pkgFiles=wake.dir('src'), outputs=function(wake, pkg) { all: './src' }")
+        .module("said.libsonnet", "said", "pkgFiles=[], outputs=function(wake, pkg) { o: './o' }, exec=wake.exec(wake.program('sh'), args=['-c', 'echo > o'], env={ SAID: importstr './said.txt' })")
+        .script("unit.sh", "#!/bin/sh\ncat $1 h/$(cat $1) > o\necho \"o: unit.sh $1 h/$(cat $1)\" > d\n")
+        .script("sum.sh", "#!/bin/sh\necho sum > o\n")
+        .file("src/u", "one\n")
+        .file("src/v", "two\n")
+        .file("h/one", "1\n")
+        .file("h/two", "1\n")
+        .file("said.txt", "word\n")
+        .build();
+    git(&project, &["init", "-q"]);
+    commit(&project, "first");
+    project
+}
+
+/// What is kept of forecasts, put aside.
+fn put_aside(project: &Project) -> Vec<(PathBuf, Vec<u8>)> {
+    let state = std::fs::read_dir(project.path(".wake/state"));
+    let paths = state.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let kept = paths.filter(|path| path.display().to_string().contains("/state/forecasts"));
+    let files: Vec<_> = kept.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    files.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
+    files
+}
+
+#[test]
+fn what_was_found_out_before_changes_no_answer() {
+    let project = many();
+    let mut state = 7_u64;
+    let mut below = |count: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % count as u64) as usize
+    };
+    let ask = || project.wake(["affected", "--json"]).run().success().stdout;
+    let (mut seen, mut renewed) = (std::collections::BTreeSet::new(), 0);
+    for round in 0..30 {
+        let text = format!("{}\n", below(3));
+        let names = ["h/one", "h/two", "h/one", "h/two", "said.txt", "h/three", "src/w"];
+        match below(12) {
+            0 => drop(project.build(&["//..."])),
+            1 => commit(&project, &format!("round {round}")),
+            2 => project.write("src/u", ["one\n", "two\n"][below(2)]),
+            3 => project.write("sum.sh", format!("#!/bin/sh\necho sum > o\n# {text}")),
+            4 => {
+                let _ = std::fs::remove_file(project.path(["h/three", "src/w"][below(2)]));
+            }
+            _ => project.write(names[below(names.len())], text),
+        }
+        let file = || std::fs::metadata(project.path(FORESIGHT)).map(|file| file.ino()).ok();
+        let before = file();
+        let answer = ask();
+        renewed += usize::from(before.is_some() && file() == before);
+        let aside = put_aside(&project);
+        assert_eq!(ask(), answer, "round {round}");
+        put_aside(&project);
+        aside.into_iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        seen.insert(answer);
+    }
+    assert!(seen.len() > 5 && renewed > 8, "{} answers, {renewed} without a plan", seen.len());
 }

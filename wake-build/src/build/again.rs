@@ -43,7 +43,7 @@ impl Session {
     }
 
     /// Whether this machine is the one that a snapshot was taken on, as far as that counts.
-    pub(super) fn host_holds(&self, snapshot: &Snapshot) -> Option<()> {
+    pub(crate) fn host_holds(&self, snapshot: &Snapshot) -> Option<()> {
         let meta = snapshot.meta()?;
         let Some(host) = &meta.host else { return Some(()) };
         match host.proof.as_ref().is_some_and(HostProof::holds) {

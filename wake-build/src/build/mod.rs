@@ -27,6 +27,7 @@ pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
 pub(crate) use self::planned::warnings;
 use self::recall::Recall;
+pub(crate) use self::request::foresight_key;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};
 pub(crate) use self::visit::check_runs;

@@ -54,6 +54,18 @@ pub enum LinkPolicy {
     Always,
 }
 
+/// What tells forecasts of targets from others.
+pub(crate) fn foresight_key(session: &Session, targets: &[TargetPattern]) -> Digest {
+    let (targets, purpose) = (targets.to_vec(), Purpose::Everything);
+    let request = BuildRequest { targets, purpose, ..BuildRequest::default() };
+    let mut bytes = Vec::new();
+    let mut e = Encoder::new(&mut bytes);
+    e.list(2);
+    e.text("forecasts");
+    e.digest(&request_key(session, &request));
+    digest_bytes(Domain::Evaluation, &bytes)
+}
+
 /// What tells one request from another: everything that decides what is built, and where it is kept; not where
 /// the checkout lies.
 pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {

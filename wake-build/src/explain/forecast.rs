@@ -14,11 +14,13 @@ use wake_steps::wares::Wares;
 use wake_steps::{Cancel, Input, Inputs, Results, Step, StepContext, StepId, read_name};
 
 use super::{Explained, warnings};
+use crate::build::{foresight_key, ignore_state_dir};
+use crate::files::now;
 use crate::lower::{Lowering, step_id};
 use crate::plan::Wish;
 use crate::purpose::{Purpose, TagSelection};
 use crate::session::Session;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Spool, StepRecord};
 use crate::target::TargetPattern;
 
 /// The version of what is kept of a revision.
@@ -35,14 +37,24 @@ pub struct Forecasts(BTreeMap<String, Forecast>);
 
 /// What is forecast of one module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Forecast {
+pub(super) struct Forecast {
     /// By what it sees.
     seen: String,
     /// By what it reads, and what is read for it; none where that is not known to be less.
     read: Option<String>,
 }
 
+impl Forecast {
+    pub(super) fn new(seen: &Digest, read: Option<&Digest>) -> Forecast {
+        Forecast { seen: seen.to_string(), read: read.map(ToString::to_string) }
+    }
+}
+
 impl Forecasts {
+    pub(super) fn of(forecasts: impl Iterator<Item = (String, Forecast)>) -> Forecasts {
+        Forecasts(forecasts.collect())
+    }
+
     /// Whether there is a module of this label.
     pub fn has(&self, label: &str) -> bool {
         self.0.contains_key(label)
@@ -67,6 +79,31 @@ impl Forecasts {
 impl Session {
     /// The forecasts of all modules that `targets` mean, tests among them. Evaluates, and performs nothing.
     pub fn forecasts(&self, targets: &[TargetPattern]) -> Result<Explained<Forecasts>, Failure> {
+        self.forecasts_by_plan(targets, None)
+    }
+
+    /// The same of a checkout that is asked again and again: what was found out is kept in its state, and where only the
+    /// content of files is another since then, nothing is planned.
+    pub fn forecasts_again(
+        &self,
+        targets: &[TargetPattern],
+    ) -> Result<Explained<Forecasts>, Failure> {
+        let key = foresight_key(self, targets);
+        match self.forecasts_by_foresight(&key) {
+            Some(explained) => Ok(explained),
+            None => self.forecasts_by_plan(targets, Some(&key)),
+        }
+    }
+
+    /// Keeps in the state of the checkout what was found out, if there is a key for it.
+    fn forecasts_by_plan(
+        &self,
+        targets: &[TargetPattern],
+        key: Option<&Digest>,
+    ) -> Result<Explained<Forecasts>, Failure> {
+        // What lies in the root is then what will lie there next time.
+        ignore_state_dir(&self.state_dir());
+        let began = now();
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
@@ -81,54 +118,31 @@ impl Session {
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         let wares = Wares::new(self.store(), cancel.meter());
         let ground = StepContext { results: &results, wares: &wares, tell: &|_| {} };
-        let (mut seen, mut read) = (Names::new(), Names::new());
+        let spool = key.map(|_| Spool::new(&self.spare_dir(), plan.graph.node_count()));
+        let mut naming = Naming::new(self, &ground);
         for &node in &plan.order {
-            self.forecast(&lowering, node, &ground, &mut seen, &mut read)?;
+            let step = lowering.step(node, &ground).map_err(|diagnostic| *diagnostic)?;
+            let (id, module) = (step_id(node), &plan.graph[node]);
+            let named = naming.name(id, &module.label, &step)?;
+            if let Some(spool) = &spool {
+                let needs = plan.graph.neighbors(node).map(step_id).collect();
+                let record =
+                    StepRecord::foreseen(&module.label, module.requested, needs, &step, named);
+                record.iter().for_each(|record| spool.put(id, record));
+            }
         }
-        let forecast = |(step, name): (&StepId, &Digest)| {
+        let forecast = |(step, seen): (&StepId, &Digest)| {
             let module = &plan.graph[NodeIndex::new(step.0)];
-            let read = read.get(step).map(ToString::to_string);
-            let forecast = Forecast { seen: name.to_string(), read };
+            let forecast = Forecast::new(seen, naming.read.get(step));
             module.requested.then(|| (module.label.clone(), forecast))
         };
-        let answer = Forecasts(seen.iter().filter_map(forecast).collect());
+        let answer = Forecasts::of(naming.seen.iter().filter_map(forecast));
+        if let (Some(key), Some(records)) = (key, spool.and_then(Spool::finish)) {
+            let has_host_packages = lowering.has_host_packages();
+            self.keep_foresight(key, &checkout, &planned, records, has_host_packages, began);
+        }
         self.keep_evaluations(&checkout)?;
         Ok(Explained { answer, warnings: warnings(&planned) })
-    }
-
-    /// Names what a module leaves, by what it sees; and by what it reads, where that or what it needs is known to be less.
-    fn forecast(
-        &self,
-        lowering: &Lowering<'_>,
-        node: NodeIndex,
-        ground: &StepContext<'_>,
-        seen: &mut Names,
-        read: &mut Names,
-    ) -> Result<(), Failure> {
-        let step = lowering.step(node, ground).map_err(|diagnostic| *diagnostic)?;
-        let label = &lowering.plan.graph[node].label;
-        let pinned = |step: Step| {
-            pin(step, ground, &|| self.machine.host(), self.machine.sandbox())
-                .map_err(|error| error.diagnostic(label, self.store()))
-        };
-        let says = step.terms.depfile.is_some();
-        let is_narrowed = needs(&step).any(|need| read.contains_key(&need));
-        let narrowed = is_narrowed
-            .then(|| promised(step.clone(), &|need| read.get(&need).or_else(|| seen.get(&need))));
-        let by_sight = pinned(promised(step, &|need| seen.get(&need)))?;
-        seen.insert(step_id(node), by_sight.action.digest().0);
-        if !says && !is_narrowed {
-            return Ok(());
-        }
-        let by_read = narrowed.map_or(Ok(by_sight), pinned)?;
-        let name = match says {
-            true => read_name(&by_read, self.store()).map_err(|error| store_failure(&error))?,
-            false => None,
-        };
-        if name.is_some() || is_narrowed {
-            read.insert(step_id(node), name.unwrap_or(by_read.action.digest().0));
-        }
-        Ok(())
     }
 
     /// The forecasts of a state of the workspace that were kept under a name, if they were made for a machine like this.
@@ -167,8 +181,59 @@ impl Session {
     }
 }
 
+/// Names what steps leave, each after those that it needs.
+pub(super) struct Naming<'a> {
+    session: &'a Session,
+    ground: &'a StepContext<'a>,
+    /// By what they see.
+    pub(super) seen: Names,
+    /// By what they read, where that or what they need is known to be less.
+    pub(super) read: Names,
+}
+
 /// What the results of steps are called.
 type Names = BTreeMap<StepId, Digest>;
+
+impl<'a> Naming<'a> {
+    pub(super) fn new(session: &'a Session, ground: &'a StepContext<'a>) -> Naming<'a> {
+        Naming { session, ground, seen: Names::new(), read: Names::new() }
+    }
+
+    /// Names what a step leaves.
+    pub(super) fn name(
+        &mut self,
+        id: StepId,
+        label: &str,
+        step: &Step,
+    ) -> Result<(Digest, Option<Digest>), Failure> {
+        let Naming { session, ground, seen, read } = self;
+        let pinned = |step: Step| {
+            pin(step, ground, &|| session.machine.host(), session.machine.sandbox())
+                .map_err(|error| error.diagnostic(label, session.store()))
+        };
+        let says = step.terms.depfile.is_some();
+        let is_narrowed = needs(step).any(|need| read.contains_key(&need));
+        let narrowed = is_narrowed
+            .then(|| promised(step.clone(), &|need| read.get(&need).or_else(|| seen.get(&need))));
+        let by_sight = pinned(promised(step.clone(), &|need| seen.get(&need)))?;
+        let by_sight_name = by_sight.action.digest().0;
+        seen.insert(id, by_sight_name);
+        if !says && !is_narrowed {
+            return Ok((by_sight_name, None));
+        }
+        let by_read = narrowed.map_or(Ok(by_sight), pinned)?;
+        let name = match says {
+            true => read_name(&by_read, session.store()).map_err(|error| store_failure(&error))?,
+            false => None,
+        };
+        let name =
+            (name.is_some() || is_narrowed).then(|| name.unwrap_or(by_read.action.digest().0));
+        if let Some(name) = name {
+            read.insert(id, name);
+        }
+        Ok((by_sight_name, name))
+    }
+}
 
 /// The steps that a step takes something from.
 fn needs(step: &Step) -> impl Iterator<Item = StepId> {

@@ -5,6 +5,7 @@ mod job;
 mod made_image;
 mod query;
 mod forecast;
+mod foresight;
 mod tree;
 mod depends;
 

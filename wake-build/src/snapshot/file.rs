@@ -28,7 +28,7 @@ use crate::workspace::WORKSPACE_FILE;
 use wake_steps::diagnostic::Diagnostic;
 
 /// Where snapshots lie in the directory of a checkout's state.
-const STATE: &str = "state";
+pub(super) const STATE: &str = "state";
 /// Bytes of a snapshot, and of its tables, that no build has written: those of ten million files have fewer.
 const LARGEST: u64 = 16 << 30;
 const LARGEST_TABLES: usize = 2 << 30;

@@ -24,9 +24,13 @@ mod draft;
 mod keep;
 mod capture;
 mod replay;
+mod foreseen;
 
 pub(crate) use capture::{Capture, capture};
+pub(crate) use delta::Patch;
 pub(crate) use file::{Meta, Snapshot, place, shared_name};
+pub(crate) use foreseen::{Foreseen, foresight_place};
+pub(crate) use keep::Changes;
 pub use looked_at::LookedAt;
 pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};

@@ -90,7 +90,7 @@ impl<'a> Replay<'a> {
     ) -> Option<Replay<'a>> {
         let changed: HashMap<RelPath, FileState> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
-        let order = reached(snapshot, &differences.changed)?;
+        let order = with_dependents(snapshot, users_of(snapshot, &differences.changed))?;
         // Only the few words of a step that are wanted all the time stay; its record is read again when it is pinned. Held
         // whole, the records of a deep change at 10,000 packages were half of the peak.
         let records: Option<BTreeMap<usize, ReplayStep>> = order
@@ -177,18 +177,23 @@ fn record_of(snapshot: &Snapshot, changed: &ChangedFile) -> Option<FileRecord> {
     Some(FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old })
 }
 
-/// The steps that have a changed file among their inputs, and all that need these; dependencies first.
-fn reached(snapshot: &Snapshot, changed: &[ChangedFile]) -> Option<Vec<usize>> {
+/// The steps that have a changed file among their inputs.
+pub(super) fn users_of(snapshot: &Snapshot, changed: &[ChangedFile]) -> Vec<usize> {
     let users = snapshot.users();
-    let mut open: Vec<usize> = Vec::new();
+    let mut found: Vec<usize> = Vec::new();
     for file in changed.iter().map(|file| file.number as usize) {
         let first = partition(users.len(), |at| {
             users.get(at).is_some_and(|user| (user.file as usize) < file)
         });
         let of_file = (first..users.len())
             .map_while(|at| users.get(at).filter(|user| user.file as usize == file));
-        open.extend(of_file.map(|user| user.step as usize));
+        found.extend(of_file.map(|user| user.step as usize));
     }
+    found
+}
+
+/// These steps and all that need them; dependencies first.
+pub(super) fn with_dependents(snapshot: &Snapshot, mut open: Vec<usize>) -> Option<Vec<usize>> {
     let mut marked = BTreeSet::new();
     while let Some(step) = open.pop() {
         if marked.insert(step) {
@@ -214,7 +219,7 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
 
 /// None if a step cannot be pinned anew from its record alone: a tree that has to be put together again is the business of
 /// a full build, and one that is taken as it was must still be in the store.
-fn can_be_pinned(
+pub(super) fn can_be_pinned(
     result: &StepResult<'_>,
     changed: &HashMap<RelPath, FileState>,
     store: &Store,

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wake_model::action::Command;
 use wake_model::{
-    ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, RelPath, TreeDigest,
+    ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, Outputs, RelPath,
+    TreeDigest,
 };
 use wake_steps::step::{Root, Terms, TreeOrigin};
 use wake_steps::{Input, Inputs, SourceBase, SourceFile, Step, StepId, StepOutput, StepSuccess};
@@ -166,6 +167,30 @@ impl<'a> StepResult<'a> {
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Owned(pinned.declared()),
             terms: pinned.terms.clone(),
+        })
+    }
+
+    /// What a step is of which nothing was built; none if it is none that a module becomes. What stands for its key and for what it
+    /// leaves is given.
+    pub(crate) fn unbuilt(
+        step: &'a Step,
+        key: ActionDigest,
+        tree: TreeDigest,
+    ) -> Option<StepResult<'a>> {
+        let Outputs::Tree(declared) = &step.outputs else { return None };
+        let inputs = step.inputs.iter();
+        let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
+        Some(StepResult {
+            key,
+            tree,
+            manifest: Cow::Owned(Manifest::default()),
+            dur_ms: 0,
+            command: CommandRecord::of(&step.command),
+            root: RootRecord::of(&step.root)?,
+            network: step.network,
+            inputs: inputs.collect::<Option<_>>()?,
+            declared: Cow::Borrowed(declared),
+            terms: step.terms.clone(),
         })
     }
 

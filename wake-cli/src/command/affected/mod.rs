@@ -23,7 +23,7 @@ pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write
     let revision = Revision::find(&args.since, &session.workspace.root)?;
     let everything = [TargetPattern::from("//...")];
     let targets = if args.targets.is_empty() { &everything[..] } else { &args.targets };
-    let now = session::told(session.forecasts(targets)?, settings);
+    let now = session::told(session.forecasts_again(targets)?, settings);
     let before = before(&revision, &session, settings)?;
     let affected: Vec<&str> = now.labels().filter(|label| !now.is_same(label, &before)).collect();
     if !args.json {
