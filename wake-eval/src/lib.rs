@@ -53,7 +53,7 @@ pub use sources::{EntryKind, ListEntry, SourceError, Sources};
 
 /// The language engine and its release, with the version of what is done to texts before it sees them and of the
 /// functions that stand in for its own; part of every memo key.
-pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 3";
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 4";
 
 /// The version of the `wake` object that functions receive; part of every memo key.
 pub const API_VERSION: u32 = 3;

@@ -9,14 +9,14 @@
 //!
 //! | rooms | what they are |
 //! |---|---|
-//! | `bytes` | words, texts in quotes, what lies between tokens |
 //! | `state` | what may come next, what is around, what is known of operands |
+//! | `bytes` | words, texts in quotes, what lies between tokens |
 //! | `operand` | sums and comprehensions: what is changed |
 //! | `expression` | what expressions begin with, how they go on, where they end |
 //! | `member` | objects, locals, parameters |
 
-mod bytes;
 mod state;
+mod bytes;
 mod operand;
 mod expression;
 mod member;
@@ -25,9 +25,9 @@ mod tests;
 
 use self::bytes::Bytes;
 use self::state::{Around, Clause, DEEPEST, FRAME, Few, Frame, LEVEL, Left, Level, State};
+use super::Calls;
 use super::edits::Edits;
 use super::shape::Shape;
-use super::Calls;
 
 /// What is to be changed about `text`, and what it calls then, as far as that can be seen here; expressions may nest `nesting` deep.
 pub(super) fn check(text: &str, nesting: usize) -> Option<(Edits, Calls)> {
