@@ -112,3 +112,65 @@ fn what_changes_below_an_image_changes_it_also_in_a_build_from_a_snapshot() {
     assert_eq!(project.build(&["//..."]).ran(), ["//:app"]);
     assert_ne!(inspected(&project, ".wake/out/app/image")["layers"][1], after[1]);
 }
+
+/// A command that may write to the image `base`.
+const SETUP: &str = "    pkgFiles=[],
+    modules={ base: pkg.modules.base({}) },
+    outputs=function(wake, pkg) { layer: './layer.tar' },
+    exec=function(wake, module) wake.exec(
+      wake.program('sh'),
+      args=['-c', 'echo $(id -u) > /etc/setup; echo x > /tmp/x; echo x > x; mkdir -p /srv; rm /bin/ls'],
+      env={ PATH: '/bin' },
+      rootfs={ image: 'module.base.output.image', writable: true },
+    ),
+";
+
+const WITH_SETUP: &str = "    pkgFiles=['./hello.sh'],
+    modules={ base: pkg.modules.base({}), setup: pkg.modules.setup({}) },
+    outputs=function(wake, pkg) { image: './image/' },
+    exec=function(wake, module) wake.image(
+      base='module.base.output.image',
+      files=['module.setup.output.layer', { '/srv/hello': './hello.sh', '/opt/hello': './hello.sh' }],
+    ),
+";
+
+#[test]
+fn what_a_command_changed_in_its_root_is_a_layer_of_an_image() {
+    if !has_busybox("what_a_command_changed") {
+        return;
+    }
+    let project = busybox_image();
+    let with_rm = "['busybox', 'sh', 'cat', 'ls', 'id', 'rm', 'mkdir']";
+    project.edit("base.libsonnet", "['busybox', 'sh', 'cat', 'ls', 'id']", with_rm);
+    add_module(&project, "setup", &SETUP.replace("echo $(id -u) >", "mkdir /etc; echo $(id -u) >"));
+    add_module(&project, "app", WITH_SETUP);
+    assert_eq!(project.build(&["//..."]).ran(), ["//:app", "//:base", "//:setup"]);
+    project.build_runs_nothing(&["//..."]);
+    let listed = |tar: &std::path::Path| output(Command::new("tar").arg("-tf").arg(tar));
+    let layer = project.result("setup", "layer.tar");
+    assert_eq!(listed(&layer), "bin/.wh.ls\netc/\netc/setup\nsrv/\n");
+    let layout = project.result("app", "image");
+    let image = inspected(&project, ".wake/out/app/image");
+    let layers = image["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 3);
+    let place = |layer: &serde_json::Value| {
+        layout.join("blobs").join(layer["digest"].as_str().unwrap().replace(':', "/"))
+    };
+    assert_eq!(fs::read(place(&layers[1])).unwrap(), fs::read(&layer).unwrap());
+    // What the layer below has is not said again.
+    assert_eq!(listed(&place(&layers[2])), "opt/\nopt/hello\nsrv/hello\n");
+}
+
+#[test]
+fn a_command_that_may_write_to_its_root_leaves_a_layer_alone() {
+    if !has_busybox("a_command_that_may_write") {
+        return;
+    }
+    let project = busybox_image();
+    add_module(&project, "setup", &SETUP.replace("layer: './layer.tar'", "a: './a', b: './b'"));
+    let said = project.wake(["build", "//:setup"]).run().code(5);
+    said.mentions(
+        "a command that may write to its root leaves one file, the layer of what it changed",
+    )
+    .mentions("declare it: `outputs=function(wake, pkg) { layer: './layer.tar' }`");
+}

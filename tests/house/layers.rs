@@ -48,6 +48,17 @@ const LAYERS: &[Layer] = &[
         may_use: &["wake-model", "wake-store", "wake-steps", "wake-codespec"],
     },
     Layer {
+        crates: &["wake-image-build"],
+        may_use: &[
+            "wake-model",
+            "wake-exec",
+            "wake-store",
+            "wake-image",
+            "wake-steps",
+            "wake-velocity",
+        ],
+    },
+    Layer {
         crates: &["wake-cli"],
         may_use: &[
             "wake-model",
@@ -59,6 +70,7 @@ const LAYERS: &[Layer] = &[
             "wake-formula",
             "wake-velocity",
             "wake-image",
+            "wake-image-build",
             "wake-asset",
             "wake-codespec",
             "wake-job",
@@ -122,7 +134,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-asset, wake-codespec, wake-job";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-job";
     assert_eq!(
         faults(&packages),
         [

@@ -4,7 +4,7 @@
 //!
 //! | room | does |
 //! |---|---|
-//! | `settings`, `workspace`, `registries`, `image_failure`, `pkg_place`, `target` | finds the checkout, where packages and images lie and come from, and what is to be built |
+//! | `settings`, `workspace`, `registries`, `pkg_place`, `target` | finds the checkout, where packages and images lie and come from, and what is to be built |
 //! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `test_past` | how tests ended when they ran |
@@ -27,7 +27,6 @@ mod settings;
 mod workspace;
 mod gauge;
 mod registries;
-mod image_failure;
 mod published;
 mod workers;
 mod pkg_place;
@@ -71,8 +70,8 @@ mod publish;
 mod explain;
 
 pub use build::{
-    BuildReport, BuildRequest, BuiltModule, Guest, Kept, LinkPolicy, LookOver, Standing, StepVisit,
-    VisitEnd, VisitPlace, VisitedStep,
+    BuildReport, BuildRequest, BuiltModule, Entering, Guest, GuestManner, Kept, LinkPolicy,
+    LookOver, Standing, StepVisit, VisitEnd, VisitPlace, VisitedStep,
 };
 pub use choose::LockChange;
 pub use explain::{
@@ -82,7 +81,6 @@ pub use explain::{
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
 pub use gauge::{FetchGauge, Fetching};
-pub use image_failure::image_failure;
 pub use inquiry::{FoundPkg, PkgAccount, SearchResult};
 pub use locking::LockRequest;
 pub use needs::{AddRequest, Addition, FoundNeed, NeedsChange, Signers};

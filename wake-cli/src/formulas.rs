@@ -19,8 +19,8 @@ use crate::exit::Stop;
 use crate::session;
 use crate::settings::Settings;
 
-/// So many logs of runs of formulas are kept.
-const KEPT_LOGS: usize = 1000;
+/// So many logs of runs are kept that belong to no workspace.
+pub(crate) const KEPT_LOGS: usize = 1000;
 
 /// The documents among targets, if these are all documents: a target that is a file is one.
 pub(crate) fn among(
@@ -176,10 +176,10 @@ pub(crate) fn look_at<T>(
     Ok(Some(look(&formulas, &outlook)?))
 }
 
-fn history(machine: &Machine) -> History {
+pub(crate) fn history(machine: &Machine) -> History {
     History::read(&history_file(machine)).unwrap_or_default()
 }
 
-fn history_file(machine: &Machine) -> ConfinedPath {
+pub(crate) fn history_file(machine: &Machine) -> ConfinedPath {
     machine.store().outside_dir().join("state/history")
 }

@@ -1,10 +1,14 @@
 //! Velocity's images as they lie on this machine, and what is said of them in one call.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use wake_build::LockUse;
+use wake_image::Images as StoredImages;
+use wake_image_build::{Bases, Unlocked};
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_velocity::catalog::Catalog;
 use wake_velocity::config::{Added, Config, added};
@@ -69,6 +73,45 @@ impl Files for Disk<'_> {
 fn is_executable(meta: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     meta.permissions().mode() & 0o100 != 0
+}
+
+/// What is built, and from which images of others.
+pub(crate) struct Resolved {
+    pub(crate) solution: Solution,
+    pub(crate) plan: Plan,
+    /// Digests by name.
+    pub(crate) bases: BTreeMap<String, String>,
+}
+
+/// What becomes of images of others that are not locked.
+#[derive(Clone, Copy)]
+pub(crate) enum Resolve<'i> {
+    /// They stay unknown.
+    Known,
+    /// They are an error.
+    Locked,
+    /// They are looked up.
+    Now(&'i StoredImages<'i>),
+    /// So are those that are locked.
+    Anew(&'i StoredImages<'i>),
+}
+
+impl<'i> Resolve<'i> {
+    fn asked(self) -> Unlocked {
+        match self {
+            Resolve::Known => Unlocked::Unknown,
+            Resolve::Locked => Unlocked::Refused,
+            Resolve::Now(_) => Unlocked::LookedUp,
+            Resolve::Anew(_) => Unlocked::AllLookedUp,
+        }
+    }
+
+    fn images(self) -> Option<&'i StoredImages<'i>> {
+        match self {
+            Resolve::Known | Resolve::Locked => None,
+            Resolve::Now(images) | Resolve::Anew(images) => Some(images),
+        }
+    }
 }
 
 /// The images of one call.
@@ -174,18 +217,71 @@ impl Images<'_> {
         solve(&self.catalog, targets).map_err(unsolved)
     }
 
-    /// How it is built; what is probably not meant in templates is told.
+    /// How it is built, as far as that is known here; what is probably not meant in templates is told.
     pub(crate) fn plan(
         &self,
         targets: &[String],
         name: Option<&str>,
     ) -> Result<(Solution, Plan), Diagnostic> {
-        let solution = self.solve(targets)?;
         let named = &self.catalog.setting.backend;
         let backend: Backend = named.parse().map_err(|_| {
             Diagnostic::error(Class::Usage, format!("`{named}` is no backend that builds images"))
                 .help("there are apptainer, singularity, docker, podman, buildah and openshift")
         })?;
+        let resolved = self.resolved(targets, name, backend, Resolve::Known)?;
+        Ok((resolved.solution, resolved.plan))
+    }
+
+    /// How it is built, with the digests of the images of others that are begun from.
+    pub(crate) fn resolved(
+        &self,
+        targets: &[String],
+        name: Option<&str>,
+        backend: Backend,
+        resolve: Resolve<'_>,
+    ) -> Result<Resolved, Diagnostic> {
+        let solution = self.solve(targets)?;
+        let bases = Bases::read(&self.dir(), resolve.asked())?;
+        let plan = self.plan_of(&solution, name, backend, &bases, resolve)?;
+        let warnings = plan.warnings.iter().cloned();
+        warnings.for_each(|warning| tell(&wrong(warning, Level::Warning), self.settings.manner));
+        Ok(Resolved { solution, plan, bases: bases.finish()? })
+    }
+
+    /// Which images of others are begun from by targets, or by all images that there are; the lock has them then.
+    pub(crate) fn lock(
+        &self,
+        targets: &[String],
+        resolve: Resolve<'_>,
+    ) -> Result<BTreeMap<String, String>, Diagnostic> {
+        let bases = Bases::read(&self.dir(), resolve.asked())?;
+        let plan = |targets: &[String]| {
+            let solution = solve(&self.catalog, targets);
+            solution.map(|solution| self.plan_of(&solution, None, Backend::Wake, &bases, resolve))
+        };
+        if !targets.is_empty() {
+            plan(targets).map_err(unsolved)??;
+            return bases.finish();
+        }
+        for image in &self.catalog.images {
+            // What cannot be built needs nothing.
+            match plan(&[image.label(self.catalog.generation)]) {
+                Ok(planned) => drop(planned?),
+                Err(SolveError::Conflict(_)) => {}
+                Err(error) => return Err(unsolved(error)),
+            }
+        }
+        bases.finish()
+    }
+
+    fn plan_of(
+        &self,
+        solution: &Solution,
+        name: Option<&str>,
+        backend: Backend,
+        bases: &Bases,
+        resolve: Resolve<'_>,
+    ) -> Result<Plan, Diagnostic> {
         let velocity = &self.environment.velocity;
         let limits = Limits::default();
         let limit = |set: &Option<String>, said: &Option<String>, else_: String| {
@@ -207,14 +303,24 @@ impl Images<'_> {
                 cpu: limit(&velocity.cpu_limit, &self.config.cpu_limit, limits.cpu),
                 memory: limit(&velocity.memory_limit, &self.config.memory_limit, limits.memory),
             },
-            digest: &|_| None,
+            digest: &|name| bases.digest(name, resolve.images()),
         };
         let disk = Disk { cwd: &self.settings.cwd };
-        let plan = Plan::new(&self.catalog, &disk, &solution, backend, &surroundings)
-            .map_err(|error| wrong(error, Level::Error))?;
-        let warnings = plan.warnings.iter().cloned();
-        warnings.for_each(|warning| tell(&wrong(warning, Level::Warning), self.settings.manner));
-        Ok((solution, plan))
+        Plan::new(&self.catalog, &disk, solution, backend, &surroundings)
+            .map_err(|error| wrong(error, Level::Error))
+    }
+
+    /// The directory of images where the lock lies and paths of names begin.
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.settings.cwd.join(self.roots.first().map_or("", String::as_str))
+    }
+
+    /// What becomes of images of others that are not locked, as the settings have it.
+    pub(crate) fn resolve<'i>(&self, images: &'i StoredImages<'i>) -> Resolve<'i> {
+        match self.settings.lock_use {
+            LockUse::MayChange => Resolve::Now(images),
+            LockUse::AsItIs => Resolve::Locked,
+        }
     }
 
     fn default_build_dir(&self) -> String {

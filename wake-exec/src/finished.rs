@@ -28,6 +28,9 @@ pub struct JobResult {
     pub depfile: Option<ByteBuf>,
     /// The bytes of [`crate::Outputs::report`], or what is wrong with it; none if it is not there.
     pub report: Option<Result<ByteBuf, OutputFault>>,
+    /// What changed in the root, where that is what is taken; sorted by path. Files lie below [`crate::Outputs::into`] under
+    /// their numbers.
+    pub changes: Vec<Change>,
 }
 
 impl JobResult {
@@ -35,6 +38,58 @@ impl JobResult {
     pub fn is_success(&self) -> bool {
         self.outcome.is_success() && self.outputs.is_ok()
     }
+}
+
+/// Something that a command changed in a root of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Where, below the root; empty for the root itself.
+    pub path: String,
+    /// What is there now.
+    pub what: Changed,
+    /// Its permission bits, with setuid, setgid and sticky.
+    pub mode: u16,
+    /// The numbers of its user and group, as they are on disk.
+    pub owner: [u32; 2],
+    /// Whether what lay there before belonged to the same.
+    pub kept_owner: bool,
+    /// Whether it is of the same kind and has the same bits as what lay there before.
+    pub kept_mode: bool,
+    /// The rights of a program, as the attribute `security.capability` has them.
+    pub capability: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// One by which nothing is there that would be somebody's.
+    pub(crate) fn of_nobody(path: String, what: Changed) -> Change {
+        let (mode, owner, kept_owner, kept_mode) = (0, [0, 0], false, false);
+        Change { path, what, mode, owner, kept_owner, kept_mode, capability: None }
+    }
+}
+
+/// What has become of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Changed {
+    /// A regular file.
+    File {
+        /// Its number.
+        number: u64,
+        /// Bytes.
+        size: u64,
+    },
+    /// A directory that is new, or has other rights or another owner.
+    Dir,
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// A named pipe.
+    Pipe,
+    /// Nothing.
+    Gone,
+    /// A directory in which nothing is left of what was there.
+    Emptied,
 }
 
 /// A stream as it was kept.

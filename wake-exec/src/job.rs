@@ -218,6 +218,8 @@ pub enum Fidelity {
     Content,
     /// Mode bits, times and links of any kind as well, as tar wares have them.
     Attributes,
+    /// Nothing by its path: what the command changed in its root, which is [`Access::Layered`].
+    Changes,
 }
 
 /// After which endings outputs are taken.

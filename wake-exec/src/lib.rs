@@ -34,7 +34,7 @@ pub use defaults::{
 pub use error::{Hint, SandboxError};
 pub use etc::{EtcNode, etc_of_host, fixed_etc, is_system};
 pub use executor::{Executor, WorkerCommand};
-pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
+pub use finished::{Change, Changed, JobResult, Log, OutputDefect, OutputFault, Timings};
 pub use host::{HostContents, HostIdentity, HostIdentityError, HostProof};
 pub use job::{
     Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,

@@ -1,23 +1,21 @@
 //! Putting an image together: a layout whose bytes depend on nothing but what is in it.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use wake_model::{
     BlobDigest, Manifest as Files, Node as FileNode, RelPath, json as canonical_json,
 };
-use wake_store::ware::{EntryPath, LayerEntry, Meta, Node, Timestamp, write_layer};
-use wake_store::{TREE_MTIME, TreeBuilder};
+use wake_store::TreeBuilder;
+use wake_store::ware::{ArchivePolicy, EntryPath, LayerEntry, Layers, Meta, Node};
 
-use crate::composition::{Composition, PlacedFiles};
+use crate::composition::{Composition, LayerSource, PackedLayer, PlacedFiles};
 use crate::digest::ImageDigest;
 use crate::document::{CONFIG, Descriptor, INDEX, LAYER, MANIFEST, Manifest, Runtime, parsed};
 use crate::error::{ImageError, at};
 use crate::images::{Image, Images};
+use crate::layer::{WrittenLayer, layer_meta};
 use crate::local::{INDEX_FILE, LAYOUT_FILE, NAME};
 
 /// The moment that stands for "no time" in an image: that of all files of trees, in RFC 3339.
@@ -42,13 +40,6 @@ pub struct Ingredients<'a> {
     pub dir: &'a Path,
 }
 
-struct WrittenLayer {
-    descriptor: Descriptor,
-    diff_id: ImageDigest,
-    blob: BlobDigest,
-    place: PathBuf,
-}
-
 impl Images<'_> {
     /// Puts an image together and writes its layout into `builder`, at `composition.to`. A layer is written into `scratch`, an empty
     /// directory, first.
@@ -61,13 +52,27 @@ impl Images<'_> {
     ) -> Result<ComposedImage, ImageError> {
         let base = composition.base.as_ref().map(|digest| self.kept(digest)).transpose()?;
         let mut there = match &base {
-            Some(base) if !composition.layers.is_empty() => self.nodes(base)?.into_keys().collect(),
-            _ => std::collections::BTreeSet::from([EntryPath::root()]),
+            Some(base) if composition.layers.iter().any(LayerSource::is_files) => {
+                self.directories(base)?
+            }
+            _ => BTreeSet::from([EntryPath::root()]),
         };
-        let mut layers = Vec::new();
-        for (number, placed) in composition.layers.iter().enumerate() {
-            let entries = entries(placed, of, &mut there)?;
-            layers.push(written(&entries, &scratch.join(number.to_string()))?);
+        let mut layers: Vec<WrittenLayer> = Vec::new();
+        for (number, source) in composition.layers.iter().enumerate() {
+            let place = scratch.join(number.to_string());
+            layers.push(match source {
+                LayerSource::Files(placed) => {
+                    WrittenLayer::write(&entries(placed, of, &mut there)?, &place)?
+                }
+                LayerSource::Packed(PackedLayer { tar }) => {
+                    let more = &composition.layers[number + 1..];
+                    let layer = packed(tar, of)?;
+                    if more.iter().any(LayerSource::is_files) {
+                        there.extend(self.directories_of(&layer, &place)?);
+                    }
+                    layer
+                }
+            });
         }
         let to = RelPath::parse(composition.to.trim_end_matches('/')).unwrap_or_default();
         let blobs = to.join(&RelPath::parse("blobs/sha256").unwrap_or_default());
@@ -106,6 +111,52 @@ impl Images<'_> {
     }
 }
 
+impl Images<'_> {
+    /// The directories of an image.
+    fn directories(&self, image: &Image) -> Result<BTreeSet<EntryPath>, ImageError> {
+        let tree = self.tree(image)?;
+        let missing = || ImageError::Missing { image: image.name.clone(), digest: image.digest };
+        let files = self.store.manifest(&tree)?.ok_or_else(missing)?;
+        let mut there = BTreeSet::from([EntryPath::root()]);
+        for (path, node) in files.iter() {
+            let Ok(path) = EntryPath::parse(path.as_str().as_bytes()) else { continue };
+            there.extend(parents(&path));
+            if matches!(node, FileNode::Dir) {
+                there.insert(path);
+            }
+        }
+        Ok(there)
+    }
+
+    /// The directories of a layer, which is unpacked below `scratch`.
+    fn directories_of(
+        &self,
+        layer: &WrittenLayer,
+        scratch: &Path,
+    ) -> Result<Vec<EntryPath>, ImageError> {
+        let failed = |source| ImageError::Layer {
+            image: layer.place.display().to_string(),
+            layer: layer.diff_id(),
+            source,
+        };
+        at(scratch, std::fs::create_dir(scratch))?;
+        let mut layers = Layers::new(scratch, ArchivePolicy::IMAGE, self.meter);
+        let file = at(&layer.place, std::fs::File::open(&layer.place))?;
+        layers.lay(file).map_err(failed)?;
+        let nodes = layers.finish().map_err(failed)?.nodes;
+        Ok(nodes.into_iter().filter(|(_, node)| node.meta.is_dir()).map(|(path, _)| path).collect())
+    }
+}
+
+/// A layer that is a file among the inputs.
+fn packed(tar: &str, of: Ingredients<'_>) -> Result<WrittenLayer, ImageError> {
+    let path = RelPath::parse(tar.trim_end_matches('/')).unwrap_or_default();
+    match of.files.get(&path) {
+        Some(FileNode::File { .. }) => WrittenLayer::of_file(&of.dir.join(path.as_str())),
+        _ => Err(ImageError::NoFiles { path: tar.to_owned() }),
+    }
+}
+
 /// Bytes that lie in one layout twice, such as an empty layer, lie there once.
 fn add_file(
     builder: &mut TreeBuilder<'_>,
@@ -141,7 +192,7 @@ fn layer_of(layer: &Descriptor) -> Descriptor {
 fn entries(
     placed: &[PlacedFiles],
     of: Ingredients<'_>,
-    there: &mut std::collections::BTreeSet<EntryPath>,
+    there: &mut BTreeSet<EntryPath>,
 ) -> Result<BTreeMap<EntryPath, LayerEntry>, ImageError> {
     let mut entries = BTreeMap::new();
     for files in placed {
@@ -174,14 +225,14 @@ fn entries(
         let dirs: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
         for dir in dirs {
             if is_in(&dir, &to) && !there.contains(&dir) && !entries.contains_key(&dir) {
-                entries.insert(dir, (meta(Node::Dir, 0o755, files.owner), None));
+                entries.insert(dir, (layer_meta(Node::Dir, 0o755, files.owner), None));
             }
         }
     }
     let above: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
     for parent in above {
         if !there.contains(&parent) && !entries.contains_key(&parent) {
-            entries.insert(parent, (meta(Node::Dir, 0o755, [0, 0]), None));
+            entries.insert(parent, (layer_meta(Node::Dir, 0o755, [0, 0]), None));
         }
     }
     for (path, (meta, _)) in &entries {
@@ -217,60 +268,14 @@ fn parents(path: &EntryPath) -> impl Iterator<Item = EntryPath> {
 
 fn entry(node: &FileNode, files: &PlacedFiles, place: PathBuf) -> LayerEntry {
     match node {
-        FileNode::Dir => (meta(Node::Dir, 0o755, files.owner), None),
+        FileNode::Dir => (layer_meta(Node::Dir, 0o755, files.owner), None),
         FileNode::Link { target } => {
-            (meta(Node::Symlink { target: target.clone() }, 0o777, files.owner), None)
+            (layer_meta(Node::Symlink { target: target.clone() }, 0o777, files.owner), None)
         }
         FileNode::File { size, executable, .. } => {
             let perms = files.mode.unwrap_or(if *executable { 0o755 } else { 0o644 });
-            (meta(Node::File { size: *size }, perms, files.owner), Some(place))
+            (layer_meta(Node::File { size: *size }, perms, files.owner), Some(place))
         }
-    }
-}
-
-fn meta(node: Node, perms: u16, [uid, gid]: [u32; 2]) -> Meta {
-    let mtime = Timestamp { seconds: TREE_MTIME, nanos: 0 };
-    Meta { node, perms, uid, gid, mtime, xattrs: BTreeMap::new() }
-}
-
-fn written(
-    entries: &BTreeMap<EntryPath, LayerEntry>,
-    place: &Path,
-) -> Result<WrittenLayer, ImageError> {
-    let file = at(place, File::create_new(place))?;
-    let hashing = Hashing {
-        to: BufWriter::with_capacity(256 << 10, file),
-        sha256: Sha256::new(),
-        blake3: blake3::Hasher::new(),
-        size: 0,
-    };
-    let mut done = write_layer(entries, hashing)?;
-    at(place, done.to.flush())?;
-    // It is not compressed, so that no compressor has a part in its name.
-    let diff_id = ImageDigest::finished(done.sha256);
-    let descriptor = Descriptor { digest: diff_id, size: done.size, ..Descriptor::of(LAYER, &[]) };
-    let blob = BlobDigest(done.blake3.finalize().into());
-    Ok(WrittenLayer { descriptor, diff_id, blob, place: place.to_owned() })
-}
-
-struct Hashing<W> {
-    to: W,
-    sha256: Sha256,
-    blake3: blake3::Hasher,
-    size: u64,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.to.write(bytes)?;
-        self.sha256.update(&bytes[..count]);
-        self.blake3.update(&bytes[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }
 
@@ -299,7 +304,7 @@ fn configuration(
     let platform = &composition.platform;
     let mut diff_ids: Vec<ImageDigest> =
         base.map(|base| base.config.rootfs.diff_ids.clone()).unwrap_or_default();
-    diff_ids.extend(layers.iter().map(|layer| layer.diff_id));
+    diff_ids.extend(layers.iter().map(WrittenLayer::diff_id));
     let mut history = match whole.remove("history") {
         Some(Value::Array(history)) => history,
         _ => Vec::new(),
@@ -366,7 +371,7 @@ mod tests {
             cmd: None,
             entrypoint: Some(vec!["/bin/tool".to_owned()]),
             env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
-            layers,
+            layers: layers.into_iter().map(LayerSource::Files).collect(),
             labels: BTreeMap::new(),
             platform: Platform::of_machine("x86_64"),
             to: "./image".to_owned(),

@@ -21,7 +21,7 @@ pub struct Composition {
     /// Variables beside those of the base.
     pub env: BTreeMap<String, String>,
     /// What lies where: one layer each, the lowest first.
-    pub layers: Vec<Vec<PlacedFiles>>,
+    pub layers: Vec<LayerSource>,
     /// What is said of it, beside what the base says.
     pub labels: BTreeMap<String, String>,
     /// For which machines it is.
@@ -32,6 +32,24 @@ pub struct Composition {
     pub user: Option<String>,
     /// The working directory; none: that of the base.
     pub workdir: Option<String>,
+}
+
+/// What a layer is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LayerSource {
+    /// Files, each put at its place.
+    Files(Vec<PlacedFiles>),
+    /// A layer that is there already.
+    Packed(PackedLayer),
+}
+
+/// A layer as a file among the inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackedLayer {
+    /// A tar archive, not compressed.
+    pub tar: String,
 }
 
 /// Files in a layer.
@@ -46,6 +64,30 @@ pub struct PlacedFiles {
     pub owner: [u32; 2],
     /// Where it lies in the image, below `/`.
     pub to: String,
+}
+
+impl LayerSource {
+    /// Whether it is written of files.
+    pub(crate) fn is_files(&self) -> bool {
+        matches!(self, LayerSource::Files(_))
+    }
+
+    /// The files that it is written of.
+    pub fn files(&self) -> &[PlacedFiles] {
+        match self {
+            LayerSource::Files(files) => files,
+            LayerSource::Packed(_) => &[],
+        }
+    }
+
+    /// The paths among the inputs of what it is made of.
+    pub fn from(&self) -> impl Iterator<Item = &str> {
+        let (files, packed) = match self {
+            LayerSource::Files(files) => (&files[..], None),
+            LayerSource::Packed(PackedLayer { tar }) => (&[][..], Some(tar.as_str())),
+        };
+        files.iter().map(|files| files.from.as_str()).chain(packed)
+    }
 }
 
 impl Composition {

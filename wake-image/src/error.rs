@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wake_registry::ContainerError;
-use wake_store::ware::{BareTarError, ExtractError};
+use wake_store::ware::{BareTarError, ExtractError, UnpackError};
 use wake_store::{BuildTreeError, ReadArchiveError, StoreError};
 
 use crate::digest::ImageDigest;
@@ -106,6 +106,14 @@ pub enum ImageError {
         asked: ImageDigest,
         /// What is in it.
         came: ImageDigest,
+    },
+    /// Its files were not unpacked.
+    #[error("image `{image}`: {source}")]
+    Unpack {
+        /// The image.
+        image: String,
+        /// What is wrong.
+        source: UnpackError,
     },
     /// A layout or an archive cannot be read as one.
     #[error("`{}` is no {what}: {problem}", path.display())]

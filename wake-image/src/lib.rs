@@ -16,6 +16,9 @@
 //! | `root` | the file system that an image's layers make |
 //! | `sbom` | what an image consists of |
 //! | `attached` | what lies beside an image: what it consists of, where it comes from |
+//! | `whole` | the same with owners, modes and times |
+//! | `named` | images that wake keeps under a name |
+//! | `layer` | a layer as a file |
 //! | `composition`, `compose` | an image that is put together of files |
 //! | `send` | an image, given to a registry or written into a layout or an archive |
 //!
@@ -34,18 +37,24 @@ mod images;
 mod root;
 mod sbom;
 mod attached;
+mod whole;
+mod named;
+mod layer;
 mod composition;
 mod compose;
 mod send;
 
 pub use attached::Attachment;
 pub use compose::{ComposedImage, Ingredients};
-pub use composition::{Composition, PlacedFiles};
+pub use composition::{Composition, LayerSource, PackedLayer, PlacedFiles};
 pub use digest::{ImageDigest, ParseImageDigestError};
 pub use document::{Config, Descriptor, DocumentError, Manifest, Runtime};
 pub use error::ImageError;
 pub use images::{Image, Images, RunConfig};
+pub use layer::{WrittenLayer, layer_meta};
 pub use place::ImageMirrors;
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ImageReference, LocalForm, ParseReferenceError};
 pub use sbom::PlacedPackage;
+pub use wake_registry::ContainerError;
+pub use whole::Declared;

@@ -43,7 +43,11 @@ impl Images<'_> {
     }
 
     /// Lays the layers of an image on each other below `stage`, and compares each with what the configuration calls it.
-    fn laid(&self, image: &Image, stage: &std::path::Path) -> Result<LayeredTree, ImageError> {
+    pub(crate) fn laid(
+        &self,
+        image: &Image,
+        stage: &std::path::Path,
+    ) -> Result<LayeredTree, ImageError> {
         self.bring(image)?;
         let kept = Kept::new(self.store);
         let mut layers = Layers::new(stage, ArchivePolicy::IMAGE, self.meter);

@@ -1,6 +1,6 @@
 //! Steps that run nothing: a container image is put together of their inputs.
 
-use wake_image::{Composition, ImageError, Images, Ingredients};
+use wake_image::{Composition, ImageError, Images, Ingredients, LayerSource};
 use wake_model::{RelPath, Usage};
 use wake_store::Store;
 use wake_store::ware::{Meter, Web};
@@ -24,8 +24,8 @@ pub(crate) fn compose(
     let composition = Composition::parse(composition)
         .map_err(|error| StepError::Image(format!("its composition is none: {error}")))?;
     let mut paths: Vec<RelPath> = Vec::new();
-    for placed in composition.layers.iter().flatten() {
-        let path = RelPath::parse(placed.from.trim_end_matches('/'));
+    for from in composition.layers.iter().flat_map(LayerSource::from) {
+        let path = RelPath::parse(from.trim_end_matches('/'));
         let path = path.map_err(|error| StepError::Image(error.to_string()))?;
         // What lies in a directory that is there as well is there with it.
         if !paths.iter().any(|other| path.starts_with(other)) {

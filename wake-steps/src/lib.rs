@@ -40,6 +40,7 @@ pub mod step;
 pub mod wares;
 pub mod results;
 pub mod error;
+pub mod image_failure;
 pub mod pin;
 pub mod shell_line;
 pub mod reason;

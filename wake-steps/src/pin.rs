@@ -142,6 +142,8 @@ fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
             let decl = |decl: WareDecl| WareDecl { path: work.join(&decl.path), ..decl };
             Outputs::Wares(outputs.into_iter().map(decl).collect())
         }
+        // Its path says what the file is called that is kept, and nothing of where the command writes.
+        Outputs::Layer(path) => Outputs::Layer(path),
     }
 }
 

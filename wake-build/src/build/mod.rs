@@ -31,7 +31,7 @@ pub(crate) use self::request::foresight_key;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};
 pub(crate) use self::visit::check_runs;
-pub use self::visit::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
+pub use self::visit::{Entering, Guest, GuestManner, StepVisit, VisitEnd, VisitPlace, VisitedStep};
 use crate::retrieve::Audience;
 use crate::session::Session;
 use crate::snapshot::Snapshot;

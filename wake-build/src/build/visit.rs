@@ -15,8 +15,8 @@ use wake_steps::reason::Change;
 use wake_steps::run::{Run, announce};
 use wake_steps::shell_line::shell_line;
 use wake_steps::{
-    Batch, BatchResult, Cancel, Results, SchedulePolicy, Step, StepContext, StepId, StepSuccess,
-    Steps, clock,
+    Batch, BatchResult, Cancel, Machine, Results, SchedulePolicy, SourceFiles, Step, StepContext,
+    StepId, StepSuccess, Steps, clock,
 };
 
 use super::ignore_state_dir;
@@ -35,12 +35,56 @@ pub struct StepVisit {
     pub place: VisitPlace,
     /// The configuration of the module that a target names.
     pub config: Option<TargetConfig>,
+    /// How.
+    pub manner: GuestManner,
+}
+
+/// How a step is visited, whatever document it is of.
+#[derive(Clone, Debug)]
+pub struct GuestManner {
     /// What is run there.
     pub guest: Guest,
     /// Whether before or after the step's own command.
     pub order: VisitOrder,
     /// The kind of terminal that the streams are, if they are one: `TERM`.
     pub terminal: Option<String>,
+}
+
+/// A step all of whose needs are done, for somebody to enter.
+#[derive(Clone, Copy)]
+pub struct Entering<'a> {
+    /// What a person calls it.
+    pub label: &'a str,
+    /// Its action.
+    pub pinned: &'a PinnedAction,
+    /// Where files lie that it names.
+    pub sources: &'a dyn SourceFiles,
+}
+
+impl Entering<'_> {
+    /// Lets `visitor` in.
+    pub fn enter(
+        &self,
+        manner: &GuestManner,
+        machine: &Machine,
+        cancel: &Cancel,
+        visitor: &mut dyn Visitor,
+    ) -> Result<VisitEnd, Failure> {
+        let &Entering { label, pinned, sources } = self;
+        let (commands, terminal) = (commands(pinned, manner), manner.terminal.is_some());
+        let visit = &Visit { commands, order: manner.order, terminal };
+        match machine.engine().visit(VisitRequest { pinned, sources, cancel, visit, visitor }) {
+            Ok(outcome) => Ok(VisitEnd::Ended(outcome)),
+            Err(wake_steps::error::StepError::Sandbox(wake_exec::SandboxError::NotStarted {
+                program,
+                source,
+            })) => {
+                let why = not_started(label, &manner.guest, &program, &source);
+                Ok(VisitEnd::NotStarted(Box::new(why), source.kind()))
+            }
+            Err(error) => Err(error.diagnostic(label, machine.store()).into()),
+        }
+    }
 }
 
 /// Which step is visited.
@@ -118,27 +162,9 @@ impl Session {
         let Some((step, pinned)) = prepared.flatten().filter(|_| end.exit == 0) else {
             return Ok(VisitEnd::NotBuilt(end.exit));
         };
-        let commands = commands(&pinned, visit);
-        let brought = Visit { commands, order: visit.order, terminal: visit.terminal.is_some() };
         let mut visitor = enter(&step);
-        let request = VisitRequest {
-            pinned: &pinned,
-            sources: &checkout.files,
-            cancel,
-            visit: &brought,
-            visitor: &mut visitor,
-        };
-        match self.machine.engine().visit(request) {
-            Ok(outcome) => Ok(VisitEnd::Ended(outcome)),
-            Err(wake_steps::error::StepError::Sandbox(wake_exec::SandboxError::NotStarted {
-                program,
-                source,
-            })) => {
-                let why = not_started(&step.label, &visit.guest, &program, &source);
-                Ok(VisitEnd::NotStarted(Box::new(why), source.kind()))
-            }
-            Err(error) => Err(error.diagnostic(&step.label, self.store()).into()),
-        }
+        let entering = Entering { label: &step.label, pinned: &pinned, sources: &checkout.files };
+        entering.enter(&visit.manner, &self.machine, cancel, &mut visitor)
     }
 
     /// Builds what the step needs; gives the step, unless that failed, and the key and duration of each that is done.
@@ -242,7 +268,7 @@ fn visited(plan: &Plan, place: &VisitPlace) -> Result<NodeIndex, Diagnostic> {
 }
 
 /// What may be run in the place of the action's own command, the best first.
-fn commands(pinned: &PinnedAction, visit: &StepVisit) -> Vec<wake_exec::Command> {
+fn commands(pinned: &PinnedAction, visit: &GuestManner) -> Vec<wake_exec::Command> {
     let Command::Run(Invocation { env, cwd, .. }) = &pinned.action.command else {
         return Vec::new();
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::Dfs;
-use wake_image::{Composition, ImageDigest, PlacedFiles, PlacedPackage};
+use wake_image::{Composition, ImageDigest, LayerSource, PlacedFiles, PlacedPackage};
 use wake_model::action::Command;
 use wake_model::place::LocalPath;
 use wake_model::{Manifest, PkgKey, RelPath};
@@ -139,7 +139,7 @@ impl Session {
         for (pinned, node) in images.iter().zip(&nodes).rev() {
             let Command::Image { composition, .. } = &pinned.action.command else { continue };
             let Ok(composition) = Composition::parse(composition) else { continue };
-            for files in composition.layers.iter().flatten() {
+            for files in composition.layers.iter().flat_map(LayerSource::files) {
                 self.place(view, (pinned, *node), files, &mut owners);
             }
         }

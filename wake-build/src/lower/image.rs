@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wake_image::{Composition, PlacedFiles, Platform};
+use wake_image::{Composition, LayerSource, PackedLayer, PlacedFiles, Platform};
 use wake_model::Network;
 use wake_model::action::Command;
 use wake_steps::step::{Root, Terms};
@@ -29,7 +29,13 @@ impl Site<'_> {
         if let Some(JsonValue::List(all)) = of("layers") {
             for layer in all {
                 self.bring_referred(layer)?;
-                layers.push(self.placed_files(layer)?);
+                layers.push(match layer.get("layer") {
+                    Some(packed) => LayerSource::Packed(PackedLayer {
+                        tar: text::argument(packed)
+                            .map_err(|problem| self.error(problem, packed))?,
+                    }),
+                    None => LayerSource::Files(self.placed_files(layer)?),
+                });
             }
         }
         let platform = match of("platform") {

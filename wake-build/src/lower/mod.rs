@@ -23,14 +23,14 @@ use wake_model::action::{Command, Invocation, User};
 use wake_model::declared::TEST_TIMEOUT;
 use wake_model::json::{push_object, push_text};
 use wake_model::place::{is_foreign, module_json};
-use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, Rights, TreeDigest};
+use wake_model::{Digest, Network, OutputDecl, OutputKind, Outputs, RelPath, Rights, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::{Root, Terms};
 use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
 use self::image::is_image;
-use self::root::image::is_entrypoint;
+use self::root::image::{is_entrypoint, is_writable};
 use crate::evaluate::Evaluator;
 use crate::host_packages::{Distribution, HostPackagesError};
 use crate::instance::{Instances, PkgInstance};
@@ -167,7 +167,19 @@ impl<'a> Lowering<'a> {
             let json = site.module_json(&parts.inputs).into_bytes();
             site.inputs.place_bytes(&module_json(), json);
         }
-        Ok(module_step(command, root, network, terms, site.inputs, declared))
+        let layer = match &parts.exec {
+            Some(exec) if is_writable(&exec.rootfs) => Some(site.layer(&declared, exec)?),
+            _ => None,
+        };
+        let step = module_step(command, root, network, terms, site.inputs, declared);
+        Ok(match layer {
+            None => step,
+            Some(layer) => {
+                let rights = Rights::Owners;
+                let user = User { uid: 0, gid: 0, rights, ..step.user };
+                Step { outputs: Outputs::Layer(layer), user, ..step }
+            }
+        })
     }
 
     fn pkg(&self, module: &ModuleStep) -> Lowered<&PkgInstance> {
@@ -258,6 +270,19 @@ impl Site<'_> {
             !declared.iter().any(is_kept) && !is_foreign(path) && !self.inputs.reaches(path)
         });
         texts
+    }
+
+    /// The one output of a command that may write to its root.
+    fn layer(&self, declared: &[OutputDecl], exec: &Exec<'_>) -> Lowered<RelPath> {
+        match declared {
+            [OutputDecl { path, kind: OutputKind::Any }] if !path.is_root() => Ok(path.clone()),
+            _ => {
+                let message = "a command that may write to its root leaves one file, the layer of what it changed";
+                let error = self.error(message, &exec.rootfs);
+                let way = "declare it: `outputs=function(wake, pkg) { layer: './layer.tar' }`";
+                Err(Box::new(error.help(way)))
+            }
+        }
     }
 
     fn command(&mut self, exec: &Exec<'_>) -> Lowered<(Command, Root, Network, Terms)> {

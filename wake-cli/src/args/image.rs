@@ -76,6 +76,48 @@ pub(crate) enum ImageCommand {
         #[command(flatten)]
         added: AddedArgs,
     },
+    /// Build images, each as steps that are cached, and keep them by name
+    Build(BuildImageArgs),
+    /// Say why the steps of images ran last, or would run now
+    Why {
+        /// Images
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        #[command(flatten)]
+        reach: ReachArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        added: AddedArgs,
+    },
+    /// Open a shell where the commands of an image run, after them and amid what they left
+    Shell {
+        /// The image
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// Before its commands
+        #[arg(long)]
+        before: bool,
+        /// A command instead of a shell
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+        #[command(flatten)]
+        reach: ReachArgs,
+        #[command(flatten)]
+        added: AddedArgs,
+    },
+    /// Write down which images of others are begun from; of all images where no target is named
+    Lock {
+        /// Images
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+        /// Look up those that are locked as well
+        #[arg(short, long)]
+        update: bool,
+        #[command(flatten)]
+        added: AddedArgs,
+    },
     #[command(flatten)]
     Stored(StoredImageCommand),
     /// Write the documents of a new image, to begin with
@@ -87,6 +129,47 @@ pub(crate) enum ImageCommand {
         #[arg(value_name = "VERSION")]
         version: String,
     },
+}
+
+/// `wake image build`
+#[derive(Args, Debug)]
+pub(crate) struct BuildImageArgs {
+    /// Images
+    #[arg(value_name = "TARGET", required = true)]
+    pub(crate) targets: Vec<String>,
+    /// What the last image is to be called
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Give the last image away as well: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE` or `HOST/REPOSITORY:TAG`
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: Option<String>,
+    /// What builds them
+    #[arg(short, long, value_name = "ENGINE", default_value = "wake")]
+    pub(crate) engine: String,
+    #[command(flatten)]
+    pub(crate) reach: ReachArgs,
+    /// Print the scripts and commands, and run none
+    #[arg(short, long)]
+    pub(crate) dry_run: bool,
+    /// Keep the names of the images in between, where a tool has them
+    #[arg(short, long)]
+    pub(crate) leave_tags: bool,
+    /// Go on with what does not need what has failed
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Build the images of the targets anew, whatever is remembered
+    #[arg(short = 'c', long, alias = "clean")]
+    pub(crate) rebuild: bool,
+    #[command(flatten)]
+    pub(crate) added: AddedArgs,
+}
+
+/// What builds of images may reach.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct ReachArgs {
+    /// Let prologs and the lines of `@run` reach the network
+    #[arg(long)]
+    pub(crate) allow_network: bool,
 }
 
 /// What is added to what images say.

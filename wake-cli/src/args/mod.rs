@@ -23,7 +23,9 @@ pub(crate) use commands::{
     QueryFormat, RunArgs, ShellArgs, StoreCommand, Template, TestArgs, Warnings, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
-pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
+pub(crate) use image::{
+    AddedArgs, BuildImageArgs, ImageArgs, ImageCommand, ImageFormat, ReachArgs,
+};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,

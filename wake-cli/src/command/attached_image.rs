@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use wake_build::{MadeImage, Session, Signing, image_failure};
+use wake_build::{MadeImage, Session, Signing};
 use wake_image::{Attachment, Image, ImageError, ImageReference, Images};
+use wake_steps::image_failure::image_failure;
 
 use crate::exit::Stop;
 use crate::manner::Verbosity;

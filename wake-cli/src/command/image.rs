@@ -11,10 +11,10 @@ use wake_velocity::skeleton;
 use wake_velocity::solve::{Solution, available, check_needs};
 
 use crate::args::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
-use crate::command::stored_image;
+use crate::command::{image_build, image_look, stored_image};
 use crate::environment::Environment;
 use crate::exit::{Exit, Outcome};
-use crate::images::{self, Images};
+use crate::images::{self, Images, Resolve};
 use crate::print;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -41,6 +41,24 @@ pub(crate) fn run(
             let images = read(Some(added))?;
             let (_, plan) = images.plan(targets, name.as_deref())?;
             script(&images, &plan, *leave_tags, out)
+        }
+        ImageCommand::Build(build) if build.dry_run => {
+            let (images, engine) = (read(Some(&build.added))?, image_build::engine(build)?);
+            let name = build.name.as_deref();
+            let resolved = images.resolved(&build.targets, name, engine, Resolve::Known)?;
+            script(&images, &resolved.plan, build.leave_tags, out)
+        }
+        ImageCommand::Build(build) => {
+            image_build::build(build, &read(Some(&build.added))?, settings, out)
+        }
+        ImageCommand::Why { targets, reach, json, added } => {
+            image_look::explain(targets, *reach, *json, &read(Some(added))?, settings, out)
+        }
+        ImageCommand::Shell { targets, before, command, reach, added } => {
+            image_look::enter(targets, *before, command, *reach, &read(Some(added))?, settings)
+        }
+        ImageCommand::Lock { targets, update, added } => {
+            image_build::lock(targets, *update, &read(Some(added))?, settings, say)
         }
         ImageCommand::Stored(command) => stored_image::run(command, settings, out, say),
         ImageCommand::Create { name, version } => {

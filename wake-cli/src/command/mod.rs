@@ -27,6 +27,8 @@ pub(crate) mod store;
 pub(crate) mod ware;
 pub(crate) mod attached_image;
 pub(crate) mod stored_image;
+pub(crate) mod image_build;
+pub(crate) mod image_look;
 pub(crate) mod image;
 pub(crate) mod asset;
 pub(crate) mod genome;

@@ -130,6 +130,9 @@ fn named(
     let path = settings.cwd.join(image);
     let reference = match path.exists() {
         true => ImageReference::of_file(&path, image),
+        false if let Some(layout) = images.kept_as(image).map_err(failure)? => {
+            ImageReference::of_file(&layout, image)
+        }
         // No name of an image begins so.
         false if image.starts_with(['.', '/']) => {
             let message = format!("there is no layout and no archive of images at `{image}`");

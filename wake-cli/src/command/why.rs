@@ -59,7 +59,7 @@ fn depends(pkg: &PkgName, json: bool, settings: &Settings, out: &mut impl Write)
 }
 
 /// One module's answer, then those of the modules that it comes from, each further in.
-fn tell(why: &Why, depth: usize, style: Style, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn tell(why: &Why, depth: usize, style: Style, out: &mut impl Write) -> io::Result<()> {
     let lead = if depth == 0 { String::new() } else { format!("{}because ", margin(depth)) };
     writeln!(out, "{lead}{}", style.paint(Role::Strong, escape::line(&why.summary)))?;
     for change in &why.changes {

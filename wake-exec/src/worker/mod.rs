@@ -16,6 +16,7 @@ mod populate;
 mod scratch;
 mod etc_copy;
 mod dates;
+mod changes;
 mod view;
 mod furnish;
 mod sysv;

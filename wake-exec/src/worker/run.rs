@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use wake_model::RelPath;
 
 use super::beside::MemoryDirs;
+use super::changes::Layered;
 use super::confine::Confinement;
 use super::disk::DiskMeter;
 use super::etc_copy::EtcCopy;
@@ -30,7 +31,7 @@ use crate::clock;
 use crate::etc::is_system;
 use crate::finished::JobResult;
 use crate::groups::GroupDirs;
-use crate::job::{Access, Job, JobInput, Source, WorkPlace};
+use crate::job::{Access, Fidelity, Job, JobInput, JobRoot, Source, WorkPlace};
 use crate::scheduling::Scheduling;
 use crate::visit::Visit;
 use crate::wire::JobError;
@@ -190,9 +191,17 @@ impl Runner {
             None => tools.command(job, &job.command, Some(walls), around)?,
             Some(visit) => tools.visit(job, &job.command, visit, Some(walls), around)?,
         };
-        let root = match work.shown() {
-            Some(shown) => OutputRoot::Work(shown),
-            None => OutputRoot::Root(stand.view.root.as_fd(), confined.disk_owners.as_ref()),
+        let owners = confined.disk_owners.as_ref();
+        let root = match (work.shown(), &job.root, &stand.view.own_layer) {
+            (_, JobRoot::Dir { host, .. }, Some((layer, before)))
+                if job.outputs.fidelity == Fidelity::Changes =>
+            {
+                let (layer, into) = (layer.as_fd(), job.outputs.into.as_path());
+                let (lower, limit) = (host.as_path(), job.limits.disk);
+                OutputRoot::Layer(Layered { layer, lower, before, owners, into, limit })
+            }
+            (Some(shown), _, _) => OutputRoot::Work(shown),
+            (None, _, _) => OutputRoot::Root(stand.view.root.as_fd(), owners),
         };
         let finished = tools.finish(job, ended, &root, setup, start)?;
         let held = memory::in_files(&in_memory);
@@ -209,20 +218,40 @@ fn build_view(
     job: &Job,
     etc: &mut Option<EtcCopy>,
 ) -> Result<RootView, JobError> {
+    let is_layered = matches!(job.root, JobRoot::Dir { access: Access::Layered, .. });
+    match &job.scratch {
+        WorkPlace::Disk(parent) if !StandingRoots::can_have(job) => {
+            let on_disk = RootLayers::Disk(OwnDirectory::below(parent)?);
+            match root_plan(confined, job, etc)?.build(confined, on_disk, job.made_at) {
+                // Not every file system of a host can have a layer on it: memory can.
+                Err(JobError::Unavailable { .. }) if is_layered => {}
+                built => return built,
+            }
+        }
+        _ => {}
+    }
+    let in_memory = RootLayers::Memory(&job.limits);
+    root_plan(confined, job, etc)?.build(confined, in_memory, job.made_at)
+}
+
+/// What the root directory of `job` is made of.
+fn root_plan(
+    confined: &Confinement,
+    job: &Job,
+    etc: &mut Option<EtcCopy>,
+) -> Result<RootPlan, JobError> {
     let mut plan = RootPlan::new(confined, &job.root, etc)?;
     if let Some(work) = &job.work {
         plan.add(work.as_str(), RootItem::Directory);
+        if plan.is_layered() {
+            // What it writes there is nobody's business.
+            plan.add("tmp", RootItem::Directory);
+        }
     }
     for (path, source) in outside_work(job) {
         plan.add(path.as_str(), item(path, source, &confined.owners)?);
     }
-    let layers = match &job.scratch {
-        WorkPlace::Disk(parent) if !StandingRoots::can_have(job) => {
-            RootLayers::Disk(OwnDirectory::below(parent)?)
-        }
-        _ => RootLayers::Memory(&job.limits),
-    };
-    plan.build(confined, layers, job.made_at)
+    Ok(plan)
 }
 
 /// A work directory with the inputs that lie in it.
@@ -283,10 +312,10 @@ fn work_directory(
 
 /// What the command writes to on disk; none where all of that lies in memory.
 fn on_disk<'a>(job: &Job, work: &'a Work, stand: &'a StandingRoot) -> Option<Vec<BorrowedFd<'a>>> {
-    matches!(job.scratch, WorkPlace::Disk(_)).then(|| {
-        let dir = work.dir.iter().map(|dir| dir.mount.as_fd());
-        dir.chain(stand.view.layers.iter().map(|layers| layers.as_fd())).collect()
-    })
+    let dir = work.dir.iter().map(|dir| dir.mount.as_fd());
+    let on_disk = dir.chain(stand.view.layers.iter().map(|layers| layers.as_fd()));
+    let on_disk: Vec<BorrowedFd<'a>> = on_disk.collect();
+    (matches!(job.scratch, WorkPlace::Disk(_)) && !on_disk.is_empty()).then_some(on_disk)
 }
 
 /// What tells the bytes of open files on disk that have no name any more.

@@ -9,6 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use serde_bytes::ByteBuf;
 use wake_model::{Manifest, Outcome};
 
+use super::changes::Layered;
 use super::collect::{Collection, OutputDir, collect};
 use super::group::BoundGroup;
 use super::kernel;
@@ -19,7 +20,7 @@ use super::supervise::{CommandEnd, Streams, Supervision, Surroundings};
 use super::written;
 use crate::clock;
 use crate::finished::{JobResult, OutputFault, Timings};
-use crate::job::{Command, Job, Limits, TakeOutputs};
+use crate::job::{Command, Fidelity, Job, Limits, TakeOutputs};
 use crate::visit::{Visit, VisitOrder};
 use crate::wire::{self, JobError, Reply, Request};
 
@@ -37,6 +38,8 @@ pub(crate) enum OutputRoot<'a> {
     Work(BorrowedFd<'a>),
     /// Anywhere below the root directory, whose files have these owners on disk, where they can be given.
     Root(BorrowedFd<'a>, Option<&'a DiskOwners>),
+    /// In the layer of a root directory, where all that was changed lies.
+    Layer(Layered<'a>),
 }
 
 impl Tools<'_> {
@@ -193,7 +196,18 @@ impl Tools<'_> {
         start: Instant,
     ) -> Result<JobResult, JobError> {
         let run = start.elapsed();
-        let mut outputs = self.collect(job, &ended, base)?;
+        let (mut outputs, mut changes) = (Ok(Manifest::default()), Vec::new());
+        match (base, job.outputs.fidelity) {
+            (OutputRoot::Layer(layered), Fidelity::Changes) => {
+                if ended.outcome.is_success() {
+                    match layered.changes(self.buffer)? {
+                        Ok(found) => changes = found,
+                        Err(faults) => outputs = Err(faults),
+                    }
+                }
+            }
+            _ => outputs = self.collect(job, &ended, base)?,
+        }
         let depfile = match &job.outputs.depfile {
             Some(path) if ended.outcome.is_success() => {
                 let base = self.base(job, base)?;
@@ -219,7 +233,7 @@ impl Tools<'_> {
         let collect = start.elapsed() - run;
         let timings = Timings { wait: Duration::ZERO, setup, run, collect };
         let CommandEnd { outcome, stdout, stderr, usage } = ended;
-        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report })
+        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report, changes })
     }
 
     /// Takes the outputs, where they are to be taken.
@@ -240,7 +254,7 @@ impl Tools<'_> {
         }
         let opened = self.base(job, base)?;
         let owners = match base {
-            OutputRoot::Work(_) => None,
+            OutputRoot::Work(_) | OutputRoot::Layer(_) => None,
             OutputRoot::Root(_, owners) => *owners,
         };
         let (base, limit) = (opened.as_fd(), job.limits.disk);
@@ -258,6 +272,7 @@ impl Tools<'_> {
                 (*fd, below)
             }
             (OutputRoot::Work(fd) | OutputRoot::Root(fd, _), _) => (*fd, wanted.clone()),
+            (OutputRoot::Layer(layered), _) => (layered.layer, wanted.clone()),
         };
         if path.is_root() {
             return Ok(OutputDir::Lent(from));

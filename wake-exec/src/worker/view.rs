@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use super::changes::LayerBefore;
 use super::confine::{Confinement, mount_namespace};
 use super::dates::{Dates, times_of};
 use super::etc_copy::EtcCopy;
@@ -31,6 +32,8 @@ pub(crate) struct RootView {
     pub(crate) root: OwnedFd,
     /// What is written to its layers, where that lies on the host.
     pub(crate) layers: Option<OwnedFd>,
+    /// The layer of the root directory itself, where it has one, with what lies in it before a command has run.
+    pub(crate) own_layer: Option<(OwnedFd, LayerBefore)>,
     /// Removes that.
     _layers: Option<OwnDirectory>,
 }
@@ -170,27 +173,38 @@ impl RootPlan {
             .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
         let assembled = self.assemble(confined, workshop, made_at);
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
-        assembled.map(|(ns, root)| RootView { ns, root, layers: opened, _layers: kept })
+        assembled.map(|(ns, root, own_layer)| RootView {
+            ns,
+            root,
+            layers: opened,
+            own_layer,
+            _layers: kept,
+        })
     }
 
-    /// The finished mount namespace and its root directory.
+    /// The finished mount namespace, its root directory and the layer of that.
     fn assemble(
         self,
         confined: &Confinement,
         workshop: OwnedFd,
         made_at: i64,
-    ) -> Result<(OwnedFd, OwnedFd), JobError> {
+    ) -> Result<AssembledRoot, JobError> {
         let mut workshop = Workshop::open(workshop)?;
         let (read_only, layered) = (matches!(self.ground, RootBase::Memory), self.is_layered());
+        let mut own_layer = None;
         let ground = match self.ground {
             RootBase::Memory => memory_root()?,
             RootBase::Host(mount) => mount,
-            RootBase::Layered(lower) => workshop.layer(lower)?,
+            RootBase::Layered(lower) => {
+                let (ground, layer) = workshop.layer(lower)?;
+                own_layer = Some(layer);
+                ground
+            }
         };
         let mut items = Vec::with_capacity(self.items.len());
         for (path, item, need) in self.items {
             let item = match item {
-                RootItem::Layered(lower) => RootItem::Mount(workshop.layer(lower)?),
+                RootItem::Layered(lower) => RootItem::Mount(workshop.layer(lower)?.0),
                 other => other,
             };
             items.push((path, item, need));
@@ -222,9 +236,19 @@ impl RootPlan {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, SHOWN, flags, Mode::empty())
             .map_err(|errno| JobError::step("open", "/", errno))?;
-        Ok((mount_namespace(&confined.proc)?, root))
+        let own_layer = match own_layer {
+            Some(layer) => {
+                let before = LayerBefore::of(layer.as_fd())?;
+                Some((layer, before))
+            }
+            None => None,
+        };
+        Ok((mount_namespace(&confined.proc)?, root, own_layer))
     }
 }
+
+/// A mount namespace, its root directory, and the layer of that with what lies in it.
+type AssembledRoot = (OwnedFd, OwnedFd, Option<(OwnedFd, LayerBefore)>);
 
 /// Makes `ground` a directory of an otherwise empty root directory of this mount namespace.
 fn outside_of(ground: &OwnedFd) -> Result<(), JobError> {
@@ -251,8 +275,8 @@ impl Workshop {
         Ok(Workshop { mount, count: 0 })
     }
 
-    /// `lower` with a private layer on top.
-    fn layer(&mut self, lower: OwnedFd) -> Result<OwnedFd, JobError> {
+    /// `lower` with a private layer on top, and that layer.
+    fn layer(&mut self, lower: OwnedFd) -> Result<(OwnedFd, OwnedFd), JobError> {
         let base = format!("layer{}", self.count);
         self.count += 1;
         let failed = |errno: Errno| JobError::unavailable("layered file systems", errno);
@@ -275,7 +299,10 @@ impl Workshop {
         rustix::fs::utimensat(&self.mount, &top, &times_of(&stat), flags).map_err(failed)?;
         mounts::attach(&lower, &self.mount, format!("{base}/lower")).map_err(failed)?;
         let at = |part: &str| Path::new("/").join(&base).join(part);
-        mounts::layered(&at("lower"), &at("upper"), &at("work")).map_err(failed)
+        let layered = mounts::layered(&at("lower"), &at("upper"), &at("work")).map_err(failed)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let upper = rustix::fs::openat(&self.mount, &top, flags, Mode::empty()).map_err(failed)?;
+        Ok((layered, upper))
     }
 }
 

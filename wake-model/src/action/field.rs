@@ -223,6 +223,7 @@ fn walk_outputs(outputs: &Outputs, each: &mut dyn FnMut(&str, Option<&str>, Part
                 each("outputs", Some(path.as_str()), Part::Prefixed(WARE, &packed));
             }
         }
+        Outputs::Layer(path) => each("outputs", Some(path.as_str()), Part::Text("layer")),
     }
 }
 
@@ -410,6 +411,7 @@ mod tests {
             |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tar, "")]),
             |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tree, "")]),
             |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tar, "uid=7")]),
+            |a| a.outputs = Outputs::Layer("work/out".parse().unwrap()),
             |a| a.user.uid = 0,
             |a| a.user.gid = 0,
             |a| a.user.hostname = "h".into(),

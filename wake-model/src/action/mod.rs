@@ -180,6 +180,9 @@ pub enum Outputs {
     /// Each path becomes a packed ware, in which owners, modes, times and links of any kind survive, however the command
     /// ends. A path that does not exist gives the ware of nothing.
     Wares(Vec<WareDecl>),
+    /// What the command changed in the root `/`, which is its own copy, becomes one file: a layer of a container image, if
+    /// the command succeeds. The path is the file's among what is kept.
+    Layer(RelPath),
 }
 
 impl Outputs {
@@ -188,6 +191,7 @@ impl Outputs {
         match self {
             Outputs::Tree(outputs) => outputs.iter().map(|output| &output.path).collect(),
             Outputs::Wares(outputs) => outputs.iter().map(|output| &output.path).collect(),
+            Outputs::Layer(path) => vec![path],
         }
     }
 }

@@ -105,6 +105,11 @@ fn input(node: &Value) -> InputNode {
 }
 
 fn outputs(outputs: &[Value]) -> Outputs {
+    if let [only] = outputs
+        && only["kind"] == "layer"
+    {
+        return Outputs::Layer(text(&only["path"]).parse().unwrap());
+    }
     match outputs.first().is_some_and(|output| output.get("packtype").is_some()) {
         true => Outputs::Wares(outputs.iter().map(ware).collect()),
         false => Outputs::Tree(outputs.iter().map(output).collect()),

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use wake_exec::{
-    Access, Fidelity, Identity, Job, JobRoot, Limits, Logs, Seal, Source, TakeOutputs, WorkPlace,
+    Access, Fidelity, Identity, Job, JobRoot, Limits, Logs, Rights, Seal, Source, TakeOutputs,
+    WorkPlace,
 };
 use wake_model::action::Command;
 use wake_model::declared::LONGEST_TIMEOUT;
@@ -67,7 +68,7 @@ pub fn job(
         memory: pinned.terms.memory,
         ..Limits::default()
     };
-    if let Outputs::Wares(_) = action.outputs {
+    if let Outputs::Wares(_) | Outputs::Layer(_) = action.outputs {
         job.made_at = DEFAULT_TIME;
     }
     job.logs = if pinned.terms.live { Logs::AtOnce } else { Logs::AtEnd };
@@ -110,7 +111,9 @@ pub(super) fn make_empty_root(job: &Job, scratch: Option<&Path>) -> Result<(), S
 fn root(pinned: &PinnedAction, store: &Store, scratch: Option<&Path>) -> JobRoot {
     let access = match &pinned.action.root {
         RootFs::Mount { access, .. } => *access,
-        _ if pinned.action.work.is_root() => Access::Layered,
+        _ if pinned.action.work.is_root() || takes_changes(&pinned.action.outputs) => {
+            Access::Layered
+        }
         _ => Access::ReadOnly,
     };
     match (&pinned.action.root, &pinned.root_located) {
@@ -133,6 +136,11 @@ fn root(pinned: &PinnedAction, store: &Store, scratch: Option<&Path>) -> JobRoot
     }
 }
 
+/// Whether what the command leaves is what it changes in its root.
+fn takes_changes(outputs: &Outputs) -> bool {
+    matches!(outputs, Outputs::Layer(_))
+}
+
 fn set_outputs(job: &mut Job, pinned: &PinnedAction) {
     match &pinned.action.outputs {
         Outputs::Tree(_) => job.outputs.declared = pinned.declared(),
@@ -142,6 +150,13 @@ fn set_outputs(job: &mut Job, pinned: &PinnedAction) {
             job.outputs.declared = wares.iter().map(|ware| any(&ware.path)).collect();
             job.outputs.take = TakeOutputs::Always;
             job.outputs.fidelity = Fidelity::Attributes;
+        }
+        Outputs::Layer(_) => {
+            job.outputs.fidelity = Fidelity::Changes;
+            // Where there is one user alone, all that there is belongs to it: it needs no rights over others.
+            if !wake_exec::keeps_owners() {
+                job.identity.rights = Rights::Ordinary;
+            }
         }
     }
 }

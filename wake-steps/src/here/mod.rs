@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `job` | a pinned step as the job that the sandbox is given |
 //! | `keep` | large sources, which are taken into the store |
+//! | `layer` | what a command changed in its root, as a layer of a container image |
 //! | `packed` | outputs that are kept as packed wares |
 //! | `script` | why a program could not be started |
 
 mod job;
 mod keep;
+mod layer;
 mod packed;
 mod script;
 
@@ -17,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wake_exec::{Executor, Job, JobResult, Logs, Timings};
+use wake_exec::{Executor, Fidelity, Job, JobResult, Logs, Timings};
 use wake_model::{Manifest, Outcome, Outputs, TreeDigest};
 use wake_store::{AdoptError, Adopted, Scratch, Store, StoreError};
 
@@ -60,13 +62,27 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report } =
+        let finished =
             result.map_err(|error| script::explained(error, pinned, sources, &self.store))?;
+        let JobResult {
+            outcome,
+            stdout,
+            stderr,
+            usage,
+            timings,
+            outputs,
+            depfile,
+            report,
+            changes,
+        } = finished;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
             Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
             Ok(manifest) => match &pinned.action.outputs {
                 Outputs::Wares(wares) => Ok(Some(self.pack(pinned, wares, &job, cancel)?)),
+                Outputs::Layer(path) if outcome.is_success() => {
+                    layer::layer(pinned, changes, &job, path, &self.store)?.map(Some)
+                }
                 Outputs::Tree(_) if outcome.is_success() => {
                     let adopted = self.adopt(place.path(), &manifest)?;
                     place.taken();
@@ -78,7 +94,7 @@ impl Engine for Here {
                         bytes: Whereabouts::Here(adopted),
                     }))
                 }
-                Outputs::Tree(_) => Ok(None),
+                Outputs::Tree(_) | Outputs::Layer(_) => Ok(None),
             },
         };
         let overhead = timings.setup + timings.collect;
@@ -112,6 +128,7 @@ impl Engine for Here {
             self.prepare(pinned, sources, cancel)?;
         job.outputs.declared.clear();
         job.outputs.texts.clear();
+        job.outputs.fidelity = Fidelity::Content;
         job.logs = Logs::AtOnce;
         Ok(self.executor.visit(&job, visit, cancel.token(), visitor)?.outcome)
     }

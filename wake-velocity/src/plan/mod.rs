@@ -117,6 +117,9 @@ impl Plan {
     /// The commands that follow when all images are built: the last one gets its name, and, unless tags stay, the names in between go.
     pub fn finish(&self, leave_tags: bool) -> Vec<String> {
         let mut commands = Vec::new();
+        if self.backend == Backend::Wake {
+            return commands;
+        }
         let Some((last, before)) = self.builds.split_last() else { return commands };
         if last.name != self.name {
             commands.push(self.backend.name_command(&last.name, &self.name));

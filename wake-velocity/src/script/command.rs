@@ -29,6 +29,9 @@ impl Backend {
         if self == Backend::OpenShift {
             return in_cluster(script, name, arguments, limits);
         }
+        if self == Backend::Wake {
+            return vec!["# wake builds it from the template".to_owned()];
+        }
         let mut words = vec![format!("{} build", self.program())];
         words.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         let (script, name) = (quoted(script), quoted(name));
@@ -72,7 +75,7 @@ impl Backend {
     pub fn forget_command(self, name: &str) -> Option<String> {
         let program = self.program();
         match self {
-            Backend::Apptainer | Backend::Singularity => None,
+            Backend::Apptainer | Backend::Singularity | Backend::Wake => None,
             Backend::Podman => Some(format!("{program} untag {}", quoted(name))),
             Backend::Docker | Backend::Buildah => Some(format!("{program} rmi {}", quoted(name))),
             Backend::OpenShift => {

@@ -37,6 +37,8 @@ pub enum Backend {
     Podman,
     /// Buildah, by the same Dockerfile.
     Buildah,
+    /// wake itself, in its own sandbox, from the template to an image of its own.
+    Wake,
     /// A build of a cluster, by the same Dockerfile, to an image stream.
     OpenShift,
 }

@@ -7,10 +7,10 @@ use wake_model::encode::{Domain, digest_bytes};
 use wake_model::place::LocalPath;
 use wake_model::{RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::step::{Root, TreeOrigin};
+use wake_steps::image_failure::image_failure;
+use wake_steps::step::{Fetch, Root, TreeOrigin};
 use wake_store::ware::Web;
 
-use crate::image_failure::image_failure;
 use crate::locked::ImageLock;
 use crate::lower::referred::origin_of;
 use crate::lower::{Layers, Lowered, Site, Unbuilt};
@@ -29,6 +29,8 @@ pub(in crate::lower) enum Wanted {
     Configuration,
     /// Its layers as they are packed, too.
     Layers,
+    /// How it is run, and all that is said of its files, for a command that may write to them.
+    Whole,
 }
 
 /// An image that a step stands on.
@@ -57,6 +59,11 @@ fn takes_variables(rootfs: &JsonValue<'_>) -> bool {
     matches!(rootfs.get("env"), Some(JsonValue::Bool(true)))
 }
 
+/// Whether a command may write to its root, and what it changed there is what it leaves.
+pub(in crate::lower) fn is_writable(rootfs: &JsonValue<'_>) -> bool {
+    matches!(rootfs.get("writable"), Some(JsonValue::Bool(true)))
+}
+
 /// Whether the program of an exec is what the image of its root file system runs.
 pub(in crate::lower) fn is_entrypoint(program: &JsonValue<'_>) -> bool {
     program.get("type").and_then(JsonValue::as_str) == Some("entrypoint")
@@ -79,6 +86,7 @@ impl Site<'_> {
             _ => Platform::here(),
         };
         let wanted = match is_entrypoint(program) || takes_variables(rootfs) {
+            _ if is_writable(rootfs) => Wanted::Whole,
             true => Wanted::Configuration,
             false => Wanted::Files,
         };
@@ -110,6 +118,19 @@ impl Site<'_> {
         }
         let get = || images.get(&reference, &digest, platform);
         let of_image = |error: &ImageError| self.no_image(error, value);
+        if wanted == Wanted::Whole {
+            let image = get().map_err(|error| of_image(&error))?;
+            let ware = || images.bring(&image).and_then(|()| images.ware(&image));
+            // In a thread of its own, as whatever is imported.
+            let ware = std::thread::scope(|scope| {
+                let ware = scope.spawn(ware).join();
+                ware.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            let ware = ware.map_err(|error| of_image(&error))?;
+            let root = Root::Ware(Fetch { ware, from: Vec::new() });
+            let (platform, runtime) = (image.config.platform, image.config.config);
+            return Ok(RootImage { digest: image.digest, platform, root, runtime });
+        }
         let tree = self.imported("image", &name, || images.tree(&get()?));
         let root = Root::Tree { tree: tree.map_err(|error| of_image(&error))?, origin };
         if wanted == Wanted::Files {
@@ -130,7 +151,7 @@ impl Site<'_> {
         args: &mut Vec<String>,
         rootfs: &JsonValue<'_>,
     ) -> Lowered<String> {
-        if !matches!(image.root, Root::Tree { .. }) {
+        if !matches!(image.root, Root::Tree { .. } | Root::Ware(_)) {
             // No step with it is run.
             return Ok(String::new());
         }

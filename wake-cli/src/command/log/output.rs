@@ -26,10 +26,16 @@ pub(super) fn run(
 ) -> Outcome {
     let files = formulas::among(slice::from_ref(target), settings)?;
     let Some(file) = files.first() else {
-        let session = session::open(settings)?;
-        let scope = target.scope(&session.workspace)?;
-        let found = last(run, &session.state_dir(), |_, step| scope.contains(&step.label))?;
-        return tell(target, found, session.store(), out);
+        return match of_modules(target, run, settings, out) {
+            // Images belong to no workspace, and their steps are called as they are.
+            Err(none) => {
+                let store = session::store(settings)?;
+                let is_it = |_: &PastRun, step: &ActionFinished| step.label == target.as_str();
+                let found = last(run, &store.outside_dir(), is_it).unwrap_or_default();
+                if found.is_empty() { Err(none) } else { tell(target, found, &store, out) }
+            }
+            told => told,
+        };
     };
     let store = session::store(settings)?;
     // As it is now; before it was edited it had another id.
@@ -38,6 +44,19 @@ pub(super) fn run(
         step.label == target.as_str() || (id.is_some() && past.identity(step.id) == id.as_deref())
     })?;
     tell(target, found, &store, out)
+}
+
+/// The same of modules of the workspace.
+fn of_modules(
+    target: &TargetPattern,
+    run: Option<&str>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let session = session::open(settings)?;
+    let scope = target.scope(&session.workspace)?;
+    let found = last(run, &session.state_dir(), |_, step| scope.contains(&step.label))?;
+    tell(target, found, session.store(), out)
 }
 
 /// Whether a step has something to say about its command.

@@ -7,8 +7,9 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wake_build::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
+use wake_build::{Guest, GuestManner, StepVisit, VisitEnd, VisitPlace, VisitedStep};
 use wake_exec::{CancelToken, VisitOrder};
+use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::{Event, Reporter};
 
@@ -47,50 +48,72 @@ fn visit(
     config: &ConfigArgs,
     settings: &Settings,
 ) -> Outcome {
-    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let is_shell = matches!(guest, Guest::Shell);
-    let visit = StepVisit {
-        place,
-        config: selection::config(config)?,
-        guest,
-        order: if after { VisitOrder::After } else { VisitOrder::Before },
-        terminal: at_terminal.then(|| settings.terminal_kind.clone().unwrap_or("dumb".to_owned())),
-    };
-    // While the command of the step runs, Ctrl-C is for that.
-    let own_runs = Arc::new(AtomicBool::new(false));
-    let enough = CancelToken::new().map_err(|error| {
-        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
-    })?;
-    let cancel = {
-        let (own_runs, enough) = (own_runs.clone(), enough.clone());
-        session::cancel_unless(move || {
-            let is_own = own_runs.swap(false, Ordering::Relaxed);
-            if is_own {
-                enough.cancel();
-            }
-            is_own
-        })?
-    };
-    let reporter = report::reporter(settings);
-    let mut witness = Witness::new(match settings.format {
-        MessageFormat::Json => reporter,
-        MessageFormat::Human | MessageFormat::Short => Box::new(Modest(reporter)),
-    });
+    let doorway = Doorway::new(guest, after, settings)?;
+    let manner = doorway.manner.clone();
+    let visit = StepVisit { place, config: selection::config(config)?, manner };
+    let mut witness = witness(settings);
     let session = match session::open(settings) {
         Ok(session) => session,
         Err(failure) => return Ok(Exit(not_built(witness.close(&failure)))),
     };
-    let enter = |step: &VisitedStep| {
-        own_runs.store(after, Ordering::Relaxed);
-        Person::approaching(
-            step,
-            VisitManner { is_shell, after, at_terminal },
-            own_runs,
-            enough,
-            settings.manner,
-        )
-    };
-    match session.visit(&visit, &cancel, &mut witness, enter) {
+    let enter = |step: &VisitedStep| doorway.person(step, settings);
+    let end = session.visit(&visit, &doorway.cancel, &mut witness, enter);
+    ended(end, &mut witness)
+}
+
+/// What tells of that which has to be built before.
+pub(crate) fn witness(settings: &Settings) -> Witness {
+    let reporter = report::reporter(settings);
+    Witness::new(match settings.format {
+        MessageFormat::Json => reporter,
+        MessageFormat::Human | MessageFormat::Short => Box::new(Modest(reporter)),
+    })
+}
+
+/// How a person comes to a step, and is stopped there.
+pub(crate) struct Doorway {
+    pub(crate) manner: GuestManner,
+    pub(crate) cancel: Arc<Cancel>,
+    own_runs: Arc<AtomicBool>,
+    enough: CancelToken,
+}
+
+impl Doorway {
+    pub(crate) fn new(guest: Guest, after: bool, settings: &Settings) -> Result<Self, Diagnostic> {
+        let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        let kind = || settings.terminal_kind.clone().unwrap_or("dumb".to_owned());
+        let order = if after { VisitOrder::After } else { VisitOrder::Before };
+        let manner = GuestManner { guest, order, terminal: at_terminal.then(kind) };
+        // While the command of the step runs, Ctrl-C is for that.
+        let own_runs = Arc::new(AtomicBool::new(false));
+        let enough = CancelToken::new().map_err(|error| {
+            Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+        })?;
+        let (runs, stop) = (own_runs.clone(), enough.clone());
+        let cancel = session::cancel_unless(move || {
+            let is_own = runs.swap(false, Ordering::Relaxed);
+            if is_own {
+                stop.cancel();
+            }
+            is_own
+        })?;
+        Ok(Doorway { manner, cancel, own_runs, enough })
+    }
+
+    /// The person at the step.
+    pub(crate) fn person(&self, step: &VisitedStep, settings: &Settings) -> Person {
+        let after = self.manner.order == VisitOrder::After;
+        self.own_runs.store(after, Ordering::Relaxed);
+        let is_shell = matches!(self.manner.guest, Guest::Shell);
+        let how = VisitManner { is_shell, after, at_terminal: self.manner.terminal.is_some() };
+        let (own_runs, enough) = (self.own_runs.clone(), self.enough.clone());
+        Person::approaching(step, how, own_runs, enough, settings.manner)
+    }
+}
+
+/// How the program ends after a visit.
+pub(crate) fn ended(end: Result<VisitEnd, Failure>, witness: &mut Witness) -> Outcome {
+    match end {
         Ok(VisitEnd::NotBuilt(code)) => {
             Ok(Exit(not_built(witness.exit_code(signals::exit_code(code)))))
         }

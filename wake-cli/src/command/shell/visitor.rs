@@ -35,7 +35,7 @@ pub(super) struct VisitManner {
 }
 
 /// The person at a step; when dropped, everything has been shown and the terminal is theirs again.
-pub(super) struct Person {
+pub(crate) struct Person {
     step: VisitedStep,
     how: VisitManner,
     /// Whether the command of the step itself is running, so that Ctrl-C is for that.

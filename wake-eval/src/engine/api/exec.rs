@@ -149,7 +149,7 @@ fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
 /// `{image: 'HOST/REPOSITORY:TAG', platform: 'linux/arm64'}`, or a reference as `image`; what the texts say is looked at when the image
 /// is needed.
 fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
-    call.check_keys("rootfs", object, &["image", "platform", "env"])?;
+    call.check_keys("rootfs", object, &["image", "platform", "env", "writable"])?;
     let image = object.get("image".into())?.unwrap_or(Val::Null);
     let image = named_image(call, "rootfs", &image)
         .map_err(|error| amend(error, |note| note.key("image")))?;
@@ -163,23 +163,30 @@ fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
             refuse!(call.fault("rootfs", message).key("platform"));
         }
     };
-    let env = match object.get("env".into())? {
-        None | Some(Val::Null) => false,
-        Some(Val::Bool(env)) => env,
-        Some(other) => {
-            let found = kind(&other);
-            let message = format!(
-                "must say with true or false whether the image's variables are taken, as `env`, not {found}"
-            );
-            refuse!(call.fault("rootfs", message).key("env"));
+    let says = |name: &'static str, whether: &str| -> Result<bool> {
+        match object.get(name.into())? {
+            None | Some(Val::Null) => Ok(false),
+            Some(Val::Bool(said)) => Ok(said),
+            Some(other) => {
+                let found = kind(&other);
+                let message = format!(
+                    "must say with true or false whether {whether}, as `{name}`, not {found}"
+                );
+                refuse!(call.fault("rootfs", message).key(name))
+            }
         }
     };
-    let mut builder = ObjValueBuilder::with_capacity(4);
+    let env = says("env", "the image's variables are taken")?;
+    let writable = says("writable", "its command may write to it")?;
+    let mut builder = ObjValueBuilder::with_capacity(5);
     builder.field("type").value("image");
     builder.field("image").value(image);
     builder.field("platform").value(platform);
     if env {
         builder.field("env").value(Val::Bool(true));
+    }
+    if writable {
+        builder.field("writable").value(Val::Bool(true));
     }
     Ok(Val::Obj(builder.build()))
 }

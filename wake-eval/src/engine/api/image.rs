@@ -75,10 +75,16 @@ fn layers(call: &Call<'_>) -> Result<Val> {
             let mut layers = Vec::new();
             for (index, item) in items.iter().enumerate() {
                 match item? {
+                    reference @ Val::Str(_) => layers.push(packed(call, &reference, index)?),
+                    Val::Obj(object) if is_reference(call, &object) => {
+                        layers.push(packed(call, &Val::Obj(object), index)?);
+                    }
                     Val::Obj(object) => layers.push(layer(call, &object, Some(index))?),
                     other => {
                         let found = kind(&other);
-                        let message = format!("must have objects as its layers, not {found}");
+                        let message = format!(
+                            "must have objects or references to layers as its layers, not {found}"
+                        );
                         refuse!(call.fault("files", message).key(index.to_string()));
                     }
                 }
@@ -91,6 +97,20 @@ fn layers(call: &Call<'_>) -> Result<Val> {
         }
     };
     Ok(Val::Arr(ArrValue::new(layers)))
+}
+
+/// Whether an object stands for something else: paths in an image begin with a slash.
+fn is_reference(call: &Call<'_>, object: &ObjValue) -> bool {
+    object.has_field("type".into()) || call.env.promises.borrow().contains_key(object)
+}
+
+/// A layer that is there already: what a command has changed.
+fn packed(call: &Call<'_>, reference: &Val, number: usize) -> Result<Val> {
+    let at = |note: Note| note.key(number.to_string());
+    let layer = call.reference("files", reference).map_err(|error| amend(error, at))?;
+    let mut builder = ObjValueBuilder::with_capacity(1);
+    builder.field("layer").value(layer);
+    Ok(Val::Obj(builder.build()))
 }
 
 fn layer(call: &Call<'_>, object: &ObjValue, number: Option<usize>) -> Result<Val> {

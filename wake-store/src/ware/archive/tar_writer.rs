@@ -78,6 +78,7 @@ struct HeaderFields {
     gid: u32,
     mtime: i64,
     device: Option<(u32, u32)>,
+    xattrs: Vec<(String, Vec<u8>)>,
 }
 
 impl HeaderFields {
@@ -101,13 +102,14 @@ impl HeaderFields {
             gid: meta.gid,
             mtime: meta.mtime.seconds,
             device,
+            xattrs: meta.xattrs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
     }
 
     /// The extended records for what does not fit the header.
     fn records(&self) -> Vec<u8> {
         let mut records = Vec::new();
-        let mut put = |key: &str, value: String| records.extend(record(key, &value));
+        let mut put = |key: &str, value: String| records.extend(record(key, value.as_bytes()));
         if self.name.len() > 100 {
             put("path", self.name.clone());
         }
@@ -122,6 +124,9 @@ impl HeaderFields {
         }
         if self.octal_mtime().is_none() {
             put("mtime", self.mtime.to_string());
+        }
+        for (name, value) in &self.xattrs {
+            records.extend(record(&format!("SCHILY.xattr.{name}"), value));
         }
         records
     }
@@ -154,13 +159,13 @@ impl HeaderFields {
 }
 
 /// `length key=value\n`, whose length counts its own digits.
-fn record(key: &str, value: &str) -> Vec<u8> {
+fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let body = key.len() + value.len() + 3;
     let mut length = body + 1;
     while length != body + length.to_string().len() {
         length = body + length.to_string().len();
     }
-    format!("{length} {key}={value}\n").into_bytes()
+    [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
 
 /// `value` in exactly `digits` octal digits, if it fits.
@@ -179,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_record_counts_its_own_length() {
-        assert_eq!(record("path", "a/b"), b"12 path=a/b\n");
+        assert_eq!(record("path", b"a/b"), b"12 path=a/b\n");
         // 98 bytes and two digits make 100, which needs three digits, which make 101.
-        let long = record("p", &"x".repeat(94));
+        let long = record("p", "x".repeat(94).as_bytes());
         assert!(long.starts_with(b"101 p="), "{}", long.escape_ascii());
         assert_eq!(long.len(), 101);
     }

@@ -1,10 +1,10 @@
 //! What a person is told of what is wrong with a container image.
 
-use wake_image::ImageError;
-use wake_registry::ContainerError;
-use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::error::store_failure;
+use wake_image::{ContainerError, ImageError};
 use wake_store::ware::ExtractError;
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::error::store_failure;
 
 const ASK: &str = "nothing of it was kept: ask who made the image";
 
@@ -54,6 +54,7 @@ fn class_of(error: &ImageError) -> Class {
         ImageError::Cancelled | ImageError::Registry(ContainerError::Cancelled) => {
             Class::Interrupted
         }
+        ImageError::Unpack { .. } => Class::Environment,
         ImageError::NoFiles { .. } | ImageError::Place { .. } => Class::Action,
         ImageError::ReadOnly(_) => Class::Usage,
         ImageError::Registry(

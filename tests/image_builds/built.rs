@@ -1,0 +1,197 @@
+//! Images that are built, and by what they are remembered.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+
+use wake_tests::{copy_of_binary, copy_tree, has_program, is_root, project, skip};
+
+use crate::containers::Registry;
+use crate::{NEEDS_OS, commands, image, inspected, ran, site, wake};
+
+const HELLO: &str = "@from
+    %(__base__)
+@run
+    mkdir -p /opt/hello
+    echo \"hello from $(id -u)\" > /opt/hello/text
+@env
+    WHO you
+    PATH /opt/hello:$PATH
+@label
+    team tools
+@entry
+    /bin/busybox cat /opt/hello/text
+";
+
+#[test]
+fn an_image_is_built_without_any_other_tool_and_the_same_from_anywhere() {
+    let Some(one) = site("an_image_is_built_without_any_other_tool") else { return };
+    image(&one, "hello", "1", NEEDS_OS, HELLO);
+    let built = wake(&one, &["build", "-n", "hello", "hello"]).run().success();
+    let said = inspected(&one, "hello");
+    let digest = said["digest"].as_str().unwrap().to_owned();
+    assert_eq!(built.stdout, format!("localhost/hello:latest@{digest}\n"));
+    let config = &said["config"];
+    assert_eq!(config["Env"], serde_json::json!(["PATH=/opt/hello:/bin", "WHO=you"]));
+    assert_eq!(config["Labels"]["team"], "tools");
+    assert_eq!(said["layers"].as_array().unwrap().len(), 2);
+    assert!(ran(&one, &["hello"]).is_empty());
+
+    // Another directory and store, other times; and another user, where one can be another.
+    let other = project().build();
+    copy_tree(one.root(), other.root());
+    other.touch("images/os/1/frontier/busybox");
+    let mut call = wake(&other, &["build", "-n", "hello", "hello"]);
+    if is_root() && has_program("setpriv") {
+        let program = copy_of_binary(other.base());
+        let own = Command::new("chown").args(["-R", "65534:65534"]).arg(other.base()).status();
+        assert!(own.unwrap().success());
+        let user = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+        call = call.program(program).wrapper(user);
+    }
+    assert_eq!(call.run().success().stdout, built.stdout);
+    runs_in_podman(&one, &digest);
+}
+
+/// Has the image pushed, and pulled and run by another engine.
+fn runs_in_podman(project: &wake_tests::Project, digest: &str) {
+    let test = "an_image_runs_in_another_engine";
+    if !(has_program("podman") && has_program("runc") && is_root()) {
+        return skip(test, "podman and runc are not here, or one is not root");
+    }
+    let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
+        return;
+    };
+    let target = format!("{}/team/hello:1", registry.host);
+    wake(project, &["push", "hello", &target]).run().success();
+    let podman = |args: &[&str]| {
+        let mut podman = Command::new("podman");
+        let dir = project.base();
+        podman.arg("--root").arg(dir.join("podman")).arg("--runroot").arg(dir.join("podman-run"));
+        podman.args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]);
+        let output = podman.args(["--runtime", "runc"]).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let pinned = format!("{}/team/hello@{digest}", registry.host);
+    podman(&["pull", "--quiet", "--tls-verify=false", &pinned]);
+    let run = ["run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024"];
+    let run = [&run[..], &["--ulimit", "nproc=4096:4096", &pinned]].concat();
+    assert_eq!(podman(&run), "hello from 0\n");
+}
+
+#[test]
+fn only_what_matters_has_an_image_built_again() {
+    let Some(project) = site("only_what_matters") else { return };
+    image(&project, "a", "1", NEEDS_OS, &commands(&["echo a > /a"]));
+    image(&project, "b", "1", "dependencies: [a]", &commands(&["cat /a > /b"]));
+    let all = ["a@=1", "a@=1:run", "b@=1", "b@=1:run", "os@=1"];
+    assert_eq!(ran(&project, &["b"]), all);
+    let specification = "images/a/1/specifications.yaml";
+    project.edit(specification, "build_spec", "# of nobody's business\nbuild_spec");
+    let template = "images/a/1/templates/ubuntu.vtmp";
+    project.edit(template, "echo a", "# more\n    echo a");
+    assert!(ran(&project, &["b"]).is_empty());
+    // What comes out the same ends there.
+    project.edit(template, "echo a >", "echo 'a' >");
+    assert_eq!(ran(&project, &["b"]), ["a@=1:run"]);
+    project.edit(template, "echo 'a'", "echo other");
+    assert_eq!(ran(&project, &["b"]), ["a@=1", "a@=1:run", "b@=1", "b@=1:run"]);
+    project.write("images/os/1/frontier/etc/motd", "good day\n");
+    assert_eq!(ran(&project, &["b"]), all);
+}
+
+#[test]
+fn another_host_finds_what_was_built_here() {
+    let test = "another_host_finds_what_was_built";
+    let Some(project) = site(test) else { return };
+    if !(is_root() && has_program("unshare")) {
+        return skip(test, "unshare is not here, or one is not root");
+    }
+    image(&project, "a", "1", NEEDS_OS, &commands(&["echo a > /a"]));
+    assert_eq!(ran(&project, &["a"]), ["a@=1", "a@=1:run", "os@=1"]);
+    project.write("release", "ID=other\n");
+    let release = project.path("release");
+    let other = format!(
+        "mount --bind {} /etc/os-release && hostname elsewhere && exec \"$@\"",
+        release.display()
+    );
+    let call = wake(&project, &["--message-format", "json", "build", "a"]);
+    let call = call.env("PATH", std::env::var_os("PATH").unwrap());
+    let call = call.wrapper(["unshare", "-m", "-u", "sh", "-c", other.as_str(), "sh"]);
+    assert!(call.run().success().events().ran().is_empty());
+}
+
+#[test]
+fn independent_images_are_built_at_once() {
+    let Some(project) = site("independent_images_are_built_at_once") else { return };
+    wake(&project, &["build", "-o", "oci:base", "os"]).run().success();
+    let base = project.path("base").display().to_string();
+    // Each command waits until another one is there.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        let template =
+            format!("@from\n    oci:{base}\n@run\n    busybox nc 127.0.0.1 {port} > /{name}\n");
+        image(&project, name, "1", "{}", &template);
+    }
+    let pairs = thread::spawn(move || {
+        for _ in 0..2 {
+            let mut pair = [listener.accept().unwrap().0, listener.accept().unwrap().0];
+            listener.set_nonblocking(true).unwrap();
+            let third = listener.accept().is_ok();
+            listener.set_nonblocking(false).unwrap();
+            assert!(!third, "three commands run at once");
+            pair.iter_mut().for_each(|stream| stream.write_all(b"go\n").unwrap());
+            for mut stream in pair {
+                stream.shutdown(std::net::Shutdown::Write).unwrap();
+                let _ = stream.read(&mut [0]);
+            }
+        }
+    });
+    let build = ["-j", "2", "build", "--allow-network", "a", "b", "c", "d"];
+    let built = wake(&project, &build).run().success();
+    assert_eq!(built.stdout.lines().count(), 4);
+    pairs.join().unwrap();
+}
+
+#[test]
+fn a_prolog_makes_files_that_are_copied() {
+    let Some(project) = site("a_prolog_makes_files") else { return };
+    if !has_program("bash") {
+        return skip("a_prolog_makes_files", "there is no bash");
+    }
+    let template = "@from\n    %(__base__)\n@copy\n    made/text /opt/\n    made /srv/made\n@run\n    cat /opt/text\n";
+    let leaf = "{dependencies: [os], prolog: get.sh}";
+    image(&project, "app", "1", leaf, template);
+    let prolog = "mkdir made\ncat given > made/text\n";
+    project.write("images/app/1/frontier/get.sh", prolog);
+    project.write("images/app/1/frontier/given", "given\n");
+    let app = ["app@=1", "app@=1:copy", "app@=1:prolog", "app@=1:run"];
+    assert_eq!(ran(&project, &["app"]), [&app[..], &["os@=1"]].concat());
+    assert!(ran(&project, &["app"]).is_empty());
+    // What it does not do to the files is nothing to what comes after it.
+    project.write("images/app/1/frontier/get.sh", "mkdir -p made\ncat given > made/text\n");
+    let again = ran(&project, &["app"]);
+    assert_eq!(again[..1], ["app@=1:prolog"], "{again:?}");
+    project.write("images/app/1/frontier/get.sh", "false\nmkdir made\n");
+    let failed = wake(&project, &["build", "app"]).run().code(1);
+    failed.mentions("error: the prolog of `app@=1` failed: exit 1");
+}
+
+#[test]
+fn what_had_an_image_built_is_explained_and_what_it_wrote_is_kept() {
+    let Some(project) = site("what_had_an_image_built") else { return };
+    image(&project, "a", "1", NEEDS_OS, &commands(&["echo one", "echo one > /a"]));
+    wake(&project, &["build", "a"]).run().success();
+    assert_eq!(project.wake(["log", "-o", "a@=1:run"]).run().success().stdout, "one\n");
+    project.edit("images/a/1/templates/ubuntu.vtmp", "echo one > /a", "echo two > /a");
+    let why = wake(&project, &["why", "a"]).run().success().stdout;
+    assert!(why.contains("a@=1:run") && why.contains("args.1") && why.contains("two"), "{why}");
+    let entered = wake(&project, &["shell", "a", "--", "busybox", "cat", "/a"]);
+    assert_eq!(entered.run().success().stdout, "two\n");
+    let before = wake(&project, &["shell", "--before", "a", "--", "busybox", "cat", "/a"]);
+    before.run().code(1);
+}

@@ -1,0 +1,93 @@
+//! Which images of others are begun from.
+
+use std::fs;
+
+use crate::containers::{Registry, ask};
+use crate::{NEEDS_OS, commands, image, inspected, ran, site, wake};
+
+#[test]
+fn what_a_tag_leads_to_is_looked_up_once() {
+    let test = "what_a_tag_leads_to";
+    let Some(project) = site(test) else { return };
+    let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
+        return;
+    };
+    let name = format!("{}/team/os:1", registry.host);
+    wake(&project, &["build", "-o", &name, "-n", "os", "os"]).run().success();
+    let first = inspected(&project, "os")["digest"].as_str().unwrap().to_owned();
+    let app = format!("@from\n    {name}\n@run\n    cat /etc/motd > /read\n");
+    image(&project, "app", "1", "{}", &app);
+
+    wake(&project, &["--locked", "build", "app"])
+        .run()
+        .code(6)
+        .mentions(&format!("error: image `{name}` is not locked\n"))
+        .mentions("without `--locked` it is locked as it is then");
+    let unlocked = wake(&project, &["plan", "app"]).run().success().stdout;
+    let locked = wake(&project, &["lock", "app"]).run().success();
+    assert!(locked.stderr.contains(&format!("Locked {name} {first}\n")), "{locked}");
+    let lock = project.read("images/.wake.lock");
+    assert_eq!(lock, format!("wake-lock 1\nimage:{name} {first}\n"));
+    // The digest is a part of the identity.
+    assert_ne!(wake(&project, &["plan", "app"]).run().success().stdout, unlocked);
+
+    // The tag moves, and the lock does not.
+    project.write("images/os/1/frontier/etc/motd", "good day\n");
+    wake(&project, &["build", "-o", &name, "-n", "os", "os"]).run().success();
+    assert_ne!(inspected(&project, "os")["digest"], first.as_str());
+    wake(&project, &["--locked", "build", "-n", "app", "app"]).run().success();
+    let before = inspected(&project, "app")["digest"].clone();
+    wake(&project, &["lock", "--update"]).run().success();
+    assert_eq!(ran(&project, &["app"]), ["app@=1", "app@=1:run"]);
+    wake(&project, &["build", "-n", "app", "app"]).run().success();
+    assert_ne!(inspected(&project, "app")["digest"], before);
+
+    // What is locked and in the store needs nobody.
+    drop(registry);
+    assert!(
+        wake(&project, &["--offline", "build", "app"])
+            .run()
+            .success()
+            .stderr
+            .contains("all cached")
+    );
+    fs::remove_file(project.path("images/.wake.lock")).unwrap();
+    wake(&project, &["--offline", "build", "app"]).run().code(9);
+}
+
+#[test]
+fn a_plan_fetches_nothing_of_an_image() {
+    let test = "a_plan_fetches_nothing";
+    let Some(project) = site(test) else { return };
+    let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
+        return;
+    };
+    let name = format!("{}/team/os:1", registry.host);
+    wake(&project, &["build", "-o", &name, "os"]).run().success();
+    image(&project, "app", "1", "{}", &format!("@from\n    {name}\n"));
+    let fresh = project.base().join("fresh");
+    wake(&project, &["lock", "app"]).store(&fresh).run().success();
+    // Without its layers it can be planned, and not built.
+    let manifest = registry_manifest(&registry);
+    for layer in manifest["layers"].as_array().unwrap() {
+        let path = format!("/v2/team/os/blobs/{}", layer["digest"].as_str().unwrap());
+        assert_eq!(ask(&registry.host, "DELETE", &path, "").0, 202);
+    }
+    wake(&project, &["plan", "app"]).store(&fresh).run().success();
+    wake(&project, &["build", "--dry-run", "app"]).store(&fresh).run().success();
+    wake(&project, &["build", "app"]).store(&fresh).run().code(7);
+}
+
+fn registry_manifest(registry: &Registry) -> serde_json::Value {
+    let (status, bytes) = ask(&registry.host, "GET", "/v2/team/os/manifests/1", "");
+    assert_eq!(status, 200);
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[test]
+fn what_is_wrong_with_a_lock_is_shown() {
+    let Some(project) = site("what_is_wrong_with_a_lock") else { return };
+    image(&project, "app", "1", NEEDS_OS, &commands(&["echo x"]));
+    project.write("images/.wake.lock", "wake-lock 1\nimage:r.example/os:1 sha256:12\n");
+    wake(&project, &["build", "app"]).run().code(6).mentions("images/.wake.lock:2:");
+}

@@ -1,0 +1,113 @@
+//! Images that cannot be built, and what is said of them.
+
+use wake_tests::{Expect, expect};
+
+use crate::{NEEDS_OS, commands, image, site, wake};
+
+#[track_caller]
+fn refused(template: &str, code: i32, expected: Expect) {
+    let Some(project) = site("refused") else { return };
+    image(&project, "app", "1", NEEDS_OS, template);
+    wake(&project, &["build", "app"]).run().code(code).says(expected);
+}
+
+#[test]
+fn a_build_that_fails_says_in_which_line() {
+    refused(
+        &commands(&["echo one", "echo two >&2", "cat /nothing", "echo four"]),
+        1,
+        expect![[r#"
+            [TIME] FAIL app@=1:run (exit 1, [TIME])  /bin/sh -c 'set -e\x0awake_at() { wake_status=$?; [ "$wake_status" -eq 0 ] || exit "$wake_status"; wake_line=$1; }\x0atrap '\''wake_status=$?; [ "$wake_status" -eq 0 ] || echo "wake: stopped in line $wake_line of @run" >&2'\'' EXIT\x0awake_at 1\x0aecho one\x0awake_at 2\x0aecho two >&2\x0awake_at 3\x0acat /nothing\x0awake_at 4\x0aecho four\x0awake_at end\x0a'
+              | standard output:
+              | one
+              | standard error:
+              | two
+              | cat: can't open '/nothing': No such file or directory
+              | wake: stopped in line 3 of @run
+              log: wake log -o app@=1:run
+            [TIME] FAILED 1 of 3 actions failed in [TIME]: app@=1:run; 1 ok, 1 skipped
+            failed: app@=1:run
+            error: this line of `@run` failed: exit 1
+             --> images/app/1/templates/ubuntu.vtmp:6:5
+              |
+            6 |     cat /nothing
+              |     ^
+              = note: `app@=1` is declared at images/app/1/specifications.yaml:4:7
+              help: all of its standard error: `[STORE]/blob/87/[DIGEST]`
+              help: all of its standard output: `[STORE]/blob/e0/[DIGEST]`
+              help: look into its root, amid what it left: `wake image shell app@=1`
+        "#]],
+    );
+}
+
+#[test]
+fn a_source_that_is_no_image_is_shown() {
+    refused(
+        "@from\n    base.sif\n@run\n    true\n",
+        5,
+        expect![[r#"
+        error: `base.sif` is a file of Apptainer, from which only that can begin
+         --> images/app/1/templates/ubuntu.vtmp:2:5
+          |
+        2 |     base.sif
+          |     ^
+          help: name an image, or build with `--engine apptainer`
+    "#]],
+    );
+    refused(
+        "@from\n    ubuntu\n@run\n    true\n",
+        5,
+        expect![[r#"
+        error: `ubuntu` names no registry: write `HOST/ubuntu`
+         --> images/app/1/templates/ubuntu.vtmp:2:5
+          |
+        2 |     ubuntu
+          |     ^
+    "#]],
+    );
+    refused(
+        "@from\n    127.0.0.1:9/team/os:1\n",
+        9,
+        expect![[r#"
+        error: oci://127.0.0.1:9/team/os: Connection refused (os error 111)
+         help: what is in the store is built with `--offline`
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_shown() {
+    refused(
+        "@from\n    %(__base__)\n@copy\n    text /opt/text\n",
+        5,
+        expect![[r#"
+        error: `text` is not among the files beside the script
+         --> images/app/1/templates/ubuntu.vtmp:4:5
+          |
+        4 |     text /opt/text
+          |     ^
+          help: put it into `images/app/1/frontier`
+        [TIME] FAIL app@=1 (no result)
+        [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1; 1 ok
+        failed: app@=1
+    "#]],
+    );
+}
+
+#[test]
+fn an_engine_that_is_none_is_refused() {
+    let Some(project) = site("an_engine_that_is_none") else { return };
+    wake(&project, &["build", "--engine", "wok", "os"]).run().code(2).says(expect![[r#"
+        error: `wok` is no engine that builds images
+         help: without `--engine` wake builds them itself
+    "#]]);
+}
+
+#[test]
+fn what_is_for_another_tool_is_told() {
+    let Some(project) = site("what_is_for_another_tool") else { return };
+    let template = "@from\n    %(__base__)\n@arg\n    WHO\n@run\n    echo @(WHO) > /who\n    test \"$(cat /who)\" = you\n";
+    let leaf = "{dependencies: [os], arguments: ['--build-arg WHO=you', '--squash']}";
+    image(&project, "app", "1", leaf, template);
+    wake(&project, &["build", "app"]).run().success().mentions("`--squash` is for another tool");
+}

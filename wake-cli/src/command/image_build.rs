@@ -1,0 +1,214 @@
+//! `wake image build`, `wake image lock`: images of Velocity's specifications, built by steps.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use wake_image::{ImageReference, Images as StoredImages};
+use wake_image_build::{BuiltImage, Grants, ImageBuilds, LAYOUT, Site};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::Reporter;
+use wake_steps::image_failure::image_failure;
+use wake_steps::profile::Profile;
+use wake_steps::run::{Run, announce};
+use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps as _, clock};
+use wake_store::ware::Web;
+use wake_velocity::plan::Plan;
+use wake_velocity::script::Backend;
+
+use crate::args::{BuildImageArgs, MessageFormat, ReachArgs};
+use crate::exit::{Exit, Outcome, Stop};
+use crate::images::{Images, Resolve, Resolved};
+use crate::manner::Verbosity;
+use crate::report::{self, diagnostic::tell, witness::Witness};
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::{formulas, print, session, signals};
+
+/// Builds the images of targets, and says how each is called that somebody asked for.
+pub(crate) fn build(
+    args: &BuildImageArgs,
+    images: &Images<'_>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let name = args.name.as_deref();
+    let target = args.output.as_deref().map(|output| parse(output, settings)).transpose()?;
+    let engine = engine(args)?;
+    let machine = session::machine(settings, Profile::default())?;
+    let cancel = session::cancel()?;
+    let kept = stored(&machine, &cancel);
+    let resolve = images.resolve(&kept);
+    let resolved = images.resolved(&args.targets, name, engine, resolve)?;
+    let site = site(&resolved, args.reach, images, &machine, settings);
+    let builds = ImageBuilds::new(&site, engine).map_err(|error| *error)?;
+    builds.warnings.iter().for_each(|warning| tell(warning, settings.manner));
+    let rules = SchedulePolicy {
+        keep_going: args.keep_going,
+        rebuild: args.rebuild,
+        ..SchedulePolicy::default()
+    };
+    let mut witness = Witness::new(report::reporter(settings));
+    let results = Results::new(builds.order().len());
+    let exit = perform(&builds, &results, &machine, rules, settings, &cancel, &mut witness);
+    let exit = witness.exit_code(signals::exit_code(exit));
+    let (built, failed) = builds.into_results();
+    failed.iter().for_each(|failed| tell(&failed.diagnostic, settings.manner));
+    let kept = keep(&built, &resolved.plan, &machine, &cancel);
+    // What was fetched need not be fetched again; if that cannot be written down, it is.
+    let _ = machine.store().flush_memo();
+    let names = kept?;
+    if exit == 0
+        && let (Some(target), Some(last)) = (target, built.last())
+    {
+        send(last, &target, &machine, &cancel)?;
+    }
+    // Events have all that there is to say, and nothing else may stand between them.
+    if settings.format != MessageFormat::Json {
+        print::lines(names.iter().map(|name| escape::line(name)), out)?;
+    }
+    Ok(Exit(exit))
+}
+
+/// What is to build the images.
+pub(super) fn engine(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
+    args.engine.parse().map_err(|_| {
+        let message = format!("`{}` is no engine that builds images", args.engine);
+        Diagnostic::error(Class::Usage, message).help("without `--engine` wake builds them itself")
+    })
+}
+
+/// What steps are made with.
+pub(super) fn site<'s>(
+    resolved: &'s Resolved,
+    reach: ReachArgs,
+    images: &Images<'_>,
+    machine: &'s Machine,
+    settings: &Settings,
+) -> Site<'s> {
+    Site {
+        plan: &resolved.plan,
+        store: machine.store(),
+        bases: resolved.bases.clone(),
+        dir: images.dir(),
+        cwd: settings.cwd.clone(),
+        grants: Grants { network: reach.allow_network },
+    }
+}
+
+fn parse(output: &str, settings: &Settings) -> Result<ImageReference, Diagnostic> {
+    ImageReference::parse(output, &settings.cwd)
+        .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))
+}
+
+/// Performs the steps; logged and remembered with the store, which is where what belongs to no workspace is.
+pub(super) fn perform(
+    builds: &ImageBuilds<'_>,
+    results: &Results,
+    machine: &Machine,
+    rules: SchedulePolicy,
+    settings: &Settings,
+    cancel: &Cancel,
+    reporter: &mut dyn Reporter,
+) -> u8 {
+    let started = clock::now();
+    let run = Run {
+        state_dir: &machine.store().outside_dir(),
+        kept_logs: formulas::KEPT_LOGS,
+        overrides: &[],
+        argv: &settings.argv,
+        root: &settings.cwd,
+        tells_host: false,
+        cancel,
+        started,
+    };
+    let mut history = formulas::history(machine);
+    let (end, _) = machine.run(&run, reporter, |reporter, ending| {
+        announce(builds, &history, reporter);
+        let work = Batch {
+            steps: builds,
+            results,
+            sources: &PathBuf::from("/"),
+            history: &history,
+            rules,
+            cancel,
+            started,
+        };
+        *ending = machine.perform(&work, reporter);
+        history.note_all(builds, ending);
+        // Only explanations and estimates are lost with it.
+        let _ = history.write(&formulas::history_file(machine));
+        Ok::<(), Failure>(())
+    });
+    end.exit
+}
+
+/// Keeps what was built under its name; the names, each with its digest.
+fn keep(
+    built: &[BuiltImage],
+    plan: &Plan,
+    machine: &Machine,
+    cancel: &Cancel,
+) -> Result<Vec<String>, Stop> {
+    let images = stored(machine, cancel);
+    let mut names = Vec::new();
+    for image in built {
+        let build = &plan.builds[image.number];
+        let is_last = image.number + 1 == plan.builds.len();
+        let name = match is_last {
+            true => plan.name.clone(),
+            false => format!("localhost/{}:{}", build.image.name, build.image.version),
+        };
+        images.keep_as(&name, &image.tree, LAYOUT).map_err(|error| image_failure(&error))?;
+        names.push(format!("{name}@{}", image.digest));
+    }
+    Ok(names)
+}
+
+fn send(
+    image: &BuiltImage,
+    target: &ImageReference,
+    machine: &Machine,
+    cancel: &Cancel,
+) -> Result<(), Diagnostic> {
+    let images = stored(machine, cancel);
+    let place = image.layout.display().to_string();
+    let reference = ImageReference::of_file(&image.layout, &place);
+    images
+        .get(&reference, &image.digest, &wake_image::Platform::here())
+        .and_then(|image| images.send(&image, &[], target))
+        .map_err(|error| image_failure(&error))
+}
+
+pub(super) fn stored<'s>(machine: &'s Machine, cancel: &'s Cancel) -> StoredImages<'s> {
+    let store = machine.store();
+    StoredImages::new(store, Web::new(store.route().clone()), cancel.meter())
+}
+
+/// Finds out which images of others are begun from, and writes it down; of all images, where no targets are named.
+pub(crate) fn lock(
+    targets: &[String],
+    update: bool,
+    images: &Images<'_>,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
+    let machine = session::machine(settings, Profile::default())?;
+    let cancel = session::cancel()?;
+    let kept = stored(&machine, &cancel);
+    let resolve = match (images.resolve(&kept), update) {
+        (Resolve::Now(images), true) => Resolve::Anew(images),
+        (other, _) => other,
+    };
+    let locked = images.lock(targets, resolve)?;
+    let _ = machine.store().flush_memo();
+    if settings.manner.verbosity > Verbosity::Quiet {
+        let style = settings.manner.style;
+        for (name, digest) in locked {
+            let line = format!("{name} {digest}");
+            writeln!(say, "{}", style.verb(Role::Good, "Locked", escape::line(&line)))
+                .map_err(|error: io::Error| Stop::from(error))?;
+        }
+    }
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,103 @@
+//! `wake image why`, `wake image shell`: a look at the steps by which images are built.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use wake_build::{Entering, Guest, VisitEnd, VisitedStep};
+use wake_image_build::ImageBuilds;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::explain::Outlook;
+use wake_steps::profile::Profile;
+use wake_steps::shell_line::shell_line;
+use wake_steps::{Results, SchedulePolicy, Steps as _};
+use wake_velocity::script::Backend;
+
+use crate::args::ReachArgs;
+use crate::command::image_build::{perform, site, stored};
+use crate::command::shell::{self, Doorway};
+use crate::command::why;
+use crate::exit::{Exit, Outcome};
+use crate::images::Images;
+use crate::print;
+use crate::settings::Settings;
+use crate::{formulas, session, signals};
+
+/// Prints why the steps of images ran last, or would run now.
+pub(crate) fn explain(
+    targets: &[String],
+    reach: ReachArgs,
+    as_json: bool,
+    images: &Images<'_>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let machine = session::machine(settings, Profile::default())?;
+    let cancel = session::cancel()?;
+    let kept = stored(&machine, &cancel);
+    let resolve = images.resolve(&kept);
+    let resolved = images.resolved(targets, None, Backend::Wake, resolve)?;
+    let site = site(&resolved, reach, images, &machine, settings);
+    let builds = ImageBuilds::new(&site, Backend::Wake).map_err(|error| *error)?;
+    let results = Results::new(builds.order().len());
+    let history = formulas::history(&machine);
+    let outlook = Outlook::new(&machine, &builds, &results, &history, &cancel);
+    // What is remembered of each is what the next one is looked at with.
+    outlook.plan()?;
+    let mut answers = Vec::new();
+    for &step in builds.order() {
+        answers.push(outlook.why(step)?);
+    }
+    if as_json {
+        return print::json(&answers, out);
+    }
+    for answer in &answers {
+        why::tell(answer, 0, settings.manner.style, out)?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Lets a person in where the commands of an image run.
+pub(crate) fn enter(
+    targets: &[String],
+    before: bool,
+    command: &[String],
+    reach: ReachArgs,
+    images: &Images<'_>,
+    settings: &Settings,
+) -> Outcome {
+    let guest = match command.split_first() {
+        None => Guest::Shell,
+        Some((name, args)) => Guest::Program { name: name.clone(), args: args.to_vec() },
+    };
+    let doorway = Doorway::new(guest, !before, settings)?;
+    let machine = session::machine(settings, Profile::default())?;
+    let cancel = &doorway.cancel;
+    let kept = stored(&machine, cancel);
+    let resolve = images.resolve(&kept);
+    let resolved = images.resolved(targets, None, Backend::Wake, resolve)?;
+    let site = site(&resolved, reach, images, &machine, settings);
+    let builds = ImageBuilds::new(&site, Backend::Wake).map_err(|error| *error)?;
+    let results = Results::new(builds.order().len());
+    let Some(step) = builds.commands() else {
+        let message = "the image has no `@run`, so there is nothing to enter";
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    };
+    let builds = builds.only_needs_of(step);
+    let mut witness = shell::witness(settings);
+    let rules = SchedulePolicy::default();
+    let exit = perform(&builds, &results, &machine, rules, settings, cancel, &mut witness);
+    if exit != 0 {
+        let end = VisitEnd::NotBuilt(signals::exit_code(exit));
+        return shell::ended(Ok(end), &mut witness);
+    }
+    let history = formulas::history(&machine);
+    let pinned = Outlook::new(&machine, &builds, &results, &history, cancel).pin(step)?;
+    let label = builds.label(step).to_owned();
+    let visited = VisitedStep { label: label.clone(), command: shell_line(&pinned) };
+    let mut person = doorway.person(&visited, settings);
+    let sources = PathBuf::from("/");
+    let entering = Entering { label: &label, pinned: &pinned, sources: &sources };
+    let end = entering.enter(&doorway.manner, &machine, cancel, &mut person);
+    drop(person);
+    shell::ended(end, &mut witness)
+}

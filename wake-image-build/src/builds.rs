@@ -1,0 +1,290 @@
+//! All steps of a plan, and what came of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use wake_image::{ImageDigest, ImageReference, Images};
+use wake_model::{RunRecord, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::image_failure::image_failure;
+use wake_steps::{Step, StepContext, StepFailure, StepId, StepSuccess, Steps};
+use wake_store::ware::{Meter, Web};
+use wake_velocity::script::Backend;
+
+use crate::lower::{BuildSteps, LAYOUT, Lowering, Stage, arguments};
+use crate::shell;
+use crate::site::{Beginning, Lowered, Site};
+
+/// Images that are to be built.
+pub struct ImageBuilds<'a> {
+    site: &'a Site<'a>,
+    stages: Vec<StageOfBuild>,
+    order: Vec<StepId>,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    built: Mutex<Vec<BuiltImage>>,
+    failed: Mutex<Vec<FailedImage>>,
+}
+
+/// One step of one build.
+struct StageOfBuild {
+    number: usize,
+    stage: Stage,
+    steps: BuildSteps,
+    needs: Vec<StepId>,
+    label: String,
+    past_name: String,
+    is_requested: bool,
+}
+
+/// An image that was built, now or before.
+#[derive(Clone, Debug)]
+pub struct BuiltImage {
+    /// The number of its build in the plan.
+    pub number: usize,
+    /// The digest of its manifest.
+    pub digest: ImageDigest,
+    /// The tree in which its layout lies.
+    pub tree: TreeDigest,
+    /// Where its layout lies in the store.
+    pub layout: PathBuf,
+}
+
+/// A command of an image that failed.
+#[derive(Clone, Debug)]
+pub struct FailedImage {
+    /// What a person is told: which line, where its image is declared, where to look.
+    pub diagnostic: Diagnostic,
+}
+
+impl<'a> ImageBuilds<'a> {
+    /// The steps by which `engine` builds the images of a site.
+    pub fn new(site: &'a Site<'a>, engine: Backend) -> Lowered<ImageBuilds<'a>> {
+        let mut builds = ImageBuilds {
+            site,
+            stages: Vec::new(),
+            order: Vec::new(),
+            warnings: Vec::new(),
+            built: Mutex::default(),
+            failed: Mutex::default(),
+        };
+        let mut images: Vec<StepId> = Vec::new();
+        let mut begun = BTreeSet::new();
+        for number in 0..site.plan.builds.len() {
+            let image = match engine {
+                Backend::Wake => builds.by_wake(number, &images, &mut begun)?,
+                other => return Err(Box::new(no_engine(other))),
+            };
+            images.push(image);
+        }
+        // What nothing else begins from is what somebody wants.
+        for (number, image) in images.iter().enumerate() {
+            builds.stages[image.0].is_requested = !begun.contains(&number);
+        }
+        builds.order = (0..builds.stages.len()).map(StepId).collect();
+        Ok(builds)
+    }
+
+    /// Adds the steps of a build that wake itself performs; gives that of the image.
+    fn by_wake(
+        &mut self,
+        number: usize,
+        images: &[StepId],
+        begun: &mut BTreeSet<usize>,
+    ) -> Lowered<StepId> {
+        let build = self.site.build(number);
+        let mut steps = BuildSteps::default();
+        if let Beginning::Build(before) = self.site.beginning(number)? {
+            begun.insert(before);
+            steps.base = images.get(before).copied();
+        }
+        self.warnings.extend(arguments(self.site, build).1);
+        if build.prolog.is_some() {
+            steps.prolog = Some(self.add(number, Stage::Prolog, steps, &[]));
+        }
+        let files: Vec<StepId> = steps.base.into_iter().chain(steps.prolog).collect();
+        let has_commands = !build.template.run.is_empty();
+        if has_commands && !build.template.copy.is_empty() {
+            steps.files = Some(self.add(number, Stage::Files, steps, &files));
+        }
+        let ground: Vec<StepId> = match steps.files {
+            Some(files) => vec![files],
+            // A prolog may be there for what it does elsewhere.
+            None => files.clone(),
+        };
+        if has_commands {
+            let steps_with_run = BuildSteps { run: Some(StepId(self.stages.len())), ..steps };
+            steps.run = Some(self.add(number, Stage::Run, steps_with_run, &ground));
+        }
+        let mut needs = ground;
+        needs.extend(steps.run);
+        Ok(self.add(number, Stage::Image, steps, &needs))
+    }
+
+    fn add(&mut self, number: usize, stage: Stage, steps: BuildSteps, needs: &[StepId]) -> StepId {
+        let build = self.site.build(number);
+        let name = build.image.label(self.site.plan.generation);
+        let label = match stage {
+            Stage::Prolog => format!("{name}:prolog"),
+            Stage::Files => format!("{name}:copy"),
+            Stage::Run => format!("{name}:run"),
+            Stage::Image => name,
+        };
+        let dir = self.site.cwd.join(&build.image.dir);
+        let dir = fs::canonicalize(&dir).unwrap_or(dir);
+        let past_name = format!("image:{}:{label}", dir.display());
+        let (needs, is_requested) = (needs.to_vec(), false);
+        let step = StepId(self.stages.len());
+        self.stages.push(StageOfBuild {
+            number,
+            stage,
+            steps,
+            needs,
+            label,
+            past_name,
+            is_requested,
+        });
+        step
+    }
+
+    fn stage(&self, step: StepId) -> &StageOfBuild {
+        &self.stages[step.0]
+    }
+
+    /// The step of the commands of the last image; none if it has none.
+    pub fn commands(&self) -> Option<StepId> {
+        let last = self.site.plan.builds.len().checked_sub(1)?;
+        let is_it = |stage: &StageOfBuild| stage.number == last && stage.stage == Stage::Run;
+        self.stages.iter().position(is_it).map(StepId)
+    }
+
+    /// The same with nothing but what a step needs.
+    pub fn only_needs_of(self, step: StepId) -> ImageBuilds<'a> {
+        let mut needed = BTreeSet::new();
+        let mut left = self.stage(step).needs.clone();
+        while let Some(need) = left.pop() {
+            if needed.insert(need) {
+                left.extend(self.stage(need).needs.iter().copied());
+            }
+        }
+        ImageBuilds { order: needed.into_iter().collect(), ..self }
+    }
+
+    /// What was built of all that nothing else begins from, in the order of the plan; and why of others nothing was.
+    pub fn into_results(self) -> (Vec<BuiltImage>, Vec<FailedImage>) {
+        let mut built = self.built.into_inner().unwrap_or_else(PoisonError::into_inner);
+        built.sort_by_key(|image| image.number);
+        (built, self.failed.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a person is told of a command that failed.
+    fn command_failed(&self, stage: &StageOfBuild, record: &RunRecord) {
+        let build = self.site.build(stage.number);
+        let store = self.site.store;
+        let read =
+            |log: &Option<wake_model::LogRef>| store.blob(&log.as_ref()?.blob).ok().flatten();
+        let log = read(&record.stderr).unwrap_or_default();
+        let line = shell::stopped(&log).and_then(|number| build.template.run.get(number));
+        let place = match (stage.stage, line) {
+            (Stage::Run, Some(run)) => Some(place_of(run)),
+            (Stage::Run, None) => build.template.run.first().map(place_of),
+            _ => None,
+        };
+        let name = build.image.label(self.site.plan.generation);
+        let what = match (stage.stage, line) {
+            (Stage::Run, Some(_)) => "this line of `@run` failed".to_owned(),
+            (Stage::Run, None) => "one of the lines of `@run` from here on failed".to_owned(),
+            _ => format!("the prolog of `{name}` failed"),
+        };
+        let message = format!("{what}: {}", record.outcome);
+        let mut diagnostic = Diagnostic::error(Class::Action, message)
+            .at(place.and_then(|place| self.site.place(place)))
+            .note(format!("`{name}` is declared at {}", build.image.at));
+        let logs = [("standard error", &record.stderr), ("standard output", &record.stdout)];
+        for (stream, log) in logs {
+            if let Some(log) = log {
+                let place = store.blob_place(&log.blob);
+                diagnostic = diagnostic.help(format!("all of its {stream}: `{}`", place.display()));
+            }
+        }
+        if stage.stage == Stage::Run {
+            let shell = format!("look into its root, amid what it left: `wake image shell {name}`");
+            diagnostic = diagnostic.help(shell);
+        }
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.push(FailedImage { diagnostic });
+    }
+}
+
+fn place_of(run: &wake_velocity::template::Run) -> &wake_velocity::Place {
+    match run {
+        wake_velocity::template::Run::Command(line) => &line.at,
+        wake_velocity::template::Run::Export(env) => &env.at,
+    }
+}
+
+fn no_engine(engine: Backend) -> Diagnostic {
+    Diagnostic::error(Class::Usage, format!("`{engine}` is no engine that wake builds images with"))
+        .help("without `--engine` wake builds them itself; `wake image script` prints what another tool reads")
+}
+
+impl Steps for ImageBuilds<'_> {
+    fn order(&self) -> &[StepId] {
+        &self.order
+    }
+
+    fn needs(&self, step: StepId) -> Vec<StepId> {
+        self.stage(step).needs.clone()
+    }
+
+    fn label(&self, step: StepId) -> &str {
+        &self.stage(step).label
+    }
+
+    fn is_requested(&self, step: StepId) -> bool {
+        self.stage(step).is_requested
+    }
+
+    fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
+        let &StageOfBuild { number, stage, steps, .. } = self.stage(step);
+        Lowering { site: self.site, number, steps, ground }.step(stage)
+    }
+
+    fn past_name(&self, step: StepId) -> &str {
+        &self.stage(step).past_name
+    }
+
+    fn identity(&self, step: StepId) -> Option<String> {
+        let stage = self.stage(step);
+        (stage.stage == Stage::Image).then(|| self.site.build(stage.number).id.to_string())
+    }
+
+    fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
+        let stage = self.stage(step);
+        if stage.stage != Stage::Image || !stage.is_requested {
+            return Ok(());
+        }
+        let (number, tree) = (stage.number, kept.done.tree);
+        let layout = self.site.store.tree_place(&tree).join(LAYOUT);
+        let meter = Meter::default();
+        let images =
+            Images::new(self.site.store, Web::new(self.site.store.route().clone()), &meter);
+        let digest = images
+            .resolve(&ImageReference::of_file(&layout, &stage.label))
+            .map_err(|error| Box::new(image_failure(&error)))?;
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.push(BuiltImage { number, digest, tree, layout });
+        Ok(())
+    }
+
+    fn failed(&self, step: StepId, failure: StepFailure<'_>) {
+        if let StepFailure::Command { record, .. } = failure {
+            let stage = self.stage(step);
+            if matches!(stage.stage, Stage::Prolog | Stage::Run) {
+                self.command_failed(stage, record);
+            }
+        }
+    }
+}

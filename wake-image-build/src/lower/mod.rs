@@ -1,0 +1,129 @@
+//! One step of each kind.
+//!
+//! | file | lowers |
+//! |---|---|
+//! | `arguments` | what is added to the command of a build, as far as it is for wake |
+//! | `prolog` | what runs on this machine beforehand, to the files beside the script |
+//! | `files` | `@copy` |
+//! | `run` | `@run`, in the image that it begins from |
+//! | `image` | the image itself |
+
+mod arguments;
+mod prolog;
+mod files;
+mod run;
+mod image;
+
+use std::path::PathBuf;
+
+use wake_image::{Image, ImageReference, Images};
+use wake_model::action::User;
+use wake_model::{Network, RelPath, Rights};
+use wake_steps::{Step, StepContext, StepId};
+
+pub(crate) use self::arguments::arguments;
+use crate::site::{Beginning, Lowered, Site};
+
+/// One step of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// What runs on this machine beforehand.
+    Prolog,
+    /// Files on the image that it begins from.
+    Files,
+    /// Commands on that.
+    Run,
+    /// The image.
+    Image,
+}
+
+/// The steps of one build, by kind, as far as it has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BuildSteps {
+    pub(crate) prolog: Option<StepId>,
+    pub(crate) files: Option<StepId>,
+    pub(crate) run: Option<StepId>,
+    /// The image that it begins from, where that is built.
+    pub(crate) base: Option<StepId>,
+}
+
+/// One build on its way to steps.
+pub(crate) struct Lowering<'a, 's> {
+    pub(crate) site: &'a Site<'a>,
+    pub(crate) number: usize,
+    pub(crate) steps: BuildSteps,
+    pub(crate) ground: &'a StepContext<'s>,
+}
+
+/// Where the paths of a step begin.
+pub(crate) const WORK: &str = "work";
+/// The directory of an image among what its step leaves.
+pub const LAYOUT: &str = "image";
+
+impl Lowering<'_, '_> {
+    /// The step of a kind.
+    pub(crate) fn step(&self, stage: Stage) -> Lowered<Step> {
+        match stage {
+            Stage::Prolog => self.prolog(),
+            Stage::Files => self.files(),
+            Stage::Run => self.run(),
+            Stage::Image => self.image(),
+        }
+    }
+
+    /// The image that the build begins from; none: nothing.
+    fn base(&self, images: &Images<'_>) -> Lowered<Option<Image>> {
+        let from = &self.site.build(self.number).template.from.line;
+        let image = match self.site.beginning(self.number)? {
+            Beginning::Scratch => return Ok(None),
+            Beginning::Build(_) => match self.steps.base {
+                Some(step) => return self.built(images, step).map(Some),
+                None => return Ok(None),
+            },
+            Beginning::Image(reference, digest) => self.site.brought(images, &reference, &digest),
+        };
+        image.map(Some).map_err(|error| self.site.no_image(&error, from))
+    }
+
+    /// The image that commands run in, and that what they leave is put on: with the files, where there are any.
+    fn ground_image(&self, images: &Images<'_>) -> Lowered<Option<Image>> {
+        match self.steps.files.filter(|_| self.steps.run.is_some()) {
+            Some(step) => self.built(images, step).map(Some),
+            None => self.base(images),
+        }
+    }
+
+    /// The image that a step has left.
+    fn built(&self, images: &Images<'_>, step: StepId) -> Lowered<Image> {
+        let from = &self.site.build(self.number).template.from.line;
+        let place = self.layout(step).unwrap_or_default();
+        let reference = ImageReference::of_file(&place, &place.display().to_string());
+        let image = images
+            .resolve(&reference)
+            .and_then(|digest| self.site.brought(images, &reference, &digest));
+        image.map_err(|error| self.site.no_image(&error, from))
+    }
+
+    fn layout(&self, step: StepId) -> Option<PathBuf> {
+        let done = self.ground.results.get(step)?;
+        Some(self.site.store.tree_place(&done.tree).join(LAYOUT))
+    }
+
+    fn network(&self) -> Network {
+        if self.site.grants.network { Network::Host } else { Network::None }
+    }
+}
+
+fn work() -> RelPath {
+    RelPath::parse(WORK).unwrap_or_default()
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap_or_default()
+}
+
+/// Who puts images together: nobody in particular.
+fn nobody() -> User {
+    let (uid, gid) = (wake_exec::BUILDER_UID, wake_exec::BUILDER_GID);
+    User { uid, gid, hostname: wake_exec::HOSTNAME.to_owned(), rights: Rights::Ordinary }
+}

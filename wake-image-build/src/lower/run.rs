@@ -1,0 +1,76 @@
+//! The commands of an image: one after another in the image that it begins from, whose files they may change.
+
+use std::collections::BTreeMap;
+
+use wake_image::Image;
+use wake_model::action::{Command, Invocation, User};
+use wake_model::{Outputs, RelPath, Rights};
+use wake_steps::step::{Fetch, Root, Terms};
+use wake_steps::{Inputs, Step};
+
+use super::{Lowering, path};
+use crate::shell;
+use crate::site::Lowered;
+
+/// What the layer is called that they leave.
+pub(super) const LAYER: &str = "layer.tar";
+
+/// What every engine gives commands whose image says nothing of it, and the time that a build may believe it is.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("HOME", "/root"),
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("SOURCE_DATE_EPOCH", wake_exec::SOURCE_DATE_EPOCH),
+];
+
+impl Lowering<'_, '_> {
+    pub(super) fn run(&self) -> Lowered<Step> {
+        let build = self.site.build(self.number);
+        let images = self.site.images(self.ground);
+        let base = self.ground_image(&images)?;
+        let root = match &base {
+            None => Root::Empty,
+            Some(base) => {
+                let from = &build.template.from.line;
+                let ware = images.ware(base).map_err(|error| self.site.no_image(&error, from))?;
+                Root::Ware(Fetch { ware, from: Vec::new() })
+            }
+        };
+        let mut env: BTreeMap<String, String> =
+            ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        env.extend(base.as_ref().map(variables).unwrap_or_default());
+        let (arguments, _) = super::arguments(self.site, build);
+        let declared = build.template.argument_names().into_iter();
+        env.extend(
+            declared.filter_map(|name| Some((name.to_owned(), arguments.get(name)?.clone()))),
+        );
+        let dir = base.as_ref().map_or("", |base| base.config.config.working_dir.as_str());
+        let cwd = if dir.is_empty() { "/".to_owned() } else { dir.to_owned() };
+        let hostname = wake_exec::HOSTNAME.to_owned();
+        Ok(Step {
+            command: Command::Run(Invocation {
+                program: "/bin/sh".to_owned(),
+                args: vec!["-c".to_owned(), shell::script(&build.template.run)],
+                env,
+                stdin: String::new(),
+                cwd,
+            }),
+            root,
+            work: RelPath::root(),
+            inputs: Inputs::default(),
+            own_dirs: Vec::new(),
+            outputs: Outputs::Layer(path(LAYER)),
+            user: User { uid: 0, gid: 0, hostname, rights: Rights::Owners },
+            network: self.network(),
+            terms: Terms { on_disk: true, ..Terms::default() },
+        })
+    }
+}
+
+/// The variables that an image gives to what runs in it.
+pub(super) fn variables(image: &Image) -> BTreeMap<String, String> {
+    let lines = image.config.config.env.iter();
+    lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

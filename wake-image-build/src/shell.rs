@@ -1,0 +1,197 @@
+//! The lines of `@run` as one script, which says in which line it stopped.
+
+use wake_velocity::template::Run;
+
+/// What the script says on standard error before the number of the line in which it stopped.
+const STOPPED: &str = "wake: stopped in line ";
+const OF: &str = " of @run";
+
+/// The commands one after another; one that fails ends the script, whatever it is a part of in its line.
+///
+/// Where a command goes on over several lines nothing can stand between these, and the first one stands for all.
+pub(crate) fn script(run: &[Run]) -> String {
+    let mut script = BEGIN.replace("SAID", &format!("{STOPPED}$wake_line{OF}"));
+    let mut open = Open::default();
+    for (number, run) in run.iter().enumerate() {
+        if open.is_closed() {
+            script.push_str(&format!("wake_at {}\n", number + 1));
+        }
+        let text = text(run);
+        open.read(&text);
+        script.push_str(&text);
+        script.push('\n');
+    }
+    if open.is_closed() {
+        script.push_str("wake_at end\n");
+    }
+    script
+}
+
+/// Between two commands it is as between those that `&&` joins.
+const BEGIN: &str = r#"set -e
+wake_at() { wake_status=$?; [ "$wake_status" -eq 0 ] || exit "$wake_status"; wake_line=$1; }
+trap 'wake_status=$?; [ "$wake_status" -eq 0 ] || echo "SAID" >&2' EXIT
+"#;
+
+/// A line of `@run` as a shell reads it.
+pub(crate) fn text(run: &Run) -> String {
+    match run {
+        Run::Command(line) => line.with(|name| format!("${name}")),
+        Run::Export(env) => {
+            let text = |line: &wake_velocity::template::Line| line.with(|name| format!("${name}"));
+            format!("export {}=\"{}\"", text(&env.name), text(&env.value))
+        }
+    }
+}
+
+/// The number, from 0, of the line in which a script stopped that wrote `log` to standard error.
+pub(crate) fn stopped(log: &[u8]) -> Option<usize> {
+    let text = String::from_utf8_lossy(log);
+    let line = text.lines().rev().find(|line| line.starts_with(STOPPED))?;
+    let number = line.strip_prefix(STOPPED)?.strip_suffix(OF)?;
+    number.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// What a shell still waits for at the end of a line.
+#[derive(Debug, Default)]
+struct Open {
+    quote: Option<char>,
+    /// Compound commands, braces and parentheses.
+    depth: usize,
+    /// Those of them that end in `esac`, in which a parenthesis ends a pattern.
+    cases: usize,
+    goes_on: bool,
+    /// A here-document may go on to the end, for all that is known here.
+    document: bool,
+}
+
+impl Open {
+    fn is_closed(&self) -> bool {
+        self.quote.is_none() && self.depth == 0 && !self.goes_on && !self.document
+    }
+
+    fn read(&mut self, line: &str) {
+        self.goes_on = false;
+        let mut word = String::new();
+        // Whether the word could be one by which the shell is told what to do.
+        let (mut is_first, mut is_quoted) = (true, self.quote.is_some());
+        let mut characters = line.chars().peekable();
+        while let Some(c) = characters.next() {
+            match (c, self.quote) {
+                ('\\', None | Some('"')) => {
+                    is_quoted = true;
+                    if characters.next().is_none() {
+                        self.goes_on = true;
+                    }
+                }
+                ('\'' | '"' | '`', None) => {
+                    self.quote = Some(c);
+                    is_quoted = true;
+                }
+                (c, Some(open)) if c == open => self.quote = None,
+                (_, Some(_)) => {}
+                ('#', None) if word.is_empty() && !is_quoted => break,
+                ('<', None) if characters.peek() == Some(&'<') => self.document = true,
+                (c, None) if c.is_whitespace() || ";&|()".contains(c) => {
+                    let had_word = !word.is_empty() || is_quoted;
+                    let goes_before = self.end_of_word(&word, is_first && !is_quoted);
+                    is_first = if c.is_whitespace() {
+                        (is_first && !had_word) || goes_before
+                    } else {
+                        true
+                    };
+                    word.clear();
+                    is_quoted = false;
+                    match c {
+                        '(' if self.cases == 0 => self.depth += 1,
+                        ')' if self.cases == 0 => self.depth = self.depth.saturating_sub(1),
+                        _ => {}
+                    }
+                    self.goes_on = matches!(c, '&' | '|');
+                    continue;
+                }
+                (c, None) => word.push(c),
+            }
+            if !c.is_whitespace() && c != '\\' {
+                self.goes_on = false;
+            }
+        }
+        self.end_of_word(&word, is_first && !is_quoted);
+        // A lone `&` ends a command.
+        let end = line.trim_end();
+        if self.goes_on && end.ends_with('&') && !end.ends_with("&&") {
+            self.goes_on = false;
+        }
+    }
+
+    /// Takes a word; whether the next one is again the first of a command.
+    fn end_of_word(&mut self, word: &str, is_first: bool) -> bool {
+        match word {
+            "if" | "for" | "while" | "until" | "case" | "select" | "{" if is_first => {
+                self.depth += 1;
+                self.cases += usize::from(word == "case");
+                matches!(word, "if" | "while" | "until" | "{")
+            }
+            "fi" | "done" | "}" if is_first => {
+                self.depth = self.depth.saturating_sub(1);
+                false
+            }
+            "esac" => {
+                self.depth = self.depth.saturating_sub(1);
+                self.cases = self.cases.saturating_sub(1);
+                false
+            }
+            "then" | "else" | "elif" | "do" | "!" => is_first,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use wake_velocity::DocumentError;
+    use wake_velocity::template::{Line, Piece};
+
+    fn lines(lines: &[&str]) -> Vec<Run> {
+        let line = |text: &&str| {
+            let at = DocumentError::whole("t", "").place;
+            Run::Command(Line { pieces: vec![Piece::Text((*text).to_owned())], at })
+        };
+        lines.iter().map(line).collect()
+    }
+
+    /// How the script of these lines ends in a shell, what it writes, and where it says that it stopped.
+    fn ran(run: &[&str]) -> (i32, String, Option<usize>) {
+        let ended = Command::new("sh").arg("-c").arg(script(&lines(run))).output().unwrap();
+        let out = String::from_utf8(ended.stdout).unwrap();
+        (ended.status.code().unwrap(), out, stopped(&ended.stderr))
+    }
+
+    #[test]
+    fn a_script_says_in_which_line_it_stopped() {
+        assert_eq!(ran(&["echo a", "echo b"]), (0, "a\nb\n".to_owned(), None));
+        assert_eq!(ran(&["echo a", "true", "exit 7", "echo b"]), (7, "a\n".to_owned(), Some(2)));
+        assert_eq!(ran(&["true", "false && true", "echo b"]), (1, String::new(), Some(1)));
+        assert_eq!(ran(&["true", "! true"]), (1, String::new(), Some(1)));
+        assert_eq!(ran(&["cd /", "pwd"]), (0, "/\n".to_owned(), None));
+    }
+
+    #[test]
+    fn a_command_over_several_lines_is_one() {
+        let compound = ["if true", "then", "  false", "fi", "echo b"];
+        assert_eq!(ran(&compound), (1, String::new(), Some(0)));
+        let case = ["case x in", "  y) echo y;;", "  *) echo x;;", "esac", "false"];
+        assert_eq!(ran(&case), (1, "x\n".to_owned(), Some(4)));
+        assert_eq!(ran(&["echo a \\", "b", "false"]), (1, "a b\n".to_owned(), Some(2)));
+        assert_eq!(ran(&["echo 'a", "b'", "false"]), (1, "a\nb\n".to_owned(), Some(2)));
+        assert_eq!(ran(&["cat <<E", "wake", "E", "false"]), (1, "wake\n".to_owned(), Some(0)));
+        assert_eq!(ran(&["(", "echo a", ")", "false"]), (1, "a\n".to_owned(), Some(3)));
+        assert_eq!(ran(&["f() {", "  false", "}", "f"]), (1, String::new(), Some(3)));
+        assert_eq!(ran(&["true &&", "false"]), (1, String::new(), Some(0)));
+        let loop_ = ["for x in 1 2; do", "echo $x", "done", "echo if", "false"];
+        assert_eq!(ran(&loop_), (1, "1\n2\nif\n".to_owned(), Some(4)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a command changed in a root of its own, as a layer of a container image.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use wake_exec::{Change, Changed, Job};
+use wake_image::{Declared, ImageError, Images, WrittenLayer, layer_meta};
+use wake_model::{RelPath, RootFs};
+use wake_store::Store;
+use wake_store::ware::{EntryPath, LayerEntry, Meter, Node, Web};
+
+use crate::engine::{KeptOutputs, Whereabouts};
+use crate::error::StepError;
+use crate::pin::PinnedAction;
+
+/// By which a layer says that nothing is left at the rest of the name.
+const WHITEOUT: &str = ".wh.";
+/// By which it says so of all that its directory had.
+const OPAQUE: &str = ".wh..wh..opq";
+/// The attribute that has the rights of a program.
+const CAPABILITY: &str = "security.capability";
+
+/// Writes the layer of `changes`, whose files `job` has put away, as the file `path` of a tree; or what cannot be in it.
+pub(super) fn layer(
+    pinned: &PinnedAction,
+    changes: Vec<Change>,
+    job: &Job,
+    path: &RelPath,
+    store: &Store,
+) -> Result<Result<KeptOutputs, Vec<String>>, StepError> {
+    let is_misread =
+        |change: &&Change| change.path.split('/').any(|name| name.starts_with(WHITEOUT));
+    let misread: Vec<String> = changes.iter().filter(is_misread).map(misread).collect();
+    if !misread.is_empty() {
+        return Ok(Err(misread));
+    }
+    let declared = declared(pinned, store)?;
+    let mut entries = BTreeMap::new();
+    for change in changes {
+        let (path, entry) = entry(change, &job.outputs.into, declared.as_ref())?;
+        entries.insert(path, entry);
+    }
+    let scratch = store.scratch()?;
+    let written = WrittenLayer::write(&entries, &scratch.path().join("layer"));
+    let written = written.map_err(|error| match error {
+        ImageError::Store(error) => StepError::Store(error),
+        error => StepError::Image(error.to_string()),
+    })?;
+    let mut builder = store.build_tree()?;
+    builder.add_file(path, &written.place, &written.blob, false)?;
+    let (manifest, adopted) = builder.finish_as_outputs()?;
+    let (wares, tree) = (Vec::new(), adopted.tree);
+    Ok(Ok(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
+}
+
+fn misread(change: &Change) -> String {
+    format!(
+        "`/{}` has a name that begins with `{WHITEOUT}`, by which a layer says that something is gone",
+        change.path
+    )
+}
+
+/// What the image says that the root was made of; none where all of that is on disk.
+fn declared(pinned: &PinnedAction, store: &Store) -> Result<Option<Declared>, StepError> {
+    let RootFs::Ware(ware) = &pinned.action.root else { return Ok(None) };
+    if wake_exec::keeps_owners() {
+        return Ok(None);
+    }
+    let meter = Meter::default();
+    let images = Images::new(store, Web::new(store.route().clone()), &meter);
+    Ok(images.declared(ware))
+}
+
+/// What the layer has for a change. Who owns what was there before is what the image says, for not every machine can have it so on
+/// disk.
+fn entry(
+    change: Change,
+    files: &Path,
+    declared: Option<&Declared>,
+) -> Result<(EntryPath, LayerEntry), StepError> {
+    let Change { path, what, mode, owner, kept_owner, kept_mode, capability } = change;
+    let at = |path: &str| match path {
+        "" => Ok(EntryPath::root()),
+        path => EntryPath::parse(path.as_bytes())
+            .map_err(|error| StepError::Image(format!("`/{path}` {error}"))),
+    };
+    let said = declared.filter(|_| kept_owner);
+    let owner = said.map_or(owner, |declared| declared.owner(&path));
+    let bits = declared.filter(|_| kept_mode && kept_owner);
+    let mode = mode | bits.map_or(0, |declared| declared.set_id(&path));
+    let (path, node, mode, place) = match what {
+        Changed::File { number, size } => {
+            (at(&path)?, Node::File { size }, mode, Some(files.join(number.to_string())))
+        }
+        Changed::Dir => (at(&path)?, Node::Dir, mode, None),
+        Changed::Link { target } => (at(&path)?, Node::Symlink { target }, 0o777, None),
+        Changed::Pipe => (at(&path)?, Node::Fifo, mode, None),
+        Changed::Gone => {
+            let (dir, name) = path.rsplit_once('/').unwrap_or(("", &path));
+            (at(&below(dir, &format!("{WHITEOUT}{name}")))?, Node::File { size: 0 }, 0o644, None)
+        }
+        Changed::Emptied => (at(&below(&path, OPAQUE))?, Node::File { size: 0 }, 0o644, None),
+    };
+    let mut meta = layer_meta(node, mode, owner);
+    if let Some(capability) = capability {
+        meta.xattrs.insert(CAPABILITY.to_owned(), capability);
+    }
+    Ok((path, (meta, place)))
+}
+
+fn below(dir: &str, name: &str) -> String {
+    if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") }
+}
