@@ -300,7 +300,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
     let down = image(project, &format!("{host}/wake/other:1")).run().code(9);
     let said = down.redacted_stderr().replace(&host, "[HOST]");
     expect![[r#"
-        error: oci://[HOST]/wake/other: io: Connection refused (os error 111)
+        error: oci://[HOST]/wake/other: Connection refused (os error 111)
          help: what is in the store is built with `--offline`
     "#]]
     .assert_eq(&said);
