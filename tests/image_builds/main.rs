@@ -6,6 +6,7 @@
 #[expect(dead_code, reason = "these tests ask the registry less than those of packages do")]
 mod containers;
 mod built;
+mod engines;
 mod layers;
 mod locked;
 mod refused;

@@ -45,6 +45,8 @@ pub(crate) struct Environment {
     pub(crate) refgenie: Option<PathBuf>,
     /// What Velocity reads.
     pub(crate) velocity: Velocity,
+    /// `DOCKER_CONFIG`, `DOCKER_CONTEXT`, `DOCKER_HOST`, `KUBECONFIG`: by which tools that build images find what they ask.
+    pub(crate) engines: BTreeMap<String, String>,
     /// `TMPDIR`: where the report of a crash is written.
     pub(crate) temporary: Option<PathBuf>,
 }
@@ -69,6 +71,9 @@ pub(crate) struct Velocity {
     /// `VELOCITY_OPENSHIFT_MEMORY_LIMIT`.
     pub(crate) memory_limit: Option<String>,
 }
+
+/// The variables of tools that build images. Source: docker(1), oc(1).
+const ENGINES: [&str; 4] = ["DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "KUBECONFIG"];
 
 /// Where unattended builds run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,6 +164,10 @@ impl Environment {
                 memory_limit: text("VELOCITY_OPENSHIFT_MEMORY_LIMIT"),
             },
             refgenie: set("REFGENIE").map(PathBuf::from),
+            engines: ENGINES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), text(name)?)))
+                .collect(),
             temporary: set("TMPDIR").map(PathBuf::from),
         }
     }

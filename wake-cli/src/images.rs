@@ -283,10 +283,6 @@ impl Images<'_> {
         resolve: Resolve<'_>,
     ) -> Result<Plan, Diagnostic> {
         let velocity = &self.environment.velocity;
-        let limits = Limits::default();
-        let limit = |set: &Option<String>, said: &Option<String>, else_: String| {
-            set.clone().or_else(|| said.clone()).unwrap_or(else_)
-        };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let surroundings = Surroundings {
             build_dir: velocity
@@ -299,15 +295,24 @@ impl Images<'_> {
             threads: (processors * 3 / 4).clamp(1, 16),
             arch: std::env::consts::ARCH.to_owned(),
             timestamp: seconds(),
-            limits: Limits {
-                cpu: limit(&velocity.cpu_limit, &self.config.cpu_limit, limits.cpu),
-                memory: limit(&velocity.memory_limit, &self.config.memory_limit, limits.memory),
-            },
+            limits: self.limits(),
             digest: &|name| bases.digest(name, resolve.images()),
         };
         let disk = Disk { cwd: &self.settings.cwd };
         Plan::new(&self.catalog, &disk, solution, backend, &surroundings)
             .map_err(|error| wrong(error, Level::Error))
+    }
+
+    /// How much a build of a cluster may take.
+    pub(crate) fn limits(&self) -> Limits {
+        let (velocity, else_) = (&self.environment.velocity, Limits::default());
+        let limit = |set: &Option<String>, said: &Option<String>, else_: String| {
+            set.clone().or_else(|| said.clone()).unwrap_or(else_)
+        };
+        Limits {
+            cpu: limit(&velocity.cpu_limit, &self.config.cpu_limit, else_.cpu),
+            memory: limit(&velocity.memory_limit, &self.config.memory_limit, else_.memory),
+        }
     }
 
     /// The directory of images where the lock lies and paths of names begin.

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use wake_image::{ImageDigest, ImageReference, Images};
+use wake_image::{ImageDigest, ImageReference, Images, file_digest};
 use wake_model::{RunRecord, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::image_failure::image_failure;
 use wake_steps::{Step, StepContext, StepFailure, StepId, StepSuccess, Steps};
 use wake_store::ware::{Meter, Web};
-use wake_velocity::script::Backend;
+use wake_velocity::plan::Base;
 
+use crate::engine::{Engine, Product};
 use crate::lower::{BuildSteps, LAYOUT, Lowering, Stage, arguments};
 use crate::shell;
 use crate::site::{Beginning, Lowered, Site};
@@ -20,6 +21,7 @@ use crate::site::{Beginning, Lowered, Site};
 /// Images that are to be built.
 pub struct ImageBuilds<'a> {
     site: &'a Site<'a>,
+    engine: Option<&'a Engine>,
     stages: Vec<StageOfBuild>,
     order: Vec<StepId>,
     /// What is probably not meant.
@@ -60,10 +62,11 @@ pub struct FailedImage {
 }
 
 impl<'a> ImageBuilds<'a> {
-    /// The steps by which `engine` builds the images of a site.
-    pub fn new(site: &'a Site<'a>, engine: Backend) -> Lowered<ImageBuilds<'a>> {
+    /// The steps by which `engine`, or wake itself, builds the images of a site.
+    pub fn new(site: &'a Site<'a>, engine: Option<&'a Engine>) -> Lowered<ImageBuilds<'a>> {
         let mut builds = ImageBuilds {
             site,
+            engine,
             stages: Vec::new(),
             order: Vec::new(),
             warnings: Vec::new(),
@@ -74,8 +77,8 @@ impl<'a> ImageBuilds<'a> {
         let mut begun = BTreeSet::new();
         for number in 0..site.plan.builds.len() {
             let image = match engine {
-                Backend::Wake => builds.by_wake(number, &images, &mut begun)?,
-                other => return Err(Box::new(no_engine(other))),
+                None => builds.by_wake(number, &images, &mut begun)?,
+                Some(engine) => builds.by_engine(engine, number, &images, &mut begun)?,
             };
             images.push(image);
         }
@@ -123,6 +126,37 @@ impl<'a> ImageBuilds<'a> {
         Ok(self.add(number, Stage::Image, steps, &needs))
     }
 
+    /// Adds the steps of a build that another tool performs; gives that of the image.
+    fn by_engine(
+        &mut self,
+        engine: &Engine,
+        number: usize,
+        images: &[StepId],
+        begun: &mut BTreeSet<usize>,
+    ) -> Lowered<StepId> {
+        let build = self.site.build(number);
+        let mut steps = BuildSteps::default();
+        let beginning = match build.identity.base {
+            Base::Image { .. } if engine.fetches() => None,
+            _ => Some(self.site.beginning(number)?),
+        };
+        match beginning {
+            Some(Beginning::Build(before)) => {
+                begun.insert(before);
+                steps.base = images.get(before).copied();
+            }
+            Some(Beginning::Image(..)) => {
+                steps.base = Some(self.add(number, Stage::Base, steps, &[]));
+            }
+            Some(Beginning::Scratch) | None => {}
+        }
+        if build.prolog.is_some() {
+            steps.prolog = Some(self.add(number, Stage::Prolog, steps, &[]));
+        }
+        let needs: Vec<StepId> = steps.base.into_iter().chain(steps.prolog).collect();
+        Ok(self.add(number, Stage::Engine, steps, &needs))
+    }
+
     fn add(&mut self, number: usize, stage: Stage, steps: BuildSteps, needs: &[StepId]) -> StepId {
         let build = self.site.build(number);
         let name = build.image.label(self.site.plan.generation);
@@ -130,7 +164,8 @@ impl<'a> ImageBuilds<'a> {
             Stage::Prolog => format!("{name}:prolog"),
             Stage::Files => format!("{name}:copy"),
             Stage::Run => format!("{name}:run"),
-            Stage::Image => name,
+            Stage::Base => format!("{name} @from"),
+            Stage::Image | Stage::Engine => name,
         };
         let dir = self.site.cwd.join(&build.image.dir);
         let dir = fs::canonicalize(&dir).unwrap_or(dir);
@@ -179,6 +214,10 @@ impl<'a> ImageBuilds<'a> {
         (built, self.failed.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn tool(&self) -> &'static str {
+        self.engine.map_or("wake", |engine| engine.backend.program())
+    }
+
     /// What a person is told of a command that failed.
     fn command_failed(&self, stage: &StageOfBuild, record: &RunRecord) {
         let build = self.site.build(stage.number);
@@ -190,12 +229,14 @@ impl<'a> ImageBuilds<'a> {
         let place = match (stage.stage, line) {
             (Stage::Run, Some(run)) => Some(place_of(run)),
             (Stage::Run, None) => build.template.run.first().map(place_of),
+            (Stage::Engine, _) => Some(&build.template.from.line.at),
             _ => None,
         };
         let name = build.image.label(self.site.plan.generation);
         let what = match (stage.stage, line) {
             (Stage::Run, Some(_)) => "this line of `@run` failed".to_owned(),
             (Stage::Run, None) => "one of the lines of `@run` from here on failed".to_owned(),
+            (Stage::Engine, _) => format!("{} did not build `{name}`", self.tool()),
             _ => format!("the prolog of `{name}` failed"),
         };
         let message = format!("{what}: {}", record.outcome);
@@ -218,16 +259,18 @@ impl<'a> ImageBuilds<'a> {
     }
 }
 
+impl StageOfBuild {
+    /// Whether what it leaves is the image that was to be built.
+    fn is_image(&self) -> bool {
+        matches!(self.stage, Stage::Image | Stage::Engine)
+    }
+}
+
 fn place_of(run: &wake_velocity::template::Run) -> &wake_velocity::Place {
     match run {
         wake_velocity::template::Run::Command(line) => &line.at,
         wake_velocity::template::Run::Export(env) => &env.at,
     }
-}
-
-fn no_engine(engine: Backend) -> Diagnostic {
-    Diagnostic::error(Class::Usage, format!("`{engine}` is no engine that wake builds images with"))
-        .help("without `--engine` wake builds them itself; `wake image script` prints what another tool reads")
 }
 
 impl Steps for ImageBuilds<'_> {
@@ -249,7 +292,7 @@ impl Steps for ImageBuilds<'_> {
 
     fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         let &StageOfBuild { number, stage, steps, .. } = self.stage(step);
-        Lowering { site: self.site, number, steps, ground }.step(stage)
+        Lowering { site: self.site, number, steps, ground, engine: self.engine }.step(stage)
     }
 
     fn past_name(&self, step: StepId) -> &str {
@@ -258,12 +301,12 @@ impl Steps for ImageBuilds<'_> {
 
     fn identity(&self, step: StepId) -> Option<String> {
         let stage = self.stage(step);
-        (stage.stage == Stage::Image).then(|| self.site.build(stage.number).id.to_string())
+        stage.is_image().then(|| self.site.build(stage.number).id.to_string())
     }
 
     fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         let stage = self.stage(step);
-        if stage.stage != Stage::Image || !stage.is_requested {
+        if !stage.is_image() || !stage.is_requested {
             return Ok(());
         }
         let (number, tree) = (stage.number, kept.done.tree);
@@ -271,9 +314,11 @@ impl Steps for ImageBuilds<'_> {
         let meter = Meter::default();
         let images =
             Images::new(self.site.store, Web::new(self.site.store.route().clone()), &meter);
-        let digest = images
-            .resolve(&ImageReference::of_file(&layout, &stage.label))
-            .map_err(|error| Box::new(image_failure(&error)))?;
+        let digest = match self.engine.map(Engine::product) {
+            Some(Product::File | Product::Reference) => file_digest(&layout),
+            _ => images.resolve(&ImageReference::of_file(&layout, &stage.label)),
+        };
+        let digest = digest.map_err(|error| Box::new(image_failure(&error)))?;
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         built.push(BuiltImage { number, digest, tree, layout });
         Ok(())
@@ -282,7 +327,7 @@ impl Steps for ImageBuilds<'_> {
     fn failed(&self, step: StepId, failure: StepFailure<'_>) {
         if let StepFailure::Command { record, .. } = failure {
             let stage = self.stage(step);
-            if matches!(stage.stage, Stage::Prolog | Stage::Run) {
+            if matches!(stage.stage, Stage::Prolog | Stage::Run | Stage::Engine) {
                 self.command_failed(stage, record);
             }
         }

@@ -11,6 +11,7 @@ use wake_steps::image_failure::image_failure;
 use wake_store::Store;
 use wake_store::ware::Web;
 use wake_velocity::plan::{Base, Build, Plan};
+use wake_velocity::script::Limits;
 use wake_velocity::template::{Line, Source};
 
 /// What builds may reach.
@@ -34,6 +35,8 @@ pub struct Site<'a> {
     pub cwd: PathBuf,
     /// What builds may reach.
     pub grants: Grants,
+    /// How much a build of a cluster may take.
+    pub limits: Limits,
 }
 
 /// What an image begins from.

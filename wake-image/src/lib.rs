@@ -52,6 +52,7 @@ pub use document::{Config, Descriptor, DocumentError, Manifest, Runtime};
 pub use error::ImageError;
 pub use images::{Image, Images, RunConfig};
 pub use layer::{WrittenLayer, layer_meta};
+pub use local::file_digest;
 pub use place::ImageMirrors;
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ImageReference, LocalForm, ParseReferenceError};

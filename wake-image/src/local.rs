@@ -127,17 +127,7 @@ impl Local {
 
     /// Measures a file of an archive.
     fn take(&mut self, path: &Path, media_type: &str) -> Result<Descriptor, ImageError> {
-        let mut file = at(path, regular(path))?;
-        let (mut hasher, mut size, mut piece) = (Sha256::new(), 0, vec![0; 256 << 10]);
-        loop {
-            let read = at(path, file.read(&mut piece))?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&piece[..read]);
-            size += read as u64;
-        }
-        let digest = ImageDigest::finished(hasher);
+        let (digest, size) = measured(path)?;
         self.elsewhere.insert(digest, Bytes::At(path.to_owned()));
         Ok(Descriptor { digest, size, ..Descriptor::of(media_type, &[]) })
     }
@@ -186,6 +176,24 @@ impl Local {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(ImageError::Io { path, source }),
         }
+    }
+}
+
+/// The digest of a file, whatever it is.
+pub fn file_digest(path: &Path) -> Result<ImageDigest, ImageError> {
+    Ok(measured(path)?.0)
+}
+
+fn measured(path: &Path) -> Result<(ImageDigest, u64), ImageError> {
+    let mut file = at(path, regular(path))?;
+    let (mut hasher, mut size, mut piece) = (Sha256::new(), 0, vec![0; 256 << 10]);
+    loop {
+        let read = at(path, file.read(&mut piece))?;
+        if read == 0 {
+            return Ok((ImageDigest::finished(hasher), size));
+        }
+        hasher.update(&piece[..read]);
+        size += read as u64;
     }
 }
 

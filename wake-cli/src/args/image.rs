@@ -146,6 +146,9 @@ pub(crate) struct BuildImageArgs {
     /// What builds them
     #[arg(short, long, value_name = "ENGINE", default_value = "wake")]
     pub(crate) engine: String,
+    /// Say this to another tool before its command, as `--engine-flag=--runtime=runc`; may be given several times
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    pub(crate) engine_flag: Vec<String>,
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
     /// Print the scripts and commands, and run none

@@ -43,13 +43,13 @@ pub(crate) fn run(
             script(&images, &plan, *leave_tags, out)
         }
         ImageCommand::Build(build) if build.dry_run => {
-            let (images, engine) = (read(Some(&build.added))?, image_build::engine(build)?);
+            let (images, engine) = (read(Some(&build.added))?, image_build::backend(build)?);
             let name = build.name.as_deref();
             let resolved = images.resolved(&build.targets, name, engine, Resolve::Known)?;
             script(&images, &resolved.plan, build.leave_tags, out)
         }
         ImageCommand::Build(build) => {
-            image_build::build(build, &read(Some(&build.added))?, settings, out)
+            image_build::build(build, &read(Some(&build.added))?, settings, environment, out)
         }
         ImageCommand::Why { targets, reach, json, added } => {
             image_look::explain(targets, *reach, *json, &read(Some(added))?, settings, out)

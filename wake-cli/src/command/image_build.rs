@@ -1,10 +1,13 @@
 //! `wake image build`, `wake image lock`: images of Velocity's specifications, built by steps.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use wake_image::{ImageReference, Images as StoredImages};
-use wake_image_build::{BuiltImage, Grants, ImageBuilds, LAYOUT, Site};
+use wake_image_build::{BuiltImage, Engine, Grants, ImageBuilds, LAYOUT, Product, Site};
+use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::Reporter;
 use wake_steps::image_failure::image_failure;
@@ -16,6 +19,8 @@ use wake_velocity::plan::Plan;
 use wake_velocity::script::Backend;
 
 use crate::args::{BuildImageArgs, MessageFormat, ReachArgs};
+use crate::command::image_engine::engine;
+use crate::environment::Environment;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::images::{Images, Resolve, Resolved};
 use crate::manner::Verbosity;
@@ -30,18 +35,37 @@ pub(crate) fn build(
     args: &BuildImageArgs,
     images: &Images<'_>,
     settings: &Settings,
+    environment: &Environment,
     out: &mut impl Write,
 ) -> Outcome {
     let name = args.name.as_deref();
     let target = args.output.as_deref().map(|output| parse(output, settings)).transpose()?;
-    let engine = engine(args)?;
-    let machine = session::machine(settings, Profile::default())?;
+    let backend = backend(args)?;
+    // Before anything is fetched or run.
+    let engine = engine(backend, &args.engine_flag, environment)?;
+    if let (Some(engine), Some(target)) = (&engine, &target)
+        && !is_image(engine.product())
+    {
+        let message =
+            format!("`{target}` takes an image, and {backend} makes none that wake reads");
+        let error = Diagnostic::error(Class::Usage, message);
+        return Err(error.help("`-n NAME` says what it is called").into());
+    }
+    let machine = match &engine {
+        None => session::machine(settings, Profile::default())?,
+        // Another tool has walls of its own, and needs what is outside of those of wake.
+        Some(_) => {
+            let mut settings = settings.clone();
+            settings.sandbox = SandboxLevel::Weak;
+            session::machine(&settings, Profile::default())?
+        }
+    };
     let cancel = session::cancel()?;
     let kept = stored(&machine, &cancel);
     let resolve = images.resolve(&kept);
-    let resolved = images.resolved(&args.targets, name, engine, resolve)?;
+    let resolved = images.resolved(&args.targets, name, backend, resolve)?;
     let site = site(&resolved, args.reach, images, &machine, settings);
-    let builds = ImageBuilds::new(&site, engine).map_err(|error| *error)?;
+    let builds = ImageBuilds::new(&site, engine.as_ref()).map_err(|error| *error)?;
     builds.warnings.iter().for_each(|warning| tell(warning, settings.manner));
     let rules = SchedulePolicy {
         keep_going: args.keep_going,
@@ -54,7 +78,8 @@ pub(crate) fn build(
     let exit = witness.exit_code(signals::exit_code(exit));
     let (built, failed) = builds.into_results();
     failed.iter().for_each(|failed| tell(&failed.diagnostic, settings.manner));
-    let kept = keep(&built, &resolved.plan, &machine, &cancel);
+    let product = engine.as_ref().map_or(Product::Layout, Engine::product);
+    let kept = keep(&built, product, &resolved.plan, &machine, &cancel);
     // What was fetched need not be fetched again; if that cannot be written down, it is.
     let _ = machine.store().flush_memo();
     let names = kept?;
@@ -71,7 +96,7 @@ pub(crate) fn build(
 }
 
 /// What is to build the images.
-pub(super) fn engine(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
+pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
     args.engine.parse().map_err(|_| {
         let message = format!("`{}` is no engine that builds images", args.engine);
         Diagnostic::error(Class::Usage, message).help("without `--engine` wake builds them itself")
@@ -93,6 +118,7 @@ pub(super) fn site<'s>(
         dir: images.dir(),
         cwd: settings.cwd.clone(),
         grants: Grants { network: reach.allow_network },
+        limits: images.limits(),
     }
 }
 
@@ -146,6 +172,7 @@ pub(super) fn perform(
 /// Keeps what was built under its name; the names, each with its digest.
 fn keep(
     built: &[BuiltImage],
+    product: Product,
     plan: &Plan,
     machine: &Machine,
     cancel: &Cancel,
@@ -159,10 +186,34 @@ fn keep(
             true => plan.name.clone(),
             false => format!("localhost/{}:{}", build.image.name, build.image.version),
         };
-        images.keep_as(&name, &image.tree, LAYOUT).map_err(|error| image_failure(&error))?;
+        match product {
+            Product::Layout | Product::Archive => {
+                images
+                    .keep_as(&name, &image.tree, LAYOUT)
+                    .map_err(|error| image_failure(&error))?;
+            }
+            // It is to be found where the tool would have put it.
+            Product::File if is_last => copied(&image.layout, &name)?,
+            Product::File | Product::Reference => {}
+        }
         names.push(format!("{name}@{}", image.digest));
     }
     Ok(names)
+}
+
+/// Whether wake reads what a tool leaves as an image.
+fn is_image(product: Product) -> bool {
+    matches!(product, Product::Layout | Product::Archive)
+}
+
+fn copied(file: &Path, name: &str) -> Result<(), Diagnostic> {
+    let new = format!("{name}.new");
+    let done = fs::copy(file, &new).and_then(|_| {
+        // In the store nobody may write.
+        fs::set_permissions(&new, PermissionsExt::from_mode(0o755))?;
+        fs::rename(&new, name)
+    });
+    done.map_err(|error| Diagnostic::error(Class::Environment, format!("`{name}`: {error}")))
 }
 
 fn send(

@@ -37,7 +37,7 @@ pub(crate) fn explain(
     let resolve = images.resolve(&kept);
     let resolved = images.resolved(targets, None, Backend::Wake, resolve)?;
     let site = site(&resolved, reach, images, &machine, settings);
-    let builds = ImageBuilds::new(&site, Backend::Wake).map_err(|error| *error)?;
+    let builds = ImageBuilds::new(&site, None).map_err(|error| *error)?;
     let results = Results::new(builds.order().len());
     let history = formulas::history(&machine);
     let outlook = Outlook::new(&machine, &builds, &results, &history, &cancel);
@@ -76,7 +76,7 @@ pub(crate) fn enter(
     let resolve = images.resolve(&kept);
     let resolved = images.resolved(targets, None, Backend::Wake, resolve)?;
     let site = site(&resolved, reach, images, &machine, settings);
-    let builds = ImageBuilds::new(&site, Backend::Wake).map_err(|error| *error)?;
+    let builds = ImageBuilds::new(&site, None).map_err(|error| *error)?;
     let results = Results::new(builds.order().len());
     let Some(step) = builds.commands() else {
         let message = "the image has no `@run`, so there is nothing to enter";

@@ -27,6 +27,7 @@ pub(crate) mod store;
 pub(crate) mod ware;
 pub(crate) mod attached_image;
 pub(crate) mod stored_image;
+pub(crate) mod image_engine;
 pub(crate) mod image_build;
 pub(crate) mod image_look;
 pub(crate) mod image;

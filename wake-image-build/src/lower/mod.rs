@@ -7,12 +7,14 @@
 //! | `files` | `@copy` |
 //! | `run` | `@run`, in the image that it begins from |
 //! | `image` | the image itself |
+//! | `foreign` | an image that another tool builds |
 
 mod arguments;
 mod prolog;
 mod files;
 mod run;
 mod image;
+mod foreign;
 
 use std::path::PathBuf;
 
@@ -22,6 +24,7 @@ use wake_model::{Network, RelPath, Rights};
 use wake_steps::{Step, StepContext, StepId};
 
 pub(crate) use self::arguments::arguments;
+use crate::engine::Engine;
 use crate::site::{Beginning, Lowered, Site};
 
 /// One step of a build.
@@ -35,6 +38,10 @@ pub(crate) enum Stage {
     Run,
     /// The image.
     Image,
+    /// An image of somebody else, for another tool.
+    Base,
+    /// The image, by another tool.
+    Engine,
 }
 
 /// The steps of one build, by kind, as far as it has them.
@@ -53,6 +60,8 @@ pub(crate) struct Lowering<'a, 's> {
     pub(crate) number: usize,
     pub(crate) steps: BuildSteps,
     pub(crate) ground: &'a StepContext<'s>,
+    /// The tool that builds, if it is not wake.
+    pub(crate) engine: Option<&'a Engine>,
 }
 
 /// Where the paths of a step begin.
@@ -68,6 +77,11 @@ impl Lowering<'_, '_> {
             Stage::Files => self.files(),
             Stage::Run => self.run(),
             Stage::Image => self.image(),
+            Stage::Base => self.base_layout(),
+            Stage::Engine => match self.engine {
+                Some(engine) => self.foreign(engine),
+                None => self.image(),
+            },
         }
     }
 

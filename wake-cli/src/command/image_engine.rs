@@ -1,0 +1,152 @@
+//! The tools of this machine that build images: where they are, which versions they are, whether these will do.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "which version of a tool is here, the tool itself knows"
+)]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use wake_image_build::Engine;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_velocity::script::Backend;
+
+use crate::environment::Environment;
+
+/// Where programs are looked for in the sandbox, whoever builds.
+const USUAL: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
+
+/// The tool of this machine that builds as `backend` does; none if that is wake itself.
+pub(super) fn engine(
+    backend: Backend,
+    flags: &[String],
+    environment: &Environment,
+) -> Result<Option<Engine>, Diagnostic> {
+    if backend == Backend::Wake {
+        return match flags {
+            [] => Ok(None),
+            [flag, ..] => {
+                let message = format!("`{flag}` is for another tool, and wake builds");
+                let error = Diagnostic::error(Class::Usage, message);
+                Err(error.help("`--engine NAME` says which one"))
+            }
+        };
+    }
+    let name = backend.program();
+    let path = environment.route.search_path.as_deref().unwrap_or(OsStr::new(USUAL));
+    let program = found(name, path).ok_or_else(|| {
+        let message = format!("there is no program `{name}` in `PATH`, and it is to build");
+        Diagnostic::error(Class::Environment, message)
+            .help("without `--engine` wake builds images itself")
+    })?;
+    let version = version(&program, backend)?;
+    let mut env = environment.engines.clone();
+    let dir = program.parent().unwrap_or(Path::new("/"));
+    let is_usual = USUAL.split(':').any(|usual| Path::new(usual) == dir);
+    if !is_usual {
+        env.insert("PATH".to_owned(), format!("{}:{USUAL}", dir.display()));
+    }
+    if let (Backend::OpenShift, Some(home)) = (backend, &environment.route.home) {
+        let config = Path::new(home).join(".kube/config");
+        if config.is_file() {
+            env.entry("KUBECONFIG".to_owned()).or_insert(config.display().to_string());
+        }
+    }
+    Ok(Some(Engine { backend, version, flags: flags.to_vec(), env }))
+}
+
+fn found(name: &str, path: &OsStr) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let is_program = |path: &PathBuf| {
+        let meta = path.metadata();
+        meta.is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    let dirs = std::env::split_paths(path).filter(|dir| dir.is_absolute());
+    dirs.map(|dir| dir.join(name)).find(is_program)
+}
+
+/// The version that a tool says it is of, which must be one that wake can tell what to do.
+fn version(program: &Path, backend: Backend) -> Result<String, Diagnostic> {
+    let name = backend.program();
+    let wrong = |problem: String| {
+        let message =
+            format!("`{}` does not say which version it is: {problem}", program.display());
+        Diagnostic::error(Class::Environment, message)
+    };
+    let asked: &[&str] = match backend {
+        Backend::OpenShift => &["version", "--client"],
+        _ => &["--version"],
+    };
+    let output = Command::new(program)
+        .args(asked)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| wrong(error.to_string()))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers = numbers(&said).ok_or_else(|| {
+        let first = said.lines().next().unwrap_or_default().trim();
+        wrong(format!("it says `{first}`, and ends with {}", output.status))
+    })?;
+    let least = least(backend);
+    if numbers < least {
+        let message = format!("{name} {} is too old to build", written(&numbers));
+        return Err(Diagnostic::error(Class::Environment, message)
+            .help(format!("it must be {} or later", written(&least))));
+    }
+    Ok(written(&numbers))
+}
+
+/// The first version that has all that it is asked for.
+fn least(backend: Backend) -> [u64; 3] {
+    match backend {
+        Backend::Podman => [4, 0, 0],
+        Backend::Buildah => [1, 24, 0],
+        Backend::Docker => [20, 10, 0],
+        Backend::Apptainer => [1, 0, 0],
+        Backend::Singularity => [3, 7, 0],
+        Backend::OpenShift => [4, 0, 0],
+        Backend::Wake => [0, 0, 0],
+    }
+}
+
+/// The first word of a text that begins as a version does, with or without a `v`.
+fn numbers(text: &str) -> Option<[u64; 3]> {
+    let version = |word: &str| {
+        let word = word.trim_start_matches('v');
+        let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+        let mut parts = word[..end].split('.').map(str::parse::<u64>);
+        let mut next = || parts.next().and_then(Result::ok);
+        let (major, minor) = (next()?, next()?);
+        Some([major, minor, next().unwrap_or(0)])
+    };
+    text.split_whitespace().find_map(version)
+}
+
+fn written(numbers: &[u64; 3]) -> String {
+    numbers.map(|number| number.to_string()).join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn tools_say_their_versions_in_their_own_ways() {
+        for (said, version) in [
+            ("podman version 4.3.1\n", Some([4, 3, 1])),
+            (
+                "buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)",
+                Some([1, 28, 2]),
+            ),
+            ("Docker version 24.0.7, build afdd53b", Some([24, 0, 7])),
+            ("apptainer version 1.4.5+ds1-2", Some([1, 4, 5])),
+            ("Client Version: v4.14.0-202310", Some([4, 14, 0])),
+            ("singularity-ce version 3.11", Some([3, 11, 0])),
+            ("no version", None),
+        ] {
+            assert_eq!(numbers(said), version, "{said}");
+        }
+    }
+}

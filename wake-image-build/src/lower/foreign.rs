@@ -1,0 +1,177 @@
+//! What another tool builds: in one step, in the weak sandbox, with nothing but a directory of its own and the tool.
+
+use wake_image::ImageReference;
+use wake_model::action::{Command, Invocation};
+use wake_model::{OutputDecl, OutputKind, Outputs, RelPath};
+use wake_steps::diagnostic::Diagnostic;
+use wake_steps::step::{Root, Terms};
+use wake_steps::{Input, Inputs, Step};
+use wake_velocity::plan::Base;
+
+use super::files::{composed, composition};
+use super::{LAYOUT, Lowering, WORK, nobody, path, work};
+use crate::engine::{BASE, CONTEXT, Engine, Job, Product, SCRIPT};
+use crate::site::{Beginning, Lowered};
+
+impl Lowering<'_, '_> {
+    /// An image of somebody else as a layout, for a tool that is not to fetch it.
+    pub(super) fn base_layout(&self) -> Lowered<Step> {
+        let images = self.site.images(self.ground);
+        let base = self.base(&images)?;
+        Ok(composed(&composition(base.as_ref(), Vec::new()), Inputs::default()))
+    }
+
+    /// The whole image.
+    pub(super) fn foreign(&self, engine: &Engine) -> Lowered<Step> {
+        let build = self.site.build(self.number);
+        let mut inputs = Inputs::default();
+        match self.steps.prolog {
+            Some(step) => {
+                let below = RelPath::root();
+                let placed = inputs.place_whole(path(CONTEXT), Input::Output { step, below });
+                placed.map_err(|conflict| self.misplaced(conflict))?;
+            }
+            None if build.context.is_empty() => {
+                let placed = inputs.place(path(CONTEXT), Input::Dir);
+                placed.map_err(|conflict| self.misplaced(conflict))?;
+            }
+            None => self.place_context(&mut inputs, CONTEXT, &RelPath::root())?,
+        }
+        if let Some(step) = self.steps.base {
+            let below = path(LAYOUT);
+            let placed = inputs.place_whole(path(BASE), Input::Output { step, below });
+            placed.map_err(|conflict| self.misplaced(conflict))?;
+        }
+        let name = self.name_there(engine, self.number);
+        let base = self.base_there(engine)?;
+        let script = with_base(&build.script, base.as_deref());
+        inputs.place_bytes(&path(SCRIPT), script.into_bytes());
+        let arguments = build.image.arguments.iter();
+        let arguments: Vec<&str> = arguments.map(|argument| argument.text.as_str()).collect();
+        let commands = engine.commands(
+            &Job {
+                has_base: self.steps.base.is_some(),
+                name: &name,
+                base: base.as_deref().unwrap_or_default(),
+                arguments: &arguments,
+                network: self.site.grants.network,
+                limits: &self.site.limits,
+            },
+            LAYOUT,
+        );
+        let env = wake_exec::DEFAULT_ENV.iter();
+        let env = env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let kind = match engine.product() {
+            Product::Layout => OutputKind::Dir,
+            Product::Archive | Product::File | Product::Reference => OutputKind::Any,
+        };
+        Ok(Step {
+            command: Command::Run(Invocation {
+                program: "/bin/sh".to_owned(),
+                args: vec!["-c".to_owned(), commands],
+                env: env.chain(engine.env.clone()).collect(),
+                stdin: String::new(),
+                cwd: format!("/{WORK}"),
+            }),
+            root: Root::Host,
+            work: work(),
+            inputs,
+            own_dirs: Vec::new(),
+            outputs: Outputs::Tree(vec![OutputDecl { path: path(LAYOUT), kind }]),
+            user: nobody(),
+            network: self.network(),
+            terms: Terms { on_disk: true, ..Terms::default() },
+        })
+    }
+
+    fn misplaced(&self, conflict: impl std::fmt::Display) -> Box<Diagnostic> {
+        let from = &self.site.build(self.number).template.from.line;
+        Box::new(self.site.error(conflict.to_string(), &from.at))
+    }
+
+    /// What an image is called where the tool has it. A daemon has those of others, too.
+    fn name_there(&self, engine: &Engine, number: usize) -> String {
+        let id = self.site.build(number).id.0.short(12);
+        match engine.product() {
+            Product::Reference => format!("v-{id}:latest"),
+            Product::Archive => format!("localhost/wake-{id}:latest"),
+            Product::Layout | Product::File => "localhost/wake-image:latest".to_owned(),
+        }
+    }
+
+    /// What the image is called there that this one begins from; none: the script has its name as it is.
+    fn base_there(&self, engine: &Engine) -> Lowered<Option<String>> {
+        let build = self.site.build(self.number);
+        let from = &build.template.from.line;
+        let before = match build.identity.base {
+            Base::Build(id) => self.site.plan.builds.iter().position(|other| other.id == id),
+            Base::Image { .. } => None,
+        };
+        let named = match (engine.product(), before) {
+            (Product::Layout, _) if self.steps.base.is_some() => "localhost/wake-base:latest",
+            (Product::Layout, _) => return Ok(None),
+            (Product::File, Some(_)) => return Ok(Some(format!("../{BASE}"))),
+            (_, Some(before)) => return Ok(Some(self.name_there(engine, before))),
+            (_, None) => "",
+        };
+        if !named.is_empty() {
+            return Ok(Some(named.to_owned()));
+        }
+        let refused = |message: String, help: &str| {
+            Err(Box::new(self.site.error(message, &from.at).help(help)))
+        };
+        let backend = engine.backend;
+        match self.site.beginning(self.number)? {
+            Beginning::Scratch | Beginning::Build(_) => Ok(None),
+            Beginning::Image(reference @ ImageReference::Registry { .. }, digest) => {
+                if !self.site.grants.network {
+                    let message = format!("{backend} fetches `{reference}` itself");
+                    return refused(message, "let it reach the network: `--allow-network`");
+                }
+                let ImageReference::Registry { host, repository, .. } = reference else {
+                    return Ok(None);
+                };
+                Ok(Some(format!("{host}/{repository}@{digest}")))
+            }
+            Beginning::Image(reference, _) => {
+                let message = format!("{backend} does not read `{reference}`");
+                refused(message, "podman and buildah do, and wake itself without `--engine`")
+            }
+        }
+    }
+}
+
+/// The script with what it begins from called otherwise: that is its first line, or of a definition the second.
+fn with_base(script: &str, base: Option<&str>) -> String {
+    let Some(base) = base else { return script.to_owned() };
+    let mut is_done = false;
+    let line = |line: &str| {
+        let trimmed = line.trim_start();
+        let indent = &line[..line.len() - trimmed.len()];
+        for key in ["FROM ", "From: "] {
+            if !is_done && trimmed.starts_with(key) {
+                is_done = true;
+                return format!("{indent}{key}{base}\n");
+            }
+        }
+        format!("{line}\n")
+    };
+    script.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_base;
+
+    #[test]
+    fn only_what_is_begun_from_is_called_otherwise() {
+        let script = "FROM a\n\nRUN echo \\\n    FROM b\n";
+        assert_eq!(with_base(script, Some("c")), "FROM c\n\nRUN echo \\\n    FROM b\n");
+        assert_eq!(with_base(script, None), script);
+        let definition = "Bootstrap: localimage\nFrom: /b/x.sif\n";
+        assert_eq!(
+            with_base(definition, Some("../base")),
+            "Bootstrap: localimage\nFrom: ../base\n"
+        );
+    }
+}
