@@ -9,6 +9,7 @@ mod commands;
 mod containers;
 mod golden;
 mod hostile;
+mod reference;
 mod refgenie;
 #[path = "../registries/server.rs"]
 #[expect(dead_code, reason = "these tests ask the server less than those of packages do")]

@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::error::{AssetError, At, Missing};
 use crate::genome::Genome;
 use crate::genomes::NewGenome;
-use crate::measure::{Excluded, measure};
+use crate::measure::{AssetDigest, Excluded, ParseAssetDigestError, measure};
 use crate::name::{GenomeDigest, GenomeName, Tag};
 use crate::register::{Existing, Registered, Registration};
 use crate::registry::Registry;
@@ -56,7 +56,7 @@ impl Registry {
         let (id, alias) = resolve(&shelf, &catalog, path)?;
         let form = form(&shelf, &id)?;
         if let Some(found) = catalog.get(&id)
-            && found.digest()?.as_str() == form.asset_digest
+            && found.entry.tree.as_ref() == Some(&form.wake_tree_digest)
         {
             return Ok(Pulled::There(id));
         }
@@ -79,7 +79,15 @@ impl Registry {
             existing,
             ..registration(&shelf, id, &form, now)?
         };
-        let registered = self.register(&registration)?;
+        let told = form.asset_digest.parse().map_err(|error: ParseAssetDigestError| {
+            AssetError::Place {
+                place: shelf.place(Document::Form(&registration.id)),
+                problem: format!("{error}"),
+                hint: None,
+            }
+        })?;
+        let told: AssetDigest = told;
+        let registered = self.register_told(&registration, Some(told))?;
         archive.drop_it();
         Ok(Pulled::New(Box::new(registered)))
     }

@@ -94,13 +94,23 @@ impl Registry {
     /// Its seek keys are looked at first. Whatever goes wrong, also a power cut, leaves the registry as it was, or with all of it. Any
     /// number of processes may do so at the same time.
     pub fn register(&self, asset: &Registration) -> Result<Registered, AssetError> {
+        self.register_told(asset, None)
+    }
+
+    /// The same, with the digest that somebody says who knows what it leaves out.
+    pub(crate) fn register_told(
+        &self,
+        asset: &Registration,
+        told: Option<AssetDigest>,
+    ) -> Result<Registered, AssetError> {
         asset.id.tag.check_new()?;
         check_room(&self.read()?, asset)?;
         let staging = Staging::new(self.folders())?;
         let tree = staging.path("data");
         staging::copy(&asset.tree, &tree)?;
         check_seek_keys(asset, &tree)?;
-        let measured = measure(&tree, &asset.excluded)?;
+        let mut measured = measure(&tree, &asset.excluded)?;
+        measured.digest = told.unwrap_or(measured.digest);
         if let Some(build) = &asset.build {
             write_build(&tree, &asset.id, build)?;
         }

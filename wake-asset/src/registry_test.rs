@@ -390,6 +390,8 @@ fn what_refgenie_wrote_is_read() {
     let catalog = registry.read().unwrap();
     let found = catalog.find(&path("tiny/fasta")).unwrap();
     assert_eq!(found.seek(Some(&key)).unwrap(), SeekValue::Value(json!(4)));
+    // What was a number to refgenie is none any more.
+    assert!(fixture.text().contains("cores: \"4\"\n") && fixture.text().contains("fasta: 4e88"));
     registry.remove_document(DocumentKind::Class, "above").unwrap();
     assert!(registry.read().unwrap().class_file("above").is_none());
 }

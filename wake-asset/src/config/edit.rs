@@ -29,7 +29,8 @@ impl DocumentKind {
 }
 
 impl Edit {
-    pub(super) fn new(root: Node) -> Edit {
+    pub(super) fn new(mut root: Node) -> Edit {
+        each_tag(&mut root, quote_seek_keys);
         Edit { root }
     }
 
@@ -201,6 +202,40 @@ impl Edit {
         }
         node.is_some_and(|tags| tags.get(id.tag.as_str()).is_some())
     }
+}
+
+/// Has every form of every asset be changed.
+fn each_tag(root: &mut Node, change: fn(&mut Node)) {
+    for genome in values(root, "genomes") {
+        for asset in values(genome, "assets") {
+            values(asset, "tags").for_each(change);
+        }
+    }
+}
+
+/// A value that refgenie would take for a number is a text: with the number it reads no configuration at all.
+fn quote_seek_keys(tag: &mut Node) {
+    for value in values(tag, "seek_keys") {
+        if let Value::Scalar(scalar) = &mut value.value
+            && scalar.tag.is_none()
+        {
+            *scalar = crate::yaml::Scalar::text(std::mem::take(&mut scalar.text));
+        }
+    }
+}
+
+/// The values of the mapping that a key has.
+fn values<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = &'n mut Node> {
+    let entries = match &mut node.value {
+        Value::Map(entries) => entries.as_mut_slice(),
+        _ => &mut [],
+    };
+    let map = entries.iter_mut().find(|entry| entry.key.text == key);
+    let entries = match map.map(|entry| &mut entry.value.value) {
+        Some(Value::Map(entries)) => entries.as_mut_slice(),
+        _ => &mut [],
+    };
+    entries.iter_mut().map(|entry| &mut entry.value)
 }
 
 fn map<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Node {

@@ -203,7 +203,9 @@ impl Call<'_> {
                     let what = format!("{asset}, {}", words::bytes(done.size));
                     tell(self.settings, say, "Registered", &what)?;
                 }
-                Pulled::There(_) => drop(tell(self.settings, say, "Unchanged", asset)?),
+                Pulled::There(_) => {
+                    tell(self.settings, say, "Unchanged", asset)?;
+                }
             }
         }
         Ok(())
@@ -229,7 +231,9 @@ impl Call<'_> {
                     let what = format!("{asset}, {}", words::bytes(size));
                     tell(self.settings, say, "Pushed", &what)?;
                 }
-                Pushed::There => drop(tell(self.settings, say, "Unchanged", asset)?),
+                Pushed::There => {
+                    tell(self.settings, say, "Unchanged", asset)?;
+                }
             }
         }
         Ok(())
