@@ -195,3 +195,55 @@ fn what_had_an_image_built_is_explained_and_what_it_wrote_is_kept() {
     let before = wake(&project, &["shell", "--before", "a", "--", "busybox", "cat", "/a"]);
     before.run().code(1);
 }
+
+#[test]
+fn images_of_the_second_generation_are_built_as_well() {
+    let Some(one) = site("images_of_the_second_generation") else { return };
+    if !has_program("bash") {
+        return skip("images_of_the_second_generation", "there is no bash");
+    }
+    wake(&one, &["build", "-o", "oci:base", "os"]).run().success();
+    let base = one.path("base").display().to_string();
+    let specs = "versions:
+  - spec: [1.2.3]
+files:
+  - name: given
+prologs:
+  - script: |
+      echo \"$word\" > made
+variables:
+  - name: word
+    value: 'two words'
+";
+    let template = format!(
+        "@from
+    oci:{base}
+@copy
+    made /srv/
+    given /srv/
+@run
+    !envar PLACE /srv
+    busybox cat $PLACE/made $PLACE/given > /all
+@env
+    MORE $PATH:/srv
+"
+    );
+    let project = project()
+        .file("images/tool/specs.yaml", specs)
+        .file("images/tool/templates/default.vtmp", &template)
+        .file("images/tool/files/given", "given\n")
+        .build();
+    let args = ["build", "-n", "tool", "tool@1.2.3"];
+    wake(&project, &args).run().success();
+    let entered = wake(&project, &["shell", "tool", "--", "busybox", "cat", "/all"]);
+    assert_eq!(entered.run().success().stdout, "two words\ngiven\n");
+    let env = &inspected(&project, "tool")["config"]["Env"];
+    assert_eq!(*env, serde_json::json!(["PATH=/bin", "MORE=/bin:/srv", "PLACE=/srv"]));
+
+    // What only another tool could do with is refused, at its line.
+    project.edit("images/tool/templates/default.vtmp", "@copy", "@pre\n    USER 7\n@copy");
+    wake(&project, &args)
+        .run()
+        .code(5)
+        .mentions("lines of `@pre` and `@post` are for the script of another tool");
+}

@@ -12,6 +12,11 @@
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a diagnostic is made once in a failing build and read by a person"
+)]
+
 mod bases;
 mod shell;
 mod values;
@@ -24,4 +29,4 @@ pub use bases::{Bases, LOCK_FILE, Unlocked};
 pub use builds::{BuiltImage, FailedImage, ImageBuilds};
 pub use engine::{Engine, Product};
 pub use lower::LAYOUT;
-pub use site::{Grants, Site};
+pub use site::{Grants, Roots, Site};

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use wake_image::{Image, ImageDigest, ImageError, ImageReference, Images, Platform};
+use wake_model::WareId;
 use wake_steps::StepContext;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::image_failure::image_failure;
@@ -37,7 +41,13 @@ pub struct Site<'a> {
     pub grants: Grants,
     /// How much a build of a cluster may take.
     pub limits: Limits,
+    /// The roots that are there for commands to write to.
+    pub roots: Roots,
 }
+
+/// The whole files of images as wares, each unpacked once, whoever wants them.
+#[derive(Debug, Default)]
+pub struct Roots(Mutex<BTreeMap<ImageDigest, Arc<Mutex<Option<WareId>>>>>);
 
 /// What an image begins from.
 #[derive(Clone, Debug)]
@@ -116,6 +126,26 @@ impl Site<'_> {
         let image = images.get(reference, digest, &Platform::here())?;
         images.bring(&image)?;
         Ok(image)
+    }
+
+    /// The files of an image for commands that may write to them. Whoever else wants the same waits.
+    pub(crate) fn root(&self, images: &Images<'_>, image: &Image) -> Result<WareId, ImageError> {
+        let slot = {
+            let mut all = self.roots.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(image.digest).or_default().clone()
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ware) = &*slot {
+            return Ok(ware.clone());
+        }
+        // In a thread of its own: one of a pool that waits for parts of this could meanwhile begin another step, which would wait
+        // for what is held here.
+        let ware = thread::scope(|scope| {
+            let unpacking = scope.spawn(|| images.ware(image));
+            unpacking.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
+        *slot = Some(ware.clone());
+        Ok(ware)
     }
 
     /// What is wrong with an image, said at the line that names it.

@@ -113,7 +113,7 @@ pub enum ImageError {
         /// The image.
         image: String,
         /// What is wrong.
-        source: UnpackError,
+        source: Box<UnpackError>,
     },
     /// A layout or an archive cannot be read as one.
     #[error("`{}` is no {what}: {problem}", path.display())]

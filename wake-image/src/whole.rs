@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, Digest, WareId};
 use wake_store::ware::{
-    ArchivePolicy, Cached, EntryPath, LayerEntry, LayeredTree, Node, PackType, Unpack,
+    ArchivePolicy, Cached, EntryPath, LayerEntry, LayeredTree, Meta, Node, PackType, Unpack,
     UnpackFilters, WareCache, Warehouse, scan, write_layer,
 };
 
@@ -48,7 +48,7 @@ impl Declared {
 
 impl Images<'_> {
     /// The files of an image as a ware that lies unpacked in the cache of the store: with owners, modes and times, hard links as
-    /// files of their own, without devices. An ordinary user cannot have all owners on disk: [`Images::declared`] says whose they are.
+    /// files of their own, without devices and attributes. An ordinary user cannot have all owners on disk: [`Images::declared`] says whose they are.
     ///
     /// An image whose ware is there costs a look at each of its files.
     pub fn ware(&self, image: &Image) -> Result<WareId, ImageError> {
@@ -67,7 +67,10 @@ impl Images<'_> {
         let file = BufWriter::new(at(&packed, File::create_new(&packed))?);
         let mut written = write_layer(&entries(&tree), file)?;
         at(&packed, written.flush())?;
-        let failed = |source| ImageError::Unpack { image: image.name.clone(), source };
+        let failed = |source| {
+            let image = image.name.clone();
+            ImageError::Unpack { image, source: Box::new(source) }
+        };
         let (packtype, source) = (PackType::Tree, Warehouse::File(packed));
         let (filters, policy) = (UnpackFilters::LOSSLESS, ArchivePolicy::IMAGE);
         let ware = scan(packtype, &source, filters, policy, self.meter).map_err(failed)?;
@@ -101,7 +104,7 @@ fn key(what: &str, of: &str) -> Digest {
     })
 }
 
-/// All of it but devices, which a sandbox brings itself.
+/// All of it but devices, which a sandbox brings itself, and attributes, which no ware has.
 fn entries(tree: &LayeredTree) -> BTreeMap<EntryPath, LayerEntry> {
     let nodes = tree.nodes.iter().filter_map(|(path, node)| {
         let place = match node.meta.node {
@@ -109,7 +112,42 @@ fn entries(tree: &LayeredTree) -> BTreeMap<EntryPath, LayerEntry> {
             Node::File { .. } => Some(tree.root.join(path.as_str())),
             _ => None,
         };
-        Some((path.clone(), (node.meta.clone(), place)))
+        let meta = Meta { xattrs: BTreeMap::new(), ..node.meta.clone() };
+        Some((path.clone(), (meta, place)))
     });
     nodes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use wake_store::ware::{Layers, Meter};
+
+    use super::*;
+    use crate::layer::layer_meta;
+
+    #[test]
+    fn a_root_has_neither_devices_nor_attributes_and_what_it_cannot_have_is_declared() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let at = |path: &str| EntryPath::parse(path.as_bytes()).unwrap();
+        let mut ping = layer_meta(Node::File { size: 1 }, 0o4755, [0, 7]);
+        ping.xattrs.insert("security.capability".to_owned(), vec![1, 0, 0, 2]);
+        let null = layer_meta(Node::CharDevice { major: 1, minor: 3 }, 0o666, [0, 0]);
+        let layer = BTreeMap::from([(at("null"), (null, None)), (at("ping"), (ping, Some(file)))]);
+        let bytes = write_layer(&layer, Vec::new()).unwrap();
+        let stage = dir.path().join("stage");
+        std::fs::create_dir(&stage).unwrap();
+        let meter = Meter::default();
+        let mut layers = Layers::new(&stage, ArchivePolicy::IMAGE, &meter);
+        layers.lay(&bytes[..]).unwrap();
+        let tree = layers.finish().unwrap();
+        assert!(!tree.nodes[&at("ping")].meta.xattrs.is_empty());
+        let entries = entries(&tree);
+        assert!(entries[&at("ping")].0.xattrs.is_empty() && !entries.contains_key(&at("null")));
+        let declared = Declared::of(&tree);
+        assert_eq!((declared.owner("ping"), declared.set_id("ping")), ([0, 7], 0o4000));
+        assert_eq!((declared.owner("other"), declared.set_id("other")), ([0, 0], 0));
+    }
 }

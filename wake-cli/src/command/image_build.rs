@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use wake_image::{ImageReference, Images as StoredImages};
-use wake_image_build::{BuiltImage, Engine, Grants, ImageBuilds, LAYOUT, Product, Site};
+use wake_image_build::{BuiltImage, Engine, Grants, ImageBuilds, LAYOUT, Product, Roots, Site};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::Reporter;
@@ -119,6 +119,7 @@ pub(super) fn site<'s>(
         cwd: settings.cwd.clone(),
         grants: Grants { network: reach.allow_network },
         limits: images.limits(),
+        roots: Roots::default(),
     }
 }
 

@@ -9,6 +9,9 @@ pub enum FromJobError {
     /// It reaches the network.
     #[error("its command reaches the network, which no formula of repeatr's can ask for")]
     Network,
+    /// What it leaves is what it changes in its root.
+    #[error("what it leaves is a layer of an image, for which no formula can ask")]
+    Layer,
     /// It reads a standard input and has nothing that could give it one.
     #[error(
         "its command reads its `config` from standard input, which a formula gives only through `/bin/sh`, and its root file system has none"

@@ -15,7 +15,7 @@ pub use made::{OutputWares, made};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use wake_exec::{Job, JobRoot, Network, Source};
+use wake_exec::{Fidelity, Job, JobRoot, Network, Source};
 use wake_model::RelPath;
 use wake_model::place::WAKE_DIR;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
@@ -47,6 +47,9 @@ impl Writing<'_> {
     pub fn document(&self, job: &Job) -> Result<Document, FromJobError> {
         if job.network == Network::Host {
             return Err(FromJobError::Network);
+        }
+        if job.outputs.fidelity == Fidelity::Changes {
+            return Err(FromJobError::Layer);
         }
         let packing = Packing::open(self.warehouse)?;
         let mut draft = Draft { job, packing, scratch: self.scratch, inputs: BTreeMap::new() };

@@ -31,7 +31,10 @@ impl Lowering<'_, '_> {
             None => Root::Empty,
             Some(base) => {
                 let from = &build.template.from.line;
-                let ware = images.ware(base).map_err(|error| self.site.no_image(&error, from))?;
+                let ware = self
+                    .site
+                    .root(&images, base)
+                    .map_err(|error| self.site.no_image(&error, from))?;
                 Root::Ware(Fetch { ware, from: Vec::new() })
             }
         };

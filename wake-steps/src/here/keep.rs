@@ -51,7 +51,7 @@ struct Own<'a> {
 /// files most layers are the same, and an edited file makes one of them anew.
 fn runs<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
     let mean = RUN.max((files.len() / MOST_RUNS).next_power_of_two());
-    files.split_inclusive(move |own| digest_of(own.path) % mean == 0)
+    files.split_inclusive(move |own| digest_of(own.path).is_multiple_of(mean))
 }
 
 /// Some number that hangs on `path`; another one may come of it in another build of wake.

@@ -73,6 +73,7 @@ pub(crate) fn not_written(label: &str, error: &FromJobError) -> Diagnostic {
         FromJobError::Io { .. } | FromJobError::Pack(_) => Class::Environment,
         FromJobError::Changed { .. } => Class::Action,
         FromJobError::Network
+        | FromJobError::Layer
         | FromJobError::NoShell
         | FromJobError::Outside { .. }
         | FromJobError::Path { .. } => Class::Evaluation,
