@@ -32,7 +32,7 @@ fn an_asset_is_found_by_alias_and_digest_until_it_is_removed() {
     wake(&lab, &["asset", "remove", "tiny/fasta"]).run().success();
     wake(&lab, &["asset", "seek", "tiny/fasta"]).run().code(4).says(expect![[r#"
         error: genome `tiny` has no asset `fasta`
-         help: it has none yet: `wake recipe build` and `wake asset pull` add some
+         help: it has none yet: `wake asset add` and `wake asset pull` add some
     "#]]);
     assert!(!data.exists() && !links.exists());
 }
