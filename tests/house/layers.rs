@@ -59,6 +59,17 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer {
+        crates: &["wake-recipe"],
+        may_use: &[
+            "wake-model",
+            "wake-yaml",
+            "wake-exec",
+            "wake-store",
+            "wake-asset",
+            "wake-steps",
+        ],
+    },
+    Layer {
         crates: &["wake-cli"],
         may_use: &[
             "wake-model",
@@ -68,6 +79,7 @@ const LAYERS: &[Layer] = &[
             "wake-steps",
             "wake-build",
             "wake-formula",
+            "wake-recipe",
             "wake-velocity",
             "wake-image",
             "wake-image-build",
@@ -134,7 +146,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-job";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-recipe, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-job";
     assert_eq!(
         faults(&packages),
         [

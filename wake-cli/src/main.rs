@@ -9,7 +9,7 @@
 //! | `report` | what is said while a build goes on |
 //! | `source_state` | which commit the sources are of |
 //! | `documents` | what is wrong with one |
-//! | `session`, `formulas`, `images`, `codespecs`, `assets` | the doorways to what is built |
+//! | `session`, `formulas`, `recipes`, `images`, `codespecs`, `assets` | the doorways to what is built |
 //! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
 //!
@@ -36,6 +36,7 @@ mod source_state;
 mod session;
 mod documents;
 mod formulas;
+mod recipes;
 mod images;
 mod codespecs;
 mod assets;
@@ -162,6 +163,9 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
         Command::Codespec(command) => command::codespec::run(command, settings, &mut out),
+        Command::Recipe(args) => {
+            command::recipe::run(args, settings, environment, &mut out, &mut say)
+        }
         Command::Ware(command) => command::ware::run(command, settings, &mut out, &mut say),
         Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
         Command::Completions(args) => command::completions::run(args, &mut out),

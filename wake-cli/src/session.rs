@@ -40,6 +40,14 @@ pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalR
     }
 }
 
+/// Evaluates an expression that no package is about.
+pub(crate) fn eval_alone(
+    settings: &Settings,
+    expression: &Expression,
+) -> Result<EvalResult, Failure> {
+    expression.evaluate(&workers()?).map_err(|failure| seen_from(settings, failure))
+}
+
 /// A failure whose places are paths from where the person stands, as far as they lie below.
 fn seen_from(settings: &Settings, mut failure: Failure) -> Failure {
     for place in failure.diagnostics.iter_mut().filter_map(|diagnostic| diagnostic.place.as_mut()) {

@@ -63,6 +63,9 @@ pub struct Terms {
     pub depfile: Option<RelPath>,
     /// The file, from [`Step::work`], in which a test says what became of its cases.
     pub report: Option<RelPath>,
+    /// Where what it left is put if it fails, absolute and on the file system of the store; what lies there gives way.
+    #[serde(skip)]
+    pub left_behind: Option<PathBuf>,
     /// Whether what comes of it is forgotten, since it hangs on more than its key says. Never of a step that a snapshot
     /// knows.
     #[serde(skip)]

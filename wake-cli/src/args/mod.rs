@@ -8,6 +8,7 @@ mod codespec;
 mod stored_image;
 mod image;
 mod asset;
+mod recipe;
 mod packages;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,7 @@ pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,
     RemoveArgs, SearchArgs, SignArgs, TreeArgs, UpdateArgs, VendorArgs, YankArgs,
 };
+pub(crate) use recipe::{RecipeArgs, RecipeBuildArgs, RecipeCommand, RecipeTestArgs};
 pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 
 /// Build what is declared, from what is declared and nothing else, and cache every result.
@@ -178,6 +180,8 @@ pub(crate) enum Command {
     Asset(AssetArgs),
     /// Add genomes to such a registry, name and compare them
     Genome(GenomeArgs),
+    /// Build assets of genomes by refgenie's recipes, and put them into a registry that refgenie reads
+    Recipe(RecipeArgs),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),
@@ -257,6 +261,9 @@ mod tests {
             "wake asset tag a/b",
             "wake genome init --alias x",
             "wake genome compare a",
+            "wake recipe",
+            "wake recipe build",
+            "wake recipe test",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -34,6 +34,7 @@ pub(crate) mod image;
 pub(crate) mod asset;
 pub(crate) mod genome;
 pub(crate) mod formula;
+pub(crate) mod recipe;
 pub(crate) mod codespec;
 pub(crate) mod doctor;
 pub(crate) mod completions;

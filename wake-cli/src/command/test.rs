@@ -12,7 +12,7 @@ use wake_model::{ActionDigest, BlobDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
 use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::test_report::{TestReport, test_report};
-use wake_store::Log;
+use wake_store::{Log, Store};
 
 use crate::args::{MessageFormat, TestArgs};
 use crate::command::watch::{self, Watched};
@@ -87,18 +87,33 @@ fn watch_tests(
 fn take(session: &Session, results: &mut TestResults, settings: &Settings, say: &mut impl Write) {
     note_failed(session, results);
     let past = note_runs(session, results);
-    let mut warnings = Vec::new();
-    results.read_cases(|ended| cases(session, ended, &mut warnings));
-    for warning in &warnings {
-        report::diagnostic::tell(warning, settings.manner);
-    }
+    read_cases(session.store(), results, settings);
     tell_failed_cases(results, settings, say);
     tell_flaky(results, &past, settings, say);
 }
 
+/// Tells what tests say of their cases, whose results `store` has.
+pub(crate) fn tell_cases(
+    store: &Store,
+    results: &mut TestResults,
+    settings: &Settings,
+    say: &mut impl Write,
+) {
+    read_cases(store, results, settings);
+    tell_failed_cases(results, settings, say);
+}
+
+fn read_cases(store: &Store, results: &mut TestResults, settings: &Settings) {
+    let mut warnings = Vec::new();
+    results.read_cases(|ended| cases(store, ended, &mut warnings));
+    for warning in &warnings {
+        report::diagnostic::tell(warning, settings.manner);
+    }
+}
+
 /// The cases that a test says it has run, now or when it passed: in its report, else on standard output.
 fn cases(
-    session: &Session,
+    store: &Store,
     ended: &ActionFinished,
     warnings: &mut Vec<Diagnostic>,
 ) -> Option<Vec<TestCase>> {
@@ -110,7 +125,7 @@ fn cases(
         warning.level = Level::Warning;
         warnings.push(warning);
     };
-    match key.and_then(|key| test_report(session.store(), &key)) {
+    match key.and_then(|key| test_report(store, &key)) {
         Some(TestReport::Bytes(bytes)) => match of_junit(&bytes) {
             Ok(cases) => return Some(cases),
             Err(fault) => unread(fault.to_string()),
@@ -118,7 +133,7 @@ fn cases(
         Some(TestReport::Unread(why)) => unread(why),
         None => {}
     }
-    stdout_of(session, ended).as_deref().and_then(of_tap)
+    stdout_of(store, ended).as_deref().and_then(of_tap)
 }
 
 /// Notes how the tests ended that ran; gives how they have ended so far.
@@ -204,8 +219,7 @@ fn note_failed(session: &Session, results: &TestResults) {
 }
 
 /// What a test wrote to standard output, now or when it passed.
-fn stdout_of(session: &Session, ended: &ActionFinished) -> Option<String> {
-    let store = session.store();
+fn stdout_of(store: &Store, ended: &ActionFinished) -> Option<String> {
     let kept = || {
         let key: ActionDigest = ended.key.as_ref()?.parse().ok()?;
         let stored = store.action_record(&key).ok()??;
@@ -249,7 +263,8 @@ fn tell_failed_cases(results: &TestResults, settings: &Settings, say: &mut impl 
     }
 }
 
-fn write_junit(path: &Path, results: &TestResults) -> Result<(), Diagnostic> {
+/// Writes what came of tests.
+pub(crate) fn write_junit(path: &Path, results: &TestResults) -> Result<(), Diagnostic> {
     std::fs::write(path, junit::document(results)).map_err(|error| {
         let message = format!("cannot write `{}`: {error}", path.display());
         Diagnostic::error(Class::Environment, message)

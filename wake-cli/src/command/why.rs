@@ -30,10 +30,20 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
         Some(answers) => answers,
         None => session::told(session::open(settings)?.why(&targets, config.as_ref())?, settings),
     };
-    if args.json {
+    tell_all(&answers, args.json, settings, out)
+}
+
+/// Prints answers, those that they come from further in.
+pub(crate) fn tell_all(
+    answers: &[Why],
+    json: bool,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    if json {
         return print::json(&answers, out);
     }
-    for why in &answers {
+    for why in answers {
         tell(why, 0, settings.manner.style, out)?;
     }
     Ok(Exit::SUCCESS)

@@ -143,7 +143,12 @@ fn takes_changes(outputs: &Outputs) -> bool {
 
 fn set_outputs(job: &mut Job, pinned: &PinnedAction) {
     match &pinned.action.outputs {
-        Outputs::Tree(_) => job.outputs.declared = pinned.declared(),
+        Outputs::Tree(_) => {
+            job.outputs.declared = pinned.declared();
+            if pinned.terms.left_behind.is_some() {
+                job.outputs.take = TakeOutputs::Always;
+            }
+        }
         Outputs::Wares(wares) => {
             let below = |path: &RelPath| path.strip(&pinned.action.work).unwrap_or_default();
             let any = |path| OutputDecl { path: below(path), kind: OutputKind::Any };

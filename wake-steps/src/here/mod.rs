@@ -77,6 +77,11 @@ impl Engine for Here {
         } = finished;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
+            // That it failed says enough.
+            _ if !outcome.is_success() && pinned.terms.left_behind.is_some() => {
+                leave_behind(place, pinned);
+                Ok(None)
+            }
             Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
             Ok(manifest) => match &pinned.action.outputs {
                 Outputs::Wares(wares) => Ok(Some(self.pack(pinned, wares, &job, cancel)?)),
@@ -175,6 +180,16 @@ impl Here {
             AdoptError::Store(error) => StepError::Store(error),
             other @ AdoptError::NotAsDeclared { .. } => StepError::Integrity(other.to_string()),
         })
+    }
+}
+
+/// Puts what a failed command left where somebody can look at it. If that cannot be done, it is gone, as it is of others.
+fn leave_behind(place: Scratch, pinned: &PinnedAction) {
+    let Some(dir) = &pinned.terms.left_behind else { return };
+    let parent = dir.parent().unwrap_or(dir);
+    let _ = fs::remove_dir_all(dir);
+    if fs::create_dir_all(parent).and_then(|()| fs::rename(place.path(), dir)).is_ok() {
+        place.taken();
     }
 }
 

@@ -44,6 +44,28 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     if args.json || args.format == PlanFormat::Json {
         return print::json(&steps, out);
     }
+    told(&steps, totals, settings, out)
+}
+
+/// Prints planned steps with what they come to.
+pub(crate) fn tell(
+    steps: &[PlannedStep],
+    json: bool,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    match json {
+        true => print::json(&steps, out),
+        false => told(steps, totals(steps), settings, out),
+    }
+}
+
+fn told(
+    steps: &[PlannedStep],
+    totals: String,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
     let room = steps.iter().map(|step| columns(&escape::line(&step.label))).max().unwrap_or(0);
     let lines = steps.iter().map(|step| line(step, room, settings));
     print::lines(lines.chain([totals]), out)

@@ -1,0 +1,237 @@
+//! What is not built, and what is said of it: nothing of it is in the registry.
+
+use wake_tests::{Expect, Project, expect};
+
+use crate::bed::{COUNT, FASTA, FASTA_CLASS, GENOME, bed, build, config, data, recipe, text};
+
+/// What is wrong, without how long it took.
+#[track_caller]
+fn refused(project: &Project, code: i32, args: &[&str], expected: Expect) {
+    let done = build(project, args).code(code);
+    let lines =
+        done.stderr.lines().filter(|line| line.starts_with("error") || line.starts_with(" help"));
+    let root = project.root().display().to_string();
+    expected.assert_eq(&lines.collect::<Vec<_>>().join("\n").replace(&root, "$ROOT"));
+    assert!(!config(project).contains("t1x"), "{}", config(project));
+}
+
+const ALL: [&str; 3] = ["tiny/count", "--files", "fasta=seq.fa"];
+
+#[test]
+fn what_is_missing_is_named_with_its_flag() {
+    let project = bed();
+    refused(
+        &project,
+        4,
+        &["tiny/fasta"],
+        expect![[r#"
+            error: there is no genome `tiny` here
+             help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
+             help: a build of the asset `fasta` adds one: `--files fasta=FILE`"#]],
+    );
+    refused(
+        &project,
+        4,
+        &["tiny/fasta", "--files", "fast=seq.fa"],
+        expect![[r#"
+        error: there is no genome `tiny` here
+         help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
+         help: a build of the asset `fasta` adds one: `--files fasta=FILE`"#]],
+    );
+    refused(
+        &project,
+        2,
+        &["tiny/fasta", "--files", "fasta=none.fa"],
+        expect!["error: file `fasta`: `$ROOT/none.fa`: there is no such file"],
+    );
+    refused(
+        &project,
+        4,
+        &["tiny/cont", "--files", "fasta=seq.fa"],
+        expect![[r#"
+        error: there is no recipe `cont`
+         help: did you mean `count`?"#]],
+    );
+    refused(
+        &project,
+        2,
+        &[&ALL[..], &["--params", "thread=2"]].concat(),
+        expect![[r#"
+        error: `--params thread=…` is for no parameter of what is built
+         help: did you mean `threads`?"#]],
+    );
+    refused(
+        &project,
+        2,
+        &[&ALL[..], &["--params", "tiny/count"]].concat(),
+        expect![[r#"
+        error: `tiny/count` is no value for `--params`
+         help: write `--params NAME=VALUE`; what is built stands before the flags"#]],
+    );
+    refused(
+        &project,
+        4,
+        &[&ALL[..], &["--no-parents"]].concat(),
+        expect![[r#"
+        error: there is no genome `tiny` here
+         help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
+         help: without `--no-parents` it is built first"#]],
+    );
+    refused(
+        &project,
+        2,
+        &["tiny/count:1.0", "--files", "fasta=seq.fa"],
+        expect![
+            "error: `1.0` is no tag to give: it reads as a number, and refgenie would look for that"
+        ],
+    );
+}
+
+#[test]
+fn an_asset_of_another_class_is_refused_before_anything_runs() {
+    let project = bed();
+    build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(0);
+    let other = FASTA
+        .replace("name: fasta", "name: other")
+        .replace("output_asset_class: fasta", "output_asset_class: other");
+    project.write("docs/other_asset_recipe.yaml", other);
+    project.write("docs/other_asset_class.yaml", FASTA_CLASS.replace("name: fasta", "name: other"));
+    build(&project, &["tiny/other", "--files", "fasta=seq.fa"]).code(0);
+    refused(
+        &project,
+        6,
+        &["tiny/count", "--assets", "sequences=other"],
+        expect![[r#"
+        error: `tiny/other` is of class `other`, and input `sequences` of recipe `count` of class `fasta`
+         help: give another one: `--assets sequences=ASSET`"#]],
+    );
+    refused(
+        &project,
+        4,
+        &["tiny/count", "--assets", "fasta=fasta.chrom_size"],
+        expect![[r#"
+        error: `tiny/fasta.chrom_size`: asset `fasta` has no seek key `chrom_size`
+         help: did you mean `chrom_sizes`?"#]],
+    );
+}
+
+#[test]
+fn assets_that_are_made_of_each_other_are_refused() {
+    let project = bed();
+    build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(0);
+    let circle = |of: &str, other: &str| {
+        COUNT
+            .replace("name: count", &format!("name: {of}"))
+            .replace("asset_class: fasta", "asset_class: count")
+            .replace("default: fasta", &format!("default: {other}"))
+    };
+    project.write("docs/a_asset_recipe.yaml", circle("a", "b"));
+    project.write("docs/b_asset_recipe.yaml", circle("b", "a"));
+    refused(
+        &project,
+        6,
+        &["tiny/a"],
+        expect![[r#"
+        error: assets are made of each other: `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a` < `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/b` < `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a`
+         help: give one of them with `--assets NAME=GENOME/ASSET`"#]],
+    );
+}
+
+#[test]
+fn an_undefined_name_is_an_error_at_its_line_before_anything_runs() {
+    let project = bed();
+    project.edit("docs/count_asset_recipe.yaml", "{{params.threads}} >>", "{{params.thread}} >>");
+    let done = build(&project, &ALL).code(5);
+    let place = "docs/count_asset_recipe.yaml:13:20";
+    assert!(done.stderr.contains(place), "{}", done.stderr);
+    assert!(done.stderr.contains("did you mean `params.threads`?"), "{}", done.stderr);
+    assert!(!done.stderr.contains("Finished"), "{}", done.stderr);
+}
+
+#[test]
+fn a_command_that_fails_registers_nothing_and_says_where_to_look() {
+    let project = bed();
+    project.edit("docs/count_asset_recipe.yaml", "echo threads", "echo bad luck >&2; false #");
+    let done = build(&project, &ALL).code(1);
+    assert!(done.stderr.contains("bad luck"), "{}", done.stderr);
+    assert!(done.stderr.contains("command 2 of 2 ended with exit code 1"), "{}", done.stderr);
+    let line = done.stderr.lines().find(|line| line.contains("left what it had made in")).unwrap();
+    let left = line.rsplit(' ').next().unwrap();
+    assert_eq!(text(&std::path::Path::new(left).join(format!("{GENOME}_count.txt"))), "2\n");
+    assert!(!config(&project).contains("count:"), "{}", config(&project));
+    assert!(!data(&project, "count").exists());
+}
+
+#[test]
+fn what_a_seek_key_does_not_find_is_not_registered() {
+    let project = bed();
+    project.edit("docs/count_asset_class.yaml", "{genome}_{asset}.txt", "{genome}_other.txt");
+    let done = build(&project, &ALL).code(5);
+    assert!(done.stderr.contains("seek key `count`"), "{}", done.stderr);
+    assert!(!data(&project, "count").exists());
+    project.edit("docs/count_asset_class.yaml", "{genome}_other.txt", "{genome}_{asset}.txt");
+    let done = build(&project, &[&ALL[..], &["--params", "threads=many"]].concat()).code(5);
+    assert!(done.stderr.contains("`many` is no number"), "{}", done.stderr);
+    assert!(!data(&project, "count").exists());
+}
+
+#[test]
+fn a_command_writes_nothing_outside_of_its_folder() {
+    let project = bed();
+    let out = project.path("outside");
+    project.edit(
+        "docs/count_asset_recipe.yaml",
+        "echo threads",
+        &format!("touch {} && echo threads", out.display()),
+    );
+    build(&project, &ALL).code(1);
+    assert!(!out.exists());
+    let parent = "touch $(dirname {{assets.sequences}})/intruder";
+    let project = bed();
+    project.edit(
+        "docs/count_asset_recipe.yaml",
+        "echo threads",
+        &format!("{parent}; echo threads"),
+    );
+    let _ = build(&project, &ALL);
+    assert!(!data(&project, "fasta/1.2.3-a/intruder").exists());
+}
+
+#[test]
+fn a_default_tag_of_a_silent_property_is_refused() {
+    let project = bed();
+    project.edit("docs/fasta_asset_recipe.yaml", "echo 1.2.3-a", "no-such-tool --version | cat");
+    let done = build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(5);
+    assert!(done.stderr.contains("whose command printed nothing"), "{}", done.stderr);
+    assert!(done.stderr.contains("say the tag: `tiny/fasta:TAG`"), "{}", done.stderr);
+    project.edit("docs/fasta_asset_recipe.yaml", "no-such-tool --version | cat", "echo 1.5");
+    let done = build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(5);
+    assert!(done.stderr.contains("reads as a number"), "{}", done.stderr);
+    build(&project, &["tiny/fasta:v1", "--files", "fasta=seq.fa"]).code(0);
+}
+
+#[test]
+fn documents_are_checked_and_kept() {
+    let project = bed();
+    let done =
+        recipe(&project, &["check", "docs/fasta_asset_recipe.yaml", "docs/count_asset_class.yaml"])
+            .code(0);
+    assert!(
+        done.stderr.contains("recipe `fasta`") && done.stderr.contains("asset class `count`"),
+        "{}",
+        done.stderr
+    );
+    let all = ["docs/fasta_asset_class.yaml", "docs/fasta_asset_recipe.yaml"];
+    recipe(&project, &[&["add"], &all[..]].concat()).code(0);
+    recipe(&project, &[&["add"], &all[..]].concat()).code(0);
+    project.edit("docs/fasta_asset_recipe.yaml", "0.0.1", "0.0.2");
+    let done = recipe(&project, &["add", all[1]]).code(6);
+    assert!(done.stderr.contains("`--force` puts this one in its place"), "{}", done.stderr);
+    recipe(&project, &["add", "--force", all[1]]).code(0);
+    assert!(recipe(&project, &["list"]).code(0).stdout.contains("0.0.2"));
+    let shown = recipe(&project, &["show", "fasta"]).code(0).stdout;
+    assert!(shown.contains("--files     fasta=FILE  A FASTA file"), "{shown}");
+    // No document is named any more.
+    recipe(&project, &["build", "tiny/fasta", "--files", "fasta=seq.fa", "--rootfs", "host"])
+        .code(0);
+}

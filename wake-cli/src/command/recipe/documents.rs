@@ -1,0 +1,214 @@
+//! `wake recipe check`, `add`, `list` and `show`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use wake_asset::{AssetError, DocumentKind, Existing, NewDocument, Registry};
+use wake_recipe::error::{Warning, of_asset, warning};
+use wake_recipe::plan::{Documents, FoundRecipe};
+use wake_recipe::recipe::Generation;
+use wake_recipe::{AssetClass, Recipe};
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+use crate::exit::{Exit, Outcome, Stop};
+use crate::manner::Verbosity;
+use crate::print;
+use crate::recipes::{Document, Library, read_document};
+use crate::report;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+
+fn tell(warnings: &[Warning], settings: &Settings) {
+    for one in warnings {
+        report::diagnostic::tell(&warning(one), settings.manner);
+    }
+}
+
+fn say_of(
+    verb: &str,
+    text: &str,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> std::io::Result<()> {
+    match settings.manner.verbosity > Verbosity::Quiet {
+        true => {
+            let line = settings.manner.style.verb(Role::Good, verb, escape::line(text));
+            writeln!(say, "{line}")
+        }
+        false => Ok(()),
+    }
+}
+
+/// Checks documents.
+pub(super) fn check(files: &[PathBuf], settings: &Settings, say: &mut impl Write) -> Outcome {
+    for file in files {
+        let (what, warnings) = match read_document(&settings.cwd.join(file), settings)? {
+            Document::Recipe(recipe) => {
+                (format!("recipe `{}`", recipe.name), recipe.warnings.clone())
+            }
+            Document::Class(class) => {
+                (format!("asset class `{}`", class.name), class.warnings.clone())
+            }
+        };
+        tell(&warnings, settings);
+        say_of("Checked", &format!("{}: {what}", file.display()), settings, say)?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Has the registry keep documents; the classes of which a class inherits that lie beside it come with it.
+pub(super) fn add(
+    files: &[PathBuf],
+    force: bool,
+    registry: &Registry,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
+    let existing = if force { Existing::Replace } else { Existing::Refuse };
+    for file in files {
+        let path = settings.cwd.join(file);
+        match read_document(&path, settings)? {
+            Document::Recipe(recipe) => {
+                tell(&recipe.warnings, settings);
+                if recipe.generation != Generation::Current {
+                    let message = format!(
+                        "`{}` is a recipe of the {} form, and a registry keeps those of the current one",
+                        file.display(),
+                        recipe.generation
+                    );
+                    return Err(Diagnostic::error(Class::Usage, message)
+                        .help("`--recipe FILE` and `--documents DIR` take it from where it lies")
+                        .into());
+                }
+                put(registry, &new_recipe(&recipe), existing)?;
+                say_of("Added", &format!("recipe `{}`", recipe.name), settings, say)?;
+            }
+            Document::Class(class) => {
+                tell(&class.warnings, settings);
+                let catalog = registry.read().map_err(|error| of_asset(&error))?;
+                let library = Library { catalog: Some(&catalog), dirs: Vec::new(), settings };
+                for parent in &class.parents {
+                    let Some(found) = library.class(parent, Some(&path))? else {
+                        let message = format!(
+                            "class `{}` inherits from `{parent}`, which is no class",
+                            class.name
+                        );
+                        return Err(Diagnostic::error(Class::Evaluation, message)
+                            .help("add that one first")
+                            .into());
+                    };
+                    let is_kept =
+                        catalog.classes().iter().any(|entry| entry.name == found.name.as_str());
+                    if !is_kept {
+                        put(registry, &new_class(&found), existing)?;
+                        say_of("Added", &format!("asset class `{}`", found.name), settings, say)?;
+                    }
+                }
+                put(registry, &new_class(&class), existing)?;
+                say_of("Added", &format!("asset class `{}`", class.name), settings, say)?;
+            }
+        }
+    }
+    Ok(Exit::SUCCESS)
+}
+
+fn put(registry: &Registry, document: &NewDocument, existing: Existing) -> Result<(), Stop> {
+    registry.put_document(document, existing).map_err(|error| match error {
+        AssetError::Exists { asset } => {
+            let message = format!("the registry keeps another document `{asset}`");
+            Diagnostic::error(Class::Resolution, message)
+                .help("`--force` puts this one in its place")
+                .into()
+        }
+        error => of_asset(&error).into(),
+    })
+}
+
+fn new_recipe(recipe: &Recipe) -> NewDocument {
+    NewDocument {
+        kind: DocumentKind::Recipe,
+        name: recipe.name.to_string(),
+        text: recipe.text.clone(),
+        version: recipe.version.clone(),
+        description: recipe.description.clone(),
+        source: "self-added".to_owned(),
+        output_class: recipe.class_name().parse().ok(),
+    }
+}
+
+fn new_class(class: &AssetClass) -> NewDocument {
+    NewDocument {
+        kind: DocumentKind::Class,
+        name: class.name.to_string(),
+        text: class.text.clone(),
+        version: class.version.clone(),
+        description: class.description.clone(),
+        source: "self-added".to_owned(),
+        output_class: None,
+    }
+}
+
+/// Lists what the registry keeps.
+pub(super) fn list(registry: &Registry, out: &mut impl Write) -> Outcome {
+    let catalog = registry.read().map_err(|error| of_asset(&error))?;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let recipes = catalog.recipes().iter().map(|entry| {
+        let class = entry.output_class.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (version, description) = (text(&entry.version), text(&entry.description));
+        format!("recipe\t{}\t{version}\t{class}\t{description}", entry.name)
+    });
+    let classes = catalog.classes().iter().map(|entry| {
+        let (version, description) = (text(&entry.version), text(&entry.description));
+        format!("class\t{}\t{version}\t\t{description}", entry.name)
+    });
+    let lines: Vec<String> = recipes.chain(classes).collect();
+    print::lines(lines.iter().map(|line| escape::line(line)), out)
+}
+
+/// Prints what a recipe needs and what it makes.
+pub(super) fn show(
+    name: &str,
+    registry: Option<Registry>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let catalog = registry.map(|registry| registry.read()).transpose();
+    let catalog = catalog.map_err(|error| of_asset(&error))?;
+    let library = Library { catalog: catalog.as_ref(), dirs: Vec::new(), settings };
+    let asset = "asset".parse().map_err(|error: wake_asset::NameError| {
+        Diagnostic::error(Class::Internal, error.to_string())
+    })?;
+    let found = library.recipe(&asset, Some(name))?;
+    let Some(FoundRecipe { recipe, .. }) = found else {
+        return Err(Diagnostic::error(Class::Nothing, format!("there is no recipe `{name}`"))
+            .help("`wake recipe list` shows those that there are")
+            .into());
+    };
+    tell(&recipe.warnings, settings);
+    print::lines(described(&recipe).iter().map(|line| escape::line(line)), out)
+}
+
+fn described(recipe: &Recipe) -> Vec<String> {
+    let mut lines = vec![
+        format!("recipe      {} {}", recipe.name, recipe.version),
+        format!("description {}", recipe.description),
+        format!("makes       an asset of class {}", recipe.class_name()),
+    ];
+    lines.extend(recipe.container.iter().map(|container| format!("container   {container}")));
+    for input in &recipe.inputs.files {
+        lines.push(format!("--files     {}=FILE  {}", input.name, input.description));
+    }
+    for input in &recipe.inputs.params {
+        let default = input.default.as_ref().map(|value| format!(" [default: {value}]"));
+        let default = default.unwrap_or_default();
+        lines.push(format!("--params    {}=VALUE  {}{default}", input.name, input.description));
+    }
+    for input in &recipe.inputs.assets {
+        let default = input.default.as_ref().map(|path| format!(" [default: {path}]"));
+        let (default, class) = (default.unwrap_or_default(), &input.class);
+        let text = format!("{} (class {class}){default}", input.description);
+        lines.push(format!("--assets    {}=ASSET  {text}", input.name));
+    }
+    lines
+}

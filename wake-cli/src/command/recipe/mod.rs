@@ -1,0 +1,38 @@
+//! `wake recipe`
+
+mod build;
+mod documents;
+mod test;
+
+use std::io::Write;
+
+use crate::args::{RecipeArgs, RecipeCommand};
+use crate::environment::Environment;
+use crate::exit::Outcome;
+use crate::settings::Settings;
+
+/// Builds, plans, explains and tests by recipes, and keeps them.
+pub(crate) fn run(
+    args: &RecipeArgs,
+    settings: &Settings,
+    environment: &Environment,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let config = args.genome_config.as_ref();
+    let registry = || crate::recipes::registry(config, settings, environment);
+    match &args.command {
+        RecipeCommand::Build(args) => build::build(args, &registry()?, settings, out, say),
+        RecipeCommand::Plan { build, json } => {
+            build::plan(build, &registry()?, *json, settings, out)
+        }
+        RecipeCommand::Why { build, json } => build::why(build, &registry()?, *json, settings, out),
+        RecipeCommand::Test(args) => test::run(args, registry().ok(), settings, say),
+        RecipeCommand::Check { files } => documents::check(files, settings, say),
+        RecipeCommand::Add { files, force } => {
+            documents::add(files, *force, &registry()?, settings, say)
+        }
+        RecipeCommand::List => documents::list(&registry()?, out),
+        RecipeCommand::Show { recipe } => documents::show(recipe, registry().ok(), settings, out),
+    }
+}

@@ -1,0 +1,193 @@
+//! Where recipes and asset classes are found: files, directories, the registry.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wake_asset::{AssetName, Catalog};
+use wake_build::Expression;
+use wake_recipe::error::of_document;
+use wake_recipe::plan::{Documents, FoundRecipe};
+use wake_recipe::{AssetClass, Recipe};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+
+use crate::session;
+use crate::settings::Settings;
+
+/// The ends of the names of documents.
+const ENDS: [&str; 5] = ["yaml", "yml", "json", "jsonnet", "libsonnet"];
+/// Lets a document be a function of the interface.
+const APPLY: &str = "local wake = {\n  recipe(name, version, inputs, output_asset_class, command_template_list, description=null, default_tag=null, container=null, custom_properties=null, checksum_exclude_list=null, test=null)::\n    { name: name, version: version, description: description, output_asset_class: output_asset_class, inputs: inputs, container: container, command_template_list: command_template_list, custom_properties: custom_properties, default_tag: default_tag, checksum_exclude_list: checksum_exclude_list, test: test },\n  assetClass(name, seek_keys, version=null, description=null, parents=[])::\n    { name: name, version: version, description: description, seek_keys: seek_keys, parents: parents },\n};\nlocal document = import 'FILE';\nif std.isFunction(document) then document(wake) else document\n";
+
+/// Where documents are found.
+pub(crate) struct Library<'a> {
+    /// The registry, which comes last.
+    pub(crate) catalog: Option<&'a Catalog>,
+    /// Directories of documents.
+    pub(crate) dirs: Vec<PathBuf>,
+    pub(crate) settings: &'a Settings,
+}
+
+/// A document of either kind.
+pub(crate) enum Document {
+    /// A recipe.
+    Recipe(Box<Recipe>),
+    /// An asset class.
+    Class(Box<AssetClass>),
+}
+
+/// Reads a document, of whichever kind it is.
+pub(crate) fn read_document(path: &Path, settings: &Settings) -> Result<Document, Diagnostic> {
+    let text = text(path, settings)?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_class = match &text {
+        Text::Computed(value) => value.get("seek_keys").is_some(),
+        Text::Written(bytes) => {
+            let is_key = |line: &[u8]| {
+                line.starts_with(b"seek_keys:")
+                    || line.trim_ascii_start().starts_with(b"\"seek_keys\"")
+            };
+            name.contains("asset_class") || bytes.split(|byte| *byte == b'\n').any(is_key)
+        }
+    };
+    Ok(match is_class {
+        true => Document::Class(Box::new(class_of(path, text, settings)?)),
+        false => Document::Recipe(Box::new(recipe_of(path, text, settings)?)),
+    })
+}
+
+enum Text {
+    Written(Vec<u8>),
+    Computed(Value),
+}
+
+/// What a document holds; one of Jsonnet is evaluated.
+fn text(path: &Path, settings: &Settings) -> Result<Text, Diagnostic> {
+    let is_jsonnet = path.extension().is_some_and(|end| end == "jsonnet" || end == "libsonnet");
+    let unreadable = |source: std::io::Error| {
+        Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", path.display()))
+    };
+    if !is_jsonnet {
+        return fs::read(path).map(Text::Written).map_err(unreadable);
+    }
+    let path = path.canonicalize().map_err(unreadable)?;
+    let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let code = APPLY.replace("FILE", &name.replace('\\', "\\\\").replace('\'', "\\'"));
+    let expression = Expression { code, file: None, dir, library: Vec::new() };
+    let first = |failure: Failure| {
+        let none = || Diagnostic::error(Class::Internal, "the document came to nothing");
+        failure.diagnostics.into_iter().next().unwrap_or_else(none)
+    };
+    let result = session::eval_alone(settings, &expression).map_err(first)?;
+    Ok(Text::Computed(result.value))
+}
+
+fn recipe_of(path: &Path, text: Text, settings: &Settings) -> Result<Recipe, Diagnostic> {
+    let name = shown(path, settings);
+    let recipe = match text {
+        Text::Written(bytes) => Recipe::read(&name, &bytes),
+        Text::Computed(value) => Recipe::computed(&name, &value),
+    };
+    recipe.map_err(|error| of_document(&error))
+}
+
+fn class_of(path: &Path, text: Text, settings: &Settings) -> Result<AssetClass, Diagnostic> {
+    let name = shown(path, settings);
+    let class = match text {
+        Text::Written(bytes) => AssetClass::read(&name, &bytes),
+        Text::Computed(value) => AssetClass::computed(&name, &value),
+    };
+    class.map_err(|error| of_document(&error))
+}
+
+/// A path as a person would name it.
+fn shown(path: &Path, settings: &Settings) -> String {
+    path.strip_prefix(&settings.cwd).unwrap_or(path).display().to_string()
+}
+
+/// Whether a text is the path of a document, and no name of one.
+fn is_path(text: &str) -> bool {
+    let end = text.rsplit_once('.').map(|(_, end)| end);
+    text.contains('/') || end.is_some_and(|end| ENDS.contains(&end))
+}
+
+impl Library<'_> {
+    /// The file of a document in the directories, the first one that has one.
+    fn file(&self, name: &str, kind: &str, more: Option<&Path>) -> Option<PathBuf> {
+        let beside = more.and_then(Path::parent);
+        let beside =
+            beside.into_iter().flat_map(|dir| [dir.to_owned(), dir.join(format!("../{kind}"))]);
+        let dirs = self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join(kind)]);
+        let what = if kind == "recipes" { "asset_recipe" } else { "asset_class" };
+        beside.chain(dirs).find_map(|dir| {
+            let whole = ENDS.iter().map(|end| dir.join(format!("{name}_{what}.{end}")));
+            let older = ENDS.iter().map(|end| dir.join(format!("{name}.{what}.{end}")));
+            let plain = ENDS.iter().map(|end| dir.join(format!("{name}.{end}")));
+            let plain = plain.filter(|_| kind == "recipes");
+            whole.chain(older).chain(plain).find(|path| path.is_file())
+        })
+    }
+
+    fn recipe_file(&self, name: &str) -> Option<PathBuf> {
+        let kept = || self.catalog.and_then(|catalog| catalog.recipe_file(name));
+        self.file(name, "recipes", None).or_else(kept)
+    }
+}
+
+impl Documents for Library<'_> {
+    fn recipe(
+        &self,
+        asset: &AssetName,
+        named: Option<&str>,
+    ) -> Result<Option<FoundRecipe>, Diagnostic> {
+        let path = match named {
+            Some(named) if is_path(named) => Some(self.settings.cwd.join(named)),
+            Some(named) => self.recipe_file(named),
+            None => self.recipe_file(asset.as_str()),
+        };
+        let Some(path) = path else { return Ok(None) };
+        let recipe = recipe_of(&path, text(&path, self.settings)?, self.settings)?;
+        Ok(Some(FoundRecipe { recipe, path }))
+    }
+
+    fn class(&self, name: &str, beside: Option<&Path>) -> Result<Option<AssetClass>, Diagnostic> {
+        let path = match is_path(name) {
+            true => Some(beside.and_then(Path::parent).unwrap_or(&self.settings.cwd).join(name)),
+            false => {
+                let kept = || self.catalog.and_then(|catalog| catalog.class_file(name));
+                self.file(name, "asset_classes", beside).or_else(kept)
+            }
+        };
+        let Some(path) = path.filter(|path| path.is_file()) else { return Ok(None) };
+        Ok(Some(class_of(&path, text(&path, self.settings)?, self.settings)?))
+    }
+
+    fn recipe_names(&self) -> Vec<String> {
+        let kept = self.catalog.map_or(&[][..], |catalog| catalog.recipes());
+        names(self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join("recipes")]), "_asset_recipe.")
+            .into_iter()
+            .chain(kept.iter().map(|entry| entry.name.clone()))
+            .collect()
+    }
+
+    fn class_names(&self) -> Vec<String> {
+        let kept = self.catalog.map_or(&[][..], |catalog| catalog.classes());
+        let dirs = self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join("asset_classes")]);
+        names(dirs, "_asset_class.")
+            .into_iter()
+            .chain(kept.iter().map(|entry| entry.name.clone()))
+            .collect()
+    }
+}
+
+/// The names of the documents in directories.
+fn names(dirs: impl Iterator<Item = PathBuf>, what: &str) -> BTreeSet<String> {
+    let entries = dirs.filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+    let name = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        Some(name.to_str()?.split_once(what)?.0.to_owned())
+    };
+    entries.filter_map(name).collect()
+}

@@ -1,0 +1,265 @@
+//! What assets of a class have: seek keys, its own and those that it inherits.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use strum::VariantNames;
+use wake_asset::{ClassName, SeekEntry, SeekKey, SeekType};
+use wake_model::nearest::nearest;
+use wake_yaml::{DocumentError, Fields, Node, Value, Warning, Yaml, list, text};
+
+use crate::REFGENIE;
+use crate::template::{Template, Values, Written};
+
+/// A class of assets, as its document says.
+#[derive(Clone, Debug)]
+pub struct AssetClass {
+    /// Its name.
+    pub name: ClassName,
+    /// Its version; empty where none is said.
+    pub version: String,
+    /// What assets of it are.
+    pub description: String,
+    /// Its own seek keys.
+    pub seek_keys: Vec<SeekKeyDecl>,
+    /// The classes that it has the seek keys of as well: their names, or paths or addresses of their documents.
+    pub parents: Vec<String>,
+    /// What is probably not meant in the document.
+    pub warnings: Vec<Warning>,
+    /// The document.
+    pub text: Vec<u8>,
+    /// An error here is one about the document.
+    whole: Written,
+}
+
+/// One seek key, as a class declares it.
+#[derive(Clone, Debug)]
+pub struct SeekKeyDecl {
+    /// The key.
+    pub key: SeekKey,
+    /// What it finds.
+    pub kind: SeekType,
+    /// A path below the directory of an asset, or a value, in which values are filled in.
+    pub value: Template,
+    /// What it finds, in words.
+    pub description: String,
+}
+
+/// The seek keys that assets of a class have, those of its parents among them.
+#[derive(Clone, Debug)]
+pub struct SeekKeys {
+    /// The class.
+    pub class: ClassName,
+    /// In the order in which a registry lists them.
+    pub keys: Vec<SeekKeyDecl>,
+}
+
+/// Who finds the documents of the parents of classes.
+pub trait Classes {
+    /// The class that `child` calls `parent`.
+    fn class(&self, child: &AssetClass, parent: &str) -> Result<AssetClass, DocumentError>;
+}
+
+/// The key that every asset has: its directory.
+const DIR: &str = "dir";
+
+/// No class has more above it.
+const DEEPEST: usize = 32;
+
+impl AssetClass {
+    /// Reads the document of a class.
+    pub fn read(file: &str, bytes: &[u8]) -> Result<AssetClass, DocumentError> {
+        let class = AssetClass::of(Yaml::parse(file, bytes, REFGENIE)?)?;
+        Ok(AssetClass { text: bytes.to_owned(), ..class })
+    }
+
+    /// A class that was computed from `file`.
+    pub fn computed(file: &str, value: &Json) -> Result<AssetClass, DocumentError> {
+        let class = AssetClass::of(Yaml::computed(file, value, REFGENIE))?;
+        Ok(AssetClass { text: format!("{value:#}\n").into_bytes(), ..class })
+    }
+
+    /// A class that there is no document of: the older form of recipes says itself what comes of it.
+    pub(crate) fn of_recipe(
+        name: ClassName,
+        description: &str,
+        seek_keys: Vec<SeekKeyDecl>,
+        whole: Written,
+    ) -> AssetClass {
+        let (version, parents, warnings, text) = Default::default();
+        let description = description.to_owned();
+        AssetClass { name, version, description, seek_keys, parents, warnings, text, whole }
+    }
+
+    fn of(mut yaml: Yaml) -> Result<AssetClass, DocumentError> {
+        let root = Arc::clone(&yaml.root);
+        let mut fields = Fields::of(&yaml, &root, "the asset class")?;
+        let node = fields.need(&yaml, "name")?;
+        let name = word(&mut yaml, node, "`name`")?;
+        let version = match fields.take("version") {
+            Some(node) => words(&mut yaml, node, "`version`")?,
+            None => String::new(),
+        };
+        let description = optional_text(&mut yaml, &mut fields, "description", "`description`")?;
+        let mut seek_keys = Vec::new();
+        let node = fields.need(&yaml, "seek_keys")?;
+        for entry in Fields::of(&yaml, node, "`seek_keys`")?.rest() {
+            seek_keys.push(seek_key(&mut yaml, &entry.key, entry.at, &entry.value)?);
+        }
+        let mut parents = Vec::new();
+        if let Some(node) = fields.take("parents") {
+            for item in list(&yaml, node, "`parents`")? {
+                parents.push(text(&mut yaml, item, "a parent")?);
+            }
+        }
+        // What later documents say, which is nothing to a build.
+        for key in ["serving_modes", "tags", "metadata"] {
+            fields.take(key);
+        }
+        fields.finish_warning(&mut yaml)?;
+        let whole = Written::new(&yaml.source, root.at, String::new());
+        let (Yaml { warnings, .. }, text) = (yaml, Vec::new());
+        Ok(AssetClass { name, version, description, seek_keys, parents, warnings, text, whole })
+    }
+
+    /// An error about the document.
+    pub fn error(&self, message: impl Into<String>) -> DocumentError {
+        self.whole.error(message)
+    }
+
+    /// The seek keys with those that it inherits, which come first; its own say what a key of the same name is.
+    pub fn seek_keys(&self, classes: &dyn Classes) -> Result<SeekKeys, DocumentError> {
+        let mut keys = Vec::new();
+        self.gather(classes, &mut Vec::new(), &mut keys)?;
+        Ok(SeekKeys { class: self.name.clone(), keys })
+    }
+
+    fn gather(
+        &self,
+        classes: &dyn Classes,
+        above: &mut Vec<ClassName>,
+        keys: &mut Vec<SeekKeyDecl>,
+    ) -> Result<(), DocumentError> {
+        if above.contains(&self.name) || above.len() == DEEPEST {
+            above.push(self.name.clone());
+            let way = above.iter().map(ToString::to_string).collect::<Vec<_>>().join("` > `");
+            return Err(self.error(format!("a class inherits from itself: `{way}`")));
+        }
+        above.push(self.name.clone());
+        for parent in &self.parents {
+            classes.class(self, parent)?.gather(classes, above, keys)?;
+        }
+        above.pop();
+        for decl in &self.seek_keys {
+            put(keys, decl.clone());
+        }
+        if keys.iter().all(|decl| decl.key.as_str() != DIR)
+            && let (Ok(key), written) = (DIR.parse(), self.whole.with_text("."))
+        {
+            let (kind, value) = (SeekType::Directory, Template::format(written)?);
+            let description = "the directory of the asset".to_owned();
+            put(keys, SeekKeyDecl { key, kind, value, description });
+        }
+        Ok(())
+    }
+}
+
+/// A key that is there keeps its place.
+fn put(keys: &mut Vec<SeekKeyDecl>, decl: SeekKeyDecl) {
+    match keys.iter_mut().find(|one| one.key == decl.key) {
+        Some(one) => *one = decl,
+        None => keys.push(decl),
+    }
+}
+
+impl SeekKeys {
+    /// What each key comes to where these are the values of a build. One that is a number, a truth value or a list must be one.
+    pub fn resolve(&self, values: &Values) -> Result<Vec<SeekEntry>, DocumentError> {
+        let entry = |decl: &SeekKeyDecl| {
+            let value = decl.value.render(values)?;
+            decl.kind
+                .value_of(&value)
+                .map_err(|error| decl.value.error(format!("seek key `{}`: {error}", decl.key)))?;
+            Ok(SeekEntry { key: decl.key.clone(), kind: decl.kind, value })
+        };
+        self.keys.iter().map(entry).collect()
+    }
+
+    /// Every name that their values are made of.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.keys.iter().flat_map(|decl| decl.value.names()).collect()
+    }
+}
+
+/// A seek key: a mapping, or in older documents the value alone, which is a path.
+pub(crate) fn seek_key(
+    yaml: &mut Yaml,
+    key: &str,
+    at: wake_yaml::Mark,
+    node: &Arc<Node>,
+) -> Result<SeekKeyDecl, DocumentError> {
+    let what = format!("seek key `{key}`");
+    let key: SeekKey = key
+        .parse()
+        .map_err(|error: wake_asset::NameError| yaml.source.error(at, error.to_string()))?;
+    if let Value::Text { .. } = &node.value {
+        let value = text(yaml, node, &what)?;
+        let kind = if value == "." { SeekType::Directory } else { SeekType::File };
+        let value = Template::format(Written::new(&yaml.source, node.at, value))?;
+        return Ok(SeekKeyDecl { key, kind, value, description: String::new() });
+    }
+    let mut fields = Fields::of(yaml, node, &what)?;
+    let value = fields.need(yaml, "value")?;
+    let written = text(yaml, value, &format!("`value` of {what}"))?;
+    let written = Template::format(Written::new(&yaml.source, value.at, written))?;
+    let kind_node = fields.need(yaml, "type")?;
+    let kind_text = text(yaml, kind_node, &format!("`type` of {what}"))?;
+    let kind = kind_text.parse().map_err(|_| {
+        let error =
+            yaml.source.error(kind_node.at, format!("`{kind_text}` is no type of a seek key"));
+        error.with_hint(match nearest(&kind_text, SeekType::VARIANTS.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("types are `{}`", SeekType::VARIANTS.join("`, `")),
+        })
+    })?;
+    let description = optional_text(yaml, &mut fields, "description", "`description`")?;
+    fields.finish_warning(yaml)?;
+    Ok(SeekKeyDecl { key, kind, value: written, description })
+}
+
+/// A text without white space that is a name.
+pub(crate) fn word<T>(yaml: &mut Yaml, node: &Arc<Node>, what: &str) -> Result<T, DocumentError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let written = text(yaml, node, what)?;
+    written.parse().map_err(|error: T::Err| yaml.source.error(node.at, error.to_string()))
+}
+
+/// A text without white space.
+pub(crate) fn words(
+    yaml: &mut Yaml,
+    node: &Arc<Node>,
+    what: &str,
+) -> Result<String, DocumentError> {
+    let written = text(yaml, node, what)?;
+    match written.chars().any(char::is_whitespace) || written.is_empty() {
+        true => Err(yaml.source.error(node.at, format!("{what} must be one word"))),
+        false => Ok(written),
+    }
+}
+
+/// A text that need not be there.
+pub(crate) fn optional_text(
+    yaml: &mut Yaml,
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    what: &str,
+) -> Result<String, DocumentError> {
+    match fields.take(key) {
+        Some(node) => Ok(text(yaml, node, what)?),
+        None => Ok(String::new()),
+    }
+}

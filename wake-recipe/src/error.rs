@@ -1,0 +1,48 @@
+//! What a person is told when an asset cannot be built.
+
+use wake_asset::{AssetError, Kind};
+use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
+use wake_yaml::DocumentError;
+
+pub use wake_yaml::Warning;
+
+/// What is wrong with a document, at its place.
+pub fn of_document(error: &DocumentError) -> Diagnostic {
+    let place = (error.place.line > 0).then(|| Place {
+        file: error.place.file.to_string(),
+        line: error.place.line,
+        column: error.place.column,
+        end_column: error.place.column + 1,
+        source_line: error.source_line.clone(),
+        label: None,
+    });
+    let message = match place {
+        Some(_) => error.message.clone(),
+        None => error.to_string(),
+    };
+    let mut diagnostic = Diagnostic::error(Class::Evaluation, message).at(place);
+    diagnostic.help.extend(error.hint.clone());
+    diagnostic
+}
+
+/// What is probably not meant in a document.
+pub fn warning(error: &Warning) -> Diagnostic {
+    Diagnostic { level: Level::Warning, ..of_document(error) }
+}
+
+/// What is wrong with a registry of assets, or with what is asked of it.
+pub fn of_asset(error: &AssetError) -> Diagnostic {
+    let class = match error.kind() {
+        Kind::Usage => Class::Usage,
+        Kind::Nothing => Class::Nothing,
+        Kind::Document => Class::Evaluation,
+        Kind::Conflict => Class::Resolution,
+        Kind::Integrity => Class::Integrity,
+        Kind::Network => Class::Network,
+        Kind::Environment => Class::Environment,
+        Kind::Interrupted => Class::Interrupted,
+    };
+    let mut diagnostic = Diagnostic::error(class, error.to_string());
+    diagnostic.help.extend(error.hint());
+    diagnostic
+}

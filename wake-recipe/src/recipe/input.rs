@@ -1,0 +1,315 @@
+//! What a recipe is given: files, parameters, assets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use wake_asset::{ClassName, RegistryPath};
+use wake_yaml::{DocumentError, Entry, Fields, Mark, Node, Value, Yaml, list, text};
+
+use crate::class::{optional_text, word};
+use crate::name::InputName;
+
+/// What a recipe is given.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    /// Files.
+    pub files: Vec<FileInput>,
+    /// Values.
+    pub params: Vec<ParamInput>,
+    /// Other assets.
+    pub assets: Vec<AssetInput>,
+}
+
+/// A file that a recipe is given.
+#[derive(Clone, Debug)]
+pub struct FileInput {
+    /// What it is called.
+    pub name: InputName,
+    /// What it is, in words.
+    pub description: String,
+}
+
+/// A value that a recipe is given.
+#[derive(Clone, Debug)]
+pub struct ParamInput {
+    /// What it is called.
+    pub name: InputName,
+    /// What it is, in words.
+    pub description: String,
+    /// What it is where nobody says otherwise.
+    pub default: Option<Json>,
+    /// What it can be; none: anything, and a text where it is typed.
+    pub kind: Option<ParamType>,
+}
+
+/// What a value can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParamType {
+    /// A whole number, from the first to the second where they are said.
+    Integer(Option<i64>, Option<i64>),
+    /// A number.
+    Number,
+    /// A text.
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// One of these texts.
+    OneOf(Vec<String>),
+}
+
+/// An asset that a recipe is given.
+#[derive(Clone, Debug)]
+pub struct AssetInput {
+    /// What it is called.
+    pub name: InputName,
+    /// What it is, in words.
+    pub description: String,
+    /// The class that it must be of.
+    pub class: ClassName,
+    /// The one that is taken where nobody says otherwise.
+    pub default: Option<RegistryPath>,
+}
+
+impl Inputs {
+    /// The input asset that people call `name`: its own name, else its class where that is the class of no other.
+    pub fn asset(&self, name: &str) -> Option<&AssetInput> {
+        let by_name = self.assets.iter().find(|input| input.name.as_str() == name);
+        by_name.or_else(|| {
+            let mut of_class = self.assets.iter().filter(|input| input.class.as_str() == name);
+            let first = of_class.next();
+            first.filter(|_| of_class.next().is_none())
+        })
+    }
+
+    /// Checks what holds of all of them together.
+    pub(super) fn check(&self, yaml: &Yaml) -> Result<(), DocumentError> {
+        // Of each kind the keys of a mapping are different already; the older form has lists.
+        let files = self.files.iter().map(|input| &input.name).collect::<Vec<_>>();
+        let params = self.params.iter().map(|input| &input.name).collect::<Vec<_>>();
+        let assets = self.assets.iter().map(|input| &input.name).collect::<Vec<_>>();
+        for (names, what) in [(files, "file"), (params, "parameter"), (assets, "asset")] {
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = names.into_iter().find(|name| !seen.insert(name.as_str())) {
+                let message = format!("two inputs of the recipe are the {what} `{twice}`");
+                return Err(yaml.source.error(Mark::NONE, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ParamInput {
+    /// The value that a typed text stands for.
+    pub fn parse(&self, typed: &str) -> Result<Json, String> {
+        let wrong =
+            |what: &str| format!("parameter `{}` must be {what}, and not `{typed}`", self.name);
+        match &self.kind {
+            None | Some(ParamType::String) => Ok(typed.into()),
+            Some(ParamType::Integer(least, most)) => {
+                let number: i64 = typed.trim().parse().map_err(|_| wrong("a whole number"))?;
+                let fits = least.is_none_or(|least| number >= least)
+                    && most.is_none_or(|most| number <= most);
+                match fits {
+                    true => Ok(number.into()),
+                    false => Err(wrong(&within(*least, *most))),
+                }
+            }
+            Some(ParamType::Number) => match serde_json::from_str::<Json>(typed.trim()) {
+                Ok(number) if number.is_number() => Ok(number),
+                _ => Err(wrong("a number")),
+            },
+            Some(ParamType::Boolean) => match typed.trim().to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => Ok(true.into()),
+                "false" | "no" | "off" => Ok(false.into()),
+                _ => Err(wrong("`true` or `false`")),
+            },
+            Some(ParamType::OneOf(choices)) => match choices.iter().any(|one| one == typed) {
+                true => Ok(typed.into()),
+                false => Err(wrong(&format!("one of `{}`", choices.join("`, `")))),
+            },
+        }
+    }
+
+    /// Whether a value that a document has is one that it can be.
+    fn takes(&self, value: &Json) -> Result<(), String> {
+        let typed = match value {
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let is_text = matches!(value, Json::String(_));
+        match &self.kind {
+            None => Ok(()),
+            Some(ParamType::Integer(..) | ParamType::Number | ParamType::Boolean) if is_text => {
+                Err(format!("the default of parameter `{}` is a text", self.name))
+            }
+            Some(_) => self.parse(&typed).map(|_| ()),
+        }
+    }
+}
+
+fn within(least: Option<i64>, most: Option<i64>) -> String {
+    match (least, most) {
+        (Some(least), Some(most)) => format!("from {least} to {most}"),
+        (Some(least), None) => format!("{least} or more"),
+        (None, Some(most)) => format!("{most} or less"),
+        (None, None) => "a whole number".to_owned(),
+    }
+}
+
+/// The entries of a mapping of inputs; null is an empty one.
+fn entries<'a>(
+    yaml: &Yaml,
+    node: Option<&'a Arc<Node>>,
+    what: &str,
+) -> Result<Vec<&'a Entry>, DocumentError> {
+    node.map_or(Ok(Vec::new()), |node| Ok(Fields::of(yaml, node, what)?.rest()))
+}
+
+pub(super) fn name(yaml: &Yaml, at: Mark, written: &str) -> Result<InputName, DocumentError> {
+    written
+        .parse()
+        .map_err(|error: crate::name::InputNameError| yaml.source.error(at, error.to_string()))
+}
+
+fn description(yaml: &mut Yaml, fields: &mut Fields<'_>) -> Result<String, DocumentError> {
+    let node = fields.need(yaml, "description")?;
+    text(yaml, node, "`description`")
+}
+
+/// Reads a mapping of files.
+pub(super) fn files(
+    yaml: &mut Yaml,
+    node: Option<&Arc<Node>>,
+) -> Result<Vec<FileInput>, DocumentError> {
+    let mut files = Vec::new();
+    for entry in entries(yaml, node, "the files of the recipe")? {
+        let name = name(yaml, entry.at, &entry.key)?;
+        let mut fields = Fields::of(yaml, &entry.value, &format!("file `{name}`"))?;
+        let description = description(yaml, &mut fields)?;
+        fields.finish_warning(yaml)?;
+        files.push(FileInput { name, description });
+    }
+    Ok(files)
+}
+
+/// Reads a mapping of parameters.
+pub(super) fn params(
+    yaml: &mut Yaml,
+    node: Option<&Arc<Node>>,
+) -> Result<Vec<ParamInput>, DocumentError> {
+    let mut params = Vec::new();
+    for entry in entries(yaml, node, "the parameters of the recipe")? {
+        let name = name(yaml, entry.at, &entry.key)?;
+        let mut fields = Fields::of(yaml, &entry.value, &format!("parameter `{name}`"))?;
+        let description = description(yaml, &mut fields)?;
+        let default = fields.take("default");
+        let kind = param_type(yaml, &mut fields)?;
+        fields.finish_warning(yaml)?;
+        let param =
+            ParamInput { name, description, default: default.map(|node| node.to_json()), kind };
+        if let (Some(node), Some(default)) = (default, &param.default) {
+            param.takes(default).map_err(|message| yaml.source.error(node.at, message))?;
+        }
+        params.push(param);
+    }
+    Ok(params)
+}
+
+/// The type of a parameter, of which refgenie knows none: `type`, `choices`, `minimum`, `maximum`.
+fn param_type(
+    yaml: &mut Yaml,
+    fields: &mut Fields<'_>,
+) -> Result<Option<ParamType>, DocumentError> {
+    const TYPES: [&str; 4] = ["integer", "number", "string", "boolean"];
+    let choices = match fields.take("choices") {
+        Some(node) => {
+            let items = list(yaml, node, "`choices`")?.to_vec();
+            let texts = items.iter().map(|item| text(yaml, item, "a choice"));
+            Some(texts.collect::<Result<Vec<_>, _>>()?)
+        }
+        None => None,
+    };
+    let mut bound = |yaml: &Yaml, key: &'static str| match fields.take(key) {
+        Some(node) => match node.to_json().as_i64() {
+            Some(number) => Ok(Some(number)),
+            None => Err(yaml.source.error(node.at, format!("`{key}` must be a whole number"))),
+        },
+        None => Ok(None),
+    };
+    let (least, most) = (bound(yaml, "minimum")?, bound(yaml, "maximum")?);
+    let Some(node) = fields.take("type") else {
+        return Ok(match (choices, least, most) {
+            (Some(choices), _, _) => Some(ParamType::OneOf(choices)),
+            (None, None, None) => None,
+            (None, least, most) => Some(ParamType::Integer(least, most)),
+        });
+    };
+    let written = text(yaml, node, "`type`")?;
+    Ok(Some(match (written.as_str(), choices) {
+        ("string", Some(choices)) => ParamType::OneOf(choices),
+        ("string", None) => ParamType::String,
+        ("integer", _) => ParamType::Integer(least, most),
+        ("number", _) => ParamType::Number,
+        ("boolean", _) => ParamType::Boolean,
+        _ => {
+            let error =
+                yaml.source.error(node.at, format!("`{written}` is no type of a parameter"));
+            return Err(error.with_hint(match wake_model::nearest::nearest(&written, TYPES) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("types are `{}`", TYPES.join("`, `")),
+            }));
+        }
+    }))
+}
+
+/// Reads a mapping of assets.
+pub(super) fn assets(
+    yaml: &mut Yaml,
+    node: Option<&Arc<Node>>,
+) -> Result<Vec<AssetInput>, DocumentError> {
+    let mut assets = Vec::new();
+    for entry in entries(yaml, node, "the assets of the recipe")? {
+        let name = name(yaml, entry.at, &entry.key)?;
+        let mut fields = Fields::of(yaml, &entry.value, &format!("asset `{name}`"))?;
+        let description = description(yaml, &mut fields)?;
+        let class_node = fields.need(yaml, "asset_class")?;
+        let class = word(yaml, class_node, "`asset_class`")?;
+        let default = match fields.take("default") {
+            Some(node) => Some(word(yaml, node, "`default`")?),
+            None => None,
+        };
+        fields.finish_warning(yaml)?;
+        assets.push(AssetInput { name, description, class, default });
+    }
+    Ok(assets)
+}
+
+/// The key, the description and the default of an input of the older form.
+type Listed = (InputName, String, Option<Arc<Node>>);
+
+/// One of the lists of the older form.
+pub(super) fn listed(
+    yaml: &mut Yaml,
+    node: Option<&Arc<Node>>,
+    what: &str,
+) -> Result<Vec<Listed>, DocumentError> {
+    let Some(node) = node else { return Ok(Vec::new()) };
+    let mut inputs = Vec::new();
+    for item in list(yaml, node, what)?.to_vec() {
+        let mut fields = Fields::of(yaml, &item, what)?;
+        let key = fields.need(yaml, "key")?;
+        let written = text(yaml, key, "`key`")?;
+        let name = name(yaml, key.at, &written)?;
+        let description = optional_text(yaml, &mut fields, "description", "`description`")?;
+        let default = fields.take("default").cloned();
+        fields.finish_warning(yaml)?;
+        inputs.push((name, description, default));
+    }
+    Ok(inputs)
+}
+
+/// Whether a node is a mapping.
+pub(super) fn is_mapping(node: &Node) -> bool {
+    matches!(node.value, Value::Map(_))
+}

@@ -1,0 +1,74 @@
+//! Where in a document a part of a template stands.
+
+use wake_yaml::{DocumentError, Mark, Text};
+
+/// A text with where it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// The text, as YAML reads it.
+    pub(crate) text: String,
+    source: Text,
+    at: Mark,
+}
+
+impl Written {
+    pub(crate) fn new(source: &Text, at: Mark, text: String) -> Written {
+        Written { text, source: source.clone(), at }
+    }
+
+    /// Another text that stands there.
+    pub(crate) fn with_text(&self, text: &str) -> Written {
+        Written { text: text.to_owned(), source: self.source.clone(), at: self.at }
+    }
+
+    /// An error about all of it.
+    pub(crate) fn error(&self, message: impl Into<String>) -> DocumentError {
+        self.source.error(self.at, message)
+    }
+
+    /// An error where `part` stands in it, if it stands there.
+    pub(crate) fn error_of(&self, part: &str, message: impl Into<String>) -> DocumentError {
+        match self.text.find(part) {
+            Some(offset) => self.error_at(offset, message),
+            None => self.error(message),
+        }
+    }
+
+    /// An error at an offset of the text, in bytes.
+    pub(crate) fn error_at(&self, offset: usize, message: impl Into<String>) -> DocumentError {
+        self.source.error(self.mark(offset), message)
+    }
+
+    /// An error in a line of the text, from 1.
+    pub(crate) fn error_in_line(&self, line: usize, message: impl Into<String>) -> DocumentError {
+        let before = self.text.split_inclusive('\n').take(line.saturating_sub(1));
+        self.error_at(before.map(str::len).sum(), message)
+    }
+
+    /// Where an offset stands in the document: a text may be indented, folded or quoted there, so the words around it are looked
+    /// for.
+    fn mark(&self, offset: usize) -> Mark {
+        /// So many characters are enough to know a place again.
+        const WORDS: usize = 24;
+        let offset = offset.min(self.text.len());
+        let line_start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = self.text[offset..].find('\n').map_or(self.text.len(), |at| offset + at);
+        let line: Vec<char> = self.text[line_start..line_end].chars().collect();
+        let at = self.text[line_start..offset].chars().count();
+        for words in [WORDS, WORDS / 2, WORDS / 4] {
+            let from = at.min(line.len().saturating_sub(words));
+            let words: String = line.iter().skip(from).take(words).collect();
+            let lines = self.source.lines().iter().enumerate().skip(self.at.line.wrapping_sub(1));
+            let mut found =
+                lines.filter_map(|(number, text)| Some((number, text.find(&words)?, text)));
+            if words.is_empty() {
+                break;
+            }
+            if let Some((number, byte, text)) = found.next() {
+                let column = text[..byte].chars().count() + (at - from) + 1;
+                return Mark { line: number + 1, column };
+            }
+        }
+        self.at
+    }
+}
