@@ -186,6 +186,9 @@ fn check_seek_keys(asset: &Registration, tree: &Path) -> Result<(), AssetError> 
         }
         let path = folders::below(tree, &entry.value, "the asset")
             .map_err(|error| wrong(error.to_string()))?;
+        // A link to another asset leads there from where it was handed over, and from where it will lie.
+        let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+        let path = if is_link { asset.tree.join(&entry.value) } else { path };
         if let Some(problem) = absent(&path, Some(entry.kind), &entry.value) {
             return Err(wrong(problem));
         }
