@@ -191,3 +191,64 @@ fn r4_another_user_publishes_equal_bytes() {
         assert_eq!(user.read("wake.lock"), first.read("wake.lock"));
     }
 }
+
+/// Those of a team publish to one directory, whatever their umask, and others read it.
+#[test]
+fn a_team_shares_a_directory() {
+    let test = "a_team_shares_a_directory";
+    if !is_root() || !has_program("setpriv") {
+        return skip(test, "needs root and `setpriv`");
+    }
+    let scene = Scene::new();
+    let share = scene.registry();
+    let made = std::process::Command::new("install")
+        .args(["-d", "-g", "12345", "-m", "2775"])
+        .arg(&share)
+        .status();
+    assert!(made.unwrap().success());
+    // As one of these users, with nothing that others may read.
+    let by = |user: &str, group: &str, project: &Project, args: &[&str]| {
+        let program = copy_of_binary(project.base());
+        let mut owned = std::process::Command::new("chown");
+        owned.arg("-R").arg(format!("{user}:{group}"));
+        let places = ["ws", "home", "wake"].map(|name| project.base().join(name));
+        let _ = fs::create_dir_all(project.store());
+        owned.args(places).arg(project.store());
+        assert!(owned.status().unwrap().success());
+        let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
+        let words = [
+            "setpriv",
+            &user,
+            &group,
+            "--clear-groups",
+            "--",
+            "sh",
+            "-c",
+            "umask 077; exec \"$@\"",
+            "sh",
+        ];
+        project.wake(args).program(program).wrapper(words).run()
+    };
+    let one = Scene::new();
+    let address = format!("file:{}", share.display());
+    one.publisher.write("wake.toml", crate::scene::toml(&address));
+    one.write("text", "1.0.0", "", "cat data > out.txt");
+    by("23001", "12345", &one.publisher, &["publish", "text"]).success();
+    let two = Scene::new();
+    two.publisher.write("wake.toml", crate::scene::toml(&address));
+    two.write("tone", "1.0.0", "", "cat data > out.txt");
+    by("23002", "12345", &two.publisher, &["publish", "tone"]).success();
+    two.write("text", "1.1.0", "", "cat data > out.txt");
+    by("23002", "12345", &two.publisher, &["publish", "text"]).success();
+    // Somebody of no such group reads, and cannot write.
+    let user = scene
+        .user_of(&address, &format!("text: {}, tone: {}", get("text", "^1"), get("tone", "^1")));
+    by("23003", "23003", &user, &["build", "//app"]).success();
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 1.1.0\ntone 1.0.0\n");
+    let three = Scene::new();
+    three.publisher.write("wake.toml", crate::scene::toml(&address));
+    three.write("text", "1.2.0", "", "cat data > out.txt");
+    by("23003", "23003", &three.publisher, &["publish", "text"])
+        .code(10)
+        .mentions("Permission denied");
+}

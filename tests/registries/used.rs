@@ -5,6 +5,7 @@ use std::fs;
 use wake_tests::{example, has_program, project, skip};
 
 use crate::scene::{Scene, get, says};
+use crate::server::Server;
 
 /// The library of the example in C goes to a registry, and a program in another repository is linked with it.
 #[test]
@@ -71,6 +72,47 @@ fn offline_nothing_is_asked() {
         .mentions("without `--offline` it is fetched");
     user.build(&["//app"]);
     user.wake(["build", "//app", "--frozen"]).run().success();
+}
+
+/// N13: not even a connection is tried, whatever there is to do, as the kernel sees it.
+#[test]
+fn n13_offline_no_connection_is_tried() {
+    if !has_program("strace") {
+        return skip("n13_offline_no_connection_is_tried", "strace is not here");
+    }
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let server = Server::of(scene.registry());
+    let user = scene.user_of(&server.address, &format!("text: {}", get("text", "^2")));
+    let log = user.base().join("connections");
+    let traced = |args: &[&str]| {
+        let log = log.display().to_string();
+        let words = ["strace", "-f", "-qq", "-e", "trace=connect", "-o", &log, "--"];
+        let run = user.wake(args).wrapper(words).run();
+        let calls = fs::read_to_string(&log).unwrap();
+        (run, calls.matches("connect(").count())
+    };
+    // It would see them.
+    let (run, connections) = traced(&["build", "//app"]);
+    run.success();
+    assert!(connections > 0);
+    for (args, code) in [
+        (&["build", "//app", "--rebuild", "--offline"][..], 0),
+        (&["lock", "--check", "--offline"], 0),
+        (&["tree", "--offline"], 0),
+        (&["update", "--offline"], 9),
+        (&["info", "acme/text", "--offline"], 9),
+        (&["vendor", "vendored", "--offline"], 9),
+        (&["publish", "//app", "--offline"], 2),
+    ] {
+        let (run, connections) = traced(args);
+        run.code(code);
+        assert_eq!(connections, 0, "{args:?}");
+    }
+    // What is missing is not looked for.
+    let fresh = scene.user_of(&server.address, &format!("text: {}", get("text", "^2")));
+    fresh.write("wake.lock", user.read("wake.lock"));
+    fresh.wake(["build", "//app", "--offline"]).run().code(9);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Writing `wake.lock`.
 
-use wake_model::{LOCK_FILE, Lock, PkgName, Version};
+use wake_model::{LOCK_FILE, Lock, LockedPkg, PkgName, Version};
 use wake_solve::{Exact, Update};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::Event;
 
 use crate::choose::{Choice, LockChange, changes};
+use crate::registries::Reach;
 use crate::retrieve::{Audience, Freedom};
 use crate::session::{Checkout, LockUse, Session};
 use crate::snapshot::Snapshot;
@@ -55,6 +56,7 @@ impl Session {
         if !request.now {
             self.check_known(&checkout, request)?;
         }
+        self.check_reach_of(&checkout, request)?;
         let choice = Choice { update, exact, now, ..Choice::NECESSARY };
         let mut audience = Audience { cancel, tell };
         let changes = self.relock(&checkout, &choice, request.check, &mut audience)?;
@@ -124,6 +126,22 @@ impl Session {
             let message = format!("`{LOCK_FILE}` cannot be written: {source}");
             Diagnostic::error(Class::Environment, message).into()
         })
+    }
+
+    /// What is newer is asked of registries: what came of asking nobody would look as if nothing were.
+    fn check_reach_of(&self, checkout: &Checkout, request: &LockRequest) -> Result<(), Failure> {
+        let Some(names) = &request.update else { return Ok(()) };
+        if self.registries.reach() == Reach::Everything {
+            return Ok(());
+        }
+        let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        let is_meant = |pkg: &&LockedPkg| names.is_empty() || names.contains(&pkg.name);
+        if !lock.iter().filter(is_meant).any(LockedPkg::is_of_registry) {
+            return Ok(());
+        }
+        let message = "newer versions are asked of registries, and `--offline` asks none";
+        let diagnostic = Diagnostic::error(Class::Network, message);
+        Err(diagnostic.help("`wake lock --offline` says whether what is locked will do").into())
     }
 
     /// A package that is to be updated must be locked.

@@ -383,6 +383,44 @@ mod tests {
         crate::digest::BlobDigest::of(of.as_bytes()).to_string()
     }
 
+    /// F12: a lock that was cut short or altered anywhere is one, or is refused at a place in it.
+    #[test]
+    fn f12_a_lock_that_is_altered_at_any_byte_is_one_or_is_refused_at_its_place() {
+        let text = format!(
+            "{HEAD}\nacme/greet 1.2.0 acme {}\ndeb/zlib1g 1.2.13+1.dfsg-1 via:acme/debian {}\n",
+            content("greet"),
+            content("zlib1g")
+        );
+        let whole = Lock::parse(&text).unwrap();
+        let check = |bytes: &[u8]| {
+            let Ok(altered) = std::str::from_utf8(bytes) else { return };
+            match Lock::parse(altered) {
+                // What it holds is what its text says.
+                Ok(lock) => assert_eq!(Lock::parse(&lock.to_string()).unwrap(), lock),
+                Err(error) => {
+                    let lines: Vec<&str> = altered.lines().collect();
+                    assert!(
+                        (1..=lines.len().max(1)).contains(&error.line),
+                        "{altered:?}: {error:?}"
+                    );
+                }
+            }
+        };
+        for at in 0..text.len() {
+            check(&text.as_bytes()[..at]);
+            for byte in [0, b' ', b'\n', b'<', b'0', b'z', 0x7f, text.as_bytes()[at] ^ 1] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = byte;
+                check(&bytes);
+                bytes.insert(at, byte);
+                check(&bytes);
+            }
+        }
+        // No digit of a digest can be another one unseen by whoever has the content.
+        let other = text.replacen(&content("greet"), &content("other"), 1);
+        assert_ne!(Lock::parse(&other).unwrap(), whole);
+    }
+
     #[test]
     fn the_highest_version_of_a_registry_that_will_do_is_meant() {
         let lines = [

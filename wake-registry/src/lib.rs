@@ -45,6 +45,8 @@ mod reader;
 mod directory;
 mod publisher;
 mod login;
+#[cfg(test)]
+mod altered_test;
 
 pub use address::{Address, ParseAddressError};
 pub use archive::{PackedPkg, Upload, pack};

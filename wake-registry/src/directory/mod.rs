@@ -5,7 +5,7 @@ mod lists;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -294,6 +294,7 @@ fn make_mark(root: &Path, name: &Name) -> Result<(), RegistryError> {
     let text = canonical_json::canonical(&json!({ "name": name, "wake": 1 })) + "\n";
     let temporary = root.join(format!(".{MARK}.{}.new", std::process::id()));
     let written = File::create(&temporary).and_then(|mut file| {
+        open_as(root, &temporary, 0o666);
         file.write_all(text.as_bytes())?;
         file.sync_all()
     });
@@ -349,6 +350,34 @@ fn children(dir: &Path) -> Result<Vec<String>, RegistryError> {
     Ok(names)
 }
 
+/// Makes a directory of the registry at `root`, which whoever may write there can write as well.
+fn make_dir(root: &Path, dir: &Path) -> Result<(), RegistryError> {
+    if dir == root || dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent() {
+        make_dir(root, above)?;
+    }
+    match fs::create_dir(dir) {
+        // Somebody else has just made it.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => {
+            at(dir, made)?;
+            open_as(root, dir, 0o7777);
+            Ok(())
+        }
+    }
+}
+
+/// Lets those read and write what was just made who may do so with the registry at `root`, whatever the umask of its publisher. Of its
+/// mode only these bits count.
+fn open_as(root: &Path, made: &Path, bits: u32) {
+    // A file system without modes has others that say who may.
+    if let Ok(metadata) = fs::metadata(root) {
+        let _ = fs::set_permissions(made, fs::Permissions::from_mode(metadata.mode() & bits));
+    }
+}
+
 /// Writes a file so that readers see all of it or none, and so that it is on the disk before anything that names it.
 fn put(
     root: &Path,
@@ -357,11 +386,12 @@ fn put(
 ) -> Result<(), RegistryError> {
     let place = root.join(path);
     let dir = place.parent().unwrap_or(root);
-    at(dir, fs::create_dir_all(dir))?;
+    make_dir(root, dir)?;
     // There is one writer, so what lies there is what another one was cut off before.
     let temporary =
         dir.join(format!(".{}.new", place.file_name().unwrap_or_default().to_string_lossy()));
     let written = File::create(&temporary).and_then(|mut file| {
+        open_as(root, &temporary, 0o666);
         write(&mut file)?;
         file.sync_all()
     });
