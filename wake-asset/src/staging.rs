@@ -28,9 +28,14 @@ impl Staging {
         loop {
             let dir =
                 tempfile::Builder::new().prefix("s").rand_bytes(12).tempdir_in(&all).at(&all)?;
-            let held = File::open(dir.path()).at(dir.path())?;
+            let held = match File::open(dir.path()) {
+                Ok(held) => held,
+                // Somebody who clears up has taken it for one that was left.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).at(dir.path()),
+            };
             flock(&held, FlockOperation::LockExclusive).at(dir.path())?;
-            // Between the two, somebody who clears up may have taken it for one that was left.
+            // Between the two, it may have been taken for one as well.
             if dir.path().is_dir() {
                 let path = dir.keep();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
