@@ -117,6 +117,14 @@ impl TargetPattern {
     pub fn scope(&self, workspace: &Workspace) -> Result<Scope, Diagnostic> {
         let dir = self.directory(workspace)?;
         let TargetPattern { text, recursive, module, configured, .. } = self.clone();
+        if let (Some(last), false) = (&module, workspace.is_pkg(&dir))
+            && configured.is_none()
+            && let Ok(whole) = RelPath::parse(&format!("{dir}:{last}"))
+            && workspace.is_pkg(&whole)
+        {
+            // A directory whose name has a colon.
+            return Ok(Scope { text, dir: whole, recursive, module: None, configured });
+        }
         Ok(Scope { text, dir, recursive, module, configured })
     }
 
@@ -191,8 +199,11 @@ impl Scope {
         let read = TargetPattern::from(label);
         let (true, pkg, Some(name)) = (read.rooted, read.path.as_str(), read.module) else {
             // A package of the store lies in no directory: it is called by its label.
-            let rest = label.strip_prefix(&self.text).filter(|_| self.module.is_some());
-            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+            let Some(rest) = label.strip_prefix(&self.text) else { return false };
+            return match self.module {
+                Some(_) => rest.is_empty() || rest.starts_with(' '),
+                None => rest.starts_with(':'),
+            };
         };
         let is_pkg = match self.recursive {
             true => {
@@ -357,6 +368,7 @@ mod tests {
         assert!(means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m x=1"));
         assert!(!means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m2"));
         assert!(!means("acme/z", "", "acme/z@1.0.0:m"));
+        assert!(means("acme/z@1.0.0", "", "acme/z@1.0.0:m x=1"));
     }
 
     #[test]

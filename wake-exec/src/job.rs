@@ -26,6 +26,8 @@ pub struct Job {
     pub work: Option<RelPath>,
     /// What lies where, on top of the root; a later one lies on top of an earlier one.
     pub inputs: Vec<JobInput>,
+    /// Files of its own that nobody copies for it.
+    pub layers: Vec<Layer>,
     /// What is taken afterwards.
     pub outputs: Outputs,
     /// What the command may reach beyond its file system.
@@ -130,6 +132,16 @@ pub struct JobInput {
     pub source: Source,
 }
 
+/// A directory of the store whose files the command finds in its work directory, at the paths that they have here: they belong to
+/// it as copies would, and are copied by the kernel before they are changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// The directory, absolute. It holds regular files, as the store has them, at none of which another input of the job lies.
+    pub tree: PathBuf,
+    /// The directories in it that hold something, without itself.
+    pub dirs: Vec<RelPath>,
+}
+
 /// What lies at the path of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
@@ -144,16 +156,6 @@ pub enum Source {
         executable: bool,
         /// What shows that it still has that content.
         seal: Seal,
-    },
-    /// A regular file of the store that belongs to the command as a copy would, and is not copied before it is changed.
-    Kept {
-        /// A directory of the store, absolute, that holds the file at the path that it has in the work directory, and
-        /// nothing that is no such input of the job.
-        tree: PathBuf,
-        /// Its content as the job's key has it.
-        blob: BlobDigest,
-        /// Whether it may be executed.
-        executable: bool,
     },
     /// A regular file given by its bytes.
     Bytes {
@@ -280,6 +282,7 @@ impl Job {
             root: JobRoot::Host,
             work: Some(work.clone()),
             inputs: Vec::new(),
+            layers: Vec::new(),
             outputs: Outputs {
                 base: work,
                 declared: Vec::new(),

@@ -37,8 +37,8 @@ pub use executor::{Executor, WorkerCommand};
 pub use finished::{Change, Changed, JobResult, Log, OutputDefect, OutputFault, Timings};
 pub use host::{HostContents, HostIdentity, HostIdentityError, HostProof};
 pub use job::{
-    Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
-    Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,
+    Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Layer, Limits, Logs, Network,
+    Outputs, Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;

@@ -18,6 +18,13 @@ pub fn shell_line(pinned: &PinnedAction) -> String {
     line
 }
 
+/// A word as a person would type it for a shell.
+pub fn shell_word(word: &str) -> String {
+    let mut line = String::with_capacity(word.len());
+    push_quoted(word, &mut line);
+    line
+}
+
 fn push_quoted(word: &str, line: &mut String) {
     let plain = |c: u8| {
         c.is_ascii_alphanumeric()
@@ -29,5 +36,34 @@ fn push_quoted(word: &str, line: &mut String) {
         line.push('\'');
         line.push_str(&word.replace('\'', "'\\''"));
         line.push('\'');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stands_as_it_is_where_a_shell_takes_it_so() {
+        for word in [
+            "//web:bundle",
+            "acme/zlib@1.3.1:lib",
+            "//:m opt=2",
+            "//:m k=\"it's\"",
+            "",
+            "~",
+            "a\nb",
+        ] {
+            let line = shell_word(word);
+            let output = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {line}")])
+                .output();
+            assert_eq!(
+                String::from_utf8_lossy(&output.map(|it| it.stdout).unwrap_or_default()),
+                word
+            );
+        }
+        assert_eq!(shell_word("//web:bundle"), "//web:bundle");
+        assert_eq!(shell_word("//:m opt=2"), "'//:m opt=2'");
     }
 }

@@ -30,6 +30,7 @@ use crate::source_text::place;
 use wake_model::place::PKG_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::profile::{Profile, SpanKind};
+use wake_steps::shell_line::shell_word;
 
 /// Links that lead to links in a package, at most: as many as Linux follows.
 pub(crate) const LINKS: usize = 40;
@@ -467,7 +468,10 @@ fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -
     if error.needs_config {
         return diagnostic
             .note(format!("this was evaluated for `{module}`, which has no default config"))
-            .help(format!("name it with one: `wake build {module} --config KEY=VALUE`"));
+            .help(format!(
+                "name it with one: `wake build {} --config KEY=VALUE`",
+                shell_word(&module)
+            ));
     }
     let Some(config) = config else {
         return match file {

@@ -7,6 +7,7 @@ use wake_exec::Job;
 use wake_model::action::Command;
 use wake_model::{ActionDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::shell_line::shell_word;
 use wake_steps::{Input, here};
 
 use super::Explained;
@@ -94,7 +95,7 @@ impl Session {
         let label = view.label(node).to_owned();
         if let Some(need) = view.waits_for(node) {
             let message = format!("{label} needs {need}, which is not built as it is now");
-            let help = format!("build what it needs: `wake build {label}`");
+            let help = format!("build what it needs: `wake build {}`", shell_word(&label));
             return Err(Diagnostic::error(Class::Action, message).help(help).into());
         }
         let pinned = view.pin(node)?;

@@ -146,11 +146,24 @@ impl ModuleStep {
         }
     }
 
-    /// Whether it is the configuration that somebody means by `text`, as its label ends, or its link.
+    /// Whether it is the configuration that somebody means by `text`, as its label ends, be it the only one that is called so or
+    /// not, or its link.
     pub(crate) fn is_configured(&self, text: &str) -> bool {
-        match text.strip_prefix('@') {
-            Some(digits) => self.decl.config_digits() == digits,
-            None => self.label.split_once(' ').is_some_and(|(_, own)| own == text),
+        let ends_so = |label: &str| {
+            let own = label.strip_prefix(&*self.place.module_label(&self.wanted.module));
+            own.and_then(|own| own.strip_prefix(' ')) == Some(text)
+        };
+        ends_so(&self.label)
+            || ends_so(&self.full_label())
+            || text.strip_prefix('@').is_some_and(|digits| self.decl.config_digits() == digits)
+    }
+
+    /// Its label where another step is called so as well.
+    pub(crate) fn full_label(&self) -> String {
+        let digits = format!(" @{}", self.decl.config_digits());
+        match self.label.ends_with(&digits) {
+            true => self.label.clone(),
+            false => [&*self.label, &digits].concat(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::shell_line::shell_word;
 
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
@@ -133,7 +134,7 @@ impl<W: Write> Plain<W> {
             text += &format!("  help: {help}\n");
         }
         if finished.outcome.is_some() {
-            text += &format!("  log: wake log -o {label}\n");
+            text += &format!("  log: wake log -o {}\n", escape::line(&shell_word(&finished.label)));
         }
         self.say(&text);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wake_build::FetchGauge;
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::shell_line::shell_word;
 
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
@@ -171,7 +172,10 @@ impl<W: Write> Verbs<W> {
         }
         if finished.outcome.is_some() {
             let log = style.paint(Role::Guide, "log:");
-            text += &format!("{margin}{log} wake log -o {label}\n");
+            text += &format!(
+                "{margin}{log} wake log -o {}\n",
+                escape::line(&shell_word(&finished.label))
+            );
         }
         self.say(&text);
     }

@@ -3,17 +3,18 @@
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
-use wake_model::BlobDigest;
+use wake_model::{BlobDigest, RelPath};
 
 use super::kernel;
 use super::mounts::{self, Writable};
 use super::place::{DirWriter, fix_time};
 use super::shared::SharedFiles;
-use crate::job::{Access, Seal, Source};
+use crate::job::{Access, Layer, Seal, Source};
 use crate::wire::JobError;
 
 /// From this size on a file of the store is mounted rather than copied, in bytes.
@@ -74,17 +75,9 @@ impl<'a> Filling<'a> {
             Source::Link { target } => self.place.link(path, target.as_bytes()).map_err(made),
             Source::Dir => self.place.directory(path).map_err(made),
             Source::Mount { host, access } => self.mount_as_it_lies(path, host, *access),
-            Source::Kept { tree, blob, executable } => {
-                let (host, seal) = (&tree.join(path), Seal::Store);
-                match self.reach {
-                    Reach::Layers => self.show(path, tree),
-                    Reach::Mounts | Reach::Links => {
-                        self.put_file(path, &HostFile { host, blob, executable: *executable, seal })
-                    }
-                }
-            }
             Source::File { host, blob, executable, seal } => {
-                self.put_file(path, &HostFile { host, blob, executable: *executable, seal: *seal })
+                let expected = (*seal == Seal::Digest).then_some(blob);
+                self.put_file(path, &HostFile { host, expected, executable: *executable })
             }
         }
     }
@@ -137,8 +130,8 @@ impl<'a> Filling<'a> {
 
     fn put_file(&mut self, path: &str, wanted: &HostFile<'_>) -> Result<(), JobError> {
         let host = wanted.host;
-        if wanted.seal == Seal::Digest
-            && let Some(bytes) = self.shared.get(wanted.blob)
+        if let Some(blob) = wanted.expected
+            && let Some(bytes) = self.shared.get(blob)
         {
             let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
             return make(&mut self.place, path, wanted.executable, bytes).map_err(made);
@@ -154,7 +147,7 @@ impl<'a> Filling<'a> {
         if !metadata.is_file() {
             return self.changed(host);
         }
-        let is_mounted = wanted.seal == Seal::Store
+        let is_mounted = wanted.expected.is_none()
             && self.reach != Reach::Links
             && metadata.len() >= MOUNTED_FROM
             && self.place.is_sealed(path);
@@ -164,19 +157,38 @@ impl<'a> Filling<'a> {
         self.copy(path, wanted, &file, metadata.len())
     }
 
-    /// Leaves a file of `tree` to show through.
-    fn show(&mut self, path: &str, tree: &Path) -> Result<(), JobError> {
-        // Mostly it is the same as that of the file before.
-        let below = &mut self.pending.below;
-        if below.last().is_none_or(|last| last != tree) && !below.iter().any(|other| other == tree)
-        {
-            below.push(tree.to_owned());
+    /// Leaves the files of a layer to show through, or copies them where that cannot be.
+    pub(crate) fn put_layer(&mut self, layer: &Layer) -> Result<(), JobError> {
+        // They are made here as well, so that they are like any other.
+        for dir in &layer.dirs {
+            self.place
+                .directory(dir.as_str())
+                .map_err(|errno| JobError::step("create", format!("/{dir}"), errno))?;
         }
-        // It is made here as well, so that it is like any other.
-        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        self.place
-            .directory(parent)
-            .map_err(|errno| JobError::step("create", format!("/{path}"), errno))
+        if self.reach == Reach::Layers {
+            self.pending.below.push(layer.tree.clone());
+            return Ok(());
+        }
+        for dir in std::iter::once(&RelPath::root()).chain(&layer.dirs) {
+            let host = layer.tree.join(dir.as_str());
+            let failed = |error| JobError::step("read", &host, error);
+            for entry in std::fs::read_dir(&host).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                let stat = entry.metadata().map_err(failed)?;
+                // What is no text is not of the store.
+                let name = entry
+                    .file_name()
+                    .into_string()
+                    .ok()
+                    .and_then(|name| RelPath::parse(&name).ok());
+                if let (true, Some(name)) = (stat.is_file(), name) {
+                    let executable = stat.permissions().mode() & 0o111 != 0;
+                    let file = HostFile { host: &entry.path(), expected: None, executable };
+                    self.put_file(dir.join(&name).as_str(), &file)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn changed(&mut self, host: &Path) -> Result<(), JobError> {
@@ -194,7 +206,7 @@ impl<'a> Filling<'a> {
         let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
         let copy = self.place.file(path, mode(wanted.executable)).map_err(made)?;
         let mut hasher = blake3::Hasher::new();
-        let hashed = wanted.seal == Seal::Digest;
+        let hashed = wanted.expected.is_some();
         let (mut pieces, mut length) = (0, 0);
         wanted.read(file, size, self.buffer, |bytes| {
             (pieces, length) = (pieces + 1, bytes.len());
@@ -205,12 +217,13 @@ impl<'a> Filling<'a> {
         })?;
         fix_time(&copy).map_err(made)?;
         // A copy that is hashed while it is made cannot be of anything else.
-        if hashed && hasher.finalize().as_bytes() != wanted.blob.0.as_bytes() {
+        let Some(blob) = wanted.expected else { return Ok(()) };
+        if hasher.finalize().as_bytes() != blob.0.as_bytes() {
             return self.changed(wanted.host);
         }
         // What came in one piece is still in the buffer.
-        if hashed && pieces == 1 {
-            self.shared.keep(*wanted.blob, &self.buffer[..length]);
+        if pieces == 1 {
+            self.shared.keep(*blob, &self.buffer[..length]);
         }
         Ok(())
     }
@@ -232,12 +245,12 @@ pub(crate) fn mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
-/// A regular file that the job knows by digest.
+/// A regular file of the host.
 struct HostFile<'a> {
     host: &'a Path,
-    blob: &'a BlobDigest,
+    /// What its content must be, where nothing else shows that.
+    expected: Option<&'a BlobDigest>,
     executable: bool,
-    seal: Seal,
 }
 
 impl HostFile<'_> {

@@ -293,11 +293,13 @@ fn work_directory(
                 filling.put(path.as_str(), &input.source)?;
             }
         }
+        for layer in &job.layers {
+            filling.put_layer(layer)?;
+        }
         let pending = filling.finish()?;
         Ok((dir, pending))
     };
-    let is_kept = |input: &JobInput| matches!(input.source, Source::Kept { .. });
-    if *can_layer && job.inputs.iter().any(is_kept) {
+    if *can_layer && !job.layers.is_empty() {
         let (dir, pending) = filled(WorkForm::Upper, Reach::Layers)?;
         let StandingRoot { view, layers, .. } = stand;
         match layers.show_through(confined, view, &dir.mount, &pending.below)? {
@@ -375,7 +377,7 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
                 RootItem::Mount(mount)
             })
         }
-        Source::File { .. } | Source::Kept { .. } => {
+        Source::File { .. } => {
             let reason = "is a single file outside the work directory, which can only be mounted";
             Err(JobError::bad_job(path.as_str(), reason))
         }

@@ -114,6 +114,9 @@ fn populate_work(
         };
         filling.put(path.as_str(), &input.source)?;
     }
+    for layer in &job.layers {
+        filling.put_layer(layer)?;
+    }
     filling.finish().map(drop)
 }
 

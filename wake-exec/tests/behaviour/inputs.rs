@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use libtest_mimic::Trial;
-use wake_exec::{Access, SandboxError, Seal, Source};
+use wake_exec::{Access, Job, Layer, SandboxError, Seal, Source};
 use wake_model::{BlobDigest, SandboxLevel};
 
 use crate::bed::{Bed, declaring, listing, trial, with};
@@ -93,7 +93,7 @@ fn absent_files_stop_the_job(bed: &Bed) {
 }
 
 /// A file of the store at `at` in a directory of its own, as the store has files.
-fn kept(bed: &Bed, at: &str, content: &[u8], executable: bool) -> Source {
+fn kept(bed: &Bed, at: &str, content: &[u8], executable: bool) -> Layer {
     let blob = BlobDigest::of(content);
     let name = format!("{}-{}-{executable}", blob.0.short(16), at.replace('/', "-"));
     let tree = bed.path(&format!("store/{name}"));
@@ -106,7 +106,13 @@ fn kept(bed: &Bed, at: &str, content: &[u8], executable: bool) -> Source {
         file.set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(315_619_200)).unwrap();
     }
-    Source::Kept { tree, blob, executable }
+    let dirs = at.rsplit_once('/').map(|(dir, _)| dir.parse().unwrap());
+    Layer { tree, dirs: dirs.into_iter().collect() }
+}
+
+fn showing(mut job: Job, layer: Layer) -> Job {
+    job.layers.push(layer);
+    job
 }
 
 /// What commands do to a file, and what they say of it then.
@@ -141,9 +147,13 @@ fn kept_files_are_like_copies(bed: &Bed) {
 fn alike(bed: &Bed, deed: &str, at: &str, executable: bool, level: SandboxLevel) {
     let content = if executable { b"#!/bin/echo ran\n".as_slice() } else { b"abc" };
     let copied = Source::Bytes { bytes: content.to_vec(), executable };
-    let said = [copied, kept(bed, at, content, executable)].map(|source| {
+    let said = [None, Some(kept(bed, at, content, executable))].map(|layer| {
         let script = format!("LC_ALL=C; export LC_ALL; {{ {deed}; }} 2>&1; true");
-        let job = with(bed.sh(&script.replace("FILE", at)), at, source);
+        let job = bed.sh(&script.replace("FILE", at));
+        let job = match layer {
+            Some(layer) => showing(job, layer),
+            None => with(job, at, copied.clone()),
+        };
         let beside = Source::Bytes { bytes: Vec::new(), executable: false };
         let mut job = with(job, "dir/beside", beside);
         job.level = level;
@@ -155,8 +165,8 @@ fn alike(bed: &Bed, deed: &str, at: &str, executable: bool, level: SandboxLevel)
 fn kept_files_are_shown(bed: &Bed) {
     let content = vec![b'k'; 3 << 20];
     let job = |script: &str| {
-        let job = with(bed.sh(script), "a/large", kept(bed, "a/large", &content, false));
-        with(job, "b/other", kept(bed, "b/other", b"other", false))
+        let job = showing(bed.sh(script), kept(bed, "a/large", &content, false));
+        showing(job, kept(bed, "b/other", b"other", false))
     };
     // Nothing is copied before it is changed, and a layer of an earlier command is not this one's.
     let script =
@@ -171,7 +181,7 @@ fn kept_files_are_shown(bed: &Bed) {
     // What shows of how that is done is the same whatever commands before had.
     let shown = |at: &str, content: &[u8]| {
         let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
-        bed.output_of(&with(bed.sh(script), at, kept(bed, at, content, false)))
+        bed.output_of(&showing(bed.sh(script), kept(bed, at, content, false)))
     };
     let new = Bed::new();
     let first = shown("c/third", b"third");
@@ -179,7 +189,7 @@ fn kept_files_are_shown(bed: &Bed) {
     shown("d/fourth", b"fourth");
     assert_eq!(shown("c/third", b"third"), first);
     let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
-    let other = with(new.sh(script), "c/third", kept(bed, "c/third", b"third", false));
+    let other = showing(new.sh(script), kept(bed, "c/third", b"third", false));
     assert_eq!(new.output_of(&other), first);
     // What it leaves behind is taken from either.
     let job = declaring(job("mv a/large out; mkdir both; mv b/other both"), &["out", "both/"]);
@@ -191,13 +201,13 @@ fn kept_files_are_shown(bed: &Bed) {
 fn kept_files_stay(bed: &Bed) {
     let at = "file";
     let script = "chmod u+w file; echo mine > file; touch -d @7 file; mv file gone";
-    bed.output_of(&with(bed.sh(script), at, kept(bed, at, b"kept", false)));
-    let Source::Kept { tree, .. } = kept(bed, at, b"kept", false) else { unreachable!() };
+    bed.output_of(&showing(bed.sh(script), kept(bed, at, b"kept", false)));
+    let Layer { tree, .. } = kept(bed, at, b"kept", false);
     assert_eq!(std::fs::read(tree.join(at)).unwrap(), b"kept");
     let stat = std::fs::metadata(tree.join(at)).unwrap();
     assert_eq!(stat.permissions().mode() & 0o7777, 0o444);
     assert_eq!(listing(&tree), [at]);
-    let job = with(bed.sh("cat file; stat -c %Y file"), at, kept(bed, at, b"kept", false));
+    let job = showing(bed.sh("cat file; stat -c %Y file"), kept(bed, at, b"kept", false));
     assert_eq!(bed.output_of(&job), "kept315619200\n");
 }
 

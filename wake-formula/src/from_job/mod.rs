@@ -102,9 +102,6 @@ impl Draft<'_> {
                 Source::File { host, blob, executable, .. } => {
                     staging.copy(&below, host, blob, *executable)?;
                 }
-                Source::Kept { tree, blob, executable } => {
-                    staging.copy(&below, &tree.join(below.as_str()), blob, *executable)?;
-                }
                 Source::Bytes { bytes, executable } => staging.file(&below, bytes, *executable)?,
                 Source::Link { target } => staging.link(&below, target)?,
                 Source::Dir => staging.dir(&below)?,

@@ -14,6 +14,7 @@ use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::ware::DEFAULT_TIME;
 use wake_store::{Store, StoreError};
 
+use super::keep::KeptFiles;
 use crate::pin::{InputPlace, PinnedAction};
 use crate::step::{Input, Root, SourceBase, SourceFiles};
 
@@ -26,7 +27,7 @@ fn wall(seconds: f64) -> Duration {
 /// Where an empty root directory is made in a scratch directory.
 const EMPTY_ROOT: &str = "root";
 
-/// The job of `pinned`, whose outputs go to `into`; `scratch` is a directory for what it needs on disk.
+/// The job of `pinned`, whose outputs go to `into`; `scratch` is a directory for what it needs on disk. Sources are where they lie.
 pub fn job(
     pinned: &PinnedAction,
     store: &Store,
@@ -34,6 +35,19 @@ pub fn job(
     into: &Path,
     scratch: Option<&Path>,
 ) -> Job {
+    job_with(pinned, KeptFiles::default(), store, sources, into, scratch)
+}
+
+/// The same with what of its sources is kept in the store.
+pub(super) fn job_with(
+    pinned: &PinnedAction,
+    kept: KeptFiles,
+    store: &Store,
+    sources: &dyn SourceFiles,
+    into: &Path,
+    scratch: Option<&Path>,
+) -> Job {
+    let KeptFiles { mut single, shown, layers } = kept;
     let action = &pinned.action;
     let mut job = Job::module(command(&action.command), into.to_owned());
     job.identity = Identity {
@@ -46,11 +60,17 @@ pub fn job(
     job.work = (!action.work.is_root()).then(|| action.work.clone());
     job.inputs = pinned
         .parts()
-        .map(|(path, input, node, located)| wake_exec::JobInput {
+        .enumerate()
+        .filter(|(number, _)| !shown.get(*number).is_some_and(|shown| *shown))
+        .map(|(number, (path, input, node, located))| wake_exec::JobInput {
             path: action.work.join(path),
-            source: source(input, node, located, pinned, store, sources),
+            source: match single.remove(&number) {
+                Some(source) => source,
+                None => source(input, node, located, pinned, store, sources),
+            },
         })
         .collect();
+    job.layers = layers;
     let own = action.own_dirs.iter().cloned();
     job.inputs.extend(own.map(|path| wake_exec::JobInput { path, source: Source::Dir }));
     job.outputs.base = action.work.clone();

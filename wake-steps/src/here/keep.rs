@@ -3,13 +3,12 @@
 //! Where they lie somebody may be changing them, and all that is known of their bytes is what they were. What is mounted is
 //! what was hashed while it was copied.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wake_exec::{Job, SandboxError, Seal, Source};
-use wake_model::{Manifest, Node, RelPath, SandboxLevel, TreeDigest, place};
+use wake_exec::{Layer, SandboxError, Seal, Source};
+use wake_model::{Manifest, Node, RelPath, SandboxLevel, place};
 use wake_store::ware::Meter;
 use wake_store::{BuildTreeError, Lookup, Store};
 
@@ -28,30 +27,29 @@ const LAYERS: usize = 24;
 /// What of sources this process knows to be in the store.
 #[derive(Default)]
 pub(super) struct KeptSources {
-    trees: Mutex<HashMap<TreeDigest, Arc<Mutex<Presence>>>>,
+    /// By the digest of their paths and contents.
+    layers: Mutex<HashMap<blake3::Hash, Arc<Mutex<Option<Layer>>>>>,
 }
 
-/// Whether a tree is known to be in the store.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Presence {
-    #[default]
-    Unknown,
-    Known,
+/// What a job takes from the store of the sources of an action.
+#[derive(Default)]
+pub(super) struct KeptFiles {
+    /// Single files, by the numbers of inputs.
+    pub(super) single: HashMap<usize, Source>,
+    /// Which inputs show through from layers; none are said where none do.
+    pub(super) shown: Vec<bool>,
+    /// These.
+    pub(super) layers: Vec<Layer>,
 }
 
-/// A file that shows through the work directory.
-struct Own<'a> {
-    /// Which of the inputs it is.
-    number: usize,
-    path: &'a RelPath,
-    file: &'a SourceFile,
-}
+/// A file that shows through the work directory: which input it is, where it lies there, and what it is.
+type Own<'a> = (usize, &'a RelPath, &'a SourceFile);
 
 /// Parts files, sorted by path, into layers. Where one ends hangs on a path alone, so that of two steps with almost the same
 /// files most layers are the same, and an edited file makes one of them anew.
 fn runs<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
     let mean = RUN.max((files.len() / MOST_RUNS).next_power_of_two());
-    files.split_inclusive(move |own| digest_of(own.path).is_multiple_of(mean))
+    files.split_inclusive(move |(_, path, _)| digest_of(path).is_multiple_of(mean))
 }
 
 /// Some number that hangs on `path`; another one may come of it in another build of wake.
@@ -62,64 +60,66 @@ fn digest_of(path: &RelPath) -> usize {
 }
 
 impl KeptSources {
-    /// Has those among the sources of `pinned` in `store` that are not copied, and `job` take them from there.
+    /// Has those among the sources of `pinned` in `store` that are not copied for each command.
     pub(super) fn keep(
         &self,
-        job: &mut Job,
         pinned: &PinnedAction,
         store: &Store,
         sources: &dyn SourceFiles,
         meter: &Meter,
-    ) -> Result<(), StepError> {
+    ) -> Result<KeptFiles, StepError> {
+        let mut kept = KeptFiles::default();
         // There are no mounts in the weak sandbox.
-        if job.work.is_none() || pinned.action.sandbox == SandboxLevel::Weak {
-            return Ok(());
+        if pinned.action.work.is_root() || pinned.action.sandbox == SandboxLevel::Weak {
+            return Ok(kept);
         }
         let many = pinned.inputs.has_many_own_files();
-        let (mut foreign, mut own, mut small) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut large, mut small) = (Vec::new(), Vec::new());
         for (number, (path, input)) in pinned.inputs.iter().enumerate() {
             match input {
-                Input::File(file) if file.is_large() => match place::is_foreign(path) {
-                    true => foreign.push((number, file)),
-                    false => own.push(Own { number, path, file }),
-                },
-                Input::File(file) if many && !place::is_foreign(path) => {
-                    small.push(Own { number, path, file });
+                Input::File(file) if file.is_large() && place::is_foreign(path) => {
+                    let Layer { tree, .. } =
+                        self.take(&[(&file.below, file)], store, sources, meter)?;
+                    let (host, seal) = (tree.join(file.below.as_str()), Seal::Store);
+                    let (blob, executable) = (file.blob, file.executable);
+                    kept.single.insert(number, Source::File { host, blob, executable, seal });
                 }
+                Input::File(_) if place::is_foreign(path) => {}
+                Input::File(file) if file.is_large() => large.push((number, path, file)),
+                Input::File(file) if many => small.push((number, path, file)),
                 _ => {}
             }
         }
-        for (number, file) in foreign {
-            let tree = self.take(&[(&file.below, file)], store, sources, meter)?;
-            let (host, blob) = (tree.join(file.below.as_str()), file.blob);
-            let executable = file.executable;
-            let seal = Seal::Store;
-            job.inputs[number].source = Source::File { host, blob, executable, seal };
-        }
-        let layers: Vec<&[Own<'_>]> = match own.len() {
-            0..=LAYERS => own.chunks(1).collect(),
-            _ => vec![&own],
+        let each: Vec<&[Own<'_>]> = match large.len() {
+            0..=LAYERS => large.chunks(1).collect(),
+            _ => vec![&large],
         };
-        for layer in layers.into_iter().chain(runs(&small)) {
-            let files: Vec<_> = layer.iter().map(|own| (own.path, own.file)).collect();
-            let tree = self.take(&files, store, sources, meter)?;
-            for Own { number, file, .. } in layer {
-                let (blob, executable) = (file.blob, file.executable);
-                let tree = tree.clone();
-                job.inputs[*number].source = Source::Kept { tree, blob, executable };
-            }
+        for own in each.into_iter().chain(runs(&small)) {
+            let files: Vec<_> = own.iter().map(|(_, path, file)| (*path, *file)).collect();
+            kept.layers.push(self.take(&files, store, sources, meter)?);
+            kept.shown.resize(pinned.located.len(), false);
+            own.iter().for_each(|(number, ..)| kept.shown[*number] = true);
         }
-        Ok(())
+        Ok(kept)
     }
 
-    /// Where the tree of `files` lies, which is made if it is not there.
+    /// The layer of `files`, which is made if it is not there.
     fn take(
         &self,
         files: &[(&RelPath, &SourceFile)],
         store: &Store,
         sources: &dyn SourceFiles,
         meter: &Meter,
-    ) -> Result<PathBuf, StepError> {
+    ) -> Result<Layer, StepError> {
+        let known = {
+            let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(layers.entry(identity(files)).or_default())
+        };
+        // Whoever wants the same waits, instead of taking it as well.
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layer) = &*known {
+            return Ok(layer.clone());
+        }
         let node = |file: &SourceFile| {
             let SourceFile { blob, size, executable, .. } = *file;
             Node::File { blob, size, executable }
@@ -129,22 +129,28 @@ impl KeptSources {
         let manifest = Manifest::new(nodes)
             .map_err(|conflict| BuildTreeError::Conflict { path: conflict.path })?;
         let tree = manifest.digest();
-        let presence = {
-            let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(trees.entry(tree).or_default())
-        };
-        // Whoever wants the same waits, instead of taking it as well.
-        let mut presence = presence.lock().unwrap_or_else(PoisonError::into_inner);
-        if *presence == Presence::Unknown {
-            match store.tree(&tree)? {
-                Lookup::Hit(_) => {}
-                // What was wrong has been put aside.
-                Lookup::Miss | Lookup::Corrupt(_) => build(files, store, sources, meter)?,
-            }
-            *presence = Presence::Known;
+        match store.tree(&tree)? {
+            Lookup::Hit(_) => {}
+            // What was wrong has been put aside.
+            Lookup::Miss | Lookup::Corrupt(_) => build(files, store, sources, meter)?,
         }
-        Ok(store.tree_place(&tree))
+        let dirs: BTreeSet<&str> =
+            files.iter().flat_map(|(path, _)| path.ancestors().skip(1)).collect();
+        let dirs = dirs.into_iter().filter_map(|dir| RelPath::parse(dir).ok()).collect();
+        Ok(known.insert(Layer { tree: store.tree_place(&tree), dirs }).clone())
     }
+}
+
+/// What tells some files from others, by their paths and contents.
+fn identity(files: &[(&RelPath, &SourceFile)]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for (path, file) in files {
+        hasher.update(&(path.as_str().len() as u64).to_le_bytes());
+        hasher.update(path.as_str().as_bytes());
+        hasher.update(file.blob.0.as_bytes());
+        hasher.update(&[u8::from(file.executable)]);
+    }
+    hasher.finalize()
 }
 
 fn build(

@@ -2,14 +2,14 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `keep` | sources that are large or many, which are taken into the store |
 //! | `job` | a pinned step as the job that the sandbox is given |
-//! | `keep` | large sources, which are taken into the store |
 //! | `layer` | what a command changed in its root, as a layer of a container image |
 //! | `packed` | outputs that are kept as packed wares |
 //! | `script` | why a program could not be started |
 
-mod job;
 mod keep;
+mod job;
 mod layer;
 mod packed;
 mod script;
@@ -164,8 +164,8 @@ impl Here {
         let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
         let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
         let at = scratch.as_ref().map(|scratch| scratch.path());
-        let mut job = job(pinned, &self.store, sources, place.path(), at);
-        self.kept.keep(&mut job, pinned, &self.store, sources, cancel.meter())?;
+        let kept = self.kept.keep(pinned, &self.store, sources, cancel.meter())?;
+        let job = job::job_with(pinned, kept, &self.store, sources, place.path(), at);
         job::make_empty_root(&job, at)?;
         Ok(PreparedJob { job, place, scratch })
     }

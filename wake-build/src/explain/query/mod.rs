@@ -147,7 +147,11 @@ impl Inquiry<'_> {
         let scope = TargetPattern::from(word.text.as_str()).scope(&self.session.workspace);
         let scope = scope.map_err(|error| error_at(self.text, error.message, Some(word)))?;
         let graph = &self.view.plan.graph;
-        let is_meant = |node: &NodeIndex| scope.contains(&graph[*node].label);
+        let is_meant = |node: &NodeIndex| {
+            let step = &graph[*node];
+            // Among others it may have the same label as another one, and so more of it.
+            scope.contains(&step.label) || scope.contains(&step.full_label())
+        };
         let found: BTreeSet<NodeIndex> = graph.node_indices().filter(is_meant).collect();
         if found.is_empty() {
             let message = format!("`{}` means no module", word.text);

@@ -279,33 +279,47 @@ fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
     let mut at = 0;
     while at < chars.len() {
         let begin = at;
-        let (range, is_quoted) = match chars[at] {
+        let (word, is_quoted) = match chars[at] {
             c if c.is_whitespace() => {
                 at += 1;
                 continue;
             }
             '(' | ')' | ',' => {
                 at += 1;
-                (begin..at, false)
+                (chars[begin].to_string(), false)
             }
             quote @ ('\'' | '"') => {
-                let Some(length) = chars[at + 1..].iter().position(|c| *c == quote) else {
+                let Some((word, length)) = quoted(&chars[at + 1..], quote) else {
                     let word = Word { text: String::new(), at, end: chars.len(), is_quoted: true };
                     let message = format!("the text that begins with {quote} has no end");
                     return Err(error_at(text, message, Some(&word)));
                 };
-                at += length + 2;
-                (begin + 1..at - 1, true)
+                at += length + 1;
+                (word, true)
             }
             _ => {
                 let ends = |c: &char| c.is_whitespace() || matches!(c, '(' | ')' | ',');
                 at += chars[at..].iter().position(ends).unwrap_or(chars.len() - at);
-                (begin..at, false)
+                (chars[begin..at].iter().collect(), false)
             }
         };
-        found.push(Word { text: chars[range].iter().collect(), at: begin, end: at, is_quoted });
+        found.push(Word { text: word, at: begin, end: at, is_quoted });
     }
     Ok(found)
+}
+
+/// The text before the first `quote` that is not doubled, a doubled one being one of the text, and what both take; none if there
+/// is no end.
+fn quoted(chars: &[char], quote: char) -> Option<(String, usize)> {
+    let (mut text, mut at) = (String::new(), 0);
+    loop {
+        match (*chars.get(at)?, chars.get(at + 1)) {
+            (c, next) if c == quote && next == Some(&quote) => at += 2,
+            (c, _) if c == quote => return Some((text, at + 1)),
+            _ => at += 1,
+        }
+        text.push(chars[at - 1]);
+    }
 }
 
 #[cfg(test)]
@@ -357,6 +371,10 @@ mod tests {
         assert_eq!(
             read("'//:m src=./a (b).c' + deps(\"//:d, e\")"),
             "(//:m src=./a (b).c + deps(//:d, e))"
+        );
+        assert_eq!(
+            read("'//:m s=\"it''s\"' - \"//:m s=\"\"x\"\"\""),
+            "(//:m s=\"it's\" - //:m s=\"x\")"
         );
         assert_eq!(read("deps"), "deps");
     }

@@ -31,7 +31,7 @@ impl Revision {
         let prefix = run(root, &["rev-parse", "--show-prefix"])?.map_err(|said| {
             let message = format!("`{}` lies in no git repository: {said}", root.display());
             Diagnostic::error(Class::Usage, message)
-                .help("`wake affected` compares with a revision of one")
+                .help("what a change affects is found by comparing with a revision of one")
         })?;
         let meant = format!("{typed}^{{commit}}");
         let commit = run(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &meant])?;

@@ -179,7 +179,6 @@ impl Unit<'_> {
             let (input, rest) = self.input(&path)?;
             let place = match &input.source {
                 Source::File { host, .. } | Source::Mount { host, .. } => host.clone(),
-                Source::Kept { tree, .. } => tree.join(path.as_str()),
                 Source::Link { target } => {
                     let at = self.path(&format!("/{}", input.path))?.parent().unwrap_or_default();
                     let leads = at.resolve(target).ok().or_else(|| self.path(target))?;
@@ -188,8 +187,11 @@ impl Unit<'_> {
                 }
                 Source::Bytes { .. } | Source::Dir => return None,
             };
-            let is_whole = rest.is_empty() || matches!(input.source, Source::Kept { .. });
-            return Some(self.links.through(if is_whole { place } else { place.join(rest) }));
+            return Some(self.links.through(if rest.is_empty() {
+                place
+            } else {
+                place.join(rest)
+            }));
         }
         None
     }

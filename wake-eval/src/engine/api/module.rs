@@ -133,10 +133,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
 const LONGEST_LABEL: usize = 100;
 
 fn label(call: &Call<'_>) -> Result<Option<IStr>> {
-    if !call.given("label") {
-        return Ok(None);
-    }
-    let text = call.required_text("label")?;
+    let Some(text) = call.text("label")? else { return Ok(None) };
     let is_line = !text.is_empty() && !text.contains(char::is_control);
     if !is_line || text.trim().len() != text.len() || text.chars().count() > LONGEST_LABEL {
         let rule = format!("must be one line of at most {LONGEST_LABEL} characters");

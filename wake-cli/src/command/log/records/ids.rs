@@ -7,6 +7,7 @@ use wake_formula::{Document, FormulaRecord, OutputWares, Writing, made};
 use wake_model::{ActionDigest, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
+use wake_steps::shell_line::shell_word;
 use wake_store::Lookup;
 
 use super::record::Record;
@@ -40,7 +41,7 @@ fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
             .note(
                 "ids are computed from what a command saw, and its files are in the checkout alone",
             )
-            .help(format!("run it as it is now: `wake build {label}`"))
+            .help(format!("run it as it is now: `wake build {}`", shell_word(label)))
             .into()
     })
 }

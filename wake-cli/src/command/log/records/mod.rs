@@ -85,6 +85,13 @@ fn sort(records: &mut [Record]) {
     records.sort_by_cached_key(rank);
 }
 
+/// What the label of a record says of its module, without the configuration.
+fn module_of(record: &Record) -> &str {
+    let label = &record.finished.label;
+    let space = label.find(':').and_then(|colon| Some(colon + label[colon..].find(' ')?));
+    &label[..space.unwrap_or(label.len())]
+}
+
 /// The record whose guid begins so, or the last one of the module that is meant.
 fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, Diagnostic> {
     if asked != "." && !asked.contains([':', '/']) {
@@ -93,6 +100,14 @@ fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Reco
     }
     let scope = TargetPattern::from(asked).scope(&session.workspace)?;
     records.retain(|record| scope.contains(&record.finished.label));
+    // The default configuration is called as the module is.
+    let is_default = |record: &Record| module_of(record).len() == record.finished.label.len();
+    if records.iter().any(is_default)
+        && let [first, others @ ..] = &*records
+        && others.iter().all(|other| module_of(other) == module_of(first))
+    {
+        records.retain(is_default);
+    }
     let (class, message) = match records.pop() {
         Some(last) if records.iter().all(|it| it.finished.label == last.finished.label) => {
             return Ok(last);
