@@ -1,7 +1,5 @@
 //! What is built, what is remembered, what stands in the registry afterwards.
 
-#![expect(clippy::disallowed_methods, reason = "the shell says what is expected")]
-
 use std::process::Command;
 
 use serde_json::{Value, json};

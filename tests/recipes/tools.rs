@@ -1,7 +1,5 @@
 //! Real aligners build real indexes of a small genome: what comes of the recipes is what the tools make by hand.
 
-#![expect(clippy::disallowed_methods, reason = "the tools say what is expected")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
