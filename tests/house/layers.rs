@@ -16,6 +16,7 @@ const LAYERS: &[Layer] = &[
         may_use: &["wake-model"],
     },
     Layer { crates: &["wake-velocity", "wake-codespec"], may_use: &["wake-model", "wake-yaml"] },
+    Layer { crates: &["wake-buffer"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer {
         crates: &["wake-image", "wake-asset"],
@@ -85,6 +86,7 @@ const LAYERS: &[Layer] = &[
             "wake-image-build",
             "wake-asset",
             "wake-codespec",
+            "wake-buffer",
             "wake-job",
         ],
     },
@@ -146,7 +148,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-recipe, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-job";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-recipe, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-buffer, wake-job";
     assert_eq!(
         faults(&packages),
         [

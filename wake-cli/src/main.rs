@@ -162,6 +162,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
             command::genome::run(args, settings, environment, &mut out, &mut say)
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
+        Command::Buffer(command) => command::buffer::run(command, settings, &mut out),
         Command::Codespec(command) => command::codespec::run(command, settings, &mut out),
         Command::Recipe(args) => {
             command::recipe::run(args, settings, environment, &mut out, &mut say)

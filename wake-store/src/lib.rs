@@ -21,6 +21,7 @@
 //! | `partial` | files of other machines that broke off |
 //! | `states` | what other checkouts may begin from |
 //! | `series` | numbered documents by name, such as codespecs |
+//! | `streams` | streams as lists of blobs |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -55,6 +56,7 @@ mod seen;
 mod partial;
 mod states;
 mod series;
+mod streams;
 mod roots;
 mod usage;
 pub mod verify;
@@ -77,6 +79,7 @@ pub use seen::Seen;
 pub use series::{Numbered, Series};
 pub use session::Scratch;
 pub use stamps::{Stamps, current_boot};
+pub use streams::{StreamBlock, StreamReader, StreamWriter};
 pub use tree::{BrowseError, StoredTree};
 pub use tree_archive::ReadArchiveError;
 pub use tree_builder::{BuildTreeError, TreeBuilder};

@@ -5,6 +5,7 @@ mod quantity;
 mod commands;
 mod layer1;
 mod codespec;
+mod buffer;
 mod stored_image;
 mod image;
 mod asset;
@@ -17,6 +18,7 @@ pub(crate) use asset::{
     AddAssetArgs, AliasCommand, AssetArgs, AssetCommand, AssetRegistryArgs, GenomeArgs,
     GenomeCommand,
 };
+pub(crate) use buffer::{BufferCommand, ChoiceArgs, SeveralArgs};
 pub(crate) use codespec::{CodespecCommand, CreateCodespecArgs};
 pub(crate) use commands::{
     AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
@@ -182,6 +184,9 @@ pub(crate) enum Command {
     Genome(GenomeArgs),
     /// Build assets of genomes by refgenie's recipes, and put them into a registry that refgenie reads
     Recipe(RecipeArgs),
+    /// Keep streams that are written once
+    #[command(subcommand)]
+    Buffer(BufferCommand),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),

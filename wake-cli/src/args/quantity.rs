@@ -22,6 +22,23 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     Ok((number * factor).round() as u64)
 }
 
+/// Bytes as Tyger takes them: `16M` is a power of 1024; `B` or `iB` may follow.
+pub(super) fn binary_size(text: &str) -> Result<u64, String> {
+    let expected = || format!("expected a size such as `16M` or `1G`, found `{text}`");
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let shift = match unit.to_ascii_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(expected()),
+    };
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    number.checked_mul(1 << shift).ok_or_else(expected)
+}
+
 /// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected an age such as `12h` or `30d`, found `{text}`");

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
+use wake_buffer::Buffers;
 use wake_steps::error::store_failure;
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
+use crate::command::buffer::failure;
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::settings::Settings;
@@ -31,6 +33,10 @@ pub(crate) fn run(
     let style = settings.manner.style;
     let verbose = settings.manner.verbosity >= Verbosity::Verbose || args.dry_run;
     let verb = if args.dry_run { "Would delete" } else { "Deleted" };
+    if mode == GcMode::Delete {
+        let purged = Buffers::new(store).purge_deleted(wake_steps::clock::unix_ms());
+        purged.map_err(failure)?;
+    }
     let report = store.gc(&options, &mut |event| {
         let line = match event {
             GcEvent::Waiting => style.verb(Role::Guide, "Waiting", "for builds that use the store"),

@@ -22,6 +22,7 @@ pub(crate) mod login;
 pub(crate) mod key;
 pub(crate) mod registry;
 pub(crate) mod inquiry;
+pub(crate) mod buffer;
 pub(crate) mod gc;
 pub(crate) mod store;
 pub(crate) mod ware;

@@ -16,6 +16,7 @@ use crate::memo::segment_paths;
 use crate::packs::PackPlace;
 use crate::record_file::ActionFile;
 use crate::roots::Roots;
+use crate::streams::named_blobs;
 use crate::usage::{Kind, disk_usage, shards, ware_paths};
 use crate::ware::seal_of;
 
@@ -161,11 +162,13 @@ fn trees(
 
 fn blobs(layout: &Layout, mentions: &Mentions) -> Result<Vec<Candidate>, StoreError> {
     let mut found = Vec::new();
+    let named = named_blobs(&layout.buffers)?;
     for (digest, path) in shards(&layout.blobs)? {
         let mention = mentions.blobs.get(&BlobDigest(digest));
         found.extend(plain(Kind::Blob, path)?.map(|blob| Candidate {
             used: mention.map_or(blob.used, |mention| mention.used.max(blob.used)),
-            rooted: mention.is_some_and(|mention| mention.rooted),
+            rooted: mention.is_some_and(|mention| mention.rooted)
+                || named.contains(&BlobDigest(digest)),
             ..blob
         }));
     }

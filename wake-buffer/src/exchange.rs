@@ -1,0 +1,178 @@
+//! Tyger's layout as a directory, for exchange with it: blocks under `data/`, what Tyger keeps of each under `metadata/`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wake_model::BufferId;
+
+use crate::about::Content;
+use crate::block_path::block_path;
+use crate::buffers::Buffers;
+use crate::chain::{HashChain, md5, text};
+use crate::error::BufferError;
+use crate::read::Unwritten;
+
+/// The version of the layout.
+const VERSION: &str = "0.3.0";
+const START: &str = ".bufferstart";
+const END: &str = ".bufferend";
+/// The most bytes of a block that is taken in.
+const LARGEST: u64 = 1 << 30;
+
+/// What Tyger keeps of a block beside its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Headers {
+    #[serde(rename = "Content-MD5")]
+    md5: String,
+    #[serde(rename = "x-ms-meta-cumulative_hash_chain")]
+    chain: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Start {
+    version: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Finish {
+    status: String,
+}
+
+impl Buffers<'_> {
+    /// Writes a buffer that is whole into a directory that does not exist yet.
+    pub fn export(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
+        fs::create_dir(dir).map_err(|source| io_error(dir, source))?;
+        let exported = self.export_into(id, dir, now);
+        if exported.is_err() {
+            // Half of a buffer is of no use to anybody.
+            let _ = fs::remove_dir_all(dir);
+        }
+        exported
+    }
+
+    fn export_into(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
+        let mut reader = self.open(id, Unwritten::Refuse, now)?;
+        let data = dir.join("data");
+        write_json(&data.join(START), &Start { version: VERSION.to_owned() })?;
+        let mut chain = HashChain::default();
+        let mut number = 0;
+        while let Some((block, bytes)) = reader.next(&|| false)? {
+            chain = chain.with(&block.md5);
+            put(dir, number, &bytes, &block.md5, &chain)?;
+            number += 1;
+        }
+        // An empty block says that there are no more.
+        let nothing = md5(b"");
+        put(dir, number, b"", &nothing, &chain.with(&nothing))?;
+        write_json(&data.join(END), &Finish { status: "complete".to_owned() })?;
+        match self.get(id)?.state {
+            crate::about::State::Complete(content) => Ok(content),
+            _ => Err(BufferError::Unwritten(id.clone())),
+        }
+    }
+
+    /// Has a buffer be what a directory holds; each block is compared with what is said of it.
+    pub fn import(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
+        let data = dir.join("data");
+        let start: Start = read_json(&data.join(START))?;
+        if start.version != VERSION {
+            let problem = format!("has the version `{}`: expected `{VERSION}`", start.version);
+            return Err(layout(&data.join(START), &problem));
+        }
+        if let Some(finish) = optional(read_json::<Finish>(&data.join(END)))?
+            && finish.status != "complete"
+        {
+            return Err(layout(dir, "is in a permanently failed state"));
+        }
+        let mut writer = self.begin(id, now)?;
+        let mut chain = HashChain::default();
+        for number in 0.. {
+            match take(dir, number, &mut chain) {
+                Ok(bytes) if bytes.is_empty() => break,
+                Ok(bytes) => writer.add(&bytes)?,
+                Err(error) => {
+                    let _ = writer.fail(&error.to_string());
+                    return Err(error);
+                }
+            }
+        }
+        writer.finish()
+    }
+}
+
+fn put(
+    dir: &Path,
+    number: u64,
+    bytes: &[u8],
+    md5: &[u8; 16],
+    chain: &HashChain,
+) -> Result<(), BufferError> {
+    let path = block_path(number);
+    write(&dir.join("data").join(&path), bytes)?;
+    let headers = Headers { md5: text(md5), chain: chain.as_str().to_owned() };
+    write_json(&dir.join("metadata").join(&path), &headers)
+}
+
+/// The bytes of a block, which are those that are said.
+fn take(dir: &Path, number: u64, chain: &mut HashChain) -> Result<Vec<u8>, BufferError> {
+    let path = block_path(number);
+    let place = dir.join("data").join(&path);
+    let file = match File::open(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let problem = format!("has no block {number}, which was expected to exist");
+            return Err(layout(dir, &problem));
+        }
+        file => file.map_err(|source| io_error(&place, source))?,
+    };
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|source| io_error(&place, source))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(layout(&place, &format!("has more than {LARGEST} bytes")));
+    }
+    let headers: Headers = read_json(&dir.join("metadata").join(&path))?;
+    let md5 = md5(&bytes);
+    if text(&md5) != headers.md5 {
+        return Err(layout(&place, "does not have the MD5 that is said of it"));
+    }
+    *chain = chain.with(&md5);
+    match chain.as_str() == headers.chain {
+        true => Ok(bytes),
+        false => Err(layout(&place, "does not follow those before it: hash chain mismatch")),
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), BufferError> {
+    let bytes = serde_json::to_vec(value).map_err(|error| layout(path, &error.to_string()))?;
+    write(path, &bytes)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BufferError> {
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| File::create_new(path)?.write_all(bytes))
+        .map_err(|source| io_error(path, source))
+}
+
+fn read_json<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<T, BufferError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|source| io_error(path, source))?;
+    file.take(64 << 10).read_to_end(&mut bytes).map_err(|source| io_error(path, source))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| layout(path, &format!("is not as Tyger has it: {error}")))
+}
+
+fn optional<T>(result: Result<T, BufferError>) -> Result<Option<T>, BufferError> {
+    match result {
+        Err(BufferError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn layout(path: &Path, problem: &str) -> BufferError {
+    BufferError::Layout { path: path.to_owned(), problem: problem.to_owned() }
+}
+
+fn io_error(path: &Path, source: io::Error) -> BufferError {
+    BufferError::Io { path: PathBuf::from(path), source }
+}
