@@ -46,7 +46,15 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         crates: &["wake-job"],
-        may_use: &["wake-model", "wake-store", "wake-steps", "wake-codespec"],
+        may_use: &[
+            "wake-model",
+            "wake-exec",
+            "wake-store",
+            "wake-image",
+            "wake-steps",
+            "wake-codespec",
+            "wake-buffer",
+        ],
     },
     Layer {
         crates: &["wake-image-build"],

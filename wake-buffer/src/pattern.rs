@@ -30,7 +30,7 @@ mod tests {
         assert_eq!(bytes.len(), (64 << 10) + 3);
         assert_eq!(
             (&bytes[..3], bytes[63], bytes[64], bytes[(64 << 10) - 1]),
-            (&b":;<"[..], b'y', b':', b':' + ((64 << 10) - 1 & 63) as u8)
+            (&b":;<"[..], b'y', b':', b':' + (((64 << 10) - 1) & 63) as u8)
         );
         assert_eq!(&bytes[64 << 10..], b":;<");
     }

@@ -81,6 +81,38 @@ impl<'s> Buffers<'s> {
     }
 }
 
+impl Buffers<'_> {
+    /// Has a buffer be what a list of blocks that the store has says; says whether it has all of them.
+    pub fn adopt(
+        &self,
+        id: &BufferId,
+        blocks: &[StreamBlock],
+        content: Content,
+        now: u64,
+    ) -> Result<bool, BufferError> {
+        for block in blocks {
+            if self.store.open_blob(&block.blob)?.is_none() {
+                return Ok(false);
+            }
+        }
+        let mut writer = self.begin(id, now)?;
+        blocks.iter().try_for_each(|block| writer.stream.add(block))?;
+        let end = End::Complete { content: content.digest.to_string(), size: content.size };
+        self.keep_end(id, &end)?;
+        Ok(true)
+    }
+
+    /// The blocks of a buffer, as far as it is.
+    pub fn blocks(&self, id: &BufferId) -> Result<Vec<StreamBlock>, BufferError> {
+        let mut blocks = Vec::new();
+        let Some(mut stream) = self.stream(id)? else { return Ok(blocks) };
+        while let Some(block) = stream.next_block()? {
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+}
+
 impl BufferWriter<'_> {
     /// Puts a block down; nobody waits for it to be on the disk. No block is empty.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), BufferError> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use wake_build::Expression;
 use wake_codespec::flags::Flags;
 use wake_codespec::named::{CodespecError, NamedCodespec, Source};
+use wake_codespec::run::RunDocument;
 use wake_codespec::{COMMAND_LINE, Place};
 use wake_job::codespecs::CodespecsError;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
@@ -76,6 +77,17 @@ impl ReadDocument {
             Content::Bytes(bytes) => Source::Written { file, bytes },
             Content::Value(value) => Source::Computed { file, value },
         }
+    }
+}
+
+impl ReadDocument {
+    /// The run that it is; what is probably not meant is told.
+    pub(crate) fn run(&self, settings: &Settings) -> Result<RunDocument, Diagnostic> {
+        let run = RunDocument::read(self.source()).map_err(|error| wrong(error, Level::Error))?;
+        for warning in &run.warnings {
+            tell(&wrong(warning.clone(), Level::Warning), settings.manner);
+        }
+        Ok(run)
     }
 }
 

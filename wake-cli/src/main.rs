@@ -163,6 +163,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
         Command::Buffer(command) => command::buffer::run(command, settings, &mut out),
+        Command::Job(command) => command::job::run(command, settings, &mut out, &mut say),
         Command::Codespec(command) => command::codespec::run(command, settings, &mut out),
         Command::Recipe(args) => {
             command::recipe::run(args, settings, environment, &mut out, &mut say)

@@ -214,7 +214,8 @@ pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, 
     })?)
 }
 
-fn worker() -> Result<WorkerCommand, Diagnostic> {
+/// How a process is started that runs commands for this one.
+pub(crate) fn worker() -> Result<WorkerCommand, Diagnostic> {
     Ok(WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] })
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod layer1;
 mod codespec;
 mod buffer;
+mod job;
 mod stored_image;
 mod image;
 mod asset;
@@ -29,6 +30,7 @@ pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHo
 pub(crate) use image::{
     AddedArgs, BuildImageArgs, ImageArgs, ImageCommand, ImageFormat, ReachArgs,
 };
+pub(crate) use job::{JobArgs, JobCommand};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,
@@ -187,6 +189,9 @@ pub(crate) enum Command {
     /// Keep streams that are written once
     #[command(subcommand)]
     Buffer(BufferCommand),
+    /// Run codespecs on this machine
+    #[command(subcommand)]
+    Job(JobCommand),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),

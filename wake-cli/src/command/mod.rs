@@ -37,5 +37,6 @@ pub(crate) mod genome;
 pub(crate) mod formula;
 pub(crate) mod recipe;
 pub(crate) mod codespec;
+pub(crate) mod job;
 pub(crate) mod doctor;
 pub(crate) mod completions;

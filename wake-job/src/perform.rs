@@ -1,0 +1,298 @@
+//! Performs a task as a step of this machine, and says how it ended.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use wake_buffer::{BufferError, Buffers};
+use wake_exec::{Executor, WorkerCommand};
+use wake_model::{Outcome, SandboxLevel, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::{Event, Reporter};
+use wake_steps::here::Here;
+use wake_steps::history::History;
+use wake_steps::profile::Profile;
+use wake_steps::{
+    Batch, Cancel, Machine, Results, SchedulePolicy, Step, StepContext, StepFailure, StepId,
+    StepSuccess, Steps, clock,
+};
+use wake_store::Store;
+
+use crate::engine::{PipeEngine, Trouble};
+use crate::record::{JobLog, OwnJob, Status};
+use crate::stream_list::StreamList;
+use crate::task::Task;
+
+/// What a job is performed with.
+pub struct Surroundings<'a> {
+    /// Where bytes lie.
+    pub store: &'a Arc<Store>,
+    /// How a process is started that runs the command.
+    pub worker: WorkerCommand,
+    /// How strictly the command is kept to what is declared.
+    pub sandbox: SandboxLevel,
+    /// Stops it.
+    pub cancel: &'a Cancel,
+    /// Whether it runs although it is remembered.
+    pub rerun: bool,
+    /// Hears what the command writes.
+    pub wrote: &'a mut dyn FnMut(&[u8]),
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub struct JobEnd {
+    /// As what.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether it was remembered.
+    pub remembered: bool,
+    /// What went wrong around it.
+    pub failure: Option<Failure>,
+    /// Whether that was that nobody reads standard output.
+    pub nobody_reads: bool,
+}
+
+/// Performs a task; `own` says when somebody asks for its end.
+pub fn perform(task: Arc<Task>, own: &OwnJob, log: JobLog, with: Surroundings<'_>) -> JobEnd {
+    let ended = AtomicBool::new(false);
+    let cancelled = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Acquire) {
+                if own.is_to_be_cancelled() {
+                    cancelled.store(true, Ordering::Release);
+                    with.cancel.cancel();
+                    return;
+                }
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let Surroundings { store, worker, sandbox, cancel, rerun, wrote } = with;
+        let performing = Performing { task: &task, store, worker, sandbox, cancel };
+        let mut reporter = JobReporter { log, wrote };
+        let end = performing.end(rerun, &mut reporter);
+        ended.store(true, Ordering::Release);
+        end
+    })
+}
+
+struct Performing<'a> {
+    task: &'a Arc<Task>,
+    store: &'a Arc<Store>,
+    worker: WorkerCommand,
+    sandbox: SandboxLevel,
+    cancel: &'a Cancel,
+}
+
+impl Performing<'_> {
+    fn end(&self, rerun: bool, reporter: &mut JobReporter<'_>) -> JobEnd {
+        let (came, trouble) = match self.once(rerun, reporter) {
+            Ok(came) => came,
+            Err(diagnostic) => return failed(diagnostic),
+        };
+        if let Some(Came::Remembered(tree)) = came {
+            match self.recall(&tree) {
+                Ok(true) => {
+                    return JobEnd { remembered: true, ..ended(Status::Succeeded, None) };
+                }
+                // Blocks that nobody kept are gone: it is run again.
+                Ok(false) => {
+                    return match self.once(true, reporter) {
+                        Ok((came, trouble)) => self.said(came, trouble),
+                        Err(diagnostic) => failed(diagnostic),
+                    };
+                }
+                Err(error) => {
+                    return failed(Diagnostic::error(Class::Environment, error.to_string()));
+                }
+            }
+        }
+        self.said(came, trouble)
+    }
+
+    fn said(&self, came: Option<Came>, trouble: Option<Trouble>) -> JobEnd {
+        match (came, trouble) {
+            (_, Some(Trouble::NobodyReads)) => {
+                let reason = Some("nobody reads standard output".to_owned());
+                JobEnd { nobody_reads: true, ..ended(Status::Failed, reason) }
+            }
+            (_, Some(Trouble::Stream(reason))) => {
+                failed(Diagnostic::error(Class::Environment, reason))
+            }
+            (Some(Came::Ran | Came::Remembered(_)), None) => ended(Status::Succeeded, None),
+            (Some(Came::Ended(outcome)), None) => {
+                let reason = match outcome {
+                    Outcome::TimedOut => {
+                        return ended(
+                            Status::Canceled,
+                            Some("the job exceeded its timeout".to_owned()),
+                        );
+                    }
+                    Outcome::OutOfMemory => "the job took more memory than it may".to_owned(),
+                    Outcome::Exited(code) => format!("Main exited with code {code}"),
+                    Outcome::Signaled(signal) => format!("Main was ended by signal {signal}"),
+                };
+                ended(Status::Failed, Some(reason))
+            }
+            (Some(Came::Failed(diagnostic)), None) => match self.cancel.is_cancelled() {
+                true => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+                false => failed(*diagnostic),
+            },
+            (None, None) => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+        }
+    }
+
+    fn once(
+        &self,
+        rebuild: bool,
+        reporter: &mut JobReporter<'_>,
+    ) -> Result<(Option<Came>, Option<Trouble>), Diagnostic> {
+        let trouble = Arc::new(Mutex::default());
+        let engine = PipeEngine {
+            here: Here::new(self.store.clone(), Executor::new(self.worker.clone())),
+            store: self.store.clone(),
+            task: self.task.clone(),
+            trouble: trouble.clone(),
+            now: clock::unix_ms(),
+        };
+        let profile = Profile::default();
+        let engine = Box::new(engine);
+        let machine =
+            Machine::with_engine(self.store.clone(), engine, Some(1), self.sandbox, profile)?;
+        let steps = OneJob { task: self.task, order: [StepId(0)], came: Mutex::default() };
+        let batch = Batch {
+            steps: &steps,
+            results: &Results::new(1),
+            sources: &PathBuf::from("/"),
+            history: &History::default(),
+            rules: SchedulePolicy { rebuild, ..SchedulePolicy::default() },
+            cancel: self.cancel,
+            started: clock::now(),
+        };
+        machine.perform(&batch, reporter);
+        let came = steps.came.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((came, trouble))
+    }
+
+    /// Has the outputs be what they were; false if some of their blocks are gone.
+    fn recall(&self, tree: &TreeDigest) -> Result<bool, BufferError> {
+        let buffers = Buffers::new(self.store);
+        let now = clock::unix_ms();
+        let mut lists = Vec::new();
+        for (name, end) in &self.task.outputs {
+            let Some(id) = &end.buffer else { return Ok(false) };
+            let place = self.store.tree_place(tree).join(self.task.pipe_dir().as_str());
+            let text = std::fs::read_to_string(place.join(name.as_str())).unwrap_or_default();
+            let Some(list) = StreamList::parse(&text) else { return Ok(false) };
+            for block in &list.blocks {
+                if self.store.open_blob(&block.blob)?.is_none() {
+                    return Ok(false);
+                }
+            }
+            lists.push((id, list, end.standard));
+        }
+        for (id, list, to_standard) in lists {
+            if !buffers.adopt(id, &list.blocks, list.content, now)? {
+                return Ok(false);
+            }
+            if to_standard {
+                let mut out = std::io::stdout().lock();
+                buffers.read(id, wake_buffer::Unwritten::Refuse, &mut out, now, &|| false)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn ended(status: Status, reason: Option<String>) -> JobEnd {
+    JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false }
+}
+
+fn failed(diagnostic: Diagnostic) -> JobEnd {
+    let reason = Some(diagnostic.message.clone());
+    JobEnd { failure: Some(diagnostic.into()), ..ended(Status::Failed, reason) }
+}
+
+/// What came of the step.
+enum Came {
+    Ran,
+    Remembered(TreeDigest),
+    Ended(Outcome),
+    Failed(Box<Diagnostic>),
+}
+
+/// One job as steps.
+struct OneJob<'a> {
+    task: &'a Task,
+    order: [StepId; 1],
+    came: Mutex<Option<Came>>,
+}
+
+impl OneJob<'_> {
+    fn came(&self, came: Came) {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(came);
+    }
+}
+
+impl Steps for OneJob<'_> {
+    fn order(&self) -> &[StepId] {
+        &self.order
+    }
+
+    fn needs(&self, _step: StepId) -> Vec<StepId> {
+        Vec::new()
+    }
+
+    fn label(&self, _step: StepId) -> &str {
+        &self.task.label
+    }
+
+    fn is_requested(&self, _step: StepId) -> bool {
+        true
+    }
+
+    fn step(&self, _step: StepId, _ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
+        self.task.step().map_err(|diagnostic| {
+            self.came(Came::Failed(Box::new(diagnostic.clone())));
+            Box::new(diagnostic)
+        })
+    }
+
+    fn done(&self, _step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
+        self.came(match kept.remembered {
+            true => Came::Remembered(kept.done.tree),
+            false => Came::Ran,
+        });
+        Ok(())
+    }
+
+    fn failed(&self, _step: StepId, failure: StepFailure<'_>) {
+        self.came(match failure {
+            StepFailure::Command { record, .. } => Came::Ended(record.outcome.clone()),
+            StepFailure::Error(error) => {
+                let message = error.to_string();
+                Came::Failed(Box::new(Diagnostic::error(Class::Environment, message)))
+            }
+        });
+    }
+}
+
+/// Keeps what the command writes, and passes it on.
+struct JobReporter<'a> {
+    log: JobLog,
+    wrote: &'a mut dyn FnMut(&[u8]),
+}
+
+impl Reporter for JobReporter<'_> {
+    fn event(&mut self, event: &Event) {
+        if let Event::ActionOutput { bytes, .. } = event {
+            self.log.add(bytes);
+            (self.wrote)(bytes);
+        }
+    }
+}

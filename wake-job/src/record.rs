@@ -1,0 +1,275 @@
+//! What is known of jobs: a directory each, below `job/` in the store. Source: `spec/jobs.md`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use wake_model::Tags;
+use wake_store::{Store, StoreError};
+
+const RECORD: &str = "job.json";
+const LOG: &str = "log";
+const LOCK: &str = "lock";
+const CANCEL: &str = "cancel";
+
+/// The jobs of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Jobs<'s> {
+    store: &'s Store,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It has not begun.
+    Pending,
+    /// Its command runs.
+    Running,
+    /// Its command returned 0.
+    Succeeded,
+    /// It did not.
+    Failed,
+    /// Somebody has asked for its end.
+    Canceling,
+    /// It was stopped.
+    Canceled,
+}
+
+/// What is known of a job; times are milliseconds since 1970.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobRecord {
+    /// Its number.
+    pub id: u64,
+    /// How far it is.
+    pub status: Status,
+    /// Why it is not further, or ended so.
+    pub status_reason: Option<String>,
+    /// When it was made.
+    pub created: u64,
+    /// When its command began.
+    pub started: Option<u64>,
+    /// When it ended.
+    pub finished: Option<u64>,
+    /// What is run: a reference, or the image of a codespec without a name.
+    pub codespec: String,
+    /// The content id of that.
+    pub content_id: String,
+    /// Its buffers, by what the codespec calls them; of those that are not kept `_`.
+    pub buffers: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: Tags,
+    /// Seconds that it has.
+    pub timeout_seconds: u64,
+    /// Whether it was remembered.
+    pub remembered: bool,
+    /// Why it is not remembered.
+    pub not_remembered: Option<String>,
+}
+
+/// Why jobs could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// There is none.
+    #[error("the job `{0}` was not found")]
+    NotFound(u64),
+    /// What is kept is not what was put there.
+    #[error("`{path}` does not say what a job is: {problem}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A job that this process runs: as long as this lives, others know that it does.
+#[derive(Debug)]
+pub struct OwnJob {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Status {
+    /// Whether it stays so.
+    pub fn is_last(self) -> bool {
+        matches!(self, Status::Succeeded | Status::Failed | Status::Canceled)
+    }
+}
+
+impl<'s> Jobs<'s> {
+    /// Those of `store`.
+    pub fn new(store: &'s Store) -> Self {
+        Jobs { store }
+    }
+
+    /// Begins a job of this process; `record` makes what is known of it of its number.
+    pub fn begin(
+        &self,
+        record: impl FnOnce(u64) -> JobRecord,
+    ) -> Result<(OwnJob, JobRecord), JobsError> {
+        let top = self.store.jobs_dir();
+        fs::create_dir_all(&top).map_err(|source| io_error(&top, source))?;
+        let mut id = self.ids()?.last().map_or(1, |last| last + 1);
+        // Several may begin at once: whoever makes the directory has the number.
+        let dir = loop {
+            let dir = top.join(id.to_string());
+            match fs::create_dir(&dir) {
+                Ok(()) => break dir,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => id += 1,
+                Err(source) => return Err(io_error(&dir, source)),
+            }
+        };
+        let path = dir.join(LOCK);
+        let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| io_error(&path, error.into()))?;
+        let (own, record) = (OwnJob { dir, _lock: lock }, record(id));
+        self.note(&own, &record)?;
+        Ok((own, record))
+    }
+
+    /// Keeps what is known of a job of this process.
+    pub fn note(&self, own: &OwnJob, record: &JobRecord) -> Result<(), JobsError> {
+        let path = own.dir.join(RECORD);
+        let damaged = |error: serde_json::Error| JobsError::Damaged {
+            path: path.clone(),
+            problem: error.to_string(),
+        };
+        let bytes = serde_json::to_vec_pretty(record).map_err(damaged)?;
+        Ok(self.store.keep_file(&path, &bytes)?)
+    }
+
+    /// What is known of a job; one whose process is gone has failed.
+    pub fn get(&self, id: u64) -> Result<JobRecord, JobsError> {
+        let dir = self.dir(id);
+        // In this order: a process says how its job ended before it lets go.
+        let is_owned = is_locked(&dir.join(LOCK));
+        let path = dir.join(RECORD);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(JobsError::NotFound(id));
+            }
+            bytes => bytes.map_err(|source| io_error(&path, source))?,
+        };
+        let mut record: JobRecord = serde_json::from_slice(&bytes)
+            .map_err(|error| JobsError::Damaged { path, problem: error.to_string() })?;
+        if record.status.is_last() {
+            return Ok(record);
+        }
+        if !is_owned {
+            record.status = Status::Failed;
+            record.status_reason = Some("the process that ran it is gone".to_owned());
+        } else if dir.join(CANCEL).exists() {
+            record.status = Status::Canceling;
+        }
+        Ok(record)
+    }
+
+    /// All jobs, the latest first.
+    pub fn list(&self) -> Result<Vec<JobRecord>, JobsError> {
+        let mut all = Vec::new();
+        for id in self.ids()?.into_iter().rev() {
+            match self.get(id) {
+                // It is just being made.
+                Err(JobsError::NotFound(_)) => {}
+                record => all.push(record?),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Asks for the end of a job; says whether it had not ended.
+    pub fn cancel(&self, id: u64) -> Result<bool, JobsError> {
+        if self.get(id)?.status.is_last() {
+            return Ok(false);
+        }
+        let path = self.dir(id).join(CANCEL);
+        File::create(&path).map_err(|source| io_error(&path, source))?;
+        Ok(true)
+    }
+
+    /// What the command of a job has written from `from` on, and where that ends.
+    pub fn log(&self, id: u64, from: u64) -> Result<(Vec<u8>, u64), JobsError> {
+        self.get(id)?;
+        let path = self.dir(id).join(LOG);
+        let failed = |source| io_error(&path, source);
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), from)),
+            file => file.map_err(failed)?,
+        };
+        file.seek(SeekFrom::Start(from)).map_err(failed)?;
+        let mut bytes = Vec::new();
+        file.take(1 << 20).read_to_end(&mut bytes).map_err(failed)?;
+        let end = from + bytes.len() as u64;
+        Ok((bytes, end))
+    }
+
+    fn dir(&self, id: u64) -> PathBuf {
+        self.store.jobs_dir().join(id.to_string())
+    }
+
+    fn ids(&self) -> Result<Vec<u64>, JobsError> {
+        let top = self.store.jobs_dir();
+        let entries = match fs::read_dir(&top) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|source| io_error(&top, source))?,
+        };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|source| io_error(&top, source))?.file_name();
+            ids.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+}
+
+impl OwnJob {
+    /// Whether somebody has asked for its end.
+    pub fn is_to_be_cancelled(&self) -> bool {
+        self.dir.join(CANCEL).exists()
+    }
+
+    /// The file of what its command writes.
+    pub fn log(&self) -> Result<JobLog, JobsError> {
+        let path = self.dir.join(LOG);
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        Ok(JobLog { file: file.map_err(|source| io_error(&path, source))?, left: LONGEST_LOG })
+    }
+}
+
+/// What a command writes, as far as it is kept.
+#[derive(Debug)]
+pub struct JobLog {
+    file: File,
+    left: u64,
+}
+
+/// So many bytes of what a command writes are kept.
+const LONGEST_LOG: u64 = 64 << 20;
+
+impl JobLog {
+    /// Adds some; what is too much, or does not fit on the disk, is left out.
+    pub fn add(&mut self, bytes: &[u8]) {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+        if self.file.write_all(&bytes[..most]).is_ok() {
+            self.left -= most as u64;
+        }
+    }
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+fn io_error(path: &Path, source: io::Error) -> JobsError {
+    StoreError::Io { path: path.to_owned(), source }.into()
+}
