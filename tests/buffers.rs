@@ -135,8 +135,8 @@ fn tags_lifetimes_and_deletion() {
         let all: Vec<Value> = serde_json::from_str(&listed).unwrap();
         all.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(list(&["--tag", "k=v"]), [a.clone()]);
-    assert_eq!(list(&["--exclude-tag", "k=v"]), [b.clone()]);
+    assert_eq!(list(&["--tag", "k=v"]), std::slice::from_ref(&a));
+    assert_eq!(list(&["--exclude-tag", "k=v"]), std::slice::from_ref(&b));
     assert!(show(&project, &a)["expiresAt"].is_string());
     text(&project, &["tag", &b, "--tag", "k=v", "--tag", "x=y"]);
     text(&project, &["set", &b, "--remove", "x"]);
@@ -149,7 +149,7 @@ fn tags_lifetimes_and_deletion() {
     project.wake(["gc"]).run().code(0);
     deleted = buffer(&project, &["show", &b]).run().code(4).stderr;
     assert!(deleted.contains("was not found"), "{deleted}");
-    assert_eq!(list(&[]), [a.clone()]);
+    assert_eq!(list(&[]), std::slice::from_ref(&a));
     text(&project, &["tag", &a, "--ttl", "0"]);
     let told = buffer(&project, &["read", &a]).run().code(2).stderr;
     assert!(told.contains("has expired"), "{told}");

@@ -1,7 +1,7 @@
 //! Workspaces that hold the source of a package, our files beside it, and nothing else.
 
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -31,14 +31,14 @@ pub(crate) fn sources() -> Option<&'static Path> {
 /// ends.
 struct SharedDir {
     path: PathBuf,
-    /// Closed when the process ends, of which the one that removes the directory hears.
-    _alive: ChildStdin,
+    /// Removes the directory when its standard input is closed, as it is when this process ends.
+    _remover: Child,
 }
 
 impl SharedDir {
     fn new() -> SharedDir {
         let path = TempDir::with_prefix("wake-real-").unwrap().keep();
-        let mut remover = Command::new("sh")
+        let remover = Command::new("sh")
             // A line that never comes, whoever interrupts the group.
             .args(["-c", "trap '' INT TERM HUP; read line; rm -rf \"$0\""])
             .arg(&path)
@@ -47,7 +47,7 @@ impl SharedDir {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        SharedDir { path, _alive: remover.stdin.take().unwrap() }
+        SharedDir { path, _remover: remover }
     }
 }
 

@@ -150,6 +150,8 @@ impl Open {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a real shell runs the scripts")]
+
     use super::*;
     use std::process::Command;
     use wake_velocity::DocumentError;
