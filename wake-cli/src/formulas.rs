@@ -6,21 +6,15 @@ use std::path::{Path, PathBuf};
 use wake_build::TargetPattern;
 use wake_formula::{Document, DocumentError, DocumentPlace, Formulas, Grants, RunError};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
-use wake_steps::event::Reporter;
 use wake_steps::explain::Outlook;
-use wake_steps::history::History;
 use wake_steps::profile::Profile;
-use wake_steps::run::{Run, RunEnd, announce};
-use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps, clock};
-use wake_store::ConfinedPath;
+use wake_steps::{Machine, Results, Steps};
 
 use crate::args::ConfigArgs;
 use crate::exit::Stop;
+use crate::outside::history;
 use crate::session;
 use crate::settings::Settings;
-
-/// So many logs of runs are kept that belong to no workspace.
-pub(crate) const KEPT_LOGS: usize = 1000;
 
 /// The documents among targets, if these are all documents: a target that is a file is one.
 pub(crate) fn among(
@@ -112,49 +106,6 @@ pub(crate) fn of_files<'a>(
     Ok(formulas)
 }
 
-/// Carries formulas out, telling `reporter` of each; they are logged and remembered with the store, which is where
-/// what belongs to no workspace is.
-pub(crate) fn perform(
-    formulas: &Formulas<'_>,
-    machine: &Machine,
-    rules: SchedulePolicy,
-    settings: &Settings,
-    cancel: &Cancel,
-    reporter: &mut dyn Reporter,
-) -> RunEnd {
-    let started = clock::now();
-    let run = Run {
-        state_dir: &machine.store().outside_dir(),
-        kept_logs: KEPT_LOGS,
-        overrides: &[],
-        argv: &settings.argv,
-        root: &settings.cwd,
-        tells_host: true,
-        cancel,
-        started,
-    };
-    let mut history = history(machine);
-    let (end, _) = machine.run(&run, reporter, |reporter, ending| {
-        announce(formulas, &history, reporter);
-        let results = Results::new(formulas.order().len());
-        let work = Batch {
-            steps: formulas,
-            results: &results,
-            sources: &PathBuf::from("/"),
-            history: &history,
-            rules,
-            cancel,
-            started,
-        };
-        *ending = machine.perform(&work, reporter);
-        history.note_all(formulas, ending);
-        // Only explanations and estimates are lost with it.
-        let _ = history.write(&history_file(machine));
-        Ok::<(), Failure>(())
-    });
-    end
-}
-
 /// What `look` finds of the formulas that `targets` are, carrying none out; nothing if they are packages.
 pub(crate) fn look_at<T>(
     targets: &[TargetPattern],
@@ -174,12 +125,4 @@ pub(crate) fn look_at<T>(
     let cancel = session::cancel()?;
     let outlook = Outlook::new(&machine, &formulas, &results, &history, &cancel);
     Ok(Some(look(&formulas, &outlook)?))
-}
-
-pub(crate) fn history(machine: &Machine) -> History {
-    History::read(&history_file(machine)).unwrap_or_default()
-}
-
-pub(crate) fn history_file(machine: &Machine) -> ConfinedPath {
-    machine.store().outside_dir().join("state/history")
 }

@@ -34,6 +34,7 @@ mod crash;
 mod report;
 mod source_state;
 mod session;
+mod outside;
 mod documents;
 mod formulas;
 mod recipes;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use wake_build::{BuildRequest, LinkPolicy, Session};
 use wake_formula::Grants;
-use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::{Results, SchedulePolicy, Steps as _};
 
 use crate::args::{BuildArgs, MessageFormat, Warnings};
 use crate::command::watch::{self, Watched};
 use crate::exit::{Exit, Outcome};
+use crate::outside::Outside;
 use crate::print;
 use crate::report::{self, witness::Witness};
 use crate::selection;
@@ -76,7 +77,10 @@ fn build_formulas(
         let machine = session::machine(settings, profile)?;
         let formulas = formulas::of_files(files, &machine, Grants::default(), settings)?;
         let cancel = session::cancel()?;
-        let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
+        let results = Results::new(formulas.order().len());
+        let outside =
+            Outside { machine: &machine, settings, rules, tells_host: true, cancel: &cancel };
+        let end = outside.perform(&formulas, &results, &mut witness);
         let done = formulas.into_results().filter_map(|end| end.result.ok());
         Ok((end.exit, done.flat_map(|ran| ran.packed().collect::<Vec<_>>()).collect()))
     };

@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 use wake_formula::{
     Dialect, Document, FormulaEnd, FormulaRecord, FormulaResult, Formulas, Grants, NetworkGrant,
 };
-use wake_steps::SchedulePolicy;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
+use wake_steps::{Results, SchedulePolicy, Steps as _};
 use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::command::ware::refusal;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
+use crate::outside::Outside;
 use crate::report::diagnostic;
 use crate::report::relay::Relay;
 use crate::report::transfer::Transfer;
@@ -107,7 +108,9 @@ fn carry_out(
         meter: Arc::clone(cancel.meter()),
         transfer: None,
     };
-    formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
+    let results = Results::new(formulas.order().len());
+    let outside = Outside { machine: &machine, settings, rules, tells_host: true, cancel: &cancel };
+    outside.perform(&formulas, &results, &mut teller);
     let mut exit = Exit::SUCCESS;
     for end in formulas.into_results() {
         let told = told(end, files.len() > 1, format, settings, out, say)?;

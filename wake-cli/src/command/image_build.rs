@@ -3,17 +3,15 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wake_image::{ImageReference, Images as StoredImages};
 use wake_image_build::{BuiltImage, Engine, Grants, ImageBuilds, LAYOUT, Product, Roots, Site};
 use wake_model::SandboxLevel;
-use wake_steps::diagnostic::{Class, Diagnostic, Failure};
-use wake_steps::event::Reporter;
+use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::image_failure::image_failure;
 use wake_steps::profile::Profile;
-use wake_steps::run::{Run, announce};
-use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps as _, clock};
+use wake_steps::{Cancel, Machine, Results, SchedulePolicy, Steps as _};
 use wake_store::ware::Web;
 use wake_velocity::plan::Plan;
 use wake_velocity::script::Backend;
@@ -24,11 +22,12 @@ use crate::environment::Environment;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::images::{Images, Resolve, Resolved};
 use crate::manner::Verbosity;
+use crate::outside::Outside;
 use crate::report::{self, diagnostic::tell, witness::Witness};
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
-use crate::{formulas, print, session, signals};
+use crate::{print, session, signals};
 
 /// Builds the images of targets, and says how each is called that somebody asked for.
 pub(crate) fn build(
@@ -74,8 +73,10 @@ pub(crate) fn build(
     };
     let mut witness = Witness::new(report::reporter(settings));
     let results = Results::new(builds.order().len());
-    let exit = perform(&builds, &results, &machine, rules, settings, &cancel, &mut witness);
-    let exit = witness.exit_code(signals::exit_code(exit));
+    let outside =
+        Outside { machine: &machine, settings, rules, tells_host: false, cancel: &cancel };
+    let end = outside.perform(&builds, &results, &mut witness);
+    let exit = witness.exit_code(signals::exit_code(end.exit));
     let (built, failed) = builds.into_results();
     failed.iter().for_each(|failed| tell(&failed.diagnostic, settings.manner));
     let product = engine.as_ref().map_or(Product::Layout, Engine::product);
@@ -126,48 +127,6 @@ pub(super) fn site<'s>(
 fn parse(output: &str, settings: &Settings) -> Result<ImageReference, Diagnostic> {
     ImageReference::parse(output, &settings.cwd)
         .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))
-}
-
-/// Performs the steps; logged and remembered with the store, which is where what belongs to no workspace is.
-pub(super) fn perform(
-    builds: &ImageBuilds<'_>,
-    results: &Results,
-    machine: &Machine,
-    rules: SchedulePolicy,
-    settings: &Settings,
-    cancel: &Cancel,
-    reporter: &mut dyn Reporter,
-) -> u8 {
-    let started = clock::now();
-    let run = Run {
-        state_dir: &machine.store().outside_dir(),
-        kept_logs: formulas::KEPT_LOGS,
-        overrides: &[],
-        argv: &settings.argv,
-        root: &settings.cwd,
-        tells_host: false,
-        cancel,
-        started,
-    };
-    let mut history = formulas::history(machine);
-    let (end, _) = machine.run(&run, reporter, |reporter, ending| {
-        announce(builds, &history, reporter);
-        let work = Batch {
-            steps: builds,
-            results,
-            sources: &PathBuf::from("/"),
-            history: &history,
-            rules,
-            cancel,
-            started,
-        };
-        *ending = machine.perform(&work, reporter);
-        history.note_all(builds, ending);
-        // Only explanations and estimates are lost with it.
-        let _ = history.write(&formulas::history_file(machine));
-        Ok::<(), Failure>(())
-    });
-    end.exit
 }
 
 /// Keeps what was built under its name; the names, each with its digest.

@@ -13,14 +13,15 @@ use wake_steps::{Results, SchedulePolicy, Steps as _};
 use wake_velocity::script::Backend;
 
 use crate::args::ReachArgs;
-use crate::command::image_build::{perform, site, stored};
+use crate::command::image_build::{site, stored};
 use crate::command::shell::{self, Doorway};
 use crate::command::why;
 use crate::exit::{Exit, Outcome};
 use crate::images::Images;
+use crate::outside::{Outside, history};
 use crate::print;
 use crate::settings::Settings;
-use crate::{formulas, session, signals};
+use crate::{session, signals};
 
 /// Prints why the steps of images ran last, or would run now.
 pub(crate) fn explain(
@@ -39,7 +40,7 @@ pub(crate) fn explain(
     let site = site(&resolved, reach, images, &machine, settings);
     let builds = ImageBuilds::new(&site, None).map_err(|error| *error)?;
     let results = Results::new(builds.order().len());
-    let history = formulas::history(&machine);
+    let history = history(&machine);
     let outlook = Outlook::new(&machine, &builds, &results, &history, &cancel);
     // What is remembered of each is what the next one is looked at with.
     outlook.plan()?;
@@ -85,12 +86,13 @@ pub(crate) fn enter(
     let builds = builds.only_needs_of(step);
     let mut witness = shell::witness(settings);
     let rules = SchedulePolicy::default();
-    let exit = perform(&builds, &results, &machine, rules, settings, cancel, &mut witness);
+    let outside = Outside { machine: &machine, settings, rules, tells_host: false, cancel };
+    let exit = outside.perform(&builds, &results, &mut witness).exit;
     if exit != 0 {
         let end = VisitEnd::NotBuilt(signals::exit_code(exit));
         return shell::ended(Ok(end), &mut witness);
     }
-    let history = formulas::history(&machine);
+    let history = history(&machine);
     let pinned = Outlook::new(&machine, &builds, &results, &history, cancel).pin(step)?;
     let label = builds.label(step).to_owned();
     let visited = VisitedStep { label: label.clone(), command: shell_line(&pinned) };

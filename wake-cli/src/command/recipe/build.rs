@@ -17,6 +17,7 @@ use crate::args::RecipeBuildArgs;
 use crate::command::{plan as planned, why as explained};
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
+use crate::outside::{Outside, history};
 use crate::print;
 use crate::recipes::{self, Library, RootFinder};
 use crate::report::{self, witness::Witness};
@@ -43,7 +44,8 @@ pub(super) fn build(
     let (keep_going, rebuild) = (args.keep_going, args.rebuild);
     let rules = SchedulePolicy { keep_going, rebuild, ..SchedulePolicy::default() };
     let mut witness = Witness::new(report::reporter(settings));
-    let end = recipes::perform(&builds, &results, &machine, rules, settings, &cancel, &mut witness);
+    let outside = Outside { machine: &machine, settings, rules, tells_host: true, cancel: &cancel };
+    let end = outside.perform(&builds, &results, &mut witness);
     let style = settings.manner.style;
     let mut places = Vec::new();
     for (build, end) in builds.plan().builds.iter().zip(builds.ends()) {
@@ -121,7 +123,7 @@ fn look<T>(
     let left = recipes::left_behind(&machine);
     let purpose = Purpose::Register(registry);
     let builds = Builds::new(plan, machine.store(), &results, purpose, left);
-    let history = recipes::history(&machine);
+    let history = history(&machine);
     look(&builds, &Outlook::new(&machine, &builds, &results, &history, &cancel))
 }
 

@@ -18,6 +18,7 @@ use wake_store::ware::{Portion, Web};
 use crate::args::RecipeTestArgs;
 use crate::command::test::{tell_cases, write_junit};
 use crate::exit::{Exit, Outcome};
+use crate::outside::Outside;
 use crate::recipes::{self, Library, RootFinder};
 use crate::report;
 use crate::report::tests::TestListener;
@@ -49,7 +50,8 @@ pub(super) fn run(
     let rules = SchedulePolicy { keep_going: true, ..SchedulePolicy::default() };
     let (listener, ended) = TestListener::new(report::reporter(settings));
     let mut witness = Witness::new(Box::new(listener));
-    let end = recipes::perform(&builds, &results, &machine, rules, settings, &cancel, &mut witness);
+    let outside = Outside { machine: &machine, settings, rules, tells_host: true, cancel: &cancel };
+    let end = outside.perform(&builds, &results, &mut witness);
     let mut ended = ended.borrow_mut();
     tell_cases(machine.store(), &mut ended, settings, say);
     if let Some(path) = &args.junit {
