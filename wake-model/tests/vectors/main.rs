@@ -32,7 +32,11 @@ fn every_file_of_vectors_is_run() {
         // By `wake-registry`.
         "attestation",
         "blob",
+        // By `wake-buffer`.
+        "buffer",
         "evaluation",
+        // By `wake-codespec`.
+        "expansion",
         // By `wake-registry`.
         "head",
         "host",
