@@ -99,7 +99,7 @@ fn a_job_on_finished_buffers_is_remembered() {
 }
 
 #[test]
-fn a_remembered_job_whose_blocks_are_gone_runs_again() {
+fn a_job_whose_input_is_gone_says_so_and_has_failed() {
     let script = "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let project = project().file("copy.yml", &run(ONE_EACH, script, "")).build();
     let id = format!("input={}", buffer(&project, b"bytes"));
@@ -111,6 +111,67 @@ fn a_remembered_job_whose_blocks_are_gone_runs_again() {
     assert!(input.stderr.contains("is missing or not what it was"), "{}", input.stderr);
     assert_eq!(input.stdout, "");
     assert_eq!(last(&project)["status"], "Failed");
+}
+
+#[test]
+fn a_remembered_job_whose_output_is_gone_runs_again() {
+    let script = "tr a-z A-Z < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\necho more > \"$OTHER_PIPE\"";
+    let both = "{inputs: [input], outputs: [output, other]}";
+    let project = project().file("upper.yml", &run(both, script, "")).build();
+    let id = format!("input={}", buffer(&project, b"bytes"));
+    let made = || {
+        let all = ["run", "--rootfs", "host", "-f", "upper.yml", "-b", &id];
+        let shown = json(&job(&project, &all).run().code(0));
+        for (name, bytes) in [("output", "BYTES"), ("other", "more\n")] {
+            let buffer = shown["job"]["buffers"][name].as_str().unwrap();
+            assert_eq!(project.wake(["buffer", "read", buffer]).run().code(0).stdout, bytes);
+            let kept = json(&project.wake(["buffer", "show", buffer]).run().code(0));
+            assert_eq!(kept["tags"]["bufferName"], name);
+        }
+        shown["remembered"].as_bool().unwrap()
+    };
+    assert!(!made() && made());
+    for bytes in ["BYTES", "more\n"] {
+        assert_eq!(forget(&project.store().join("blob"), bytes), 1);
+        // One of them is enough for both to be written.
+        assert!(!made() && made());
+    }
+}
+
+/// Removes the files below a directory that hold these bytes, and says how many there were.
+fn forget(dir: &std::path::Path, bytes: &str) -> usize {
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let removed = |path: std::path::PathBuf| match path.is_dir() {
+        true => forget(&path, bytes),
+        false if fs::read(&path).unwrap() == bytes.as_bytes() => {
+            fs::remove_file(path).unwrap();
+            1
+        }
+        false => 0,
+    };
+    paths.map(removed).sum()
+}
+
+#[test]
+fn a_job_that_takes_more_memory_than_it_may_is_ended() {
+    // `tail` holds a line that does not end.
+    let script = "head -c \"$SIZE\" /dev/zero | tail -n 1 | wc -c > \"$OUTPUT_PIPE\"";
+    let limited = |limit: &str, size: &str| {
+        let rest =
+            format!("    env: {{SIZE: {size}}}\n    resources: {{limits: {{memory: {limit}}}}}\n");
+        run("{outputs: [output]}", script, &rest)
+    };
+    let project = project()
+        .file("much.yml", &limited("64Mi", "400M"))
+        .file("little.yml", &limited("64Mi", "8M"))
+        .file("more.yml", &limited("1Gi", "400M"))
+        .build();
+    exec(&project, b"", &["-f", "much.yml"]).code(1);
+    let told = &last(&project)["statusReason"];
+    assert_eq!(told, "the job took more memory than it may");
+    for (file, bytes) in [("little.yml", 8u64 << 20), ("more.yml", 400 << 20)] {
+        assert_eq!(exec(&project, b"", &["-f", file]).code(0).stdout, format!("{bytes}\n"));
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod planning;
 mod refused;
 mod hostile;
 mod debian;
+mod jobs;
+mod recipes;
 
 use std::path::Path;
 use std::process::Command;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,6 +16,8 @@ use crate::error::BufferError;
 
 /// Bytes of a block where nobody says otherwise.
 pub const USUAL_BLOCK: usize = 4 << 20;
+/// From so many bytes on it is worth it to compute their MD5 beside the rest.
+const BESIDE: usize = 256 << 10;
 
 /// A buffer while it is written. One that is dropped before its end is broken off.
 pub struct BufferWriter<'s> {
@@ -119,10 +122,23 @@ impl BufferWriter<'_> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let blob = self.buffers.store.put_blob(bytes)?;
-        let size = bytes.len() as u64;
-        self.stream.add(&StreamBlock { blob, size, md5: md5(bytes) })?;
-        self.hasher.update(bytes);
+        let hasher = &mut self.hasher;
+        let store = self.buffers.store;
+        let mut keep = || {
+            hasher.update(bytes);
+            store.put_blob(bytes)
+        };
+        let (blob, md5) = match bytes.len() < BESIDE {
+            true => (keep(), md5(bytes)),
+            // MD5 takes longer than all the rest.
+            false => thread::scope(|scope| {
+                let md5 = scope.spawn(|| md5(bytes));
+                let blob = keep();
+                (blob, md5.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            }),
+        };
+        let (blob, size) = (blob?, bytes.len() as u64);
+        self.stream.add(&StreamBlock { blob, size, md5 })?;
         self.size += size;
         Ok(())
     }

@@ -4,15 +4,13 @@
 //! looked up and remembered like any other step.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use std::{fs, thread};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use wake_buffer::{Buffers, Content, Unwritten};
+use wake_buffer::{BufferWriter, Buffers, Content, Unwritten};
 use wake_codespec::name::BufferName;
 use wake_model::{InputNode, Manifest, MountAccess, Outputs, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -23,8 +21,9 @@ use wake_steps::pin::{InputPlace, PinnedAction};
 use wake_steps::{Cancel, Input, Inputs};
 use wake_store::{Adopted, Scratch, Store, StoreError};
 
+use crate::flow::{Flow, FlowError, PIECE, Step, wait_for_bytes, wait_for_room};
 use crate::outlet::{Outlet, StreamError};
-use crate::pipes;
+use crate::pipes::{self, Blocks, Given};
 use crate::stream_list::StreamList;
 use crate::task::{InputEnd, OutputEnd, Task};
 
@@ -38,6 +37,11 @@ pub(crate) struct PipeEngine {
     /// Milliseconds since 1970.
     pub(crate) now: u64,
 }
+
+/// An output that is about to be written: with its buffer, and with standard output.
+type BegunOutput<'s> = (BufferName, Option<BufferWriter<'s>>, Option<File>);
+/// An output that the command has written.
+type EndedOutput<'s> = (BufferName, Option<BufferWriter<'s>>);
 
 /// Why a job was stopped.
 #[derive(Clone, Debug)]
@@ -55,7 +59,7 @@ impl Engine for PipeEngine {
         let piped = self.piped(pinned, &scratch);
         let outlets = self.outlets()?;
         let done = AtomicBool::new(false);
-        let (performed, outlets) = thread::scope(|scope| {
+        let (performed, ended) = thread::scope(|scope| {
             let feeders: Vec<_> = self
                 .task
                 .inputs
@@ -68,13 +72,15 @@ impl Engine for PipeEngine {
                 .collect();
             let drainers: Vec<_> = outlets
                 .into_iter()
-                .map(|(name, mut outlet)| {
+                .map(|(name, writer, standard)| {
                     let path = scratch.path().join(name.as_str());
                     let done = &done;
+                    let mut outlet = Outlet::new(scope, writer, standard);
                     scope.spawn(move || {
-                        let drained = pipes::drain(&path, done, &mut |piece| outlet.take(piece));
-                        self.watch(drained, cancel);
-                        (name, outlet)
+                        let drained = pipes::drain(&path, done, &mut outlet);
+                        let (writer, kept) = outlet.end();
+                        self.watch(drained.and(kept), cancel);
+                        (name, writer)
                     })
                 })
                 .collect();
@@ -82,11 +88,11 @@ impl Engine for PipeEngine {
             let performed = self.here.perform(order);
             done.store(true, Ordering::Release);
             feeders.into_iter().for_each(|feeder| joined(feeder.join()));
-            let outlets: Vec<(BufferName, Outlet<'_>)> =
+            let ended: Vec<EndedOutput<'_>> =
                 drainers.into_iter().map(|drainer| joined(drainer.join())).collect();
-            (performed, outlets)
+            (performed, ended)
         });
-        self.end(performed, outlets)
+        self.end(performed, ended)
     }
 
     fn bring(&self, tree: &TreeDigest, manifest: &Manifest) -> Result<Adopted, StepError> {
@@ -128,7 +134,7 @@ impl PipeEngine {
         piped
     }
 
-    fn outlets(&self) -> Result<Vec<(BufferName, Outlet<'_>)>, StepError> {
+    fn outlets(&self) -> Result<Vec<BegunOutput<'_>>, StepError> {
         let buffers = Buffers::new(&self.store);
         let outlet = |(name, OutputEnd { buffer, standard }): &(BufferName, OutputEnd)| {
             let writer = buffer.as_ref().map(|id| buffers.begin(id, self.now)).transpose();
@@ -137,7 +143,7 @@ impl PipeEngine {
             let writer = writer.map(|writer| writer.durable(false));
             let standard = standard.then(|| io::stdout().as_fd().try_clone_to_owned());
             let standard = standard.transpose().map_err(|error| refused(&error.to_string()))?;
-            Ok((name.clone(), Outlet::new(writer, standard.map(File::from))))
+            Ok((name.clone(), writer, standard.map(File::from)))
         };
         self.task.outputs.iter().map(outlet).collect()
     }
@@ -153,16 +159,21 @@ impl PipeEngine {
             InputEnd::Buffer(id, _) => {
                 let buffers = Buffers::new(&self.store);
                 let mut reader = buffers.open(id, Unwritten::Wait, self.now)?;
-                pipes::feed(path, done, &mut || match reader.next(&is_done) {
+                let mut next = || match reader.next(&is_done) {
                     Ok(block) => Ok(block.map(|(_, bytes)| bytes)),
                     Err(wake_buffer::BufferError::Cancelled) => Ok(None),
-                    Err(error) => Err(error.into()),
-                })
+                    Err(error) => Err(StreamError::from(error)),
+                };
+                let mut blocks = Blocks::default();
+                pipes::feed(path, done, &mut |pipe| blocks.give(pipe, &mut next))
             }
             InputEnd::Standard => {
                 let input = io::stdin().as_fd().try_clone_to_owned().map_err(StreamError::Input)?;
-                let mut input = File::from(input);
-                pipes::feed(path, done, &mut || next_piece(&mut input, &is_done))
+                let input = File::from(input);
+                // It need not be a pipe.
+                let _ = rustix::pipe::fcntl_setpipe_size(&input, PIECE);
+                let mut flow = Flow::default();
+                pipes::feed(path, done, &mut |pipe| give(&mut flow, &input, pipe, &is_done))
             }
         }
     }
@@ -186,7 +197,7 @@ impl PipeEngine {
     fn end(
         &self,
         performed: Result<Performance, StepError>,
-        outlets: Vec<(BufferName, Outlet<'_>)>,
+        ended: Vec<EndedOutput<'_>>,
     ) -> Result<Performance, StepError> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let reason = match (&performed, &trouble) {
@@ -198,7 +209,10 @@ impl PipeEngine {
             (Err(error), None) => Some(error.to_string()),
         };
         if let Some(reason) = reason {
-            outlets.into_iter().for_each(|(_, outlet)| outlet.fail(&reason));
+            for writer in ended.into_iter().filter_map(|(_, writer)| writer) {
+                // Where not even that can be written it is broken off, which says the same.
+                let _ = writer.fail(&reason);
+            }
             return match (performed, trouble) {
                 (_, Some(_)) => Err(refused(&reason)),
                 (performed, None) => performed,
@@ -206,8 +220,9 @@ impl PipeEngine {
         }
         let mut performance = performed?;
         let mut lists = Vec::new();
-        for (name, outlet) in outlets {
-            let content = outlet.finish().map_err(|error| refused(&error.to_string()))?;
+        for (name, writer) in ended {
+            let content = writer.map(BufferWriter::finish).transpose();
+            let content = content.map_err(|error| refused(&error.to_string()))?;
             lists.push((name, content));
         }
         performance.left = Ok(Some(self.kept(&lists)?));
@@ -246,32 +261,31 @@ fn joined<T>(ended: thread::Result<T>) -> T {
     ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// What has come on standard input, when something has; nothing at its end, or when the job is done.
-fn next_piece(
-    input: &mut File,
+/// Has what has come on standard input go into a pipe, until its end or the command's.
+fn give(
+    flow: &mut Flow,
+    input: &File,
+    pipe: &File,
     is_done: &dyn Fn() -> bool,
-) -> Result<Option<Vec<u8>>, StreamError> {
-    let mut bytes = vec![0; pipes::PIECE];
-    loop {
-        if is_done() {
-            return Ok(None);
+) -> Result<Given, StreamError> {
+    if is_done() {
+        return Ok(Given::All);
+    }
+    if !flow.holds_some() && wait_for_bytes(input).map_err(StreamError::Input)?.is_none() {
+        return Ok(Given::Some);
+    }
+    match flow.step(input, pipe) {
+        Ok(Step::Moved) => Ok(Given::Some),
+        Ok(Step::End) => Ok(Given::All),
+        Ok(Step::Full) => {
+            wait_for_room(pipe)?;
+            Ok(Given::Some)
         }
-        let mut all = [PollFd::new(&*input, PollFlags::IN)];
-        let within = Timespec::try_from(Duration::from_millis(20)).ok();
-        match poll(&mut all, within.as_ref()) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(StreamError::Input(error.into())),
-            Ok(_) => {}
+        Err(FlowError::To(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Given::NobodyReads)
         }
-        match input.read(&mut bytes) {
-            Ok(0) => return Ok(None),
-            Ok(many) => {
-                bytes.truncate(many);
-                return Ok(Some(bytes));
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(StreamError::Input(error)),
-        }
+        Err(FlowError::To(error)) => Err(StreamError::Pipe(error)),
+        Err(FlowError::From(error)) => Err(StreamError::Input(error)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`moment`] | times as text |
 //! | [`codespecs`] | codespecs as a store keeps them |
-//! | `pipes`, `outlet` | streams to and from a command |
+//! | `flow`, `pipes`, `outlet` | streams to and from a command |
 //! | [`task`] | a job as a step |
 //! | `stream_list`, `engine` | performing it with pipes |
 //! | [`record`] | what is known of jobs |
@@ -19,6 +19,7 @@
 
 pub mod moment;
 pub mod codespecs;
+mod flow;
 mod pipes;
 mod outlet;
 pub mod task;

@@ -4,20 +4,16 @@
 //! ended.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode};
 
-/// How long it takes until it is seen that the command has ended.
-const LOOK: Duration = Duration::from_millis(10);
-/// Bytes that are handed on at once, and that a pipe is asked to hold.
-pub(crate) const PIECE: usize = 1 << 20;
+use crate::flow::{LOOK, PIECE, wait_for_bytes};
 
 /// Makes a pipe that everybody may open.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
@@ -26,103 +22,140 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::chmod(path, Mode::from_raw_mode(0o666))?)
 }
 
-/// Gives a pipe what `next` yields until that is nothing, as far as the command takes it; then its end to whoever opens it.
+/// Has `give` put bytes into a pipe until it says that this was all, or the command has ended; then gives its end to whoever opens it.
+///
+/// Where `give` finds that nobody has the pipe open, it is asked again after a moment.
 pub(crate) fn feed<E: From<io::Error>>(
     path: &Path,
     done: &AtomicBool,
-    next: &mut dyn FnMut() -> Result<Option<Vec<u8>>, E>,
+    give: &mut dyn FnMut(&File) -> Result<Given, E>,
 ) -> Result<(), E> {
-    let mut pipe = loop {
+    let is_done = || done.load(Ordering::Acquire);
+    let pipe = loop {
         match open(path, Way::Write) {
             Ok(pipe) => break pipe,
             // Nobody reads it yet.
             Err(error) if error.raw_os_error() == Some(libc_enxio()) => {}
             Err(error) => return Err(error.into()),
         }
-        if done.load(Ordering::Acquire) {
+        if is_done() {
             return Ok(());
         }
         thread::sleep(LOOK);
     };
     rustix::io::ioctl_fionbio(&pipe, false).map_err(io::Error::from)?;
     let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIECE);
-    while let Some(bytes) = next()? {
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            match pipe.write(rest) {
-                Ok(many) => rest = &rest[many..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Nobody has it open just now; what it holds stays as long as this end is open.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    if done.load(Ordering::Acquire) {
-                        return Ok(());
-                    }
-                    thread::sleep(LOOK);
-                }
-                Err(error) => return Err(error.into()),
-            }
+    loop {
+        match give(&pipe)? {
+            Given::All => break,
+            Given::Some => {}
+            // What it holds stays as long as this end is open.
+            Given::NobodyReads if is_done() => return Ok(()),
+            Given::NobodyReads => thread::sleep(LOOK),
         }
     }
-    while !has_reader(&pipe)? && !done.load(Ordering::Acquire) {
+    while !has_reader(&pipe)? && !is_done() {
         thread::sleep(LOOK);
     }
     drop(pipe);
-    while !done.load(Ordering::Acquire) {
+    while !is_done() {
         drop(open(path, Way::Write));
         thread::sleep(LOOK);
     }
     Ok(())
 }
 
-/// Takes what the command puts into a pipe until it has ended; `idle` is called where nothing comes.
-pub(crate) fn drain<E: From<io::Error>>(
-    path: &Path,
-    done: &AtomicBool,
-    taken: &mut dyn FnMut(Piece<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut pipe = open(path, Way::Read)?;
-    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIECE);
-    let mut bytes = vec![0; PIECE];
-    loop {
-        // In this order: what came before the end is still there.
-        let is_done = done.load(Ordering::Acquire);
-        let mut all = [PollFd::new(&pipe, PollFlags::IN)];
-        let within = Timespec::try_from(LOOK).ok();
-        match poll(&mut all, within.as_ref()) {
-            Err(rustix::io::Errno::INTR) | Ok(_) => {}
-            Err(error) => return Err(io::Error::from(error).into()),
+/// What came of giving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// There may be more.
+    Some,
+    /// This was all.
+    All,
+    /// Nobody has the pipe open just now.
+    NobodyReads,
+}
+
+/// Blocks that go into a pipe one after the other.
+#[derive(Default)]
+pub(crate) struct Blocks {
+    block: Vec<u8>,
+    gone: usize,
+}
+
+impl Blocks {
+    /// Gives some of the block that is there, or else of the next one.
+    pub(crate) fn give<E: From<io::Error>>(
+        &mut self,
+        mut pipe: &File,
+        next: &mut dyn FnMut() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<Given, E> {
+        if self.gone == self.block.len() {
+            let Some(block) = next()? else { return Ok(Given::All) };
+            (self.block, self.gone) = (block, 0);
         }
-        let has_hung_up = all[0].revents().contains(PollFlags::HUP);
-        match pipe.read(&mut bytes) {
-            Ok(0) => {
-                if is_done {
-                    return Ok(());
-                }
-                if has_hung_up {
-                    // Who opens it next finds a reader all the time, and this one waits again.
-                    pipe = open(path, Way::Read)?;
-                }
-                taken(Piece::Nothing)?;
+        match pipe.write(&self.block[self.gone..]) {
+            Ok(many) => {
+                self.gone += many;
+                Ok(Given::Some)
             }
-            Ok(many) => taken(Piece::Bytes(&bytes[..many]))?,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if is_done {
-                    return Ok(());
-                }
-                taken(Piece::Nothing)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Given::Some),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Given::NobodyReads),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-/// What came out of a pipe.
-pub(crate) enum Piece<'b> {
-    /// Bytes.
-    Bytes(&'b [u8]),
-    /// Nothing for a moment.
+/// Has what the command puts into a pipe be taken until it has ended, or `taker` takes no more.
+pub(crate) fn drain<E: From<io::Error>>(
+    path: &Path,
+    done: &AtomicBool,
+    taker: &mut dyn Taker<E>,
+) -> Result<(), E> {
+    let mut pipe = open(path, Way::Read)?;
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIECE);
+    loop {
+        // In this order: what came before the end is still there.
+        let is_done = done.load(Ordering::Acquire);
+        let seen = wait_for_bytes(&pipe)?;
+        let taken = match seen {
+            Some(_) => taker.take(&pipe)?,
+            None => Taken::Nothing,
+        };
+        match (taken, seen) {
+            (Taken::Some, _) => continue,
+            (Taken::Refused, _) => return Ok(()),
+            (Taken::Nothing, _) if is_done => return Ok(()),
+            (Taken::Nothing, Some(seen)) if seen.contains(PollFlags::HUP) => {
+                // Who opens it next finds a reader all the time, and this one waits again.
+                pipe = open(path, Way::Read)?;
+            }
+            (Taken::Nothing, _) => {}
+        }
+        if taker.nothing_came()? == Taken::Refused {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes what comes out of a pipe.
+pub(crate) trait Taker<E> {
+    /// Takes some of what has come, without waiting for more.
+    fn take(&mut self, pipe: &File) -> Result<Taken, E>;
+
+    /// Nothing has come for a moment.
+    fn nothing_came(&mut self) -> Result<Taken, E>;
+}
+
+/// What came of taking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// There may be more.
+    Some,
+    /// There is nothing.
     Nothing,
+    /// No more is taken.
+    Refused,
 }
 
 /// Whether anybody has the other end of a pipe open that is written.
@@ -156,6 +189,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::fs;
+    use std::io::Read;
+
+    struct All(Vec<u8>);
+
+    impl Taker<io::Error> for All {
+        fn take(&mut self, mut pipe: &File) -> io::Result<Taken> {
+            let mut bytes = vec![0; 1 << 16];
+            let many = pipe.read(&mut bytes)?;
+            self.0.extend_from_slice(&bytes[..many]);
+            Ok(if many == 0 { Taken::Nothing } else { Taken::Some })
+        }
+
+        fn nothing_came(&mut self) -> io::Result<Taken> {
+            Ok(Taken::Nothing)
+        }
+    }
 
     fn fifo() -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -169,8 +218,12 @@ mod tests {
         let done = AtomicBool::new(false);
         let mut parts =
             parts.iter().map(|part| part.as_bytes().to_vec()).collect::<Vec<_>>().into_iter();
+        let mut blocks = Blocks::default();
+        let mut next = || Ok(parts.next());
         thread::scope(|scope| {
-            let feeder = scope.spawn(|| feed::<io::Error>(&path, &done, &mut || Ok(parts.next())));
+            let feeder = scope.spawn(|| {
+                feed::<io::Error>(&path, &done, &mut |pipe| blocks.give(pipe, &mut next))
+            });
             command(&path);
             done.store(true, Ordering::Release);
             feeder.join().unwrap().unwrap();
@@ -180,21 +233,14 @@ mod tests {
     fn drained(command: impl FnOnce(&Path)) -> String {
         let (_dir, path) = fifo();
         let done = AtomicBool::new(false);
-        let mut all = Vec::new();
+        let mut all = All(Vec::new());
         thread::scope(|scope| {
-            let drainer = scope.spawn(|| {
-                drain::<io::Error>(&path, &done, &mut |piece| {
-                    if let Piece::Bytes(bytes) = piece {
-                        all.extend_from_slice(bytes);
-                    }
-                    Ok(())
-                })
-            });
+            let drainer = scope.spawn(|| drain::<io::Error>(&path, &done, &mut all));
             command(&path);
             done.store(true, Ordering::Release);
             drainer.join().unwrap().unwrap();
         });
-        String::from_utf8(all).unwrap()
+        String::from_utf8(all.0).unwrap()
     }
 
     #[test]

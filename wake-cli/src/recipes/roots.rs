@@ -49,8 +49,15 @@ impl<'a> RootFinder<'a> {
         }
         let reference = match is_typed && path.exists() {
             true => ImageReference::of_file(&path, name),
-            false => ImageReference::parse(name, &self.settings.cwd)
-                .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?,
+            false => {
+                ImageReference::parse(name, &self.settings.cwd).map_err(|error| match is_typed {
+                    true => Diagnostic::error(Class::Usage, error.to_string()),
+                    false => said_by_recipe(
+                        name,
+                        Diagnostic::error(Class::Evaluation, error.to_string()),
+                    ),
+                })?
+            }
         };
         let web = Web::new(self.settings.route.clone());
         let images = Images::new(self.store, web, self.cancel.meter());
@@ -62,9 +69,7 @@ impl<'a> RootFinder<'a> {
             let told = image_failure(&error);
             match is_typed {
                 true => told,
-                false => told
-                    .note(format!("`{name}` is the container of the recipe"))
-                    .help("`--rootfs host` runs its commands on what this machine has"),
+                false => said_by_recipe(name, told),
             }
         })?;
         // What was fetched need not be fetched again; if that cannot be written down, it is.
@@ -82,6 +87,12 @@ impl<'a> RootFinder<'a> {
         })?;
         Ok(RootOf { root: Root::Tree { tree, origin: TreeOrigin::Named }, env: BTreeMap::new() })
     }
+}
+
+/// What is wrong with a container that nobody typed.
+fn said_by_recipe(name: &str, told: Diagnostic) -> Diagnostic {
+    told.note(format!("`{name}` is the container of the recipe"))
+        .help("`--rootfs host` runs its commands on what this machine has")
 }
 
 fn take(builder: &mut TreeBuilder<'_>, dir: &Path, at: &RelPath) -> Result<(), Diagnostic> {
