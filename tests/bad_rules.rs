@@ -161,7 +161,7 @@ fn programs_that_are_none() {
         1,
         expect![[r#"
         error: //:m: there is no program `absent` in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`
-         help: `rootfs` must have it: with wake.HOST, the machine does; `env={ PATH: ... }` says where to look
+         help: `rootfs` must have it: with wake.HOST, `/usr` of the machine, and no home directory, is seen; `env={ PATH: ... }` says where to look
         failed: //:m
     "#]],
     );

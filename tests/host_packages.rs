@@ -58,7 +58,11 @@ fn what_is_not_installed_is_named() {
         step(names, "true").wake(["build"]).run().code(code).mentions(text);
     };
     says("['dahs']", 10, "the package `dahs` is not installed");
-    says("['dahs']", 10, "did you mean `dash`?");
+    says(
+        "['dahs']",
+        10,
+        "did you mean `dash`? If there is a `dahs`, `apt install dahs` installs it",
+    );
     says("[]", 5, "`packages` of host() names no package");
     says("['No Such']", 5, "`No Such` is no name of a package of the distribution");
 }

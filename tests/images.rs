@@ -197,6 +197,7 @@ fn calls_that_are_wrong() {
     "]]);
     project.wake(["image", "-i", "nowhere", "avail"]).run().code(5).says(expect![[r"
         error: `nowhere`: there is no such directory
+         help: `wake image --images DIR` or VELOCITY_IMAGE_DIR says where images are
     "]]);
     let project = project_with_unknown_backend();
     project.wake(["image", "-i", "images", "-b", "dokcer", "plan", "a"]).run().code(2).says(

@@ -326,6 +326,16 @@ fn arguments_of_another_kind() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
+    refused(
+        "python.binary('p', module='main.py')",
+        expect![[r#"
+    "#]],
+    );
+    refused(
+        "python.library('p', ['main.c'], root='src')",
+        expect![[r#"
+    "#]],
+    );
 }
 
 #[test]
@@ -407,6 +417,21 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/rule/rule.libsonnet
           = note: this was evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['mian.c'])",
+        expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['PKG.libsonnet'])",
+        expect![[r#"
+    "#]],
+    );
+    refused(
+        "python.binary('app', main='mian.c')",
+        expect![[r#"
     "#]],
     );
     refused(

@@ -16,5 +16,4 @@ function(wake)
             + sh.test('program', ['tests/program.sh'], data=['tests/expected'], tools={ 'bin/count': ':count' })
             + sh.install('tree', { 'bin/': ':count', 'share/doc/count/': 'README.md' }, prefix='usr', links={ 'bin/vowels': 'count' })
             + sh.archive('release', [':tree'], out='count-1.0.0.tar.xz', tags=['manual']),
-    profiles={ debug: { 'cc.opt': '0', 'cc.debug': true } },
   )

@@ -26,10 +26,14 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
 
 {
   library(args):: function(wake, pkg)
-    wake.module(
+    local own = files(wake, args);
+    local isBelow(path) = std.startsWith(path, dotted(args.root));
+    if own != [] && targets(args) == [] && !std.any(std.map(isBelow, own))
+    then error "%s: `root` is '%s', and no file of `srcs` lies below it" % [args.call, args.root]
+    else wake.module(
       args.name,
       modules=rule.modules(pkg, args.call, args.deps + targets(args)),
-      pkgFiles=files(wake, args),
+      pkgFiles=own,
       files=function(wake, module) rule.brought(wake, module, targets(args)),
       outputs=function(wake, module) { out: dotted(args.root), path: paths(args, module) },
       tags=args.tags,

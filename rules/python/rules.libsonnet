@@ -48,6 +48,8 @@ local kinds(args) = {
       all.call,
       kinds(all) { main: [rule.text.orNull, main], module: [rule.text.orNull, module] },
       if (main == null) == (module == null) then error '%s: give either `main` or `module`' % all.call
+      else if module != null && (std.member(module, '/') || std.endsWith(module, '.py'))
+      then error "%s: `module` must be a name with dots, such as 'shop.till', not '%s'; a file is `main`" % [all.call, module]
       else { [name]: modules.binary(all) },
     ),
 

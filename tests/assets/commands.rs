@@ -32,7 +32,7 @@ fn an_asset_is_found_by_alias_and_digest_until_it_is_removed() {
     wake(&lab, &["asset", "remove", "tiny/fasta"]).run().success();
     wake(&lab, &["asset", "seek", "tiny/fasta"]).run().code(4).says(expect![[r#"
         error: genome `tiny` has no asset `fasta`
-         help: it has none yet: `wake asset add` and `wake asset pull` add some
+         help: it has none yet: `wake recipe build`, `wake asset add` and `wake asset pull` add some
     "#]]);
     assert!(!data.exists() && !links.exists());
 }
@@ -139,7 +139,7 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
     wake(&lab, &["asset", "remove", "tiny/fasta:b"]).run().code(4).mentions("has no tag `b`");
     lab.wake(["asset", "list"]).run().code(2).says(expect![[r#"
         error: no registry of assets is named
-         help: `--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is
+         help: `--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is; `wake genome init FASTA` makes one where there is none
     "#]]);
     lab.wake(["asset", "list", "--genome-config", "none.yaml"]).run().code(4).says(expect![[r#"
         error: there is no registry of assets at `[ROOT]/none.yaml`

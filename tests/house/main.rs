@@ -27,6 +27,7 @@ mod verdict;
 mod workspace;
 
 mod described;
+mod pages;
 mod layers;
 mod small_crates;
 
@@ -59,6 +60,14 @@ fn no_room_imports_a_later_one() {
 fn no_crate_depends_on_one_that_it_has_never_heard_of() {
     let packages = workspace::packages(&Checkout::here()).unwrap();
     let faults = layers::faults(&packages);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_specification_names_all_of_its_pages() {
+    let checkout = Checkout::here();
+    let first = checkout.text("spec/README.md").unwrap();
+    let faults = pages::faults(&first, &checkout.names("spec"));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 

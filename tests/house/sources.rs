@@ -20,6 +20,15 @@ impl Checkout {
         let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         Self { root: named.unwrap_or_else(own) }
     }
+
+    /// The names of what lies in a directory, sorted.
+    pub(crate) fn names(&self, dir: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(dir)).into_iter().flatten().flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
 }
 
 impl Sources for Checkout {

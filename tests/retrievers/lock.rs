@@ -85,6 +85,10 @@ fn update_lets_go_of_what_it_names() {
         error: `wake.lock` has no `x/c`
          help: did you mean `x/a`?
     "#]]);
+    project.wake(["update", "b"]).run().code(4).says(expect![[r#"
+        error: `wake.lock` has no `b`
+         help: did you mean `x/b`?
+    "#]]);
     says(
         &project.wake(["update"]).run().success(),
         &["Retrieving 2 packages by //tool", "Locked ~ x/b 1.0.0 -> 1.2.0"],

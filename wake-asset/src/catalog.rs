@@ -80,7 +80,7 @@ impl Catalog {
             let known = genome.assets.iter().map(|asset| asset.name.as_str());
             let else_do = match genome.assets.is_empty() {
                 true => {
-                    "it has none yet: `wake asset add` and `wake asset pull` add some".to_owned()
+                    "it has none yet: `wake recipe build`, `wake asset add` and `wake asset pull` add some".to_owned()
                 }
                 false => {
                     let names: Vec<&str> =

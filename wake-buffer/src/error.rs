@@ -60,6 +60,9 @@ pub enum BufferError {
     /// A tag is none.
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// Something lies where a buffer was to be written.
+    #[error("`{0}` is there already")]
+    Taken(PathBuf),
     /// A directory does not have the form of a buffer.
     #[error("`{path}` {problem}")]
     Layout {

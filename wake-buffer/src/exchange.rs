@@ -43,7 +43,10 @@ struct Finish {
 impl Buffers<'_> {
     /// Writes a buffer that is whole into a directory that does not exist yet.
     pub fn export(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
-        fs::create_dir(dir).map_err(|source| io_error(dir, source))?;
+        fs::create_dir(dir).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => BufferError::Taken(dir.to_owned()),
+            _ => io_error(dir, source),
+        })?;
         let exported = self.export_into(id, dir, now);
         if exported.is_err() {
             // Half of a buffer is of no use to anybody.
@@ -76,7 +79,12 @@ impl Buffers<'_> {
     /// Has a buffer be what a directory holds; each block is compared with what is said of it.
     pub fn import(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
         let data = dir.join("data");
-        let start: Start = read_json(&data.join(START))?;
+        let Some(start) = optional(read_json::<Start>(&data.join(START)))? else {
+            return Err(layout(
+                dir,
+                &format!("has no `data/{START}`, with which Tyger's layout begins"),
+            ));
+        };
         if start.version != VERSION {
             let problem = format!("has the version `{}`: expected `{VERSION}`", start.version);
             return Err(layout(&data.join(START), &problem));

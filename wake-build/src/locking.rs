@@ -1,5 +1,6 @@
 //! Writing `wake.lock`.
 
+use wake_model::nearest::nearest;
 use wake_model::{LOCK_FILE, Lock, LockedPkg, PkgName, Version};
 use wake_solve::{Exact, Update};
 use wake_steps::Cancel;
@@ -152,10 +153,12 @@ impl Session {
             if !lock.iter().any(|pkg| pkg.name == *name) {
                 let message = format!("`{LOCK_FILE}` has no `{name}`");
                 let locked: Vec<String> = lock.iter().map(|pkg| pkg.name.to_string()).collect();
-                let near = wake_model::nearest::nearest(
-                    &name.to_string(),
-                    locked.iter().map(String::as_str),
-                );
+                let same = lock.iter().find(|pkg| pkg.name.name == name.name);
+                let near = match same {
+                    Some(pkg) => Some(pkg.name.to_string()),
+                    None => nearest(&name.to_string(), locked.iter().map(String::as_str))
+                        .map(str::to_owned),
+                };
                 let help = near.map(|near| format!("did you mean `{near}`?"));
                 let diagnostic = Diagnostic::error(Class::Nothing, message);
                 return Err(help.into_iter().fold(diagnostic, Diagnostic::help).into());

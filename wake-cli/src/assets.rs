@@ -19,7 +19,7 @@ pub(crate) fn config(
     match args.genome_config.as_ref().or(environment.refgenie.as_ref()) {
         Some(path) => Ok(settings.cwd.join(path)),
         None => Err(Diagnostic::error(Class::Usage, "no registry of assets is named")
-            .help("`--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is")
+            .help("`--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is; `wake genome init FASTA` makes one where there is none")
             .into()),
     }
 }

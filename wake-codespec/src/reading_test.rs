@@ -456,6 +456,10 @@ id: 5
 fn wrong_runs_are_told_with_their_place() {
     for (text, expected) in [
         ("{}", "r.yml:1:1: the run has no `job` (a run has a job: `job: {codespec: NAME}`)"),
+        (
+            "image: i",
+            "r.yml:1:1: the run has no `job` (this is a codespec: `wake codespec create -f FILE` keeps it, `wake job exec NAME` runs it)",
+        ),
         ("job: {}", "r.yml:1:6: `job` has no `codespec`"),
         (
             "job: {codespec: Foo}",

@@ -95,9 +95,13 @@ impl RunDocument {
         let worker = fields.take("worker");
         let worker =
             worker.map(|node| worker_of(&yaml, node, &ground, &mut warnings)).transpose()?;
-        let job = fields
-            .need(&yaml, "job")
-            .map_err(|error| error.with_hint("a run has a job: `job: {codespec: NAME}`"))?;
+        let job = fields.clone().need(&yaml, "job").map_err(|error| {
+            error.with_hint(match fields.take("image").or_else(|| fields.take("kind")) {
+                None => "a run has a job: `job: {codespec: NAME}`",
+                Some(_) => "this is a codespec: `wake codespec create -f FILE` keeps it, `wake job exec NAME` runs it",
+            })
+        })?;
+        fields.take("job");
         let job = job_of(&yaml, job, &ground, &mut warnings)?;
         let cluster =
             fields.take("cluster").map(|node| text(&yaml, node, "`cluster`")).transpose()?;

@@ -162,7 +162,7 @@ impl StepError {
                 of(Class::Action).help("name a program that the sandbox has, such as `/bin/sh`")
             }
             StepError::NoProgram { .. } => of(Class::Action)
-                .help("`rootfs` must have it: with wake.HOST, the machine does; `env={ PATH: ... }` says where to look"),
+                .help("`rootfs` must have it: with wake.HOST, `/usr` of the machine, and no home directory, is seen; `env={ PATH: ... }` says where to look"),
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
             StepError::Absent { .. } => of(Class::Network).help("a build fetches it"),
             StepError::Ware { source, .. } => of(ware_class(source)),

@@ -175,7 +175,7 @@ pub(crate) enum Command {
     /// Run, identify, check or format formulas of the Timeless Stack
     #[command(subcommand)]
     Formula(FormulaCommand),
-    /// Read Velocity's image specifications: what exists, what is built, by which scripts
+    /// Build container images of Velocity's specifications; fetch, look at, save and push any
     Image(ImageArgs),
     /// Keep and show Tyger's codespecs
     #[command(subcommand)]

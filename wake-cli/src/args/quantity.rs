@@ -41,7 +41,7 @@ pub(super) fn binary_size(text: &str) -> Result<u64, String> {
 
 /// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected an age such as `12h` or `30d`, found `{text}`");
+    let expected = || format!("expected a time such as `90s`, `12h` or `30d`, found `{text}`");
     wake_build::span(text).ok_or_else(expected)
 }
 

@@ -243,6 +243,7 @@ pub(crate) fn failure(error: BufferError) -> Diagnostic {
         | BufferError::Expired(_)
         | BufferError::Written(_)
         | BufferError::Unwritten(_)
+        | BufferError::Taken(_)
         | BufferError::Tag(_) => Class::Usage,
         BufferError::Failed { .. } | BufferError::BrokenOff { .. } => Class::Action,
         BufferError::Damaged { .. } | BufferError::About { .. } | BufferError::Layout { .. } => {
@@ -258,6 +259,7 @@ pub(crate) fn failure(error: BufferError) -> Diagnostic {
         BufferError::Deleted(id) | BufferError::Expired(id) => {
             Some(format!("`wake buffer restore {id}` has it be there again"))
         }
+        BufferError::Taken(_) => Some("name a directory that is not there".to_owned()),
         BufferError::Written(_) => Some("make another one: `wake buffer create`".to_owned()),
         BufferError::Unwritten(id) => Some(format!("write it: `wake buffer write {id}`")),
         BufferError::BrokenOff { .. } | BufferError::Failed { .. } => {

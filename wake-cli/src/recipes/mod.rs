@@ -24,7 +24,7 @@ pub(crate) fn registry(
 ) -> Result<Registry, Failure> {
     let Some(path) = typed.or(environment.refgenie.as_ref()) else {
         return Err(Diagnostic::error(Class::Usage, "no registry of assets is named")
-            .help("`--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is")
+            .help("`--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is; `wake genome init FASTA` makes one where there is none")
             .into());
     };
     Registry::open(&settings.cwd.join(path), &environment::variable)

@@ -234,7 +234,10 @@ impl Declaration {
 /// The names of the directories in a directory, but for those that begin with a dot.
 fn directories(files: &dyn Files, dir: &str) -> Result<Vec<String>, DocumentError> {
     let entries = listed(files, dir)?;
-    let entries = entries.ok_or_else(|| DocumentError::whole(dir, "there is no such directory"))?;
+    let entries = entries.ok_or_else(|| {
+        DocumentError::whole(dir, "there is no such directory")
+            .with_hint("`wake image --images DIR` or VELOCITY_IMAGE_DIR says where images are")
+    })?;
     let shown = |entry: &Entry| entry.kind == Kind::Directory && !entry.name.starts_with('.');
     Ok(entries.into_iter().filter(shown).map(|entry| entry.name).collect())
 }

@@ -43,9 +43,9 @@ impl Site<'_> {
                         near,
                         ..
                     }) => match near {
-                        Some(near) => {
-                            format!("did you mean `{near}`? `apt install {name}` installs it")
-                        }
+                        Some(near) => format!(
+                            "did you mean `{near}`? If there is a `{name}`, `apt install {name}` installs it"
+                        ),
                         None => format!("`apt install {name}` installs it"),
                     },
                     DistributionError::Packages(HostPackagesError::Broken { .. }) => {

@@ -4,7 +4,7 @@ mod files;
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wake_build::Workspace;
 use wake_model::Name;
@@ -23,10 +23,14 @@ const RULES: &str = "wake";
 /// Writes the files of a package into a directory, and over none that is there; those of a workspace only where there is none
 /// around it.
 pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
-    let dir = settings.cwd.join(&args.dir);
+    // Without a `.` that would stand in the middle of what is shown.
+    let dir: PathBuf = settings.cwd.join(&args.dir).components().collect();
     let name = name(args, &dir)?;
     let files = files::of(args.template);
-    fs::create_dir_all(&dir).map_err(|source| fault(&dir, &source))?;
+    fs::create_dir_all(&dir).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => already(&dir),
+        _ => fault(&dir, &source),
+    })?;
     let mut paths = files.iter().map(|file| dir.join(file.path));
     if let Some(path) = paths.find(|path| fs::symlink_metadata(path).is_ok()) {
         return Err(already(&path).into());
@@ -150,6 +154,16 @@ mod tests {
             assert!(!root.path().join("libs/a").join(name).exists(), "{name}");
         }
         assert_eq!(fs::read_to_string(root.path().join(".gitignore")).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn what_lies_in_the_way_is_shown_as_it_is_called() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("taken"), "mine").unwrap();
+        let path = |name| format!("`{}` is there already", root.path().join(name).display());
+        assert_eq!(message(init(root.path(), "taken", None)), path("taken"));
+        init(root.path(), ".", Some("top")).unwrap();
+        assert_eq!(message(init(root.path(), ".", Some("top"))), path("PKG.libsonnet"));
     }
 
     #[test]

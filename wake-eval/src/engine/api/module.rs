@@ -6,6 +6,8 @@ use std::rc::Rc;
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 use serde_json::{Value, json};
+use wake_model::RelPath;
+use wake_model::nearest::nearest;
 
 use super::call::{Call, Param, Spec, is_tagged, native, text_list};
 use super::exec::ExecDecl;
@@ -17,6 +19,7 @@ use crate::engine::json::{kind, shown};
 use crate::engine::module_id::ModuleId;
 use crate::engine::note::{Note, amend, refuse};
 use crate::engine::to_json::Promises;
+use crate::engine::world::Text;
 
 /// What `wake.module` was given, checked.
 pub(crate) struct ModuleDecl {
@@ -210,6 +213,21 @@ fn exec_type(call: &Call<'_>, found: &Val) -> Note {
     call.expected("exec", "wake.exec(...) or function(wake, module) wake.exec(...)", found)
 }
 
+/// What is said of a text in `pkgFiles` by which nothing among `files` is chosen.
+fn chooses_nothing(env: &Env, files: &[Text], text: &str) -> Note {
+    let note = Note::new(format!("`{text}` matches none of the package's `files`"));
+    let Ok(path) = RelPath::parse(text) else { return note };
+    let dotted = path.dotted();
+    if matches!(env.world.entry(&path), Ok(Some(_))) {
+        return note.hint(format!("it is there: name `{dotted}` in `files` of the package"));
+    }
+    let near = nearest(&dotted, files.iter().map(|file| &**file));
+    // As it was written.
+    let near =
+        near.map(|near| if text.starts_with("./") { near } else { near.trim_start_matches("./") });
+    note.suggest(near)
+}
+
 fn pkg_files(call: &Call<'_>) -> Result<Value> {
     let Some(value) = call.get("pkgFiles")? else { return Ok(Value::Null) };
     let texts = text_list(call, "pkgFiles", "a list of paths and globs", &value)?;
@@ -224,7 +242,7 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
             Ok(patterns.among(files))
         })?;
         if choice.is_empty() && !may_choose_nothing(text) {
-            refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));
+            refuse!(at(chooses_nothing(call.env, own.files()?, text)));
         }
         chosen.extend(choice.iter().cloned());
     }

@@ -86,14 +86,18 @@ fn group<'t, 's>(tokens: &'t [Lexeme<'s>]) -> &'t [Lexeme<'s>] {
     &tokens[..end.map_or(tokens.len(), |end| end + 1)]
 }
 
-/// What a word in backticks in `message` stands for: a text, or the value of an argument of this name.
+/// What a word in backticks in `message` stands for: a text, which may have or lack the `./` of a path, or the value of an
+/// argument of this name.
 fn named(tokens: &[Lexeme<'_>], message: &str) -> Option<Stretch> {
     let words = message.split('`').skip(1).step_by(2);
     words.filter_map(|word| text_of(tokens, word).or_else(|| argument(tokens, word))).next()
 }
 
 fn text_of(tokens: &[Lexeme<'_>], word: &str) -> Option<Stretch> {
-    tokens.iter().find(|token| string(token) == Some(word)).map(stretch)
+    let exactly = tokens.iter().find(|token| string(token) == Some(word));
+    let bare = |text| str::strip_prefix(text, "./").unwrap_or(text);
+    let as_path = || tokens.iter().find(|token| string(token).map(bare) == Some(bare(word)));
+    exactly.or_else(as_path).map(stretch)
 }
 
 fn argument(tokens: &[Lexeme<'_>], name: &str) -> Option<Stretch> {
