@@ -314,7 +314,7 @@ fn package_files_that_a_module_narrows_to_nothing() {
              --> m.libsonnet:4:15
               |
             4 |     pkgFiles=['./b.txt'], outputs=function(wake, pkg) {}
-              |               ^^^^^^^^^
+              |               ^^^^^^^^^ did you mean `./a.txt`?
               = note: module() is called at m.libsonnet:2:3
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],

@@ -329,12 +329,28 @@ fn arguments_of_another_kind() {
     refused(
         "python.binary('p', module='main.py')",
         expect![[r#"
-    "#]],
+            error: python.binary('p'): `module` must be a name with dots, such as 'shop.till', not 'main.py'; a file is `main`
+             --> app/PKG.libsonnet:8:37
+              |
+            8 |   modules=python.binary('p', module='main.py'),
+              |                                     ^^^^^^^^^
+              = note: refused at rules/python/rules.libsonnet
+              = note: pkg() is called at app/PKG.libsonnet:4:16
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "python.library('p', ['main.c'], root='src')",
         expect![[r#"
-    "#]],
+            error: python.library('p'): `root` is 'src', and no file of `srcs` lies below it
+             --> app/PKG.libsonnet:8:48
+              |
+            8 |   modules=python.library('p', ['main.c'], root='src'),
+              |                                                ^^^^^
+              = note: refused at rules/python/modules.libsonnet
+              = note: this was evaluated for `//app:p`
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -422,17 +438,42 @@ fn names_that_lead_nowhere() {
     refused(
         "cc.binary('app', ['mian.c'])",
         expect![[r#"
-    "#]],
+            error: `./mian.c` matches none of the package's `files`
+             --> app/PKG.libsonnet:8:29
+              |
+            8 |   modules=cc.binary('app', ['mian.c']),
+              |                             ^^^^^^^^ did you mean `./main.c`?
+              = note: refused at rules/cc/units.libsonnet
+              = note: this was evaluated for `//app:app` with the config {"src":"mian.c"}
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "cc.binary('app', ['PKG.libsonnet'])",
         expect![[r#"
-    "#]],
+            error: `./PKG.libsonnet` matches none of the package's `files`
+             --> app/PKG.libsonnet:8:29
+              |
+            8 |   modules=cc.binary('app', ['PKG.libsonnet']),
+              |                             ^^^^^^^^^^^^^^^
+              = note: refused at rules/cc/units.libsonnet
+              = note: this was evaluated for `//app:app` with the config {"src":"PKG.libsonnet"}
+              help: it is there: name `./PKG.libsonnet` in `files` of the package
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "python.binary('app', main='mian.c')",
         expect![[r#"
-    "#]],
+            error: `./mian.c` matches none of the package's `files`
+             --> app/PKG.libsonnet:8:37
+              |
+            8 |   modules=python.binary('app', main='mian.c'),
+              |                                     ^^^^^^^^ did you mean `./main.c`?
+              = note: refused at rules/python/modules.libsonnet
+              = note: this was evaluated for `//app:app`
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "cc.binary('app', ['main.c'], hdrs=['include/*.h'])",
