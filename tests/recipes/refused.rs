@@ -88,19 +88,6 @@ fn what_is_missing_is_named_with_its_flag() {
 }
 
 #[test]
-fn a_container_that_names_no_registry_is_told_with_what_runs_without_it() {
-    let project = bed();
-    project.write("docs/fasta_asset_recipe.yaml", format!("{FASTA}container: lab/tools\n"));
-    let args = ["build", "tiny/fasta", "--files", "fasta=seq.fa", "--documents", "docs"];
-    recipe(&project, &args)
-        .code(2)
-        .mentions("error: `lab/tools` names no registry: write `HOST/lab/tools`")
-        .mentions("note: `lab/tools` is the container of the recipe")
-        .mentions("help: `--rootfs host` runs its commands on what this machine has");
-    assert!(!config(&project).contains(GENOME), "{}", config(&project));
-}
-
-#[test]
 fn an_asset_of_another_class_is_refused_before_anything_runs() {
     let project = bed();
     build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(0);
