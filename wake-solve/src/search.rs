@@ -41,7 +41,7 @@ pub(crate) enum Ended<E> {
     GivenUp,
 }
 
-/// How often a search begins anew, each time with twice the steps: what was in the way is decided first then.
+/// How often a search begins anew, each time with twice the steps: what was in the way is decided first then, and as it was last.
 const BEGINNINGS: u32 = 5;
 /// Steps of the first time, and more for each node that there is.
 const STEPS: u64 = 300_000;
@@ -68,16 +68,18 @@ pub(crate) enum Premise {
 /// Versions that fit together and meet all of `aims`, by their numbers among the releases.
 ///
 /// More may be there than something needs. Decided first is what had most conflicts, then what has the fewest candidates,
-/// then what has the first name; and always the highest version. What takes long begins anew, with what was in the way first.
+/// then what has the first name; and always the highest version. What takes long begins anew, with what was in the way first,
+/// and with the versions that were decided last, so that what fitted together already is not looked for again.
 pub(crate) fn search<U: Universe>(
     known: &mut Known<'_, U>,
     aims: &[Aim],
     keep: Keep<'_>,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
+    let mut last = HashMap::new();
     for beginning in 0..BEGINNINGS {
         let nodes = u64::try_from(known.len()).unwrap_or(u64::MAX);
         let most = (STEPS + STEPS_PER_NODE * nodes) << beginning;
-        match search_once(known, aims, keep, most) {
+        match search_once(known, aims, keep, most, &mut last) {
             Err(Ended::GivenUp) if known.steps() > 0 => {}
             other => return other,
         }
@@ -90,12 +92,15 @@ fn search_once<U: Universe>(
     aims: &[Aim],
     keep: Keep<'_>,
     most: u64,
+    last: &mut HashMap<NodeId, u32>,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
     let failed = RefCell::new(None);
     let steps = Cell::new(most);
     let (in_the_way, conflicts) = (RefCell::default(), Cell::default());
+    let is_first = last.is_empty();
+    let last = RefCell::new(last);
     let known = RefCell::new(known);
-    let search = Search { known, aims, keep, steps, in_the_way, conflicts, failed };
+    let search = Search { known, aims, keep, is_first, last, steps, in_the_way, conflicts, failed };
     let answer = resolve(&search, NodeId::WORKSPACE, 0u32);
     let Search { known, failed, in_the_way, .. } = search;
     let known = known.into_inner();
@@ -124,6 +129,10 @@ struct Search<'a, 'u, U: Universe> {
     known: RefCell<&'a mut Known<'u, U>>,
     aims: &'a [Aim],
     keep: Keep<'a>,
+    /// Whether nothing was decided before it.
+    is_first: bool,
+    /// How each node was decided last.
+    last: RefCell<&'a mut HashMap<NodeId, u32>>,
     /// Steps that it may still take.
     steps: Cell<u64>,
     /// How often each node was in the way.
@@ -213,8 +222,13 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
 
     fn choose_version(&self, node: &NodeId, picks: &Picks) -> Result<Option<u32>, Stopped> {
         let locked = self.locked(*node, picks);
+        let picks = locked.as_ref().unwrap_or(picks);
         let count = self.known.borrow().options(*node).count;
-        Ok(locked.as_ref().unwrap_or(picks).highest(count))
+        let mut last = self.last.borrow_mut();
+        let as_last = last.get(node).copied().filter(|one| !self.is_first && picks.contains(one));
+        let decision = as_last.or_else(|| picks.highest(count));
+        last.extend(decision.map(|decision| (*node, decision)));
+        Ok(decision)
     }
 
     fn get_dependencies(
