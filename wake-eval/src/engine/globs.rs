@@ -151,7 +151,8 @@ impl Pattern {
     }
 }
 
-fn is_special(component: &str) -> bool {
+/// Whether a text has characters that mean something in a glob.
+pub(crate) fn is_special(component: &str) -> bool {
     component.contains(['*', '?', '[', '{', '\\'])
 }
 

@@ -14,7 +14,7 @@ use super::exec::ExecDecl;
 use super::pkg::check_module_name;
 use super::test::{self, Test};
 use crate::engine::env::{Env, Phase};
-use crate::engine::globs::{Patterns, is_among, may_choose_nothing};
+use crate::engine::globs::{Patterns, is_among, is_special, may_choose_nothing};
 use crate::engine::json::{kind, shown};
 use crate::engine::module_id::ModuleId;
 use crate::engine::note::{Note, amend, refuse};
@@ -220,6 +220,10 @@ fn chooses_nothing(env: &Env, files: &[Text], text: &str) -> Note {
     let dotted = path.dotted();
     if matches!(env.world.entry(&path), Ok(Some(_))) {
         return note.hint(format!("it is there: name `{dotted}` in `files` of the package"));
+    }
+    if is_special(text) {
+        // One file is not what a glob was meant to be.
+        return note;
     }
     let near = nearest(&dotted, files.iter().map(|file| &**file));
     // As it was written.
