@@ -106,6 +106,10 @@ fn f1_a_lock_that_is_being_written_is_whole() {
         user.wake(["update"]).run().success();
         assert_eq!(user.read("wake.lock"), new);
     }
+    // What was being written does not lie about beside it.
+    let left = fs::read_dir(user.root()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("lock")).collect();
+    assert_eq!(left, ["wake.lock"]);
 }
 
 /// N9: of two that publish one version, one does it.

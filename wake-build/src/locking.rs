@@ -123,7 +123,8 @@ impl Session {
 
     fn write_lock(&self, text: &str) -> Result<(), Failure> {
         let place = self.workspace.dir.join(LOCK_FILE);
-        place.replace_by(&[text.as_bytes()]).map_err(|source| {
+        let aside = self.workspace.state_dir().join("state");
+        place.replace_from(&aside, &[text.as_bytes()]).map_err(|source| {
             let message = format!("`{LOCK_FILE}` cannot be written: {source}");
             Diagnostic::error(Class::Environment, message).into()
         })

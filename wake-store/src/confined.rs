@@ -188,6 +188,27 @@ impl ConfinedPath {
         })
     }
 
+    /// Replaces the file by `parts`, like [`ConfinedPath::replace_by`], and makes it in the directory `aside`, so that a process
+    /// that is killed leaves nothing beside it; where that is another file system, it is made beside it.
+    pub fn replace_from(&self, aside: &ConfinedPath, parts: &[&[u8]]) -> io::Result<()> {
+        let name = self.name()?;
+        let dir = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
+        let from = aside.make_dir()?;
+        let (mut file, temporary) = temporary(&from, name)?;
+        let written = parts.iter().try_for_each(|part| file.write_all(part));
+        let moved = written.and_then(|()| Ok(rustix::fs::renameat(&from, &temporary, &dir, name)?));
+        match moved {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let _ = rustix::fs::unlinkat(&from, &temporary, AtFlags::empty());
+                match error.kind() {
+                    io::ErrorKind::CrossesDevices => self.replace_by(parts),
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
     /// Replaces it by another name of the regular file `of`, on the same file system; `between` is called when all but the
     /// renaming is done.
     pub fn replace_by_link(&self, of: &ConfinedPath, between: impl FnOnce()) -> io::Result<()> {
@@ -353,6 +374,19 @@ mod tests {
 
     fn names(dir: &ConfinedPath) -> Vec<OsString> {
         dir.entries(|_| true).unwrap().into_iter().map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn what_is_made_aside_is_never_seen_beside_it() {
+        let (_scene, dir) = scene();
+        let (file, aside) = (dir.join("file"), dir.join("aside"));
+        file.replace_from(&aside, &[b"old"]).unwrap();
+        file.replace_from(&aside, &[b"n", b"ew"]).unwrap();
+        assert_eq!(fs::read(file.path()).unwrap(), b"new");
+        assert_eq!(fs::read_dir(aside.path()).unwrap().count(), 0);
+        // What cannot be moved there leaves nothing either.
+        assert!(aside.replace_from(&dir.join("other"), &[b"x"]).is_err());
+        assert_eq!(fs::read_dir(dir.join("other").path()).unwrap().count(), 0);
     }
 
     #[test]

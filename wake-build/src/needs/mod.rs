@@ -262,6 +262,8 @@ struct PkgFileEdit {
     /// The directory of the package.
     dir: RelPath,
     place: ConfinedPath,
+    /// Where it is made anew.
+    aside: ConfinedPath,
     /// What it said.
     before: String,
 }
@@ -274,7 +276,8 @@ impl PkgFileEdit {
         let before = place.read(LARGEST).map_err(|error| failed(&file, &error))?;
         let before = String::from_utf8(before)
             .map_err(|_| Diagnostic::error(Class::Evaluation, format!("`{file}` is not UTF-8")))?;
-        Ok(PkgFileEdit { file, dir, place, before })
+        let aside = session.state_dir().join("state");
+        Ok(PkgFileEdit { file, dir, place, aside, before })
     }
 
     fn write(&self, text: &str) -> Result<(), Diagnostic> {
@@ -283,7 +286,7 @@ impl PkgFileEdit {
             true => Ok(()),
             false => self
                 .place
-                .replace_by(&[text.as_bytes()])
+                .replace_from(&self.aside, &[text.as_bytes()])
                 .map_err(|error| failed(&self.file, &error)),
         }
     }
