@@ -20,6 +20,7 @@ use crate::error::SandboxError;
 use crate::finished::JobResult;
 use crate::groups::{CommandGroup, GroupHome};
 use crate::job::{Job, Stream};
+use crate::networks::Networks;
 use crate::scheduling::Scheduling;
 use crate::visit::{Visit, Visitor};
 use crate::wire::{self, Reply, RequestRef, WorkerClass};
@@ -123,6 +124,12 @@ impl Executor {
         result
     }
 
+    /// Holds `count` networks for commands that are to be reached by others.
+    pub fn networks(&self, count: u32) -> Result<Networks, SandboxError> {
+        let (socket, child) = spawn(&self.command)?;
+        Networks::held(socket, child, count)
+    }
+
     /// Ends idle workers without waiting for them, which takes the kernel a while: for when no job is in sight.
     pub fn rest(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,7 +154,7 @@ impl Executor {
 
     /// A control group for `job`, where it has a limit that one bounds.
     fn group(&self, job: &Job) -> Option<CommandGroup> {
-        job.limits.memory?;
+        job.limits.memory.or(job.limits.processors)?;
         self.groups().as_ref().ok()?.group()
     }
 
@@ -203,29 +210,35 @@ struct Worker {
     dead: bool,
 }
 
+/// Starts a process, and gives the other end of its standard input.
+#[expect(clippy::disallowed_methods, reason = "a worker is this program again")]
+fn spawn(command: &WorkerCommand) -> Result<(UnixStream, Child), SandboxError> {
+    let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
+        program: command.program.clone(),
+        source,
+    };
+    let (socket, theirs) = UnixStream::pair().map_err(not_started)?;
+    let child = Command::new(&command.program)
+        .args(&command.args)
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
+        .process_group(0)
+        .spawn()
+        .map_err(not_started)?;
+    Ok((socket, child))
+}
+
 impl Worker {
-    #[expect(clippy::disallowed_methods, reason = "a worker is this program again")]
     fn start(
         command: &WorkerCommand,
         class: &WorkerClass,
         scheduling: &Option<Scheduling>,
     ) -> Result<Self, SandboxError> {
-        let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
-            program: command.program.clone(),
-            source,
-        };
-        let (socket, theirs) = UnixStream::pair().map_err(not_started)?;
-        let child = Command::new(&command.program)
-            .args(&command.args)
-            .env_clear()
-            .current_dir("/")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
-            .process_group(0)
-            .spawn()
-            .map_err(not_started)?;
+        let (socket, child) = spawn(command)?;
         let started_by = std::thread::current().id();
         let mut worker = Worker { socket, child, inner: None, started_by, dead: false };
         wire::send(&worker.socket, &RequestRef::Become(class, scheduling))
@@ -237,7 +250,7 @@ impl Worker {
                 Ok(worker)
             }
             Some(Reply::Ready(Err(failure))) => Err(failure.into()),
-            Some(Reply::Wrote(..) | Reply::Welcome(_) | Reply::Done(_)) => Err(out_of_turn()),
+            Some(_) => Err(out_of_turn()),
             None => Err(worker.last_words()),
         }
     }
@@ -271,7 +284,7 @@ impl Worker {
                     ended(matches!(&*result, Ok(done) if done.is_success()));
                     return (*result).map_err(SandboxError::from);
                 }
-                Some(Reply::Ready(_) | Reply::Welcome(_)) => return Err(out_of_turn()),
+                Some(_) => return Err(out_of_turn()),
                 None => return Err(self.last_words()),
             }
         }
@@ -309,11 +322,14 @@ impl Worker {
                     let connected = |source| SandboxError::step("connect", "terminal", source);
                     let streams = visitor.streams(own).map_err(connected)?;
                     wire::send(&self.socket, &RequestRef::Streams)
-                        .and_then(|()| wire::send_streams(&self.socket, &streams))
+                        .and_then(|()| {
+                            let streams = streams.each_ref().map(|stream| stream.as_fd());
+                            wire::send_files(&self.socket, &streams)
+                        })
                         .map_err(worker_failed)?;
                 }
                 Some(Reply::Done(result)) => return (*result).map_err(SandboxError::from),
-                Some(Reply::Ready(_)) => return Err(out_of_turn()),
+                Some(_) => return Err(out_of_turn()),
                 None => return Err(self.last_words()),
             }
         }

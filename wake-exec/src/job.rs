@@ -8,6 +8,7 @@ use wake_model::{BlobDigest, OutputDecl, RelPath, SandboxLevel};
 pub use wake_model::{MountAccess as Access, Network, Rights};
 
 use crate::defaults::{BUILDER_GID, BUILDER_UID, HOSTNAME, WORK_PATH};
+use crate::network_place::NetworkPlace;
 
 /// One command with everything that it may see.
 ///
@@ -32,6 +33,10 @@ pub struct Job {
     pub outputs: Outputs,
     /// What the command may reach beyond its file system.
     pub network: Network,
+    /// Where its network is, if others are to reach it there.
+    pub place: Option<NetworkPlace>,
+    /// Devices of the host that it is shown, at their own paths.
+    pub devices: Vec<PathBuf>,
     /// How strictly it is kept to all this.
     pub level: SandboxLevel,
     /// Where its work directory lies.
@@ -249,6 +254,8 @@ pub struct Limits {
     pub wall: Option<Duration>,
     /// Resident in all its processes and in its files in memory, in bytes; none for what the machine has.
     pub memory: Option<u64>,
+    /// The time of processors that it may have, in thousandths of one; none for what the machine has.
+    pub processors: Option<u64>,
     /// Processes and threads at once.
     pub processes: u64,
     /// What is kept of each of its two output streams, in bytes: the first and the last half.
@@ -257,6 +264,8 @@ pub struct Limits {
     pub disk: u64,
     /// Files there by number.
     pub inodes: u64,
+    /// Files in `/dev/shm`, in bytes; none: as in its work directory.
+    pub shared_memory: Option<u64>,
 }
 
 impl Default for Limits {
@@ -264,10 +273,12 @@ impl Default for Limits {
         Limits {
             wall: None,
             memory: None,
+            processors: None,
             processes: 4096,
             log: 8 << 20,
             disk: 8 << 30,
             inodes: 1 << 20,
+            shared_memory: None,
         }
     }
 }
@@ -294,6 +305,8 @@ impl Job {
                 fidelity: Fidelity::Content,
             },
             network: Network::None,
+            place: None,
+            devices: Vec::new(),
             level: SandboxLevel::Strict,
             scratch: WorkPlace::Memory,
             limits: Limits::default(),

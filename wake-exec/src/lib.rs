@@ -11,6 +11,7 @@
 
 mod clock;
 mod defaults;
+mod network_place;
 mod job;
 mod etc;
 mod installed;
@@ -23,6 +24,7 @@ mod visit;
 mod groups;
 mod wire;
 mod worker;
+mod networks;
 mod executor;
 mod probe;
 
@@ -40,6 +42,8 @@ pub use job::{
     Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Layer, Limits, Logs, Network,
     Outputs, Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
+pub use network_place::NetworkPlace;
+pub use networks::Networks;
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;
 pub use visit::{Visit, VisitOrder, Visitor};

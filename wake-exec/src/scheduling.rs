@@ -75,6 +75,22 @@ pub(crate) struct Native {
     pub(crate) policy: libc::c_int,
 }
 
+impl Native {
+    /// The same on `count` of the processors, of which the first is one that `number` chooses.
+    pub(crate) fn on_few(&self, count: usize, number: usize) -> Native {
+        let all: Vec<usize> =
+            (0..CpuSet::MAX_CPU).filter(|&cpu| self.processors.is_set(cpu)).collect();
+        let mut processors = CpuSet::new();
+        let first = number.checked_rem(all.len()).unwrap_or(0);
+        all.iter()
+            .cycle()
+            .skip(first)
+            .take(count.clamp(1, all.len().max(1)))
+            .for_each(|&cpu| processors.set(cpu));
+        Native { processors, ..*self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -116,6 +132,17 @@ mod tests {
             scope.spawn(there_and_back).join().unwrap()
         });
         assert_eq!(back, Some(ordinary));
+    }
+
+    #[test]
+    fn few_processors_are_some_of_those_that_there_are() {
+        let all = Scheduling { processors: vec![1, 4, 7], policy: libc::SCHED_OTHER }.native();
+        let few = |count, number| {
+            let Native { processors, .. } = all.on_few(count, number);
+            (0..9).filter(|&cpu| processors.is_set(cpu)).collect::<Vec<_>>()
+        };
+        assert_eq!((few(1, 0), few(1, 4), few(2, 2)), (vec![1], vec![4], vec![1, 7]));
+        assert_eq!((few(0, 2), few(3, 1), few(9, 1)), (vec![7], vec![1, 4, 7], vec![1, 4, 7]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ use crate::error::SandboxError;
 use crate::finished::JobResult;
 use crate::groups::GroupDirs;
 use crate::job::{Identity, Job, Network, Stream};
+use crate::network_place::{HeldNetworks, NetworkPlace, NetworkWish};
 use crate::scheduling::Scheduling;
 use crate::visit::Visit;
 
@@ -29,11 +30,13 @@ pub(crate) struct WorkerClass {
     pub(crate) level: SandboxLevel,
     pub(crate) identity: Identity,
     pub(crate) network: Network,
+    pub(crate) place: Option<NetworkPlace>,
 }
 
 impl WorkerClass {
     pub(crate) fn of(job: &Job) -> Self {
-        WorkerClass { level: job.level, identity: job.identity.clone(), network: job.network }
+        let Job { level, ref identity, network, place, .. } = *job;
+        WorkerClass { level, identity: identity.clone(), network, place }
     }
 }
 
@@ -46,6 +49,8 @@ pub(crate) enum RequestRef<'a> {
     Cancel,
     Visit(&'a Job, Option<&'a GroupDirs>, &'a Visit),
     Streams,
+    Hold(u32),
+    Wish(NetworkWish),
 }
 
 /// From the executor.
@@ -63,6 +68,10 @@ pub(crate) enum Request {
     Visit(Box<Job>, Option<GroupDirs>, Box<Visit>),
     /// The answer to [`Reply::Welcome`], followed by the descriptors of the visit's streams.
     Streams,
+    /// First and once, in place of [`Request::Become`]: hold so many networks.
+    Hold(u32),
+    /// To one that holds networks; answered by [`Reply::Granted`].
+    Wish(NetworkWish),
 }
 
 /// From the worker.
@@ -76,6 +85,10 @@ pub(crate) enum Reply {
     Welcome(Option<Result<Outcome, JobError>>),
     /// The answer to [`Request::Run`].
     Done(Box<Result<JobResult, JobError>>),
+    /// The answer to [`Request::Hold`].
+    Holds(Result<HeldNetworks, JobError>),
+    /// The answer to [`Request::Wish`]: whether it is so, or the kernel's error. A socket that was wished for follows.
+    Granted(Result<bool, i32>),
 }
 
 /// A [`SandboxError`] as the worker meets it.
@@ -163,29 +176,34 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Op
     postcard::from_bytes(&frame).map(Some).map_err(io::Error::other)
 }
 
-/// Sends three descriptors, which stay open here.
-pub(crate) fn send_streams(socket: &UnixStream, streams: &[OwnedFd; 3]) -> io::Result<()> {
-    let streams = streams.each_ref().map(|stream| stream.as_fd());
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+/// Sends descriptors, which stay open here.
+pub(crate) fn send_files<const N: usize>(
+    socket: &UnixStream,
+    files: &[BorrowedFd<'_>; N],
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(&streams)) {
+    if N > MOST_FILES || !control.push(SendAncillaryMessage::ScmRights(files)) {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
     sendmsg(socket, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// Receives three descriptors, which no program inherits.
-pub(crate) fn receive_streams(socket: &UnixStream) -> io::Result<[OwnedFd; 3]> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+/// Receives as many descriptors, which no program inherits.
+pub(crate) fn receive_files<const N: usize>(socket: &UnixStream) -> io::Result<[OwnedFd; N]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let mut streams = Vec::with_capacity(3);
+    let mut files = Vec::with_capacity(N);
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
-            streams.extend(rights);
+            files.extend(rights);
         }
     }
-    streams.try_into().map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    files.try_into().map_err(|_| io::ErrorKind::UnexpectedEof.into())
 }
+
+/// So many descriptors are sent at once: standard input, output and error.
+const MOST_FILES: usize = 3;

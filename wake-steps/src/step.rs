@@ -51,6 +51,18 @@ pub struct Terms {
     pub cpus: Option<u32>,
     /// Bytes of memory.
     pub memory: Option<u64>,
+    /// The time of processors that it may have, in thousandths of one. Never of a step that a snapshot knows.
+    #[serde(skip)]
+    pub processors: Option<u64>,
+    /// Bytes in `/dev/shm`; none: as many as in its work directory. Never of a step that a snapshot knows.
+    #[serde(skip)]
+    pub shared_memory: Option<u64>,
+    /// Where its network is, if others are to reach it there. Never of a step that a snapshot knows.
+    #[serde(skip)]
+    pub place: Option<wake_exec::NetworkPlace>,
+    /// Devices of the machine that it is shown. Never of a step that a snapshot knows.
+    #[serde(skip)]
+    pub devices: Vec<PathBuf>,
     /// Whether its files lie on disk instead of in memory.
     pub on_disk: bool,
     /// Whether what it writes is told as it is written.

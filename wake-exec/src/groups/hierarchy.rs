@@ -14,6 +14,8 @@ pub(crate) struct Hierarchy {
     pub(crate) memory: PathBuf,
     /// The same of processes.
     pub(crate) processes: Option<PathBuf>,
+    /// The same of the time of processors.
+    pub(crate) processors: Option<PathBuf>,
 }
 
 /// The places in the system below `root` that come into question, best first.
@@ -37,12 +39,14 @@ pub(crate) fn candidates(root: &Path) -> Vec<Hierarchy> {
         found.extend(std::iter::once(own).chain(around).map(|place| Hierarchy {
             version: Version::V2,
             processes: Some(place.clone()),
+            processors: Some(place.clone()),
             memory: place,
         }));
     }
     if let Some((_, memory)) = at(Some("memory")) {
         let processes = at(Some("pids")).map(|(_, place)| place);
-        found.push(Hierarchy { version: Version::V1, memory, processes });
+        let processors = at(Some("cpu")).map(|(_, place)| place);
+        found.push(Hierarchy { version: Version::V1, memory, processes, processors });
     }
     found
 }
@@ -185,6 +189,22 @@ mod tests {
         );
         assert_eq!(found(MEMORY, own), [(Version::V1, memory, None)]);
         assert_eq!(found(PIDS, own), []);
+    }
+
+    #[test]
+    fn the_time_of_processors_is_bounded_where_its_controller_is() {
+        let system = tempfile::tempdir().unwrap();
+        let root = system.path();
+        fs::create_dir_all(root.join("proc/self")).unwrap();
+        let cpu = "37 31 0:32 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
+        fs::write(root.join("proc/self/mountinfo"), format!("{MEMORY}{cpu}")).unwrap();
+        let place = |own: &str| {
+            fs::write(root.join("proc/self/cgroup"), own).unwrap();
+            candidates(root).remove(0).processors
+        };
+        let expected = root.join("sys/fs/cgroup/cpu/job/7");
+        assert_eq!(place("4:memory:/\n3:cpu,cpuacct:/job/7\n"), Some(expected));
+        assert_eq!(place("4:memory:/\n"), None);
     }
 
     #[test]

@@ -15,10 +15,12 @@ use super::{GroupDirs, Version};
 #[derive(Debug)]
 pub(crate) struct GroupHome {
     version: Version,
-    memory: OwnGroup,
-    /// None where it is that of `memory`, or processes are not counted.
-    processes: Option<OwnGroup>,
-    counts_processes: bool,
+    /// Those of memory first; of each hierarchy one, because a process is in one group of it.
+    homes: Vec<OwnGroup>,
+    /// Which of them counts processes.
+    processes: Option<usize>,
+    /// Which of them bounds the time of processors.
+    processors: Option<usize>,
     groups: AtomicU64,
 }
 
@@ -43,7 +45,7 @@ impl GroupHome {
 
     /// The error says why not; nothing where memory is not counted at all.
     fn within(hierarchy: &Hierarchy, root: &Path) -> Result<Self, Option<String>> {
-        let Hierarchy { version, memory: place, processes } = hierarchy;
+        let Hierarchy { version, memory: place, processes, processors } = hierarchy;
         let refused = |path: &Path| {
             let path = path.display().to_string();
             move |error: io::Error| {
@@ -54,44 +56,47 @@ impl GroupHome {
             share_out(place, root)?;
         }
         let memory = OwnGroup::new(place).map_err(refused(place))?;
-        let (processes, counts_processes) = match version {
+        let mut homes = vec![memory];
+        let (processes, processors) = match version {
             Version::V1 => {
-                // That processes are counted as well is good to have, and their number is limited without.
-                let own = processes.as_ref().and_then(|place| OwnGroup::new(place).ok());
-                let counts = own.is_some();
-                (own, counts)
+                let mut places = vec![place.clone()];
+                // That these are bounded as well is good to have: there are other ways, which know less.
+                let mut beside = |place: &Option<PathBuf>| {
+                    let place = place.as_ref()?;
+                    if let Some(known) = places.iter().position(|known| known == place) {
+                        return Some(known);
+                    }
+                    homes.push(OwnGroup::new(place).ok()?);
+                    places.push(place.clone());
+                    Some(homes.len() - 1)
+                };
+                (beside(processes), beside(processors))
             }
             Version::V2 => {
-                let subtree = memory.path.join(SUBTREE);
-                let counts = fs::write(&subtree, "+memory +pids").is_ok();
-                if !counts {
-                    fs::write(&subtree, "+memory").map_err(refused(&memory.path))?;
-                }
-                (None, counts)
+                let subtree = homes[0].path.join(SUBTREE);
+                let counts = |controller: &str| fs::write(&subtree, format!("+{controller}"));
+                counts("memory").map_err(refused(&homes[0].path))?;
+                let counts = |controller: &str| counts(controller).is_ok().then_some(0);
+                (counts("pids"), counts("cpu"))
             }
         };
-        Ok(GroupHome {
-            version: *version,
-            memory,
-            processes,
-            counts_processes,
-            groups: AtomicU64::new(0),
-        })
+        let groups = AtomicU64::new(0);
+        Ok(GroupHome { version: *version, homes, processes, processors, groups })
     }
 
     /// A new group for one command; none if it cannot be made any more.
     pub(crate) fn group(&self) -> Option<CommandGroup> {
         let name = self.groups.fetch_add(1, Ordering::Relaxed).to_string();
-        let made = |home: &OwnGroup| {
-            let path = home.path.join(&name);
-            fs::create_dir(&path).ok().map(|()| path)
+        let path = |home: usize| self.homes[home].path.join(&name);
+        let dirs = GroupDirs {
+            version: self.version,
+            memory: path(0),
+            processes: self.processes.map(path),
+            processors: self.processors.map(path),
         };
-        let memory = made(&self.memory)?;
-        let processes = match self.version {
-            Version::V1 => self.processes.as_ref().and_then(made),
-            Version::V2 => self.counts_processes.then(|| memory.clone()),
-        };
-        Some(CommandGroup(GroupDirs { version: self.version, memory, processes }))
+        let group = CommandGroup(dirs);
+        let made = group.0.all().into_iter().all(|dir| fs::create_dir(dir).is_ok());
+        made.then_some(group)
     }
 
     /// What is used, in words.
@@ -100,9 +105,18 @@ impl GroupHome {
             Version::V1 => "v1",
             Version::V2 => "v2",
         };
-        let around = self.memory.path.parent().unwrap_or(&self.memory.path);
-        let processes = if self.counts_processes { " and processes" } else { "" };
-        format!("{version}, memory{processes}, in {}", around.display())
+        let memory = &self.homes[0].path;
+        let around = memory.parent().unwrap_or(memory);
+        let mut counted = vec!["memory"];
+        counted.extend(self.processes.map(|_| "processes"));
+        counted.extend(self.processors.map(|_| "processors"));
+        let counted = match counted.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                format!("{} and {last}", others.join(", "))
+            }
+            _ => "memory".to_owned(),
+        };
+        format!("{version}, {counted}, in {}", around.display())
     }
 }
 
@@ -118,10 +132,9 @@ impl CommandGroup {
 
 impl Drop for CommandGroup {
     fn drop(&mut self) {
-        // What cannot be removed yet is removed with the directory around it.
-        let _ = fs::remove_dir(&self.0.memory);
-        if let (Version::V1, Some(processes)) = (self.0.version, &self.0.processes) {
-            let _ = fs::remove_dir(processes);
+        for dir in self.0.all() {
+            // What cannot be removed yet is removed with the directory around it.
+            let _ = fs::remove_dir(dir);
         }
     }
 }
@@ -219,9 +232,12 @@ fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
         let _ = fs::write(own.join(PROCESSES), pid.to_string());
     }
     let subtree = place.join(SUBTREE);
-    fs::write(&subtree, "+memory +pids")
-        .or_else(|_| fs::write(&subtree, "+memory"))
-        .map_err(refused)
+    fs::write(&subtree, "+memory").map_err(refused)?;
+    for controller in ["+pids", "+cpu"] {
+        // One that is not to be had here is done without.
+        let _ = fs::write(&subtree, controller);
+    }
+    Ok(())
 }
 
 const PROCESSES: &str = "cgroup.procs";
@@ -302,7 +318,9 @@ mod tests {
         let around = system.0.path().join("sys/fs/cgroup").join(name);
         assert!(first.dirs().memory.starts_with(&around));
         let control = format!("sys/fs/cgroup/{name}/cgroup.subtree_control");
-        assert_eq!(system.read(&control), "+memory +pids");
+        // The kernel takes one after the other; a file keeps the last.
+        assert_eq!(system.read(&control), "+cpu");
+        assert_eq!(first.dirs().processors.as_ref(), Some(&first.dirs().memory));
     }
 
     #[test]
@@ -314,10 +332,34 @@ mod tests {
         system.file(&format!("proc/{child}/stat"), format!("{child} (a ) b) S {own} 1 1"));
         let home = system.home().unwrap();
         assert_eq!(system.own_directories("sys/fs/cgroup/own").len(), 1);
-        assert_eq!(system.read("sys/fs/cgroup/own/cgroup.subtree_control"), "+memory +pids");
+        assert_eq!(system.read("sys/fs/cgroup/own/cgroup.subtree_control"), "+cpu");
         // The kernel takes one number after the other; a file keeps the last.
         assert_eq!(system.read("sys/fs/cgroup/own/wake/cgroup.procs"), child.to_string());
         drop(home);
+    }
+
+    #[test]
+    fn controllers_of_one_hierarchy_have_one_group() {
+        let system = System(tempfile::tempdir().unwrap());
+        system.file("proc/self/cgroup", "4:cpu,memory:/own\n3:pids:/own\n");
+        system.file(
+            "proc/self/mountinfo",
+            "30 23 0:26 / /sys/fs/cgroup/both rw - cgroup cgroup rw,cpu,memory\n\
+             31 23 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
+        );
+        for place in ["both/own", "pids/own"] {
+            fs::create_dir_all(system.0.path().join("sys/fs/cgroup").join(place)).unwrap();
+        }
+        let home = system.home().unwrap();
+        let group = home.group().unwrap();
+        let dirs = group.dirs().clone();
+        assert_eq!(dirs.processors.as_ref(), Some(&dirs.memory));
+        assert_eq!(dirs.all(), [&dirs.memory, dirs.processes.as_ref().unwrap()]);
+        assert_eq!(system.own_directories("sys/fs/cgroup/both/own").len(), 1);
+        let said = home.describe();
+        assert!(said.starts_with("v1, memory, processes and processors, in "), "{said}");
+        drop(group);
+        assert!(dirs.all().iter().all(|dir| !dir.exists()));
     }
 
     #[test]
@@ -354,7 +396,7 @@ mod tests {
         assert!(dirs.memory.exists(), "somebody is in it");
         inside.kill().unwrap();
         inside.wait().unwrap();
-        let around = home.memory.path.clone();
+        let around = home.homes[0].path.clone();
         drop(home);
         assert!(!dirs.memory.exists() && !around.exists());
         assert!(!dirs.processes.is_some_and(|processes| processes.exists()));

@@ -29,4 +29,19 @@ pub(crate) struct GroupDirs {
     pub(crate) memory: PathBuf,
     /// Where its processes are, if they are: the same as `memory` in the second version.
     pub(crate) processes: Option<PathBuf>,
+    /// The same of the time of processors.
+    pub(crate) processors: Option<PathBuf>,
+}
+
+impl GroupDirs {
+    /// Each directory once.
+    pub(crate) fn all(&self) -> Vec<&PathBuf> {
+        let mut all = vec![&self.memory];
+        for dir in [&self.processes, &self.processors].into_iter().flatten() {
+            if !all.contains(&dir) {
+                all.push(dir);
+            }
+        }
+        all
+    }
 }

@@ -13,7 +13,7 @@ use super::confine::Confinement;
 use super::place::DirWriter;
 use super::scratch;
 use super::watcher::{InotifyWatch, Watcher};
-use crate::job::{Access, Job, JobRoot};
+use crate::job::{Access, Job, JobRoot, Limits};
 use crate::wire::JobError;
 
 // Where in a mount namespace they belong, below its root directory.
@@ -27,8 +27,8 @@ pub(crate) struct MemoryDirs {
     shm: OwnedFd,
     /// Hears of whatever is done in them; none where that is not known.
     watch: Option<InotifyWatch>,
-    /// Bytes and files that each may hold.
-    limits: (u64, u64),
+    /// Bytes and files that each may hold, and the bytes of `/dev/shm`.
+    limits: (u64, u64, u64),
 }
 
 impl MemoryDirs {
@@ -42,7 +42,9 @@ impl MemoryDirs {
             true => None,
             false => Some(temporary_directory(confined, job)?),
         };
-        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
+        let (.., bytes) = limits(job);
+        let of_shm = Limits { disk: bytes, ..job.limits.clone() };
+        let shm = scratch::memory(&of_shm, "1777", confined.owner)?;
         DirWriter::new(shm.as_fd(), None)
             .fix_times()
             .map_err(|errno| JobError::step("create", "/dev/shm", errno))?;
@@ -83,8 +85,9 @@ pub(crate) fn keeps_tmp(job: &Job) -> bool {
     job.work.is_none() && matches!(job.root, JobRoot::Dir { access: Access::Layered, .. })
 }
 
-fn limits(job: &Job) -> (u64, u64) {
-    (job.limits.disk, job.limits.inodes)
+fn limits(job: &Job) -> (u64, u64, u64) {
+    let Limits { disk, inodes, shared_memory, .. } = job.limits;
+    (disk, inodes, shared_memory.unwrap_or(disk))
 }
 
 /// An empty `/tmp` with a home directory in it.

@@ -12,7 +12,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::kernel::{self, Fork};
 use super::owners::{DiskNumbers, DiskOwners, Overseer, Owner, Owners};
 use super::uses::Uses;
-use super::{mounts, seccomp};
+use super::{hold, mounts, seccomp};
 use crate::job::{Identity, Network, Rights};
 use crate::wire::{JobError, WorkerClass};
 
@@ -44,8 +44,10 @@ pub(crate) struct Confinement {
     pub(crate) inside: Option<Inside>,
     /// The owners of files on disk; none where they cannot be given away.
     pub(crate) disk_owners: Option<DiskOwners>,
-    /// Whether it has a network namespace of its own.
+    /// What commands may reach.
     pub(crate) network: Network,
+    /// Whether it has a network that nobody else has, which the next command gets anew.
+    pub(crate) has_own_network: bool,
 }
 
 /// The mount namespace in which the host's paths mean what they mean to the executor.
@@ -94,14 +96,18 @@ pub fn keeps_owners() -> bool {
     }
 }
 
+fn has_own_network(class: &WorkerClass) -> bool {
+    class.network == Network::None && class.place.is_none()
+}
+
 /// Forks into new namespaces. Both processes return.
 pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
+    if let Some(place) = class.place {
+        hold::join(place)?;
+    }
     let numbers = Numbers::of_root();
-    let namespaces = kernel::NAMESPACES
-        | match class.network {
-            Network::None => libc::CLONE_NEWNET,
-            Network::Host => 0,
-        };
+    let has_own_network = has_own_network(class);
+    let namespaces = kernel::NAMESPACES | if has_own_network { libc::CLONE_NEWNET } else { 0 };
     let pipes = [pipe()?, pipe()?];
     let refused = match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
         Ok(fork) => return go_on(fork, pipes, class, UserNs::Own(numbers)),
@@ -345,7 +351,7 @@ fn inside(
         .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
     rustix::system::sethostname(class.identity.hostname.as_bytes())
         .map_err(|errno| JobError::step("set", "host name", errno))?;
-    if class.network == Network::None {
+    if has_own_network(class) {
         kernel::loopback_up()
             .map_err(|errno| JobError::unavailable("network namespaces", errno))?;
     }
@@ -406,6 +412,7 @@ fn inside(
         disk_owners,
         identity,
         network,
+        has_own_network: has_own_network(class),
         uses,
     })
 }

@@ -68,10 +68,7 @@ impl RootPlan {
         }
         self.add("dev/shm", RootItem::Directory);
         for name in DEVICES {
-            let path = Path::new("/dev").join(name);
-            let device =
-                mounts::device(&path).map_err(|errno| JobError::step("mount", &path, errno))?;
-            self.add(format!("dev/{name}"), RootItem::Mount(device));
+            self.show_device(&Path::new("/dev").join(name))?;
         }
         let links =
             [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
@@ -83,6 +80,14 @@ impl RootPlan {
             self.add("dev/pts", RootItem::Mount(terminals));
             self.add("dev/ptmx", RootItem::Link("pts/ptmx".into()));
         }
+        Ok(())
+    }
+
+    /// A device of the host, at its own path.
+    pub(crate) fn show_device(&mut self, path: &Path) -> Result<(), JobError> {
+        let device = mounts::device(path).map_err(|errno| JobError::step("mount", path, errno))?;
+        let name = path.strip_prefix("/").unwrap_or(path).to_string_lossy().into_owned();
+        self.add(name, RootItem::Mount(device));
         Ok(())
     }
 

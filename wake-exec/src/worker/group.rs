@@ -42,14 +42,28 @@ impl<'a> BoundGroup<'a> {
         if let Some(processes) = &dirs.processes {
             set(processes, "pids.max", &limits.processes.to_string())?;
         }
-        let second = dirs.processes.as_ref().filter(|_| dirs.version == Version::V1);
+        if let (Some(dir), Some(processors)) = (&dirs.processors, limits.processors) {
+            let (quota, period) = share(processors);
+            match dirs.version {
+                Version::V1 => {
+                    set(dir, "cpu.cfs_period_us", &period.to_string())?;
+                    set(dir, "cpu.cfs_quota_us", &quota.to_string())?;
+                }
+                Version::V2 => set(dir, "cpu.max", &format!("{quota} {period}"))?,
+            }
+        }
         let open = |dir: &Path| {
             let path = dir.join("cgroup.procs");
             rustix::fs::openat(CWD, &path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|errno| JobError::step("open", path, errno))
         };
-        let doors = std::iter::once(&dirs.memory).chain(second).map(|dir| open(dir));
+        let doors = dirs.all().into_iter().map(|dir| open(dir));
         Ok(BoundGroup { dirs, doors: doors.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether it bounds the time of processors.
+    pub(crate) fn bounds_processors(&self) -> bool {
+        self.dirs.processors.is_some()
     }
 
     /// What a process writes `0` into that is to be in the group.
@@ -93,6 +107,14 @@ impl<'a> BoundGroup<'a> {
     }
 }
 
+/// How many microseconds of how many a command may run that has so many thousandths of a processor.
+///
+/// The kernel takes no quota below a millisecond and no period above a second.
+fn share(processors: u64) -> (u64, u64) {
+    let period: u64 = if processors < 10 { 1_000_000 } else { 100_000 };
+    ((processors.saturating_mul(period) / 1000).max(1000), period)
+}
+
 /// The number behind `name` in lines of names and numbers.
 fn number(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -109,7 +131,8 @@ mod tests {
         fs::write(dir.path().join("cgroup.procs"), "").unwrap();
         let memory = dir.path().to_owned();
         let processes = (version == Version::V2).then(|| memory.clone());
-        (dir, GroupDirs { version, memory, processes })
+        let processors = Some(memory.clone());
+        (dir, GroupDirs { version, memory, processes, processors })
     }
 
     fn limits() -> Limits {
@@ -125,6 +148,23 @@ mod tests {
         assert_eq!((read("memory.swap.max"), read("memory.oom.group")), ("0".into(), "1".into()));
         assert_eq!(read("pids.max"), "77");
         assert_eq!(bound.doors().len(), 1);
+    }
+
+    #[test]
+    fn the_time_of_processors_is_bounded_in_both_versions() {
+        for (processors, quota, period) in
+            [(1500, "150000", "100000"), (10, "1000", "100000"), (1, "1000", "1000000")]
+        {
+            let limits = Limits { processors: Some(processors), ..Limits::default() };
+            let (dir, dirs) = group(Version::V1);
+            BoundGroup::new(&dirs, &limits, 0).unwrap();
+            let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+            assert_eq!((&*read("cpu.cfs_quota_us"), &*read("cpu.cfs_period_us")), (quota, period));
+            let (dir, dirs) = group(Version::V2);
+            BoundGroup::new(&dirs, &limits, 0).unwrap();
+            let said = fs::read_to_string(dir.path().join("cpu.max")).unwrap();
+            assert_eq!(said, format!("{quota} {period}"));
+        }
     }
 
     #[test]

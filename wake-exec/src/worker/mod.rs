@@ -9,6 +9,7 @@ mod owners;
 mod mounts;
 mod seccomp;
 mod uses;
+mod hold;
 mod confine;
 mod place;
 mod shared;
@@ -61,6 +62,7 @@ pub fn serve() -> ExitCode {
     };
     match wire::receive(&socket) {
         Ok(Some(Request::Become(class, scheduling))) => become_worker(&class, scheduling, socket),
+        Ok(Some(Request::Hold(count))) => hold::hold(count, &socket),
         _ => ExitCode::from(2),
     }
 }
@@ -138,7 +140,9 @@ fn answer(
             }
             // Of a job that was over before it heard of them.
             Ok(Some(Request::Go | Request::Cancel | Request::Streams)) => {}
-            Ok(Some(Request::Become(..))) | Err(_) => return ExitCode::from(2),
+            Ok(Some(Request::Become(..) | Request::Hold(_) | Request::Wish(_))) | Err(_) => {
+                return ExitCode::from(2);
+            }
             Ok(None) => return ExitCode::SUCCESS,
         }
     }

@@ -248,6 +248,9 @@ fn root_plan(
             plan.add("tmp", RootItem::Directory);
         }
     }
+    for device in &job.devices {
+        plan.show_device(device)?;
+    }
     for (path, source) in outside_work(job) {
         plan.add(path.as_str(), item(path, source, &confined.owners)?);
     }

@@ -4,7 +4,9 @@
 //! does not depend on the worker's size. It therefore does nothing but system calls on what was prepared
 //! before: no allocation, no panic, no lock.
 
+use std::collections::hash_map::RandomState;
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
@@ -33,6 +35,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) terminal: bool,
     /// Where it goes into control groups.
     pub(crate) doors: Vec<RawFd>,
+    /// To so many processors it is kept, where nothing else bounds their time.
+    pub(crate) processors: Option<usize>,
 }
 
 /// What confines a command.
@@ -126,6 +130,13 @@ impl Starter {
         Starter { stack: vec![0; 4096], scheduling: other.map(|wanted| wanted.native()) }
     }
 
+    /// How a command is scheduled, kept to so many processors; none: as the worker is.
+    fn scheduling(&self, processors: Option<usize>) -> Option<Native> {
+        let Some(count) = processors else { return self.scheduling };
+        let all = self.scheduling.or_else(|| Scheduling::of_thread().map(|own| own.native()));
+        all.map(|all| all.on_few(count, RandomState::new().build_hasher().finish() as usize))
+    }
+
     /// Starts a command.
     pub(crate) fn start(&mut self, launch: &Launch<'_>) -> Result<Running, JobError> {
         let command = launch.command;
@@ -144,7 +155,7 @@ impl Starter {
             cwd: cwd.as_ptr(),
             stdio: launch.stdio.map(|fd| fd.as_raw_fd()),
             limits: limits(launch.limits),
-            scheduling: self.scheduling,
+            scheduling: self.scheduling(launch.processors),
             walls: launch.walls.as_ref(),
             terminal: launch.terminal,
             doors: &launch.doors,

@@ -76,6 +76,7 @@ impl StandingRoots {
         matches!(job.root, JobRoot::Host | JobRoot::Empty)
             && matches!(job.scratch, WorkPlace::Memory)
             && outside_work(job).is_empty()
+            && job.devices.is_empty()
     }
 
     /// One for `job`, if one stands.

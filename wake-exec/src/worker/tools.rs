@@ -81,6 +81,7 @@ impl Tools<'_> {
             walls,
             terminal: false,
             doors: doors(around),
+            processors: processors(job, around),
         };
         let started = clock::instant();
         let running = match self.starter.start(&launch) {
@@ -149,7 +150,7 @@ impl Tools<'_> {
                 Ok(_) | Err(_) => return Err(JobError::Cancelled),
             }
         }
-        wire::receive_streams(self.control)
+        wire::receive_files(self.control)
             .map_err(|error| JobError::step("connect", "terminal", error))
     }
 
@@ -167,7 +168,8 @@ impl Tools<'_> {
             let stdio = streams.each_ref().map(|stream| stream.as_fd());
             let terminal = visit.terminal;
             let (limits, doors) = (&job.limits, doors(around));
-            let launch = Launch { command, limits, stdio, walls, terminal, doors };
+            let processors = processors(job, around);
+            let launch = Launch { command, limits, stdio, walls, terminal, doors, processors };
             match self.starter.start(&launch) {
                 Err(JobError::NotStarted { program, errno })
                     if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::EACCES) =>
@@ -287,4 +289,12 @@ impl Tools<'_> {
 /// Where a command goes into its control group, if it has one.
 fn doors(around: Surroundings<'_>) -> Vec<RawFd> {
     around.group.map(BoundGroup::doors).unwrap_or_default()
+}
+
+/// To how many processors a command is kept, because its control group does not bound their time.
+fn processors(job: &Job, around: Surroundings<'_>) -> Option<usize> {
+    let thousandths = job.limits.processors?;
+    let is_bounded = around.group.is_some_and(BoundGroup::bounds_processors);
+    let whole = usize::try_from(thousandths.div_ceil(1000)).unwrap_or(usize::MAX);
+    (!is_bounded).then_some(whole)
 }

@@ -7,7 +7,6 @@ use rustix::io::Errno;
 
 use super::confine::Confinement;
 use super::kernel;
-use crate::job::Network;
 
 /// Removes traces.
 pub(crate) struct Traces {
@@ -28,7 +27,7 @@ impl Traces {
         if confined.uses.take_objects() {
             kernel::unshare(libc::CLONE_NEWIPC)?;
         }
-        if confined.uses.take_sockets() && confined.network == Network::None {
+        if confined.uses.take_sockets() && confined.has_own_network {
             kernel::unshare(libc::CLONE_NEWNET)?;
             kernel::loopback_up()?;
         }

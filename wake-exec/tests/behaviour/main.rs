@@ -9,6 +9,7 @@ mod bed;
 
 mod endings;
 mod inputs;
+mod networks;
 mod roots;
 mod scheduling;
 mod weak;
@@ -18,6 +19,7 @@ fn main() -> std::process::ExitCode {
         let mut trials = Vec::new();
         trials.extend(endings::trials());
         trials.extend(inputs::trials());
+        trials.extend(networks::trials());
         trials.extend(roots::trials());
         trials.extend(scheduling::trials());
         trials.extend(weak::trials());

@@ -21,8 +21,28 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("links_in_a_root_lead_nowhere_else", links_in_a_root),
         trial("outputs_keep_their_attributes_where_asked", attributes),
         trial("the_network_is_there_where_asked", network),
+        trial("devices_of_the_host_are_shown_where_asked", devices_are_shown),
         trial("the_host_has_an_identity", host_identity),
     ]
+}
+
+fn devices_are_shown(bed: &Bed) {
+    // Such as no command sees otherwise.
+    let unusual = ["/dev/fuse", "/dev/kmsg", "/dev/console", "/dev/tty0"];
+    let Some(device) = unusual.into_iter().find(|path| Path::new(path).exists()) else {
+        return wake_tests::skip("devices_of_the_host_are_shown_where_asked", "it has no devices");
+    };
+    let mut job = bed.sh(&format!("test -c {device} && stat -c '%t %T' {device} || echo none"));
+    assert_eq!(bed.output_of(&job), "none\n");
+    job.devices.push(device.into());
+    let host = std::process::Command::new("stat").args(["-c", "%t %T", device]).output().unwrap();
+    assert_eq!(bed.output_of(&job), String::from_utf8(host.stdout).unwrap());
+    // The next one has the root directory that others have.
+    job.devices.clear();
+    assert_eq!(bed.output_of(&job), "none\n");
+    job.devices.push("/dev/not-there".into());
+    let told = bed.run(&job).unwrap_err().to_string();
+    assert!(told.contains("`/dev/not-there`"), "{told}");
 }
 
 /// A shell in one file, to be found in a root that holds nothing else.

@@ -27,9 +27,44 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s19_disk_at_full_speed_is_limited", disk_at_full_speed_is_limited),
         trial("s19_a_little_of_a_disk_is_left", a_little_of_a_disk_is_left),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
+        trial("s19_the_time_of_processors_is_limited", processors_are_limited),
+        trial("s19_shared_memory_has_a_size_of_its_own", shared_memory_has_a_size),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
         trial("s19_time_is_limited", time_is_limited),
     ]
+}
+
+fn processors_are_limited(bed: &Bed) {
+    // Two that would each take a processor.
+    let mut job = bed
+        .sh("burn() { i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; }; burn & burn; wait");
+    for level in [SandboxLevel::Strict, SandboxLevel::Weak] {
+        job.level = level;
+        let findings = wake_exec::probe(&bed.executor);
+        let is_bounded = |text: &String| text.contains(" and processors");
+        if findings.iter().any(|finding| finding.result.as_ref().is_ok_and(is_bounded)) {
+            job.limits.processors = Some(200);
+            let usage = bed.run(&job).unwrap().usage;
+            // Another half above the bound: the first turn of a period is not cut short. More time of the clock it may always take.
+            let most = usage.wall_us * 3 / 10;
+            assert!(usage.user_us + usage.sys_us <= most + 50_000, "{level:?}: {usage:?}");
+        }
+        let mut few = bed.sh("grep Cpus_allowed_list: /proc/self/status");
+        few.level = level;
+        let all = bed.output_of(&few);
+        few.limits.processors = Some(4_000_000);
+        assert_eq!(bed.output_of(&few), all, "{level:?}");
+    }
+}
+
+fn shared_memory_has_a_size(bed: &Bed) {
+    let mut job = bed.sh(
+        "stat -f -c '%b %S' /dev/shm; head -c 2M /dev/zero > /dev/shm/x; stat -c %s /dev/shm/x",
+    );
+    job.limits.shared_memory = Some(1 << 20);
+    assert_eq!(bed.output_of(&job), "256 4096\n1048576\n");
+    job.limits.shared_memory = None;
+    assert_eq!(bed.output_of(&job), format!("{} 4096\n{}\n", job.limits.disk >> 12, 2 << 20));
 }
 
 fn long_things(bed: &Bed) {

@@ -80,12 +80,16 @@ pub(super) fn job_with(
     set_outputs(&mut job, pinned);
     job.network = action.network;
     job.level = action.sandbox;
+    job.place = pinned.terms.place;
+    job.devices.clone_from(&pinned.terms.devices);
     if let (true, Some(scratch)) = (pinned.terms.on_disk, scratch) {
         job.scratch = WorkPlace::Disk(scratch.to_owned());
     }
     job.limits = Limits {
         wall: pinned.terms.timeout.map(wall),
         memory: pinned.terms.memory,
+        processors: pinned.terms.processors,
+        shared_memory: pinned.terms.shared_memory,
         ..Limits::default()
     };
     if let Outputs::Wares(_) | Outputs::Layer(_) = action.outputs {
