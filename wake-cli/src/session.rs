@@ -189,7 +189,8 @@ pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
     Ok(open_store(&store_dir(settings)?, &settings.owners)?.reaching_by(settings.route.clone()))
 }
 
-fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
+/// Where that store lies.
+pub(crate) fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     let (store, explicit) = settings.store()?;
     let configured = match explicit {
         true => None,

@@ -17,7 +17,7 @@
 //! | `said`, `scalar`, `draft` | what somebody wrote, and where |
 //! | `settle` | what that comes to |
 //! | [`flags`], [`named`] | what is typed; codespecs with a name |
-//! | [`run`] | runs |
+//! | [`run`], `document` | runs, and what reads as one |
 
 pub mod quantity;
 pub mod name;
@@ -32,6 +32,7 @@ mod settle;
 pub mod flags;
 pub mod named;
 pub mod run;
+mod document;
 #[cfg(test)]
 mod reading_test;
 

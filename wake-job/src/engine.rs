@@ -1,96 +1,182 @@
-//! Performs a job: what its action names as files are pipes while it runs.
+//! Performs a job: what its action names as files are pipes and sockets while it runs, and beside it run its other replicas and its workers.
 //!
 //! An action names an input by what comes out of its pipe, and its outputs are lists of the blocks that went into theirs. So a job is
 //! looked up and remembered like any other step.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{fs, thread};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
 
 use wake_buffer::{BufferWriter, Buffers, Content, Unwritten};
+use wake_codespec::codespec::Socket;
 use wake_codespec::name::BufferName;
-use wake_model::{InputNode, Manifest, MountAccess, Outputs, TreeDigest};
+use wake_exec::{Executor, Networks};
+use wake_model::{Manifest, Outcome, TreeDigest};
+use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
 use wake_steps::error::StepError;
 use wake_steps::here::Here;
-use wake_steps::pin::{InputPlace, PinnedAction};
-use wake_steps::{Cancel, Input, Inputs};
+use wake_steps::pin::PinnedAction;
+use wake_steps::slots::Slots;
 use wake_store::{Adopted, Scratch, Store, StoreError};
 
-use crate::flow::{Flow, FlowError, PIECE, Step, wait_for_bytes, wait_for_room};
+use crate::crew::{Ground, News, all_listen};
+use crate::flow::{Flow, FlowError, LOOK, PIECE, Step, wait_for_bytes, wait_for_room};
+use crate::graphics::{Graphics, GraphicsClaim};
+use crate::log_lines::LogLines;
+use crate::members::{Means, Member};
 use crate::outlet::{Outlet, StreamError};
-use crate::pipes::{self, Blocks, Given};
+use crate::pipes::{self, Blocks, Given, has_left};
+use crate::relay::{Way, address};
+use crate::shared_outlet::{ReplicaOutlet, SharedOutlet};
+use crate::sockets;
 use crate::stream_list::StreamList;
+use crate::tally::{Deadline, Tally, Trouble, TroubleSlot, ended_as};
 use crate::task::{InputEnd, OutputEnd, Task};
 
 /// Runs one job on this machine.
 pub(crate) struct PipeEngine {
     pub(crate) here: Here,
+    /// What holds networks.
+    pub(crate) executor: Executor,
     pub(crate) store: Arc<Store>,
     pub(crate) task: Arc<Task>,
-    /// Why a stream broke off, so that the job had to be stopped.
-    pub(crate) trouble: Arc<Mutex<Option<Trouble>>>,
+    /// Why the job had to be stopped.
+    pub(crate) trouble: TroubleSlot,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
 }
 
+/// What puts some of an input into a file.
+type Giver<'a> = dyn FnMut(&File) -> Result<Given, StreamError> + 'a;
 /// An output that is about to be written: with its buffer, and with standard output.
 type BegunOutput<'s> = (BufferName, Option<BufferWriter<'s>>, Option<File>);
 /// An output that the command has written.
 type EndedOutput<'s> = (BufferName, Option<BufferWriter<'s>>);
 
-/// Why a job was stopped.
-#[derive(Clone, Debug)]
-pub(crate) enum Trouble {
-    /// A stream to or from it broke off.
-    Stream(String),
-    /// Nobody reads standard output any more.
-    NobodyReads,
-}
-
 impl Engine for PipeEngine {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
-        let scratch = self.pipes()?;
-        let piped = self.piped(pinned, &scratch);
+        let deadline = Deadline::of(&self.task);
+        let networks = self.networks()?;
+        let Some(graphics) = self.graphics(&|| cancel.is_cancelled() || deadline.is_past())? else {
+            return self.not_begun(cancel);
+        };
+        let mut means = Means { networks: networks.as_ref(), graphics };
+        let pipes = self.pipes()?;
+        let (replicas, workers) = self.members(pinned, &pipes, &mut means)?;
         let outlets = self.outlets()?;
-        let done = AtomicBool::new(false);
+        let Some(_turn) = turn() else { return Err(StepError::Cancelled) };
+        let stop = Cancel::new().map_err(|error| refused(&error.to_string()))?;
+        let slots = Slots::new(replicas.len() + workers.len(), false);
+        let ground = Ground { here: &self.here, sources, profile, stop: &stop, slots: &slots };
+        // Whether a replica has ended, and whether all is over.
+        let done: Vec<AtomicBool> = replicas.iter().map(|_| AtomicBool::new(false)).collect();
+        let over = AtomicBool::new(false);
         let (performed, ended) = thread::scope(|scope| {
-            let feeders: Vec<_> = self
-                .task
-                .inputs
-                .iter()
-                .map(|(name, end)| {
-                    let path = scratch.path().join(name.as_str());
-                    let done = &done;
-                    scope.spawn(move || self.watch(self.feed(&path, end, done), cancel))
-                })
-                .collect();
-            let drainers: Vec<_> = outlets
+            let (tell, news) = sync_channel(NEWS);
+            let outlets: Vec<_> = outlets
                 .into_iter()
                 .map(|(name, writer, standard)| {
-                    let path = scratch.path().join(name.as_str());
-                    let done = &done;
-                    let mut outlet = Outlet::new(scope, writer, standard);
-                    scope.spawn(move || {
-                        let drained = pipes::drain(&path, done, &mut outlet);
-                        let (writer, kept) = outlet.end();
-                        self.watch(drained.and(kept), cancel);
-                        (name, writer)
-                    })
+                    SharedOutlet::new(name, Outlet::new(scope, writer, standard))
                 })
                 .collect();
-            let order = EngineRequest { pinned: &piped, sources, cancel, profile, turn, wrote };
-            let performed = self.here.perform(order);
-            done.store(true, Ordering::Release);
-            feeders.into_iter().for_each(|feeder| joined(feeder.join()));
-            let ended: Vec<EndedOutput<'_>> =
-                drainers.into_iter().map(|drainer| joined(drainer.join())).collect();
-            (performed, ended)
+            let mut streams = Vec::new();
+            for (replica, (scratch, done)) in pipes.iter().zip(&done).enumerate() {
+                for (name, end) in
+                    self.task.inputs.iter().filter(|(name, _)| self.task.is_piped(name))
+                {
+                    let path = scratch.path().join(name.as_str());
+                    streams
+                        .push(scope.spawn(move || self.watch(self.feed(&path, end, done), cancel)));
+                }
+                for shared in &outlets {
+                    if !self.task.is_piped(shared.name()) {
+                        continue;
+                    }
+                    let path = scratch.path().join(shared.name().as_str());
+                    let mut outlet = ReplicaOutlet { shared: shared.clone(), replica };
+                    streams.push(scope.spawn(move || {
+                        self.watch(pipes::drain(&path, done, &mut outlet), cancel);
+                    }));
+                }
+                for socket in self.task.codespec.sockets() {
+                    let Some(networks) = &networks else { continue };
+                    let shared =
+                        outlets.iter().find(|one| Some(one.name()) == socket.output.as_ref());
+                    let outlet =
+                        shared.map(|shared| ReplicaOutlet { shared: shared.clone(), replica });
+                    let tell = tell.clone();
+                    streams.push(scope.spawn(move || {
+                        let through = self.through(socket, networks, replica, outlet, done);
+                        if matches!(through, Ok(true)) {
+                            let _ = tell.send(News::SocketDone);
+                        }
+                        self.watch(through.map(drop), cancel);
+                    }));
+                }
+            }
+            if let Some(networks) = &networks {
+                for way in self.ways() {
+                    let opened = way.open(scope, networks, &over);
+                    self.watch(opened.map_err(StreamError::Way), cancel);
+                }
+            }
+            for (number, member) in workers.iter().enumerate() {
+                let tell = tell.clone();
+                let (ground, number) = (&ground, replicas.len() + number);
+                scope.spawn(move || ground.keep(member, number, &tell));
+            }
+            for (replica, (member, done)) in replicas.iter().zip(&done).enumerate() {
+                let (tell, ground, networks) = (tell.clone(), &ground, &networks);
+                scope.spawn(move || {
+                    let ended = match self.may_begin(networks.as_ref(), ground.stop) {
+                        Ok(true) => ground.run(member, replica, &tell),
+                        Ok(false) => Err(StepError::Cancelled),
+                        Err(error) => Err(error),
+                    };
+                    done.store(true, Ordering::Release);
+                    let _ = tell.send(News::Ended(replica, Box::new(ended)));
+                });
+            }
+            drop(tell);
+            let names = replicas.iter().chain(&workers).map(|member| member.name.clone());
+            let mut lines = LogLines::new(names.collect());
+            let mut tally = Tally::new(&self.task, &self.trouble, self.now, &stop);
+            loop {
+                if cancel.is_cancelled() {
+                    stop.cancel();
+                } else if deadline.is_past() {
+                    tally.is_late = true;
+                    stop.cancel();
+                }
+                match news.recv_timeout(LOOK) {
+                    Ok(News::Wrote(number, stream, bytes)) => {
+                        lines.add(number, stream, &bytes, wrote);
+                    }
+                    Ok(news) => tally.hear(news),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            lines.end(wrote);
+            over.store(true, Ordering::Release);
+            streams.into_iter().for_each(|stream| joined(stream.join()));
+            let ended: Vec<EndedOutput<'_>> = outlets
+                .iter()
+                .map(|shared| {
+                    let (name, writer, kept) = shared.end();
+                    self.watch(kept, cancel);
+                    (name, writer)
+                })
+                .collect();
+            (tally.performed(), ended)
         });
         self.end(performed, ended)
     }
@@ -100,38 +186,93 @@ impl Engine for PipeEngine {
     }
 }
 
+/// What is told that waits to be heard.
+const NEWS: usize = 16;
+
 impl PipeEngine {
-    /// The directory of pipes.
-    fn pipes(&self) -> Result<Scratch, StepError> {
+    /// Networks for those who run together, where any of them is to be reached by others.
+    fn networks(&self) -> Result<Option<Networks>, StepError> {
+        let is_reached =
+            !self.task.codespec.sockets().is_empty() || self.task.endpoints().next().is_some();
+        let (replicas, workers) = self.task.sizes();
+        match (is_reached, self.task.shares_network) {
+            (false, _) => Ok(None),
+            (true, true) => Ok(Some(Networks::of_host())),
+            (true, false) => {
+                let count = u32::try_from(replicas + workers).unwrap_or(u32::MAX);
+                Ok(Some(self.executor.networks(count)?))
+            }
+        }
+    }
+
+    /// The graphics processors that all of them want together; none if `is_over` before it has them.
+    fn graphics(&self, is_over: &dyn Fn() -> bool) -> Result<Option<GraphicsClaim>, StepError> {
+        let dir = self.store.jobs_dir().join("graphics");
+        let all = Graphics::of(Path::new("/dev"));
+        let claimed = all.claim(self.task.graphics(), &dir, is_over);
+        claimed.map_err(|source| StoreError::Io { path: dir, source }.into())
+    }
+
+    /// The ways from the networks of the job to those of its workers.
+    fn ways(&self) -> Vec<Way> {
+        if self.task.shares_network {
+            return Vec::new();
+        }
+        let (replicas, workers) = self.task.sizes();
+        let mut ways = Vec::new();
+        for from in 0..replicas {
+            for worker in 0..workers {
+                for (_, port) in self.task.endpoints() {
+                    let at = address(&self.task.address(worker), self.task.shown_port(port));
+                    ways.push(Way { from, at, to: replicas + worker, port });
+                }
+            }
+        }
+        ways
+    }
+
+    fn members(
+        &self,
+        pinned: &PinnedAction,
+        pipes: &[Scratch],
+        means: &mut Means<'_>,
+    ) -> Result<(Vec<Member>, Vec<Member>), StepError> {
+        let replicas = pipes
+            .iter()
+            .enumerate()
+            .map(|(number, scratch)| self.task.replica(number, pinned, scratch, means))
+            .collect();
+        let mut workers = Vec::new();
+        if let Some(worker) = &self.task.worker {
+            for number in 0..worker.replicas as usize {
+                workers.push(self.task.worker(worker, number, pinned, means)?);
+            }
+        }
+        Ok((replicas, workers))
+    }
+
+    /// Waits until the job may begin: as soon as its workers listen; false if all is over before.
+    fn may_begin(&self, networks: Option<&Networks>, stop: &Cancel) -> Result<bool, StepError> {
+        let Some(networks) = networks else { return Ok(true) };
+        all_listen(&self.task, networks, stop).map_err(|error| refused(&error.to_string()))
+    }
+
+    /// The directories of pipes, one for each replica.
+    fn pipes(&self) -> Result<Vec<Scratch>, StepError> {
+        (0..self.task.replicas).map(|_| self.pipes_of_one()).collect()
+    }
+
+    fn pipes_of_one(&self) -> Result<Scratch, StepError> {
         use std::os::unix::fs::PermissionsExt as _;
         let scratch = self.store.scratch()?;
         let dir = scratch.path();
         let failed = |source| StoreError::Io { path: dir.to_owned(), source };
         // Whoever the command is, it may look there.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-        let inputs = self.task.inputs.iter().map(|(name, _)| name);
-        let outputs = self.task.outputs.iter().map(|(name, _)| name);
-        for name in inputs.chain(outputs) {
+        for name in self.task.codespec.piped() {
             pipes::make(&dir.join(name.as_str())).map_err(failed)?;
         }
         Ok(scratch)
-    }
-
-    /// The action with the pipes in place of what stands for them.
-    fn piped(&self, pinned: &PinnedAction, scratch: &Scratch) -> PinnedAction {
-        let mut piped = pinned.clone();
-        let (dir, access) = (self.task.pipe_dir(), MountAccess::ReadWrite);
-        let host = scratch.path().to_owned();
-        let name = host.to_string_lossy().into_owned();
-        let mut inputs = Inputs::default();
-        // Nothing else lies there.
-        let _ = inputs.place(dir.clone(), Input::Mount { host, access });
-        piped.inputs = inputs;
-        piped.located = vec![InputPlace::AsNamed];
-        let at = piped.action.work.join(&dir);
-        piped.action.inputs = [(at, InputNode::Mount { host: name, access })].into();
-        piped.action.outputs = Outputs::Tree(Vec::new());
-        piped
     }
 
     fn outlets(&self) -> Result<Vec<BegunOutput<'_>>, StepError> {
@@ -148,11 +289,44 @@ impl PipeEngine {
         self.task.outputs.iter().map(outlet).collect()
     }
 
-    fn feed(
+    fn feed(&self, path: &Path, end: &InputEnd, done: &AtomicBool) -> Result<(), StreamError> {
+        self.give_all(end, done, &mut |give| pipes::feed(path, done, give))
+    }
+
+    /// Has all of a buffer go through a socket of a replica, and all that comes back into another; false if nothing ever listened there.
+    fn through<'scope, 's: 'scope>(
         &self,
-        path: &std::path::Path,
+        socket: &Socket,
+        networks: &Networks,
+        replica: usize,
+        outlet: Option<ReplicaOutlet<'scope, 's>>,
+        done: &AtomicBool,
+    ) -> Result<bool, StreamError> {
+        let named = |error| StreamError::Socket { port: socket.port, error };
+        let connected = sockets::connected(networks, replica, socket.port, done).map_err(named)?;
+        let Some(stream) = connected else { return Ok(false) };
+        let is_input = |(name, _): &&(BufferName, InputEnd)| Some(name) == socket.input.as_ref();
+        let input = self.task.inputs.iter().find(is_input);
+        thread::scope(|scope| {
+            let stream = &stream;
+            let sent = scope.spawn(move || match input {
+                Some((_, end)) => self.give_all(end, done, &mut |give| sockets::send(stream, give)),
+                None => Ok(()),
+            });
+            let received = match outlet {
+                Some(mut outlet) => sockets::receive(stream, &mut outlet),
+                None => Ok(()),
+            };
+            joined(sent.join()).and(received).map(|()| true)
+        })
+    }
+
+    /// Has all of an input go where `to` takes it.
+    fn give_all(
+        &self,
         end: &InputEnd,
         done: &AtomicBool,
+        to: &mut dyn FnMut(&mut Giver<'_>) -> Result<(), StreamError>,
     ) -> Result<(), StreamError> {
         let is_done = || done.load(Ordering::Acquire);
         match end {
@@ -165,7 +339,7 @@ impl PipeEngine {
                     Err(error) => Err(StreamError::from(error)),
                 };
                 let mut blocks = Blocks::default();
-                pipes::feed(path, done, &mut |pipe| blocks.give(pipe, &mut next))
+                to(&mut |file| blocks.give(file, &mut next))
             }
             InputEnd::Standard => {
                 let input = io::stdin().as_fd().try_clone_to_owned().map_err(StreamError::Input)?;
@@ -173,9 +347,19 @@ impl PipeEngine {
                 // It need not be a pipe.
                 let _ = rustix::pipe::fcntl_setpipe_size(&input, PIECE);
                 let mut flow = Flow::default();
-                pipes::feed(path, done, &mut |pipe| give(&mut flow, &input, pipe, &is_done))
+                to(&mut |file| give(&mut flow, &input, file, &is_done))
             }
         }
+    }
+
+    /// What comes of a job that was stopped before it began, or had no time left for that.
+    fn not_begun(&self, cancel: &Cancel) -> Result<Performance, StepError> {
+        let performed = match cancel.is_cancelled() {
+            true => Err(StepError::Cancelled),
+            false => Ok(ended_as(Outcome::TimedOut, self.now)),
+        };
+        let outputs = self.outlets()?;
+        self.end(performed, outputs.into_iter().map(|(name, writer, _)| (name, writer)).collect())
     }
 
     /// Has a stream that broke off stop the job.
@@ -187,9 +371,7 @@ impl PipeEngine {
             }
             _ => Trouble::Stream(error.to_string()),
         };
-        let mut slot = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.get_or_insert(trouble);
-        drop(slot);
+        self.trouble.note(trouble);
         cancel.cancel();
     }
 
@@ -199,14 +381,14 @@ impl PipeEngine {
         performed: Result<Performance, StepError>,
         ended: Vec<EndedOutput<'_>>,
     ) -> Result<Performance, StepError> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = self.trouble.get();
         let reason = match (&performed, &trouble) {
-            (_, Some(Trouble::Stream(reason))) => Some(reason.clone()),
+            (_, Some(Trouble::Stream(reason) | Trouble::Worker(reason))) => Some(reason.clone()),
             (_, Some(Trouble::NobodyReads)) => Some("nobody reads standard output".to_owned()),
             (Ok(performance), None) if performance.outcome.is_success() => None,
-            (Ok(performance), None) => Some(format!("the job ended with {}", performance.outcome)),
-            (Err(StepError::Cancelled), None) => Some("the job was cancelled".to_owned()),
-            (Err(error), None) => Some(error.to_string()),
+            (Ok(performance), _) => Some(format!("the job ended with {}", performance.outcome)),
+            (Err(StepError::Cancelled), _) => Some("the job was cancelled".to_owned()),
+            (Err(error), _) => Some(error.to_string()),
         };
         if let Some(reason) = reason {
             for writer in ended.into_iter().filter_map(|(_, writer)| writer) {
@@ -214,8 +396,8 @@ impl PipeEngine {
                 let _ = writer.fail(&reason);
             }
             return match (performed, trouble) {
+                (performed, None | Some(Trouble::Replica(_))) => performed,
                 (_, Some(_)) => Err(refused(&reason)),
-                (performed, None) => performed,
             };
         }
         let mut performance = performed?;
@@ -281,9 +463,7 @@ fn give(
             wait_for_room(pipe)?;
             Ok(Given::Some)
         }
-        Err(FlowError::To(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(Given::NobodyReads)
-        }
+        Err(FlowError::To(error)) if has_left(&error) => Ok(Given::NobodyReads),
         Err(FlowError::To(error)) => Err(StreamError::Pipe(error)),
         Err(FlowError::From(error)) => Err(StreamError::Input(error)),
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -93,16 +94,16 @@ pub(crate) fn passes(error: &io::Error) -> bool {
 }
 
 /// Waits a moment until there is something to read, or an end; none if there was neither.
-pub(crate) fn wait_for_bytes(file: &File) -> io::Result<Option<PollFlags>> {
+pub(crate) fn wait_for_bytes(file: &impl AsFd) -> io::Result<Option<PollFlags>> {
     wait_for(file, PollFlags::IN)
 }
 
 /// Waits a moment until a file takes more.
-pub(crate) fn wait_for_room(file: &File) -> io::Result<()> {
+pub(crate) fn wait_for_room(file: &impl AsFd) -> io::Result<()> {
     wait_for(file, PollFlags::OUT).map(drop)
 }
 
-fn wait_for(file: &File, what: PollFlags) -> io::Result<Option<PollFlags>> {
+fn wait_for(file: &impl AsFd, what: PollFlags) -> io::Result<Option<PollFlags>> {
     let mut all = [PollFd::new(file, what)];
     match poll(&mut all, Timespec::try_from(LOOK).ok().as_ref()) {
         Ok(0) | Err(Errno::INTR) => Ok(None),

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`moment`] | times as text |
 //! | [`codespecs`] | codespecs as a store keeps them |
-//! | `flow`, `pipes`, `outlet` | streams to and from a command |
-//! | [`task`] | a job as a step |
-//! | `stream_list`, `engine` | performing it with pipes |
-//! | [`record`] | what is known of jobs |
-//! | [`prepare`], [`perform`] | from a document to a task, from a task to its end |
+//! | `flow`, `pipes`, `outlet`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
+//! | `log_lines`, `graphics` | what several write in one log; graphics processors |
+//! | [`options`], [`container`], [`task`] | a job as a step |
+//! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
+//! | `stream_list`, `engine` | performing it with pipes and sockets |
+//! | [`record`], [`order`] | what is known of jobs, and what is to be done |
+//! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
@@ -22,9 +24,22 @@ pub mod codespecs;
 mod flow;
 mod pipes;
 mod outlet;
+mod shared_outlet;
+mod sockets;
+mod relay;
+mod log_lines;
+mod graphics;
+pub mod options;
+pub mod container;
 pub mod task;
+mod members;
+mod crew;
+mod tally;
 mod stream_list;
 mod engine;
 pub mod record;
+pub mod order;
+pub mod image_root;
+mod possible;
 pub mod prepare;
 pub mod perform;

@@ -7,6 +7,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use wake_buffer::{BufferError, BufferWriter, USUAL_BLOCK};
+use wake_codespec::name::BufferName;
 
 use crate::flow::{Flow, FlowError, PIECE, Step, passes, wait_for_room};
 use crate::pipes::{Taken, Taker};
@@ -36,6 +37,14 @@ pub(crate) enum StreamError {
     Output(io::Error),
     #[error("standard input cannot be read: {0}")]
     Input(io::Error),
+    #[error("the socket at port {port}: {error}")]
+    Socket { port: u16, error: io::Error },
+    #[error("a way to a worker: {0}")]
+    Way(io::Error),
+    #[error(
+        "the output `{output}` cannot be overwritten: replica {replica} writes it, and replica {first} has written it"
+    )]
+    Overwritten { output: BufferName, replica: usize, first: usize },
 }
 
 /// Puts blocks down beside whoever fills them.
@@ -99,6 +108,10 @@ impl<'scope, 's: 'scope> Outlet<'scope, 's> {
         self.pending.resize(USUAL_BLOCK, 0);
         let many = match pipe.read(&mut self.pending[self.filled..]) {
             Err(error) if passes(&error) => return Ok(Taken::Some),
+            // Of a socket: whoever sent has gone without having read all that it was sent.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Ok(Taken::Nothing);
+            }
             many => many?,
         };
         if many == 0 {
@@ -133,10 +146,15 @@ impl<'scope, 's: 'scope> Outlet<'scope, 's> {
     /// Has what came go to standard output alone.
     fn pass(&mut self, pipe: &File) -> Result<Taken, StreamError> {
         let Some(standard) = &self.standard else { return Ok(Taken::Nothing) };
-        let step = self.flow.step(pipe, standard).map_err(|error| match error {
-            FlowError::From(error) => StreamError::Pipe(error),
-            FlowError::To(error) => StreamError::Output(error),
-        })?;
+        let step = match self.flow.step(pipe, standard) {
+            Err(FlowError::From(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Ok(Taken::Nothing);
+            }
+            step => step.map_err(|error| match error {
+                FlowError::From(error) => StreamError::Pipe(error),
+                FlowError::To(error) => StreamError::Output(error),
+            })?,
+        };
         match step {
             Step::Moved => {}
             Step::End => return Ok(Taken::Nothing),

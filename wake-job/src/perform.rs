@@ -20,9 +20,10 @@ use wake_steps::{
 };
 use wake_store::Store;
 
-use crate::engine::{PipeEngine, Trouble};
+use crate::engine::PipeEngine;
 use crate::record::{JobLog, OwnJob, Status};
 use crate::stream_list::StreamList;
+use crate::tally::{Trouble, TroubleSlot};
 use crate::task::Task;
 
 /// What a job is performed with.
@@ -56,28 +57,56 @@ pub struct JobEnd {
     pub nobody_reads: bool,
 }
 
-/// Performs a task; `own` says when somebody asks for its end.
-pub fn perform(task: Arc<Task>, own: &OwnJob, log: JobLog, with: Surroundings<'_>) -> JobEnd {
+/// Does `work` while it is looked whether somebody asks for the end of the job `own`, which then fires `cancel`.
+pub fn watched<T>(own: &OwnJob, cancel: &Cancel, work: impl FnOnce() -> T) -> T {
     let ended = AtomicBool::new(false);
-    let cancelled = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
                 if own.is_to_be_cancelled() {
-                    cancelled.store(true, Ordering::Release);
-                    with.cancel.cancel();
-                    return;
+                    return cancel.cancel();
                 }
-                thread::sleep(Duration::from_millis(50));
+                thread::sleep(LOOK);
             }
         });
-        let Surroundings { store, worker, sandbox, cancel, rerun, wrote } = with;
-        let performing = Performing { task: &task, store, worker, sandbox, cancel };
-        let mut reporter = JobReporter { log, wrote };
-        let end = performing.end(rerun, &mut reporter);
-        ended.store(true, Ordering::Release);
-        end
+        let _over = Over(&ended);
+        work()
     })
+}
+
+/// Says that something is over, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Performs a task.
+pub fn perform(task: &Arc<Task>, log: JobLog, with: Surroundings<'_>) -> JobEnd {
+    let Surroundings { store, worker, sandbox, cancel, rerun, wrote } = with;
+    let performing = Performing { task, store, worker, sandbox, cancel };
+    performing.end(rerun, &mut JobReporter { log, wrote })
+}
+
+impl JobEnd {
+    /// That of a job around which something went wrong.
+    pub fn failed(diagnostic: Diagnostic) -> JobEnd {
+        let reason = Some(diagnostic.message.clone());
+        JobEnd { failure: Some(diagnostic.into()), ..ended(Status::Failed, reason) }
+    }
+
+    /// That of a job that could not begin; `is_cancelled` says whether somebody has asked for its end meanwhile.
+    pub fn not_begun(reason: &str, is_cancelled: bool) -> JobEnd {
+        match is_cancelled {
+            true => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+            false => ended(Status::Failed, Some(reason.to_owned())),
+        }
+    }
 }
 
 struct Performing<'a> {
@@ -92,7 +121,7 @@ impl Performing<'_> {
     fn end(&self, rerun: bool, reporter: &mut JobReporter<'_>) -> JobEnd {
         let (came, trouble) = match self.once(rerun, reporter) {
             Ok(came) => came,
-            Err(diagnostic) => return failed(diagnostic),
+            Err(diagnostic) => return JobEnd::failed(diagnostic),
         };
         if let Some(Came::Remembered(tree)) = came {
             match self.recall(&tree) {
@@ -103,11 +132,14 @@ impl Performing<'_> {
                 Ok(false) => {
                     return match self.once(true, reporter) {
                         Ok((came, trouble)) => self.said(came, trouble),
-                        Err(diagnostic) => failed(diagnostic),
+                        Err(diagnostic) => JobEnd::failed(diagnostic),
                     };
                 }
                 Err(error) => {
-                    return failed(Diagnostic::error(Class::Environment, error.to_string()));
+                    return JobEnd::failed(Diagnostic::error(
+                        Class::Environment,
+                        error.to_string(),
+                    ));
                 }
             }
         }
@@ -121,10 +153,15 @@ impl Performing<'_> {
                 JobEnd { nobody_reads: true, ..ended(Status::Failed, reason) }
             }
             (_, Some(Trouble::Stream(reason))) => {
-                failed(Diagnostic::error(Class::Environment, reason))
+                JobEnd::failed(Diagnostic::error(Class::Environment, reason))
             }
-            (Some(Came::Ran | Came::Remembered(_)), None) => ended(Status::Succeeded, None),
-            (Some(Came::Ended(outcome)), None) => {
+            (_, Some(Trouble::Worker(reason))) => ended(Status::Failed, Some(reason)),
+            (Some(Came::Ran | Came::Remembered(_)), _) => ended(Status::Succeeded, None),
+            (Some(Came::Ended(outcome)), trouble) => {
+                let main = match trouble {
+                    Some(Trouble::Replica(number)) => format!("Main of replica {number}"),
+                    _ => "Main".to_owned(),
+                };
                 let reason = match outcome {
                     Outcome::TimedOut => {
                         return ended(
@@ -133,16 +170,16 @@ impl Performing<'_> {
                         );
                     }
                     Outcome::OutOfMemory => "the job took more memory than it may".to_owned(),
-                    Outcome::Exited(code) => format!("Main exited with code {code}"),
-                    Outcome::Signaled(signal) => format!("Main was ended by signal {signal}"),
+                    Outcome::Exited(code) => format!("{main} exited with code {code}"),
+                    Outcome::Signaled(signal) => format!("{main} was ended by signal {signal}"),
                 };
                 ended(Status::Failed, Some(reason))
             }
-            (Some(Came::Failed(diagnostic)), None) => match self.cancel.is_cancelled() {
+            (Some(Came::Failed(diagnostic)), _) => match self.cancel.is_cancelled() {
                 true => ended(Status::Canceled, Some("Canceled by user".to_owned())),
-                false => failed(*diagnostic),
+                false => JobEnd::failed(*diagnostic),
             },
-            (None, None) => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+            (None, _) => ended(Status::Canceled, Some("Canceled by user".to_owned())),
         }
     }
 
@@ -151,9 +188,10 @@ impl Performing<'_> {
         rebuild: bool,
         reporter: &mut JobReporter<'_>,
     ) -> Result<(Option<Came>, Option<Trouble>), Diagnostic> {
-        let trouble = Arc::new(Mutex::default());
+        let trouble = TroubleSlot::default();
         let engine = PipeEngine {
             here: Here::new(self.store.clone(), Executor::new(self.worker.clone())),
+            executor: Executor::new(self.worker.clone()),
             store: self.store.clone(),
             task: self.task.clone(),
             trouble: trouble.clone(),
@@ -175,7 +213,7 @@ impl Performing<'_> {
         };
         machine.perform(&batch, reporter);
         let came = steps.came.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = trouble.get();
         Ok((came, trouble))
     }
 
@@ -211,11 +249,6 @@ impl Performing<'_> {
 
 fn ended(status: Status, reason: Option<String>) -> JobEnd {
     JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false }
-}
-
-fn failed(diagnostic: Diagnostic) -> JobEnd {
-    let reason = Some(diagnostic.message.clone());
-    JobEnd { failure: Some(diagnostic.into()), ..ended(Status::Failed, reason) }
 }
 
 /// What came of the step.

@@ -100,7 +100,7 @@ impl Blocks {
                 Ok(Given::Some)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Given::Some),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Given::NobodyReads),
+            Err(error) if has_left(&error) => Ok(Given::NobodyReads),
             Err(error) => Err(error.into()),
         }
     }
@@ -156,6 +156,11 @@ pub(crate) enum Taken {
     Nothing,
     /// No more is taken.
     Refused,
+}
+
+/// Whether it is that nobody is at the other end of a pipe or a socket any more.
+pub(crate) fn has_left(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Whether anybody has the other end of a pipe open that is written.

@@ -1,61 +1,60 @@
-//! From a document to a task: the codespec is looked up, the image brought, buffers found or made.
+//! From a document to a task: the codespec is looked up, buffers are found or made, the image is brought.
+//!
+//! [`plan`] looks at everything that can be wrong and makes nothing; so a job that cannot be run leaves nothing behind.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use wake_buffer::{Buffers, State};
-use wake_codespec::Codespec;
-use wake_codespec::name::BufferName;
-use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument};
-use wake_image::{ImageError, ImageReference, Images, Platform};
+use wake_buffer::{BufferError, Buffers, State};
+use wake_codespec::name::{BufferName, CodespecReference};
+use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument, RunWorker};
+use wake_codespec::{Codespec, Kind};
+use wake_image::Images;
 use wake_model::{BufferId, Network, Tags};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 
-use crate::codespecs::{Codespecs, CodespecsError};
-use crate::task::{InputEnd, OutputEnd, Task, TaskRoot};
+use crate::codespecs::{Codespecs, CodespecsError, StoredCodespec};
+use crate::container::TaskRoot;
+use crate::graphics::Graphics;
+use crate::image_root::{RootError, root};
+use crate::options::{JobOptions, RootChoice, Streams};
+use crate::possible::{PlannedWorker, Refusal, ports_differ, possible, refused};
+use crate::record::{JobRecord, Status, WorkerRecord};
+use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
 
-/// What is said of a job beside its document.
-#[derive(Clone, Debug)]
-pub struct JobOptions {
-    /// What it has below it; none: its image.
-    pub root: Option<RootChoice>,
-    /// Whether standard input and output stand for the buffers that nobody named.
-    pub streams: Streams,
-    /// What it may reach.
-    pub network: Network,
-    /// Where paths of images begin.
-    pub dir: PathBuf,
-}
-
-/// What stands for an image.
-#[derive(Clone, Debug)]
-pub enum RootChoice {
-    /// This machine's system directories.
-    Host,
-    /// A directory of this machine.
-    Dir(PathBuf),
-}
-
-/// What stands for the buffers that nobody named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Streams {
-    /// Standard input and output, for one of each.
-    Standard,
-    /// Buffers that are made for them.
-    Made,
-}
-
-/// A task, and what was made for it.
+/// A run that this machine can do, as far as is known without its image.
 #[derive(Debug)]
-pub struct PreparedTask {
-    /// The task.
-    pub task: Task,
-    /// The buffers that nobody will want afterwards.
-    pub passing: Vec<BufferId>,
+pub struct Plan {
     /// What should be told.
     pub warnings: Vec<String>,
+    /// What is run.
+    codespec: Codespec,
+    /// What a person calls it.
+    label: String,
+    /// The codespec by its name, with its version.
+    reference: Option<CodespecReference>,
+    replicas: u32,
+    worker: Option<PlannedWorker>,
+    options: JobOptions,
+    inputs: Vec<(BufferName, InputEnd)>,
+    outputs: BTreeMap<BufferName, BufferArgument>,
+}
+
+/// What lies below those who run together.
+#[derive(Debug)]
+pub struct Roots {
+    job: TaskRoot,
+    worker: Option<TaskRoot>,
+}
+
+/// Where the outputs of a job go.
+#[derive(Debug)]
+pub struct MadeOutputs {
+    /// Each output.
+    pub ends: Vec<(BufferName, OutputEnd)>,
+    /// The buffers that nobody will want afterwards.
+    pub passing: Vec<BufferId>,
 }
 
 /// Why there is no task.
@@ -67,144 +66,266 @@ pub enum PrepareError {
     /// The document is wrong.
     #[error(transparent)]
     Document(#[from] wake_codespec::DocumentError),
-    /// The image could not be had.
-    #[error(transparent)]
-    Image(#[from] ImageError),
     /// A buffer could not be had.
     #[error(transparent)]
-    Buffer(#[from] wake_buffer::BufferError),
+    Buffer(#[from] BufferError),
     /// It cannot be run here, or not so.
     #[error("{}", .0.message)]
     Refused(Box<Diagnostic>),
 }
 
-/// The task that a run is on this machine.
-pub fn prepare(
+impl From<Refusal> for PrepareError {
+    fn from(refusal: Refusal) -> Self {
+        PrepareError::Refused(refusal)
+    }
+}
+
+/// Looks whether a run can be done on this machine.
+pub fn plan(
     run: &RunDocument,
-    options: &JobOptions,
+    options: JobOptions,
     store: &Store,
-    images: &Images<'_>,
     now: u64,
-) -> Result<PreparedTask, PrepareError> {
-    let (codespec, label) = codespec(run, store)?;
-    let arguments = run.arguments(&codespec)?;
-    let mut warnings = possible(run, &codespec)?;
-    let root = match &options.root {
-        Some(RootChoice::Host) => TaskRoot::Host,
-        Some(RootChoice::Dir(dir)) => TaskRoot::Dir(dir.clone()),
-        None => image(&codespec.image, options, store, images)?,
+) -> Result<Plan, PrepareError> {
+    let (codespec, reference) = codespec(run, &run.job.codespec, Kind::Job, store)?;
+    let label = reference.as_ref().map_or_else(|| codespec.image.clone(), ToString::to_string);
+    let worker = match &run.worker {
+        None => None,
+        Some(RunWorker { codespec: wanted, replicas, .. }) => {
+            let (codespec, reference) = self::codespec(run, wanted, Kind::Worker, store)?;
+            Some(PlannedWorker { codespec, reference, replicas: *replicas })
+        }
     };
+    let arguments = run.arguments(&codespec)?;
+    let graphics = Graphics::of(Path::new("/dev")).count();
+    let warnings = possible(run, &codespec, worker.as_ref(), graphics)?;
+    if options.shares_network() {
+        ports_differ(&codespec, run.job.replicas, worker.as_ref())?;
+    }
     let buffers = Buffers::new(store);
-    let inputs = inputs(&codespec, &arguments, options, &buffers, now)?;
+    let inputs = inputs(&codespec, &arguments, options.streams, &buffers, now)?;
+    let is_standard = |(_, end): &(_, InputEnd)| matches!(end, InputEnd::Standard);
+    if let Some((name, _)) = inputs.iter().find(|input| is_standard(input))
+        && run.job.replicas > 1
+    {
+        let message =
+            format!("standard input cannot be read by {} replicas as `{name}`", run.job.replicas);
+        let help = format!("put it into a buffer: `--buffer {name}=ID`");
+        return Err(refused(Class::Usage, message, &help).into());
+    }
     let free = free(codespec.outputs(), &arguments);
     if options.streams == Streams::Standard && free.len() > 1 {
         return Err(several("output", &free));
     }
-    let (timeout, network) = (run.timeout, options.network);
-    let mut task = Task { label, codespec, root, inputs, outputs: Vec::new(), timeout, network };
-    let remembered = task.why_forgotten().is_none();
-    let mut passing = Vec::new();
-    let mut outputs = Vec::new();
-    for name in task.codespec.outputs() {
-        let argument = arguments.get(name);
-        let to_standard = options.streams == Streams::Standard;
-        let end = match argument {
-            Some(BufferArgument::Buffer(id)) => {
-                if buffers.live(id, now)?.state != State::Unwritten {
-                    return Err(wake_buffer::BufferError::Written(id.clone()).into());
+    let is_output = |(name, _): &(BufferName, _)| codespec.outputs().contains(name);
+    let outputs: BTreeMap<_, _> = arguments.into_iter().filter(is_output).collect();
+    for argument in outputs.values() {
+        if let BufferArgument::Buffer(id) = argument
+            && buffers.live(id, now)?.state != State::Unwritten
+        {
+            return Err(BufferError::Written(id.clone()).into());
+        }
+    }
+    let replicas = run.job.replicas;
+    Ok(Plan { warnings, codespec, label, reference, replicas, worker, options, inputs, outputs })
+}
+
+impl Plan {
+    /// Makes the buffers for outputs that nobody named.
+    pub fn make_outputs(
+        &self,
+        run: &RunDocument,
+        store: &Store,
+        now: u64,
+    ) -> Result<MadeOutputs, PrepareError> {
+        let buffers = Buffers::new(store);
+        let is_remembered = self.why_forgotten().is_none();
+        let to_standard = self.options.streams == Streams::Standard;
+        let (mut ends, mut passing) = (Vec::new(), Vec::new());
+        for name in self.codespec.outputs() {
+            let argument = self.outputs.get(name);
+            let end = match argument {
+                Some(BufferArgument::Buffer(id)) => {
+                    OutputEnd { buffer: Some(id.clone()), standard: false }
                 }
-                OutputEnd { buffer: Some(id.clone()), standard: false }
-            }
-            Some(BufferArgument::Ephemeral) | None if to_standard && !remembered => {
-                OutputEnd { buffer: None, standard: true }
-            }
-            _ => {
-                let mut tags = run.job.tags.clone();
-                tags.set("bufferName", name.as_str()).map_err(wake_buffer::BufferError::Tag)?;
-                let id = buffers.create(&tags, run.job.buffer_ttl, now)?;
-                // What is remembered is kept in blocks; the buffer itself was only to be printed.
-                if to_standard || argument == Some(&BufferArgument::Ephemeral) {
-                    passing.push(id.clone());
+                Some(BufferArgument::Ephemeral) | None if to_standard && !is_remembered => {
+                    OutputEnd { buffer: None, standard: true }
                 }
-                OutputEnd { buffer: Some(id), standard: to_standard }
-            }
+                _ => {
+                    let mut tags = run.job.tags.clone();
+                    tags.set("bufferName", name.as_str()).map_err(BufferError::Tag)?;
+                    let id = buffers.create(&tags, run.job.buffer_ttl, now)?;
+                    // What is remembered is kept in blocks; the buffer itself was only to be printed.
+                    if to_standard || argument == Some(&BufferArgument::Ephemeral) {
+                        passing.push(id.clone());
+                    }
+                    OutputEnd { buffer: Some(id), standard: to_standard }
+                }
+            };
+            ends.push((name.clone(), end));
+        }
+        Ok(MadeOutputs { ends, passing })
+    }
+
+    /// Brings what lies below the job and its workers; the error is with the image.
+    pub fn roots(&self, store: &Store, images: &Images<'_>) -> Result<Roots, (String, RootError)> {
+        let of = |codespec: &Codespec| {
+            root(&codespec.image, &self.options, store, images)
+                .map_err(|error| (codespec.image.clone(), error))
         };
-        outputs.push((name.clone(), end));
+        let job = of(&self.codespec)?;
+        let worker = self.worker.as_ref().map(|worker| of(&worker.codespec)).transpose()?;
+        Ok(Roots { job, worker })
     }
-    task.outputs = outputs;
-    if let Some(limit) = task.codespec.resources.limits.cpu {
-        warnings.push(format!("the limit of {limit} processors is not enforced here"));
-    }
-    Ok(PreparedTask { task, passing, warnings })
-}
 
-fn codespec(run: &RunDocument, store: &Store) -> Result<(Codespec, String), PrepareError> {
-    match &run.job.codespec {
-        RunCodespec::Inline(codespec) => Ok(((**codespec).clone(), codespec.image.clone())),
-        RunCodespec::Named(reference) => {
-            let found = Codespecs::new(store).get(reference)?;
-            let label = format!("{}/versions/{}", found.name, found.version);
-            match found.codespec.kind() {
-                wake_codespec::Kind::Job => Ok((found.codespec, label)),
-                wake_codespec::Kind::Worker => {
-                    let message = "the codespec for the job is required to be a job codespec";
-                    Err(run.error(message).into())
-                }
+    /// Has a run name the versions of its codespecs.
+    pub fn settle(&self, run: &mut RunDocument) {
+        if let Some(reference) = &self.reference {
+            run.job.codespec = RunCodespec::Named(reference.clone());
+        }
+        let worker = self.worker.as_ref().and_then(|worker| worker.reference.as_ref());
+        if let (Some(reference), Some(worker)) = (worker, &mut run.worker) {
+            worker.codespec = RunCodespec::Named(reference.clone());
+        }
+    }
+
+    /// Has the outputs have failed of a job that will not begin, for those who wait for them.
+    pub fn fail_outputs(&self, reason: &str, store: &Store, now: u64) {
+        let buffers = Buffers::new(store);
+        for argument in self.outputs.values() {
+            if let BufferArgument::Buffer(id) = argument {
+                // Where not even that can be written, nobody can be told.
+                let _ = buffers.begin(id, now).and_then(|writer| writer.fail(reason));
             }
         }
     }
-}
 
-/// Refuses what this machine cannot do; what it passes over is told.
-fn possible(run: &RunDocument, codespec: &Codespec) -> Result<Vec<String>, PrepareError> {
-    let refuse = |message: &str, help: &str| {
-        let diagnostic = Diagnostic::error(Class::Environment, message).help(help);
-        Err(PrepareError::Refused(Box::new(diagnostic)))
-    };
-    if run.worker.is_some() {
-        return refuse(
-            "runs with workers cannot be run here yet",
-            "run the job without its worker",
-        );
-    }
-    if run.job.replicas > 1 {
-        return refuse("several replicas of a job cannot be run here yet", "set `replicas: 1`");
-    }
-    if !codespec.sockets().is_empty() {
-        return refuse(
-            "jobs with sockets cannot be run here yet",
-            "read and write the pipes of buffers",
-        );
-    }
-    if let Some(identity) = &codespec.identity {
-        let message = format!("identity `{identity}` is not supported");
-        return refuse(&message, "leave `identity` out");
-    }
-    if codespec.resources.gpu.is_some_and(|gpu| gpu.milli() > 0) {
-        let message = "graphics processors cannot be shown to a job here";
-        return refuse(message, "leave `resources.gpu` out");
-    }
-    let mut warnings = Vec::new();
-    for (name, said) in [("cluster", &run.cluster), ("job.nodePool", &run.job.node_pool)] {
-        if said.is_some() {
-            warnings.push(format!("`{name}` is passed over: the job runs on this machine"));
+    /// What is known of the job before it begins.
+    pub fn record(&self, id: u64, run: &RunDocument, outputs: &MadeOutputs, now: u64) -> JobRecord {
+        let name = |id: Option<&BufferId>| id.map_or_else(|| "_".to_owned(), BufferId::to_string);
+        let inputs = self.inputs.iter().map(|(of, end)| match end {
+            InputEnd::Buffer(id, _) => (of.to_string(), name(Some(id))),
+            InputEnd::Standard => (of.to_string(), name(None)),
+        });
+        let outputs = outputs.ends.iter();
+        let outputs = outputs.map(|(of, end)| (of.to_string(), name(end.buffer.as_ref())));
+        JobRecord {
+            id,
+            status: Status::Pending,
+            status_reason: None,
+            created: now,
+            started: None,
+            finished: None,
+            codespec: self.label.clone(),
+            replicas: self.replicas,
+            worker: self.worker.as_ref().map(|worker| WorkerRecord {
+                codespec: worker
+                    .reference
+                    .as_ref()
+                    .map_or_else(|| worker.codespec.image.clone(), ToString::to_string),
+                content_id: worker.codespec.id().to_string(),
+                replicas: worker.replicas,
+            }),
+            content_id: self.codespec.id().to_string(),
+            buffers: inputs.chain(outputs).collect(),
+            tags: run.tags.clone(),
+            timeout_seconds: run.timeout,
+            remembered: false,
+            not_remembered: self.why_forgotten(),
         }
     }
-    if codespec.resources.shm.is_some() {
-        warnings.push("`resources.shm` is passed over: /dev/shm is as large as memory".to_owned());
+
+    /// The task of that number, on what lies below it.
+    pub fn task(self, id: u64, run: &RunDocument, roots: Roots, outputs: MadeOutputs) -> Task {
+        let forgotten = self.why_forgotten().is_some();
+        let shares_network = self.options.shares_network();
+        let Plan { codespec, label, replicas, worker, options, inputs, .. } = self;
+        let worker = worker.zip(roots.worker).map(|(worker, root)| {
+            let PlannedWorker { codespec, replicas, .. } = worker;
+            WorkerTask { codespec, root, replicas }
+        });
+        Task {
+            id,
+            label,
+            codespec,
+            root: roots.job,
+            replicas,
+            worker,
+            inputs,
+            outputs: outputs.ends,
+            timeout: run.timeout,
+            network: options.network,
+            shares_network,
+            forgotten,
+        }
     }
-    Ok(warnings)
+
+    /// Why what comes of it is not remembered, if it is not.
+    fn why_forgotten(&self) -> Option<String> {
+        for (name, input) in &self.inputs {
+            match input {
+                InputEnd::Standard => {
+                    return Some(format!("`{name}` is read from standard input while it comes"));
+                }
+                InputEnd::Buffer(id, None) => {
+                    return Some(format!("the buffer `{id}` is still being written"));
+                }
+                InputEnd::Buffer(_, Some(_)) => {}
+            }
+        }
+        if self.worker.is_some() {
+            return Some("workers serve it".to_owned());
+        }
+        if self.replicas > 1 {
+            return Some(format!("{} replicas of it run at once", self.replicas));
+        }
+        if self.codespec.resources.gpu.is_some_and(|gpu| gpu.milli() > 0) {
+            let why = "nobody knows which graphics processors it will have next time";
+            return Some(why.to_owned());
+        }
+        match (&self.options.root, self.options.network) {
+            (Some(RootChoice::Dir(dir)), _) => {
+                Some(format!("nobody knows what `{}` will hold next time", dir.display()))
+            }
+            (_, Network::Host) => Some("it has the network".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// A codespec that is named or written, with its name and version where it has them.
+fn codespec(
+    run: &RunDocument,
+    wanted: &RunCodespec,
+    kind: Kind,
+    store: &Store,
+) -> Result<(Codespec, Option<CodespecReference>), PrepareError> {
+    match wanted {
+        RunCodespec::Inline(codespec) => Ok(((**codespec).clone(), None)),
+        RunCodespec::Named(reference) => {
+            let StoredCodespec { name, version, codespec, .. } =
+                Codespecs::new(store).get(reference)?;
+            let reference = CodespecReference { name, version: Some(version) };
+            if codespec.kind() != kind {
+                let kind = kind.as_str();
+                let message =
+                    format!("the codespec for the {kind} is required to be a {kind} codespec");
+                return Err(run.error(message).into());
+            }
+            Ok((codespec, Some(reference)))
+        }
+    }
 }
 
 fn inputs(
     codespec: &Codespec,
     arguments: &BTreeMap<BufferName, BufferArgument>,
-    options: &JobOptions,
+    streams: Streams,
     buffers: &Buffers<'_>,
     now: u64,
 ) -> Result<Vec<(BufferName, InputEnd)>, PrepareError> {
     let free = free(codespec.inputs(), arguments);
-    match options.streams {
+    match streams {
         Streams::Standard if free.len() > 1 => return Err(several("input", &free)),
         Streams::Made if !free.is_empty() => {
             let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
@@ -224,13 +345,11 @@ fn inputs(
                 State::Complete(content) => InputEnd::Buffer(id.clone(), Some(content)),
                 State::Unwritten | State::Writing => InputEnd::Buffer(id.clone(), None),
                 State::Failed(reason) => {
-                    return Err(wake_buffer::BufferError::Failed { id: id.clone(), reason }.into());
+                    return Err(BufferError::Failed { id: id.clone(), reason }.into());
                 }
                 State::BrokenOff => {
                     let bytes = buffers.get(id)?.size;
-                    return Err(
-                        wake_buffer::BufferError::BrokenOff { id: id.clone(), bytes }.into()
-                    );
+                    return Err(BufferError::BrokenOff { id: id.clone(), bytes }.into());
                 }
             },
             Some(BufferArgument::Ephemeral) | None => InputEnd::Standard,
@@ -260,60 +379,6 @@ fn several(kind: &str, free: &[&BufferName]) -> PrepareError {
     PrepareError::Refused(Box::new(Diagnostic::error(Class::Usage, message).help(help)))
 }
 
-fn image(
-    name: &str,
-    options: &JobOptions,
-    store: &Store,
-    images: &Images<'_>,
-) -> Result<TaskRoot, PrepareError> {
-    let refused = |message: String| {
-        let diagnostic = Diagnostic::error(Class::Evaluation, message)
-            .help("or run it on something else: `--rootfs DIR`, `--rootfs host`");
-        PrepareError::Refused(Box::new(diagnostic))
-    };
-    let reference = ImageReference::parse(name, &options.dir)
-        .map_err(|error| refused(format!("the image {error}")))?;
-    let digest = images.resolve(&reference)?;
-    let image = images.get(&reference, &digest, &Platform::here())?;
-    let tree = images.tree(&image)?;
-    let runtime = Box::new(image.config.config.clone());
-    let files = store.tree_place(&tree);
-    let user = user(&runtime.user, &files).map_err(refused)?;
-    Ok(TaskRoot::Image { tree, runtime, user })
-}
-
-/// The numbers of `USER[:GROUP]`, each a name or a number, as the image's own files have them.
-fn user(text: &str, files: &Path) -> Result<(u32, u32), String> {
-    if text.is_empty() {
-        return Ok((0, 0));
-    }
-    let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(group)),
-        None => (text, None),
-    };
-    let table = |name: &str| fs::read_to_string(files.join("etc").join(name)).unwrap_or_default();
-    let passwd = table("passwd");
-    let entry = passwd
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&user) || fields.get(2) == Some(&user));
-    let number = |at: usize| entry.as_ref().and_then(|fields| fields.get(at)?.parse::<u32>().ok());
-    let uid = user.parse::<u32>().ok().or_else(|| number(2));
-    let uid = uid.ok_or_else(|| format!("the image has no user `{user}`, as whom it is to run"))?;
-    let gid = match group {
-        None => number(3).unwrap_or(0),
-        Some(group) => {
-            let groups = table("group");
-            let entry = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
-            let named = entry.into_iter().find(|fields| fields.first() == Some(&group));
-            let named = named.and_then(|fields| fields.get(2)?.parse().ok());
-            let gid = group.parse().ok().or(named);
-            gid.ok_or_else(|| format!("the image has no group `{group}`, as which it is to run"))?
-        }
-    };
-    Ok((uid, gid))
-}
-
 /// Tags with others set over them.
 pub fn merged(tags: &Tags, over: &Tags) -> Result<Tags, wake_model::buffer::TagError> {
     let mut merged = tags.clone();
@@ -321,30 +386,4 @@ pub fn merged(tags: &Tags, over: &Tags) -> Result<Tags, wake_model::buffer::TagE
         merged.set(key, value)?;
     }
     Ok(merged)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::user;
-
-    #[test]
-    fn users_are_names_or_numbers() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("etc")).unwrap();
-        std::fs::write(dir.path().join("etc/passwd"), "root:x:0:0::/:\nbo:x:7:8::/:\n").unwrap();
-        std::fs::write(dir.path().join("etc/group"), "wheel:x:10:\n").unwrap();
-        for (text, expected) in [
-            ("", Ok((0, 0))),
-            ("bo", Ok((7, 8))),
-            ("7", Ok((7, 8))),
-            ("9", Ok((9, 0))),
-            ("bo:wheel", Ok((7, 10))),
-            ("5:6", Ok((5, 6))),
-            ("eve", Err("the image has no user `eve`, as whom it is to run".to_owned())),
-            ("bo:eve", Err("the image has no group `eve`, as which it is to run".to_owned())),
-        ] {
-            assert_eq!(user(text, dir.path()), expected, "{text}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -58,6 +59,12 @@ pub struct JobRecord {
     pub codespec: String,
     /// The content id of that.
     pub content_id: String,
+    /// How many of it run at once.
+    #[serde(default = "one")]
+    pub replicas: u32,
+    /// What serves it.
+    #[serde(default)]
+    pub worker: Option<WorkerRecord>,
     /// Its buffers, by what the codespec calls them; of those that are not kept `_`.
     pub buffers: BTreeMap<String, String>,
     /// Its tags.
@@ -68,6 +75,22 @@ pub struct JobRecord {
     pub remembered: bool,
     /// Why it is not remembered.
     pub not_remembered: Option<String>,
+}
+
+/// What is known of what serves a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerRecord {
+    /// What is run: a reference, or the image of a codespec without a name.
+    pub codespec: String,
+    /// The content id of that.
+    pub content_id: String,
+    /// How many of it run at once.
+    pub replicas: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Why jobs could not be read or written.
@@ -93,7 +116,7 @@ pub enum JobsError {
 #[derive(Debug)]
 pub struct OwnJob {
     dir: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Status {
@@ -130,9 +153,44 @@ impl<'s> Jobs<'s> {
         let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|error| io_error(&path, error.into()))?;
-        let (own, record) = (OwnJob { dir, _lock: lock }, record(id));
+        let (own, record) = (OwnJob { dir, lock }, record(id));
         self.note(&own, &record)?;
         Ok((own, record))
+    }
+
+    /// The right to run a job, as somebody gave it to this process: as the open file that its lock is. None if it is another file.
+    pub fn handed_over(&self, id: u64, handed: impl AsFd) -> Result<Option<OwnJob>, JobsError> {
+        let dir = self.dir(id);
+        let path = dir.join(LOCK);
+        let failed = |error: rustix::io::Errno| io_error(&path, error.into());
+        let file = match rustix::fs::stat(&path) {
+            Err(rustix::io::Errno::NOENT) => return Err(JobsError::NotFound(id)),
+            stat => stat.map_err(failed)?,
+        };
+        // One that is closed is no lock either.
+        let Ok(given) = rustix::fs::fstat(&handed) else { return Ok(None) };
+        if (given.st_dev, given.st_ino) != (file.st_dev, file.st_ino) {
+            return Ok(None);
+        }
+        let lock = File::from(rustix::io::fcntl_dupfd_cloexec(&handed, 3).map_err(failed)?);
+        Ok(Some(OwnJob { dir, lock }))
+    }
+
+    /// Takes the right to run a job; none if another process has it.
+    pub fn claim(&self, id: u64) -> Result<Option<OwnJob>, JobsError> {
+        let dir = self.dir(id);
+        let path = dir.join(LOCK);
+        let lock = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(JobsError::NotFound(id));
+            }
+            lock => lock.map_err(|source| io_error(&path, source))?,
+        };
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(OwnJob { dir, lock })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(io_error(&path, error.into())),
+        }
     }
 
     /// Keeps what is known of a job of this process.
@@ -232,6 +290,16 @@ impl<'s> Jobs<'s> {
 }
 
 impl OwnJob {
+    /// Its directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The right to run it as an open file, for a process that takes it over.
+    pub fn hand_over(&self) -> Result<File, JobsError> {
+        self.lock.try_clone().map_err(|source| io_error(&self.dir.join(LOCK), source))
+    }
+
     /// Whether somebody has asked for its end.
     pub fn is_to_be_cancelled(&self) -> bool {
         self.dir.join(CANCEL).exists()

@@ -1,29 +1,32 @@
 //! A job as a step: what is run where, with which pipes.
 
-use std::path::PathBuf;
-
 use wake_buffer::Content;
 use wake_codespec::Codespec;
-use wake_codespec::expand::{environment, expand, find};
+use wake_codespec::codespec::{Role, Socket};
 use wake_codespec::name::BufferName;
-use wake_image::Runtime;
-use wake_model::action::{Command, Invocation, User};
-use wake_model::{
-    BufferId, MountAccess, Network, OutputDecl, OutputKind, Outputs, RelPath, Rights, TreeDigest,
-};
+use wake_model::action::Command;
+use wake_model::{BufferId, Network, OutputDecl, OutputKind, Outputs, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::step::{Root, Terms, TreeOrigin};
+use wake_steps::step::Terms;
 use wake_steps::{Input, Inputs, Step};
+
+use crate::container::{Container, TaskRoot};
 
 /// A job with everything that it needs.
 #[derive(Debug)]
 pub struct Task {
+    /// Its number.
+    pub id: u64,
     /// What a person calls it.
     pub label: String,
     /// What is run.
     pub codespec: Codespec,
     /// Where.
     pub root: TaskRoot,
+    /// How many of it at once.
+    pub replicas: u32,
+    /// What serves it.
+    pub worker: Option<WorkerTask>,
     /// Its inputs, in the order of the codespec.
     pub inputs: Vec<(BufferName, InputEnd)>,
     /// Its outputs.
@@ -32,24 +35,21 @@ pub struct Task {
     pub timeout: u64,
     /// What it may reach.
     pub network: Network,
+    /// Whether all that run have the network of the machine.
+    pub shares_network: bool,
+    /// Whether what comes of it is forgotten.
+    pub forgotten: bool,
 }
 
-/// What lies below a job.
+/// What serves a job.
 #[derive(Debug)]
-pub enum TaskRoot {
-    /// This machine's system directories.
-    Host,
-    /// A directory of this machine.
-    Dir(PathBuf),
-    /// An image.
-    Image {
-        /// Its files.
-        tree: TreeDigest,
-        /// How it is run.
-        runtime: Box<Runtime>,
-        /// Who runs it: user and group.
-        user: (u32, u32),
-    },
+pub struct WorkerTask {
+    /// What is run.
+    pub codespec: Codespec,
+    /// Where.
+    pub root: TaskRoot,
+    /// How many of it at once.
+    pub replicas: u32,
 }
 
 /// Where an input comes from.
@@ -74,28 +74,13 @@ pub struct OutputEnd {
 const IN_IMAGE: &str = "etc/buffer-fifos";
 /// Where they lie elsewhere, from the work directory.
 const IN_WORK: &str = "buffer-fifos";
+/// Beside the pipes, what says in the action which buffers are at sockets.
+const SOCKETS: &str = ".sockets";
 
 impl Task {
-    /// Why what comes of it is not remembered, if it is not.
-    pub fn why_forgotten(&self) -> Option<String> {
-        for (name, input) in &self.inputs {
-            match input {
-                InputEnd::Standard => {
-                    return Some(format!("`{name}` is read from standard input while it comes"));
-                }
-                InputEnd::Buffer(id, None) => {
-                    return Some(format!("the buffer `{id}` is still being written"));
-                }
-                InputEnd::Buffer(_, Some(_)) => {}
-            }
-        }
-        match (&self.root, self.network) {
-            (TaskRoot::Dir(dir), _) => {
-                Some(format!("nobody knows what `{}` will hold next time", dir.display()))
-            }
-            (_, Network::Host) => Some("it has the network".to_owned()),
-            _ => None,
-        }
+    /// Its container.
+    pub(crate) fn container(&self) -> Container<'_> {
+        Container { codespec: &self.codespec, root: &self.root }
     }
 
     /// The directory of pipes, from the directory that the step works in.
@@ -108,122 +93,142 @@ impl Task {
     }
 
     pub(crate) fn work(&self) -> RelPath {
-        match self.root {
-            TaskRoot::Host => RelPath::parse(wake_exec::WORK_DIR.trim_start_matches('/')),
-            TaskRoot::Dir(_) | TaskRoot::Image { .. } => Ok(RelPath::root()),
-        }
-        .unwrap_or_default()
+        self.root.work()
+    }
+
+    /// The socket at which a buffer is, if it is at one.
+    pub(crate) fn socket(&self, name: &BufferName) -> Option<&Socket> {
+        let is = |one: &Option<BufferName>| one.as_ref() == Some(name);
+        self.codespec.sockets().iter().find(|socket| is(&socket.input) || is(&socket.output))
+    }
+
+    /// Whether a buffer is in a pipe, and not at a socket.
+    pub(crate) fn is_piped(&self, name: &BufferName) -> bool {
+        self.socket(name).is_none()
+    }
+
+    /// The ports at which its workers listen.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&str, u16)> {
+        let role = self.worker.as_ref().map(|worker| &worker.codespec.role);
+        let endpoints = match role {
+            Some(Role::Worker { endpoints }) => Some(endpoints),
+            _ => None,
+        };
+        endpoints.into_iter().flatten().map(|(name, port)| (name.as_str(), *port))
+    }
+
+    /// How many run at once: replicas of the job, then workers.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        let workers = self.worker.as_ref().map_or(0, |worker| worker.replicas as usize);
+        (self.replicas as usize, workers)
+    }
+
+    /// How many graphics processors all of them want together.
+    pub(crate) fn graphics(&self) -> usize {
+        let (replicas, workers) = self.sizes();
+        let worker = self.worker.as_ref();
+        let of_worker = worker.map_or(0, |worker| {
+            Container { codespec: &worker.codespec, root: &worker.root }.graphics()
+        });
+        let of_job = self.container().graphics().saturating_mul(replicas);
+        of_job.saturating_add(of_worker.saturating_mul(workers))
     }
 
     /// The step that it is.
     pub(crate) fn step(&self) -> Result<Step, Diagnostic> {
-        let (work, pipes) = (self.work(), self.pipe_dir());
-        let none = Runtime::default();
-        let (runtime, (uid, gid)) = match &self.root {
-            TaskRoot::Image { runtime, user, .. } => (&**runtime, *user),
-            TaskRoot::Host => (&none, (wake_exec::BUILDER_UID, wake_exec::BUILDER_GID)),
-            TaskRoot::Dir(_) => (&none, (0, 0)),
-        };
+        let (work, pipes, container) = (self.work(), self.pipe_dir(), self.container());
         let mut inputs = Inputs::default();
+        let mut place = |name: &str, text: String| {
+            let input = Input::Bytes { bytes: text.into_bytes(), executable: false };
+            let placed = inputs.place(at(&pipes, name)?, input);
+            placed.map_err(|error| Diagnostic::error(Class::Internal, error.to_string()))
+        };
         for (name, input) in &self.inputs {
-            let bytes = marker(input).into_bytes();
-            let place = inputs.place(at(&pipes, name)?, Input::Bytes { bytes, executable: false });
-            place.map_err(|error| Diagnostic::error(Class::Internal, error.to_string()))?;
+            place(name.as_str(), marker(input))?;
+        }
+        let sockets = self.codespec.sockets();
+        if !sockets.is_empty() {
+            place(SOCKETS, listed(sockets))?;
         }
         let output = |(name, _): &(BufferName, OutputEnd)| {
-            Ok(OutputDecl { path: at(&pipes, name)?, kind: OutputKind::Any })
+            Ok(OutputDecl { path: at(&pipes, name.as_str())?, kind: OutputKind::Any })
         };
         let outputs = self.outputs.iter().map(output).collect::<Result<_, Diagnostic>>()?;
-        let cwd = self.working_dir(runtime)?;
-        let own_dirs = RelPath::parse(cwd.trim_start_matches('/')).ok();
-        let own_dirs = own_dirs.and_then(|dir| dir.strip(&work)).filter(|dir| !dir.is_root());
-        let resources = &self.codespec.resources;
-        let whole = |amount: Option<wake_codespec::quantity::Quantity>| {
-            amount.and_then(|amount| u64::try_from(amount.rounded_up()).ok())
-        };
-        let cpus = resources.requests.cpu.or(resources.limits.cpu);
         Ok(Step {
-            command: Command::Run(self.invocation(runtime, cwd)?),
-            root: match &self.root {
-                TaskRoot::Host => Root::Host,
-                TaskRoot::Dir(host) => {
-                    Root::Mount { host: host.clone(), access: MountAccess::Layered }
-                }
-                TaskRoot::Image { tree, .. } => {
-                    Root::Tree { tree: *tree, origin: TreeOrigin::Named }
-                }
-            },
+            command: Command::Run(container.invocation(&self.given())?),
+            root: self.root.of_step(),
             work,
             inputs,
-            own_dirs: own_dirs.into_iter().collect(),
+            own_dirs: container.own_dirs()?,
             outputs: Outputs::Tree(outputs),
-            user: User {
-                uid,
-                gid,
-                hostname: wake_exec::HOSTNAME.to_owned(),
-                rights: Rights::Ordinary,
-            },
+            user: container.user(wake_exec::HOSTNAME),
             network: self.network,
             terms: Terms {
                 timeout: Some(self.timeout as f64),
-                cpus: whole(cpus)
-                    .and_then(|cpus| u32::try_from(cpus).ok())
-                    .filter(|&cpus| cpus > 0),
-                memory: whole(resources.limits.memory),
-                live: true,
-                forgotten: self.why_forgotten().is_some(),
-                ..Terms::default()
+                forgotten: self.forgotten,
+                ..container.limits()
             },
         })
     }
 
-    fn working_dir(&self, runtime: &Runtime) -> Result<String, Diagnostic> {
-        let usual = match self.root {
-            TaskRoot::Host => wake_exec::WORK_DIR,
-            TaskRoot::Dir(_) | TaskRoot::Image { .. } => runtime.workdir(),
-        };
-        let dir = self.codespec.working_dir.as_deref().unwrap_or(usual);
-        match dir.starts_with('/') {
-            true => Ok(dir.to_owned()),
-            false => Err(Diagnostic::error(
-                Class::Evaluation,
-                format!("the working directory `{dir}` does not begin with `/`"),
-            )),
+    /// The variables that wake gives it.
+    fn given(&self) -> Vec<(String, String)> {
+        let base = format!("/{}", self.work().join(&self.pipe_dir()));
+        let path = |name: &BufferName| (name.variable(), format!("{base}/{name}"));
+        let mut given: Vec<(String, String)> = self.codespec.piped().map(path).collect();
+        given.extend(self.run_id());
+        if self.worker.is_some() {
+            let (_, workers) = self.sizes();
+            let addresses: Vec<String> = (0..workers).map(|one| self.address(one)).collect();
+            for (name, port) in self.endpoints() {
+                let port = self.shown_port(port);
+                let all: Vec<String> =
+                    addresses.iter().map(|address| format!("{address}:{port}")).collect();
+                let name = format!("TYGER_{}_WORKER_ENDPOINT_ADDRESSES", name.to_uppercase());
+                given.push((name, json(&all)));
+            }
+            given.push(("TYGER_WORKER_NODES".to_owned(), json(&addresses)));
+        }
+        given
+    }
+
+    /// The variables that wake gives its workers.
+    pub(crate) fn run_id(&self) -> Option<(String, String)> {
+        // Of one that is remembered it would be another one each time.
+        self.forgotten.then(|| ("TYGER_RUN_ID".to_owned(), self.id.to_string()))
+    }
+
+    /// Where the job finds a worker.
+    pub(crate) fn address(&self, worker: usize) -> String {
+        match self.shares_network {
+            true => "127.0.0.1".to_owned(),
+            false => format!("127.1.{}.{}", worker / 250, worker % 250 + 1),
         }
     }
 
-    fn invocation(&self, runtime: &Runtime, cwd: String) -> Result<Invocation, Diagnostic> {
-        let base = format!("/{}", self.work().join(&self.pipe_dir()));
-        let path = |name: &BufferName| (name.variable(), format!("{base}/{name}"));
-        let pipes: Vec<(String, String)> = self.codespec.piped().map(path).collect();
-        let declared =
-            self.codespec.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let declared = environment(&pipes, declared);
-        let words = |words: &[String]| -> Vec<String> {
-            words.iter().map(|word| expand(word, |name| find(&declared, name))).collect()
-        };
-        let (command, args) = (words(&self.codespec.command), words(&self.codespec.args));
-        let all = match command.is_empty() {
-            true => runtime.command(&args),
-            false => [command, args].concat(),
-        };
-        let mut all = all.into_iter();
-        let Some(program) = all.next() else {
-            let message = "there is nothing to run: the codespec has no `command`, and the image no entry point";
-            return Err(Diagnostic::error(Class::Evaluation, message)
-                .help("name a program: `command: [PROGRAM]`"));
-        };
-        let mut env = runtime.variables();
-        for (name, value) in wake_exec::DEFAULT_ENV {
-            env.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
+    /// The port at which the job finds what a worker has at `port`: the same, unless the job listens there itself.
+    pub(crate) fn shown_port(&self, port: u16) -> u16 {
+        let sockets = self.codespec.sockets();
+        let is_own = |port: u16| sockets.iter().any(|socket| socket.port == port);
+        if self.shares_network || !is_own(port) {
+            return port;
         }
-        env.extend(declared);
-        Ok(Invocation { program, args: all.collect(), env, stdin: String::new(), cwd })
+        let is_taken = |shown: &u16| {
+            is_own(*shown) || self.endpoints().any(|(_, endpoint)| endpoint == *shown)
+        };
+        // Each of several ports that the job has gets one of its own: they are as many as come before it.
+        let before = self.endpoints().filter(|(_, other)| is_own(*other) && *other < port).count();
+        let mut free = (20_000..).filter(|shown| !is_taken(shown));
+        free.nth(before).unwrap_or(port)
     }
 }
 
-fn at(dir: &RelPath, name: &BufferName) -> Result<RelPath, Diagnostic> {
-    dir.child(name.as_str()).map_err(|error| Diagnostic::error(Class::Internal, error.to_string()))
+fn json(all: &[String]) -> String {
+    serde_json::to_string(all).unwrap_or_default()
+}
+
+fn at(dir: &RelPath, name: &str) -> Result<RelPath, Diagnostic> {
+    dir.child(name).map_err(|error| Diagnostic::error(Class::Internal, error.to_string()))
 }
 
 /// What stands for an input in the action: which bytes come out of its pipe. Source: `spec/jobs.md`.
@@ -234,4 +239,19 @@ fn marker(input: &InputEnd) -> String {
         }
         InputEnd::Buffer(_, None) | InputEnd::Standard => "wake pipe 1\nlive\n".to_owned(),
     }
+}
+
+/// What says in the action which buffers are at sockets. Source: `spec/jobs.md`.
+fn listed(sockets: &[Socket]) -> String {
+    let mut lines: Vec<String> = sockets
+        .iter()
+        .map(|Socket { port, input, output }| {
+            let name = |name: &Option<BufferName>| {
+                name.as_ref().map_or_else(|| "-".to_owned(), BufferName::to_string)
+            };
+            format!("{port} {} {}\n", name(input), name(output))
+        })
+        .collect();
+    lines.sort_unstable();
+    format!("wake sockets 1\n{}", lines.concat())
 }

@@ -14,6 +14,15 @@ pub(crate) enum JobCommand {
     Exec(JobArgs),
     /// Run a job with buffers alone, which are made for outputs that nobody named, and print what is known of it
     Run(JobArgs),
+    /// Make a job that runs on by itself, with buffers alone, and print its number
+    Create(JobArgs),
+    /// Run a job that was made
+    #[command(hide = true)]
+    Perform {
+        /// The job
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
     /// Print what is known of a job
     Show {
         /// The job

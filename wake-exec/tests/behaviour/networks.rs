@@ -58,7 +58,7 @@ fn two_listen_at_one_port(bed: &Bed) {
 }
 
 fn what_was_put_there_is_found(bed: &Bed) {
-    const ASK: &str = "exec perl -MIO::Socket::INET -e '
+    const ASK: &str = "perl -MIO::Socket::INET -e '
 $way = IO::Socket::INET->new(PeerAddr => \"127.1.0.1\", PeerPort => 8000) or die \"$!\\n\";
 print $way \"hello\\n\"; print <$way>;
 ' 2>&1";

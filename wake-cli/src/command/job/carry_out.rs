@@ -1,0 +1,186 @@
+//! Running a job in this process.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use wake_buffer::Buffers;
+use wake_codespec::run::RunDocument;
+use wake_image::Images;
+use wake_job::image_root::RootError;
+use wake_job::options::Streams;
+use wake_job::perform::{JobEnd, Surroundings, perform, watched};
+use wake_job::prepare::{Plan, PrepareError, plan};
+use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
+use wake_job::task::Task;
+use wake_model::BufferId;
+use wake_steps::Cancel;
+use wake_steps::clock::unix_ms;
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
+use wake_steps::image_failure::image_failure;
+use wake_store::Store;
+use wake_store::ware::Web;
+
+use super::{JOB_FAILED, document, failure, shown};
+use crate::args::JobArgs;
+use crate::codespecs;
+use crate::command::buffer::failure as buffer_failure;
+use crate::documents::wrong;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::manner::Verbosity;
+use crate::print;
+use crate::report::diagnostic::tell;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::style::Role;
+
+/// `wake job exec` and `wake job run`.
+pub(super) fn carry_out(
+    args: &JobArgs,
+    streams: Streams,
+    store: &Arc<Store>,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let (run, plan) = planned(args, streams, store, settings)?;
+    let cancel = session::cancel()?;
+    let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
+    let roots = plan.roots(store, &images).map_err(|(_, error)| rootless(error))?;
+    let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
+    let jobs = Jobs::new(store);
+    let begun = jobs.begin(|id| plan.record(id, &run, &outputs, unix_ms())).map_err(failure)?;
+    let (own, mut record) = begun;
+    let passing = outputs.passing.clone();
+    let task = Arc::new(plan.task(record.id, &run, roots, outputs));
+    let style = settings.manner.style;
+    let talks = settings.manner.verbosity > Verbosity::Quiet;
+    if talks && let Some(why) = &record.not_remembered {
+        let text = format!("job {}; it is not remembered, because {why}", record.id);
+        writeln!(say, "{}", style.verb(Role::Guide, "Running", text))?;
+    }
+    let mut wrote = |bytes: &[u8]| {
+        if args.logs {
+            // Where nobody reads there is nobody to tell; the log has it.
+            let _ = say.write_all(bytes).and_then(|()| say.flush());
+        }
+    };
+    let running = Running { store, settings, cancel: &cancel, rerun: args.rerun };
+    let end = watched(&own, &cancel, || running.to_its_end(&own, &mut record, &task, &mut wrote));
+    let end = end.map_err(failure)?;
+    drop(own);
+    purge(store, &passing);
+    if end.nobody_reads {
+        return Err(Stop::NobodyReads);
+    }
+    if let Some(trouble) = end.failure {
+        return Err(trouble.into());
+    }
+    if talks && record.remembered {
+        let text = format!("job {}; `--rerun` runs it again", record.id);
+        writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
+    }
+    if streams == Streams::Made {
+        print::json(&shown(&record), out)?;
+    }
+    if record.status == Status::Succeeded {
+        return Ok(Exit::SUCCESS);
+    }
+    let reason = record.status_reason.unwrap_or_default();
+    let text = format!("job {}: {reason}; `wake job logs {}`", record.id, record.id);
+    writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
+    Ok(Exit(JOB_FAILED))
+}
+
+/// What is to be run, which this machine can do; what should be told is told.
+pub(super) fn planned(
+    args: &JobArgs,
+    streams: Streams,
+    store: &Store,
+    settings: &Settings,
+) -> Result<(RunDocument, Plan), Stop> {
+    let run = document::document(args, settings)?;
+    let options = document::options(args, streams, settings)?;
+    let plan = plan(&run, options, store, unix_ms()).map_err(unprepared)?;
+    for warning in &plan.warnings {
+        let diagnostic = Diagnostic::error(Class::Usage, warning);
+        tell(&Diagnostic { level: Level::Warning, ..diagnostic }, settings.manner);
+    }
+    Ok((run, plan))
+}
+
+/// What a job is run with.
+pub(super) struct Running<'a> {
+    pub(super) store: &'a Arc<Store>,
+    pub(super) settings: &'a Settings,
+    pub(super) cancel: &'a Cancel,
+    pub(super) rerun: bool,
+}
+
+impl Running<'_> {
+    /// Runs a job, and keeps what is known of it.
+    pub(super) fn to_its_end(
+        &self,
+        own: &OwnJob,
+        record: &mut JobRecord,
+        task: &Arc<Task>,
+        wrote: &mut dyn FnMut(&[u8]),
+    ) -> Result<JobEnd, JobsError> {
+        let Running { store, settings, cancel, rerun } = *self;
+        let log = own.log()?;
+        record.status = Status::Running;
+        record.started = Some(unix_ms());
+        Jobs::new(store).note(own, record)?;
+        let end = match session::worker() {
+            Ok(worker) => {
+                let sandbox = settings.sandbox;
+                perform(task, log, Surroundings { store, worker, sandbox, cancel, rerun, wrote })
+            }
+            Err(diagnostic) => JobEnd::failed(diagnostic),
+        };
+        self.note_end(own, record, &end)?;
+        Ok(end)
+    }
+
+    /// Keeps how a job ended.
+    pub(super) fn note_end(
+        &self,
+        own: &OwnJob,
+        record: &mut JobRecord,
+        end: &JobEnd,
+    ) -> Result<(), JobsError> {
+        record.status = end.status;
+        record.status_reason.clone_from(&end.reason);
+        record.finished = Some(unix_ms());
+        record.remembered = end.remembered;
+        Jobs::new(self.store).note(own, record)
+    }
+}
+
+/// Removes buffers that nobody will want any more.
+pub(super) fn purge(store: &Store, passing: &[BufferId]) {
+    for id in passing {
+        // Litter at worst, which has a tag.
+        let _ = Buffers::new(store).purge(id);
+    }
+}
+
+/// Why there is no task.
+pub(super) fn unprepared(error: PrepareError) -> Stop {
+    match error {
+        PrepareError::Codespec(error) => codespecs::failure(error).into(),
+        PrepareError::Document(error) => wrong(error, Level::Error).into(),
+        PrepareError::Buffer(error) => buffer_failure(error).into(),
+        PrepareError::Refused(diagnostic) => (*diagnostic).into(),
+    }
+}
+
+/// Why nothing can lie below a job.
+fn rootless(error: RootError) -> Stop {
+    match error {
+        RootError::Image(error) => {
+            let help = "or run it on something else: `--rootfs DIR`, `--rootfs host`";
+            image_failure(&error).help(help).into()
+        }
+        RootError::Refused(diagnostic) => (*diagnostic).into(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Jobs that run on while whoever made them goes away: a process of their own runs them, in a session of its own.
+#![expect(clippy::disallowed_methods, reason = "this program again is what runs such a job")]
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use wake_codespec::run::{BufferArgument, RunDocument};
+use wake_image::Images;
+use wake_job::options::Streams;
+use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
+use wake_job::perform::{JobEnd, watched};
+use wake_job::prepare::{MadeOutputs, plan};
+use wake_job::record::{Jobs, OwnJob, Status};
+use wake_job::task::Task;
+use wake_model::SandboxLevel;
+use wake_steps::clock::unix_ms;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::Store;
+use wake_store::ware::Web;
+
+use super::carry_out::{Running, planned, purge, unprepared};
+use super::{document, failure};
+use crate::args::JobArgs;
+use crate::environment;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::print;
+use crate::session;
+use crate::settings::Settings;
+
+/// What the process of a job says when it has taken it over.
+const READY: &[u8] = b"ready";
+
+/// `wake job create`: makes a job, has another process run it, and prints its number.
+pub(super) fn create(
+    args: &JobArgs,
+    store: &Arc<Store>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let streams = Streams::Made;
+    let (mut run, plan) = planned(args, streams, store, settings)?;
+    let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
+    let jobs = Jobs::new(store);
+    let begun = jobs.begin(|id| plan.record(id, &run, &outputs, unix_ms())).map_err(failure)?;
+    let (own, mut record) = begun;
+    plan.settle(&mut run);
+    name_outputs(&mut run, &outputs);
+    let options = document::options(args, streams, settings)?;
+    let order = JobOrder { options, rerun: args.rerun, passing: outputs.passing };
+    let started = leave(store, &own, &run, &order)
+        .map_err(|error| failure(error).into())
+        .and_then(|()| start(&own, record.id, settings));
+    if let Err(stop) = started {
+        record.status = Status::Failed;
+        record.status_reason = Some("no process could be started for it".to_owned());
+        record.finished = Some(unix_ms());
+        jobs.note(&own, &record).map_err(failure)?;
+        return Err(stop);
+    }
+    print::line(record.id, out)
+}
+
+/// Has the run name the buffers that were made for it.
+fn name_outputs(run: &mut RunDocument, outputs: &MadeOutputs) {
+    for (name, end) in &outputs.ends {
+        if let Some(id) = &end.buffer {
+            run.set_argument(name.as_str(), BufferArgument::Buffer(id.clone()));
+        }
+    }
+}
+
+/// Starts the process that runs a job, and waits until it has taken it over.
+fn start(own: &OwnJob, id: u64, settings: &Settings) -> Result<(), Stop> {
+    let not_started = |error: io::Error| {
+        Stop::from(Diagnostic::error(
+            Class::Environment,
+            format!("no process can be started for the job `{id}`: {error}"),
+        ))
+    };
+    let mut command = Command::new(environment::program()?);
+    command.arg("--store").arg(session::store_dir(settings)?);
+    if settings.route.offline {
+        command.arg("--offline");
+    }
+    if settings.sandbox == SandboxLevel::Weak {
+        command.args(["--sandbox", "weak"]);
+    }
+    command.args(["job", "perform", &id.to_string()]).current_dir(&settings.cwd);
+    // Its standard input is the lock, which so is held without a gap.
+    command.stdin(Stdio::from(own.hand_over().map_err(failure)?)).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(not_started)?;
+    let mut said = Vec::new();
+    if let Some(stdout) = &mut child.stdout {
+        stdout.read_to_end(&mut said).map_err(not_started)?;
+    }
+    if said == READY {
+        return Ok(());
+    }
+    let status = child.wait().map_err(not_started)?;
+    let message = format!("the process of the job `{id}` ended with {status} before it began");
+    Err(Diagnostic::error(Class::Environment, message).into())
+}
+
+/// `wake job perform`: takes over a job that was made, and runs it.
+pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outcome {
+    let taken = take(store, id, io::stdin()).map_err(untaken)?;
+    detach().map_err(|error| {
+        let message = format!("the job `{id}` cannot be detached: {error}");
+        Diagnostic::error(Class::Environment, message)
+    })?;
+    let TakenJob { own, mut record, run, order } = taken;
+    let cancel = session::cancel()?;
+    let running = Running { store, settings, cancel: &cancel, rerun: order.rerun };
+    let ended = watched(&own, &cancel, || {
+        let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
+        let task = || -> Result<Arc<Task>, String> {
+            let plan = plan(&run, order.options.clone(), store, unix_ms());
+            let plan = plan.map_err(|error| error.to_string())?;
+            let begun = plan
+                .roots(store, &images)
+                .map_err(|(image, error)| format!("Failed to pull image `{image}`: {error}"));
+            let begun = begun.and_then(|roots| {
+                let made = plan.make_outputs(&run, store, unix_ms());
+                Ok((roots, made.map_err(|error| error.to_string())?))
+            });
+            let (roots, made) =
+                begun.inspect_err(|reason| plan.fail_outputs(reason, store, unix_ms()))?;
+            Ok(Arc::new(plan.task(id, &run, roots, made)))
+        };
+        match task() {
+            Ok(task) => running.to_its_end(&own, &mut record, &task, &mut |_| {}).map(drop),
+            Err(reason) => {
+                let end = JobEnd::not_begun(&reason, cancel.is_cancelled());
+                running.note_end(&own, &mut record, &end)
+            }
+        }
+    });
+    purge(store, &order.passing);
+    ended.map_err(failure)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Leaves the session, the terminal and the streams of whoever made the job.
+fn detach() -> io::Result<()> {
+    // One that is the first of its session already, as a scheduler starts it, has left them.
+    if let Err(error) = rustix::process::setsid()
+        && error != rustix::io::Errno::PERM
+    {
+        return Err(error.into());
+    }
+    io::stdout().write_all(READY).and_then(|()| io::stdout().flush())?;
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(null.as_fd())?;
+    rustix::stdio::dup2_stdout(null.as_fd())?;
+    rustix::stdio::dup2_stderr(null.as_fd())?;
+    Ok(())
+}
+
+fn untaken(error: TakeError) -> Diagnostic {
+    match error {
+        TakeError::Jobs(error) => failure(error),
+        TakeError::NotPending { .. } | TakeError::Taken(_) => {
+            Diagnostic::error(Class::Usage, error.to_string())
+        }
+        TakeError::Damaged { .. } => Diagnostic::error(Class::Integrity, error.to_string()),
+    }
+}

@@ -1,0 +1,86 @@
+//! What is to be run, and how, as flags and a document say it together.
+
+use wake_codespec::name::CodespecReference;
+use wake_codespec::run::{RunDocument, argument};
+use wake_job::options::{JobOptions, RootChoice, Streams};
+use wake_job::prepare::merged;
+use wake_model::Network;
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+use crate::args::JobArgs;
+use crate::codespecs;
+use crate::command::buffer::tags;
+use crate::exit::Stop;
+use crate::settings::Settings;
+
+/// What is said of a job beside its document.
+pub(super) fn options(
+    args: &JobArgs,
+    streams: Streams,
+    settings: &Settings,
+) -> Result<JobOptions, Stop> {
+    let root = args.rootfs.as_ref().map(|root| match root.to_str() {
+        Some("host") => RootChoice::Host,
+        _ => RootChoice::Dir(settings.cwd.join(root)),
+    });
+    if let Some(RootChoice::Dir(dir)) = &root
+        && !dir.is_dir()
+    {
+        let message = format!("`{}` is no directory", dir.display());
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
+    let network = if args.allow_network { Network::Host } else { Network::None };
+    let (sandbox, dir) = (settings.sandbox, settings.cwd.clone());
+    Ok(JobOptions { root, streams, network, sandbox, dir })
+}
+
+/// The run that a document and flags say together; what is typed is set over what the document says.
+pub(super) fn document(args: &JobArgs, settings: &Settings) -> Result<RunDocument, Stop> {
+    let named = args.name.as_ref().or(args.codespec.as_ref());
+    let mut reference = named
+        .map(|name| name.parse::<CodespecReference>())
+        .transpose()
+        .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?;
+    match (&mut reference, args.version) {
+        (Some(reference), version) => reference.version = version.or(reference.version),
+        (None, Some(_)) => {
+            let message = "`--version` says which version of a codespec, and none is named";
+            return Err(Diagnostic::error(Class::Usage, message).into());
+        }
+        (None, None) => {}
+    }
+    let mut run = match (&args.file, reference) {
+        (Some(file), reference) => {
+            let mut run = codespecs::read(file, settings)?.run(settings)?;
+            if let Some(reference) = reference {
+                run.set_codespec(reference);
+            }
+            run
+        }
+        (None, Some(reference)) => RunDocument::of(reference),
+        (None, None) => {
+            let message = "nothing says what is to be run";
+            return Err(Diagnostic::error(Class::Usage, message)
+                .help("name a codespec, or a document: `--file FILE`")
+                .into());
+        }
+    };
+    for text in &args.buffers {
+        let usage = |message: String| Diagnostic::error(Class::Usage, message);
+        let (name, id) = text
+            .split_once('=')
+            .ok_or_else(|| usage(format!("`--buffer {text}`: expected `NAME=ID`")))?;
+        let argument =
+            argument(id).map_err(|error| usage(format!("`--buffer {text}`: {error}")))?;
+        run.set_argument(name, argument);
+    }
+    let over =
+        |error: wake_model::buffer::TagError| Diagnostic::error(Class::Usage, error.to_string());
+    run.job.tags = merged(&run.job.tags, &tags(&args.buffer_tags)?).map_err(over)?;
+    run.tags = merged(&run.tags, &tags(&args.tags)?).map_err(over)?;
+    run.job.buffer_ttl = args.buffer_ttl.or(run.job.buffer_ttl);
+    if let Some(timeout) = args.timeout {
+        run.timeout = timeout.as_secs().max(1);
+    }
+    Ok(run)
+}

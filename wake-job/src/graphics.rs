@@ -1,0 +1,172 @@
+//! The graphics processors of this machine, and which job has which of them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// The devices of graphics processors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Graphics {
+    /// One for each.
+    each: Vec<PathBuf>,
+    /// What goes with any of them.
+    shared: Vec<PathBuf>,
+}
+
+/// Some of them, for as long as this lives.
+#[derive(Debug, Default)]
+pub(crate) struct GraphicsClaim {
+    each: Vec<PathBuf>,
+    shared: Vec<PathBuf>,
+    locks: Vec<File>,
+}
+
+/// How often is looked whether others are free.
+const LOOK: Duration = Duration::from_millis(200);
+
+impl Graphics {
+    /// Those whose devices lie in `dev`, usually `/dev`.
+    ///
+    /// NVIDIA's are `nvidia0` and so on, with what all of them share; of others the nodes for rendering count. Sources: the README of
+    /// NVIDIA's driver for Linux, DRM user-land interfaces in the kernel's documentation.
+    pub(crate) fn of(dev: &Path) -> Graphics {
+        let named = |dir: &Path, is_one: &dyn Fn(&str) -> bool| {
+            let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+            let mut all: Vec<PathBuf> = entries
+                .filter(|entry| entry.file_name().to_str().is_some_and(is_one))
+                .map(|entry| entry.path())
+                .collect();
+            // As numbers: `nvidia10` comes after `nvidia9`.
+            all.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
+            all
+        };
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let nvidia = named(dev, &|name| name.strip_prefix("nvidia").is_some_and(is_number));
+        if !nvidia.is_empty() {
+            let mut shared = named(dev, &|name| {
+                matches!(name, "nvidiactl" | "nvidia-modeset" | "nvidia-uvm" | "nvidia-uvm-tools")
+            });
+            shared.extend(named(&dev.join("nvidia-caps"), &|name| name.starts_with("nvidia-cap")));
+            return Graphics { each: nvidia, shared };
+        }
+        let each =
+            named(&dev.join("dri"), &|name| name.strip_prefix("renderD").is_some_and(is_number));
+        let shared = if each.is_empty() { Vec::new() } else { named(dev, &|name| name == "kfd") };
+        Graphics { each, shared }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.each.len()
+    }
+
+    /// Takes so many that no other job has, which `dir` knows of, and waits for them; none if `is_over` says that nobody wants them any more.
+    pub(crate) fn claim(
+        &self,
+        count: usize,
+        dir: &Path,
+        is_over: &dyn Fn() -> bool,
+    ) -> io::Result<Option<GraphicsClaim>> {
+        if count == 0 {
+            return Ok(Some(GraphicsClaim::default()));
+        }
+        fs::create_dir_all(dir)?;
+        loop {
+            let mut claim = GraphicsClaim { shared: self.shared.clone(), ..Default::default() };
+            for device in &self.each {
+                let name = device.file_name().unwrap_or(device.as_os_str());
+                let lock = File::create(dir.join(name))?;
+                match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => {
+                        claim.each.push(device.clone());
+                        claim.locks.push(lock);
+                    }
+                    Err(rustix::io::Errno::WOULDBLOCK) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                if claim.each.len() == count {
+                    return Ok(Some(claim));
+                }
+            }
+            // All or none, so that two jobs never wait for each other.
+            drop(claim);
+            if is_over() {
+                return Ok(None);
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl GraphicsClaim {
+    /// The devices for the next one that wants so many.
+    pub(crate) fn deal(&mut self, count: usize) -> Vec<PathBuf> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let own = self.each.drain(..count.min(self.each.len()));
+        own.chain(self.shared.iter().cloned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn found(names: &[&str]) -> (Vec<String>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let Graphics { each, shared } = Graphics::of(dir.path());
+        let text = |path: PathBuf| path.strip_prefix(dir.path()).unwrap().display().to_string();
+        (each.into_iter().map(text).collect(), shared.into_iter().map(text).collect())
+    }
+
+    #[test]
+    fn each_kind_of_graphics_processor_has_its_devices() {
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(found(&["null", "nvidia-uvm", "dri/card0"]), (vec![], vec![]));
+        let nvidia = ["nvidia10", "nvidia9", "nvidiactl", "nvidia-uvm", "nvidia-caps/nvidia-cap1"];
+        let with_render = [&nvidia[..], &["dri/renderD128", "kfd", "nvidiax"]].concat();
+        assert_eq!(
+            found(&with_render),
+            (
+                names(&["nvidia9", "nvidia10"]),
+                names(&["nvidiactl", "nvidia-uvm", "nvidia-caps/nvidia-cap1"])
+            )
+        );
+        assert_eq!(
+            found(&["kfd", "dri/renderD129", "dri/renderD128", "dri/card0"]),
+            (names(&["dri/renderD128", "dri/renderD129"]), names(&["kfd"]))
+        );
+    }
+
+    #[test]
+    fn nobody_is_given_what_another_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| PathBuf::from("/dev").join(name);
+        let all = Graphics {
+            each: vec![path("nvidia0"), path("nvidia1"), path("nvidia2")],
+            shared: vec![path("nvidiactl")],
+        };
+        let claim = |count| all.claim(count, dir.path(), &|| true).unwrap();
+        let mut first = claim(2).unwrap();
+        assert_eq!(first.deal(1), [path("nvidia0"), path("nvidiactl")]);
+        assert_eq!(first.deal(1), [path("nvidia1"), path("nvidiactl")]);
+        assert_eq!(first.deal(0), Vec::<PathBuf>::new());
+        assert!(claim(2).is_none(), "one is left");
+        let mut second = claim(1).unwrap();
+        assert_eq!(second.deal(1), [path("nvidia2"), path("nvidiactl")]);
+        drop(first);
+        assert!(claim(2).is_some());
+    }
+}

@@ -1,0 +1,82 @@
+//! What several processes write, in one log: line by line, each with who wrote it.
+
+use wake_exec::Stream;
+
+/// Puts lines together. What one process writes is passed on as it comes.
+pub(crate) struct LogLines {
+    names: Vec<String>,
+    /// What each has written of a line that has not ended.
+    begun: Vec<Vec<u8>>,
+}
+
+/// A longer line is taken for several, in bytes.
+const LONGEST: usize = 64 << 10;
+
+impl LogLines {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        let begun = names.iter().map(|_| Vec::new()).collect();
+        LogLines { names, begun }
+    }
+
+    /// Takes what somebody has written, and gives what is whole of it.
+    pub(crate) fn add(
+        &mut self,
+        number: usize,
+        stream: Stream,
+        bytes: &[u8],
+        wrote: &mut dyn FnMut(Stream, &[u8]),
+    ) {
+        if self.names.len() == 1 {
+            return wrote(stream, bytes);
+        }
+        let begun = &mut self.begun[number];
+        begun.extend_from_slice(bytes);
+        while let Some(end) = begun.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = begun.drain(..=end).collect();
+            wrote(stream, &named(&self.names[number], &line));
+        }
+        if begun.len() > LONGEST {
+            let line = std::mem::take(begun);
+            wrote(stream, &named(&self.names[number], &[&line[..], b"\n"].concat()));
+        }
+    }
+
+    /// Gives the lines that nobody will end.
+    pub(crate) fn end(self, wrote: &mut dyn FnMut(Stream, &[u8])) {
+        for (name, line) in self.names.iter().zip(self.begun) {
+            if !line.is_empty() {
+                wrote(Stream::Stdout, &named(name, &[&line[..], b"\n"].concat()));
+            }
+        }
+    }
+}
+
+fn named(name: &str, line: &[u8]) -> Vec<u8> {
+    [b"[", name.as_bytes(), b"] ", line].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(names: &[&str], written: &[(usize, &str)]) -> String {
+        let mut all = Vec::new();
+        let mut wrote = |_: Stream, bytes: &[u8]| all.extend_from_slice(bytes);
+        let mut lines = LogLines::new(names.iter().map(|&name| name.to_owned()).collect());
+        for (number, text) in written {
+            lines.add(*number, Stream::Stdout, text.as_bytes(), &mut wrote);
+        }
+        lines.end(&mut wrote);
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    #[test]
+    fn lines_of_several_stay_whole_and_those_of_one_as_they_are() {
+        let written = [(0, "a"), (1, "x\ny\nz"), (0, "b\n"), (1, "!")];
+        assert_eq!(
+            told(&["job-0", "worker-0"], &written),
+            "[worker-0] x\n[worker-0] y\n[job-0] ab\n[worker-0] z!\n"
+        );
+        assert_eq!(told(&["job-0"], &[(0, "a"), (0, "b\nc")]), "ab\nc");
+    }
+}

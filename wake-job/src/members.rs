@@ -1,0 +1,101 @@
+//! What runs together: the replicas of a job, and the workers that serve it, each as an action of its own.
+
+use wake_exec::Networks;
+use wake_model::action::Command;
+use wake_model::{InputNode, MountAccess, Outputs, RootFs};
+use wake_steps::error::StepError;
+use wake_steps::pin::{InputPlace, PinnedAction};
+use wake_steps::step::Terms;
+use wake_steps::{Input, Inputs};
+use wake_store::Scratch;
+
+use crate::container::{Container, TaskRoot};
+use crate::graphics::GraphicsClaim;
+use crate::task::{Task, WorkerTask};
+
+/// One of those that run together.
+pub(crate) struct Member {
+    /// What it is called in the log, and its host.
+    pub(crate) name: String,
+    pub(crate) pinned: PinnedAction,
+}
+
+/// What is had for those that run together.
+pub(crate) struct Means<'a> {
+    pub(crate) networks: Option<&'a Networks>,
+    pub(crate) graphics: GraphicsClaim,
+}
+
+impl Task {
+    /// Whether more than one process runs.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.sizes() == (1, 0)
+    }
+
+    /// A replica of the job that `pinned` is, with its pipes in `scratch` in place of what stands for them.
+    pub(crate) fn replica(
+        &self,
+        number: usize,
+        pinned: &PinnedAction,
+        scratch: &Scratch,
+        means: &mut Means<'_>,
+    ) -> Member {
+        let mut pinned = pinned.clone();
+        let name = format!("job-{number}");
+        let (dir, access) = (self.pipe_dir(), MountAccess::ReadWrite);
+        let host = scratch.path().to_owned();
+        let mounted = host.to_string_lossy().into_owned();
+        let mut inputs = Inputs::default();
+        // Nothing else lies there.
+        let _ = inputs.place(dir.clone(), Input::Mount { host, access });
+        pinned.inputs = inputs;
+        pinned.located = vec![InputPlace::AsNamed];
+        let at = pinned.action.work.join(&dir);
+        pinned.action.inputs = [(at, InputNode::Mount { host: mounted, access })].into();
+        pinned.action.outputs = Outputs::Tree(Vec::new());
+        if !self.is_alone() {
+            pinned.action.user.hostname.clone_from(&name);
+        }
+        means.give(&mut pinned.terms, number, &self.container());
+        Member { name, pinned }
+    }
+
+    /// A worker of the job that `pinned` is.
+    pub(crate) fn worker(
+        &self,
+        worker: &WorkerTask,
+        number: usize,
+        pinned: &PinnedAction,
+        means: &mut Means<'_>,
+    ) -> Result<Member, StepError> {
+        let refused = |diagnostic| StepError::Refused(Box::new(diagnostic));
+        let container = Container { codespec: &worker.codespec, root: &worker.root };
+        let name = format!("worker-{number}");
+        let given: Vec<(String, String)> = self.run_id().into_iter().collect();
+        let invocation = container.invocation(&given).map_err(refused)?;
+        let own_dirs = container.own_dirs().map_err(refused)?;
+        let mut pinned = pinned.clone();
+        // Of another kind than the job's it never is: what stands for an image does so for both.
+        if let TaskRoot::Image { tree, .. } = &worker.root {
+            pinned.action.root = RootFs::Tree(*tree);
+            pinned.root = worker.root.of_step();
+            pinned.root_located = InputPlace::In(*tree);
+        }
+        pinned.action.command = Command::Run(invocation);
+        pinned.action.user = container.user(&name);
+        pinned.action.own_dirs = own_dirs.iter().map(|dir| pinned.action.work.join(dir)).collect();
+        pinned.action.inputs.clear();
+        pinned.action.outputs = Outputs::Tree(Vec::new());
+        (pinned.inputs, pinned.located) = (Inputs::default(), Vec::new());
+        pinned.terms = Terms { forgotten: true, ..container.limits() };
+        means.give(&mut pinned.terms, self.sizes().0 + number, &container);
+        Ok(Member { name, pinned })
+    }
+}
+
+impl Means<'_> {
+    fn give(&mut self, terms: &mut Terms, number: usize, container: &Container<'_>) {
+        terms.place = self.networks.and_then(|networks| networks.place(number));
+        terms.devices = self.graphics.deal(container.graphics());
+    }
+}

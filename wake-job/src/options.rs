@@ -1,0 +1,49 @@
+//! What is said of a job beside its document.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wake_model::{Network, SandboxLevel};
+
+/// What is said of a job beside its document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobOptions {
+    /// What it has below it; none: its image.
+    pub root: Option<RootChoice>,
+    /// Whether standard input and output stand for the buffers that nobody named.
+    pub streams: Streams,
+    /// What it may reach.
+    pub network: Network,
+    /// How strictly it is kept to what it declares.
+    pub sandbox: SandboxLevel,
+    /// Where paths of images begin.
+    pub dir: PathBuf,
+}
+
+impl JobOptions {
+    /// Whether all that run have the network of the machine.
+    pub fn shares_network(&self) -> bool {
+        self.network == Network::Host || self.sandbox == SandboxLevel::Weak
+    }
+}
+
+/// What stands for an image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RootChoice {
+    /// This machine's system directories.
+    Host,
+    /// A directory of this machine.
+    Dir(PathBuf),
+}
+
+/// What stands for the buffers that nobody named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Streams {
+    /// Standard input and output, for one of each.
+    Standard,
+    /// Buffers that are made for them.
+    Made,
+}

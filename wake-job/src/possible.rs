@@ -1,0 +1,112 @@
+//! What this machine can do of a run, as far as its documents say.
+
+use std::collections::BTreeMap;
+
+use wake_codespec::Codespec;
+use wake_codespec::codespec::Role;
+use wake_codespec::name::CodespecReference;
+use wake_codespec::run::RunDocument;
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+/// Why a run cannot be done here.
+pub(crate) type Refusal = Box<Diagnostic>;
+
+/// What will serve a job.
+#[derive(Debug)]
+pub(crate) struct PlannedWorker {
+    pub(crate) codespec: Codespec,
+    /// The codespec by its name, with its version.
+    pub(crate) reference: Option<CodespecReference>,
+    pub(crate) replicas: u32,
+}
+
+pub(crate) fn refused(class: Class, message: impl Into<String>, help: &str) -> Refusal {
+    Box::new(Diagnostic::error(class, message).help(help))
+}
+
+/// Refuses what this machine cannot do; what it passes over is told.
+pub(crate) fn possible(
+    run: &RunDocument,
+    job: &Codespec,
+    worker: Option<&PlannedWorker>,
+    graphics: usize,
+) -> Result<Vec<String>, Refusal> {
+    let parts = [("job", job, run.job.replicas)];
+    let workers = worker.map(|worker| ("worker", &worker.codespec, worker.replicas));
+    let (mut wanted, mut replicas) = (0_i128, 0_u64);
+    for (part, codespec, count) in parts.into_iter().chain(workers) {
+        if let Some(identity) = &codespec.identity {
+            let message = format!("identity `{identity}` is not supported");
+            return Err(refused(Class::Environment, message, "leave `identity` out"));
+        }
+        if let Some(most) = codespec.max_replicas.filter(|&most| count > most) {
+            let message = format!(
+                "`{part}.replicas` is {count}, and its codespec allows {most}: `maxReplicas`"
+            );
+            return Err(refused(Class::Usage, message, "ask for fewer, or let it have more"));
+        }
+        if let Some(gpu) = codespec.resources.gpu {
+            if gpu.milli() % 1000 != 0 {
+                let message = format!("`resources.gpu` is {gpu}: expected a whole number");
+                return Err(refused(Class::Usage, message, "a graphics processor is not shared"));
+            }
+            wanted += gpu.rounded_up() * i128::from(count);
+        }
+        replicas += u64::from(count);
+    }
+    if replicas > MOST_REPLICAS {
+        let message =
+            format!("{replicas} replicas are to run at once, and here {MOST_REPLICAS} may");
+        return Err(refused(Class::Environment, message, "ask for fewer: `replicas`"));
+    }
+    if wanted > graphics as i128 {
+        let message = match graphics {
+            0 => format!("{wanted} graphics processors are wanted, and this machine shows none"),
+            some => format!("{wanted} graphics processors are wanted, and this machine has {some}"),
+        };
+        let help = "leave `resources.gpu` out, or run it where there are as many";
+        return Err(refused(Class::Environment, message, help));
+    }
+    let mut warnings = Vec::new();
+    let worker_pool = run.worker.as_ref().and_then(|worker| worker.node_pool.as_ref());
+    for (name, said) in [
+        ("cluster", run.cluster.as_ref()),
+        ("job.nodePool", run.job.node_pool.as_ref()),
+        ("worker.nodePool", worker_pool),
+    ] {
+        if said.is_some() {
+            warnings.push(format!("`{name}` is passed over: the job runs on this machine"));
+        }
+    }
+    Ok(warnings)
+}
+
+/// So many replicas of job and worker together run at once on one machine.
+const MOST_REPLICAS: u64 = 250;
+
+/// Refuses what cannot be where all that run together have one network: two that listen at one port.
+pub(crate) fn ports_differ(
+    job: &Codespec,
+    replicas: u32,
+    worker: Option<&PlannedWorker>,
+) -> Result<(), Refusal> {
+    let mut ports = BTreeMap::new();
+    let sockets = job.sockets().iter().map(|socket| (socket.port, replicas));
+    let endpoints = worker.into_iter().flat_map(|worker| match &worker.codespec.role {
+        Role::Worker { endpoints } => {
+            endpoints.values().map(|port| (*port, worker.replicas)).collect()
+        }
+        Role::Job { .. } => Vec::new(),
+    });
+    for (port, count) in sockets.chain(endpoints) {
+        *ports.entry(port).or_insert(0_u64) += u64::from(count);
+    }
+    match ports.into_iter().find(|(_, count)| *count > 1) {
+        None => Ok(()),
+        Some((port, count)) => {
+            let message =
+                format!("{count} would listen at port {port}, and all have the machine's network");
+            Err(refused(Class::Usage, message, "leave out `--allow-network` and `--sandbox weak`"))
+        }
+    }
+}

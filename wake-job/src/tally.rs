@@ -1,0 +1,163 @@
+//! What comes of those that run together, put together as what comes of the job.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wake_model::{Outcome, Usage};
+use wake_steps::engine::Performance;
+use wake_steps::error::StepError;
+use wake_steps::{Cancel, clock};
+
+use crate::crew::News;
+use crate::task::Task;
+
+/// Why a job was stopped, or how its end is to be told.
+#[derive(Clone, Debug)]
+pub(crate) enum Trouble {
+    /// A stream to or from it broke off.
+    Stream(String),
+    /// Nobody reads standard output any more.
+    NobodyReads,
+    /// A worker does not stay.
+    Worker(String),
+    /// It was this replica of several that did not succeed.
+    Replica(usize),
+}
+
+/// The first trouble that a job has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TroubleSlot(Arc<Mutex<Option<Trouble>>>);
+
+impl TroubleSlot {
+    pub(crate) fn note(&self, trouble: Trouble) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(trouble);
+    }
+
+    pub(crate) fn get(&self) -> Option<Trouble> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Until when a job may run.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn of(task: &Task) -> Self {
+        Deadline(clock::now().checked_add(Duration::from_secs(task.timeout)))
+    }
+
+    pub(crate) fn is_past(self) -> bool {
+        self.0.is_some_and(|deadline| clock::now() >= deadline)
+    }
+}
+
+/// What has come of those that run together.
+pub(crate) struct Tally<'a> {
+    task: &'a Task,
+    trouble: &'a TroubleSlot,
+    /// Milliseconds since 1970.
+    now: u64,
+    stop: &'a Cancel,
+    /// Replicas that have not ended.
+    left: usize,
+    /// Sockets through which not all has gone.
+    open_sockets: usize,
+    /// Whether replicas are ended because all has gone through their sockets.
+    is_through: bool,
+    /// Whether they are ended because they had no more time.
+    pub(crate) is_late: bool,
+    performed: Option<Result<Performance, StepError>>,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(
+        task: &'a Task,
+        trouble: &'a TroubleSlot,
+        now: u64,
+        stop: &'a Cancel,
+    ) -> Self {
+        let (replicas, _) = task.sizes();
+        let open_sockets = replicas * task.codespec.sockets().len();
+        let (is_through, is_late, performed) = (false, false, None);
+        Tally {
+            task,
+            trouble,
+            now,
+            stop,
+            left: replicas,
+            open_sockets,
+            is_through,
+            is_late,
+            performed,
+        }
+    }
+
+    pub(crate) fn hear(&mut self, news: News) {
+        match news {
+            News::Wrote(..) => {}
+            News::Ended(replica, ended) => self.ended(replica, *ended),
+            News::GaveUp(how) => {
+                self.trouble.note(Trouble::Worker(how));
+                self.stop.cancel();
+            }
+            News::SocketDone => {
+                self.open_sockets -= 1;
+                // A job may still write a pipe, and ends by itself then.
+                let task = self.task;
+                let mut outputs = task.outputs.iter();
+                if self.open_sockets == 0 && outputs.all(|(name, _)| !task.is_piped(name)) {
+                    self.is_through = true;
+                    self.stop.cancel();
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, replica: usize, ended: Result<Performance, StepError>) {
+        self.left -= 1;
+        let ended = match ended {
+            Err(StepError::Cancelled) if self.is_through => {
+                Ok(ended_as(Outcome::Exited(0), self.now))
+            }
+            Err(StepError::Cancelled) if self.is_late => Ok(ended_as(Outcome::TimedOut, self.now)),
+            ended => ended,
+        };
+        let is_success = |ended: &Result<Performance, StepError>| {
+            ended.as_ref().is_ok_and(|performance| performance.outcome.is_success())
+        };
+        // The first one that did not succeed says how all of it ended.
+        if self.performed.as_ref().is_none_or(is_success) {
+            if !is_success(&ended) {
+                if ended.is_ok() && self.task.replicas > 1 {
+                    self.trouble.note(Trouble::Replica(replica));
+                }
+                self.stop.cancel();
+            }
+            self.performed = Some(ended);
+        }
+        if self.left == 0 {
+            // Workers run as long as their job.
+            self.stop.cancel();
+        }
+    }
+
+    pub(crate) fn performed(self) -> Result<Performance, StepError> {
+        self.performed.unwrap_or(Err(StepError::Cancelled))
+    }
+}
+
+/// What comes of a replica that was ended for another reason than its own.
+pub(crate) fn ended_as(outcome: Outcome, now: u64) -> Performance {
+    Performance {
+        began_ms: now,
+        outcome,
+        usage: Usage::default(),
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        depfile: None,
+        report: None,
+        overhead: Duration::ZERO,
+        left: Ok(None),
+    }
+}
