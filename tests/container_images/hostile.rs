@@ -207,13 +207,13 @@ fn a_layer_that_lies_is_refused() {
     short.refused(
         7,
         expect![[r#"
-        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: its manifest has 1 layers, and its configuration 0
-         help: nothing of it was kept: ask who made the image
-        [TIME] FAIL //:user (no result)
-        [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
-        failed: //:user
-    "#]],
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:user: image `./layout/`: its manifest has 1 layer, and its configuration 0
+             help: nothing of it was kept: ask who made the image
+            [TIME] FAIL //:user (no result)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
+            failed: //:user
+        "#]],
     );
     let mut none = Layout::of(file);
     none.layer = b"<html>".to_vec();
@@ -320,22 +320,46 @@ fn a_store_that_is_full_says_so() {
     layout.manifest["layers"][0]["size"] = json!(layout.layer.len());
     layout.config["rootfs"]["diff_ids"][0] = digest;
     layout.write();
-    let store = layout.project.base().join("small");
-    fs::create_dir(&store).unwrap();
-    let script = "mount -t tmpfs -o size=4m,mode=755 tmpfs \"$1\"; export WAKE_STORE=\"$1\"
-        \"$0\" image pull layout";
-    let mut call = layout.project.wake([] as [&str; 0]);
-    // The word after the script is `$0`; the program under test comes after it.
-    call = call.wrapper(["unshare", "--mount", "--", "sh", "-euc", script]);
-    call = call.program(wake_tests::binary()).arg(&store);
-    let said = call.run().code(10).redacted_stderr();
-    // Where exactly it lies is the process's own.
-    let (lead, rest) = said.split_once("/small/tmp/").unwrap();
-    let (_, rest) = rest.split_once('`').unwrap();
-    expect![[r#"
+    in_small_store(&layout.project, "4m", "image pull layout").code(10).says(expect![[r#"
              Pulling layout
-        error: `[BASE]/small/tmp/[FILE]`: no space left
+        error: image `layout`: there is no room in the store to keep sha256:[DIGEST]
          help: `wake gc --max-size SIZE` makes room
-    "#]]
-    .assert_eq(&format!("{lead}/small/tmp/[FILE]`{rest}"));
+    "#]]);
+}
+
+/// What wake says in a store of so many bytes.
+fn in_small_store(project: &Project, size: &str, args: &str) -> wake_tests::Finished {
+    let store = project.base().join("small");
+    fs::create_dir(&store).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={size},mode=755 tmpfs \"$1\"; export WAKE_STORE=\"$1\"; \"$0\" {args}"
+    );
+    let mut call = project.wake([] as [&str; 0]);
+    // The word after the script is `$0`; the program under test comes after it.
+    call = call.wrapper(["unshare", "--mount", "--", "sh", "-euc", &script]);
+    call.program(wake_tests::binary()).arg(&store).run()
+}
+
+#[test]
+fn a_store_without_room_for_the_files_of_an_image_says_so() {
+    if !wake_tests::is_root() {
+        return wake_tests::skip("a_store_without_room_for_the_files", "one is not root");
+    }
+    let mut layout = Layout::of(&[("a", b'0', "")]);
+    let dir = layout.project.base().join("files");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("large"), vec![7; 6 << 20]).unwrap();
+    let packed = dir.join("layer.tar");
+    output(Command::new("tar").arg("-C").arg(&dir).arg("-cf").arg(&packed).arg("large"));
+    layout.layer = fs::read(&packed).unwrap();
+    let digest = json!(sha256(&layout.project, &layout.layer));
+    layout.manifest["layers"][0]["digest"] = digest.clone();
+    layout.manifest["layers"][0]["size"] = json!(layout.layer.len());
+    layout.config["rootfs"]["diff_ids"][0] = digest;
+    layout.write();
+    let said = in_small_store(&layout.project, "9m", "image inspect --sbom layout");
+    said.code(10).says(expect![[r#"
+        error: image `layout`: there is no room in the store to unpack sha256:[DIGEST]
+         help: `wake gc --max-size SIZE` makes room
+    "#]]);
 }

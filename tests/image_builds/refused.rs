@@ -1,6 +1,8 @@
 //! Images that cannot be built, and what is said of them.
 
-use wake_tests::{Expect, expect};
+use std::fs;
+
+use wake_tests::{Expect, expect, is_root, skip};
 
 use crate::{NEEDS_OS, commands, image, site, wake};
 
@@ -110,4 +112,61 @@ fn what_is_for_another_tool_is_told() {
     let leaf = "{dependencies: [os], arguments: ['--build-arg WHO=you', '--squash']}";
     image(&project, "app", "1", leaf, template);
     wake(&project, &["build", "app"]).run().success().mentions("`--squash` is for another tool");
+}
+
+#[test]
+fn an_image_that_there_is_no_room_for_is_told() {
+    let test = "an_image_that_there_is_no_room_for";
+    let Some(project) = site(test) else { return };
+    if !is_root() {
+        return skip(test, "one is not root");
+    }
+    wake(&project, &["build", "-o", "oci:base", "-n", "os", "os"]).run().success();
+    let digest = crate::inspected(&project, "os")["digest"].as_str().unwrap().to_owned();
+    let template = |line: &str| format!("@from\n    oci:../base@{digest}\n@run\n    {line}\n");
+    image(
+        &project,
+        "app",
+        "1",
+        "{}",
+        &template("busybox dd if=/dev/zero of=/large bs=1M count=99"),
+    );
+    let store = project.base().join("small");
+    fs::create_dir(&store).unwrap();
+    let built = |size: &str| {
+        let script = format!(
+            "mount -t tmpfs -o size={size},mode=755 tmpfs \"$1\"; export WAKE_STORE=\"$1\"; shift; exec \"$0\" \"$@\""
+        );
+        let args = ["image", "-s", "frontier", "-b", "podman", "-d", "ubuntu", "-i", "images"];
+        let mut call = project.wake([] as [&str; 0]);
+        call = call.wrapper(["unshare", "--mount", "--", "sh", "-euc", &script]);
+        call.program(wake_tests::binary()).arg(&store).args(args).args(["build", "app"]).run()
+    };
+    // To keep it, to unpack it, for what its commands write.
+    built("1m").code(10).says(expect![[r#"
+        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is no room in the store to keep sha256:[DIGEST]
+         --> images/app/1/templates/ubuntu.vtmp:2:5
+          |
+        2 |     oci:../base@sha256:[DIGEST]
+          |     ^
+          help: `wake gc --max-size SIZE` makes room
+        [TIME] FAIL app@=1:run (no result)
+        [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1:run; 1 skipped
+        failed: app@=1:run
+    "#]]);
+    built("6m").code(10).says(expect![[r#"
+        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is no room in the store to unpack sha256:[DIGEST]
+         --> images/app/1/templates/ubuntu.vtmp:2:5
+          |
+        2 |     oci:../base@sha256:[DIGEST]
+          |     ^
+          help: `wake gc --max-size SIZE` makes room
+        [TIME] FAIL app@=1:run (no result)
+        [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1:run; 1 skipped
+        failed: app@=1:run
+    "#]]);
+    built("40m")
+        .code(1)
+        .mentions("this line of `@run` failed: exit 1")
+        .mentions("No space left on device");
 }

@@ -147,7 +147,7 @@ pub enum DocumentError {
     #[error("it is a `{0}`, no image")]
     Artifact(String),
     /// Configuration and manifest speak of different numbers of layers.
-    #[error("its manifest has {layers} layers, and its configuration {diff_ids}")]
+    #[error("its manifest has {layers} layer{}, and its configuration {diff_ids}", plural(*.layers))]
     Layers {
         /// Of the manifest.
         layers: usize,
@@ -227,6 +227,10 @@ impl Manifest {
         });
         canonical_json::canonical(&value).into_bytes()
     }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 impl Config {

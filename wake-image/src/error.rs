@@ -66,7 +66,7 @@ pub enum ImageError {
         came: ImageDigest,
     },
     /// Bytes are more or less than their descriptor says.
-    #[error("image `{image}`: {digest} has {came} bytes, and its manifest says {asked}")]
+    #[error("image `{image}`: {digest} has {came} byte{}, and its manifest says {asked}", if *.came == 1 { "" } else { "s" })]
     Size {
         /// The image.
         image: String,
@@ -106,6 +106,16 @@ pub enum ImageError {
         asked: ImageDigest,
         /// What is in it.
         came: ImageDigest,
+    },
+    /// The disk of the store is full.
+    #[error("image `{image}`: there is no room in the store to {what} {digest}")]
+    NoRoom {
+        /// The image.
+        image: String,
+        /// `keep` or `unpack`.
+        what: &'static str,
+        /// Which bytes.
+        digest: ImageDigest,
     },
     /// Its files were not unpacked.
     #[error("image `{image}`: {source}")]

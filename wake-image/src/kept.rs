@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use sha2::{Digest as _, Sha256};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, Digest};
-use wake_store::Store;
+use wake_store::{Store, StoreError};
 
 use crate::digest::ImageDigest;
 use crate::document::{Descriptor, LARGEST};
@@ -69,7 +69,13 @@ impl<'s> Kept<'s> {
         if let Some(fault) = checked.fault.take() {
             return Err(fault.of(image, asked));
         }
-        let (blob, _) = kept?;
+        let (blob, _) = kept.map_err(|error| match error {
+            // Where exactly it would have lain is nobody's business.
+            StoreError::DiskFull { .. } => {
+                ImageError::NoRoom { image: image.to_owned(), what: "keep", digest: asked.digest }
+            }
+            error => error.into(),
+        })?;
         self.store.memo().put(key(&asked.digest), blob.0.as_bytes().to_vec());
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! The file system that an image's layers make.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use wake_model::TreeDigest;
 use wake_model::encode::{Domain, digest_of};
 use wake_store::ware::{ArchivePolicy, EntryPath, ExtractError, LayeredNode, LayeredTree, Layers};
+use wake_store::{ReadArchiveError, StoreError};
 
 use crate::digest::ImageDigest;
 use crate::error::ImageError;
@@ -31,7 +33,10 @@ impl Images<'_> {
         }
         let scratch = self.store.scratch()?;
         let LayeredTree { root, .. } = self.laid(image, scratch.path())?;
-        let tree = self.store.take_tree(&root)?;
+        let tree = self.store.take_tree(&root).map_err(|error| match error {
+            ReadArchiveError::Store(StoreError::DiskFull { .. }) => no_room(image, &image.digest),
+            error => error.into(),
+        })?;
         self.store.memo().put(key, tree.0.as_bytes().to_vec());
         Ok(tree)
     }
@@ -49,28 +54,47 @@ impl Images<'_> {
         stage: &std::path::Path,
     ) -> Result<LayeredTree, ImageError> {
         self.bring(image)?;
-        let kept = Kept::new(self.store);
         let mut layers = Layers::new(stage, ArchivePolicy::IMAGE, self.meter);
+        self.lay(image, &mut layers)?;
+        layers.finish().map_err(|error| unlaid(image, &image.digest, error))
+    }
+
+    /// The same onto `layers`; the packed layers are there.
+    pub(crate) fn lay(&self, image: &Image, layers: &mut Layers<'_>) -> Result<(), ImageError> {
+        let kept = Kept::new(self.store);
         let called = image.config.rootfs.diff_ids.iter();
         for (layer, asked) in image.manifest.layers.iter().zip(called) {
-            let (image, layer) = (image.name.clone(), layer.digest);
+            let layer = layer.digest;
             let Some(file) = kept.open(&layer) else {
-                return Err(ImageError::Missing { image, digest: layer });
+                return Err(ImageError::Missing { image: image.name.clone(), digest: layer });
             };
-            let came = layers.lay(file).map_err(|source| match source {
-                ExtractError::Cancelled => ImageError::Cancelled,
-                source => ImageError::Layer { image: image.clone(), layer, source },
-            })?;
+            let came = layers.lay(file).map_err(|source| unlaid(image, &layer, source))?;
             let came: ImageDigest = format!("sha256:{came}").parse().unwrap_or(layer);
             if came != *asked {
                 // It may have been changed in the store.
                 kept.forget(&layer);
+                let image = image.name.clone();
                 return Err(ImageError::Unpacked { image, layer, asked: *asked, came });
             }
         }
-        layers.finish().map_err(|source| match source {
-            ExtractError::Cancelled => ImageError::Cancelled,
-            source => ImageError::Layer { image: image.name.clone(), layer: image.digest, source },
-        })
+        Ok(())
     }
+}
+
+/// Why a layer, or the tree of all of them, is not on the disk.
+pub(crate) fn unlaid(image: &Image, layer: &ImageDigest, source: ExtractError) -> ImageError {
+    match source {
+        ExtractError::Cancelled => ImageError::Cancelled,
+        ExtractError::Write { source, .. } if is_full(&source) => no_room(image, layer),
+        source => ImageError::Layer { image: image.name.clone(), layer: *layer, source },
+    }
+}
+
+/// Whether the disk, or somebody's share of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+pub(crate) fn no_room(image: &Image, digest: &ImageDigest) -> ImageError {
+    ImageError::NoRoom { image: image.name.clone(), what: "unpack", digest: *digest }
 }

@@ -1,19 +1,18 @@
 //! The whole file system of an image, as a command gets it that may write to it: with owners, modes and times.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 
 use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, Digest, WareId};
 use wake_store::ware::{
-    ArchivePolicy, Cached, EntryPath, LayerEntry, LayeredTree, Meta, Node, PackType, Unpack,
-    UnpackFilters, WareCache, Warehouse, scan, write_layer,
+    ArchivePolicy, CacheError, Cached, EntryPath, LaidWare, LayError, LayeredNode, UnpackError,
+    WareCache,
 };
 
-use crate::error::{ImageError, at};
+use crate::error::ImageError;
 use crate::images::{Image, Images};
+use crate::root::{is_full, no_room, unlaid};
 
 /// Who owns what in the file system of an image, and which programs run as their owner: what an ordinary user cannot have on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +25,8 @@ pub struct Declared {
 const SET_ID: u16 = 0o6000;
 
 impl Declared {
-    fn of(tree: &LayeredTree) -> Declared {
-        let special = tree.nodes.iter().filter_map(|(path, node)| {
+    fn of(nodes: &BTreeMap<EntryPath, LayeredNode>) -> Declared {
+        let special = nodes.iter().filter_map(|(path, node)| {
             let meta = &node.meta;
             let is_plain = (meta.uid, meta.gid) == (0, 0) && meta.perms & SET_ID == 0;
             (!is_plain).then(|| (path.to_string(), (meta.perms, meta.uid, meta.gid)))
@@ -61,24 +60,21 @@ impl Images<'_> {
         {
             return Ok(ware);
         }
-        let scratch = self.store.scratch()?;
-        let tree = self.laid(image, scratch.path())?;
-        let packed = scratch.path().join("packed");
-        let file = BufWriter::new(at(&packed, File::create_new(&packed))?);
-        let mut written = write_layer(&entries(&tree), file)?;
-        at(&packed, written.flush())?;
-        let failed = |source| {
-            let image = image.name.clone();
-            ImageError::Unpack { image, source: Box::new(source) }
-        };
-        let (packtype, source) = (PackType::Tree, Warehouse::File(packed));
-        let (filters, policy) = (UnpackFilters::LOSSLESS, ArchivePolicy::IMAGE);
-        let ware = scan(packtype, &source, filters, policy, self.meter).map_err(failed)?;
-        let sources = [source];
-        let unpack =
-            Unpack { ware: &ware, sources: &sources, filters, cache: Some(&cache), policy };
-        unpack.into_cache(self.meter).map_err(failed)?;
-        let declared = serde_json::to_vec(&Declared::of(&tree)).unwrap_or_default();
+        self.bring(image)?;
+        let laid =
+            cache.keep_layers(ArchivePolicy::IMAGE, self.meter, |layers| self.lay(image, layers));
+        let LaidWare { ware, nodes } = laid.map_err(|error| match error {
+            LayError::Layers(error) => error,
+            LayError::Extract(source) => unlaid(image, &image.digest, source),
+            LayError::Cache(CacheError { source, .. }) if is_full(&source) => {
+                no_room(image, &image.digest)
+            }
+            LayError::Cache(error) => {
+                let image = image.name.clone();
+                ImageError::Unpack { image, source: Box::new(UnpackError::Cache(error)) }
+            }
+        })?;
+        let declared = serde_json::to_vec(&Declared::of(&nodes)).unwrap_or_default();
         let blob = self.store.put_blob(&declared)?;
         let memo = self.store.memo();
         memo.put(self::key("declared", &ware.to_string()), blob.0.as_bytes().to_vec());
@@ -104,38 +100,22 @@ fn key(what: &str, of: &str) -> Digest {
     })
 }
 
-/// All of it but devices, which a sandbox brings itself, and attributes, which no ware has.
-fn entries(tree: &LayeredTree) -> BTreeMap<EntryPath, LayerEntry> {
-    let nodes = tree.nodes.iter().filter_map(|(path, node)| {
-        let place = match node.meta.node {
-            Node::CharDevice { .. } | Node::BlockDevice { .. } => return None,
-            Node::File { .. } => Some(tree.root.join(path.as_str())),
-            _ => None,
-        };
-        let meta = Meta { xattrs: BTreeMap::new(), ..node.meta.clone() };
-        Some((path.clone(), (meta, place)))
-    });
-    nodes.collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use wake_store::ware::{Layers, Meter};
+    use wake_store::ware::{Layers, Meter, Node, write_layer};
 
     use super::*;
     use crate::layer::layer_meta;
 
     #[test]
-    fn a_root_has_neither_devices_nor_attributes_and_what_it_cannot_have_is_declared() {
+    fn what_an_ordinary_user_cannot_have_is_declared() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "x").unwrap();
         let at = |path: &str| EntryPath::parse(path.as_bytes()).unwrap();
-        let mut ping = layer_meta(Node::File { size: 1 }, 0o4755, [0, 7]);
-        ping.xattrs.insert("security.capability".to_owned(), vec![1, 0, 0, 2]);
-        let null = layer_meta(Node::CharDevice { major: 1, minor: 3 }, 0o666, [0, 0]);
-        let layer = BTreeMap::from([(at("null"), (null, None)), (at("ping"), (ping, Some(file)))]);
+        let ping = layer_meta(Node::File { size: 1 }, 0o4755, [0, 7]);
+        let layer = BTreeMap::from([(at("ping"), (ping, Some(file)))]);
         let bytes = write_layer(&layer, Vec::new()).unwrap();
         let stage = dir.path().join("stage");
         std::fs::create_dir(&stage).unwrap();
@@ -143,10 +123,7 @@ mod tests {
         let mut layers = Layers::new(&stage, ArchivePolicy::IMAGE, &meter);
         layers.lay(&bytes[..]).unwrap();
         let tree = layers.finish().unwrap();
-        assert!(!tree.nodes[&at("ping")].meta.xattrs.is_empty());
-        let entries = entries(&tree);
-        assert!(entries[&at("ping")].0.xattrs.is_empty() && !entries.contains_key(&at("null")));
-        let declared = Declared::of(&tree);
+        let declared = Declared::of(&tree.nodes);
         assert_eq!((declared.owner("ping"), declared.set_id("ping")), ([0, 7], 0o4000));
         assert_eq!((declared.owner("other"), declared.set_id("other")), ([0, 0], 0));
     }

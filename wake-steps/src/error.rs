@@ -120,7 +120,7 @@ fn dirs(searched: &[String]) -> String {
     }
 }
 
-const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
+pub(crate) const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
 
 /// What a person is told when the store fails.
 pub fn store_failure(error: impl Borrow<StoreError>) -> Diagnostic {

@@ -4,7 +4,7 @@ use wake_image::{ContainerError, ImageError};
 use wake_store::ware::ExtractError;
 
 use crate::diagnostic::{Class, Diagnostic};
-use crate::error::store_failure;
+use crate::error::{MAKES_ROOM, store_failure};
 
 const ASK: &str = "nothing of it was kept: ask who made the image";
 
@@ -26,6 +26,7 @@ pub fn image_failure(error: &ImageError) -> Diagnostic {
             diagnostic.help("write it anew with the tool that wrote it")
         }
         ImageError::Offline { .. } => diagnostic.help("without `--offline` it is fetched"),
+        ImageError::NoRoom { .. } => diagnostic.help(MAKES_ROOM),
         ImageError::Several { .. } => diagnostic.help("name one: `oci:DIR:NAME`"),
         _ if diagnostic.class == Class::Integrity => diagnostic.help(ASK),
         _ => diagnostic,
@@ -54,7 +55,7 @@ fn class_of(error: &ImageError) -> Class {
         ImageError::Cancelled | ImageError::Registry(ContainerError::Cancelled) => {
             Class::Interrupted
         }
-        ImageError::Unpack { .. } => Class::Environment,
+        ImageError::NoRoom { .. } | ImageError::Unpack { .. } => Class::Environment,
         ImageError::NoFiles { .. } | ImageError::Place { .. } => Class::Action,
         ImageError::ReadOnly(_) => Class::Usage,
         ImageError::Registry(

@@ -3,6 +3,7 @@
 use super::archive::{Content, ExtractError, Stream, Visit, copy_hashed, read_tar};
 use super::disk::{Room, RoomyFile};
 use super::entry_path::{EntryPath, shown};
+use super::hash::Sha384Digest;
 use super::meter::{Meter, Metered};
 use super::node::{Meta, Node};
 use super::policy::ArchivePolicy;
@@ -11,7 +12,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 /// What the name of an entry begins with that takes away what lower layers have under the rest of it.
 const WHITEOUT: &str = ".wh.";
@@ -40,8 +44,8 @@ pub struct Layers<'m> {
 pub struct LayeredNode {
     /// What it is, with its owner, mode and time. A hard link is the file that it names.
     pub meta: Meta,
-    /// The number of the file that has its bytes.
-    file: Option<u64>,
+    /// The number of the file that has its bytes, and their digest.
+    file: Option<(u64, Sha384Digest)>,
     /// The layer that said so last.
     layer: usize,
 }
@@ -55,6 +59,13 @@ pub struct LayeredTree {
     pub nodes: BTreeMap<EntryPath, LayeredNode>,
 }
 
+impl LayeredNode {
+    /// The digest of a file's bytes.
+    pub(crate) fn content(&self) -> Option<Sha384Digest> {
+        self.file.map(|(_, content)| content)
+    }
+}
+
 impl<'m> Layers<'m> {
     /// No layer yet; `stage` is an empty directory, and `meter` counts the bytes of packed layers and may stop them.
     pub fn new(stage: &Path, policy: ArchivePolicy, meter: &'m Meter) -> Layers<'m> {
@@ -64,25 +75,30 @@ impl<'m> Layers<'m> {
 
     /// Lays a layer on those that are there: a tar archive, plain or in gzip, bzip2, xz or zstd. Gives the SHA-256 of its uncompressed
     /// bytes in hexadecimal, by which the image's configuration knows it.
-    pub fn lay(&mut self, packed: impl Read) -> Result<String, ExtractError> {
+    ///
+    /// It is uncompressed in a thread of its own meanwhile.
+    pub fn lay(&mut self, packed: impl Read + Send) -> Result<String, ExtractError> {
         self.layer += 1;
         let packed = Metered { source: packed, meter: self.meter };
-        let mut plain = Plain {
-            stream: Stream::open(packed, self.policy)?,
-            hasher: Sha256::new(),
-            failure: None,
-        };
-        let laid = {
-            let mut stream = Stream::open(&mut plain, self.policy)?;
-            let mut laying = Laying { layers: self, entries: 0 };
-            read_tar(&mut stream, &mut laying)
-        };
-        // What went wrong below is what went wrong.
-        match plain.failure.take() {
-            Some(failure) => return Err(failure),
-            None => laid?,
-        }
-        Ok(plain.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let (policy, (send, receive)) = (self.policy, mpsc::sync_channel(PIECES));
+        thread::scope(|scope| {
+            let unpacking = scope.spawn(move || uncompress(packed, policy, &send));
+            let mut pieces = Pieces { receive, piece: Vec::new(), read: 0 };
+            let laid = Stream::open(&mut pieces, policy).and_then(|mut stream| {
+                read_tar(&mut stream, &mut Laying { layers: self, entries: 0 })
+            });
+            // The digest is of all that there is. Whoever uncompresses for nobody ends.
+            if laid.is_ok() {
+                while pieces.receive.recv().is_ok() {}
+            }
+            drop(pieces);
+            match (unpacking.join().unwrap_or_else(|panic| resume_unwind(panic)), laid) {
+                // What went wrong below is what went wrong.
+                (Err(Some(failure)), _) | (_, Err(failure)) => Err(failure),
+                (Ok(digest), Ok(())) => Ok(digest),
+                (Err(None), Ok(())) => Err(ExtractError::Cancelled),
+            }
+        })
     }
 
     /// Writes down the tree as it is now.
@@ -116,7 +132,7 @@ impl<'m> Layers<'m> {
             Node::Dir => fs::create_dir(&place),
             Node::Symlink { target } => symlink(target, &place),
             Node::File { .. } => {
-                let Some(number) = node.file else { return Ok(()) };
+                let Some((number, _)) = node.file else { return Ok(()) };
                 match placed.get(&number) {
                     Some(first) => fs::copy(first, &place).map(drop)?,
                     None => fs::rename(self.file(number), &place)?,
@@ -254,8 +270,8 @@ impl<'m> Layers<'m> {
             Node::File { .. } => {
                 let number = self.files;
                 self.files += 1;
-                self.write(number, content)?;
-                LayeredNode { meta, file: Some(number), layer: self.layer }
+                let content = self.write(number, content)?;
+                LayeredNode { meta, file: Some((number, content)), layer: self.layer }
             }
             _ => LayeredNode { meta, file: None, layer: self.layer },
         };
@@ -270,11 +286,15 @@ impl<'m> Layers<'m> {
         Ok(())
     }
 
-    fn write(&mut self, number: u64, content: &mut dyn Content) -> Result<(), ExtractError> {
+    fn write(
+        &mut self,
+        number: u64,
+        content: &mut dyn Content,
+    ) -> Result<Sha384Digest, ExtractError> {
         let place = self.file(number);
         let file = File::create_new(&place).map_err(|source| unwritten(&place, source))?;
         let mut roomy = RoomyFile { file: &file, room: &mut self.room };
-        copy_hashed(content, Some((&mut roomy, &place))).map(drop)
+        copy_hashed(content, Some((&mut roomy, &place)))
     }
 }
 
@@ -325,27 +345,49 @@ impl Visit for Laying<'_, '_> {
     }
 }
 
-/// The uncompressed bytes of a layer, hashed on their way.
-struct Plain<'a> {
-    stream: Stream<'a>,
-    hasher: Sha256,
-    /// Why there is no more of them.
-    failure: Option<ExtractError>,
+/// How many pieces of a layer wait to be laid, and how large they are.
+const PIECES: usize = 16;
+const PIECE: usize = 128 << 10;
+
+/// Sends the uncompressed bytes of a layer in pieces. Gives their SHA-256, or why there are no more of them: nothing where nobody wants
+/// them.
+fn uncompress(
+    packed: impl Read,
+    policy: ArchivePolicy,
+    send: &mpsc::SyncSender<Vec<u8>>,
+) -> Result<String, Option<ExtractError>> {
+    let mut stream = Stream::open(packed, policy)?;
+    let mut hasher = Sha256::new();
+    loop {
+        let mut piece = vec![0; PIECE];
+        let count = stream.read(&mut piece)?;
+        if count == 0 {
+            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        piece.truncate(count);
+        hasher.update(&piece);
+        send.send(piece).map_err(|_| None)?;
+    }
 }
 
-impl Read for Plain<'_> {
+/// The bytes of a layer as they come.
+struct Pieces {
+    receive: mpsc::Receiver<Vec<u8>>,
+    piece: Vec<u8>,
+    read: usize,
+}
+
+impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.stream.read(buffer) {
-            Ok(count) => {
-                self.hasher.update(&buffer[..count]);
-                Ok(count)
-            }
-            Err(failure) => {
-                let error = io::Error::other(failure.to_string());
-                self.failure = Some(failure);
-                Err(error)
-            }
+        while self.read == self.piece.len() {
+            // No more of them: that they broke off says whoever sends them.
+            let Ok(piece) = self.receive.recv() else { return Ok(0) };
+            (self.piece, self.read) = (piece, 0);
         }
+        let count = buffer.len().min(self.piece.len() - self.read);
+        buffer[..count].copy_from_slice(&self.piece[self.read..self.read + count]);
+        self.read += count;
+        Ok(count)
     }
 }
 

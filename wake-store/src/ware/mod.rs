@@ -33,6 +33,7 @@ mod pack;
 mod relocation;
 mod seal;
 mod cache;
+mod layered_ware;
 mod unpack;
 
 pub use abs_path::{AbsPath, ParseAbsPathError};
@@ -54,6 +55,7 @@ pub use git::GitError;
 pub use guid::{is_guid, new_guid};
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use layer_archive::{LayerEntry, write_layer};
+pub use layered_ware::{LaidWare, LayError};
 pub use layers::{LayeredNode, LayeredTree, Layers};
 pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};

@@ -8,4 +8,4 @@ mod writer;
 pub(crate) use listing::{Child, list_dir, meta_of, read_link};
 pub(crate) use reader::read_tree;
 pub use writer::Ownership;
-pub(crate) use writer::{ROOT, Room, RoomyFile, TreeWriter};
+pub(crate) use writer::{ROOT, Room, RoomyFile, TreeWriter, declare};

@@ -5,7 +5,9 @@ use crate::ware::entry_path::EntryPath;
 use crate::ware::hash::Sha384Digest;
 use crate::ware::node::{Meta, Node, Timestamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid,
+};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -239,6 +241,28 @@ impl Write for RoomyFile<'_> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Gives what lies at `place`, which only this process can change, its owner, permissions and time.
+pub(crate) fn declare(place: &Path, meta: &Meta) -> Result<Ownership, Errno> {
+    let kept = match is_mine(meta) {
+        true => Ownership::Kept,
+        false => {
+            let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+            permitted(rustix::fs::chownat(
+                CWD,
+                place,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            ))?
+        }
+    };
+    if !matches!(meta.node, Node::Symlink { .. }) {
+        rustix::fs::chmodat(CWD, place, mode(meta, kept), AtFlags::empty())?;
+    }
+    rustix::fs::utimensat(CWD, place, &times(meta.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(kept)
 }
 
 fn give_away(dir: BorrowedFd<'_>, name: &str, meta: &Meta) -> Result<Ownership, Errno> {
