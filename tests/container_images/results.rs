@@ -174,3 +174,42 @@ fn a_command_that_may_write_to_its_root_leaves_a_layer_alone() {
     )
     .mentions("declare it: `outputs=function(wake, pkg) { layer: './layer.tar' }`");
 }
+
+#[test]
+fn a_build_with_a_root_that_is_written_to_is_nothing_the_second_time() {
+    let test = "a_build_with_a_root_that_is_written_to";
+    if !has_busybox(test) {
+        return;
+    }
+    let project = busybox_image();
+    project.edit("base.libsonnet", "'ls', 'id']", "'ls', 'id', 'rm', 'mkdir']");
+    project.edit("PKG.libsonnet", "files=[", "files=['./motd', ");
+    project.write("motd", "one\n");
+    add_module(&project, "setup", &SETUP.replace("echo $(id -u) >", "mkdir /etc; cat motd >"));
+    project.edit("setup.libsonnet", "pkgFiles=[]", "pkgFiles=['./motd']");
+    project.build(&["//..."]);
+    // Nothing is planned, so nothing is evaluated or asked for: the snapshot has all of it.
+    let again = project.json_build(&["//..."]).run().success();
+    let events = again.events();
+    assert_eq!(
+        (events.ran().len(), events.of_kind("evaluated").count()),
+        (0, 0),
+        "{}",
+        again.stdout
+    );
+    // And what a file reaches is done, in the root that was.
+    project.write("motd", "two\n");
+    let build = project.json_build(&["//..."]).run().success();
+    assert_eq!(build.events().ran(), ["//:setup"]);
+    let layer = project.result("setup", "layer.tar");
+    let read = Command::new("tar").arg("-xOf").arg(&layer).arg("etc/setup").output().unwrap();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), "two\n");
+    // Without what was unpacked it is planned, and comes out the same.
+    let _ = Command::new("chmod").args(["-R", "u+w"]).arg(project.store()).status();
+    fs::remove_dir_all(project.store().join("ware")).unwrap();
+    project.write("motd", "one\n");
+    project.build(&["//..."]);
+    let layer = project.result("setup", "layer.tar");
+    let read = Command::new("tar").arg("-xOf").arg(&layer).arg("etc/setup").output().unwrap();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), "one\n");
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use wake_model::action::{Command, Invocation};
 use wake_model::{MountAccess as Access, Network, Outputs, RelPath, WareDecl};
-use wake_steps::step::{Fetch, Root, Terms};
+use wake_steps::step::{Fetch, Root, Terms, TreeOrigin};
 use wake_steps::{Input, Inputs, Step, StepContext};
 use wake_store::ware::{AbsPath, Warehouse};
 
@@ -117,7 +117,7 @@ fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunE
         return Err(no_directory());
     }
     match input {
-        Input::Ware(fetch) => Ok(Root::Ware(fetch.clone())),
+        Input::Ware(fetch) => Ok(Root::Ware { fetch: fetch.clone(), origin: TreeOrigin::Named }),
         Input::Mount { host, access } => Ok(Root::Mount { host: host.clone(), access: *access }),
         _ => Err(no_directory()),
     }

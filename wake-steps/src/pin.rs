@@ -199,7 +199,7 @@ impl StepContext<'_> {
                 let (part, tree) = part.ok_or(StepError::RootNoDirectory)?;
                 (RootFs::Tree(part), InputPlace::In(tree))
             }
-            Root::Ware(fetch) => {
+            Root::Ware { fetch, origin: _ } => {
                 let LocalWare { path, received } = self.unpacked("/", fetch)?;
                 if !path.is_dir() {
                     return Err(StepError::RootNoDirectory);

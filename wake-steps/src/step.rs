@@ -106,7 +106,12 @@ pub enum Root {
         below: RelPath,
     },
     /// An unpacked ware.
-    Ware(Fetch),
+    Ware {
+        /// The ware, and where it may be.
+        fetch: Fetch,
+        /// What it was made of.
+        origin: TreeOrigin,
+    },
     /// A directory of the machine as it lies: what comes of the step is not remembered.
     Mount {
         /// Where it lies, absolute.

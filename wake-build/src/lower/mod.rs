@@ -174,11 +174,7 @@ impl<'a> Lowering<'a> {
         let step = module_step(command, root, network, terms, site.inputs, declared);
         Ok(match layer {
             None => step,
-            Some(layer) => {
-                let rights = Rights::Owners;
-                let user = User { uid: 0, gid: 0, rights, ..step.user };
-                Step { outputs: Outputs::Layer(layer), user, ..step }
-            }
+            Some(layer) => layer_step(step, layer),
         })
     }
 
@@ -224,6 +220,12 @@ pub(crate) fn module_step(
         network,
         terms,
     }
+}
+
+/// The same step where its command may write to its root, and what it changed there comes to lie at `layer`.
+pub(crate) fn layer_step(step: Step, layer: RelPath) -> Step {
+    let user = User { uid: 0, gid: 0, rights: Rights::Owners, ..step.user };
+    Step { outputs: Outputs::Layer(layer), user, ..step }
 }
 
 /// One module where it is being lowered.

@@ -115,7 +115,7 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
 fn numbers(result: &StepResult, index: &HashMap<&str, u32>) -> Option<Vec<u32>> {
     let mut numbers = Vec::with_capacity(result.inputs.len());
     let mut add = |path: &str| index.get(path).map(|number| numbers.push(*number));
-    if let RootRecord::Tree { origin, .. } = &result.root
+    if let RootRecord::Tree { origin, .. } | RootRecord::Ware { origin, .. } = &result.root
         && let TreeOrigin::Files { files, .. } = &**origin
     {
         files.iter().try_for_each(|path| add(path.as_str()))?;

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use wake_model::{ActionDigest, RelPath};
+use wake_image::Images;
+use wake_model::{ActionDigest, RelPath, WareId};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::history::History;
 use wake_steps::step::TreeOrigin;
 use wake_steps::{Results, Step, StepContext, StepId, StepOutput, StepSuccess, Steps, TestPolicy};
+use wake_store::ware::{Cached, Meter, WareCache, Web};
 use wake_store::{ConfinedPath, Lookup, Store};
 
 use super::capture::result_at;
@@ -234,10 +236,24 @@ pub(super) fn can_be_pinned(
             _ => {}
         }
     }
-    if let RootRecord::Tree { tree, origin } = &result.root {
-        (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
+    match &result.root {
+        RootRecord::Tree { tree, origin } => {
+            (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
+        }
+        RootRecord::Ware { ware, origin } => {
+            (!is_made_anew(origin, changed) && has_root(ware, store)).then_some(())?;
+        }
+        RootRecord::Host | RootRecord::Empty | RootRecord::Output { .. } => {}
     }
     Some(())
+}
+
+/// Whether the files of an image lie unpacked, with what the image says of them.
+fn has_root(ware: &WareId, store: &Store) -> bool {
+    let meter = Meter::default();
+    let images = Images::new(store, Web::new(store.route().clone()), &meter);
+    let cache = WareCache::new(&store.ware_cache_dir());
+    images.declared(ware).is_some() && cache.state(ware, &[]) == Cached::Untouched
 }
 
 /// Whether a tree has to be put together anew, from files or an output that may be different now.

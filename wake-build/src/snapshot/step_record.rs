@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wake_model::action::Command;
 use wake_model::{
     ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, Outputs, RelPath,
-    TreeDigest,
+    TreeDigest, WareId,
 };
-use wake_steps::step::{Root, Terms, TreeOrigin};
+use wake_steps::step::{Fetch, Root, Terms, TreeOrigin};
 use wake_steps::{Input, Inputs, SourceBase, SourceFile, Step, StepId, StepOutput, StepSuccess};
 
-use crate::lower::module_step;
+use crate::lower::{layer_step, module_step};
 
 /// A step and what came of it; its texts are those of who writes it, or of the bytes that it was read from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub(crate) struct StepResult<'a> {
     #[serde(borrow)]
     pub(crate) inputs: Vec<(&'a str, InputRecord<'a>)>,
     pub(crate) declared: Cow<'a, [OutputDecl]>,
+    /// The file that has what the command changed in its root, where that is what it leaves.
+    pub(crate) layer: Option<&'a str>,
     pub(crate) terms: Terms,
 }
 
@@ -82,6 +84,11 @@ pub(crate) enum RootRecord<'a> {
     Output {
         step: StepId,
         below: &'a str,
+    },
+    /// The files of an image, unpacked for a command that may write to them.
+    Ware {
+        ware: WareId,
+        origin: Cow<'a, TreeOrigin>,
     },
 }
 
@@ -166,6 +173,7 @@ impl<'a> StepResult<'a> {
             network: pinned.action.network,
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Owned(pinned.declared()),
+            layer: layer_of(&pinned.action.outputs),
             terms: pinned.terms.clone(),
         })
     }
@@ -177,7 +185,11 @@ impl<'a> StepResult<'a> {
         key: ActionDigest,
         tree: TreeDigest,
     ) -> Option<StepResult<'a>> {
-        let Outputs::Tree(declared) = &step.outputs else { return None };
+        let declared: &[OutputDecl] = match &step.outputs {
+            Outputs::Tree(declared) => declared,
+            Outputs::Layer(_) => &[],
+            Outputs::Wares(_) => return None,
+        };
         let inputs = step.inputs.iter();
         let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
         Some(StepResult {
@@ -190,6 +202,7 @@ impl<'a> StepResult<'a> {
             network: step.network,
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Borrowed(declared),
+            layer: layer_of(&step.outputs),
             terms: step.terms.clone(),
         })
     }
@@ -212,9 +225,17 @@ impl<'a> StepResult<'a> {
             RootRecord::Output { step, below } => {
                 Root::Output { step: *step, below: path_of(below)? }
             }
+            RootRecord::Ware { ware, origin } => Root::Ware {
+                fetch: Fetch { ware: ware.clone(), from: Vec::new() },
+                origin: origin.clone().into_owned(),
+            },
         };
         let (command, declared) = (self.command.to_command(), self.declared.to_vec());
-        Some(module_step(command, root, self.network, self.terms.clone(), inputs, declared))
+        let step = module_step(command, root, self.network, self.terms.clone(), inputs, declared);
+        Some(match self.layer {
+            Some(layer) => layer_step(step, path_of(layer)?),
+            None => step,
+        })
     }
 }
 
@@ -281,6 +302,13 @@ impl InputRecord<'_> {
     }
 }
 
+fn layer_of(outputs: &Outputs) -> Option<&str> {
+    match outputs {
+        Outputs::Layer(path) => Some(path.as_str()),
+        Outputs::Tree(_) | Outputs::Wares(_) => None,
+    }
+}
+
 /// A path as a record has it, where the root is an empty text.
 fn path_of(text: &str) -> Option<RelPath> {
     if text.is_empty() { Some(RelPath::root()) } else { RelPath::parse(text).ok() }
@@ -324,7 +352,11 @@ impl RootRecord<'_> {
             Root::Output { step, below } => {
                 RootRecord::Output { step: *step, below: below.as_str() }
             }
-            Root::Ware(_) | Root::Mount { .. } | Root::Absent { .. } => return None,
+            // Who sent a ware of others is no part of a record; nobody did those of images.
+            Root::Ware { fetch, origin } if fetch.from.is_empty() => {
+                RootRecord::Ware { ware: fetch.ware.clone(), origin: Cow::Borrowed(origin) }
+            }
+            Root::Ware { .. } | Root::Mount { .. } | Root::Absent { .. } => return None,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wake_image::Image;
 use wake_model::action::{Command, Invocation, User};
 use wake_model::{Outputs, RelPath, Rights};
-use wake_steps::step::{Fetch, Root, Terms};
+use wake_steps::step::{Fetch, Root, Terms, TreeOrigin};
 use wake_steps::{Inputs, Step};
 
 use super::{Lowering, path};
@@ -35,7 +35,7 @@ impl Lowering<'_, '_> {
                     .site
                     .root(&images, base)
                     .map_err(|error| self.site.no_image(&error, from))?;
-                Root::Ware(Fetch { ware, from: Vec::new() })
+                Root::Ware { fetch: Fetch { ware, from: Vec::new() }, origin: TreeOrigin::Named }
             }
         };
         let mut env: BTreeMap<String, String> =

@@ -127,7 +127,7 @@ impl Site<'_> {
                 ware.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });
             let ware = ware.map_err(|error| of_image(&error))?;
-            let root = Root::Ware(Fetch { ware, from: Vec::new() });
+            let root = Root::Ware { fetch: Fetch { ware, from: Vec::new() }, origin };
             let (platform, runtime) = (image.config.platform, image.config.config);
             return Ok(RootImage { digest: image.digest, platform, root, runtime });
         }
@@ -151,7 +151,7 @@ impl Site<'_> {
         args: &mut Vec<String>,
         rootfs: &JsonValue<'_>,
     ) -> Lowered<String> {
-        if !matches!(image.root, Root::Tree { .. } | Root::Ware(_)) {
+        if !matches!(image.root, Root::Tree { .. } | Root::Ware { .. }) {
             // No step with it is run.
             return Ok(String::new());
         }
