@@ -76,6 +76,8 @@ pub(crate) struct Inside {
     pub(crate) users: OwnedFd,
     /// Who the command is among them.
     pub(crate) owner: Owner,
+    /// Whether it has rights over them.
+    pub(crate) has_rights: bool,
 }
 
 /// How many users there are inside, from 0 on.
@@ -213,7 +215,7 @@ fn map_users(child: libc::pid_t, class: &WorkerClass, numbers: Numbers) -> Resul
             write("uid_map", swap(uid, nobody(users), users))?;
             write("gid_map", swap(gid, nobody(groups), groups))
         }
-        (Numbers::All { users, groups }, Rights::Owners) => {
+        (Numbers::All { users, groups }, Rights::Owners | Rights::Users) => {
             write("uid_map", format!("0 0 {users}\n"))?;
             write("gid_map", format!("0 0 {groups}\n"))
         }
@@ -223,7 +225,7 @@ fn map_users(child: libc::pid_t, class: &WorkerClass, numbers: Numbers) -> Resul
             write("uid_map", format!("{uid} {} 1\n", euid.as_raw()))?;
             write("gid_map", format!("{gid} {} 1\n", egid.as_raw()))
         }
-        (Numbers::One, Rights::Owners) => Err(Errno::PERM),
+        (Numbers::One, Rights::Owners | Rights::Users) => Err(Errno::PERM),
     }
 }
 
@@ -287,7 +289,11 @@ fn users_inside(
     let outside = |id: u32| first + id.min(INSIDE);
     let disk = |last: u32| DiskNumbers::Inside { first, count: INSIDE, last };
     Ok((
-        Inside { users: users?, owner: Owner { uid, gid } },
+        Inside {
+            users: users?,
+            owner: Owner { uid, gid },
+            has_rights: class.identity.rights == Rights::Owners,
+        },
         Owner { uid: outside(uid), gid: outside(gid) },
         DiskOwners { users: disk(uid), groups: disk(gid) },
     ))
@@ -371,7 +377,7 @@ fn inside(
             groups: DiskNumbers::Swapped(gid, gid),
         }),
     };
-    if let (Rights::Owners, UserNs::Own(Ok(numbers))) = (rights, userns) {
+    if let (Rights::Owners | Rights::Users, UserNs::Own(Ok(numbers))) = (rights, userns) {
         let (users, outside, disk) = users_inside(class, numbers, &proc)
             .map_err(|errno| JobError::unavailable("user namespaces", errno))?;
         let again = users.users.try_clone();

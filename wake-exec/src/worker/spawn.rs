@@ -50,7 +50,7 @@ pub(crate) struct Walls<'a> {
     pub(crate) attachments: &'a [Attachment<'a>],
     /// Who it becomes, where that is somebody else.
     pub(crate) owner: Option<Owner>,
-    /// Users of its own, over whom it has rights, where there are such.
+    /// Users of its own, where there are such.
     pub(crate) inside: Option<&'a Inside>,
 }
 
@@ -386,10 +386,11 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         }
         let header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
         // Effective, permitted, inheritable; of the low numbers, then of the high ones.
-        let rights = if walls.inside.is_some() { mask(&RIGHTS) } else { 0 };
+        let has_rights = matches!(walls.inside, Some(Inside { has_rights: true, .. }));
+        let rights = if has_rights { mask(&RIGHTS) } else { 0 };
         let sets = [rights, rights, rights, 0, 0, 0];
         step!(c"confine", libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()));
-        for right in RIGHTS.iter().filter(|_| walls.inside.is_some()) {
+        for right in RIGHTS.iter().filter(|_| has_rights) {
             // So that whoever is not user 0 keeps them when the program is executed.
             let (set, raise) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as c_long);
             step!(c"confine", libc::prctl(set, raise, *right as c_long, 0, 0));

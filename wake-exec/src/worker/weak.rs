@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
+use rustix::process::Signal;
 use wake_model::RelPath;
 
 use super::disk::DiskMeter;
@@ -30,13 +31,15 @@ use crate::visit::Visit;
 use crate::wire::JobError;
 
 /// Makes this process the one that inherits its orphans.
+///
+/// Programs that gain rights by being started do so here: an engine of containers maps the users of whoever calls it by one, `newuidmap`.
 pub(crate) fn prepare() -> Result<(), JobError> {
     let failed = |errno| JobError::step("prepare", "worker process", errno);
     let myself = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(myself)).map_err(failed)?;
     kernel::default_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    rustix::thread::set_no_new_privs(true).map_err(failed)
+    Ok(())
 }
 
 /// Runs `job` in a directory of its own, or `visit` there.
@@ -148,18 +151,18 @@ fn translated(command: &Command, at: &RelPath, own: &Path) -> Command {
     command
 }
 
-/// Kills and reaps this process's descendants until there are none.
+/// Kills and reaps this process's descendants until there are none that it may kill: who has become somebody else is out of reach.
 fn clear() -> Result<(), Errno> {
     loop {
-        let children = descendants();
-        for pid in &children {
-            if let Some(pid) = rustix::process::Pid::from_raw(*pid) {
-                // One that has ended meanwhile is what is wanted.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
+        let is_left = |pid: &&i32| {
+            let pid = rustix::process::Pid::from_raw(**pid);
+            // One that has ended meanwhile is what is wanted.
+            let killed = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+            killed != Some(Err(Errno::PERM))
+        };
+        let left = descendants().iter().filter(is_left).count();
         while kernel::reap_one(-1, Wait::Poll)?.is_some() {}
-        if children.is_empty() {
+        if left == 0 {
             return Ok(());
         }
     }

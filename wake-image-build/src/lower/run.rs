@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use wake_image::Image;
+use wake_image::{Image, RunUser};
 use wake_model::action::{Command, Invocation, User};
 use wake_model::{Outputs, RelPath, Rights};
 use wake_steps::step::{Fetch, Root, Terms, TreeOrigin};
 use wake_steps::{Inputs, Step};
+use wake_store::ware::WareCache;
 
-use super::{Lowering, path};
+use super::{Lowering, path, shell_args};
 use crate::shell;
 use crate::site::Lowered;
 
@@ -27,19 +28,32 @@ impl Lowering<'_, '_> {
         let build = self.site.build(self.number);
         let images = self.site.images(self.ground);
         let base = self.ground_image(&images)?;
-        let root = match &base {
-            None => Root::Empty,
+        let (root, user) = match &base {
+            None => (Root::Empty, RunUser { uid: 0, gid: 0, home: None }),
             Some(base) => {
                 let from = &build.template.from.line;
                 let ware = self
                     .site
                     .root(&images, base)
                     .map_err(|error| self.site.no_image(&error, from))?;
-                Root::Ware { fetch: Fetch { ware, from: Vec::new() }, origin: TreeOrigin::Named }
+                let files = WareCache::new(&self.site.store.ware_cache_dir()).place(&ware);
+                let user = RunUser::of(&base.config.config.user, &files)
+                    .map_err(|error| Box::new(self.site.error(error.to_string(), &from.at)))?;
+                (
+                    Root::Ware {
+                        fetch: Fetch { ware, from: Vec::new() },
+                        origin: TreeOrigin::Named,
+                    },
+                    user,
+                )
             }
         };
         let mut env: BTreeMap<String, String> =
             ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        if user.uid != 0 || user.home.is_some() {
+            let home = user.home.clone().unwrap_or_else(|| "/".to_owned());
+            env.insert("HOME".to_owned(), home);
+        }
         env.extend(base.as_ref().map(variables).unwrap_or_default());
         let (arguments, _) = super::arguments(self.site, build);
         let declared = build.template.argument_names().into_iter();
@@ -52,7 +66,7 @@ impl Lowering<'_, '_> {
         Ok(Step {
             command: Command::Run(Invocation {
                 program: "/bin/sh".to_owned(),
-                args: vec!["-c".to_owned(), shell::script(&build.template.run)],
+                args: shell_args(shell::script(&build.template.run)),
                 env,
                 stdin: String::new(),
                 cwd,
@@ -62,11 +76,16 @@ impl Lowering<'_, '_> {
             inputs: Inputs::default(),
             own_dirs: Vec::new(),
             outputs: Outputs::Layer(path(LAYER)),
-            user: User { uid: 0, gid: 0, hostname, rights: Rights::Owners },
+            user: User { uid: user.uid, gid: user.gid, hostname, rights: rights_of(&user) },
             network: self.network(),
             terms: Terms { on_disk: true, ..Terms::default() },
         })
     }
+}
+
+/// As in any engine, user 0 has rights over what belongs to others, and nobody else has.
+fn rights_of(user: &RunUser) -> Rights {
+    if user.uid == 0 { Rights::Owners } else { Rights::Users }
 }
 
 /// The variables that an image gives to what runs in it.

@@ -97,6 +97,8 @@ pub enum Rights {
     Ordinary,
     /// Change owners, users and roots, and pass over modes, among users that exist inside alone.
     Owners,
+    /// Nothing, among users that exist inside alone: files belong to whom their image says.
+    Users,
 }
 
 /// What a command may reach beyond its file system.

@@ -69,7 +69,7 @@ fn action() -> impl Strategy<Value = Action> {
     let places = (path(), btree_set(path(), 0..3), outputs());
     let network = prop_oneof![Just(Network::None), Just(Network::Host)];
     let sandbox = prop_oneof![Just(SandboxLevel::Strict), Just(SandboxLevel::Weak)];
-    let rights = prop_oneof![Just(Rights::Ordinary), Just(Rights::Owners)];
+    let rights = prop_oneof![Just(Rights::Ordinary), Just(Rights::Owners), Just(Rights::Users)];
     let user = (0..2u32, 0..2u32, short_text(), rights)
         .prop_map(|(uid, gid, hostname, rights)| User { uid, gid, hostname, rights });
     (command(), root(), inputs, places, user, network, sandbox, short_text()).prop_map(

@@ -1,17 +1,20 @@
 //! What a command changed in a root of its own, as a layer of a container image.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use wake_exec::{Change, Changed, Job};
 use wake_image::{Declared, ImageError, Images, WrittenLayer, layer_meta};
+use wake_model::action::User;
 use wake_model::{RelPath, RootFs};
 use wake_store::Store;
 use wake_store::ware::{EntryPath, LayerEntry, Meter, Node, Web};
 
 use crate::engine::{KeptOutputs, Whereabouts};
 use crate::error::StepError;
-use crate::pin::PinnedAction;
+use crate::pin::{InputPlace, PinnedAction};
 
 /// By which a layer says that nothing is left at the rest of the name.
 const WHITEOUT: &str = ".wh.";
@@ -35,6 +38,12 @@ pub(super) fn layer(
         return Ok(Err(misread));
     }
     let declared = declared(pinned, store)?;
+    if let (Some(declared), InputPlace::At(root)) = (&declared, &pinned.root_located) {
+        let barred = barred(&changes, declared, root, &pinned.action.user);
+        if !barred.is_empty() {
+            return Ok(Err(barred));
+        }
+    }
     let mut entries = BTreeMap::new();
     for change in changes {
         let (path, entry) = entry(change, &job.outputs.into, declared.as_ref())?;
@@ -58,6 +67,49 @@ fn misread(change: &Change) -> String {
         "`/{}` has a name that begins with `{WHITEOUT}`, by which a layer says that something is gone",
         change.path
     )
+}
+
+/// What `user` was not to change, where one user alone stands for all that there are and so nothing kept it from doing so.
+///
+/// User 0 changes what it likes. Where it cannot be told what else would have come of it, as in what somebody else owns, it is not
+/// believed either: a layer is the same wherever it was made.
+fn barred(changes: &[Change], declared: &Declared, root: &Path, user: &User) -> Vec<String> {
+    if user.uid == 0 {
+        return Vec::new();
+    }
+    let is_of_user = |path: &str| declared.owner(path)[0] == user.uid;
+    let mode = |path: &str| {
+        let meta = fs::symlink_metadata(root.join(path)).ok()?;
+        Some((meta.is_dir(), meta.permissions().mode()))
+    };
+    // Whether it may make and take away names in a directory; in a new one it may.
+    let may_name = |dir: &str| match mode(dir) {
+        None => true,
+        Some(_) if is_of_user(dir) => true,
+        Some((_, mode)) if declared.owner(dir)[1] == user.gid => mode & 0o020 != 0,
+        Some((_, mode)) => mode & 0o002 != 0,
+    };
+    let is_barred = |change: &&Change| {
+        let path = change.path.as_str();
+        let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        match (&change.what, mode(path)) {
+            (Changed::Emptied, _) => !(is_of_user(path) && may_name(path)),
+            (Changed::Gone, _) => !(may_name(dir) && is_of_user(path)),
+            (_, Some(_)) => !is_of_user(path),
+            (_, None) => !may_name(dir),
+        }
+    };
+    let said = |change: &Change| {
+        let [owner, _] = declared.owner(&change.path);
+        let User { uid, .. } = user;
+        match mode(&change.path) {
+            Some(_) => {
+                format!("`/{}` belongs to user {owner}, and user {uid} changed it", change.path)
+            }
+            None => format!("`/{}` lies where user {uid} may not write", change.path),
+        }
+    };
+    changes.iter().filter(is_barred).map(said).collect()
 }
 
 /// What the image says that the root was made of; none where all of that is on disk.
