@@ -1,10 +1,14 @@
 //! Images that other tools build, as steps.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use wake_tests::{Project, Wake, expect, has_program, is_root, skip};
+use wake_tests::{Project, Wake, expect, has_program, is_root, skip, skipped};
 
+use crate::containers::Registry;
 use crate::{NEEDS_OS, commands, image, site};
 
 /// What podman and buildah need on machines whose control groups and limits are not theirs to change.
@@ -74,7 +78,12 @@ fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
 
     project.edit("images/hello/1/templates/ubuntu.vtmp", "echo good day", "echo bad; false #");
     let failed = build(&project, engine, &args(&["hello"])).run().code(1);
-    failed.mentions(&format!("{engine} did not build `hello@=1`")).mentions("ubuntu.vtmp:2:5");
+    let line = format!("{engine} did not build `hello@=1`: this line of `@run` failed");
+    failed.mentions(&line).mentions("ubuntu.vtmp:5:5");
+    project.edit("images/hello/1/templates/ubuntu.vtmp", "@run", "@copy\n    nowhere /\n@run");
+    let failed = build(&project, engine, &args(&["hello"])).run().code(1);
+    let line = format!("{engine} did not build `hello@=1`: this line of `@copy` failed");
+    failed.mentions(&line).mentions("ubuntu.vtmp:4:5");
 }
 
 #[test]
@@ -169,6 +178,90 @@ fn docker_is_told_to_build_and_its_image_is_taken() {
     assert_eq!(ran(call().args(["--message-format", "json"])).len(), 2);
 }
 
+/// A docker whose build fails in the third line, and says so as docker does.
+const FAILING_DOCKER: &str = "\
+case \"$*\" in *' build '*|build*) ;; *) exit 0;; esac
+while [ $# -gt 0 ]; do case \"$1\" in -f) script=$2;; esac; shift; done
+grep -q 'wake_line=3 && cat /nothing' \"$script\" || exit 7
+cat >&2 <<'E'
+#5 [2/2] RUN trap 'wake_status=$?' EXIT && wake_line=1 &&     echo one
+#5 0.243 one
+#5 0.244 cat: /nothing: No such file or directory
+#5 0.244 wake: stopped in line 3 of @run
+#5 ERROR: process \"/bin/sh -c trap\" did not complete successfully: exit code: 1
+E
+exit 1";
+
+#[test]
+fn a_build_of_a_tool_that_fails_says_in_which_line() {
+    let Some(project) = site("a_build_of_a_tool_that_fails") else { return };
+    let lines = ["echo one", "true", "cat /nothing", "echo four"].join("\n    ");
+    image(&project, "os", "1", "{}", &format!("@from\n    scratch\n@run\n    {lines}\n"));
+    stand_in(&project, "docker", "Docker version 24.0.7, build afdd53b", FAILING_DOCKER);
+    let failed = with_stand_ins(&project, build(&project, "docker", &["os"])).run().code(1);
+    let said = failed.redacted_stderr();
+    let id = said.split("localhost/wake-").nth(1).unwrap()[..12].to_owned();
+    expect![[r#"
+        [TIME] warning: the sandbox is weak: commands can see more than what is declared
+        [TIME] FAIL os@=1 (exit 1, [TIME])  /bin/sh -c 'set -e\x0a# docker 24.0.7\x0adocker build --network none -f script -t localhost/wake-[ID]:latest context\x0adocker save -o image localhost/wake-[ID]:latest\x0adocker rmi --no-prune localhost/wake-[ID]:latest >/dev/null\x0a'
+          | #5 [2/2] RUN trap 'wake_status=$?' EXIT && wake_line=1 &&     echo one
+          | #5 0.243 one
+          | #5 0.244 cat: /nothing: No such file or directory
+          | #5 0.244 wake: stopped in line 3 of @run
+          | #5 ERROR: process "/bin/sh -c trap" did not complete successfully: exit code: 1
+          log: wake log -o os@=1
+        [TIME] FAILED 1 of 1 action failed in [TIME]: os@=1
+        failed: os@=1
+        error: docker did not build `os@=1`: this line of `@run` failed: exit 1
+         --> images/os/1/templates/ubuntu.vtmp:6:5
+          |
+        6 |     cat /nothing
+          |     ^
+          = note: `os@=1` is declared at images/os/1/specifications.yaml:4:7
+          help: all of its standard error: `[STORE]/blob/a3/[DIGEST]`
+          help: look into the root that they began with: `wake image shell --before os@=1`
+    "#]]
+    .assert_eq(&said.replace(&id, "[ID]"));
+}
+
+#[test]
+fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away() {
+    let test = "a_killed_build_of_a_tool";
+    let Some(project) = site(test) else { return };
+    if !(has_program("podman") && has_program("runc") && is_root()) {
+        return skip(test, "podman or runc is not here, or one is not root");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let wait = format!("busybox nc 127.0.0.1 {port}");
+    image(&project, "hello", "1", NEEDS_OS, &commands(&[&wait]));
+    let flags = ["--engine-flag=--cgroup-manager=cgroupfs", "--engine-flag=--runtime=runc"];
+    let call = |target| {
+        let args = [&flags[..], &MACHINE, &["--allow-network", target]].concat();
+        build(&project, "podman", &args)
+    };
+    // Until the command is there that waits for this.
+    let mut child = call("hello").spawn();
+    let (mut stream, _) = listener.accept().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its process goes with it.
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    let own = fs::canonicalize(project.base()).unwrap();
+    let left = || {
+        let links = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
+        let links = links.filter(|path| path.to_string_lossy().starts_with("/tmp/wake."));
+        let targets = links.filter_map(|link| fs::read_link(link).ok());
+        targets.filter(|target| target.starts_with(&own)).count()
+    };
+    assert_eq!(left(), 1);
+    call("os").args(["-c"]).run().success();
+    assert_eq!(left(), 0);
+    let state = fs::read_dir("/run/runc").into_iter().flatten().flatten();
+    let state = state.filter(|entry| entry.file_name().to_string_lossy().starts_with("buildah-"));
+    assert_eq!(state.count(), 0);
+}
+
 #[test]
 fn apptainer_makes_files_each_from_the_one_before() {
     let Some(project) = site("apptainer_makes_files") else { return };
@@ -208,7 +301,9 @@ fn apptainer_makes_files_each_from_the_one_before() {
     let file = project.path("hello.sif");
     assert!(built.stdout.starts_with(&format!("{}@sha256:", file.display())), "{}", built.stdout);
     let definition = fs::read_to_string(file).unwrap();
-    assert_eq!(definition, "Bootstrap: localimage\nFrom: ../base\n\n%post\n    make hello\n\n");
+    let trap = "trap 'wake_status=$?; [ \"$wake_status\" -eq 0 ] || echo \"wake: stopped in line $wake_line of @run\" >&2' EXIT";
+    let post = format!("%post\n    {trap}\n    wake_line=1\n    make hello\n");
+    assert_eq!(definition, format!("Bootstrap: localimage\nFrom: ../base\n\n{post}\n"));
     let said = fs::read_to_string(calls).unwrap();
     assert_eq!(said, "apptainer build ../image ../script\n".repeat(2));
     call(&["--allow-network", "-o", "oci:x"]).run().code(2).mentions("makes none that wake reads");
@@ -253,4 +348,86 @@ fn a_tool_that_is_not_here_or_too_old_is_an_error_before_anything_runs() {
     // What would be said and run, and nothing is.
     let dry = with_stand_ins(&project, build(&project, "docker", &["-d", "os"])).run().success();
     assert!(dry.stdout.contains("docker build -f ") && dry.stdout.contains("FROM scratch"));
+}
+
+/// The directory of a real Apptainer: of this machine, or the one that `scripts/setup` has put aside. No release of Debian has it, so
+/// that it is not here is a failure nowhere.
+fn real_apptainer(test: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/apptainer/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let answers = |dir: &PathBuf| {
+        let asked = Command::new(dir.join("apptainer")).arg("--version").output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    let found = std::env::split_paths(&path).chain([beside]).find(answers);
+    if found.is_none() {
+        skipped(test, "apptainer is not here, and no release of Debian has it");
+    }
+    found
+}
+
+#[test]
+fn a_real_apptainer_builds_definitions() {
+    let test = "a_real_apptainer_builds_definitions";
+    let Some(project) = site(test) else { return };
+    let Some(dir) = real_apptainer(test) else { return };
+    let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
+        return;
+    };
+    let name = format!("{}/team/os:1", registry.host);
+    crate::wake(&project, &["build", "-o", &name, "os"]).run().success();
+    let document = |name: &str, leaf: &str, template: &str| {
+        let text = format!(
+            "build_specifications:\n  frontier:\n    apptainer:\n      ubuntu: {{{leaf}}}\n"
+        );
+        project.write(&format!("images/{name}/1/specifications.yaml"), text);
+        project.write(&format!("images/{name}/1/templates/ubuntu.vtmp"), template);
+    };
+    let base = format!("@from\n    {name}\n@run\n    busybox mkdir -p /tmp /opt\n");
+    document("base", "arguments: [--no-https]", &base);
+    let app = "@from
+    %(__base__)
+@copy
+    data /opt/data
+@run
+    cat /opt/data > /opt/hello
+    echo again >> /opt/hello
+@env
+    WHO you
+@label
+    team tools
+@entry
+    /bin/busybox sh -c 'cat /opt/hello; echo $WHO'
+";
+    document("app", "dependencies: [base]", app);
+    project.write("images/app/1/frontier/data", "hello\n");
+    let call = || {
+        let lead = ["image", "-s", "frontier", "-b", "apptainer", "-d", "ubuntu", "-i", "images"];
+        let words = ["build", "--engine", "apptainer", "--allow-network", "-n", "app", "app"];
+        let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", dir.display());
+        project.wake(lead.iter().chain(&words)).env("PATH", path)
+    };
+    let json = || ran(call().args(["--message-format", "json"]));
+    call().run().success();
+    let run = |args: &[&str]| {
+        let mut apptainer = Command::new(dir.join("apptainer"));
+        apptainer.args(args).arg("app.sif").current_dir(project.root());
+        String::from_utf8(apptainer.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(run(&["run"]), "hello\nagain\nyou\n");
+    assert!(run(&["inspect"]).contains("team: tools"));
+    assert!(json().is_empty());
+    // A line builds one image, from the file that is there.
+    let template = "images/app/1/templates/ubuntu.vtmp";
+    project.edit(template, "echo again", "echo once more");
+    assert_eq!(json(), ["app@=1"]);
+    assert_eq!(run(&["run"]), "hello\nonce more\nyou\n");
+    let failed = |line: &str, place: &str| {
+        let said = format!("apptainer did not build `app@=1`: this line of `{line}` failed");
+        call().run().code(1).mentions(&said).mentions(place);
+    };
+    project.edit(template, "echo once more >> /opt/hello", "cat /nothing");
+    failed("@run", "ubuntu.vtmp:7:5");
+    project.edit(template, "data /opt/data", "date /opt/data");
+    failed("@copy", "ubuntu.vtmp:4:5");
 }

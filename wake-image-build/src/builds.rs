@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use wake_image::{ImageDigest, ImageReference, Images, file_digest};
-use wake_model::{RunRecord, TreeDigest};
+use wake_model::{LogRef, RunRecord, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::image_failure::image_failure;
 use wake_steps::{Step, StepContext, StepFailure, StepId, StepSuccess, Steps};
 use wake_store::ware::{Meter, Web};
-use wake_velocity::plan::Base;
+use wake_velocity::Place;
+use wake_velocity::plan::{Base, Build};
 
 use crate::engine::{Engine, Product};
 use crate::lower::{BuildSteps, LAYOUT, Lowering, Stage, arguments};
+use crate::marks::{StoppedAt, place_of, stopped_at};
 use crate::shell;
 use crate::site::{Beginning, Lowered, Site};
 
@@ -221,55 +223,106 @@ impl<'a> ImageBuilds<'a> {
     /// What a person is told of a command that failed.
     fn command_failed(&self, stage: &StageOfBuild, record: &RunRecord) {
         let build = self.site.build(stage.number);
-        let store = self.site.store;
-        let read =
-            |log: &Option<wake_model::LogRef>| store.blob(&log.as_ref()?.blob).ok().flatten();
-        let log = read(&record.stderr).unwrap_or_default();
-        let line = shell::stopped(&log).and_then(|number| build.template.run.get(number));
-        let place = match (stage.stage, line) {
-            (Stage::Run, Some(run)) => Some(place_of(run)),
-            (Stage::Run, None) => build.template.run.first().map(place_of),
-            (Stage::Engine, _) => Some(&build.template.from.line.at),
-            _ => None,
-        };
         let name = build.image.label(self.site.plan.generation);
-        let what = match (stage.stage, line) {
-            (Stage::Run, Some(_)) => "this line of `@run` failed".to_owned(),
-            (Stage::Run, None) => "one of the lines of `@run` from here on failed".to_owned(),
-            (Stage::Engine, _) => format!("{} did not build `{name}`", self.tool()),
-            _ => format!("the prolog of `{name}` failed"),
+        let failure = match stage.stage {
+            Stage::Run => self.run_failed(build, record, &name),
+            Stage::Engine => self.engine_failed(build, record, &name),
+            _ => {
+                let what = format!("the prolog of `{name}` failed");
+                CommandFailure { what, place: None, look: None }
+            }
         };
-        let message = format!("{what}: {}", record.outcome);
+        let message = match record.outcome.is_success() {
+            true => failure.what,
+            false => format!("{}: {}", failure.what, record.outcome),
+        };
         let mut diagnostic = Diagnostic::error(Class::Action, message)
-            .at(place.and_then(|place| self.site.place(place)))
+            .at(failure.place.and_then(|place| self.site.place(place)))
             .note(format!("`{name}` is declared at {}", build.image.at));
         let logs = [("standard error", &record.stderr), ("standard output", &record.stdout)];
         for (stream, log) in logs {
             if let Some(log) = log {
-                let place = store.blob_place(&log.blob);
+                let place = self.site.store.blob_place(&log.blob);
                 diagnostic = diagnostic.help(format!("all of its {stream}: `{}`", place.display()));
             }
         }
-        if stage.stage == Stage::Run {
-            let shell = format!("look into its root, amid what it left: `wake image shell {name}`");
-            diagnostic = diagnostic.help(shell);
+        if let Some(look) = failure.look {
+            diagnostic = diagnostic.help(look);
         }
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.push(FailedImage { diagnostic });
     }
+
+    /// What wake itself was to run.
+    fn run_failed<'t>(
+        &self,
+        build: &'t Build,
+        record: &RunRecord,
+        name: &str,
+    ) -> CommandFailure<'t> {
+        let stopped = shell::stopped(&self.log(&record.stderr));
+        let (line, what) = match stopped.and_then(|number| build.template.run.get(number)) {
+            _ if record.outcome.is_success() => {
+                (None, format!("what the lines of `@run` of `{name}` changed cannot be kept"))
+            }
+            Some(line) => (Some(line), "this line of `@run` failed".to_owned()),
+            None => (None, "one of the lines of `@run` from here on failed".to_owned()),
+        };
+        let place = line.or(build.template.run.first()).map(place_of);
+        let look = format!("look into its root, amid what it left: `wake image shell {name}`");
+        CommandFailure { what, place, look: Some(look) }
+    }
+
+    /// What another tool was to build.
+    fn engine_failed<'t>(
+        &self,
+        build: &'t Build,
+        record: &RunRecord,
+        name: &str,
+    ) -> CommandFailure<'t> {
+        let logs = [self.log(&record.stderr), self.log(&record.stdout)];
+        let stopped = stopped_at(&build.template, &[&logs[0], &logs[1]]);
+        let what = format!("{} did not build `{name}`", self.tool());
+        let what = match &stopped {
+            Some(StoppedAt { section, is_exact: true, .. }) => {
+                format!("{what}: this line of `{section}` failed")
+            }
+            Some(StoppedAt { section, is_exact: false, .. }) => {
+                format!("{what}: one of the lines of `{section}` from here on failed")
+            }
+            None => what,
+        };
+        let is_of_images = self
+            .engine
+            .is_some_and(|engine| matches!(engine.product(), Product::Layout | Product::Archive));
+        // It has taken its root away, but the same lines can be tried on the same image.
+        let is_run = stopped.as_ref().is_some_and(|stopped| stopped.section == "@run");
+        let look = (is_run && is_of_images).then(|| {
+            format!("look into the root that they began with: `wake image shell --before {name}`")
+        });
+        let place = stopped.map_or(&build.template.from.line.at, |stopped| stopped.place);
+        CommandFailure { what, place: Some(place), look }
+    }
+
+    fn log(&self, log: &Option<LogRef>) -> Vec<u8> {
+        let read = || self.site.store.blob(&log.as_ref()?.blob).ok().flatten();
+        read().unwrap_or_default()
+    }
+}
+
+/// What is said of a command that failed.
+struct CommandFailure<'t> {
+    what: String,
+    /// The line of the template, where there is one.
+    place: Option<&'t Place>,
+    /// How to look into what it ran in.
+    look: Option<String>,
 }
 
 impl StageOfBuild {
     /// Whether what it leaves is the image that was to be built.
     fn is_image(&self) -> bool {
         matches!(self.stage, Stage::Image | Stage::Engine)
-    }
-}
-
-fn place_of(run: &wake_velocity::template::Run) -> &wake_velocity::Place {
-    match run {
-        wake_velocity::template::Run::Command(line) => &line.at,
-        wake_velocity::template::Run::Export(env) => &env.at,
     }
 }
 

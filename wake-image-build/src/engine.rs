@@ -50,6 +50,8 @@ pub(crate) struct Job<'a> {
 pub(crate) const SCRIPT: &str = "script";
 pub(crate) const CONTEXT: &str = "context";
 pub(crate) const BASE: &str = "base";
+/// What the short names begin with by which tools are told where they may keep what runs.
+const RUN_ROOTS: &str = "/tmp/wake.";
 
 impl Engine {
     /// What it leaves.
@@ -96,11 +98,18 @@ impl Engine {
         let (Job { name, base, .. }, epoch) = (job, wake_exec::SOURCE_DATE_EPOCH);
         lines.extend([
             "own=\"$PWD/.engine\"".to_owned(),
-            // No longer path than of 50 characters will do.
-            "run=$(mktemp -d /tmp/wake.XXXXXX)".to_owned(),
+            // What a killed build has left: a link to what is no more.
             format!(
-                "trap 'rm -rf \"$own\" \"$run\" 2>/dev/null || {program} unshare rm -rf \"$own\" \"$run\"' EXIT"
+                "for old in {RUN_ROOTS}*; do if [ -L \"$old\" ] && [ ! -e \"$old\" ]; then rm -f \"$old\" || :; fi; done 2>/dev/null"
             ),
+            "mkdir -p \"$own/run\" \"$own/tmp\"".to_owned(),
+            // No longer path than of 50 characters will do, so all else of it lies here.
+            format!("run=$(mktemp -u {RUN_ROOTS}XXXXXX)"),
+            format!(
+                "trap 'rm -rf \"$own\" 2>/dev/null || {program} unshare rm -rf \"$own\"; rm -f \"$run\"' EXIT"
+            ),
+            "ln -sn \"$own/run\" \"$run\"".to_owned(),
+            "TMPDIR=\"$own/tmp\"; export TMPDIR".to_owned(),
             format!(
                 "engine() {{ {program} --root \"$own\" --runroot \"$run\" --storage-driver vfs{flags} \"$@\"; }}"
             ),
@@ -111,7 +120,7 @@ impl Engine {
         }
         // Times of files and of the image are no part of what was built.
         lines.push(format!(
-            "engine build{arguments} --pull=never --network {network} --timestamp {epoch} -f {SCRIPT} -t {name} {CONTEXT}"
+            "engine build{arguments} --runtime-flag root=\"$own/runtime\" --pull=never --network {network} --timestamp {epoch} -f {SCRIPT} -t {name} {CONTEXT}"
         ));
         lines.push(match self.backend {
             Backend::Podman => format!("engine save -q --format oci-dir -o {out} {name}"),

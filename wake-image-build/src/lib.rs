@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `bases` | which image of somebody else a name means: as the lock of the site has it, or as it is |
 //! | `shell` | the lines of `@run` as one script that says in which line it stopped |
+//! | `marks` | where another tool stopped: in a script whose commands say in which line they are, and by what the tool says |
 //! | `values` | variables in what a template says of an image |
 //! | `site` | what all steps are made with |
 //! | `engine` | tools of this machine that build images |
@@ -19,6 +20,7 @@
 
 mod bases;
 mod shell;
+mod marks;
 mod values;
 mod site;
 mod engine;

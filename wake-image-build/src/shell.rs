@@ -10,7 +10,7 @@ const OF: &str = " of @run";
 ///
 /// Where a command goes on over several lines nothing can stand between these, and the first one stands for all.
 pub(crate) fn script(run: &[Run]) -> String {
-    let mut script = BEGIN.replace("SAID", &format!("{STOPPED}$wake_line{OF}"));
+    let mut script = BEGIN.replace("SAID", &stopped_in("$wake_line"));
     let mut open = Open::default();
     for (number, run) in run.iter().enumerate() {
         if open.is_closed() {
@@ -44,17 +44,24 @@ pub(crate) fn text(run: &Run) -> String {
     }
 }
 
-/// The number, from 0, of the line in which a script stopped that wrote `log` to standard error.
+/// How a script says in which line it stopped.
+pub(crate) fn stopped_in(line: &str) -> String {
+    format!("{STOPPED}{line}{OF}")
+}
+
+/// The number, from 0, of the line in which a script stopped that wrote `log`. Tools put something before what commands write.
 pub(crate) fn stopped(log: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(log);
-    let line = text.lines().rev().find(|line| line.starts_with(STOPPED))?;
-    let number = line.strip_prefix(STOPPED)?.strip_suffix(OF)?;
-    number.parse::<usize>().ok()?.checked_sub(1)
+    let number = |line: &str| {
+        let (_, rest) = line.trim_end().rsplit_once(STOPPED)?;
+        rest.strip_suffix(OF)?.parse::<usize>().ok()?.checked_sub(1)
+    };
+    text.lines().rev().find_map(number)
 }
 
 /// What a shell still waits for at the end of a line.
 #[derive(Debug, Default)]
-struct Open {
+pub(crate) struct Open {
     quote: Option<char>,
     /// Compound commands, braces and parentheses.
     depth: usize,
@@ -66,11 +73,11 @@ struct Open {
 }
 
 impl Open {
-    fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.quote.is_none() && self.depth == 0 && !self.goes_on && !self.document
     }
 
-    fn read(&mut self, line: &str) {
+    pub(crate) fn read(&mut self, line: &str) {
         self.goes_on = false;
         let mut word = String::new();
         // Whether the word could be one by which the shell is told what to do.

@@ -11,6 +11,7 @@ use wake_velocity::plan::Base;
 use super::files::{composed, composition};
 use super::{LAYOUT, Lowering, WORK, nobody, path, work};
 use crate::engine::{BASE, CONTEXT, Engine, Job, Product, SCRIPT};
+use crate::marks::marked;
 use crate::site::{Beginning, Lowered};
 
 impl Lowering<'_, '_> {
@@ -44,7 +45,12 @@ impl Lowering<'_, '_> {
         }
         let name = self.name_there(engine, self.number);
         let base = self.base_there(engine)?;
-        let script = with_base(&build.script, base.as_deref());
+        let joined = !engine.backend.reads_definitions();
+        let script =
+            engine.backend.script(&marked(&build.template, joined), self.site.plan.generation);
+        let script =
+            script.map_err(|error| Box::new(self.site.error(error.message, &error.place)))?;
+        let script = with_base(&script, base.as_deref());
         inputs.place_bytes(&path(SCRIPT), script.into_bytes());
         let arguments = build.image.arguments.iter();
         let arguments: Vec<&str> = arguments.map(|argument| argument.text.as_str()).collect();

@@ -128,6 +128,28 @@ impl Lowering<'_, '_> {
     }
 }
 
+/// What a shell is called with to run `script`: the kernel takes no argument of more than 128 KiB, so a long one comes in parts.
+fn shell_args(script: String) -> Vec<String> {
+    if script.len() <= LARGEST_ARGUMENT {
+        return vec!["-c".to_owned(), script];
+    }
+    let mut parts = Vec::new();
+    let mut rest = script.as_str();
+    while !rest.is_empty() {
+        let most = rest.len().min(LARGEST_ARGUMENT);
+        let end = (0..=most).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(most);
+        let (part, more) = rest.split_at(end);
+        parts.push(part.to_owned());
+        rest = more;
+    }
+    let whole: String = (1..=parts.len()).map(|number| format!("${{{number}}}")).collect();
+    let eval = format!("wake_script=\"{whole}\"; set --; eval \"$wake_script\"");
+    ["-c".to_owned(), eval, "sh".to_owned()].into_iter().chain(parts).collect()
+}
+
+/// Well below what the kernel takes, in bytes.
+const LARGEST_ARGUMENT: usize = 96 << 10;
+
 fn work() -> RelPath {
     RelPath::parse(WORK).unwrap_or_default()
 }

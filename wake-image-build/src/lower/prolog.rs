@@ -5,7 +5,7 @@ use wake_model::{OutputDecl, OutputKind, Outputs, RelPath};
 use wake_steps::step::{Root, Terms};
 use wake_steps::{Inputs, Step};
 
-use super::{Lowering, WORK, nobody, work};
+use super::{Lowering, WORK, nobody, shell_args, work};
 use crate::site::Lowered;
 
 impl Lowering<'_, '_> {
@@ -26,7 +26,7 @@ impl Lowering<'_, '_> {
         Ok(Step {
             command: Command::Run(Invocation {
                 program: "/bin/bash".to_owned(),
-                args: vec!["-c".to_owned(), script],
+                args: shell_args(script),
                 env,
                 stdin: String::new(),
                 cwd: format!("/{WORK}"),
