@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use wake_tests::{Project, ProjectBuilder, Wake, expect, project};
+use wake_tests::{Project, ProjectBuilder, Wake, expect, fixtures, project};
 
 /// A document for podman, with lines below the distribution.
 fn document(lines: &str) -> String {
@@ -238,4 +238,401 @@ fn a_person_configures_once() {
           |                   ^
           help: write `"8.10"`
     "#]]);
+}
+
+/// What Velocity 0.0.0 printed, with what it is called with; identities and times are numbered as they come.
+#[test]
+fn what_velocity_printed_is_printed() {
+    let Some(dir) = fixtures("what_velocity_printed", "velocity") else { return };
+    let project = project().build();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(dir.join("golden-0.0.0")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".files.txt") || name == "v000-errors.txt" {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (call, said) = text.split_once('\n').unwrap();
+        let (said, exit) = said.split_once("# exit ").unwrap();
+        let (args, setting) = call.split_once("args: ").unwrap().1.split_once("  ").unwrap();
+        let of = |key: &str| {
+            let found = setting.split(' ').find_map(|word| word.strip_prefix(key));
+            found.unwrap().to_owned()
+        };
+        let mut wake = project.wake(["image", "-s", &of("system="), "-b", &of("backend=")]);
+        wake = wake.args(["-d", &of("distro="), "-i"]).arg(dir.join("images-seed"));
+        let args = args.split(' ').filter(|arg| *arg != "-v");
+        let finished = wake.args(args).env("VELOCITY_BUILD_DIR", "/b").run();
+        if exit.trim() != "0" {
+            assert_ne!(finished.code, 0, "{name}");
+            continue;
+        }
+        let images = dir.join("images-seed").display().to_string();
+        let here = project.root().display().to_string();
+        let mut expected = said.replace("$BUILD", "/b").replace("$CWD", &here);
+        expected = expected.replace("$IMAGES/images-seed", &images).replace(" BUILT [0:00:00]", "");
+        // What is a defect there: spec/velocity.md, "What differs".
+        expected = expected.replace("['/bin/bash', '-l']", "[\"/bin/bash\", \"-l\"]");
+        expected = expected.replace("cd /\n\t    echo hello", "cd / && \\\n\t    echo hello");
+        expected = expected.replace("bash\n\techo \"prolog", "bash\n\tset -e\n\techo \"prolog");
+        assert_eq!(numbered(&finished.stdout), numbered(&expected), "{name}");
+    }
+    assert_eq!(seen, 18);
+}
+
+/// A text with the identities of builds numbered.
+fn numbered(text: &str) -> String {
+    let mut ids: Vec<&str> = Vec::new();
+    for line in text.lines().filter(|line| line.contains(": BUILD ")) {
+        ids.push(line.split([' ', ':']).nth(1).unwrap());
+    }
+    let numbers = ids.iter().enumerate();
+    let text = numbers
+        .fold(text.to_owned(), |text, (number, id)| text.replace(id, &format!("<{number}>")));
+    text.trim_end().to_owned()
+}
+
+/// A case of the rules: the documents, the call, and what must be in the answer, in this order.
+struct Corner {
+    files: &'static [(&'static str, &'static str)],
+    args: &'static [&'static str],
+    code: i32,
+    answer: &'static [&'static str],
+}
+
+/// Each by the page of rules alone, not by what wake prints.
+const CORNERS: [Corner; 14] = [
+    // The last operator counts: this is `_` with `1`, and what stands before it says nothing.
+    Corner {
+        files: &[
+            ("a/0.9/specifications.yaml", "{}"),
+            ("a/1.0-rc/specifications.yaml", "{}"),
+            ("a/2/specifications.yaml", "{}"),
+        ],
+        args: &["spec", "a@=1.0-rc_1"],
+        code: 0,
+        answer: &["a@=0.9"],
+    },
+    // Words after `-` compare as text: rc10 is below rc2; and the shorter is smaller.
+    Corner {
+        files: &[
+            ("a/1.9-rc10/specifications.yaml", "{}"),
+            ("a/1.9-rc2/specifications.yaml", "{}"),
+            ("a/1.9/specifications.yaml", "{}"),
+        ],
+        args: &["avail"],
+        code: 0,
+        answer: &["1.9\n", "1.9-rc10\n", "1.9-rc2\n"],
+    },
+    // `%11.8` leaves 11.8.1 out.
+    Corner {
+        files: &[("a/11.8.1/specifications.yaml", "{}"), ("a/11.2/specifications.yaml", "{}")],
+        args: &["spec", "a@=11.2%11.8"],
+        code: 4,
+        answer: &[],
+    },
+    Corner {
+        files: &[("a/11.8.1/specifications.yaml", "{}"), ("a/11.2/specifications.yaml", "{}")],
+        args: &["spec", "a@11.2%11.8"],
+        code: 0,
+        answer: &["a@=11.2"],
+    },
+    // `x@1.0` is a name as a whole, which no image is.
+    Corner {
+        files: &[("a/1/specifications.yaml", "{dependencies: ['a@1']}")],
+        args: &["avail"],
+        code: 5,
+        answer: &["`a@=1` needs `a@1`, which no image is"],
+    },
+    // `01` and `1` are not the same, and each is at least and at most the other.
+    Corner {
+        files: &[("a/01/specifications.yaml", "{}")],
+        args: &["spec", "a@^1"],
+        code: 0,
+        answer: &["a@=01"],
+    },
+    Corner {
+        files: &[("a/01/specifications.yaml", "{}")],
+        args: &["spec", "a@=1"],
+        code: 4,
+        answer: &[],
+    },
+    // A comment goes wherever it begins, a reference behind a backslash stays, the own `__tag__` counts before a variable.
+    Corner {
+        files: &[
+            ("a/1/specifications.yaml", "{variables: {x: '1 2', __tag__: mine}}"),
+            (
+                "a/1/templates/ubuntu.vtmp",
+                "@run # all\n  echo '#' x\n  echo %(x) \\%(x) %(__tag__)\n\n  ?apptainer no\n  ?docker ?podman yes\n@from\n  r.example/a:1\n",
+            ),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &[
+            "FROM r.example/a:1\n",
+            "RUN echo ' && \\\n",
+            "echo 1 2 \\%(x) 1 && \\\n",
+            "yes\n",
+        ],
+    },
+    // An argument that is declared later, and a label of two words' name and value.
+    Corner {
+        files: &[
+            ("a/1/specifications.yaml", "{}"),
+            (
+                "a/1/templates/ubuntu.vtmp",
+                "@run\n  make @(N)@(N)\n@arg\n  N\n@from\n  r.example/a:1\n@env\n  A  b  c \n@label\n  k v\n",
+            ),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &["FROM", "ARG N\n", "RUN make $N$N\n", "ENV A=\"b  c\"\n", "LABEL k=\"v\"\n"],
+    },
+    // Equal as far as the less precise version goes; the higher one is the one without a suffix.
+    Corner {
+        files: &[("a/specs.yaml", "versions: [{spec: ['2.3.4-rc1', '2.3.4', '2.3', '2.4']}]\n")],
+        args: &["spec", "a@2.3.4"],
+        code: 0,
+        answer: &["a@2.3.4\n"],
+    },
+    // `^base` is the text of the need; `!` turns a part round.
+    Corner {
+        files: &[
+            (
+                "a/specs.yaml",
+                "versions: [{spec: '1'}]\ndependencies: [{spec: b}]\nvariables:\n- {name: x, value: no, when: '!^b'}\n- {name: x, value: yes, when: '^b !system=summit'}\n- {name: y, value: both, when: 'a@1 backend=podman'}\n- {name: y, value: no, when: '!backend=podman'}\n",
+            ),
+            ("b/specs.yaml", "versions: [{spec: '1'}]\n"),
+            ("b/templates/default.vtmp", "@from\nr.example/b:1\n"),
+            ("a/templates/default.vtmp", "@from\n{{ __base__ }}\n@run\necho {{ x }} {{ y }}\n"),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &["RUN echo yes both\n"],
+    },
+    // What is said of a build along counts where an image of it holds.
+    Corner {
+        files: &[
+            (
+                "a/specs.yaml",
+                "versions: [{spec: '1'}]\ndependencies: [{spec: b}]\nvariables: [{name: x, value: none}, {name: x, value: '--b=1 --c=2', when: 'b@1', scope: build}]\n",
+            ),
+            ("b/specs.yaml", "versions: [{spec: '1.2'}]\n"),
+            ("b/templates/default.vtmp", "@from\nr.example/b:1\n"),
+            (
+                "a/templates/default.vtmp",
+                "@from\n{{ __base__ }}\n@run\nmake {{ x }} {{ __b__version_minor__ }} {{ __b__version_patch__ }}\n",
+            ),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &["RUN make --b=1 --c=2 2 None\n"],
+    },
+    // Two conditions in a line, one nested variable, a comment, a variable that is set from here on and in the image.
+    Corner {
+        files: &[
+            (
+                "a/specs.yaml",
+                "versions: [{spec: '1'}]\nvariables: [{name: x, value: '{{ y }}/z'}, {name: y, value: /opt}]\n",
+            ),
+            (
+                "a/templates/default.vtmp",
+                "@from\nr.example/a:1\n@run\n?? backend=podman |> one ?? ?? backend=docker |> two ?? three >>> four\n!envar P {{ x }}\nmake \\\nall\n@pre\n|  ONBUILD\n",
+            ),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &[
+            "ONBUILD\n",
+            "RUN one",
+            "three && \\\n",
+            "export P=\"/opt/z\" && \\\n",
+            "make \\\n",
+            "all\n",
+            "ENV P=\"/opt/z\"\n",
+        ],
+    },
+    // The last template that holds, all arguments that do, in order.
+    Corner {
+        files: &[
+            (
+                "a/specs.yaml",
+                "versions: [{spec: '1'}]\ntemplates: [{name: one}, {name: two, when: 'a@:1'}, {name: three, when: 'a@2:'}]\narguments: [{value: --a}, {value: --no, when: 'distro=debian'}, {value: [--b, --c]}]\n",
+            ),
+            ("a/templates/two.vtmp", "@from\nr.example/two:1\n"),
+        ],
+        args: &["script", "a"],
+        code: 0,
+        answer: &["FROM r.example/two:1\n", "podman build --a --b --c -f "],
+    },
+];
+
+#[test]
+fn corners_of_the_rules_are_as_they_say() {
+    for (number, Corner { files, args, code, answer }) in CORNERS.iter().enumerate() {
+        let mut corner = project();
+        for (path, text) in *files {
+            let text = match path.ends_with("specifications.yaml") {
+                true => {
+                    document(&format!("        {text}\n")).replace("ubuntu:\n        ", "ubuntu: ")
+                }
+                false => (*text).to_owned(),
+            };
+            corner = corner.file(&format!("images/{path}"), &text);
+        }
+        let finished = image(&corner.build(), args).run().code(*code);
+        let said = format!("{}{}", finished.stdout, finished.redacted_stderr());
+        let mut rest = said.as_str();
+        for part in *answer {
+            let found = rest.split_once(part);
+            rest = found.unwrap_or_else(|| panic!("corner {number}: no {part:?} in {said}")).1;
+        }
+    }
+}
+
+#[test]
+fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
+    let refused = |files: &[(&str, &str)], args: &[&str], expected: wake_tests::Expect| {
+        let mut project = project();
+        for (path, text) in files {
+            project = project.file(&format!("images/{path}"), text);
+        }
+        image(&project.build(), args).run().code(5).says(expected);
+    };
+    let one = |leaf: &str| document(&format!("        {leaf}\n"));
+    // YAML of wrong types.
+    let document = one("dependencies: {os: 1}");
+    refused(
+        &[("a/1/specifications.yaml", &document)],
+        &["avail"],
+        expect![[r#"
+        error: `dependencies` is a mapping: expected a list
+         --> images/a/1/specifications.yaml:5:23
+          |
+        5 |         dependencies: {os: 1}
+          |                       ^
+    "#]],
+    );
+    let document = one("arguments: [[--x]]");
+    refused(
+        &[("a/1/specifications.yaml", &document)],
+        &["avail"],
+        expect![[r#"
+        error: an argument is a list: expected a string
+         --> images/a/1/specifications.yaml:5:21
+          |
+        5 |         arguments: [[--x]]
+          |                     ^
+    "#]],
+    );
+    refused(
+        &[("a/specs.yaml", "versions: 1.2\n")],
+        &["avail"],
+        expect![[r#"
+        error: `versions` is a string: expected a list
+         --> images/a/specs.yaml:1:11
+          |
+        1 | versions: 1.2
+          |           ^
+    "#]],
+    );
+    refused(
+        &[("a/specs.yaml", "versions: [{spec: 1, wen: x}]\n")],
+        &["avail"],
+        expect![[r#"
+        error: unknown key `wen` in a version
+         --> images/a/specs.yaml:1:22
+          |
+        1 | versions: [{spec: 1, wen: x}]
+          |                      ^
+          help: did you mean `when`?
+    "#]],
+    );
+    // Images that need each other.
+    let (a, b) = (one("dependencies: [b]"), one("dependencies: [a]"));
+    let round = [("a/1/specifications.yaml", &*a), ("b/1/specifications.yaml", &*b)];
+    refused(
+        &round,
+        &["spec", "a"],
+        expect![[r#"
+        error: images need each other: `a@=1` needs `b@=1` needs `a@=1`
+         --> images/a/1/specifications.yaml:5:24
+          |
+        5 |         dependencies: [b]
+          |                        ^
+          help: an image is built after those that it needs: remove one of these dependencies
+    "#]],
+    );
+    // A template that is not there, sections and lines that have no place.
+    let a = one("{}");
+    let with = |template: &'static str| {
+        [("a/1/specifications.yaml", a.clone()), ("a/1/templates/ubuntu.vtmp", template.to_owned())]
+    };
+    refused(
+        &[("a/1/specifications.yaml", &a)],
+        &["script", "a"],
+        expect![[r#"
+        error: template `ubuntu` of `a@=1` is not there
+         --> images/a/1/specifications.yaml:4:7
+          |
+        4 |       ubuntu:
+          |       ^
+          help: write it to `images/a/1/templates/ubuntu.vtmp`
+    "#]],
+    );
+    let template = |template: &'static str, args: &[&str], expected| {
+        let files = with(template);
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        refused(&files, args, expected);
+    };
+    template(
+        "@from\n    r.example/os:1\n@run\n    true\n@run\n    false\n",
+        &["script", "a"],
+        expect![[r#"
+            error: section `@run` stands twice, first in line 3
+             --> images/a/1/templates/ubuntu.vtmp:5:1
+              |
+            5 | @run
+              | ^
+              help: make one of them
+        "#]],
+    );
+    template(
+        "true\n@from\n    r.example/os:1\n",
+        &["script", "a"],
+        expect![[r#"
+        error: a line stands outside of a section
+         --> images/a/1/templates/ubuntu.vtmp:1:1
+          |
+        1 | true
+          | ^
+          help: a template begins with a section, such as `@from`
+    "#]],
+    );
+    template(
+        "@from\n    r.example/os:1\n@copy\n    data\n",
+        &["script", "a"],
+        expect![[r#"
+        error: `@copy` has 1 word: expected a source and a destination
+         --> images/a/1/templates/ubuntu.vtmp:4:5
+          |
+        4 |     data
+          |     ^
+    "#]],
+    );
+    template(
+        "@from\n    os\n",
+        &["build", "-d", "-e", "apptainer", "a"],
+        expect![[r#"
+        error: source `os` has no form that Apptainer knows
+         --> images/a/1/templates/ubuntu.vtmp:2:5
+          |
+        2 |     os
+          |     ^
+          help: write `REGISTRY/NAME:TAG` or a path that ends in `.sif`
+    "#]],
+    );
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wake_tests::{Project, copy_tree, has_busybox, has_program, project, skip};
 
 use crate::containers::{Registry, ask};
+use crate::lister::Lister;
 use crate::{add_module, busybox_image, output};
 
 /// A Debian as far as its database goes, and a package of the checkout on it.
@@ -236,4 +237,50 @@ fn a_layout_keeps_what_lies_beside_an_image() {
 
 fn project_of_nothing() -> Project {
     project().build()
+}
+
+#[test]
+fn a_registry_that_lists_what_refers_to_an_image_is_left_to_do_so() {
+    let test = "a_registry_that_lists_what_refers_to_an_image";
+    if !has_busybox(test) {
+        return;
+    }
+    let project = app();
+    let Some(registry) = Registry::start(test, &project.base().join("r"), "") else { return };
+    let lister = Lister::before(&registry.host);
+    let name = format!("{}/wake/app:1", lister.host);
+    let pushed = project.wake(["image", "push", IMAGE, &name, "--no-sign"]).run().success();
+    let digest = pushed.stdout.trim().split_once('@').unwrap().1;
+    assert_eq!(lister.kinds(digest), ["application/spdx+json"]);
+    // No tag stands for the list.
+    assert_eq!(registry.tags("app"), ["1"]);
+    let elsewhere = project_of_nothing();
+    let text = inspect(&elsewhere, &name, "--sbom");
+    assert_eq!(parsed(&text)["packages"][1]["name"], "libc6");
+    assert_eq!(text, inspect(&project, IMAGE, "--sbom").replace("//:app", ""));
+    // What is there is not put there once more.
+    let again = project.wake(["image", "push", IMAGE, &name, "--no-sign"]).run().success();
+    assert_eq!(again.stdout, pushed.stdout);
+    assert_eq!(lister.kinds(digest).iter().filter(|kind| kind.contains("spdx")).count(), 1);
+}
+
+#[test]
+fn a_database_of_packages_that_is_not_read_is_told() {
+    if !has_busybox("a_database_of_packages_that_is_not_read") {
+        return;
+    }
+    let project = busybox_image();
+    project.edit("PKG.libsonnet", "files=[", "files=['./rpmdb', ");
+    project.write("rpmdb", "SQLite format 3");
+    project.edit("base.libsonnet", "pkgFiles=['./busybox']", "pkgFiles=['./busybox', './rpmdb']");
+    let path = "/usr/lib/sysimage/rpm/rpmdb.sqlite";
+    project.edit("base.libsonnet", "files={", &format!("files={{ '{path}': './rpmdb' }} + {{"));
+    project.build(&["//..."]);
+    let said = project.wake(["image", "inspect", ".wake/out/base/image", "--sbom"]).run().success();
+    let said = said.mentions(&format!("warning: the SBOM lists no package that `{path}` of"));
+    let comment = &parsed(&said.stdout)["packages"][0]["comment"];
+    assert_eq!(
+        *comment,
+        format!("the packages that `{path}` lists are not among these: it is not read")
+    );
 }

@@ -5,6 +5,8 @@
 #[path = "../registries/containers.rs"]
 #[expect(dead_code, reason = "these tests ask the registry less than those of packages do")]
 mod containers;
+#[path = "../registries/lister.rs"]
+mod lister;
 mod results;
 mod roots;
 mod configuration;

@@ -1,5 +1,6 @@
 //! Images that are built, and by what they are remembered.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::thread;
 use wake_tests::{copy_of_binary, copy_tree, has_program, is_root, project, skip};
 
 use crate::containers::Registry;
-use crate::{NEEDS_OS, commands, image, inspected, ran, site, wake};
+use crate::{NEEDS_OS, commands, image, inspected, last_layer, ran, site, wake};
 
 const HELLO: &str = "@from
     %(__base__)
@@ -246,4 +247,136 @@ variables:
         .run()
         .code(5)
         .mentions("lines of `@pre` and `@post` are for the script of another tool");
+}
+
+#[test]
+fn more_commands_than_an_argument_takes_are_run() {
+    let Some(project) = site("more_commands_than_an_argument_takes") else { return };
+    // Letters of several bytes, so that some part ends amid one.
+    let lines: Vec<String> =
+        (0..2500).map(|number| format!("echo 'ä{number} {}' >> /lines", "ö".repeat(50))).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let check = [&lines[..], &["test $# = 0", "busybox wc -l < /lines > /count"]].concat();
+    let template = |lines: &[&str]| commands(lines).replace("$#", "${@:-0}");
+    image(&project, "a", "1", NEEDS_OS, &template(&check));
+    wake(&project, &["build", "-n", "a", "a"]).run().success();
+    image(&project, "b", "1", "dependencies: [a]", &commands(&["test $(cat /count) = 2500"]));
+    wake(&project, &["build", "b"]).run().success();
+    // Its lines are still known by their numbers.
+    let failing = [&lines[..], &["false"]].concat();
+    image(&project, "c", "1", NEEDS_OS, &commands(&failing));
+    let failed = wake(&project, &["build", "c"]).run().code(1);
+    let failed = failed.mentions("ubuntu.vtmp:2504:5").mentions(" more\n");
+    assert!(failed.stderr.len() < 20_000, "all of the commands are shown");
+}
+
+#[test]
+fn what_is_given_to_a_registry_has_beside_it_what_it_consists_of() {
+    let test = "what_is_given_to_a_registry_has_beside_it";
+    let Some(project) = site(test) else { return };
+    let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
+        return;
+    };
+    let name = |repository: &str| format!("{}/wake/{repository}:1", registry.host);
+    wake(&project, &["build", "-o", &name("os"), "os"]).run().success();
+    assert_eq!(registry.tags("os").len(), 2);
+    let sbom = wake(&project, &["inspect", "--sbom", &name("os")]).run().success().stdout;
+    assert!(sbom.contains("SPDX-2.3"), "{sbom}");
+    wake(&project, &["build", "--no-sbom", "-o", &name("bare"), "os"]).run().success();
+    assert_eq!(registry.tags("bare"), ["1"]);
+}
+
+#[test]
+fn a_dry_run_shows_what_the_backend_would_be_told() {
+    let Some(project) = site("a_dry_run_shows") else { return };
+    let shown = |args: &[&str]| wake(&project, args).run().success().stdout;
+    let script = shown(&["script", "os"]);
+    assert!(script.contains("\tpodman build -f "), "{script}");
+    assert_eq!(shown(&["build", "-d", "os"]), script.split("==> podman untag").next().unwrap());
+    let docker = shown(&["build", "-d", "-e", "docker", "os"]);
+    assert!(docker.contains("\tdocker build -f "), "{docker}");
+}
+
+#[test]
+fn commands_run_as_whom_their_image_is_run() {
+    let test = "commands_run_as_whom_their_image_is_run";
+    let Some(project) = site(test) else { return };
+    if !(is_root() && has_program("setpriv")) {
+        return skip(test, "setpriv is not here, or one is not root");
+    }
+    let passwd = "root:x:0:0::/:/bin/sh\nbo:x:7:8::/home/bo:\n";
+    project.write("images/os/1/frontier/etc/passwd", passwd);
+    let below = ["busybox mkdir -p /home/bo", "busybox chown 7:8 /home/bo"];
+    image(&project, "home", "1", NEEDS_OS, &commands(&below));
+    wake(&project, &["build", "-o", "oci:home", "home"]).run().success();
+    // No line of a template says as whom an image is run, so somebody else does.
+    let digest = with_user(&project, "home", "bo");
+    let template = |lines: &[&str]| {
+        let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
+        format!("@from\n    oci:../home@{digest}\n@run\n    id() {{ busybox id \"$@\"; }}\n{lines}")
+    };
+    let lines = ["echo $(id -u):$(id -g) $HOME > /home/bo/who", "echo x > /home/bo/x"];
+    image(&project, "a", "1", "{}", &template(&lines));
+    let theirs = [
+        "-rw-r--r-- 7/8              13 1980-01-02 00:00 home/bo/who",
+        "-rw-r--r-- 7/8               2 1980-01-02 00:00 home/bo/x",
+    ];
+    wake(&project, &["build", "-n", "a", "-o", "oci:made", "a"]).run().success();
+    assert_eq!(last_layer(&project.path("made")), theirs);
+    let who = wake(&project, &["shell", "a", "--", "busybox", "cat", "/home/bo/who"]);
+    assert_eq!(who.run().success().stdout, "7:8 /home/bo\n");
+    // What is not theirs they do not change.
+    image(&project, "b", "1", "{}", &template(&["echo x > /etc/motd"]));
+    wake(&project, &["build", "b"]).run().code(1).mentions("this line of `@run` failed");
+    // Nobody is called so.
+    let digest = with_user(&project, "home", "eve");
+    let of_eve = format!("@from\n    oci:../home@{digest}\n@run\n    true\n");
+    image(&project, "c", "1", "{}", &of_eve);
+    wake(&project, &["build", "c"]).run().code(5).mentions("the image has no user `eve`");
+    with_user(&project, "home", "bo");
+
+    // One user alone is that user, and changes no more than it could have there.
+    let program = copy_of_binary(project.base());
+    let own = Command::new("chown").args(["-R", "65534:65534"]).arg(project.base()).status();
+    assert!(own.unwrap().success());
+    let user = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    let store = project.base().join("own");
+    let as_user =
+        |args: &[&str]| wake(&project, args).program(&program).wrapper(user).store(&store);
+    as_user(&["build", "-n", "a", "-o", "oci:alone", "a"]).run().success();
+    assert_eq!(last_layer(&project.path("alone")), theirs);
+    let failed = as_user(&["build", "b"]).run().code(1);
+    failed
+        .mentions("`/etc/motd` belongs to user 0, and user 7 changed it")
+        .mentions("error: what the lines of `@run` of `b@=1` changed cannot be kept\n");
+}
+
+/// Has the image in a layout be run as somebody; its digest then.
+fn with_user(project: &wake_tests::Project, layout: &str, user: &str) -> String {
+    let dir = project.path(layout);
+    let path = |digest: &str| dir.join("blobs").join(digest.replace(':', "/"));
+    let read = |path: &std::path::Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    };
+    let put = |value: &serde_json::Value| {
+        let (text, place) = (value.to_string(), dir.join("new"));
+        fs::write(&place, &text).unwrap();
+        let sum = Command::new("sha256sum").arg(&place).output().unwrap().stdout;
+        let sum = String::from_utf8(sum).unwrap();
+        let digest = format!("sha256:{}", sum.split(' ').next().unwrap());
+        fs::rename(&place, path(&digest)).unwrap();
+        (digest, text.len())
+    };
+    let mut index = read(&dir.join("index.json"));
+    let mut manifest = read(&path(index["manifests"][0]["digest"].as_str().unwrap()));
+    let mut config = read(&path(manifest["config"]["digest"].as_str().unwrap()));
+    config["config"]["User"] = user.into();
+    let (digest, size) = put(&config);
+    manifest["config"]["digest"] = digest.into();
+    manifest["config"]["size"] = size.into();
+    let (digest, size) = put(&manifest);
+    index["manifests"][0]["digest"] = digest.clone().into();
+    index["manifests"][0]["size"] = size.into();
+    fs::write(dir.join("index.json"), index.to_string()).unwrap();
+    digest
 }

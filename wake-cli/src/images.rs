@@ -223,13 +223,17 @@ impl Images<'_> {
         targets: &[String],
         name: Option<&str>,
     ) -> Result<(Solution, Plan), Diagnostic> {
+        let resolved = self.resolved(targets, name, self.backend()?, Resolve::Known)?;
+        Ok((resolved.solution, resolved.plan))
+    }
+
+    /// The tool that documents are asked for.
+    pub(crate) fn backend(&self) -> Result<Backend, Diagnostic> {
         let named = &self.catalog.setting.backend;
-        let backend: Backend = named.parse().map_err(|_| {
+        named.parse().map_err(|_| {
             Diagnostic::error(Class::Usage, format!("`{named}` is no backend that builds images"))
                 .help("there are apptainer, singularity, docker, podman, buildah and openshift")
-        })?;
-        let resolved = self.resolved(targets, name, backend, Resolve::Known)?;
-        Ok((resolved.solution, resolved.plan))
+        })
     }
 
     /// How it is built, with the digests of the images of others that are begun from.

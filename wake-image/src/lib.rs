@@ -14,6 +14,7 @@
 //! | `place` | everywhere that an image may be, mirrors first |
 //! | `images` | an image, had from wherever it is |
 //! | `root` | the file system that an image's layers make |
+//! | `run_user` | as whom an image is run, in numbers |
 //! | `sbom` | what an image consists of |
 //! | `attached` | what lies beside an image: what it consists of, where it comes from |
 //! | `whole` | the same with owners, modes and times |
@@ -35,6 +36,7 @@ mod source;
 mod place;
 mod images;
 mod root;
+mod run_user;
 mod sbom;
 mod attached;
 mod whole;
@@ -56,6 +58,7 @@ pub use local::file_digest;
 pub use place::ImageMirrors;
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ImageReference, LocalForm, ParseReferenceError};
-pub use sbom::PlacedPackage;
+pub use run_user::{RunUser, UnknownRunUser};
+pub use sbom::{PlacedPackage, Sbom};
 pub use wake_registry::ContainerError;
 pub use whole::Declared;

@@ -379,7 +379,7 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
         &wrong("@from\n    r.example/os:1\n@label\n    a b c\n"),
         expect![[r"
             images/a/1/templates/ubuntu.vtmp:4:5: label `a` has no value, or one of several words: expected one
-              a b c
+                  a b c
                   ^"]],
     );
 }
@@ -394,7 +394,7 @@ fn a_source_of_no_form() {
         &refused(&files, "apptainer", &["a"]),
         expect![[r"
             images/a/1/templates/ubuntu.vtmp:2:5: source `os` has no form that Apptainer knows
-              os
+                  os
                   ^
             help: write `REGISTRY/NAME:TAG` or a path that ends in `.sif`"]],
     );

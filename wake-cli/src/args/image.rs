@@ -143,15 +143,18 @@ pub(crate) struct BuildImageArgs {
     /// Give the last image away as well: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE` or `HOST/REPOSITORY:TAG`
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: Option<String>,
-    /// What builds them
-    #[arg(short, long, value_name = "ENGINE", default_value = "wake")]
-    pub(crate) engine: String,
+    /// Have another tool build them: apptainer, singularity, podman, docker, buildah or openshift
+    #[arg(short, long, value_name = "ENGINE")]
+    pub(crate) engine: Option<String>,
     /// Say this to another tool before its command, as `--engine-flag=--runtime=runc`; may be given several times
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     pub(crate) engine_flag: Vec<String>,
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
-    /// Print the scripts and commands, and run none
+    /// Put no SBOM beside an image that is given to a registry
+    #[arg(long)]
+    pub(crate) no_sbom: bool,
+    /// Print the scripts and commands of the tool that is named, or else of the backend, and run none
     #[arg(short, long)]
     pub(crate) dry_run: bool,
     /// Keep the names of the images in between, where a tool has them

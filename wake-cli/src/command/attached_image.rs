@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use wake_build::{MadeImage, Session, Signing};
-use wake_image::{Attachment, Image, ImageError, ImageReference, Images};
+use wake_image::{Attachment, Image, ImageError, ImageReference, Images, Sbom};
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::image_failure::image_failure;
 
 use crate::exit::Stop;
 use crate::manner::Verbosity;
+use crate::report::diagnostic::tell;
 use crate::session;
 use crate::settings::Settings;
 use crate::source_state::source;
@@ -35,7 +37,7 @@ pub(super) fn going_along(
     let mut told: Vec<String> = attached.iter().map(|one| one.kind().to_owned()).collect();
     let made = made(written, settings)?;
     if saying.sbom && !attached.iter().any(Attachment::is_sbom) {
-        attached.push(sbom(images, image, made.as_ref())?);
+        attached.push(sbom(images, image, made.as_ref(), settings)?);
         told.push("SBOM".to_owned());
     }
     if let Some((made, session)) = &made {
@@ -56,6 +58,15 @@ pub(super) fn going_along(
     Ok(attached)
 }
 
+/// What is known to wake of an image that no module of a workspace is.
+pub(super) fn own_sbom(
+    images: &Images<'_>,
+    image: &Image,
+    settings: &Settings,
+) -> Result<Attachment, Stop> {
+    sbom(images, image, None, settings)
+}
+
 /// What an image consists of, as it lies beside it, or else made now.
 pub(super) fn sbom_text(
     images: &Images<'_>,
@@ -67,7 +78,7 @@ pub(super) fn sbom_text(
     let there = attached.iter().find(|one| one.is_sbom());
     let attachment = match there {
         Some(there) => there.clone(),
-        None => sbom(images, image, made(written, settings)?.as_ref())?,
+        None => sbom(images, image, made(written, settings)?.as_ref(), settings)?,
     };
     let bytes = images.attachment_bytes(&attachment).unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -103,9 +114,16 @@ fn sbom(
     images: &Images<'_>,
     image: &Image,
     made: Option<&(MadeImage, Session)>,
+    settings: &Settings,
 ) -> Result<Attachment, Stop> {
     let placed = made.map_or(&[][..], |(made, _)| &made.placed);
-    let text = images.sbom(image, placed).map_err(failure)?;
+    let Sbom { text, unread } = images.sbom(image, placed).map_err(failure)?;
+    if let Some(path) = unread {
+        let message = format!("the SBOM lists no package that `/{path}` of `{}` has", image.name);
+        let mut warning = Diagnostic::error(Class::Environment, message);
+        warning.level = Level::Warning;
+        tell(&warning.help("wake reads the databases of dpkg and apk"), settings.manner);
+    }
     images.sbom_attachment(image, &text).map_err(failure)
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_velocity::catalog::Generation;
 use wake_velocity::plan::{Build, Plan};
+use wake_velocity::script::Backend;
 use wake_velocity::skeleton;
 use wake_velocity::solve::{Solution, available, check_needs};
 
@@ -43,10 +44,17 @@ pub(crate) fn run(
             script(&images, &plan, *leave_tags, out)
         }
         ImageCommand::Build(build) if build.dry_run => {
-            let (images, engine) = (read(Some(&build.added))?, image_build::backend(build)?);
+            let images = read(Some(&build.added))?;
+            // What nobody else is to build is shown as Velocity would have it built.
+            let engine = match &build.engine {
+                Some(_) => image_build::backend(build)?,
+                None => images.backend().unwrap_or(Backend::Wake),
+            };
             let name = build.name.as_deref();
             let resolved = images.resolved(&build.targets, name, engine, Resolve::Known)?;
-            script(&images, &resolved.plan, build.leave_tags, out)
+            // As Velocity, which says nothing here of names that it would take away.
+            let is_first = images.catalog.generation == Generation::First;
+            script(&images, &resolved.plan, build.leave_tags || is_first, out)
         }
         ImageCommand::Build(build) => {
             image_build::build(build, &read(Some(&build.added))?, settings, environment, out)

@@ -17,6 +17,7 @@ use wake_velocity::plan::Plan;
 use wake_velocity::script::Backend;
 
 use crate::args::{BuildImageArgs, MessageFormat, ReachArgs};
+use crate::command::attached_image::own_sbom;
 use crate::command::image_engine::engine;
 use crate::environment::Environment;
 use crate::exit::{Exit, Outcome, Stop};
@@ -87,7 +88,7 @@ pub(crate) fn build(
     if exit == 0
         && let (Some(target), Some(last)) = (target, built.last())
     {
-        send(last, &target, &machine, &cancel)?;
+        send(last, &target, args.no_sbom, &machine, &cancel, settings)?;
     }
     // Events have all that there is to say, and nothing else may stand between them.
     if settings.format != MessageFormat::Json {
@@ -98,8 +99,9 @@ pub(crate) fn build(
 
 /// What is to build the images.
 pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
-    args.engine.parse().map_err(|_| {
-        let message = format!("`{}` is no engine that builds images", args.engine);
+    let Some(engine) = &args.engine else { return Ok(Backend::Wake) };
+    engine.parse().map_err(|_| {
+        let message = format!("`{engine}` is no engine that builds images");
         Diagnostic::error(Class::Usage, message).help("without `--engine` wake builds them itself")
     })
 }
@@ -176,19 +178,26 @@ fn copied(file: &Path, name: &str) -> Result<(), Diagnostic> {
     done.map_err(|error| Diagnostic::error(Class::Environment, format!("`{name}`: {error}")))
 }
 
+/// Gives an image to a registry, with what it consists of as `push` does, or writes it down alone.
 fn send(
     image: &BuiltImage,
     target: &ImageReference,
+    no_sbom: bool,
     machine: &Machine,
     cancel: &Cancel,
-) -> Result<(), Diagnostic> {
+    settings: &Settings,
+) -> Result<(), Stop> {
     let images = stored(machine, cancel);
     let place = image.layout.display().to_string();
     let reference = ImageReference::of_file(&image.layout, &place);
-    images
-        .get(&reference, &image.digest, &wake_image::Platform::here())
-        .and_then(|image| images.send(&image, &[], target))
-        .map_err(|error| image_failure(&error))
+    let image = images.get(&reference, &image.digest, &wake_image::Platform::here());
+    let image = image.map_err(|error| image_failure(&error))?;
+    let sbom = match target.is_remote() && !no_sbom {
+        true => Some(own_sbom(&images, &image, settings)?),
+        false => None,
+    };
+    let sbom: Vec<_> = sbom.into_iter().collect();
+    images.send(&image, &sbom, target).map_err(|error| image_failure(&error).into())
 }
 
 pub(super) fn stored<'s>(machine: &'s Machine, cancel: &'s Cancel) -> StoredImages<'s> {

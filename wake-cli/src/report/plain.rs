@@ -118,7 +118,8 @@ impl<W: Write> Plain<W> {
         if self.manner.detail == Detail::Short {
             return self.say(&format!("{label}: {}: {how}\n", style.paint(Role::Bad, "failed")));
         }
-        let command = escape::line(&finished.command);
+        let command = words::command(&finished.command);
+        let command = escape::line(&command);
         let fail = style.paint(Role::Bad, "FAIL");
         let mut text = format!("{} {fail} {label} ({how})  {command}", stamp(at));
         text.truncate(text.trim_end().len());

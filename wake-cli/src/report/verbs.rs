@@ -148,7 +148,8 @@ impl<W: Write> Verbs<W> {
     fn failed(&mut self, finished: &ActionFinished) {
         let style = self.manner.style;
         let label = escape::line(&finished.label);
-        let command = escape::line(&finished.command);
+        let command = words::command(&finished.command);
+        let command = escape::line(&command);
         if self.manner.detail == Detail::Short {
             let how = how(finished);
             return self.say(&format!("{label}: {}: {how}\n", style.paint(Role::Bad, "failed")));

@@ -1,6 +1,21 @@
 //! Numbers as people say them.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+/// Characters of a command that are shown at most: some have a whole script in them.
+const SHOWN: usize = 4000;
+
+/// A command as it is shown: of a very long one its beginning, and how much there is more.
+pub(crate) fn command(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => {
+            let left = bytes((text.len() - end) as u64);
+            Cow::Owned(format!("{} ... and {left} more", &text[..end]))
+        }
+    }
+}
 
 /// A span of time in the form that fits its size: `0.04s`, `12.4s`, `1m41s`, `2h05m`.
 pub(crate) fn span(duration: Duration) -> String {
@@ -68,6 +83,14 @@ pub(crate) fn ago(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_command_is_shown_in_part() {
+        assert_eq!(command("make all"), "make all");
+        let long = format!("{}{}", "\u{e4}".repeat(SHOWN), "x".repeat(2048));
+        let shown = format!("{} ... and {} more", "\u{e4}".repeat(SHOWN), bytes(2048));
+        assert_eq!(command(&long), shown);
+    }
 
     #[test]
     fn spans_round_and_never_overflow_their_form() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wake_model::{Manifest, RelPath};
+use wake_model::{Manifest, Node, RelPath};
 
 /// A package of a distribution.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,19 @@ pub(super) fn packages(
     found.sort();
     found.dedup();
     found
+}
+
+/// Where rpm has its database, in three forms of which none is read.
+const RPM: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
+const RPM_FORMS: [&str; 3] = ["Packages", "Packages.db", "rpmdb.sqlite"];
+
+/// The database of packages in an image that is not read.
+pub(super) fn unread(files: &Manifest) -> Option<String> {
+    let forms = |dir: &'static str| RPM_FORMS.map(|form| format!("{dir}/{form}"));
+    RPM.into_iter().flat_map(forms).find(|path| {
+        let path = RelPath::parse(path);
+        path.is_ok_and(|path| matches!(files.get(&path), Some(Node::File { .. })))
+    })
 }
 
 /// What a distribution calls itself. Source: os-release(5).

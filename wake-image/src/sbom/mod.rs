@@ -30,9 +30,18 @@ pub struct PlacedPackage {
     pub files: Vec<RelPath>,
 }
 
+/// What an image consists of, as far as it can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sbom {
+    /// SPDX 2.3 as canonical JSON.
+    pub text: String,
+    /// The database of packages in the image of which nothing stands there, since it is of a kind that is not read.
+    pub unread: Option<String>,
+}
+
 impl Images<'_> {
     /// What an image consists of: SPDX 2.3 as canonical JSON, the same wherever and whenever it is made. The layers are fetched for it.
-    pub fn sbom(&self, image: &Image, placed: &[PlacedPackage]) -> Result<String, ImageError> {
+    pub fn sbom(&self, image: &Image, placed: &[PlacedPackage]) -> Result<Sbom, ImageError> {
         let tree = self.tree(image)?;
         let files = self.store.manifest(&tree)?.unwrap_or_default();
         let text = |path: &str| {
@@ -55,7 +64,8 @@ impl Images<'_> {
             }
             listed.push((package, own));
         }
-        Ok(document(image, &packages, &listed))
+        let unread = distribution::unread(&files);
+        Ok(Sbom { text: document(image, &packages, unread.as_deref(), &listed), unread })
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct ListedFile {
 pub(super) fn document(
     image: &Image,
     system: &[SystemPackage],
+    unread: Option<&str>,
     placed: &[(&PlacedPackage, Vec<ListedFile>)],
 ) -> String {
     let digest = image.digest.to_string();
@@ -35,6 +36,10 @@ pub(super) fn document(
         "primaryPackagePurpose": "CONTAINER",
         "versionInfo": image.config.platform.to_string(),
     })];
+    if let Some(path) = unread {
+        let said = format!("the packages that `/{path}` lists are not among these: it is not read");
+        packages[0]["comment"] = said.into();
+    }
     let mut files = Vec::new();
     let mut relations = vec![relation("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)];
     for package in system {

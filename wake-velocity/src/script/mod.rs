@@ -75,7 +75,8 @@ impl Backend {
 fn error(place: &Place, message: impl Into<String>, line: &str) -> DocumentError {
     DocumentError {
         place: place.clone(),
-        source_line: line.to_owned(),
+        // As it stands in the template, where the column counts.
+        source_line: format!("{}{line}", " ".repeat(place.column.saturating_sub(1))),
         message: message.into(),
         hint: None,
     }

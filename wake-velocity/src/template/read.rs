@@ -245,10 +245,11 @@ impl<'a> Reader<'a> {
                 Ok(Copy { source: source.clone(), destination: destination.clone(), line })
             }
             words => {
-                let message = format!(
-                    "`@copy` has {} words: expected a source and a destination",
-                    words.len()
-                );
+                let count = match words.len() {
+                    1 => "1 word".to_owned(),
+                    count => format!("{count} words"),
+                };
+                let message = format!("`@copy` has {count}: expected a source and a destination");
                 Err(self.error(&line.at, message))
             }
         }

@@ -19,6 +19,7 @@ use crate::manner::{Manner, Verbosity};
 use crate::report::relay::Relay;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
+use crate::terminal::words;
 
 /// How long what a command has written is waited for that left its output open behind it.
 const LATE: Duration = Duration::from_secs(1);
@@ -71,7 +72,8 @@ impl Person {
         let person = Person { step, how, own_runs, enough, manner, relay, terminal, passed_on };
         if how.after {
             let VisitedStep { label, command } = &person.step;
-            let text = format!("{}  {}", escape::line(label), escape::line(command));
+            let command = words::command(command);
+            let text = format!("{}  {}", escape::line(label), escape::line(&command));
             person.say(Role::Good, "Running", &text);
         }
         person
