@@ -275,11 +275,11 @@ fn what_velocity_printed_is_printed() {
         expected = expected.replace("$IMAGES/images-seed", &images).replace(" BUILT [0:00:00]", "");
         // What is a defect there: spec/velocity.md, "What differs".
         expected = expected.replace("['/bin/bash', '-l']", "[\"/bin/bash\", \"-l\"]");
-        expected = expected.replace("cd /\n\t    echo hello", "cd / && \\\n\t    echo hello");
+        expected = expected.replace("cd /\n\t    echo hello &&", "cd / && \\\n\t    echo hello &&");
         expected = expected.replace("bash\n\techo \"prolog", "bash\n\tset -e\n\techo \"prolog");
         assert_eq!(numbered(&finished.stdout), numbered(&expected), "{name}");
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 21);
 }
 
 /// A text with the identities of builds numbered.
