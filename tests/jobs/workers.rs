@@ -123,6 +123,26 @@ fn a_job_whose_worker_never_listens_is_ended_by_its_timeout() {
     assert_eq!(job(&project, &["logs", "1"]).run().code(0).stdout, "");
 }
 
+#[test]
+fn each_has_a_root_of_its_own() {
+    if !wake_tests::has_busybox("each_has_a_root_of_its_own") {
+        return;
+    }
+    let own = "[ ! -e /mark ] || exit 9; touch /mark";
+    let script = format!(
+        "{own}\nif [ $(uname -n) = job-0 ]; then nc 127.1.0.2 9002 < /dev/null > \"$OUTPUT_PIPE\"; fi"
+    );
+    let worker = format!("{own}; exec nc -ll -p 9002 -e uname -n");
+    let rest = format!(
+        "  replicas: 2\nworker:\n  replicas: 2\n  codespec:\n    image: w\n    endpoints: {{e: 9002}}\n    command: [sh, -ec, '{worker}']\n"
+    );
+    let project = project().file("run.yml", &run("{outputs: [output]}", &script, &rest)).build();
+    project.busybox_root("root", &["sh", "touch", "nc", "uname"]);
+    let done = job(&project, &["exec", "--rootfs", "root", "-f", "run.yml"]).run().code(0);
+    assert_eq!(done.stdout, "worker-1\n");
+    assert!(!project.path("root/mark").exists());
+}
+
 /// The processes whose command line holds a word.
 fn processes(word: &str) -> Vec<i32> {
     let names = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());

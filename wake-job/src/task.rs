@@ -255,3 +255,65 @@ fn listed(sockets: &[Socket]) -> String {
     lines.sort_unstable();
     format!("wake sockets 1\n{}", lines.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wake_codespec::named::Source;
+    use wake_codespec::run::{RunCodespec, RunDocument};
+
+    /// A job with a socket at 9002 and at 9004, and a worker with endpoints at both and between them.
+    fn task(shares_network: bool) -> Task {
+        let text = "job: {codespec: {image: i, command: [a, $(TYGER_WORKER_NODES)], buffers: {inputs: [x, y]}, sockets: [{port: 9004, inputBuffer: y}, {port: 9002, inputBuffer: x}]}}\n\
+                    worker: {codespec: {image: w, endpoints: {One: 9002, two: 9003, three: 9004}}}\n";
+        let source = Source::Written { file: "run.yml", bytes: text.as_bytes() };
+        let run = RunDocument::read(source).unwrap();
+        let inline = |codespec: RunCodespec| match codespec {
+            RunCodespec::Inline(codespec) => *codespec,
+            RunCodespec::Named(name) => panic!("{name}"),
+        };
+        let codespec = inline(run.worker.unwrap().codespec);
+        Task {
+            id: 7,
+            label: "i".to_owned(),
+            codespec: inline(run.job.codespec),
+            root: TaskRoot::Host,
+            replicas: 1,
+            worker: Some(WorkerTask { codespec, root: TaskRoot::Host, replicas: 2 }),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            timeout: 1,
+            network: Network::None,
+            shares_network,
+            forgotten: true,
+        }
+    }
+
+    #[test]
+    fn workers_are_at_ports_that_the_job_has_not_itself() {
+        let own = task(false);
+        assert_eq!([9002, 9003, 9004].map(|port| own.shown_port(port)), [20_000, 9003, 20_001]);
+        let addresses = [0, 249, 250].map(|worker| own.address(worker));
+        assert_eq!(addresses, ["127.1.0.1", "127.1.0.250", "127.1.1.1"]);
+        let shared = task(true);
+        assert_eq!((shared.shown_port(9002), &*shared.address(5)), (9002, "127.0.0.1"));
+    }
+
+    #[test]
+    fn the_step_names_workers_and_sockets() {
+        let step = task(false).step().unwrap();
+        let Command::Run(run) = step.command else { panic!("no command") };
+        let nodes = "[\"127.1.0.1\",\"127.1.0.2\"]";
+        assert_eq!(run.args, [nodes]);
+        let of = |name: &str| run.env.get(name).map(String::as_str);
+        assert_eq!(of("TYGER_WORKER_NODES"), Some(nodes));
+        let one = of("TYGER_ONE_WORKER_ENDPOINT_ADDRESSES");
+        assert_eq!(one, Some("[\"127.1.0.1:20000\",\"127.1.0.2:20000\"]"));
+        assert_eq!((of("TYGER_RUN_ID"), of("X_PIPE")), (Some("7"), None));
+        let Some(Input::Bytes { bytes, .. }) = step.inputs.get("buffer-fifos/.sockets") else {
+            panic!("no sockets")
+        };
+        assert_eq!(bytes, b"wake sockets 1\n9002 x -\n9004 y -\n");
+    }
+}
