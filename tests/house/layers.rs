@@ -12,10 +12,11 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-model"], may_use: &[] },
     Layer {
-        crates: &["wake-yaml", "wake-solve", "wake-eval", "wake-exec", "wake-store"],
+        crates: &["wake-yaml", "wake-solve", "wake-eval", "wake-exec", "wake-store", "wake-slurm"],
         may_use: &["wake-model"],
     },
     Layer { crates: &["wake-velocity", "wake-codespec"], may_use: &["wake-model", "wake-yaml"] },
+    Layer { crates: &["wake-kubernetes"], may_use: &["wake-model", "wake-codespec"] },
     Layer { crates: &["wake-buffer"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer {
@@ -96,6 +97,8 @@ const LAYERS: &[Layer] = &[
             "wake-codespec",
             "wake-buffer",
             "wake-job",
+            "wake-slurm",
+            "wake-kubernetes",
         ],
     },
     // Runs the program as a user does, and knows no type of it.
@@ -156,7 +159,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-recipe, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-buffer, wake-job";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-recipe, wake-velocity, wake-image, wake-image-build, wake-asset, wake-codespec, wake-buffer, wake-job, wake-slurm, wake-kubernetes";
     assert_eq!(
         faults(&packages),
         [

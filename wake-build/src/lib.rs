@@ -89,7 +89,10 @@ pub use publish::{Extent, PublishRequest, PublishStep, Published, Signing, key_f
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use registries::{Mirrors, Reach, image_mirror_warnings};
 pub use session::{LockUse, Options, Session, evaluation_worker};
-pub use settings::{Overrides, PersonSettings, RegistrySettings, Settings, TrustSettings, span};
+pub use settings::{
+    KubernetesSettings, Overrides, PersonSettings, RegistrySettings, Settings, SlurmSettings,
+    TrustSettings, span,
+};
 pub use snapshot::{LookedAt, Touched};
 pub use target::{Scope, TargetConfig, TargetPattern};
 pub use test_past::{Flakiness, PastEnd, TestPast};

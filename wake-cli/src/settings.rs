@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wake_build::{ChosenOptions, FetchGauge, LockUse, Mirrors, PersonSettings, Reach};
+use wake_build::{
+    ChosenOptions, FetchGauge, KubernetesSettings, LockUse, Mirrors, PersonSettings, Reach,
+    SlurmSettings,
+};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -35,6 +38,10 @@ pub(crate) struct Settings {
     pub(crate) gauge: Arc<FetchGauge>,
     /// Where the files of registries lie as well.
     pub(crate) mirrors: Mirrors,
+    /// How jobs are submitted to Slurm.
+    pub(crate) slurm: SlurmSettings,
+    /// What a cluster of Kubernetes has for jobs.
+    pub(crate) kubernetes: KubernetesSettings,
     /// Whether registries and other machines may be asked.
     pub(crate) reach: Reach,
     /// Whether the lock may be written.
@@ -95,6 +102,8 @@ impl Settings {
             argv: process.argv.clone(),
             route: person.route(Route { offline, ..environment.route.clone() }),
             mirrors: person.mirrors,
+            slurm: person.slurm,
+            kubernetes: person.kubernetes,
             gauge: Arc::default(),
             config: environment.config.clone(),
             reach: if offline { Reach::Nothing } else { Reach::Everything },

@@ -16,7 +16,7 @@ use wake_buffer::{BufferWriter, Buffers, Content, Unwritten};
 use wake_codespec::codespec::Socket;
 use wake_codespec::name::BufferName;
 use wake_exec::{Executor, Networks};
-use wake_model::{Manifest, Outcome, TreeDigest};
+use wake_model::{BufferId, Manifest, Outcome, TreeDigest};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
@@ -330,17 +330,7 @@ impl PipeEngine {
     ) -> Result<(), StreamError> {
         let is_done = || done.load(Ordering::Acquire);
         match end {
-            InputEnd::Buffer(id, _) => {
-                let buffers = Buffers::new(&self.store);
-                let mut reader = buffers.open(id, Unwritten::Wait, self.now)?;
-                let mut next = || match reader.next(&is_done) {
-                    Ok(block) => Ok(block.map(|(_, bytes)| bytes)),
-                    Err(wake_buffer::BufferError::Cancelled) => Ok(None),
-                    Err(error) => Err(StreamError::from(error)),
-                };
-                let mut blocks = Blocks::default();
-                to(&mut |file| blocks.give(file, &mut next))
-            }
+            InputEnd::Buffer(id, _) => give_buffer(&self.store, id, done, self.now, to),
             InputEnd::Standard => {
                 let input = io::stdin().as_fd().try_clone_to_owned().map_err(StreamError::Input)?;
                 let input = File::from(input);
@@ -436,6 +426,25 @@ impl PipeEngine {
         let (tree, wares) = (adopted.tree, Vec::new());
         Ok(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) })
     }
+}
+
+/// Has what a buffer holds go where `to` takes it, also while it is being written.
+pub(crate) fn give_buffer(
+    store: &Store,
+    id: &BufferId,
+    done: &AtomicBool,
+    now: u64,
+    to: &mut dyn FnMut(&mut Giver<'_>) -> Result<(), StreamError>,
+) -> Result<(), StreamError> {
+    let mut reader = Buffers::new(store).open(id, Unwritten::Wait, now)?;
+    let is_done = || done.load(Ordering::Acquire);
+    let mut next = || match reader.next(&is_done) {
+        Ok(block) => Ok(block.map(|(_, bytes)| bytes)),
+        Err(wake_buffer::BufferError::Cancelled) => Ok(None),
+        Err(error) => Err(StreamError::from(error)),
+    };
+    let mut blocks = Blocks::default();
+    to(&mut |file| blocks.give(file, &mut next))
 }
 
 /// What a thread came to; what is wrong in it is wrong here.

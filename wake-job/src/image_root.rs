@@ -1,6 +1,8 @@
 //! What lies below a job: its image, brought here, or what stands for that.
 
-use wake_image::{ImageError, ImageReference, Images, Platform, RunUser};
+use std::path::Path;
+
+use wake_image::{ImageError, ImageReference, Images, ParseReferenceError, Platform, RunUser};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 
@@ -32,6 +34,20 @@ pub fn root(
     }
 }
 
+/// The name of an image with its digest, which means the same image everywhere and always.
+pub fn pinned(image: &str, dir: &Path, images: &Images<'_>) -> Result<String, RootError> {
+    let reference = ImageReference::parse(image, dir).map_err(|error| unnamed(&error))?;
+    let digest = images.resolve(&reference)?;
+    Ok(reference.pinned(digest).to_string())
+}
+
+fn unnamed(error: &ParseReferenceError) -> RootError {
+    let message = format!("the image {error}");
+    let diagnostic = Diagnostic::error(Class::Evaluation, message)
+        .help("or run it on something else: `--rootfs DIR`, `--rootfs host`");
+    RootError::Refused(Box::new(diagnostic))
+}
+
 fn brought(
     name: &str,
     options: &JobOptions,
@@ -43,8 +59,7 @@ fn brought(
             .help("or run it on something else: `--rootfs DIR`, `--rootfs host`");
         RootError::Refused(Box::new(diagnostic))
     };
-    let reference = ImageReference::parse(name, &options.dir)
-        .map_err(|error| refused(format!("the image {error}")))?;
+    let reference = ImageReference::parse(name, &options.dir).map_err(|error| unnamed(&error))?;
     let digest = images.resolve(&reference)?;
     let image = images.get(&reference, &digest, &Platform::here())?;
     let tree = images.tree(&image)?;

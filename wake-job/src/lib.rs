@@ -8,8 +8,8 @@
 //! | `log_lines`, `graphics` | what several write in one log; graphics processors |
 //! | [`options`], [`container`], [`task`] | a job as a step |
 //! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
-//! | `stream_list`, `engine` | performing it with pipes and sockets |
-//! | [`record`], [`order`] | what is known of jobs, and what is to be done |
+//! | `stream_list`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
+//! | [`record`], [`order`], [`sent`] | what is known of jobs, what is to be done, and by whom elsewhere |
 //! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -37,8 +37,10 @@ mod crew;
 mod tally;
 mod stream_list;
 mod engine;
+pub mod served;
 pub mod record;
 pub mod order;
+pub mod sent;
 pub mod image_root;
 mod possible;
 pub mod prepare;

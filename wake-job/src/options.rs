@@ -19,6 +19,18 @@ pub struct JobOptions {
     pub sandbox: SandboxLevel,
     /// Where paths of images begin.
     pub dir: PathBuf,
+    /// Where it runs.
+    pub place: Place,
+}
+
+/// Where a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// On this machine.
+    Here,
+    /// On another one, where it is looked again whether it can.
+    Elsewhere,
 }
 
 impl JobOptions {

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use wake_buffer::{BufferError, Buffers};
 use wake_exec::{Executor, WorkerCommand};
-use wake_model::{Outcome, SandboxLevel, TreeDigest};
+use wake_model::{Manifest, Outcome, SandboxLevel, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::engine::{Engine, EngineRequest, Performance};
+use wake_steps::error::StepError;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::here::Here;
 use wake_steps::history::History;
@@ -18,7 +20,7 @@ use wake_steps::{
     Batch, Cancel, Machine, Results, SchedulePolicy, Step, StepContext, StepFailure, StepId,
     StepSuccess, Steps, clock,
 };
-use wake_store::Store;
+use wake_store::{Adopted, Store};
 
 use crate::engine::PipeEngine;
 use crate::record::{JobLog, OwnJob, Status};
@@ -83,6 +85,8 @@ impl Drop for Over<'_> {
     }
 }
 
+/// Why a job was stopped whose end somebody asked for.
+pub const BY_USER: &str = "Canceled by user";
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -103,7 +107,7 @@ impl JobEnd {
     /// That of a job that could not begin; `is_cancelled` says whether somebody has asked for its end meanwhile.
     pub fn not_begun(reason: &str, is_cancelled: bool) -> JobEnd {
         match is_cancelled {
-            true => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+            true => ended(Status::Canceled, Some(BY_USER.to_owned())),
             false => ended(Status::Failed, Some(reason.to_owned())),
         }
     }
@@ -176,10 +180,10 @@ impl Performing<'_> {
                 ended(Status::Failed, Some(reason))
             }
             (Some(Came::Failed(diagnostic)), _) => match self.cancel.is_cancelled() {
-                true => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+                true => ended(Status::Canceled, Some(BY_USER.to_owned())),
                 false => JobEnd::failed(*diagnostic),
             },
-            (None, _) => ended(Status::Canceled, Some("Canceled by user".to_owned())),
+            (None, _) => ended(Status::Canceled, Some(BY_USER.to_owned())),
         }
     }
 
@@ -197,22 +201,8 @@ impl Performing<'_> {
             trouble: trouble.clone(),
             now: clock::unix_ms(),
         };
-        let profile = Profile::default();
-        let engine = Box::new(engine);
-        let machine =
-            Machine::with_engine(self.store.clone(), engine, Some(1), self.sandbox, profile)?;
-        let steps = OneJob { task: self.task, order: [StepId(0)], came: Mutex::default() };
-        let batch = Batch {
-            steps: &steps,
-            results: &Results::new(1),
-            sources: &PathBuf::from("/"),
-            history: &History::default(),
-            rules: SchedulePolicy { rebuild, ..SchedulePolicy::default() },
-            cancel: self.cancel,
-            started: clock::now(),
-        };
-        machine.perform(&batch, reporter);
-        let came = steps.came.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let looking = Looking { task: self.task, store: self.store, sandbox: self.sandbox };
+        let came = looking.by(Box::new(engine), rebuild, self.cancel, reporter)?;
         let trouble = trouble.get();
         Ok((came, trouble))
     }
@@ -221,30 +211,117 @@ impl Performing<'_> {
     fn recall(&self, tree: &TreeDigest) -> Result<bool, BufferError> {
         let buffers = Buffers::new(self.store);
         let now = clock::unix_ms();
-        let mut lists = Vec::new();
-        for (name, end) in &self.task.outputs {
+        let Some(lists) = lists(self.task, self.store, tree)? else { return Ok(false) };
+        for ((_, end), list) in self.task.outputs.iter().zip(lists) {
             let Some(id) = &end.buffer else { return Ok(false) };
-            let place = self.store.tree_place(tree).join(self.task.pipe_dir().as_str());
-            let text = std::fs::read_to_string(place.join(name.as_str())).unwrap_or_default();
-            let Some(list) = StreamList::parse(&text) else { return Ok(false) };
-            for block in &list.blocks {
-                if self.store.open_blob(&block.blob)?.is_none() {
-                    return Ok(false);
-                }
-            }
-            lists.push((id, list, end.standard));
-        }
-        for (id, list, to_standard) in lists {
             if !buffers.adopt(id, &list.blocks, list.content, now)? {
                 return Ok(false);
             }
-            if to_standard {
+            if end.standard {
                 let mut out = std::io::stdout().lock();
                 buffers.read(id, wake_buffer::Unwritten::Refuse, &mut out, now, &|| false)?;
             }
         }
         Ok(true)
     }
+}
+
+/// Whether a task is remembered with all that it left; nothing is run to find out.
+pub fn is_remembered(
+    task: &Arc<Task>,
+    store: &Arc<Store>,
+    sandbox: SandboxLevel,
+    cancel: &Cancel,
+) -> Result<bool, Diagnostic> {
+    let was_asked = Arc::new(AtomicBool::new(false));
+    let engine = Box::new(Nobody { was_asked: was_asked.clone() });
+    let came = Looking { task, store, sandbox }.by(engine, false, cancel, &mut Silent)?;
+    let failed = |error: BufferError| Diagnostic::error(Class::Environment, error.to_string());
+    match came {
+        _ if was_asked.load(Ordering::Acquire) => Ok(false),
+        Some(Came::Remembered(tree)) => {
+            lists(task, store, &tree).map(|lists| lists.is_some()).map_err(failed)
+        }
+        Some(Came::Failed(diagnostic)) => Err(*diagnostic),
+        Some(Came::Ran | Came::Ended(_)) | None => Ok(false),
+    }
+}
+
+/// What went into the outputs of a remembered task; none if blocks of it are gone.
+fn lists(
+    task: &Task,
+    store: &Store,
+    tree: &TreeDigest,
+) -> Result<Option<Vec<StreamList>>, BufferError> {
+    let place = store.tree_place(tree).join(task.pipe_dir().as_str());
+    let mut lists = Vec::new();
+    for (name, _) in &task.outputs {
+        let text = std::fs::read_to_string(place.join(name.as_str())).unwrap_or_default();
+        let Some(list) = StreamList::parse(&text) else { return Ok(None) };
+        for block in &list.blocks {
+            if store.open_blob(&block.blob)?.is_none() {
+                return Ok(None);
+            }
+        }
+        lists.push(list);
+    }
+    Ok(Some(lists))
+}
+
+/// A task and where it is looked up.
+struct Looking<'a> {
+    task: &'a Arc<Task>,
+    store: &'a Arc<Store>,
+    sandbox: SandboxLevel,
+}
+
+impl Looking<'_> {
+    /// Looks the task up, unless it is to run again, and has `engine` perform it where it is not remembered.
+    fn by(
+        &self,
+        engine: Box<dyn Engine>,
+        rebuild: bool,
+        cancel: &Cancel,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<Came>, Diagnostic> {
+        let Looking { task, store, sandbox } = *self;
+        let profile = Profile::default();
+        let machine = Machine::with_engine(store.clone(), engine, Some(1), sandbox, profile)?;
+        let steps = OneJob { task, order: [StepId(0)], came: Mutex::default() };
+        let batch = Batch {
+            steps: &steps,
+            results: &Results::new(1),
+            sources: &PathBuf::from("/"),
+            history: &History::default(),
+            rules: SchedulePolicy { rebuild, ..SchedulePolicy::default() },
+            cancel,
+            started: clock::now(),
+        };
+        machine.perform(&batch, reporter);
+        Ok(steps.came.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Performs nothing, and knows whether it was asked to.
+struct Nobody {
+    was_asked: Arc<AtomicBool>,
+}
+
+impl Engine for Nobody {
+    fn perform(&self, _order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
+        self.was_asked.store(true, Ordering::Release);
+        Err(StepError::Cancelled)
+    }
+
+    fn bring(&self, _tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
+        Err(StepError::Cancelled)
+    }
+}
+
+struct Silent;
+
+impl Reporter for Silent {
+    fn event(&mut self, _event: &Event) {}
 }
 
 fn ended(status: Status, reason: Option<String>) -> JobEnd {

@@ -24,12 +24,12 @@ pub(crate) fn refused(class: Class, message: impl Into<String>, help: &str) -> R
     Box::new(Diagnostic::error(class, message).help(help))
 }
 
-/// Refuses what this machine cannot do; what it passes over is told.
+/// Refuses what a machine cannot do that shows so many graphics processors, if that is known; what it passes over is told.
 pub(crate) fn possible(
     run: &RunDocument,
     job: &Codespec,
     worker: Option<&PlannedWorker>,
-    graphics: usize,
+    graphics: Option<usize>,
 ) -> Result<Vec<String>, Refusal> {
     let parts = [("job", job, run.job.replicas)];
     let workers = worker.map(|worker| ("worker", &worker.codespec, worker.replicas));
@@ -59,6 +59,8 @@ pub(crate) fn possible(
             format!("{replicas} replicas are to run at once, and here {MOST_REPLICAS} may");
         return Err(refused(Class::Environment, message, "ask for fewer: `replicas`"));
     }
+    // Another machine says itself what it has, and has what is passed over here.
+    let Some(graphics) = graphics else { return Ok(Vec::new()) };
     if wanted > graphics as i128 {
         let message = match graphics {
             0 => format!("{wanted} graphics processors are wanted, and this machine shows none"),

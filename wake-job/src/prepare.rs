@@ -18,7 +18,7 @@ use crate::codespecs::{Codespecs, CodespecsError, StoredCodespec};
 use crate::container::TaskRoot;
 use crate::graphics::Graphics;
 use crate::image_root::{RootError, root};
-use crate::options::{JobOptions, RootChoice, Streams};
+use crate::options::{JobOptions, Place, RootChoice, Streams};
 use crate::possible::{PlannedWorker, Refusal, ports_differ, possible, refused};
 use crate::record::{JobRecord, Status, WorkerRecord};
 use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
@@ -97,7 +97,10 @@ pub fn plan(
         }
     };
     let arguments = run.arguments(&codespec)?;
-    let graphics = Graphics::of(Path::new("/dev")).count();
+    let graphics = match options.place {
+        Place::Here => Some(Graphics::of(Path::new("/dev")).count()),
+        Place::Elsewhere => None,
+    };
     let warnings = possible(run, &codespec, worker.as_ref(), graphics)?;
     if options.shares_network() {
         ports_differ(&codespec, run.job.replicas, worker.as_ref())?;
@@ -165,6 +168,32 @@ impl Plan {
             ends.push((name.clone(), end));
         }
         Ok(MadeOutputs { ends, passing })
+    }
+
+    /// What is run.
+    pub fn codespec(&self) -> &Codespec {
+        &self.codespec
+    }
+
+    /// What serves it, and how many of it.
+    pub fn worker(&self) -> Option<(&Codespec, u32)> {
+        self.worker.as_ref().map(|worker| (&worker.codespec, worker.replicas))
+    }
+
+    /// Outputs that go nowhere, for a task that is only looked up.
+    pub fn no_outputs(&self) -> MadeOutputs {
+        let nowhere = OutputEnd { buffer: None, standard: false };
+        let ends = self.codespec.outputs().iter().map(|name| (name.clone(), nowhere.clone()));
+        MadeOutputs { ends: ends.collect(), passing: Vec::new() }
+    }
+
+    /// The buffers that standard input and output stand for.
+    pub fn standard(&self) -> (Option<&BufferName>, Option<&BufferName>) {
+        let input = self.inputs.iter().find(|(_, end)| matches!(end, InputEnd::Standard));
+        let is_named =
+            |name: &&BufferName| matches!(self.outputs.get(*name), Some(BufferArgument::Buffer(_)));
+        let output = self.codespec.outputs().iter().find(|name| !is_named(name));
+        (input.map(|(name, _)| name), output)
     }
 
     /// Brings what lies below the job and its workers; the error is with the image.
@@ -294,7 +323,7 @@ impl Plan {
 }
 
 /// A codespec that is named or written, with its name and version where it has them.
-fn codespec(
+pub fn codespec(
     run: &RunDocument,
     wanted: &RunCodespec,
     kind: Kind,

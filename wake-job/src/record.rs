@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use wake_model::Tags;
+use wake_model::{BufferId, Tags};
 use wake_store::{Store, StoreError};
 
 const RECORD: &str = "job.json";
 const LOG: &str = "log";
 const LOCK: &str = "lock";
 const CANCEL: &str = "cancel";
+pub(crate) const SENT: &str = "sent.json";
+const ENGINE_LOG: &str = "engine.log";
 
 /// The jobs of a store.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,26 @@ pub struct WorkerRecord {
 
 fn one() -> u32 {
     1
+}
+
+/// Who was asked to run a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SentJob {
+    /// The engine.
+    pub engine: EngineName,
+    /// What it calls the job.
+    pub id: String,
+    /// The buffers that the job writes.
+    pub outputs: Vec<BufferId>,
+}
+
+/// The engines that there are besides this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EngineName {
+    /// Slurm.
+    Slurm,
 }
 
 /// Why jobs could not be read or written.
@@ -221,13 +243,35 @@ impl<'s> Jobs<'s> {
         if record.status.is_last() {
             return Ok(record);
         }
-        if !is_owned {
+        if !is_owned && !dir.join(SENT).exists() {
             record.status = Status::Failed;
             record.status_reason = Some("the process that ran it is gone".to_owned());
         } else if dir.join(CANCEL).exists() {
             record.status = Status::Canceling;
         }
         Ok(record)
+    }
+
+    /// Whether a process has the right to run a job.
+    pub fn is_held(&self, id: u64) -> bool {
+        is_locked(&self.dir(id).join(LOCK))
+    }
+
+    /// The engine that was asked to run a job, if one was.
+    pub fn sent(&self, id: u64) -> Result<Option<SentJob>, JobsError> {
+        let path = self.dir(id).join(SENT);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.map_err(|source| io_error(&path, source))?,
+        };
+        let sent = serde_json::from_slice(&bytes);
+        sent.map(Some).map_err(|error| JobsError::Damaged { path, problem: error.to_string() })
+    }
+
+    /// What an engine elsewhere has written of a job beside its command; empty where it has written nothing.
+    pub fn engine_log(&self, id: u64) -> String {
+        let bytes = fs::read(self.dir(id).join(ENGINE_LOG)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// All jobs, the latest first.
@@ -291,13 +335,18 @@ impl<'s> Jobs<'s> {
 
 impl OwnJob {
     /// Its directory.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// The right to run it as an open file, for a process that takes it over.
     pub fn hand_over(&self) -> Result<File, JobsError> {
         self.lock.try_clone().map_err(|source| io_error(&self.dir.join(LOCK), source))
+    }
+
+    /// Where an engine elsewhere writes what it has to say of it.
+    pub fn engine_log(&self) -> PathBuf {
+        self.dir.join(ENGINE_LOG)
     }
 
     /// Whether somebody has asked for its end.
@@ -335,7 +384,7 @@ impl JobLog {
 
 fn is_locked(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
-    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+    flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 
 fn io_error(path: &Path, source: io::Error) -> JobsError {

@@ -7,8 +7,10 @@ mod registries;
 mod mirrors;
 mod overrides;
 mod workspace;
+mod clusters;
 mod person;
 
+pub use clusters::{KubernetesSettings, SlurmSettings};
 pub(crate) use overrides::Override;
 pub use overrides::Overrides;
 pub use person::PersonSettings;

@@ -1,4 +1,4 @@
-//! `config.toml` of a person: how other machines are reached, and where else packages lie.
+//! `config.toml` of a person: how other machines are reached, where else packages lie, and where jobs run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use wake_steps::diagnostic::Diagnostic;
 use wake_store::ConfinedPath;
 use wake_store::ware::{AddressMirror, MOST_AT_ONCE, Route};
 
+use super::clusters::{KubernetesSettings, KubernetesTable, SlurmSettings, SlurmTable};
 use super::file::{Fault, SettingsText, unread};
 use super::mirrors::{MirrorTable, Texts, address_mirror, is_of_addresses};
 use super::span::span;
@@ -34,6 +35,10 @@ pub struct PersonSettings {
     pub parallel: Option<usize>,
     /// How long each wait for another machine may take.
     pub timeout: Option<Duration>,
+    /// How jobs are submitted to Slurm.
+    pub slurm: SlurmSettings,
+    /// What a cluster of Kubernetes has for jobs.
+    pub kubernetes: KubernetesSettings,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +48,10 @@ struct PersonFile {
     mirrors: MirrorTable,
     #[serde(default)]
     http: HttpTable,
+    #[serde(default)]
+    slurm: SlurmTable,
+    #[serde(default)]
+    kubernetes: KubernetesTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,7 +81,12 @@ impl PersonSettings {
     }
 
     fn of(file: &PersonFile, beside: &Path) -> Result<PersonSettings, Fault> {
-        let PersonFile { mirrors, http: HttpTable { proxy, ca, parallel, timeout } } = file;
+        let PersonFile {
+            mirrors,
+            http: HttpTable { proxy, ca, parallel, timeout },
+            slurm,
+            kubernetes,
+        } = file;
         let (of_addresses, mirrors): (Vec<_>, Vec<_>) =
             mirrors.iter().partition(|(key, _)| is_of_addresses(key.get_ref()));
         let mirrors = mirrors.into_iter().map(|(registry, texts)| mirror(registry, texts, beside));
@@ -85,6 +99,8 @@ impl PersonSettings {
             authorities: ca.as_ref().map(|ca| beside.join(ca.get_ref())),
             parallel: parallel.as_ref().map(parallel_of).transpose()?,
             timeout: timeout.as_ref().map(timeout_of).transpose()?,
+            slurm: slurm.settings()?,
+            kubernetes: kubernetes.settings()?,
         })
     }
 

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use wake_model::Lifetime;
+use clap::{Args, Subcommand, ValueEnum};
+use wake_codespec::name::BufferName;
+use wake_kubernetes::RunName;
+use wake_model::{BufferId, Lifetime};
 
 use super::buffer::tag;
 
@@ -16,6 +18,14 @@ pub(crate) enum JobCommand {
     Run(JobArgs),
     /// Make a job that runs on by itself, with buffers alone, and print its number
     Create(JobArgs),
+    /// Print the objects of Kubernetes that a run with its worker is
+    Manifest {
+        #[command(flatten)]
+        job: JobArgs,
+        /// What they are called [default: made of the codespec]
+        #[arg(long = "name", value_name = "NAME", id = "run_name")]
+        name: Option<RunName>,
+    },
     /// Run a job that was made
     #[command(hide = true)]
     Perform {
@@ -23,6 +33,9 @@ pub(crate) enum JobCommand {
         #[arg(value_name = "ID")]
         id: u64,
     },
+    /// Move what goes through the pipes of a command that somebody else runs
+    #[command(subcommand, hide = true)]
+    Pipes(PipesCommand),
     /// Print what is known of a job
     Show {
         /// The job
@@ -61,6 +74,53 @@ pub(crate) enum JobCommand {
     },
 }
 
+/// `wake job pipes`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PipesCommand {
+    /// Make pipes
+    Make {
+        /// Where
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// What they are called
+        #[arg(value_name = "NAME")]
+        names: Vec<BufferName>,
+    },
+    /// Have them be buffers, until the command has ended
+    Serve {
+        /// Where they are
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// What the command reads
+        #[arg(long = "input", value_name = "NAME=ID", value_parser = named_buffer)]
+        inputs: Vec<(BufferName, BufferId)>,
+        /// What it writes
+        #[arg(long = "output", value_name = "NAME=ID", value_parser = named_buffer)]
+        outputs: Vec<(BufferName, BufferId)>,
+    },
+    /// Say that the command has succeeded, and wait until all that it wrote is kept
+    End {
+        /// Where they are
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+fn named_buffer(text: &str) -> Result<(BufferName, BufferId), String> {
+    let (name, id) = text.split_once('=').ok_or("expected `NAME=ID`")?;
+    let name = name.parse::<BufferName>().map_err(|error| error.to_string())?;
+    Ok((name, id.parse::<BufferId>().map_err(|error| error.to_string())?))
+}
+
+/// Where a job may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// On this machine
+    Here,
+    /// On a node of Slurm, which shares the store with this machine
+    Slurm,
+}
+
 /// What is run.
 #[derive(Args, Debug)]
 pub(crate) struct JobArgs {
@@ -94,6 +154,9 @@ pub(crate) struct JobArgs {
     /// What it runs on instead of its image: a directory, or `host` for this machine's system directories
     #[arg(long, value_name = "DIR|host")]
     pub(crate) rootfs: Option<PathBuf>,
+    /// Where it runs
+    #[arg(long, value_enum, default_value_t = EngineChoice::Here)]
+    pub(crate) engine: EngineChoice,
     /// Let it have the network; then it is not remembered
     #[arg(long)]
     pub(crate) allow_network: bool,

@@ -30,7 +30,7 @@ pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHo
 pub(crate) use image::{
     AddedArgs, BuildImageArgs, ImageArgs, ImageCommand, ImageFormat, ReachArgs,
 };
-pub(crate) use job::{JobArgs, JobCommand};
+pub(crate) use job::{EngineChoice, JobArgs, JobCommand, PipesCommand};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,
@@ -103,7 +103,7 @@ Environment:
 
 Files:
   wake.toml                   the settings of a workspace
-  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits; beside it
+  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits, Slurm; beside it
                               credentials.toml and keys/";
 
 /// The commands, in the order of a day's work.

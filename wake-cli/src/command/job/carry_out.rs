@@ -80,7 +80,7 @@ pub(super) fn carry_out(
         writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
     }
     if streams == Streams::Made {
-        print::json(&shown(&record), out)?;
+        print::json(&shown(&record, None), out)?;
     }
     if record.status == Status::Succeeded {
         return Ok(Exit::SUCCESS);
@@ -175,7 +175,7 @@ pub(super) fn unprepared(error: PrepareError) -> Stop {
 }
 
 /// Why nothing can lie below a job.
-fn rootless(error: RootError) -> Stop {
+pub(super) fn rootless(error: RootError) -> Stop {
     match error {
         RootError::Image(error) => {
             let help = "or run it on something else: `--rootfs DIR`, `--rootfs host`";

@@ -5,23 +5,25 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_image::Images;
 use wake_job::options::Streams;
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
-use wake_job::perform::{JobEnd, watched};
+use wake_job::perform::{BY_USER, JobEnd, watched};
 use wake_job::prepare::{MadeOutputs, plan};
-use wake_job::record::{Jobs, OwnJob, Status};
+use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
 use wake_job::task::Task;
 use wake_model::SandboxLevel;
-use wake_steps::clock::unix_ms;
+use wake_steps::clock::{now, unix_ms};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 use wake_store::ware::Web;
 
 use super::carry_out::{Running, planned, purge, unprepared};
-use super::{document, failure};
+use super::{LOOK, document, failure};
 use crate::args::JobArgs;
 use crate::environment;
 use crate::exit::{Exit, Outcome, Stop};
@@ -31,6 +33,8 @@ use crate::settings::Settings;
 
 /// What the process of a job says when it has taken it over.
 const READY: &[u8] = b"ready";
+/// How long whoever made a job may take to let it go.
+const HANDING_OVER: Duration = Duration::from_secs(10);
 
 /// `wake job create`: makes a job, has another process run it, and prints its number.
 pub(super) fn create(
@@ -105,7 +109,7 @@ fn start(own: &OwnJob, id: u64, settings: &Settings) -> Result<(), Stop> {
 
 /// `wake job perform`: takes over a job that was made, and runs it.
 pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outcome {
-    let taken = take(store, id, io::stdin()).map_err(untaken)?;
+    let taken = taken(id, store).map_err(untaken)?;
     detach().map_err(|error| {
         let message = format!("the job `{id}` cannot be detached: {error}");
         Diagnostic::error(Class::Environment, message)
@@ -130,7 +134,10 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
             Ok(Arc::new(plan.task(id, &run, roots, made)))
         };
         match task() {
-            Ok(task) => running.to_its_end(&own, &mut record, &task, &mut |_| {}).map(drop),
+            Ok(task) => {
+                let end = running.to_its_end(&own, &mut record, &task, &mut |_| {});
+                end.and_then(|_| by_whom(store, &own, &mut record))
+            }
             Err(reason) => {
                 let end = JobEnd::not_begun(&reason, cancel.is_cancelled());
                 running.note_end(&own, &mut record, &end)
@@ -140,6 +147,28 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
     purge(store, &order.passing);
     ended.map_err(failure)?;
     Ok(Exit::SUCCESS)
+}
+
+/// Takes a job over, from whoever may just be letting it go.
+fn taken(id: u64, store: &Store) -> Result<TakenJob, TakeError> {
+    let begun = now();
+    loop {
+        match take(store, id, io::stdin()) {
+            Err(TakeError::Taken(_)) if begun.elapsed() < HANDING_OVER => thread::sleep(LOOK),
+            taken => return taken,
+        }
+    }
+}
+
+/// Says of a job that was ended who did it, where that was no user.
+fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), JobsError> {
+    let is_by_signal =
+        record.status_reason.as_deref() == Some(BY_USER) && !own.is_to_be_cancelled();
+    if is_by_signal {
+        record.status_reason = Some("its process was told to end by a signal".to_owned());
+        Jobs::new(store).note(own, record)?;
+    }
+    Ok(())
 }
 
 /// Leaves the session, the terminal and the streams of whoever made the job.

@@ -2,12 +2,12 @@
 
 use wake_codespec::name::CodespecReference;
 use wake_codespec::run::{RunDocument, argument};
-use wake_job::options::{JobOptions, RootChoice, Streams};
+use wake_job::options::{JobOptions, Place, RootChoice, Streams};
 use wake_job::prepare::merged;
 use wake_model::Network;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::args::JobArgs;
+use crate::args::{EngineChoice, JobArgs};
 use crate::codespecs;
 use crate::command::buffer::tags;
 use crate::exit::Stop;
@@ -30,8 +30,12 @@ pub(super) fn options(
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let network = if args.allow_network { Network::Host } else { Network::None };
+    let place = match args.engine {
+        EngineChoice::Here => Place::Here,
+        EngineChoice::Slurm => Place::Elsewhere,
+    };
     let (sandbox, dir) = (settings.sandbox, settings.cwd.clone());
-    Ok(JobOptions { root, streams, network, sandbox, dir })
+    Ok(JobOptions { root, streams, network, sandbox, dir, place })
 }
 
 /// The run that a document and flags say together; what is typed is set over what the document says.

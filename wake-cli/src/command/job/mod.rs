@@ -1,8 +1,14 @@
-//! `wake job`: runs of codespecs on this machine.
+//! `wake job`: runs of codespecs, here and elsewhere.
 
 mod document;
+mod pipes;
+mod known;
 mod carry_out;
+mod manifest;
+mod slurm;
+mod follow;
 mod detached;
+mod elsewhere;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,11 +18,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wake_job::moment::rfc3339;
 use wake_job::options::Streams;
-use wake_job::record::{JobRecord, Jobs, JobsError, Status};
+use wake_job::record::{JobRecord, Jobs, JobsError, SentJob, Status};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 
-use self::carry_out::carry_out;
+use self::known::Known;
 use crate::args::JobCommand;
 use crate::command::buffer::tags;
 use crate::exit::{Exit, Outcome};
@@ -37,41 +43,61 @@ pub(crate) fn run(
     say: &mut impl Write,
 ) -> Outcome {
     let store = Arc::new(session::store(settings)?);
-    let jobs = Jobs::new(&store);
+    let (jobs, mut known) = (Jobs::new(&store), Known::new(&store));
     match command {
-        JobCommand::Exec(args) => carry_out(args, Streams::Standard, &store, settings, out, say),
-        JobCommand::Run(args) => carry_out(args, Streams::Made, &store, settings, out, say),
-        JobCommand::Create(args) => detached::create(args, &store, settings, out),
+        JobCommand::Exec(args) => {
+            elsewhere::carry_out(args, Streams::Standard, &store, settings, out, say)
+        }
+        JobCommand::Run(args) => {
+            elsewhere::carry_out(args, Streams::Made, &store, settings, out, say)
+        }
+        JobCommand::Create(args) => elsewhere::create(args, &store, settings, out),
+        JobCommand::Manifest { job, name } => {
+            manifest::print(job, name.as_ref(), &store, settings, out)
+        }
+        JobCommand::Pipes(command) => pipes::run(command, settings),
         JobCommand::Perform { id } => detached::perform(*id, &store, settings),
-        JobCommand::Show { id } => print::json(&shown(&jobs.get(*id).map_err(failure)?), out),
+        JobCommand::Show { id } => show(&jobs, *id, &mut known, out),
         JobCommand::List { tags: wanted, limit } => {
             let wanted = tags(wanted)?;
-            let all = jobs.list().map_err(failure)?;
-            let all = all.iter().filter(|job| job.tags.has_all(&wanted));
-            let all: Vec<Value> = all.take(limit.unwrap_or(usize::MAX)).map(shown).collect();
-            print::json(&all, out)
+            let all = known.list(&wanted, limit.unwrap_or(usize::MAX)).map_err(failure)?;
+            let sent = |id| jobs.sent(id).map_err(failure);
+            let all = all.iter().map(|job| Ok(shown(job, sent(job.id)?.as_ref())));
+            print::json(&all.collect::<Result<Vec<Value>, Diagnostic>>()?, out)
         }
-        JobCommand::Logs { id, follow } => logs(&jobs, *id, *follow, out),
-        JobCommand::Watch { id } => watch(&jobs, *id, out),
+        JobCommand::Logs { id, follow } => logs(&jobs, &mut known, *id, *follow, out),
+        JobCommand::Watch { id } => watch(&jobs, &mut known, *id, out),
         JobCommand::Cancel { id } => {
             if !jobs.cancel(*id).map_err(failure)? {
                 let message = format!("the job `{id}` has ended");
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
+            slurm::cancel(&store, *id)?;
             // It has ended when its processes are gone.
-            while !jobs.get(*id).map_err(failure)?.status.is_last() {
+            while !known.get(*id).map_err(failure)?.status.is_last() {
                 thread::sleep(LOOK);
             }
-            print::json(&shown(&jobs.get(*id).map_err(failure)?), out)
+            show(&jobs, *id, &mut known, out)
         }
     }
 }
 
-fn logs(jobs: &Jobs<'_>, id: u64, follow: bool, out: &mut impl Write) -> Outcome {
+fn show(jobs: &Jobs<'_>, id: u64, known: &mut Known<'_>, out: &mut impl Write) -> Outcome {
+    let job = known.get(id).map_err(failure)?;
+    print::json(&shown(&job, jobs.sent(id).map_err(failure)?.as_ref()), out)
+}
+
+fn logs(
+    jobs: &Jobs<'_>,
+    known: &mut Known<'_>,
+    id: u64,
+    follow: bool,
+    out: &mut impl Write,
+) -> Outcome {
     let mut from = 0;
     loop {
         // In this order: what is written before the end is in the log.
-        let is_over = !follow || jobs.get(id).map_err(failure)?.status.is_last();
+        let is_over = !follow || known.get(id).map_err(failure)?.status.is_last();
         let (bytes, end) = jobs.log(id, from).map_err(failure)?;
         out.write_all(&bytes)?;
         from = end;
@@ -85,14 +111,15 @@ fn logs(jobs: &Jobs<'_>, id: u64, follow: bool, out: &mut impl Write) -> Outcome
     }
 }
 
-fn watch(jobs: &Jobs<'_>, id: u64, out: &mut impl Write) -> Outcome {
+fn watch(jobs: &Jobs<'_>, known: &mut Known<'_>, id: u64, out: &mut impl Write) -> Outcome {
     let mut last = None;
     loop {
-        let job = jobs.get(id).map_err(failure)?;
-        if last != Some(job.status) {
-            writeln!(out, "{}", shown(&job))?;
+        let job = known.get(id).map_err(failure)?;
+        if last.as_ref() != Some(&(job.status, job.status_reason.clone())) {
+            let sent = jobs.sent(id).map_err(failure)?;
+            writeln!(out, "{}", shown(&job, sent.as_ref()))?;
             out.flush()?;
-            last = Some(job.status);
+            last = Some((job.status, job.status_reason.clone()));
         }
         if job.status.is_last() {
             return Ok(if job.status == Status::Succeeded {
@@ -105,9 +132,9 @@ fn watch(jobs: &Jobs<'_>, id: u64, out: &mut impl Write) -> Outcome {
     }
 }
 
-fn shown(job: &JobRecord) -> Value {
+fn shown(job: &JobRecord, sent: Option<&SentJob>) -> Value {
     let time = |moment: Option<u64>| moment.map(rfc3339);
-    json!({
+    let mut shown = json!({
         "id": job.id,
         "status": job.status,
         "statusReason": job.status_reason,
@@ -125,7 +152,11 @@ fn shown(job: &JobRecord) -> Value {
         "timeoutSeconds": job.timeout_seconds,
         "remembered": job.remembered,
         "notRemembered": job.not_remembered,
-    })
+    });
+    if let Some(SentJob { engine, id, .. }) = sent {
+        shown["engine"] = json!({"name": engine, "id": id});
+    }
+    shown
 }
 
 fn failure(error: JobsError) -> Diagnostic {

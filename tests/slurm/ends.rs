@@ -1,0 +1,186 @@
+//! However a job ends, what is known of it is true.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use crate::scene::{ONE_EACH, Scene, json, output, run};
+
+/// Says that it has begun, and then waits.
+const WAITS: &str = "echo ready > \"$OUTPUT_PIPE\"; sleep 600 & sleep 600";
+const OUTPUT: &str = "{outputs: [output]}";
+
+fn kill(signal: &str, processes: &[u32]) {
+    assert!(!processes.is_empty());
+    let numbers = processes.iter().map(ToString::to_string);
+    assert!(Command::new("kill").arg(signal).args(numbers).status().unwrap().success());
+}
+
+#[test]
+fn a_job_is_cancelled_where_it_is() {
+    let Some(scene) = Scene::new("a_job_is_cancelled_where_it_is", &run(OUTPUT, WAITS, "")) else {
+        return;
+    };
+    // While it runs: with all of its processes.
+    let id = scene.create(&[]);
+    scene.until(&id, "Running");
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    assert_eq!(
+        (&cancelled["status"], &cancelled["statusReason"]),
+        (&"Canceled".into(), &"Canceled by user".into())
+    );
+    scene.cluster.until("nothing is left", || scene.left() == 0);
+    assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
+
+    // While it waits: then nobody but Slurm knows of it.
+    scene.set("[slurm]\narguments = [\"--hold\"]\n");
+    let id = scene.create(&[]);
+    let waits = scene.show(&id);
+    assert_eq!(
+        (&waits["status"], &waits["statusReason"]),
+        (&"Pending".into(), &"it waits in the queue of Slurm: JobHeldUser".into())
+    );
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    assert_eq!(
+        (&cancelled["status"], &cancelled["statusReason"]),
+        (&"Canceled".into(), &"Canceled by user".into())
+    );
+    // Nobody waits for what nobody will write.
+    assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
+    // Somebody else may do it as well.
+    let id = scene.create(&[]);
+    let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
+    scene.cluster.ask("scancel", &[&slurm]);
+    let cancelled = scene.until(&id, "Canceled");
+    assert_eq!(cancelled["statusReason"], "Slurm ended it: CANCELLED");
+}
+
+#[test]
+fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
+    let Some(scene) =
+        Scene::new("a_job_ends_with_whoever_follows_it_by_ctrl_c", &run(OUTPUT, WAITS, ""))
+    else {
+        return;
+    };
+    let exec = scene.on_slurm("exec", &[]);
+    let mut child = exec.spawn();
+    let mut ready = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
+    kill("-INT", &[child.id()]);
+    let done = exec.finished(child.wait_with_output().unwrap());
+    assert_eq!(done.code, 130, "{done}");
+    let job = scene.last();
+    assert_eq!(
+        (&job["status"], &job["statusReason"]),
+        (&"Canceled".into(), &"Canceled by user".into())
+    );
+    scene.cluster.until("nothing is left", || scene.left() == 0);
+
+    // And where nobody reads any more.
+    let mut child = scene.on_slurm("exec", &[]).spawn();
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    let yes = run(OUTPUT, "yes > \"$OUTPUT_PIPE\"", "");
+    kill("-KILL", &[child.id()]);
+    child.wait().unwrap();
+    scene.project.write("run.yml", yes);
+    let mut child = scene.on_slurm("exec", &[]).spawn();
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    assert_eq!(scene.last()["status"], "Canceled");
+}
+
+#[test]
+fn a_job_goes_on_without_whoever_made_it() {
+    let script =
+        "echo ready > \"$OUTPUT_PIPE\"\nread line < \"$INPUT_PIPE\"\necho over > \"$OUTPUT_PIPE\"";
+    let Some(scene) =
+        Scene::new("a_job_goes_on_without_whoever_made_it", &run(ONE_EACH, script, ""))
+    else {
+        return;
+    };
+    let project = &scene.project;
+    let id = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
+    let mut child = scene.on_slurm("run", &["-b", &format!("input={id}")]).spawn();
+    scene.cluster.until("it runs", || scene.job(&["list"]).run().stdout.contains("\"Running\""));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let job = scene.last();
+    assert_eq!(job["status"], "Running");
+    project.write("line", "go\n");
+    project.wake(["buffer", "write", &id, "-i", "line"]).run().code(0);
+    let job = scene.until(&job["id"].to_string(), "Succeeded");
+    assert_eq!(output(project, &job)["size"], 11);
+
+    // One that reads what somebody typed has lost it.
+    let exec = scene.on_slurm("exec", &[]);
+    let mut child = exec.command().stdin(Stdio::piped()).spawn().unwrap();
+    let mut ready = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let job = scene.until(&scene.last()["id"].to_string(), "Failed");
+    let reason = job["statusReason"].as_str().unwrap();
+    assert!(reason.contains("did not say that this is all"), "{reason}");
+}
+
+#[test]
+fn a_job_whose_process_or_node_is_killed_has_failed() {
+    let Some(mut scene) =
+        Scene::new("a_job_whose_process_or_node_is_killed_has_failed", &run(OUTPUT, WAITS, ""))
+    else {
+        return;
+    };
+    let id = scene.create(&[]);
+    scene.until(&id, "Running");
+    kill("-KILL", &scene.cluster.processes("perform"));
+    let failed = scene.until(&id, "Failed");
+    let reason = failed["statusReason"].as_str().unwrap();
+    assert!(reason.starts_with("Slurm ended it on n"), "{reason}");
+    assert!(reason.ends_with(": FAILED, by signal 9"), "{reason}");
+    assert_eq!(output(&scene.project, &failed)["state"], "broken off");
+    // It stays so when Slurm has forgotten it.
+    assert_eq!(scene.show(&id), failed);
+
+    // A node that goes takes all with it that runs there.
+    let id = scene.create(&[]);
+    scene.until(&id, "Running");
+    let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
+    let node = scene.cluster.ask("squeue", &["-h", "-j", &slurm, "-o", "%N"]).trim().to_owned();
+    scene.cluster.kill_node(&node);
+    kill("-KILL", &scene.cluster.steps());
+    // Slurm finds out by itself, after minutes.
+    let name = format!("NodeName={node}");
+    scene.cluster.ask("scontrol", &["update", &name, "State=DOWN", "Reason=gone"]);
+    let failed = scene.until(&id, "Failed");
+    assert_eq!(failed["statusReason"], format!("Slurm ended it on {node}: NODE_FAIL (NodeDown)"));
+}
+
+#[test]
+fn a_controller_that_is_away_is_told_and_waited_for() {
+    let Some(mut scene) =
+        Scene::new("a_controller_that_is_away_is_told_and_waited_for", &run(OUTPUT, WAITS, ""))
+    else {
+        return;
+    };
+    let runs = scene.create(&[]);
+    scene.until(&runs, "Running");
+    scene.set("[slurm]\narguments = [\"--hold\"]\n");
+    let waits = scene.create(&[]);
+    scene.cluster.end_controller();
+    // What its process says needs no controller.
+    assert_eq!(scene.show(&runs)["status"], "Running");
+    let shown = scene.show(&waits);
+    assert_eq!(shown["status"], "Pending");
+    let reason = shown["statusReason"].as_str().unwrap();
+    assert!(reason.starts_with("Slurm does not answer: "), "{reason}");
+    let refused = scene.on_slurm("create", &[]).run().code(10).stderr;
+    assert!(refused.contains("Slurm does not answer: "), "{refused}");
+    assert_eq!(scene.last()["statusReason"], "it could not be submitted to Slurm");
+    // A job that runs is cancelled without one, too.
+    let cancelled = json(&scene.job(&["cancel", &runs]).run().code(0));
+    assert_eq!(cancelled["status"], "Canceled");
+    scene.cluster.begin_controller();
+    let reason = "it waits in the queue of Slurm: JobHeldUser";
+    scene.cluster.until("it answers again", || scene.show(&waits)["statusReason"] == reason);
+}

@@ -1,0 +1,10 @@
+//! `wake job … --engine slurm` on a real cluster of one controller and two nodes.
+
+#![allow(clippy::unwrap_used)]
+
+mod cluster;
+mod scene;
+
+mod ends;
+mod refusals;
+mod runs;

@@ -1,0 +1,107 @@
+//! What cannot be run on Slurm, and what is said of that.
+
+use wake_tests::{expect, is_root, project, skipped};
+
+use crate::cluster::Cluster;
+use crate::scene::{Scene, run};
+
+const SCRIPT: &str = "echo done > \"$OUTPUT_PIPE\"";
+const OUTPUT: &str = "{outputs: [output]}";
+
+#[test]
+fn a_machine_without_slurm_says_so() {
+    let project = project().file("run.yml", &run(OUTPUT, SCRIPT, "")).build();
+    let args = ["job", "run", "--engine", "slurm", "--rootfs", "host", "-f", "run.yml"];
+    let nowhere = project.path("nothing");
+    project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
+        error: `sbatch` is not there
+         help: this machine is none from which jobs are submitted to Slurm; `--engine here` runs it on this one
+    "#]]);
+    let told = project.wake(["job", "list"]).run().code(0).stdout;
+    assert!(told.contains("it could not be submitted to Slurm"), "{told}");
+}
+
+#[test]
+fn what_slurm_refuses_is_told_in_its_words() {
+    let Some(scene) =
+        Scene::new("what_slurm_refuses_is_told_in_its_words", &run(OUTPUT, SCRIPT, ""))
+    else {
+        return;
+    };
+    scene.set("[slurm]\npartition = \"nowhere\"\n");
+    scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
+        error: Slurm refused it: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified
+         help: `sinfo` has the partitions; `nodePool` of the run names one, else `partition` below `[slurm]` in `config.toml`
+    "#]]);
+    scene.set("[slurm]\narguments = [\"--gres=gpu:1\"]\n");
+    scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
+        error: Slurm refused it: Invalid generic resource (gres) specification
+    "#]]);
+    let last = scene.last();
+    assert_eq!(last["status"], "Failed");
+    assert_eq!(crate::scene::output(&scene.project, &last)["state"], "failed");
+}
+
+#[test]
+fn settings_that_are_no_options_are_shown_where_they_stand() {
+    let project = project().file("run.yml", &run(OUTPUT, SCRIPT, "")).build();
+    let told = |settings: &str| {
+        project.write("../home/.config/wake/config.toml", settings);
+        project.wake(["job", "list"]).run().code(2)
+    };
+    told("[slurm]\narguments = [\"long\"]\n").says(expect![[r#"
+        error: `long` is no option of `sbatch`, such as `--qos=long`
+         --> [BASE]/home/.config/wake/config.toml:2:14
+          |
+        2 | arguments = ["long"]
+          |              ^^^^^^
+    "#]]);
+    told("[slurm]\narguments = [\"--array=0-9\"]\n").says(expect![[r#"
+        error: `--array` is what wake says to `sbatch` itself
+         --> [BASE]/home/.config/wake/config.toml:2:14
+          |
+        2 | arguments = ["--array=0-9"]
+          |              ^^^^^^^^^^^^^
+    "#]]);
+    told("[slurm]\nwake = \"bin/wake\"\n").says(expect![[r#"
+        error: `wake` is the path of a program, from `/`
+         --> [BASE]/home/.config/wake/config.toml:2:8
+          |
+        2 | wake = "bin/wake"
+          |        ^^^^^^^^^^
+    "#]]);
+    told("[slurm]\npartition = \"\"\n").says(expect![[r#"
+        error: `partition` is no name
+         --> [BASE]/home/.config/wake/config.toml:2:13
+          |
+        2 | partition = ""
+          |             ^^
+    "#]]);
+    told("[slurm]\nqueue = \"long\"\n").says(expect![[r#"
+        error: unknown field `queue`, expected one of `partition`, `account`, `arguments`, `wake`
+         --> [BASE]/home/.config/wake/config.toml:2:1
+          |
+        2 | queue = "long"
+          | ^^^^^
+    "#]]);
+}
+
+#[test]
+fn a_node_that_does_not_have_the_store_or_the_program_is_told() {
+    let test = "a_node_that_does_not_have_the_store_or_the_program_is_told";
+    if !is_root() {
+        return skipped(test, "only root can hide a directory from a node");
+    }
+    let project = project().file("run.yml", &run(OUTPUT, SCRIPT, "")).build();
+    let Some(cluster) = Cluster::start_without(test, project.base()) else { return };
+    let scene = Scene { cluster, project };
+    let failed = scene.on_slurm("run", &[]).run().code(1).stderr;
+    let reason = "does not have the store: it lies where that node does not see it";
+    assert!(failed.contains(reason), "{failed}");
+    drop(scene);
+
+    let Some(scene) = Scene::new(test, &run(OUTPUT, SCRIPT, "")) else { return };
+    scene.set("[slurm]\nwake = \"/nowhere/wake\"\n");
+    let failed = scene.on_slurm("run", &[]).run().code(1).stderr;
+    assert!(failed.contains("with exit code 127"), "{failed}");
+}

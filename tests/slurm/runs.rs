@@ -1,0 +1,128 @@
+//! What runs on a node is what runs here.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use wake_tests::project;
+
+use crate::scene::{ONE_EACH, Scene, buffer, fed, json, output, run};
+
+#[test]
+fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
+    let script = "sed s/o/0/g < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\necho did it >&2";
+    let text = run(ONE_EACH, script, "");
+    let Some(mut scene) =
+        Scene::new("the_same_codespec_gives_the_same_output_here_and_on_slurm", &text)
+    else {
+        return;
+    };
+    // Another store, so that nothing is remembered from one to the other.
+    let here = project().file("run.yml", &text).build();
+    let bytes = b"foo\n".repeat(3 << 20);
+    let input = format!("input={}", buffer(&here, &bytes));
+    let local = here.wake(["job", "run", "--rootfs", "host", "-f", "run.yml", "-b", &input]);
+    let local = output(&here, &json(&local.run().code(0)));
+
+    let input = format!("input={}", buffer(&scene.project, &bytes));
+    let sent = scene.on_slurm("run", &["-b", &input, "--logs"]).run().code(0);
+    assert!(sent.stderr.contains("did it\n"), "{}", sent.stderr);
+    let job = json(&sent);
+    assert_eq!((&job["status"], &job["remembered"]), (&"Succeeded".into(), &false.into()));
+    assert_eq!(job["engine"]["name"], "slurm");
+    assert_eq!(output(&scene.project, &job)["contentId"], local["contentId"]);
+    let id = job["id"].to_string();
+    assert_eq!(scene.job(&["logs", &id]).run().code(0).stdout, "did it\n");
+    assert!(
+        scene.cluster.ask("scontrol", &["show", "job"]).contains(&format!("JobName=wake-{id}"))
+    );
+
+    // It is the same action: this machine remembers what the node did, and then no node is needed.
+    scene.cluster.end_controller();
+    let again = json(&scene.on_slurm("run", &["-b", &input]).run().code(0));
+    assert_eq!((&again["remembered"], &again["engine"]), (&true.into(), &serde_json::Value::Null));
+    let exec = scene.on_slurm("exec", &["-b", &input]).run().code(0);
+    assert_eq!(exec.stdout.len(), bytes.len());
+    assert!(exec.stderr.contains("Remembered"), "{}", exec.stderr);
+}
+
+#[test]
+fn streams_go_through_while_they_come() {
+    let script = "sed -u s/^/got:/ < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
+    let Some(scene) = Scene::new("streams_go_through_while_they_come", &run(ONE_EACH, script, ""))
+    else {
+        return;
+    };
+    let exec = scene.on_slurm("exec", &[]);
+    let mut child = exec.command().stdin(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut out) =
+        (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    for word in ["one\n", "two\n"] {
+        // Each answer comes although the input has not ended.
+        input.write_all(word.as_bytes()).unwrap();
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("got:{word}"));
+    }
+    drop(input);
+    let done = exec.finished(child.wait_with_output().unwrap()).code(0);
+    assert!(done.stderr.contains("Pending"), "{}", done.stderr);
+    let job = scene.last();
+    assert_eq!(job["status"], "Succeeded");
+    assert!(job["notRemembered"].as_str().unwrap().contains("is still being written"));
+    // What passed through them was wanted by nobody else.
+    assert_eq!(scene.project.wake(["buffer", "list"]).run().code(0).stdout.trim(), "[]");
+}
+
+#[test]
+fn a_stream_that_is_large_or_left_alone_ends_as_it_does_here() {
+    let Some(scene) = Scene::new(
+        "a_stream_that_is_large_or_left_alone_ends_as_it_does_here",
+        &run(ONE_EACH, "cat < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"", ""),
+    ) else {
+        return;
+    };
+    let input: Vec<u8> = (0..5_000_000u32).flat_map(u32::to_le_bytes).collect();
+    let command = scene.on_slurm("exec", &[]);
+    let mut child = command.command().stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn({
+        let input = input.clone();
+        move || stdin.write_all(&input).unwrap()
+    });
+    let done = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(done.status.success() && done.stdout == input);
+
+    scene.project.write("run.yml", run(ONE_EACH, "echo hello", ""));
+    assert_eq!(fed(&scene.on_slurm("exec", &[]), b"unwanted").code(0).stdout, "");
+    scene.project.write("run.yml", run(ONE_EACH, "echo part > \"$OUTPUT_PIPE\"; exit 3", ""));
+    let failed = fed(&scene.on_slurm("exec", &[]), b"").code(1);
+    assert!(failed.stderr.contains("Main exited with code 3"), "{}", failed.stderr);
+    assert_eq!(failed.stdout, "part\n");
+}
+
+#[test]
+fn what_a_codespec_needs_is_what_slurm_gives() {
+    let resources = "    resources: {requests: {cpu: 1500m}, limits: {memory: 256Mi}}\n  nodePool: second\ntimeoutSeconds: 300\n";
+    let text = run("{outputs: [output]}", "echo done > \"$OUTPUT_PIPE\"", resources);
+    let Some(scene) = Scene::new("what_a_codespec_needs_is_what_slurm_gives", &text) else {
+        return;
+    };
+    scene.set("[slurm]\npartition = \"main\"\naccount = \"lab\"\narguments = [\"--nice=7\"]\n");
+    let id = scene.create(&[]);
+    scene.until(&id, "Succeeded");
+    let shown = scene.cluster.ask("scontrol", &["-o", "show", "job"]);
+    for wanted in [
+        "CPUs/Task=2 ",
+        // With what wake takes itself.
+        "MinMemoryNode=384M ",
+        "TimeLimit=00:06:00 ",
+        // What a run says counts more than what a person says for all of them.
+        "Partition=second ",
+        "Account=lab ",
+        "Nice=7 ",
+        "Requeue=0 ",
+    ] {
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
+    }
+}

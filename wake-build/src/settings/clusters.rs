@@ -1,0 +1,150 @@
+//! Where jobs may run that do not run here: what a person says of Slurm, and of Kubernetes.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::file::Fault;
+
+/// How jobs are submitted to Slurm.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlurmSettings {
+    /// The partition, where a run names no node pool.
+    pub partition: Option<String>,
+    /// The account that pays.
+    pub account: Option<String>,
+    /// Further arguments of `sbatch`.
+    pub arguments: Vec<String>,
+    /// The program `wake` on the nodes, where it is not the one that submits.
+    pub wake: Option<PathBuf>,
+}
+
+/// What a cluster of Kubernetes has for jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The image that has wake.
+    pub image: Option<String>,
+    /// The claim of the volume that the store lies on.
+    pub claim: Option<String>,
+    /// Where it lies there; empty: at the top.
+    pub store: String,
+    /// The label of nodes whose value is a node pool.
+    pub pool_label: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct KubernetesTable {
+    namespace: Option<Spanned<String>>,
+    image: Option<Spanned<String>>,
+    claim: Option<Spanned<String>>,
+    store: Option<Spanned<String>>,
+    pool_label: Option<Spanned<String>>,
+}
+
+impl KubernetesTable {
+    pub(super) fn settings(&self) -> Result<KubernetesSettings, Fault> {
+        let KubernetesTable { namespace, image, claim, store, pool_label } = self;
+        let optional = |key: &str, text: &Option<Spanned<String>>| {
+            text.as_ref().map(|text| word(key, text)).transpose()
+        };
+        Ok(KubernetesSettings {
+            namespace: optional("namespace", namespace)?,
+            image: optional("image", image)?,
+            claim: optional("claim", claim)?,
+            store: store.as_ref().map(below).transpose()?.unwrap_or_default(),
+            pool_label: optional("pool-label", pool_label)?,
+        })
+    }
+}
+
+/// A path below the top of a volume.
+fn below(path: &Spanned<String>) -> Result<String, Fault> {
+    let text = path.get_ref();
+    let is_below =
+        !text.starts_with('/') && text.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    match is_below {
+        true => Ok(text.clone()),
+        false => Err(Fault::at(
+            path,
+            "`store` is a path from the top of the volume, such as `wake/store`",
+        )),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SlurmTable {
+    partition: Option<Spanned<String>>,
+    account: Option<Spanned<String>>,
+    #[serde(default)]
+    arguments: Vec<Spanned<String>>,
+    wake: Option<Spanned<PathBuf>>,
+}
+
+/// What wake says to `sbatch` itself, in its long and its short form.
+const OWN: [&str; 14] = [
+    "--array",
+    "-a",
+    "--output",
+    "-o",
+    "--error",
+    "-e",
+    "--parsable",
+    "--requeue",
+    "--test-only",
+    "--wait",
+    "-W",
+    "--wrap",
+    "--job-name",
+    "-J",
+];
+
+impl SlurmTable {
+    pub(super) fn settings(&self) -> Result<SlurmSettings, Fault> {
+        let SlurmTable { partition, account, arguments, wake } = self;
+        Ok(SlurmSettings {
+            partition: partition.as_ref().map(|text| word("partition", text)).transpose()?,
+            account: account.as_ref().map(|text| word("account", text)).transpose()?,
+            arguments: arguments.iter().map(argument).collect::<Result<_, _>>()?,
+            wake: wake.as_ref().map(program).transpose()?,
+        })
+    }
+}
+
+fn word(key: &str, text: &Spanned<String>) -> Result<String, Fault> {
+    let is_name = |text: &str| {
+        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    match is_name(text.get_ref()) {
+        true => Ok(text.get_ref().clone()),
+        false => Err(Fault::at(text, format!("`{key}` is no name"))),
+    }
+}
+
+fn argument(text: &Spanned<String>) -> Result<String, Fault> {
+    let argument = text.get_ref();
+    let is_option = argument.len() > 1
+        && argument.starts_with('-')
+        && !argument.contains(|c: char| c.is_control());
+    if !is_option {
+        // It would be taken for the script.
+        let message = format!("`{argument}` is no option of `sbatch`, such as `--qos=long`");
+        return Err(Fault::at(text, message));
+    }
+    let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
+    match OWN.contains(&name) {
+        true => Err(Fault::at(text, format!("`{name}` is what wake says to `sbatch` itself"))),
+        false => Ok(argument.clone()),
+    }
+}
+
+fn program(path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
+    match path.get_ref().is_absolute() {
+        true => Ok(path.get_ref().clone()),
+        false => Err(Fault::at(path, "`wake` is the path of a program, from `/`")),
+    }
+}

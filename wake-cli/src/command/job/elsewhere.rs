@@ -1,0 +1,54 @@
+//! Where a job runs: what is remembered is nowhere run, and so is looked up here.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use wake_job::options::Streams;
+use wake_store::Store;
+
+use super::carry_out::planned;
+use super::slurm::Sending;
+use super::{carry_out, detached, follow};
+use crate::args::{EngineChoice, JobArgs};
+use crate::exit::Outcome;
+use crate::print;
+use crate::session;
+use crate::settings::Settings;
+
+/// `wake job exec` and `wake job run`.
+pub(super) fn carry_out(
+    args: &JobArgs,
+    streams: Streams,
+    store: &Arc<Store>,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    if args.engine == EngineChoice::Slurm {
+        let cancel = session::cancel()?;
+        let sending = Sending { args, store, settings, cancel: &cancel };
+        let (run, plan) = planned(args, streams, store, settings)?;
+        if !sending.is_remembered(&run, streams)? {
+            return follow::carry_out(&sending, streams, run, plan.standard(), out, say);
+        }
+    }
+    carry_out::carry_out(args, streams, store, settings, out, say)
+}
+
+/// `wake job create`.
+pub(super) fn create(
+    args: &JobArgs,
+    store: &Arc<Store>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    if args.engine == EngineChoice::Slurm {
+        let cancel = session::cancel()?;
+        let sending = Sending { args, store, settings, cancel: &cancel };
+        let (run, plan) = planned(args, Streams::Made, store, settings)?;
+        if !sending.is_remembered(&run, Streams::Made)? {
+            return print::line(sending.send(run, plan)?.id, out);
+        }
+    }
+    detached::create(args, store, settings, out)
+}

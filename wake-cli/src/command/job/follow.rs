@@ -1,0 +1,219 @@
+//! Following a job that runs elsewhere: what it writes, how far it is, and streams to and from it through buffers.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wake_buffer::{BufferError, Buffers, Unwritten, WriteOptions};
+use wake_codespec::name::BufferName;
+use wake_codespec::run::{BufferArgument, RunDocument};
+use wake_job::options::Streams;
+use wake_job::record::{JobRecord, Jobs, Status};
+use wake_job::sent::fail_unwritten;
+use wake_model::{BufferId, Tags};
+use wake_steps::clock::unix_ms;
+use wake_steps::diagnostic::Class;
+use wake_store::Store;
+
+use super::carry_out::purge;
+use super::known::Known;
+use super::slurm::{self, Sending};
+use super::{JOB_FAILED, failure, shown};
+use crate::command::buffer::failure as buffer_failure;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::manner::Verbosity;
+use crate::print;
+use crate::signals;
+use crate::terminal::style::Role;
+
+/// How often it is looked at what a job has said, at first and at last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// After how long a block of a stream goes on that is not full.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// `wake job exec` and `wake job run` elsewhere.
+pub(super) fn carry_out(
+    sending: &Sending<'_>,
+    streams: Streams,
+    mut run: RunDocument,
+    free: (Option<&BufferName>, Option<&BufferName>),
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let Sending { store, settings, cancel, .. } = sending;
+    let passing = match streams {
+        Streams::Standard => Passing::make(store, &mut run, free)?,
+        Streams::Made => Passing::default(),
+    };
+    let plan = sending.planned(&run);
+    let sent = plan.and_then(|plan| sending.send(run, plan));
+    let record = sent.inspect_err(|_| passing.purge(store))?;
+    let id = record.id;
+    let streaming = Streaming::begin(store, &passing);
+    let followed = follow(sending, id, &streaming, say);
+    let output: Vec<BufferId> = passing.output.iter().cloned().collect();
+    match &followed {
+        // Whatever was written has an end; what nobody began has none yet.
+        Ok(_) => fail_unwritten(store, &output, "the job has ended", unix_ms()),
+        Err(_) => streaming.give_up(),
+    }
+    let broken = streaming.end();
+    passing.purge(store);
+    let record = followed?;
+    match broken {
+        Err(BufferError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Err(Stop::NobodyReads);
+        }
+        // Why the job did not make it says more than that its output broke off.
+        Err(error) if record.status == Status::Succeeded => {
+            return Err(buffer_failure(error).into());
+        }
+        _ => {}
+    }
+    if streams == Streams::Made {
+        print::json(&shown(&record, Jobs::new(store).sent(id).map_err(failure)?.as_ref()), out)?;
+    }
+    if record.status == Status::Succeeded {
+        return Ok(Exit::SUCCESS);
+    }
+    let reason = record.status_reason.unwrap_or_default();
+    let text = format!("job {id}: {reason}; `wake job logs {id}`");
+    writeln!(say, "{}", settings.manner.style.verb(Role::Bad, "Failed", text))?;
+    Ok(Exit(match cancel.is_cancelled() {
+        true => signals::exit_code(Class::Interrupted.exit_code()),
+        false => JOB_FAILED,
+    }))
+}
+
+/// Follows a job until it has ended; ends it where that is asked for here, or nobody reads what it streams.
+fn follow(
+    sending: &Sending<'_>,
+    id: u64,
+    streaming: &Streaming,
+    say: &mut impl Write,
+) -> Result<JobRecord, Stop> {
+    let Sending { args, store, settings, cancel } = sending;
+    let (jobs, mut known) = (Jobs::new(store), Known::new(store));
+    let talks = settings.manner.verbosity > Verbosity::Quiet;
+    let (mut read, mut pause, mut is_told, mut last) = (0, PAUSES.0, false, None);
+    loop {
+        let record = known.get(id).map_err(failure)?;
+        let now = (record.status, record.status_reason.clone());
+        if talks && !record.status.is_last() && last.as_ref() != Some(&now) {
+            let reason = now.1.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            let text = format!("job {id}{reason}");
+            let verb = format!("{:?}", record.status);
+            writeln!(say, "{}", settings.manner.style.verb(Role::Guide, &verb, text))?;
+        }
+        last = Some(now);
+        let written = match args.logs {
+            true => jobs.log(id, read).map_err(failure)?,
+            false => (Vec::new(), read),
+        };
+        read = written.1;
+        // Where nobody reads there is nobody to tell; the log has it.
+        let _ = say.write_all(&written.0).and_then(|()| say.flush());
+        if !written.0.is_empty() {
+            pause = PAUSES.0;
+            continue;
+        }
+        if record.status.is_last() {
+            return Ok(record);
+        }
+        if !is_told && (cancel.is_cancelled() || streaming.nobody_reads()) {
+            is_told = true;
+            jobs.cancel(id).map_err(failure)?;
+            slurm::cancel(store, id)?;
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Buffers through which standard input and output pass, which nobody will want afterwards.
+#[derive(Clone, Debug, Default)]
+struct Passing {
+    input: Option<BufferId>,
+    output: Option<BufferId>,
+}
+
+impl Passing {
+    /// Makes them for the input and the output that nobody named.
+    fn make(
+        store: &Store,
+        run: &mut RunDocument,
+        (input, output): (Option<&BufferName>, Option<&BufferName>),
+    ) -> Result<Passing, Stop> {
+        let mut make = |name: &BufferName| -> Result<BufferId, Stop> {
+            let mut tags = Tags::default();
+            let set = tags.set("bufferName", name.as_str()).map_err(BufferError::Tag);
+            let made = set.and_then(|()| Buffers::new(store).create(&tags, None, unix_ms()));
+            let id = made.map_err(buffer_failure)?;
+            run.set_argument(name.as_str(), BufferArgument::Buffer(id.clone()));
+            Ok(id)
+        };
+        let input = input.map(&mut make).transpose()?;
+        Ok(Passing { input, output: output.map(&mut make).transpose()? })
+    }
+
+    fn purge(&self, store: &Store) {
+        let all: Vec<BufferId> = self.input.iter().chain(&self.output).cloned().collect();
+        purge(store, &all);
+    }
+}
+
+/// Standard input and output while a job runs elsewhere.
+struct Streaming {
+    output: Option<JoinHandle<Result<(), BufferError>>>,
+    /// Nothing more will come.
+    is_over: Arc<AtomicBool>,
+    nobody_reads: Arc<AtomicBool>,
+}
+
+impl Streaming {
+    fn begin(store: &Arc<Store>, passing: &Passing) -> Streaming {
+        if let Some(id) = passing.input.clone() {
+            let store = store.clone();
+            // Not waited for: a job may end before its input does, and nothing else ends a read.
+            thread::spawn(move || {
+                let options =
+                    WriteOptions { flush: Some(FLUSH), durable: false, ..WriteOptions::default() };
+                // What could not be read or kept leaves a buffer that says so to the job.
+                let _ = Buffers::new(&store).write(&id, &mut io::stdin(), options, unix_ms());
+            });
+        }
+        let (is_over, nobody_reads) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let output = passing.output.clone().map(|id| {
+            let (store, is_over, nobody_reads) =
+                (store.clone(), is_over.clone(), nobody_reads.clone());
+            thread::spawn(move || {
+                let is_over = || is_over.load(Ordering::Acquire);
+                let mut out = io::stdout();
+                let read =
+                    Buffers::new(&store).read(&id, Unwritten::Wait, &mut out, unix_ms(), &is_over);
+                if matches!(&read, Err(BufferError::Sink(_))) {
+                    nobody_reads.store(true, Ordering::Release);
+                }
+                read.map(drop)
+            })
+        });
+        Streaming { output, is_over, nobody_reads }
+    }
+
+    fn nobody_reads(&self) -> bool {
+        self.nobody_reads.load(Ordering::Acquire)
+    }
+
+    /// Reads nothing more.
+    fn give_up(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    /// Waits until all that a job wrote has been read.
+    fn end(self) -> Result<(), BufferError> {
+        let Some(output) = self.output else { return Ok(()) };
+        output.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}

@@ -1,0 +1,60 @@
+//! Jobs that an engine elsewhere was asked to run: which one, and what it calls them.
+//!
+//! The process that runs such a job there says how far it is, as every other does. Where there is none, the engine alone knows.
+
+use wake_buffer::{BufferError, Buffers, State};
+use wake_model::BufferId;
+use wake_store::Store;
+
+use crate::record::{JobRecord, Jobs, JobsError, OwnJob, SENT, SentJob, Status};
+
+/// Leaves a job to the engine that was asked to run it.
+pub fn send(store: &Store, own: OwnJob, sent: &SentJob) -> Result<(), JobsError> {
+    let path = own.dir().join(SENT);
+    let damaged = |error: serde_json::Error| JobsError::Damaged {
+        path: path.clone(),
+        problem: error.to_string(),
+    };
+    let bytes = serde_json::to_vec_pretty(sent).map_err(damaged)?;
+    // In this order: who finds nobody with the right to run it looks who was asked.
+    store.keep_file(&path, &bytes)?;
+    drop(own);
+    Ok(())
+}
+
+/// Keeps how a job ended of which nobody else will say it, and has its outputs be such that nobody waits for them; what is known of it then.
+///
+/// What a process has said meanwhile counts more.
+pub fn conclude(
+    store: &Store,
+    id: u64,
+    sent: &SentJob,
+    (status, reason): (Status, String),
+    now: u64,
+) -> Result<JobRecord, JobsError> {
+    let jobs = Jobs::new(store);
+    let Some(own) = jobs.claim(id)? else { return jobs.get(id) };
+    let mut record = jobs.get(id)?;
+    if record.status.is_last() {
+        return Ok(record);
+    }
+    fail_unwritten(store, &sent.outputs, &reason, now);
+    record.status = status;
+    record.status_reason = Some(reason);
+    record.finished = Some(now);
+    jobs.note(&own, &record)?;
+    Ok(record)
+}
+
+/// Says of buffers that nobody has begun to write that nobody will.
+pub fn fail_unwritten(store: &Store, outputs: &[BufferId], reason: &str, now: u64) {
+    let buffers = Buffers::new(store);
+    let fail = |id: &BufferId| -> Result<(), BufferError> {
+        match buffers.get(id)?.state {
+            State::Unwritten => buffers.begin(id, now)?.fail(reason),
+            _ => Ok(()),
+        }
+    };
+    // One that cannot be written is none that anybody reads.
+    outputs.iter().for_each(|id| drop(fail(id)));
+}

@@ -1,0 +1,50 @@
+//! What a cluster is asked.
+
+use std::ffi::OsString;
+
+use crate::error::SlurmError;
+use crate::id::SlurmId;
+use crate::programs::run;
+use crate::state::{SlurmJob, job};
+use crate::submission::{Site, Submission, arguments, script};
+
+/// Submits a program; what Slurm calls it from then on.
+pub fn submit(submission: &Submission, site: &Site) -> Result<SlurmId, SlurmError> {
+    let answer = run("sbatch", arguments(submission, site), &script(submission))?;
+    let strange = || SlurmError::Strange { program: "sbatch", said: answer.trim().to_owned() };
+    answer.lines().last().and_then(|line| line.trim().parse().ok()).ok_or_else(strange)
+}
+
+/// What Slurm says of a job.
+///
+/// Waits for as long as `scontrol` waits for a controller that is away.
+pub fn look(id: &SlurmId) -> Result<SlurmJob, SlurmError> {
+    let mut args: Vec<OsString> = vec!["--oneliner".into()];
+    args.extend(of_cluster(id));
+    args.extend(["show".into(), "job".into(), id.number().to_string().into()]);
+    let answer = run("scontrol", args, b"").map_err(|error| of_job(error, id))?;
+    let strange = || SlurmError::Strange { program: "scontrol", said: answer.trim().to_owned() };
+    answer.lines().next().and_then(job).ok_or_else(strange)
+}
+
+/// Has Slurm end a job; one that has ended stays as it is.
+pub fn cancel(id: &SlurmId) -> Result<(), SlurmError> {
+    let mut args: Vec<OsString> = vec!["--quiet".into()];
+    args.extend(of_cluster(id));
+    args.push(id.number().to_string().into());
+    match run("scancel", args, b"").map_err(|error| of_job(error, id)) {
+        Ok(_) | Err(SlurmError::Unknown(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn of_cluster(id: &SlurmId) -> Option<OsString> {
+    id.cluster().map(|cluster| format!("--clusters={cluster}").into())
+}
+
+fn of_job(error: SlurmError, id: &SlurmId) -> SlurmError {
+    match error {
+        SlurmError::Unknown(_) => SlurmError::Unknown(id.number().to_string()),
+        error => error,
+    }
+}
