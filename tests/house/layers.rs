@@ -19,9 +19,10 @@ const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-kubernetes"], may_use: &["wake-model", "wake-codespec"] },
     Layer { crates: &["wake-buffer"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
+    Layer { crates: &["wake-image"], may_use: &["wake-model", "wake-store", "wake-registry"] },
     Layer {
-        crates: &["wake-image", "wake-asset"],
-        may_use: &["wake-model", "wake-store", "wake-registry"],
+        crates: &["wake-asset"],
+        may_use: &["wake-model", "wake-yaml", "wake-store", "wake-registry"],
     },
     Layer {
         crates: &["wake-steps"],

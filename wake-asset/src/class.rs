@@ -1,44 +1,72 @@
-//! What the seek keys of an asset class find, read from the document that a registry keeps of it.
+//! What the seek keys of an asset class find, and of which classes it inherits, read from the documents that a registry keeps.
 //!
 //! Only that is read here: whoever builds assets reads such documents whole.
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use wake_yaml::{Node, Value, Yaml};
+
+use crate::REFGENIE;
 use crate::seek::SeekType;
-use crate::yaml;
 
 /// Classes above each other, at most.
 const DEEPEST: usize = 32;
 
-/// What `key` finds by the class `name` or one above it; the nearest one that says it counts. `file` says where a class lies.
-pub(crate) fn seek_type(
-    file: &dyn Fn(&str) -> Option<PathBuf>,
-    name: &str,
-    key: &str,
-) -> Option<SeekType> {
+/// Says where the document of a class lies.
+type FileOf<'a> = &'a dyn Fn(&str) -> Option<PathBuf>;
+
+/// What `key` finds by the class `name` or one above it; the nearest one that says it counts.
+pub(crate) fn seek_type(file: FileOf<'_>, name: &str, key: &str) -> Option<SeekType> {
     look(file, name, key, DEEPEST)
 }
 
-fn look(
-    file: &dyn Fn(&str) -> Option<PathBuf>,
-    name: &str,
-    key: &str,
-    depth: usize,
-) -> Option<SeekType> {
-    let bytes = fs::read(file(name)?).ok()?;
-    let root = yaml::parse(std::str::from_utf8(&bytes).ok()?).ok()?;
-    let own = root.get("seek_keys").and_then(|keys| keys.get(key)?.get("type"));
-    if let Some(yaml::Value::Scalar(kind)) = own.map(|node| &node.value) {
-        return kind.text.parse().ok();
+/// The class `name` and those above it, each once, as far as their documents are there.
+pub(crate) fn lineage(file: FileOf<'_>, name: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    gather(file, name, &mut names, DEEPEST);
+    names
+}
+
+fn look(file: FileOf<'_>, name: &str, key: &str, depth: usize) -> Option<SeekType> {
+    let root = read(file, name)?;
+    let own = get(&root, "seek_keys").and_then(|keys| get(get(keys, key)?, "type"));
+    if let Some(Value::Text { text, .. }) = own.map(|node| &node.value) {
+        return text.parse().ok();
     }
     let depth = depth.checked_sub(1)?;
-    let Some(yaml::Value::List(parents)) = root.get("parents").map(|node| &node.value) else {
-        return None;
-    };
     // A later class counts before an earlier one, as its keys take the place of theirs.
-    parents.iter().rev().find_map(|parent| match &parent.value {
-        yaml::Value::Scalar(parent) => look(file, &parent.text, key, depth),
+    parents(&root).rev().find_map(|parent| look(file, parent, key, depth))
+}
+
+fn gather(file: FileOf<'_>, name: &str, names: &mut Vec<String>, depth: usize) {
+    let (Some(root), Some(depth)) = (read(file, name), depth.checked_sub(1)) else { return };
+    if names.iter().any(|known| known == name) {
+        return;
+    }
+    names.push(name.to_owned());
+    parents(&root).for_each(|parent| gather(file, parent, names, depth));
+}
+
+fn read(file: FileOf<'_>, name: &str) -> Option<Arc<Node>> {
+    let path = file(name)?;
+    let bytes = fs::read(&path).ok()?;
+    Some(Yaml::parse(&path.display().to_string(), &bytes, REFGENIE).ok()?.root)
+}
+
+fn parents(root: &Node) -> impl DoubleEndedIterator<Item = &str> {
+    let items = match get(root, "parents").map(|node| &node.value) {
+        Some(Value::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    items.iter().filter_map(|item| match &item.value {
+        Value::Text { text, .. } => Some(text.as_str()),
         _ => None,
     })
+}
+
+fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|entry| entry.key == key).map(|entry| &*entry.value)
 }

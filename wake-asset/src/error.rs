@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wake_model::nearest::nearest;
+use wake_yaml::DocumentError;
 
 use crate::name::NameError;
 use crate::registry_path::ParseRegistryPathError;
@@ -13,8 +14,8 @@ use crate::seek::SeekType;
 #[derive(Debug, thiserror::Error)]
 pub enum AssetError {
     /// A document is not what it should be.
-    #[error("{0}")]
-    Document(Box<DocumentFault>),
+    #[error(transparent)]
+    Document(Box<DocumentError>),
     /// There is no registry.
     #[error("there is no registry of assets at `{}`", path.display())]
     NoRegistry {
@@ -176,24 +177,6 @@ pub enum AssetError {
     },
 }
 
-/// What is wrong in a document, with its place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DocumentFault {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, from 1; 0 where it is about the whole file.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    /// The text of the line.
-    pub source_line: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
 /// What is not there, with what might have been meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -237,11 +220,17 @@ impl Missing {
     }
 }
 
+impl From<DocumentError> for AssetError {
+    fn from(error: DocumentError) -> AssetError {
+        AssetError::Document(Box::new(error))
+    }
+}
+
 impl AssetError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            AssetError::Document(fault) => fault.hint.clone(),
+            AssetError::Document(error) => error.hint.clone(),
             AssetError::NoRegistry { .. } => Some(
                 "`wake genome init FASTA` makes one, `--genome-config` or REFGENIE says where it is".to_owned(),
             ),

@@ -324,7 +324,7 @@ fn a_configuration_that_is_at_fault_is_shown_where() {
         fs::write(fixture.registry.config(), text).unwrap();
         match fixture.registry.read().unwrap_err() {
             AssetError::Document(fault) => {
-                format!("{}:{}: {}", fault.line, fault.column, fault.message)
+                format!("{}:{}: {}", fault.place.line, fault.place.column, fault.message)
             }
             other => panic!("{other}"),
         }

@@ -1,9 +1,10 @@
 //! The doorway to registries of assets: where one is, and what people are told when it is at fault.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use wake_asset::{Address, AssetError, Kind, Registry, RegistryPath};
-use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_asset::{Address, AssetError, Registry, RegistryPath};
+use wake_recipe::error::of_asset;
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::AssetRegistryArgs;
 use crate::environment::{self, Environment};
@@ -34,6 +35,18 @@ pub(crate) fn open(
     Registry::open(&config, &environment::variable).map_err(|error| stop(&error, settings))
 }
 
+/// The same for what needs none; none if none is meant.
+pub(crate) fn open_named(
+    args: &AssetRegistryArgs,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<Option<Registry>, Stop> {
+    match args.genome_config.is_some() || environment.refgenie.is_some() {
+        true => open(args, settings, environment).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// A registry path that was typed.
 pub(crate) fn path(text: &str, settings: &Settings) -> Result<RegistryPath, Stop> {
     text.parse().map_err(|error: wake_asset::ParseRegistryPathError| {
@@ -57,36 +70,13 @@ pub(crate) fn stop(error: &AssetError, settings: &Settings) -> Stop {
     failure(error, settings).into()
 }
 
-/// What a person is told of what is wrong with a registry.
+/// What a person is told of what is wrong with a registry; its files are named from where they are.
 pub(crate) fn failure(error: &AssetError, settings: &Settings) -> Diagnostic {
-    let class = match error.kind() {
-        Kind::Usage => Class::Usage,
-        Kind::Nothing => Class::Nothing,
-        Kind::Document => Class::Evaluation,
-        Kind::Conflict => Class::Resolution,
-        Kind::Integrity => Class::Integrity,
-        Kind::Network => Class::Network,
-        Kind::Environment => Class::Environment,
-        Kind::Interrupted => Class::Interrupted,
-    };
-    let diagnostic = Diagnostic::error(class, error.to_string()).at(place(error, settings));
-    match error.hint() {
-        Some(hint) => diagnostic.help(hint),
-        None => diagnostic,
+    let mut diagnostic = of_asset(error);
+    if let Some(place) = &mut diagnostic.place
+        && let Ok(below) = Path::new(&place.file).strip_prefix(&settings.cwd)
+    {
+        place.file = below.display().to_string();
     }
-}
-
-fn place(error: &AssetError, settings: &Settings) -> Option<Place> {
-    let AssetError::Document(fault) = error else { return None };
-    let file = fault.file.strip_prefix(&settings.cwd).unwrap_or(&fault.file);
-    let width = fault.source_line.chars().skip(fault.column.saturating_sub(1));
-    let width = width.take_while(|c| !c.is_whitespace() && *c != ':').count().max(1);
-    Some(Place {
-        file: file.display().to_string(),
-        line: fault.line,
-        column: fault.column,
-        end_column: fault.column + width,
-        source_line: fault.source_line.clone(),
-        label: None,
-    })
+    diagnostic
 }

@@ -32,6 +32,9 @@ pub fn warning(error: &Warning) -> Diagnostic {
 
 /// What is wrong with a registry of assets, or with what is asked of it.
 pub fn of_asset(error: &AssetError) -> Diagnostic {
+    if let AssetError::Document(error) = error {
+        return of_word(error);
+    }
     let class = match error.kind() {
         Kind::Usage => Class::Usage,
         Kind::Nothing => Class::Nothing,
@@ -44,5 +47,16 @@ pub fn of_asset(error: &AssetError) -> Diagnostic {
     };
     let mut diagnostic = Diagnostic::error(class, error.to_string());
     diagnostic.help.extend(error.hint());
+    diagnostic
+}
+
+/// What is wrong with a document at the word that stands there.
+fn of_word(error: &DocumentError) -> Diagnostic {
+    let mut diagnostic = of_document(error);
+    if let Some(place) = &mut diagnostic.place {
+        let word = place.source_line.chars().skip(place.column.saturating_sub(1));
+        let width = word.take_while(|c| !c.is_whitespace() && *c != ':').count().max(1);
+        place.end_column = place.column + width;
+    }
     diagnostic
 }

@@ -31,13 +31,16 @@ impl Text {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"),
             Err(error) => {
-                let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
-                let message = format!("line {line} is not UTF-8");
-                return Err(DocumentError::whole(file, message));
+                let mark = mark_behind(&bytes[..error.valid_up_to()]);
+                let source = Self::of_lines(file, &String::from_utf8_lossy(bytes));
+                return Err(source.error(mark, "this is not UTF-8"));
             }
         };
-        let lines = text.split('\n').map(str::to_owned).collect();
-        Ok((Self { file: file.into(), lines }, text))
+        Ok((Self::of_lines(file, &text), text))
+    }
+
+    fn of_lines(file: &str, text: &str) -> Self {
+        Self { file: file.into(), lines: text.split('\n').map(str::to_owned).collect() }
     }
 
     /// That of a document which was computed: no line of it was written.
@@ -69,5 +72,25 @@ impl Text {
             message: message.into(),
             hint: None,
         }
+    }
+}
+
+/// Where the first character behind `before` stands.
+fn mark_behind(before: &[u8]) -> Mark {
+    let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+    let last = before.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+    Mark { line, column: String::from_utf8_lossy(last).chars().count() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn bytes_that_are_no_text_have_a_place() {
+        let error = Text::new("x.yaml", b"a: 1\nb: \xc3\xa9\xff").map(drop);
+        let error = error.map_err(|error| (error.to_string(), error.source_line));
+        let expected = ("x.yaml:2:5: this is not UTF-8".to_owned(), "b: é\u{fffd}".to_owned());
+        assert_eq!(error, Err(expected));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use crate::error::DocumentError;
 use crate::resolved;
@@ -14,6 +14,8 @@ use crate::text::{Mark, Text};
 pub struct Node {
     /// Where.
     pub at: Mark,
+    /// Its tag, such as `!!binary`, where one is written that changes what it is.
+    pub tag: Option<Arc<str>>,
     /// What.
     pub value: Value,
 }
@@ -41,6 +43,8 @@ pub enum Value {
 pub struct Entry {
     /// The key.
     pub key: String,
+    /// Whether it stands in quotes; without, YAML may take it for a number or the like.
+    pub quoted: bool,
     /// Where it stands.
     pub at: Mark,
     /// What stands for it.
@@ -64,30 +68,52 @@ impl Node {
 
 /// No document is deeper, and what is dropped level by level must end.
 const DEEPEST: usize = 64;
+/// Values that there are in all, those that aliases stand for as well: whoever copies them out comes to an end.
+const MOST: usize = 4_000_000;
 
 /// A list or mapping of which not everything has been read.
 struct Open {
     at: Mark,
     anchor: usize,
+    tag: Option<Arc<str>>,
+    /// How many values there were up to where it begins.
+    before: usize,
     content: Content,
 }
 
 enum Content {
     List(Vec<Arc<Node>>),
-    /// The entries so far, and a key that waits for its value.
-    Map(Vec<Entry>, Option<(String, Mark)>),
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    /// The line of each key.
+    lines: HashMap<String, usize>,
+    /// A key without its value.
+    waiting: Option<Key>,
+}
+
+struct Key {
+    text: String,
+    quoted: bool,
+    at: Mark,
 }
 
 struct Tree<'a> {
     source: &'a Text,
     open: Vec<Open>,
-    anchors: HashMap<usize, Arc<Node>>,
+    /// What has a name, and how many values that is.
+    anchors: HashMap<usize, (Arc<Node>, usize)>,
     root: Option<Arc<Node>>,
+    values: usize,
 }
 
 /// Reads the one document of a text. An empty one is null.
 pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError> {
-    let mut tree = Tree { source, open: Vec::new(), anchors: HashMap::new(), root: None };
+    let (open, anchors) = Default::default();
+    let mut tree = Tree { source, open, anchors, root: None, values: 0 };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
@@ -107,25 +133,29 @@ pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
             }
             Event::DocumentStart(_) => documents += 1,
             Event::Alias(anchor) => {
-                let node = tree.anchors.get(&anchor).cloned();
+                let named = tree.anchors.get(&anchor).cloned();
                 let inside = || source.error(at, "an alias stands inside of what it names");
-                tree.put(at, node.ok_or_else(inside)?)?;
+                let (node, size) = named.ok_or_else(inside)?;
+                tree.count(at, size)?;
+                tree.put(at, node)?;
             }
-            Event::Scalar(text, style, anchor, _) => {
-                let value = scalar(&text, style);
-                tree.finished(Node { at, value }, anchor)?;
+            Event::Scalar(text, style, anchor, tag) => {
+                let node = scalar(at, &text, style, tag.as_deref());
+                tree.count(at, 1)?;
+                tree.finished(node, anchor, 1)?;
             }
-            Event::SequenceStart(anchor, _) => {
-                tree.begin(at, anchor, Content::List(Vec::new()))?;
+            Event::SequenceStart(anchor, tag) => {
+                tree.begin(at, anchor, tag.as_deref(), Content::List(Vec::new()))?;
             }
-            Event::MappingStart(anchor, _) => {
-                tree.begin(at, anchor, Content::Map(Vec::new(), None))?;
+            Event::MappingStart(anchor, tag) => {
+                tree.begin(at, anchor, tag.as_deref(), Content::Map(OpenMap::default()))?;
             }
             Event::SequenceEnd | Event::MappingEnd => tree.end()?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
         }
     }
-    let nothing = || Arc::new(Node { at: Mark { line: 1, column: 1 }, value: Value::Null });
+    let at = Mark { line: 1, column: 1 };
+    let nothing = || Arc::new(Node { at, tag: None, value: Value::Null });
     Ok(tree.root.unwrap_or_else(nothing))
 }
 
@@ -141,31 +171,59 @@ pub(crate) fn of_json(value: &serde_json::Value) -> Arc<Node> {
         }
         serde_json::Value::Array(items) => Value::List(items.iter().map(of_json).collect()),
         serde_json::Value::Object(fields) => {
-            let entry = |(key, value)| Entry { key: String::clone(key), at, value: of_json(value) };
+            let entry = |(key, value): (&String, &serde_json::Value)| {
+                let (key, value) = (key.clone(), of_json(value));
+                Entry { key, quoted: true, at, value }
+            };
             Value::Map(fields.iter().map(entry).collect())
         }
     };
-    Arc::new(Node { at, value })
+    Arc::new(Node { at, tag: None, value })
 }
 
 fn mark(marker: Marker) -> Mark {
     Mark { line: marker.line(), column: marker.col() + 1 }
 }
 
-fn scalar(text: &str, style: ScalarStyle) -> Value {
-    match (style, text) {
-        (ScalarStyle::Plain, "" | "~" | "null" | "Null" | "NULL") => Value::Null,
-        (style, text) => Value::Text { text: text.to_owned(), quoted: style != ScalarStyle::Plain },
+fn scalar(at: Mark, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Node {
+    let tag = tag.map(written);
+    let (quoted, tag) = match tag.as_deref() {
+        Some(STRING) => (true, None),
+        _ => (style != ScalarStyle::Plain, tag),
+    };
+    let value = match (quoted, text) {
+        (false, "" | "~" | "null" | "Null" | "NULL") if tag.is_none() => Value::Null,
+        (quoted, text) => Value::Text { text: text.to_owned(), quoted },
+    };
+    Node { at, tag, value }
+}
+
+/// The tag of a text.
+const STRING: &str = "!!str";
+
+fn written(tag: &Tag) -> Arc<str> {
+    match tag.is_yaml_core_schema() {
+        true => format!("!!{}", tag.suffix).into(),
+        false => format!("!<{}{}>", tag.handle, tag.suffix).into(),
     }
 }
 
 impl Tree<'_> {
-    fn begin(&mut self, at: Mark, anchor: usize, content: Content) -> Result<(), DocumentError> {
+    fn begin(
+        &mut self,
+        at: Mark,
+        anchor: usize,
+        tag: Option<&Tag>,
+        content: Content,
+    ) -> Result<(), DocumentError> {
         if self.open.len() == DEEPEST {
             let message = format!("this is nested more than {DEEPEST} levels deep");
             return Err(self.source.error(at, message));
         }
-        self.open.push(Open { at, anchor, content });
+        self.count(at, 1)?;
+        // `!!map` and `!!seq` say what can be seen.
+        let tag = tag.map(written).filter(|tag| !matches!(&**tag, "!!map" | "!!seq"));
+        self.open.push(Open { at, anchor, tag, before: self.values, content });
         Ok(())
     }
 
@@ -173,17 +231,27 @@ impl Tree<'_> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let value = match open.content {
             Content::List(items) => Value::List(items),
-            Content::Map(entries, _) => Value::Map(merged(self.source, entries)?),
+            Content::Map(map) => Value::Map(merged(self.source, map)?),
         };
-        self.finished(Node { at: open.at, value }, open.anchor)
+        let size = self.values - open.before + 1;
+        self.finished(Node { at: open.at, tag: open.tag, value }, open.anchor, size)
     }
 
-    fn finished(&mut self, node: Node, anchor: usize) -> Result<(), DocumentError> {
+    fn finished(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), DocumentError> {
         let node = Arc::new(node);
         if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         self.put(node.at, node)
+    }
+
+    /// Counts values, those of a named one once more wherever its name stands.
+    fn count(&mut self, at: Mark, values: usize) -> Result<(), DocumentError> {
+        self.values += values;
+        match self.values > MOST {
+            true => Err(self.source.error(at, format!("these are more than {MOST} values"))),
+            false => Ok(()),
+        }
     }
 
     /// Puts a value where it belongs; `at` is where it, or the alias for it, stands.
@@ -191,34 +259,59 @@ impl Tree<'_> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::List(items)) => items.push(node),
-            Some(Content::Map(entries, waiting)) => match waiting.take() {
-                Some((key, at)) => entries.push(Entry { key, at, value: node }),
-                None => *waiting = Some((key(self.source, at, &node, entries)?, at)),
+            Some(Content::Map(map)) => match map.waiting.take() {
+                Some(Key { text: key, quoted, at }) => {
+                    map.entries.push(Entry { key, quoted, at, value: node });
+                }
+                None => {
+                    let key = key(self.source, at, &node)?;
+                    map.once(self.source, &key)?;
+                    map.waiting = Some(key);
+                }
             },
         }
         Ok(())
     }
 }
 
-/// The key that a node is, which must stand once.
-fn key(source: &Text, at: Mark, node: &Node, entries: &[Entry]) -> Result<String, DocumentError> {
-    let key = match &node.value {
-        Value::Text { text, .. } => text.clone(),
+impl OpenMap {
+    /// A key must stand once; what brings others may do so again.
+    fn once(&mut self, source: &Text, key: &Key) -> Result<(), DocumentError> {
+        if key.text == MERGE && !key.quoted {
+            return Ok(());
+        }
+        match self.lines.insert(key.text.clone(), key.at.line) {
+            None => Ok(()),
+            Some(first) => {
+                let message = format!("`{}` stands twice, first in line {first}", key.text);
+                Err(source.error(key.at, message).with_hint("remove one of them"))
+            }
+        }
+    }
+}
+
+/// The key that brings what other mappings have. Source: YAML 1.1, "Merge Key Language-Independent Type".
+const MERGE: &str = "<<";
+
+/// The key that a node is.
+fn key(source: &Text, at: Mark, node: &Node) -> Result<Key, DocumentError> {
+    let (text, quoted) = match &node.value {
+        Value::Text { text, quoted } => (text.clone(), *quoted),
         Value::Null => return Err(source.error(at, "a key is null: expected a string")),
         Value::List(_) => return Err(source.error(at, "a key is a list: expected a string")),
         Value::Map(_) => return Err(source.error(at, "a key is a mapping: expected a string")),
     };
-    if let Some(first) = entries.iter().find(|entry| entry.key == key && key != "<<") {
-        let message = format!("`{key}` stands twice, first in line {}", first.at.line);
-        return Err(source.error(at, message).with_hint("remove one of them"));
+    match &node.tag {
+        Some(tag) => Err(source.error(at, format!("a key has the tag `{tag}`: expected a string"))),
+        None => Ok(Key { text, quoted, at }),
     }
-    Ok(key)
 }
 
 /// A mapping in which what `<<` brings stands where the mapping itself does not say otherwise.
-fn merged(source: &Text, entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentError> {
+fn merged(source: &Text, map: OpenMap) -> Result<Vec<Entry>, DocumentError> {
+    let OpenMap { entries, lines: mut there, .. } = map;
     let (merges, mut own): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|entry| entry.key == "<<");
+        entries.into_iter().partition(|entry| entry.key == MERGE && !entry.quoted);
     for merge in merges {
         let brought: Vec<&Arc<Node>> = match &merge.value.value {
             Value::List(items) => items.iter().collect(),
@@ -229,11 +322,71 @@ fn merged(source: &Text, entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentErro
                 return Err(source.error(merge.at, "`<<` brings no mapping"));
             };
             for entry in entries {
-                if own.iter().all(|one| one.key != entry.key) {
+                if there.insert(entry.key.clone(), entry.at.line).is_none() {
                     own.push(entry.clone());
                 }
             }
         }
     }
     Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(text: &str) -> Result<Arc<Node>, String> {
+        let (source, text) = Text::new("x", text.as_bytes()).unwrap();
+        read(&source, &text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_at_its_place() {
+        for (text, problem) in [
+            ("a: 1\nb: 2\na: 3\n", "x:3:1: `a` stands twice, first in line 1"),
+            ("[a]: 1\n", "x:1:1: a key is a list: expected a string"),
+            ("~: 1\n", "x:1:1: a key is null: expected a string"),
+            ("!!float 1: 1\n", "x:1:9: a key has the tag `!!float`: expected a string"),
+            ("a: 1\n---\nb: 2\n", "x:2:1: a second document begins here: expected one"),
+            ("a: &a [*a]\n", "x:1:8: an alias stands inside of what it names"),
+            ("a: {<<: 1}\n", "x:1:5: `<<` brings no mapping"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), problem, "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(parse(&deep).unwrap_err(), "x:1:65: this is nested more than 64 levels deep");
+        assert!(parse("a: [\n").unwrap_err().contains("this is no YAML"));
+    }
+
+    #[test]
+    fn a_bomb_of_aliases_ends_early() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let last = format!("*a{}", level - 1);
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![last; 10].join(", ")));
+        }
+        assert!(parse(&text).unwrap_err().contains("these are more than 4000000 values"));
+        let few = "a: &a [1, 2]\nb: [*a, *a]\n";
+        assert_eq!(parse(few).unwrap().to_json()["b"], serde_json::json!([[1, 2], [1, 2]]));
+    }
+
+    #[test]
+    fn what_a_mapping_says_itself_counts_before_what_is_brought() {
+        let text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 0, \"<<\": 5}\n";
+        let expected = serde_json::json!({"x": 0, "<<": 5, "y": 2, "z": 4});
+        assert_eq!(parse(text).unwrap().to_json()["c"], expected);
+    }
+
+    #[test]
+    fn tags_are_kept_where_they_change_what_something_is() {
+        let root = parse("a: !!str 4\nb: !!binary aGk=\nc: !!map {}\nd: !x 1\n").unwrap();
+        let Value::Map(entries) = &root.value else { unreachable!("a mapping") };
+        let seen = entries.iter().map(|entry| (entry.value.tag.as_deref(), &entry.value.value));
+        let seen: Vec<_> = seen.collect();
+        assert!(matches!(seen[0], (None, Value::Text { quoted: true, .. })), "{seen:?}");
+        assert_eq!(seen[1].0, Some("!!binary"));
+        assert_eq!(seen[2].0, None);
+        assert_eq!(seen[3].0, Some("!<!x>"));
+    }
 }

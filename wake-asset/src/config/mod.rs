@@ -2,7 +2,6 @@
 //!
 //! Source: `spec/assets.md`, "The configuration".
 
-mod source;
 mod contents;
 mod reading;
 mod edit;
@@ -14,9 +13,11 @@ pub(crate) use edit::Edit;
 
 use std::path::Path;
 
+use wake_yaml::{Text, Yaml};
+
+use crate::REFGENIE;
 use crate::error::AssetError;
 use crate::yaml::{self, Node};
-use source::Source;
 
 /// A configuration as it was read.
 #[derive(Debug)]
@@ -34,11 +35,10 @@ impl Config {
     pub(crate) const VERSION: &str = "0.5";
 
     pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Config, AssetError> {
-        let source = Source::new(file, bytes)?;
-        let root = yaml::parse(source.text())
-            .map_err(|(mark, message)| source.fault(mark, message, None))?;
-        let contents = reading::contents(&source, &root)?;
-        Ok(Config { head: source.head(), root, contents })
+        let yaml = Yaml::parse(&file.display().to_string(), bytes, REFGENIE)?;
+        let root = Node::from(&*yaml.root);
+        let contents = reading::contents(&yaml.source, &root)?;
+        Ok(Config { head: head(&yaml.source), root, contents })
     }
 
     /// The text of it, changed.
@@ -47,6 +47,15 @@ impl Config {
         change(&mut edit);
         format!("{}{}", self.head, yaml::write(&edit.into_root()))
     }
+}
+
+/// The lines before the first one that says anything.
+fn head(source: &Text) -> String {
+    let is_comment = |line: &&String| line.starts_with('#') || line.trim().is_empty();
+    let lines = source.lines();
+    // Behind the last end of a line is no line.
+    let lines = &lines[..lines.len().saturating_sub(1)];
+    lines.iter().take_while(is_comment).map(|line| format!("{line}\n")).collect()
 }
 
 /// The text of a new configuration.

@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use wake_yaml::{Mark, Text};
+
 use super::contents::{AssetEntry, Contents, DocumentEntry, GenomeEntry, Relative, TagEntry};
-use super::source::Source;
 use crate::error::AssetError;
 use crate::seek::SeekType;
-use crate::yaml::{Entry, Mark, Node, Value};
+use crate::yaml::{Entry, Node, Value};
 
-pub(super) fn contents(source: &Source, root: &Node) -> Result<Contents, AssetError> {
+pub(super) fn contents(source: &Text, root: &Node) -> Result<Contents, AssetError> {
     let read = Read { source };
     if !matches!(root.value, Value::Map(_)) {
         let message = format!("this is {}: expected the configuration of a registry", root.kind());
@@ -38,19 +39,19 @@ pub(super) fn contents(source: &Source, root: &Node) -> Result<Contents, AssetEr
 }
 
 struct Read<'s> {
-    source: &'s Source,
+    source: &'s Text,
 }
 
 impl Read<'_> {
     fn fault(&self, at: Mark, message: impl Into<String>) -> AssetError {
-        self.source.fault(at, message, None)
+        self.source.error(at, message).into()
     }
 
     fn version(&self, root: &Node) -> Result<(), AssetError> {
         let Some(node) = root.get("config_version") else {
-            let hint = "it begins with `config_version: 0.5` or `0.4`".to_owned();
+            let hint = "it begins with `config_version: 0.5` or `0.4`";
             let message = "this has no `config_version`: it is no configuration of a registry";
-            return Err(self.source.fault(root.at, message, Some(hint)));
+            return Err(self.source.error(root.at, message).with_hint(hint).into());
         };
         let text = self.scalar(node, "config_version")?;
         let hint = match text.parse::<f64>() {
@@ -61,7 +62,7 @@ impl Read<'_> {
             _ => "0.4 and 0.5 are read",
         };
         let message = format!("configurations of version {text} are not read");
-        Err(self.source.fault(node.at, message, Some(hint.to_owned())))
+        Err(self.source.error(node.at, message).with_hint(hint).into())
     }
 
     fn servers(&self, root: &Node) -> Result<Vec<String>, AssetError> {

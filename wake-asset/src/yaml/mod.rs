@@ -1,4 +1,4 @@
-//! YAML that is read, changed in places and written again, with nothing lost that somebody else put there.
+//! Values of YAML that are changed in places and written again, with nothing lost that somebody else put there.
 //!
 //! Scalars stay the texts that they are, with how they were written; so what YAML makes of them stays, too.
 
@@ -7,7 +7,6 @@ mod tree;
 mod read;
 mod write;
 
-pub(crate) use read::parse;
 pub(crate) use scalar::{Scalar, Style};
-pub(crate) use tree::{Entry, Mark, Node, Value};
+pub(crate) use tree::{Entry, Node, Value};
 pub(crate) use write::write;

@@ -1,13 +1,8 @@
 //! A document of YAML as a tree that can be changed.
 
-use super::scalar::Scalar;
+use wake_yaml::Mark;
 
-/// Line and column in characters, both from 1; 0 for what was never written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
+use super::scalar::Scalar;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -33,7 +28,7 @@ pub(crate) struct Entry {
 
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
-        Node { at: Mark::default(), value }
+        Node { at: Mark::NONE, value }
     }
 }
 
@@ -98,7 +93,7 @@ impl Node {
         let at = match entries.iter().position(|entry| entry.key.text == key) {
             Some(at) => at,
             None => {
-                let (key, at) = (Scalar::text(key), Mark::default());
+                let (key, at) = (Scalar::text(key), Mark::NONE);
                 entries.push(Entry { key, at, value: Node::empty_map() });
                 entries.len() - 1
             }

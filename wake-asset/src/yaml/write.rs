@@ -105,47 +105,26 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
-    use super::super::{Entry, Mark, Style, parse};
+    use wake_yaml::{Mark, Yaml};
+
+    use super::super::{Entry, Style};
     use super::*;
 
+    fn parse(text: &str) -> Node {
+        (&*Yaml::parse("x.yaml", text.as_bytes(), "refgenie").unwrap().root).into()
+    }
+
     fn again(text: &str) -> String {
-        write(&parse(text).unwrap())
+        write(&parse(text))
     }
 
     #[test]
     fn what_is_written_keeps_what_it_means() {
         let text = "config_version: 0.4\nservers:\n- http://a\n- b: 1\n  c: \"1\"\nempty: {}\nnone: ~\nl: []\n\"1.0\": yes\nq: 'it''s'\nblock: |\n  a\n   b\nx: &x {y: 0x10}\nz: *x\n";
-        let expected = "config_version: 0.4\nservers:\n  - http://a\n  -\n    b: 1\n    c: \"1\"\nempty: {}\nnone: ~\nl: []\n\"1.0\": yes\nq: \"it's\"\nblock: \"a\\n b\\n\"\nx:\n  y: 0x10\nz:\n  y: 0x10\n";
+        let expected = "config_version: 0.4\nservers:\n  - http://a\n  -\n    b: 1\n    c: \"1\"\nempty: {}\nnone: null\nl: []\n\"1.0\": yes\nq: \"it's\"\nblock: \"a\\n b\\n\"\nx:\n  y: 0x10\nz:\n  y: 0x10\n";
         assert_eq!(again(text), expected);
         assert_eq!(again(expected), expected);
         assert_eq!(again(""), "null\n");
-    }
-
-    #[test]
-    fn what_is_no_configuration_is_refused() {
-        for (text, problem) in [
-            ("a: 1\na: 2\n", "`a` stands twice, first in line 1"),
-            ("[a]: 1\n", "a key is a list: expected a name"),
-            ("a: 1\n---\nb: 2\n", "a second document begins here: expected one"),
-            (
-                &format!("{}{}", "[".repeat(100), "]".repeat(100)),
-                "this is nested more than 64 levels deep",
-            ),
-        ] {
-            assert_eq!(parse(text).unwrap_err().1, problem);
-        }
-        assert!(parse("a: [\n").unwrap_err().1.starts_with("this is no YAML"));
-    }
-
-    #[test]
-    fn a_bomb_of_aliases_ends_early() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..12 {
-            let last = format!("*a{}", level - 1);
-            let line = format!("a{level}: &a{level} [{}]\n", vec![last; 10].join(", "));
-            text.push_str(&line);
-        }
-        assert!(parse(&text).unwrap_err().1.contains("more than 4000000 values"));
     }
 
     fn nodes() -> impl Strategy<Value = Node> {
@@ -158,7 +137,7 @@ mod tests {
                 prop::collection::btree_map("[ -~]{1,8}", inner, 0..5).prop_map(|map| {
                     let entry = |(key, value): (String, Node)| Entry {
                         key: Scalar::text(key),
-                        at: Mark::default(),
+                        at: Mark::NONE,
                         value,
                     };
                     Value::Map(map.into_iter().map(entry).collect()).into()
@@ -189,13 +168,13 @@ mod tests {
         #[test]
         fn what_is_written_is_read_as_it_was(node in nodes()) {
             let text = write(&node);
-            let read = parse(&text).unwrap();
+            let read = parse(&text);
             prop_assert!(same(&read, &node), "{text}");
         }
 
         #[test]
         fn a_text_stays_a_text(text in any::<String>()) {
-            let Value::Scalar(scalar) = parse(&write(&Node::text(text.clone()))).unwrap().value else {
+            let Value::Scalar(scalar) = parse(&write(&Node::text(text.clone()))).value else {
                 return Err(TestCaseError::fail("no scalar"));
             };
             prop_assert_eq!(&scalar.text, &text);

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::asset::AssetRegistryArgs;
+
 /// `wake recipe`.
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = RECIPE_HELP)]
 pub(crate) struct RecipeArgs {
-    /// The configuration of the registry, `genome_config.yaml`; without it the one that REFGENIE names
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) genome_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: AssetRegistryArgs,
     #[command(subcommand)]
     pub(crate) command: RecipeCommand,
 }
@@ -124,6 +125,9 @@ pub(crate) struct RecipeTestArgs {
     pub(crate) recipes: Vec<String>,
     #[command(flatten)]
     pub(crate) places: RecipePlaces,
+    /// Fetch files again that the tests name by their addresses
+    #[arg(long)]
+    pub(crate) refetch: bool,
     /// Write what came of them as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
