@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use strum::VariantNames;
 use wake_asset::{ClassName, SeekEntry, SeekKey, SeekType};
 use wake_model::nearest::nearest;
-use wake_yaml::{DocumentError, Fields, Node, Value, Warning, Yaml, list, text};
+use wake_yaml::{DocumentError, Entry, Fields, Node, Value, Warning, Yaml, list, text};
 
 use crate::REFGENIE;
 use crate::template::{Template, Values, Written};
@@ -104,7 +104,7 @@ impl AssetClass {
         let description = optional_text(&mut yaml, &mut fields, "description", "`description`")?;
         let mut seek_keys = Vec::new();
         let node = fields.need(&yaml, "seek_keys")?;
-        for entry in Fields::of(&yaml, node, "`seek_keys`")?.rest() {
+        for entry in entries(&yaml, Some(node), "`seek_keys`")? {
             seek_keys.push(seek_key(&mut yaml, &entry.key, entry.at, &entry.value)?);
         }
         let mut parents = Vec::new();
@@ -226,6 +226,18 @@ pub(crate) fn seek_key(
     let description = optional_text(yaml, &mut fields, "description", "`description`")?;
     fields.finish_warning(yaml)?;
     Ok(SeekKeyDecl { key, kind, value: written, description })
+}
+
+/// The entries of a mapping whose keys are names; one that is null counts as absent, and so does all of it.
+pub(crate) fn entries<'a>(
+    yaml: &Yaml,
+    node: Option<&'a Arc<Node>>,
+    what: &str,
+) -> Result<Vec<&'a Entry>, DocumentError> {
+    let Some(node) = node else { return Ok(Vec::new()) };
+    let mut entries = Fields::of(yaml, node, what)?.rest();
+    entries.retain(|entry| !matches!(entry.value.value, Value::Null));
+    Ok(entries)
 }
 
 /// A text without white space that is a name.

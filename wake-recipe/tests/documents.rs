@@ -147,6 +147,35 @@ fn what_a_document_writes_as_null_it_does_not_say() {
 }
 
 #[test]
+fn what_is_null_among_names_is_not_there() {
+    let text = RECIPE
+        .replace("  version: index --version", "  version: null\n  other: ~\n  third: echo 1")
+        .replace("table: { description: A table }", "table: null")
+        .replace("index: { checksum: D41D8CD98F00B204E9800998ECF8427E }", "index: null");
+    let recipe = Recipe::read("index.yaml", text.as_bytes()).unwrap();
+    let names = recipe.custom_properties.iter().map(|property| property.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["third"]);
+    assert!(recipe.inputs.files.is_empty());
+    assert_eq!(recipe.test.unwrap().outputs.len(), 1);
+    let text = BASE.replace("a: {value: '{genome}.a', type: file}", "a: null");
+    let class = AssetClass::read("base.yaml", text.as_bytes()).unwrap();
+    assert_eq!(class.seek_keys.len(), 1);
+}
+
+#[test]
+fn a_key_is_called_as_its_form_calls_it() {
+    let text = "name: a\nversion: '1'\noutput_asset_class: a\ncommand_templates: [true]\n\
+        input_params: {n: {description: n, default: 1}}\ncustom_seek_keys: [x]\n";
+    let error = Recipe::read("a.yaml", text.as_bytes()).unwrap_err();
+    let expected = "a.yaml:6:19: `custom_seek_keys` is a list: expected a mapping";
+    assert_eq!(error.to_string(), expected);
+    let text = text.replace("[x]", "{v: echo 1}").replace("[true]", "yes");
+    let error = Recipe::read("a.yaml", text.as_bytes()).unwrap_err();
+    let expected = "a.yaml:4:20: `command_templates` is a string: expected a list";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
 fn json_and_what_a_program_computes_are_read_alike() {
     let recipe = Recipe::read("index.yaml", RECIPE.as_bytes()).unwrap();
     let text = recipe.document().text();

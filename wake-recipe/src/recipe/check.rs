@@ -7,7 +7,7 @@ use wake_asset::{GenomeName, SeekKey};
 use wake_yaml::{DocumentError, Fields, Mark, Node, Yaml, list, text};
 
 use super::input;
-use crate::class::word;
+use crate::class::{entries, word};
 use crate::name::InputName;
 use crate::template::{Template, Written};
 
@@ -85,17 +85,17 @@ pub(super) fn read(
         let mut inputs = Fields::of(yaml, node, "`inputs` of `test`")?;
         // The text of the specification has the files here, its schema one level deeper.
         let nested = inputs.clone().take("files").filter(|node| input::is_mapping(node));
-        let entries = match nested {
+        let given = match nested {
             Some(nested) => {
                 inputs.take("files");
                 inputs.take("params");
                 inputs.take("assets");
                 inputs.finish_warning(yaml)?;
-                Fields::of(yaml, nested, "`files` of `test`")?.rest()
+                entries(yaml, Some(nested), "`files` of `test`")?
             }
-            None => inputs.rest(),
+            None => entries(yaml, Some(node), "`inputs` of `test`")?,
         };
-        for entry in entries {
+        for entry in given {
             let name = input::name(yaml, entry.at, &entry.key)?;
             let location = text(yaml, &entry.value, &format!("file `{name}` of `test`"))?;
             let written = Written::new(&yaml.source, entry.value.at, location.clone());
@@ -103,10 +103,8 @@ pub(super) fn read(
         }
     }
     let mut outputs = Vec::new();
-    if let Some(node) = fields.take("outputs") {
-        for entry in Fields::of(yaml, node, "`outputs` of `test`")?.rest() {
-            outputs.push(output(yaml, &entry.key, entry.at, &entry.value)?);
-        }
+    for entry in entries(yaml, fields.take("outputs"), "`outputs` of `test`")? {
+        outputs.push(output(yaml, &entry.key, entry.at, &entry.value)?);
     }
     let mut commands = Vec::new();
     if let Some(node) = fields.take("commands") {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use wake_asset::{ClassName, RegistryPath};
-use wake_yaml::{DocumentError, Entry, Fields, Mark, Node, Value, Yaml, list, text};
+use wake_yaml::{DocumentError, Fields, Mark, Node, Value, Yaml, list, text};
 
-use crate::class::{optional_text, word};
+use crate::class::{entries, optional_text, word};
 use crate::name::InputName;
 
 /// What a recipe is given.
@@ -155,15 +155,6 @@ fn within(least: Option<i64>, most: Option<i64>) -> String {
         (None, Some(most)) => format!("{most} or less"),
         (None, None) => "a whole number".to_owned(),
     }
-}
-
-/// The entries of a mapping of inputs; null is an empty one.
-fn entries<'a>(
-    yaml: &Yaml,
-    node: Option<&'a Arc<Node>>,
-    what: &str,
-) -> Result<Vec<&'a Entry>, DocumentError> {
-    node.map_or(Ok(Vec::new()), |node| Ok(Fields::of(yaml, node, what)?.rest()))
 }
 
 pub(super) fn name(yaml: &Yaml, at: Mark, written: &str) -> Result<InputName, DocumentError> {

@@ -4,16 +4,14 @@
 //! |---|---|
 //! | `input` | what a recipe is given |
 //! | `check` | the section that says how a recipe is tested |
-//! | `current` | the form with `inputs` and `command_template_list`, which is refgenie's own specification |
+//! | `templated` | the form with `inputs` and `command_template_list`, which is refgenie's own specification, and that with `input_files` and `command_templates` |
 //! | `older` | the form with `required_files` and `command_list`, in JSON |
-//! | `renamed` | the form with `input_files` and `command_templates` |
 //! | `document` | a recipe as a document again, as it is kept beside what was built |
 
 mod input;
 mod check;
-mod current;
+mod templated;
 mod older;
-mod renamed;
 mod document;
 
 use std::sync::Arc;
@@ -131,8 +129,8 @@ impl Recipe {
         };
         let mut recipe = match generation(&yaml, entries)? {
             Generation::Older => older::read(&mut yaml, &root),
-            Generation::Current => current::read(&mut yaml, &root),
-            Generation::Renamed => renamed::read(&mut yaml, &root),
+            Generation::Current => templated::read(&mut yaml, &root, &templated::CURRENT),
+            Generation::Renamed => templated::read(&mut yaml, &root, &templated::RENAMED),
         }?;
         if recipe.commands.is_empty() {
             let error = recipe.whole.error("the recipe has no commands");

@@ -7,8 +7,8 @@ use wake_asset::ClassName;
 use wake_yaml::{DocumentError, Fields, Node, Yaml, list, text};
 
 use super::input::{AssetInput, FileInput, ParamInput};
-use super::{Generation, Head, Inputs, OutputClass, Recipe, current, head, input};
-use crate::class::{AssetClass, seek_key, word};
+use super::{Generation, Head, Inputs, OutputClass, Recipe, head, input, templated};
+use crate::class::{AssetClass, entries, seek_key, word};
 use crate::template::{Template, Written};
 
 pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, DocumentError> {
@@ -16,7 +16,7 @@ pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, Document
     let Head { name, version, description, whole } = head(yaml, &mut fields, false)?;
     let mut seek_keys = Vec::new();
     let node = fields.need(yaml, "assets")?;
-    for entry in Fields::of(yaml, node, "`assets`")?.rest() {
+    for entry in entries(yaml, Some(node), "`assets`")? {
         seek_keys.push(seek_key(yaml, &entry.key, entry.at, &entry.value)?);
     }
     let class: ClassName = name
@@ -31,7 +31,7 @@ pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, Document
         let written = text(yaml, &item, "an item of `command_list`")?;
         commands.push(Template::format(Written::new(&yaml.source, item.at, written))?);
     }
-    let container = current::container(yaml, &mut fields, "container")?;
+    let container = templated::container(yaml, &mut fields, "container")?;
     let default_tag = match fields.take("default_tag") {
         Some(node) => {
             let written = text(yaml, node, "`default_tag`")?;
