@@ -1,10 +1,14 @@
 //! Assets that one registry gives to another, by a directory, a server of files or a registry of containers.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use wake_tests::{Project, project, read_tree};
+use wake_tests::{Project, expect, project, read_tree};
 
 use super::containers::Registry;
 use super::server::{Manner, Server};
@@ -71,9 +75,6 @@ fn from_one_to_the_other(to: &str, from: &str) -> (Project, Project) {
         let mut listed: serde_json::Value =
             serde_json::from_str(&printed(lab, &["asset", "list", "--json"])).unwrap();
         listed["genome_folder"] = "".into();
-        for asset in listed["genomes"][0]["assets"].as_array_mut().unwrap() {
-            asset["tags"][0]["date_built"] = "".into();
-        }
         listed
     };
     assert_eq!(listed(&taker), listed(&giver));
@@ -311,4 +312,168 @@ fn a_registry_of_containers_gives_what_it_was_given() {
     drop(registry);
     let pull = wake(&taker, &["asset", "pull", "tiny/idx", "--from", &address, "--offline"]);
     pull.run().code(9);
+}
+
+/// A way to another server that counts what comes back, and breaks off behind so many bytes as often as that is said.
+struct Gate {
+    host: String,
+    came: Arc<AtomicUsize>,
+    cuts: Arc<AtomicUsize>,
+}
+
+impl Gate {
+    fn to(host: &str, most: usize) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gate = Gate {
+            host: listener.local_addr().unwrap().to_string(),
+            came: Arc::default(),
+            cuts: Arc::default(),
+        };
+        let (host, came, cuts) = (host.to_owned(), gate.came.clone(), gate.cuts.clone());
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = TcpStream::connect(&host).unwrap();
+                let (mut asked, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+                thread::spawn(move || std::io::copy(&mut asked, &mut to));
+                let (came, cuts) = (came.clone(), cuts.clone());
+                // Whoever asked may have gone.
+                thread::spawn(move || drop(carry(far, near, most, &came, &cuts)));
+            }
+        });
+        gate
+    }
+}
+
+fn carry(
+    mut far: TcpStream,
+    mut near: TcpStream,
+    most: usize,
+    came: &AtomicUsize,
+    cuts: &AtomicUsize,
+) -> std::io::Result<()> {
+    let (mut buffer, mut all) = ([0; 4096], 0);
+    loop {
+        let length = far.read(&mut buffer)?;
+        if length == 0 {
+            return near.shutdown(Shutdown::Both);
+        }
+        near.write_all(&buffer[..length])?;
+        came.fetch_add(length, Ordering::Relaxed);
+        all += length;
+        let take_one = |left: usize| left.checked_sub(1);
+        let order = Ordering::Relaxed;
+        if all > most && cuts.fetch_update(order, order, take_one).is_ok() {
+            return near.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
+    const TEST: &str = "an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off";
+    let place = project().build();
+    let Some(registry) = Registry::start(TEST, &place.path("registry"), "") else { return };
+    let giver = giver();
+    let push = ["asset", "push", "tiny/idx", "--to", &registry.address()];
+    wake(&giver, &push).run().success();
+    let gate = Gate::to(&registry.host, 100_000);
+    let address = format!("oci://{}/wake", gate.host);
+    let taker = taker();
+    gate.cuts.store(2, Ordering::Relaxed);
+    wake(&taker, &["asset", "pull", "tiny/idx", "--from", &address]).run().success();
+    assert_eq!(gate.cuts.load(Ordering::Relaxed), 0);
+    let came = gate.came.load(Ordering::Relaxed);
+    assert!(came < 400_000, "{came} bytes came for 300000");
+    // One that another run left goes on as well.
+    let taker = self::taker();
+    gate.cuts.store(100, Ordering::Relaxed);
+    let pull = ["asset", "pull", "tiny/idx", "--from", &address];
+    let mut child = wake(&taker, &pull).spawn();
+    let own = taker.path("g/.wake/partial");
+    let has_some = || {
+        let entries = std::fs::read_dir(&own).into_iter().flatten().flatten();
+        entries.map(|entry| entry.metadata().unwrap().len()).max().unwrap_or(0) > 50_000
+    };
+    while !has_some() && child.try_wait().unwrap().is_none() {
+        thread::yield_now();
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    gate.cuts.store(0, Ordering::Relaxed);
+    let before = gate.came.load(Ordering::Relaxed);
+    wake(&taker, &pull).run().success();
+    let came = gate.came.load(Ordering::Relaxed) - before;
+    assert!(came < 290_000, "{came} bytes came for the rest of 300000");
+}
+
+#[test]
+fn links_to_what_it_was_made_of_lead_there_where_it_is_pulled() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let giver = lab();
+    add(&giver, "tiny/fasta:a", FASTA).success();
+    giver.write("d/index", "1");
+    let target = format!("../../fasta/a/{DIGEST}.fa");
+    std::os::unix::fs::symlink(&target, giver.path("d/sequences")).unwrap();
+    let call = ["asset", "add", "tiny/idx:v1", "--path", "d", "--parent", "tiny/fasta"];
+    wake(&giver, &call).run().success();
+    wake(&giver, &["asset", "push", "tiny/fasta", "tiny/idx", "--to", &address]).run().success();
+    let taker = taker();
+    let pull = |asset: &str| wake(&taker, &["asset", "pull", asset, "--from", &address]).run();
+    pull("tiny/idx").code(4).says(expect![[r#"
+        error: links of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/idx:v1` lead to `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`, which is not here
+         help: pull that one first: `wake asset pull 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`
+    "#]]);
+    pull("tiny/fasta").success();
+    pull("tiny/idx").success();
+    assert_eq!(taker.read("g/alias/tiny/idx/v1/sequences"), FASTA);
+}
+
+#[test]
+fn recipes_classes_and_dates_go_with_an_asset() {
+    let place = project().build();
+    let address = format!("file:{}", place.path("assets").display());
+    let giver = lab();
+    giver.write(
+        "docs/base_asset_class.yaml",
+        "name: base\nversion: 0.0.1\ndescription: d\nseek_keys: {}\n",
+    );
+    giver.write(
+        "docs/words_asset_class.yaml",
+        "name: words\nversion: 0.0.1\ndescription: Words\nseek_keys:\n  words: { value: words, type: file, description: w }\nparents: [base]\n",
+    );
+    giver.write(
+        "docs/words_asset_recipe.yaml",
+        "name: words\nversion: 0.0.2\noutput_asset_class: words\ndescription: How words are made\ninputs: { files: null, params: null, assets: null }\ncommand_template_list:\n  - echo {{genome}} > {{asset_outfolder}}/words\n",
+    );
+    let build = ["recipe", "build", "tiny/words", "--documents", "docs", "--rootfs", "host"];
+    wake(&giver, &build).run().success();
+    giver.edit("g/genome_config.yaml", "date_built: 20", "date_built: 2020-01-02_03:04 # 20");
+    wake(&giver, &["asset", "push", "tiny/words", "--to", &address]).run().success();
+    let taker = taker();
+    wake(&taker, &["asset", "pull", "tiny/words", "--from", &address]).run().success();
+    let listed = |lab: &Project| printed(lab, &["recipe", "list"]);
+    assert_eq!(listed(&taker), listed(&giver));
+    assert_eq!(listed(&taker).lines().count(), 3, "{}", listed(&taker));
+    assert!(taker.read("g/genome_config.yaml").contains("date_built: 2020-01-02_03:04\n"));
+    // So it is built there as well, and there is nothing to do.
+    let again = ["recipe", "build", "tiny/words", "--rootfs", "host"];
+    wake(&taker, &again).run().success().mentions("Unchanged tiny/words");
+    // What is there of the name stays.
+    let other = self::taker();
+    other.write(
+        "words_asset_class.yaml",
+        "name: words\nversion: 9\ndescription: Others\nseek_keys: {}\n",
+    );
+    wake(&other, &["recipe", "add", "words_asset_class.yaml"]).run().success();
+    wake(&other, &["asset", "pull", "tiny/words", "--from", &address]).run().success();
+    let listed = listed(&other);
+    assert!(listed.contains("Others") && !listed.contains("Words"), "{listed}");
+    // A name that leads out of the folder is none.
+    let form = format!("assets/{DIGEST}/words__default.json");
+    place.edit(&form, "\"name\":\"base\"", "\"name\":\"../base\"");
+    wake(&self::taker(), &["asset", "pull", "tiny/words", "--from", &address])
+        .run()
+        .code(2)
+        .mentions("`../base` is no name");
 }

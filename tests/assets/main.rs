@@ -9,8 +9,10 @@ mod commands;
 mod containers;
 mod golden;
 mod hostile;
+mod disks;
 mod reference;
 mod refgenie;
+mod served;
 #[path = "../registries/server.rs"]
 #[expect(dead_code, reason = "these tests ask the server less than those of packages do")]
 mod server;

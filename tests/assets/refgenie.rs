@@ -8,7 +8,7 @@ use wake_tests::{Project, skip};
 use super::{DIGEST, FASTA, add, config, lab, printed, wake};
 
 /// The program that `scripts/setup` installs.
-fn program(test: &str) -> Option<PathBuf> {
+pub(crate) fn program(test: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/refgenie/bin/refgenie");
     let program = std::env::var_os("WAKE_REFGENIE").map_or(beside, PathBuf::from);
     if !program.is_file() {
@@ -20,7 +20,7 @@ fn program(test: &str) -> Option<PathBuf> {
 
 /// What refgenie prints, which must succeed.
 #[track_caller]
-fn refgenie(program: &Path, lab: &Project, args: &[&str]) -> String {
+pub(crate) fn refgenie(program: &Path, lab: &Project, args: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(args).env("REFGENIE", config(lab)).env("HOME", lab.base()).current_dir(lab.root());
     let output = command.stdin(std::process::Stdio::null()).output().unwrap();

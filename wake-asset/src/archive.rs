@@ -20,9 +20,9 @@ use crate::error::{AssetError, At};
 use crate::measure::hex;
 use crate::name::Tag;
 
-/// What an archive of a stranger may hold: links stay inside of it.
+/// What an archive of a stranger may hold. Where links lead is looked at by who knows what the asset was made of.
 const POLICY: ArchivePolicy =
-    ArchivePolicy { links: Links::Inside, max_path: 4096, max_depth: 128, ..ArchivePolicy::WARE };
+    ArchivePolicy { links: Links::Any, max_path: 4096, max_depth: 128, ..ArchivePolicy::WARE };
 
 /// Digests of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) fn pack(dir: &Path, tag: &Tag, to: &Path) -> Result<ArchiveSum, Asset
     Ok(file.sum())
 }
 
-/// Unpacks an archive into the empty directory `stage`; gives where the one directory lies that it is of.
+/// Unpacks an archive into the empty directory `stage`; gives where the one directory lies that it is of. Links in it may lead anywhere.
 pub(crate) fn unpack(
     archive: &Path,
     stage: &Path,

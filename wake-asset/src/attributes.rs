@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::DocumentKind;
 use crate::error::AssetError;
 use crate::genome::Sequence;
 
 /// The form of these documents.
 pub(crate) const FORM: u64 = 1;
-/// Bytes of one at most.
-pub(crate) const LONGEST: u64 = 64 << 20;
 
 /// What is said of one form of an asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,9 +37,38 @@ pub(crate) struct FormDocument {
     pub(crate) asset_parents: Vec<ParentDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) date_built: Option<String>,
+    /// The recipe that made it, as far as its registry keeps that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recipe: Option<KeptDocument>,
+    /// Its class, and those that it inherits from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) asset_classes: Vec<KeptDocument>,
     pub(crate) archive_digest: String,
     pub(crate) archive_sha256: String,
     pub(crate) archive_size: u64,
+}
+
+impl FormDocument {
+    /// What is to be kept with the asset: a class behind those that it inherits from, and the recipe last.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (DocumentKind, &KeptDocument)> {
+        let classes = self.asset_classes.iter().rev().map(|class| (DocumentKind::Class, class));
+        classes.chain(self.recipe.iter().map(|recipe| (DocumentKind::Recipe, recipe)))
+    }
+}
+
+/// A recipe or an asset class that goes with an asset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptDocument {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) version: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    /// Of a recipe: the class of what it makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) output_asset_class: Option<String>,
+    /// What its file holds.
+    pub(crate) text: String,
 }
 
 /// What an asset was made of.

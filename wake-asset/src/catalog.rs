@@ -132,6 +132,11 @@ impl Catalog {
         document(&self.folders.classes, entry, "asset_class")
     }
 
+    /// An asset class and those that it inherits from, as far as their documents are kept.
+    pub(crate) fn lineage(&self, class: &str) -> Vec<String> {
+        class::lineage(&|name| self.class_file(name), class)
+    }
+
     /// Where the document of a recipe lies.
     pub fn recipe_file(&self, name: &str) -> Option<PathBuf> {
         let entry = self.recipes().iter().find(|entry| entry.name == name)?;

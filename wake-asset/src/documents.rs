@@ -1,7 +1,11 @@
 //! The recipes and asset classes that a registry keeps.
 
 use std::fs;
+use std::io::Read;
+use std::path::Path;
 
+use crate::attributes::KeptDocument;
+use crate::catalog::Catalog;
 use crate::config::{DocumentEntry, DocumentKind};
 use crate::error::At;
 use crate::error::{AssetError, Missing};
@@ -32,7 +36,58 @@ pub struct NewDocument {
     pub output_class: Option<ClassName>,
 }
 
+impl Catalog {
+    /// A document that the registry keeps, with its text; none if it does not, or its file cannot be read.
+    pub(crate) fn document(&self, kind: DocumentKind, name: &str) -> Option<KeptDocument> {
+        let (known, file) = match kind {
+            DocumentKind::Recipe => (self.recipes(), self.recipe_file(name)),
+            DocumentKind::Class => (self.classes(), self.class_file(name)),
+        };
+        let entry = known.iter().find(|entry| entry.name == name)?;
+        let text = String::from_utf8(read_at_most(&file?, LONGEST).ok()?).ok()?;
+        Some(KeptDocument {
+            name: entry.name.clone(),
+            version: entry.version.clone().unwrap_or_default(),
+            description: entry.description.clone().unwrap_or_default(),
+            output_asset_class: entry.output_class.as_ref().map(ToString::to_string),
+            text,
+        })
+    }
+}
+
 impl Registry {
+    /// Keeps a document that came with an asset, unless there is one of its name.
+    pub(crate) fn keep_document(
+        &self,
+        kind: DocumentKind,
+        document: &KeptDocument,
+        source: &str,
+    ) -> Result<(), AssetError> {
+        let catalog = self.read()?;
+        let known = match kind {
+            DocumentKind::Recipe => catalog.recipes(),
+            DocumentKind::Class => catalog.classes(),
+        };
+        if known.iter().any(|entry| entry.name == document.name) {
+            return Ok(());
+        }
+        let class = document.output_asset_class.as_ref().map(|class| class.parse());
+        let new = NewDocument {
+            kind,
+            name: document.name.clone(),
+            text: document.text.clone().into_bytes(),
+            version: document.version.clone(),
+            description: document.description.clone(),
+            source: source.to_owned(),
+            output_class: class.transpose()?,
+        };
+        match self.put_document(&new, Existing::Refuse) {
+            // Somebody else was first.
+            Err(AssetError::Exists { .. }) => Ok(()),
+            done => done,
+        }
+    }
+
     /// Keeps a document, beside what is said of it. Whether it was there already and other is an error unless it gives way.
     pub fn put_document(&self, new: &NewDocument, existing: Existing) -> Result<(), AssetError> {
         let file = file_name(new.kind, &new.name)?;
@@ -86,10 +141,31 @@ impl Registry {
     }
 }
 
-fn folder(folders: &Folders, kind: DocumentKind) -> &std::path::Path {
+fn folder(folders: &Folders, kind: DocumentKind) -> &Path {
     match kind {
         DocumentKind::Recipe => &folders.recipes,
         DocumentKind::Class => &folders.classes,
+    }
+}
+
+/// Bytes of a document that goes with an asset, at most.
+const LONGEST: u64 = 1 << 20;
+
+fn read_at_most(file: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(std::io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
+    }
+}
+
+impl KeptDocument {
+    /// Whether it can be kept at all.
+    pub(crate) fn check(&self, kind: DocumentKind) -> Result<(), AssetError> {
+        file_name(kind, &self.name)?;
+        let class = self.output_asset_class.as_ref();
+        class.map_or(Ok(()), |class| Ok(class.parse::<ClassName>().map(drop)?))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::staging::Staging;
 /// A genome that is to be in a registry.
 #[derive(Clone, Debug)]
 pub struct NewGenome {
-    /// The genome.
+    /// The genome; one of which only the digest is known has no sequences.
     pub genome: Genome,
     /// What it is to be called.
     pub aliases: Vec<GenomeName>,
@@ -60,9 +60,12 @@ impl Registry {
         new.check(&change.catalog)?;
         let is_new = change.catalog.config.contents.genome(digest.as_str()).is_none();
         let mut journal = Journal::new();
-        if is_new || !self.folders().sequences(digest).is_file() {
-            write_sequences(&staging.path("sequences"), &new.genome)?;
-            journal.moves(staging.relative("sequences"), folders::sequences(digest));
+        let has_some = !new.genome.sequences.is_empty();
+        if has_some && (is_new || !self.folders().sequences(digest).is_file()) {
+            let place = folders::sequences(digest);
+            let made = staging.near(&place, "sequences")?;
+            write_sequences(&made.path, &new.genome)?;
+            journal.moves(made.relative, place);
         }
         link_all(&change.catalog, new, &staging, &mut journal)?;
         staging.sync()?;
@@ -131,8 +134,8 @@ impl Registry {
         }
         let digest = genome.digest.clone();
         let place: std::path::PathBuf = ["alias", alias.as_str()].iter().collect();
-        let moves = vec![(place, staging.relative("old"))];
-        change.commit_first(moves, |edit| edit.remove_alias(&digest, alias))
+        let old = staging.near(&place, "old")?;
+        change.commit_first(vec![(place, old.relative)], |edit| edit.remove_alias(&digest, alias))
     }
 }
 
@@ -149,8 +152,9 @@ fn link_all(
         if has {
             continue;
         }
-        let name = format!("alias{number}");
-        let dir = staging.path(&name);
+        let place: std::path::PathBuf = ["alias", alias.as_str()].iter().collect();
+        let made = staging.near(&place, &format!("alias{number}"))?;
+        let dir = made.path;
         fs::create_dir_all(&dir).at(&dir)?;
         for asset in there.iter().flat_map(|genome| &genome.assets) {
             for entry in &asset.tags {
@@ -162,15 +166,15 @@ fn link_all(
                 let data = catalog.data_dir(&id);
                 if data.is_dir() {
                     let to = dir.join(id.asset.as_str()).join(id.tag.as_str());
-                    links::make(&data, &to, &id, alias)?;
+                    links::make(&catalog.folders, &data, &to, &id, alias)?;
                 }
             }
         }
-        let place: std::path::PathBuf = ["alias", alias.as_str()].iter().collect();
         if catalog.genome_folder().join(&place).symlink_metadata().is_ok() {
-            journal.moves(place.clone(), staging.relative(&format!("old{number}")));
+            let old = staging.near(&place, &format!("old{number}"))?;
+            journal.moves(place.clone(), old.relative);
         }
-        journal.moves(staging.relative(&name), place);
+        journal.moves(made.relative, place);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@
 //! | `fasta`, `genome` | files of sequences, and the digest of a genome |
 //! | `compare`, `locus` | what two genomes have in common, and parts of sequences |
 //! | `measure` | digests of an asset |
-//! | `yaml`, `config` | the configuration: read with its places, and changed in places |
+//! | `yaml`, `config` | the configuration: what is known of it, and how it is changed in places |
 //! | `folders` | where everything lies |
 //! | `hold`, `staging`, `journal` | changes that happen as one, whoever else is at work |
 //! | `links` | assets by the aliases of their genomes |
@@ -20,9 +20,12 @@
 //! | `populate` | texts in which assets are named |
 //! | `class`, `catalog` | what is in a registry, and what is found by a seek key |
 //! | `registry` | a registry as it is opened, made and changed |
-//! | `genomes`, `register`, `documents` | adding to one |
+//! | `genomes`, `register` | adding to one |
 //! | `retag`, `remove` | other tags for what is there, and taking it away |
-//! | `archive`, `attributes`, `shelf` | assets packed, what is said of them, and where both lie |
+//! | `archive`, `attributes` | assets packed, and what is said of them |
+//! | `documents` | recipes and asset classes that a registry keeps, and that go with its assets |
+//! | `incoming` | what comes from other machines |
+//! | `shelf`, `server` | where archives lie: places of wake's own, and servers of refgenie |
 //! | `push`, `pull` | giving assets away, and taking them |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -50,12 +53,14 @@ mod catalog;
 mod registry;
 mod genomes;
 mod register;
-mod documents;
 mod retag;
 mod remove;
 mod archive;
 mod attributes;
+mod documents;
+mod incoming;
 mod shelf;
+mod server;
 mod push;
 mod pull;
 #[cfg(test)]
@@ -66,7 +71,7 @@ pub use catalog::{Catalog, Found};
 pub use compare::Comparison;
 pub use config::{AssetEntry, DocumentEntry, DocumentKind, GenomeEntry, Relative, TagEntry};
 pub use documents::NewDocument;
-pub use error::{AssetError, DocumentFault, Kind, Missing};
+pub use error::{AssetError, Kind, Missing};
 pub use folders::Variables;
 pub use genome::{Genome, Sequence};
 pub use genomes::{AliasOwner, NewGenome};
@@ -86,3 +91,6 @@ pub use registry_path::{AssetId, ParseRegistryPathError, RegistryPath};
 pub use remove::Relatives;
 pub use seek::{SeekEntry, SeekType, SeekValue, SeekValueError};
 pub use wake_registry::{Address, ParseAddressError};
+
+/// Who else reads and writes registries.
+const REFGENIE: &str = "refgenie";

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::error::{AssetError, At};
-use crate::folders;
+use crate::folders::{self, Folders};
 use crate::name::GenomeName;
 use crate::registry_path::AssetId;
 
@@ -13,14 +13,27 @@ use crate::registry_path::AssetId;
 ///
 /// Where the digest of the genome stands in names the alias stands in those of the links. They lead to where the asset is, or will be.
 pub(crate) fn make(
+    folders: &Folders,
     from: &Path,
     to: &Path,
     id: &AssetId,
     alias: &GenomeName,
 ) -> Result<(), AssetError> {
-    // From `alias/ALIAS/ASSET/TAG` up to the folder of genomes.
-    let up: PathBuf = std::iter::repeat_n("..", 4).collect();
-    dir(from, to, &up.join(folders::data(id)), (id.genome.as_str(), alias.as_str()))
+    let genomes = way_to_genomes(folders, &folders::alias_of(alias, &id.asset, &id.tag));
+    dir(from, to, &genomes.join(folders::data(id)), (id.genome.as_str(), alias.as_str()))
+}
+
+/// How links at `place`, `alias/ALIAS/ASSET/TAG`, lead to the folder of genomes: up from there, unless a link leads there itself.
+fn way_to_genomes(folders: &Folders, place: &Path) -> PathBuf {
+    let is_there = |dir: &&Path| folders.genomes.join(dir).is_dir();
+    let there = place.ancestors().find(is_there).unwrap_or(Path::new(""));
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    let is_plain = real(&folders.genomes).map(|genomes| genomes.join(there))
+        == real(&folders.genomes.join(there));
+    match is_plain {
+        true => std::iter::repeat_n("..", place.components().count()).collect(),
+        false => folders.genomes.clone(),
+    }
 }
 
 fn dir(from: &Path, to: &Path, data: &Path, names: (&str, &str)) -> Result<(), AssetError> {
@@ -57,7 +70,10 @@ mod tests {
         symlink("4e88.fa", data.join("l")).unwrap();
         let alias: GenomeName = "tiny".parse().unwrap();
         let links = dir.path().join(folders::alias_of(&alias, &id.asset, &id.tag));
-        make(&data, &links, &id, &alias).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let folders =
+            Folders { genomes: at(""), recipes: at("recipes"), classes: at("asset_classes") };
+        make(&folders, &data, &links, &id, &alias).unwrap();
         assert_eq!(fs::read_to_string(links.join("tiny.fa")).unwrap(), "a");
         assert_eq!(fs::read_to_string(links.join("sub/tiny_x/tiny.tiny")).unwrap(), "b");
         assert_eq!(fs::read_to_string(links.join("l")).unwrap(), "a");

@@ -5,14 +5,16 @@ use wake_store::ware::{Meter, Web};
 
 use crate::archive::{self, ArchiveSum};
 use crate::attributes::{
-    self, AliasDocument, AssetDocument, FORM, FormDocument, GenomeDocument, ParentDocument,
+    self, AliasDocument, AssetDocument, FORM, FormDocument, GenomeDocument, KeptDocument,
+    ParentDocument,
 };
 use crate::catalog::{Catalog, Found};
+use crate::config::DocumentKind;
 use crate::error::AssetError;
-use crate::measure::measure;
+use crate::measure::{BUILD_DIR, measure};
 use crate::register::Existing;
 use crate::registry::Registry;
-use crate::registry_path::RegistryPath;
+use crate::registry_path::{AssetId, RegistryPath};
 use crate::shelf::{Document, Shelf};
 use crate::staging::Staging;
 
@@ -116,10 +118,27 @@ fn form(
         custom_properties: entry.custom_properties.clone(),
         asset_parents: parents.collect(),
         date_built: entry.date_built.clone(),
+        recipe: recipe(catalog, found),
+        asset_classes: classes(catalog, found),
         archive_digest: sum.md5.clone(),
         archive_sha256: sum.sha256.clone(),
         archive_size: sum.size,
     })
+}
+
+/// The recipe that made it: what lies beside it says how that is called.
+fn recipe(catalog: &Catalog, found: &Found<'_>) -> Option<KeptDocument> {
+    let AssetId { asset, tag, .. } = &found.id;
+    let file = format!("{BUILD_DIR}/build_recipe_{asset}__{tag}.json");
+    let said: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(found.data_dir().join(file)).ok()?).ok()?;
+    catalog.document(DocumentKind::Recipe, said["name"].as_str()?)
+}
+
+fn classes(catalog: &Catalog, found: &Found<'_>) -> Vec<KeptDocument> {
+    let class = found.asset.class.as_ref().map(|class| class.as_str());
+    let names = class.map(|class| catalog.lineage(class)).unwrap_or_default();
+    names.iter().filter_map(|name| catalog.document(DocumentKind::Class, name)).collect()
 }
 
 /// Says what the genome is, and which it is by its aliases; an alias that is another genome there stays that.

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime, Time, UtcDateTime};
 use wake_model::TreeDigest;
 
 use crate::build_inputs::{BuildInputs, Json};
@@ -106,7 +106,7 @@ impl Registry {
         asset.id.tag.check_new()?;
         check_room(&self.read()?, asset)?;
         let staging = Staging::new(self.folders())?;
-        let tree = staging.path("data");
+        let tree = staging.near(&folders::data(&asset.id), DATA)?.path;
         staging::copy(&asset.tree, &tree)?;
         check_seek_keys(asset, &tree)?;
         let mut measured = measure(&tree, &asset.excluded)?;
@@ -126,6 +126,9 @@ impl Registry {
         })
     }
 }
+
+/// What its data are called while it is made.
+const DATA: &str = "data";
 
 /// Whether it can be put there at all.
 fn check_room(catalog: &Catalog, asset: &Registration) -> Result<(), AssetError> {
@@ -225,22 +228,28 @@ fn put(
     let id = &asset.id;
     let mut journal = Journal::new();
     let is_new_genome = change.catalog.config.contents.genome(id.genome.as_str()).is_none();
-    if let (Some(new), true) = (&asset.genome, is_new_genome) {
-        write_sequences(&staging.path("sequences"), &new.genome)?;
-        journal.moves(staging.relative("sequences"), folders::sequences(&id.genome));
+    if let (Some(new), true) = (&asset.genome, is_new_genome)
+        && !new.genome.sequences.is_empty()
+    {
+        let place = folders::sequences(&id.genome);
+        let made = staging.near(&place, "sequences")?;
+        write_sequences(&made.path, &new.genome)?;
+        journal.moves(made.relative, place);
     }
-    let data = staging.path("data");
-    let mut places = vec![("data".to_owned(), folders::data(id))];
+    let data = staging.near(&folders::data(id), DATA)?;
+    let mut places = vec![(data.relative, folders::data(id))];
     for (number, alias) in aliases(&change.catalog, asset).iter().enumerate() {
-        let name = format!("alias{number}");
-        links::make(&data, &staging.path(&name), id, alias)?;
-        places.push((name, folders::alias_of(alias, &id.asset, &id.tag)));
+        let place = folders::alias_of(alias, &id.asset, &id.tag);
+        let made = staging.near(&place, &format!("alias{number}"))?;
+        links::make(change.registry.folders(), &data.path, &made.path, id, alias)?;
+        places.push((made.relative, place));
     }
-    for (number, (name, place)) in places.iter().enumerate() {
-        if change.registry.folders().genomes.join(place).symlink_metadata().is_ok() {
-            journal.moves(place.clone(), staging.relative(&format!("old{number}")));
+    for (number, (made, place)) in places.into_iter().enumerate() {
+        if change.registry.folders().genomes.join(&place).symlink_metadata().is_ok() {
+            let old = staging.near(&place, &format!("old{number}"))?;
+            journal.moves(place.clone(), old.relative);
         }
-        journal.moves(staging.relative(name), place.clone());
+        journal.moves(made, place);
     }
     staging.sync()?;
     let entry = entry(asset, measured);
@@ -342,15 +351,34 @@ fn date(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}_{:02}:{:02}", time.hour(), time.minute())
 }
 
+/// The time that was written so; none if it is none.
+pub(crate) fn time_of(written: &str) -> Option<SystemTime> {
+    let numbers = written.split(['-', '_', ':']).map(|part| part.parse::<u16>().ok());
+    let numbers: Vec<u16> = numbers.collect::<Option<_>>()?;
+    let [year, month, day, hour, minute] = numbers[..] else { return None };
+    let small = |number: u16| u8::try_from(number).ok();
+    let month = Month::try_from(small(month)?).ok()?;
+    let day = Date::from_calendar_date(i32::from(year), month, small(day)?).ok()?;
+    let time = Time::from_hms(small(hour)?, small(minute)?, 0).ok()?;
+    let time = UtcDateTime::new(day, time).unix_timestamp();
+    let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(time).ok()?);
+    // Only what would be written so again.
+    (date(time) == written).then_some(time)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
 
     #[test]
     fn dates_and_sizes_are_as_refgenie_writes_them() {
         assert_eq!(date(UNIX_EPOCH + Duration::from_secs(1_795_217_280)), "2026-11-20_23:28");
+        let written = "2026-11-20_23:28";
+        assert_eq!(time_of(written).map(date).as_deref(), Some(written));
+        for wrong in ["", "2026-11-20", "2026-13-20_23:28", "2026-1-20_23:28", "1960-01-01_00:00"] {
+            assert_eq!(time_of(wrong), None, "{wrong}");
+        }
         assert_eq!(["0.00 B", "1.50 KB", "1.00 MB"], [0, 1536, 1 << 20].map(size_for_people));
     }
 }

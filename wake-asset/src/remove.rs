@@ -39,9 +39,12 @@ impl Registry {
         let mut places = vec![folders::data(id)];
         let aliases = found.genome.aliases.iter();
         places.extend(aliases.map(|alias| folders::alias_of(alias, &id.asset, &id.tag)));
-        let moves = places.into_iter().enumerate();
-        let moves = moves.map(|(number, place)| (place, staging.relative(&format!("old{number}"))));
-        change.commit_first(moves.collect(), |edit| {
+        let mut moves = Vec::new();
+        for (number, place) in places.into_iter().enumerate() {
+            let old = staging.near(&place, &format!("old{number}"))?;
+            moves.push((place, old.relative));
+        }
+        change.commit_first(moves, |edit| {
             edit.remove_tag(id, next.as_ref());
             for parent in &parents {
                 edit.remove_child(parent, id);

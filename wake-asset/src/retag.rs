@@ -50,15 +50,19 @@ impl Registry {
         for (number, alias) in found.genome.aliases.iter().enumerate() {
             let name = format!("alias{number}");
             if data.is_dir() {
-                links::make(&data, &staging.path(&name), &to, alias)?;
-                moved.push((staging.relative(&name), folders::alias_of(alias, &to.asset, &to.tag)));
+                let new = folders::alias_of(alias, &to.asset, &to.tag);
+                let made = staging.near(&new, &name)?;
+                links::make(self.folders(), &data, &made.path, &to, alias)?;
+                moved.push((made.relative, new));
             }
             let old = folders::alias_of(alias, &id.asset, &id.tag);
-            journal.moves(old, staging.relative(&format!("gone{number}")));
+            let gone = staging.near(&old, &format!("gone{number}"))?;
+            journal.moves(old, gone.relative);
         }
         for (number, (from, place)) in moved.into_iter().enumerate() {
             if change.catalog.genome_folder().join(&place).symlink_metadata().is_ok() {
-                journal.moves(place.clone(), staging.relative(&format!("old{number}")));
+                let old = staging.near(&place, &format!("old{number}"))?;
+                journal.moves(place.clone(), old.relative);
             }
             journal.moves(from, place);
         }

@@ -1,18 +1,18 @@
 //! Where archives of assets lie: a directory, the same behind a server of files, or a registry of containers.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use wake_registry::{Address, ContainerError, Repository};
-use wake_store::ware::{Meter, Portion, Web, WebBody, WebError};
+use wake_store::ware::{Meter, Web, WebBody};
 
 use crate::archive::ArchiveSum;
-use crate::attributes::LONGEST;
 use crate::error::{AssetError, At};
+use crate::incoming::{Incoming, document_bytes, escaped, web_file};
 use crate::journal::write_synced;
 use crate::measure::hex;
 use crate::name::{AssetName, GenomeDigest, GenomeName};
@@ -41,13 +41,6 @@ pub(crate) enum Document<'a> {
     Asset(&'a GenomeDigest, &'a AssetName),
     /// One form of it, which has an archive.
     Form(&'a AssetId),
-}
-
-/// An archive on its way.
-pub(crate) struct Incoming {
-    pub(crate) bytes: Box<dyn Read + Send>,
-    /// How many come before the first one.
-    pub(crate) from: u64,
 }
 
 impl Document<'_> {
@@ -159,7 +152,7 @@ impl<'a> Shelf<'a> {
                 let digest = manifest["config"]["digest"].as_str().unwrap_or_default().to_owned();
                 let blob = repository.blob(&digest, self.meter).map_err(container)?;
                 let Some(blob) = blob else { return Ok(None) };
-                let bytes = self.all(&self.place(document), blob)?;
+                let bytes = document_bytes(&self.place(document), blob)?;
                 match format!("sha256:{}", hex(&Sha256::digest(&bytes))) == digest {
                     true => Ok(Some(bytes)),
                     false => Err(AssetError::Digest {
@@ -170,7 +163,7 @@ impl<'a> Shelf<'a> {
                 }
             }
             _ => match self.file(&document.file(), 0)? {
-                Some(incoming) => self.all(&self.place(document), incoming.bytes).map(Some),
+                Some(incoming) => document_bytes(&self.place(document), incoming.bytes).map(Some),
                 None => Ok(None),
             },
         }
@@ -188,7 +181,7 @@ impl<'a> Shelf<'a> {
                 let repository = self.repository(&Document::Form(id).tag().0)?;
                 let digest = format!("sha256:{}", sum.sha256);
                 let blob = repository.blob_from(&digest, from, self.meter).map_err(container)?;
-                Ok(blob.map(|(bytes, from)| Incoming { bytes, from }))
+                Ok(blob.map(|(bytes, from)| Incoming { bytes, from, size: None }))
             }
             _ => self.file(&archive_file(id), from),
         }
@@ -280,31 +273,12 @@ impl<'a> Shelf<'a> {
                     Err(error) => return Err(error).at(&place),
                 };
                 opened.seek(SeekFrom::Start(from)).at(&place)?;
-                Ok(Some(Incoming { bytes: Box::new(opened), from }))
+                Ok(Some(Incoming { bytes: Box::new(opened), from, size: None }))
             }
-            Address::Web(url) => self.web_file(&format!("{url}/{}", escaped(file)), from),
+            Address::Web(url) => {
+                web_file(self.web, &format!("{url}/{}", escaped(file)), from, self.meter)
+            }
             Address::Oci { .. } => Ok(None),
-        }
-    }
-
-    fn web_file(&self, url: &str, from: u64) -> Result<Option<Incoming>, AssetError> {
-        let network = |problem: String| AssetError::Network {
-            place: wake_store::ware::without_secrets(url).into_owned(),
-            problem,
-        };
-        let portion = Portion { from, ..Portion::default() };
-        let answer =
-            self.web.get_patiently(url, &portion, self.meter).map_err(|error| match error {
-                WebError::Cancelled => AssetError::Cancelled,
-                error => network(error.to_string()),
-            })?;
-        match (answer.status, answer.from) {
-            (200, _) => Ok(Some(Incoming { bytes: answer.bytes, from: 0 })),
-            (206, Some(from)) => Ok(Some(Incoming { bytes: answer.bytes, from })),
-            (404 | 410, _) => Ok(None),
-            // There is nothing behind what came before.
-            (416, _) if from > 0 => self.web_file(url, 0),
-            _ => Err(network(answer.status_line)),
         }
     }
 
@@ -336,19 +310,6 @@ impl<'a> Shelf<'a> {
         };
         bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(wrong)).transpose()
     }
-
-    fn all(&self, place: &str, bytes: Box<dyn Read + Send>) -> Result<Vec<u8>, AssetError> {
-        let network = |problem: String| AssetError::Network { place: place.to_owned(), problem };
-        let mut read = Vec::new();
-        let length = bytes.take(LONGEST + 1).read_to_end(&mut read);
-        match length {
-            Ok(length) if length as u64 > LONGEST => {
-                Err(network(format!("more than {} MiB come", LONGEST >> 20)))
-            }
-            Ok(_) => Ok(read),
-            Err(error) => Err(network(format!("it broke off: {error}"))),
-        }
-    }
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -357,16 +318,6 @@ fn digest(bytes: &[u8]) -> String {
 
 fn archive_file(id: &AssetId) -> String {
     format!("{}/{}__{}.tgz", id.genome, id.asset, id.tag)
-}
-
-/// A path in an address. Source: RFC 3986, 2.3.
-fn escaped(path: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    path.bytes().map(one).collect()
 }
 
 fn container(error: ContainerError) -> AssetError {
@@ -390,11 +341,6 @@ fn container(error: ContainerError) -> AssetError {
     }
 }
 
-/// Where what came of an archive is kept until it is whole.
-pub(crate) fn partial(own: &Path, sum: &ArchiveSum) -> PathBuf {
-    own.join("partial").join(&sum.sha256)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -410,6 +356,5 @@ mod tests {
         );
         assert_ne!(tag("4e88/a:b.c"), tag("4e88/a:b_c"));
         assert_eq!(tag("Ab/a:b").0, "x4162");
-        assert_eq!(escaped("4e88/a__b c+é.tgz"), "4e88/a__b%20c%2B%C3%A9.tgz");
     }
 }

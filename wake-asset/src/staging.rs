@@ -1,69 +1,154 @@
-//! Where something is made before it is put into place: in the file system of the registry, and gone with whoever made it.
+//! Where something is made before it is put into place: on the disk where that is, and gone with whoever made it.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatxFlags, flock, statx};
 
 use crate::error::{AssetError, At};
 use crate::folders::{Folders, OWN};
+use crate::measure::is_confined;
 
 const DIR: &str = "staging";
+/// The list of what is on other disks, from the folder of genomes, in lines.
+const ELSEWHERE: &str = "elsewhere";
 
-/// A directory for what is being made.
+/// A directory for what is being made, and further ones where that goes to another disk: a rename stays on one.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    path: PathBuf,
-    name: String,
+    genomes: PathBuf,
+    home: Yard,
+    far: RefCell<Vec<Yard>>,
+}
+
+/// A place in a directory for what is being made.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    /// The same, from the folder of genomes.
+    pub(crate) relative: PathBuf,
+}
+
+/// A directory on one disk.
+#[derive(Debug)]
+struct Yard {
+    place: Place,
+    disk: Disk,
     /// Held as long as this lives, so that others can tell it from what a killed process left.
-    _held: File,
+    held: File,
+}
+
+/// What a rename stays in: a file system, as it is seen at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Disk {
+    device: (u32, u32),
+    mount: u64,
 }
 
 impl Staging {
     pub(crate) fn new(folders: &Folders) -> Result<Staging, AssetError> {
-        let all = folders.own().join(DIR);
-        fs::create_dir_all(&all).at(&all)?;
-        loop {
-            let dir =
-                tempfile::Builder::new().prefix("s").rand_bytes(12).tempdir_in(&all).at(&all)?;
-            let held = match File::open(dir.path()) {
-                Ok(held) => held,
-                // Somebody who clears up has taken it for one that was left.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).at(dir.path()),
-            };
-            flock(&held, FlockOperation::LockExclusive).at(dir.path())?;
-            // Between the two, it may have been taken for one as well.
-            if dir.path().is_dir() {
-                let path = dir.keep();
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                return Ok(Staging { path, name, _held: held });
-            }
-        }
+        let genomes = folders.genomes.clone();
+        let home = Yard::below(&genomes, Path::new(""))?;
+        Ok(Staging { genomes, home, far: RefCell::default() })
     }
 
     /// A place in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.home.place.path.join(name)
     }
 
-    /// The same, from the folder of genomes.
-    pub(crate) fn relative(&self, name: &str) -> PathBuf {
-        [OWN, DIR, &self.name, name].iter().collect()
+    /// A place from which something can be renamed to `to`, or the other way round; `to` is from the folder of genomes.
+    pub(crate) fn near(&self, to: &Path, name: &str) -> Result<Place, AssetError> {
+        let is_there = |dir: &&Path| self.genomes.join(dir).symlink_metadata().is_ok();
+        let dir = to.ancestors().skip(1).find(is_there).unwrap_or(Path::new(""));
+        let place = self.genomes.join(dir);
+        // Such as a link to a disk that is not there now: nothing is begun that could not be ended.
+        if !place.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotADirectory)).at(&place);
+        }
+        let disk = Disk::of(&place)?;
+        if disk == self.home.disk {
+            return Ok(self.home.place.join(name));
+        }
+        let mut far = self.far.borrow_mut();
+        if let Some(yard) = far.iter().find(|yard| yard.disk == disk) {
+            return Ok(yard.place.join(name));
+        }
+        let yard = Yard::below(&self.genomes, dir)?;
+        let place = yard.place.join(name);
+        far.push(yard);
+        // Whoever finds this one without its process finds those as well.
+        let all = far.iter().map(|yard| format!("{}\n", yard.place.relative.display()));
+        let list = self.path(ELSEWHERE);
+        fs::write(&list, all.collect::<String>()).at(&list)?;
+        Ok(place)
     }
 
     /// Has all that is in it be on disk.
     pub(crate) fn sync(&self) -> Result<(), AssetError> {
-        rustix::fs::syncfs(&self._held).at(&self.path)
+        let far = self.far.borrow();
+        let mut all = far.iter().chain([&self.home]);
+        all.try_for_each(|yard| rustix::fs::syncfs(&yard.held).at(&yard.place.path))
+    }
+}
+
+impl Place {
+    fn join(&self, name: &str) -> Place {
+        Place { path: self.path.join(name), relative: self.relative.join(name) }
+    }
+}
+
+impl Yard {
+    /// Makes one in the directory `dir`, which is from the folder of genomes.
+    fn below(genomes: &Path, dir: &Path) -> Result<Yard, AssetError> {
+        let all = genomes.join(dir).join(OWN).join(DIR);
+        loop {
+            fs::create_dir_all(&all).at(&all)?;
+            let made = tempfile::Builder::new().prefix("s").rand_bytes(12).tempdir_in(&all);
+            let made = match made {
+                Ok(made) => made,
+                // Somebody has removed it, who thought that nobody needs it any more.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).at(&all),
+            };
+            let held = match File::open(made.path()) {
+                Ok(held) => held,
+                // Somebody who clears up has taken it for one that was left.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).at(made.path()),
+            };
+            flock(&held, FlockOperation::LockExclusive).at(made.path())?;
+            // Between the two, it may have been taken for one as well.
+            if made.path().is_dir() {
+                let path = made.keep();
+                let name = path.file_name().unwrap_or_default();
+                let relative = dir.join(OWN).join(DIR).join(name);
+                let disk = Disk::of(&path)?;
+                return Ok(Yard { place: Place { path, relative }, disk, held });
+            }
+        }
+    }
+}
+
+impl Disk {
+    fn of(path: &Path) -> Result<Disk, AssetError> {
+        let found = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).at(path)?;
+        let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        let mount = if has_mount { found.stx_mnt_id } else { 0 };
+        Ok(Disk { device: (found.stx_dev_major, found.stx_dev_minor), mount })
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
         // What cannot be removed is cleared up by whoever changes the registry next.
-        let _ = remove(&self.path);
+        for yard in self.far.borrow().iter() {
+            let _ = remove_far(&yard.place.path);
+        }
+        let _ = remove(&self.home.place.path);
     }
 }
 
@@ -80,8 +165,29 @@ pub(crate) fn clear_up(folders: &Folders) -> Result<(), AssetError> {
         let is_left = File::open(&path)
             .is_ok_and(|dir| flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok());
         if is_left {
+            for far in elsewhere(&path) {
+                remove_far(&folders.genomes.join(far))?;
+            }
             remove(&path)?;
         }
+    }
+    Ok(())
+}
+
+/// Where else something lies that belongs to one: nothing but what has such a name.
+fn elsewhere(path: &Path) -> Vec<PathBuf> {
+    let list = fs::read_to_string(path.join(ELSEWHERE)).unwrap_or_default();
+    let is_one = |far: &PathBuf| {
+        is_confined(far) && far.parent().is_some_and(|all| all.ends_with(Path::new(OWN).join(DIR)))
+    };
+    list.lines().map(PathBuf::from).filter(is_one).collect()
+}
+
+/// Removes one, and the directories around it if nothing else is in them.
+fn remove_far(path: &Path) -> Result<(), AssetError> {
+    remove(path)?;
+    for dir in path.ancestors().skip(1).take(2) {
+        let _ = fs::remove_dir(dir);
     }
     Ok(())
 }

@@ -1,0 +1,165 @@
+//! A server of refgenie: what it says of genomes and assets, over the third version of its interface.
+//!
+//! Where its answers lie is looked up in its own description, `openapi.json`, by the names of its operations, as refgenie does.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wake_registry::Address;
+use wake_store::ware::{Meter, Web, without_secrets};
+
+use crate::error::AssetError;
+use crate::incoming::{Incoming, document_bytes, escaped, web_file};
+use crate::name::{AssetName, GenomeDigest, GenomeName, Tag};
+use crate::registry_path::AssetId;
+
+/// The names of operations.
+const ALIAS: &str = "v3custom_Id_alias_digest";
+const DEFAULT_TAG: &str = "v3custom_Id_default_tag";
+const ATTRIBUTES: &str = "v3custom_Id_asset_attrs";
+const ASSET_DIGEST: &str = "v3custom_Id_asset_digest";
+const GENOME: &str = "v3custom_Id_genome_attrs";
+const ARCHIVE: &str = "v3custom_Id_archive";
+
+/// Such a server.
+pub(crate) struct Server<'a> {
+    url: String,
+    /// Where the answer of an operation lies, with names in braces.
+    paths: BTreeMap<String, String>,
+    web: &'a Web,
+    meter: &'a Meter,
+}
+
+/// What such a server says of one form of an asset.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attributes {
+    pub(crate) asset_digest: String,
+    /// The MD5 of its archive.
+    pub(crate) archive_digest: String,
+    #[serde(default)]
+    pub(crate) seek_keys: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) asset_parents: Vec<String>,
+    #[serde(default)]
+    pub(crate) asset_class: Option<String>,
+    #[serde(default)]
+    pub(crate) date_built: Option<String>,
+}
+
+/// What such a server says of a genome.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct GenomeAttributes {
+    #[serde(default)]
+    pub(crate) genome_description: Option<String>,
+}
+
+impl<'a> Server<'a> {
+    /// The server at an address; none if something else answers there.
+    pub(crate) fn find(
+        address: &Address,
+        web: &'a Web,
+        meter: &'a Meter,
+    ) -> Result<Option<Server<'a>>, AssetError> {
+        let Address::Web(url) = address else { return Ok(None) };
+        let place = format!("{url}/openapi.json");
+        let Some(incoming) = web_file(web, &place, 0, meter)? else { return Ok(None) };
+        let bytes = document_bytes(&without_secrets(&place), incoming.bytes)?;
+        let Ok(described) = serde_json::from_slice::<Value>(&bytes) else { return Ok(None) };
+        let entries = described["paths"].as_object().into_iter().flatten();
+        let path = |(path, methods): (&String, &Value)| {
+            let operation = methods["get"]["operationId"].as_str()?;
+            Some((operation.to_owned(), path.clone())).filter(|_| path.starts_with('/'))
+        };
+        let paths: BTreeMap<String, String> = entries.filter_map(path).collect();
+        let has_all = [ALIAS, ATTRIBUTES, ARCHIVE].iter().all(|name| paths.contains_key(*name));
+        Ok(has_all.then(|| Server { url: url.clone(), paths, web, meter }))
+    }
+
+    /// How it is called in messages.
+    pub(crate) fn title(&self) -> String {
+        without_secrets(&self.url).into_owned()
+    }
+
+    /// Which genome an alias is.
+    pub(crate) fn genome_of(&self, alias: &GenomeName) -> Result<Option<GenomeDigest>, AssetError> {
+        let said: Option<String> = self.ask(ALIAS, &[("alias", alias.as_str())], None)?;
+        Ok(said.map(|digest| digest.parse()).transpose()?)
+    }
+
+    /// The tag of an asset that is meant where none is named.
+    pub(crate) fn default_tag(
+        &self,
+        genome: &GenomeDigest,
+        asset: &AssetName,
+    ) -> Result<Option<Tag>, AssetError> {
+        let said: Option<String> = self.ask(DEFAULT_TAG, &names(genome, asset), None)?;
+        Ok(said.map(|tag| tag.parse()).transpose()?)
+    }
+
+    /// What it says of one form of an asset.
+    pub(crate) fn attributes(&self, id: &AssetId) -> Result<Option<Attributes>, AssetError> {
+        self.ask(ATTRIBUTES, &names(&id.genome, &id.asset), Some(&id.tag))
+    }
+
+    /// The digest of an asset.
+    pub(crate) fn digest(&self, id: &AssetId) -> Result<Option<String>, AssetError> {
+        self.ask(ASSET_DIGEST, &names(&id.genome, &id.asset), Some(&id.tag))
+    }
+
+    /// What it says of a genome.
+    pub(crate) fn genome(
+        &self,
+        genome: &GenomeDigest,
+    ) -> Result<Option<GenomeAttributes>, AssetError> {
+        self.ask(GENOME, &[("genome", genome.as_str())], None)
+    }
+
+    /// The archive of an asset, from so many bytes on where that can be.
+    pub(crate) fn archive(&self, id: &AssetId, from: u64) -> Result<Option<Incoming>, AssetError> {
+        match self.place(ARCHIVE, &names(&id.genome, &id.asset), Some(&id.tag)) {
+            Some(url) => web_file(self.web, &url, from, self.meter),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the archive of an asset is, for messages.
+    pub(crate) fn archive_place(&self, id: &AssetId) -> String {
+        let place = self.place(ARCHIVE, &names(&id.genome, &id.asset), Some(&id.tag));
+        without_secrets(&place.unwrap_or_default()).into_owned()
+    }
+
+    fn place(&self, operation: &str, values: &[(&str, &str)], tag: Option<&Tag>) -> Option<String> {
+        let mut path = self.paths.get(operation)?.clone();
+        for (name, value) in values {
+            path = path.replace(&format!("{{{name}}}"), &escaped(value));
+        }
+        let query = tag.map(|tag| format!("?tag={}", escaped(tag.as_str())));
+        Some(format!("{}{path}{}", self.url, query.unwrap_or_default()))
+    }
+
+    /// What an operation answers; none where it has nothing, or there is none.
+    fn ask<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        values: &[(&str, &str)],
+        tag: Option<&Tag>,
+    ) -> Result<Option<T>, AssetError> {
+        let Some(url) = self.place(operation, values, tag) else { return Ok(None) };
+        let Some(incoming) = web_file(self.web, &url, 0, self.meter)? else { return Ok(None) };
+        let place = without_secrets(&url).into_owned();
+        let bytes = document_bytes(&place, incoming.bytes)?;
+        let said: Option<T> =
+            serde_json::from_slice(&bytes).map_err(|error| AssetError::Place {
+                place,
+                problem: format!("this is no answer of a server of refgenie: {error}"),
+                hint: None,
+            })?;
+        Ok(said)
+    }
+}
+
+fn names<'n>(genome: &'n GenomeDigest, asset: &'n AssetName) -> [(&'static str, &'n str); 2] {
+    [("genome", genome.as_str()), ("asset", asset.as_str())]
+}
