@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use wake_tests::has_busybox;
 
 use crate::bed::{COUNT, GENOME, bed, build, config, data, recipe, text};
 
@@ -80,6 +81,53 @@ fn what_has_not_changed_is_remembered_and_what_has_is_built() {
     project.edit("other.fa", "TTTT", "TTTA");
     let third = ["third/fasta", "third/count", "--files", "fasta=other.fa"];
     assert_eq!(ran(&third), "3 actions (1 hit, 2 ran)");
+}
+
+#[test]
+fn a_parent_that_comes_out_equal_rebuilds_nothing_above_it() {
+    let project = bed();
+    let all = ["tiny/fasta", "tiny/count", "--files", "fasta=seq.fa"];
+    build(&project, &all).code(0);
+    // Another command, the same sequences.
+    project.edit(
+        "docs/fasta_asset_recipe.yaml",
+        "- cp {{files.fasta}}",
+        "- cat < {{files.fasta}} >",
+    );
+    let done = build(&project, &all).code(0);
+    assert!(done.stderr.contains("3 actions (2 hit, 1 ran)"), "{}", done.stderr);
+    assert!(done.stderr.contains("Unchanged tiny/fasta:1.2.3-a"), "{}", done.stderr);
+    // Other sequences, of an asset that was given instead.
+    project.write("more.fa", ">x\nAC\n>y\nAC\n>z\nAC\n");
+    build(&project, &["more/fasta", "--files", "fasta=more.fa"]).code(0);
+    let given = ["tiny/count", "--assets", "sequences=more/fasta"];
+    let done = build(&project, &given).code(0);
+    assert!(done.stderr.contains("Registered tiny/count:t1x"), "{}", done.stderr);
+    assert!(text(&data(&project, &format!("count/t1x/{GENOME}_count.txt"))).starts_with('3'));
+}
+
+#[test]
+fn another_root_builds_again() {
+    if !has_busybox("another_root_builds_again") {
+        return;
+    }
+    let project = bed();
+    let programs = ["sh", "awk", "cat", "cp", "echo", "grep", "ln", "readlink", "rm"];
+    project.busybox_root("root", &programs);
+    build(&project, &["tiny/count", "--files", "fasta=seq.fa"]).code(0);
+    let root = project.path("root").display().to_string();
+    let args = ["build", "tiny/fasta", "tiny/count", "--files", "fasta=seq.fa"];
+    let other = ["--documents", "docs", "--rootfs", &root];
+    let done = recipe(&project, &[&args[..], &other].concat()).code(0);
+    assert!(done.stderr.contains("3 actions") && !done.stderr.contains("hit"), "{}", done.stderr);
+    // What comes of it is the same.
+    assert!(done.stderr.contains("Unchanged tiny/count:t1x"), "{}", done.stderr);
+    let again = recipe(&project, &[&args[..], &other].concat()).code(0);
+    assert!(again.stderr.contains("all cached"), "{}", again.stderr);
+    // So does another program in it.
+    std::fs::remove_file(project.path("root/bin/ln")).unwrap();
+    let done = recipe(&project, &[&args[..], &other].concat()).code(0);
+    assert!(done.stderr.contains("3 actions") && !done.stderr.contains("hit"), "{}", done.stderr);
 }
 
 #[test]

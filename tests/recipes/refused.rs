@@ -175,26 +175,159 @@ fn what_a_seek_key_does_not_find_is_not_registered() {
     assert!(!data(&project, "count").exists());
 }
 
+/// What a build says of a recipe of one command more.
+#[track_caller]
+fn command(text: &str, code: i32, expected: Expect) -> Project {
+    let project = bed();
+    let more = COUNT.replace("  - echo threads", &format!("  - {text}\n  - echo threads"));
+    project.write("docs/count_asset_recipe.yaml", more);
+    let done = build(&project, &ALL).code(code);
+    let lines = done.redacted_stderr();
+    let said = lines.lines().map(str::trim_start).filter(|line| line.starts_with("| "));
+    expected.assert_eq(&said.collect::<Vec<_>>().join("\n"));
+    assert!(!config(&project).contains("count:"), "{}", config(&project));
+    assert!(!data(&project, "count").exists());
+    project
+}
+
 #[test]
 fn a_command_writes_nothing_outside_of_its_folder() {
     let project = bed();
     let out = project.path("outside");
+    let touch = format!("touch {}", out.display());
     project.edit(
         "docs/count_asset_recipe.yaml",
         "echo threads",
-        &format!("touch {} && echo threads", out.display()),
+        &format!("{touch} && echo threads"),
     );
-    build(&project, &ALL).code(1);
+    let done = build(&project, &ALL).code(1);
+    assert!(done.stderr.contains("No such file or directory"), "{}", done.stderr);
     assert!(!out.exists());
-    let parent = "touch $(dirname {{assets.sequences}})/intruder";
+    // What it was given stays as it was, for all others.
     let project = bed();
+    let beside = "touch $(dirname {{assets.sequences}})/intruder";
     project.edit(
         "docs/count_asset_recipe.yaml",
         "echo threads",
-        &format!("{parent}; echo threads"),
+        &format!("{beside}; echo threads"),
     );
-    let _ = build(&project, &ALL);
+    build(&project, &ALL).code(0);
     assert!(!data(&project, "fasta/1.2.3-a/intruder").exists());
+    let project = command(
+        "echo x >> {{assets.sequences}}",
+        1,
+        expect![[r#"
+              | /bin/sh: 1: cannot create /work/assets/sequences/4e88f10ceb549493a658a41991ffa249af078781d28aa9e2.fa: Permission denied
+              | command 2 of 3 ended with exit code 2: echo x >> /work/assets/sequences/4e88f10ceb549493a658a41991ffa249af078781d28aa9e2.fa"#]],
+    );
+    let given = data(&project, &format!("fasta/1.2.3-a/{GENOME}.fa"));
+    assert_eq!(text(&given), crate::bed::SEQUENCES);
+    command(
+        "touch /usr/intruder",
+        1,
+        expect![[r#"
+              | touch: cannot touch '/usr/intruder': Read-only file system
+              | command 2 of 3 ended with exit code 1: touch /usr/intruder"#]],
+    );
+}
+
+#[test]
+fn what_a_command_leaves_that_cannot_be_an_asset_is_named() {
+    command(
+        "ln -s /etc/passwd {{asset_outfolder}}/x",
+        1,
+        expect!["| `asset/x` is a link to `/etc/passwd`, which is not part of the outputs"],
+    );
+    command(
+        "ln -s ../../../x {{asset_outfolder}}/x",
+        1,
+        expect!["| `asset/x` is a link to `../../../x`, which is not part of the outputs"],
+    );
+    command(
+        "mkfifo {{asset_outfolder}}/x",
+        1,
+        expect!["| `asset/x` is a named pipe, which cannot be an output"],
+    );
+    command(
+        "cp /bin/true {{asset_outfolder}}; chmod 4755 {{asset_outfolder}}/true",
+        1,
+        expect!["| `asset/true` has the setuid or setgid bit, which an output may not have"],
+    );
+    // The next command would have nowhere to write to.
+    command(
+        "rm -r {{asset_outfolder}}; exit 0",
+        1,
+        expect![[r#"
+              | /bin/sh: 1: cannot create /work/asset/4e88f10ceb549493a658a41991ffa249af078781d28aa9e2_count.txt: Directory nonexistent
+              | command 3 of 3 ended with exit code 2: echo threads 1 >> /work/asset/4e88f10ceb549493a658a41991ffa249af078781d28aa9e2_count.txt"#]],
+    );
+    let project = bed();
+    let last = COUNT.replace(
+        "  - echo threads {{params.threads}} >> {{asset_outfolder}}/{{genome}}_{{asset}}.txt\n",
+        "  - rm -r {{asset_outfolder}}\n",
+    );
+    project.write("docs/count_asset_recipe.yaml", last);
+    let done = build(&project, &ALL).code(1);
+    let says = "the commands left no directory at /work/asset, the output folder";
+    assert!(done.stderr.contains(says), "{}", done.stderr);
+    // The command that failed is shown, and no script of wake's own.
+    assert!(!done.stderr.contains("readlink"), "{}", done.stderr);
+}
+
+#[test]
+fn a_template_that_does_not_end_or_gives_too_much_is_shown_at_its_line() {
+    for (template, expected) in [
+        (
+            "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}",
+            expect![[r#"
+                error: this template does not come to an end
+                  --> docs/count_asset_recipe.yaml:13:5
+                   |
+                13 |   - "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}"
+                   |     ^
+                   help: a template may take 200000 instructions: a shell can loop instead
+            "#]],
+        ),
+        (
+            "echo {% for i in range(30000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
+            expect![[r#"
+                error: more than 1024 KiB come of this template
+                  --> docs/count_asset_recipe.yaml:13:5
+                   |
+                13 |   - "echo {% for i in range(30000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}"
+                   |     ^
+            "#]],
+        ),
+        (
+            "echo {{ params.threads }",
+            expect![[r#"
+            error: this is no template of Jinja: unexpected `}`, expected end of variable block
+              --> docs/count_asset_recipe.yaml:13:29
+               |
+            13 |   - "echo {{ params.threads }"
+               |                             ^
+               help: a brace that is meant stands between `{% raw %}` and `{% endraw %}`
+        "#]],
+        ),
+        (
+            "echo {{ params.thread }}",
+            expect![[r#"
+            error: `params.thread` is not defined
+              --> docs/count_asset_recipe.yaml:13:14
+               |
+            13 |   - "echo {{ params.thread }}"
+               |              ^
+               help: did you mean `params.threads`?
+        "#]],
+        ),
+    ] {
+        let project = bed();
+        let other =
+            COUNT.replace("  - echo threads", &format!("  - \"{template}\"\n  - echo threads"));
+        project.write("docs/count_asset_recipe.yaml", other);
+        build(&project, &ALL).code(5).says(expected);
+        assert!(!config(&project).contains(GENOME), "{}", config(&project));
+    }
 }
 
 #[test]

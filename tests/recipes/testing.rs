@@ -1,9 +1,12 @@
 //! `wake recipe test`: what a recipe says must come of it.
 
-use wake_tests::Finished;
-use wake_tests::Project;
+use std::io::{BufRead, BufReader, Write};
+use std::sync::atomic::Ordering;
+
+use wake_tests::{Expect, Finished, Project, expect};
 
 use crate::bed::{FASTA, bed, config, recipe};
+use crate::server::{Manner, Server};
 
 fn test(project: &Project, args: &[&str]) -> Finished {
     let all = [&["test"], args, &["--documents", "docs", "--rootfs", "host"]].concat();
@@ -93,4 +96,168 @@ fn values_are_compared_as_their_types_say() {
     let done = test(&project, &["docs/count_asset_recipe.yaml"]);
     assert!(done.stderr.contains("seek key `thread` cannot be tested"), "{}", done.stderr);
     assert!(done.stderr.contains("did you mean `threads`?"), "{}", done.stderr);
+}
+
+/// The recipe of sequences with a `test` section that is given a file.
+fn write_test(project: &Project, location: &str, sum: &str) {
+    let section = format!(
+        "test:\n  inputs:\n    fasta: {location}\n  outputs:\n    fasta: {{ md5sum: {sum} }}\n"
+    );
+    project.write("docs/fasta_asset_recipe.yaml", format!("{FASTA}{section}"));
+}
+
+/// What is said, with the address of the server as the test knows it.
+#[track_caller]
+fn says(done: &Finished, server: &Server, expected: Expect) {
+    let lines = done.redacted_stderr().replace(&server.address, "http://SERVER/");
+    let from = lines.find("error").unwrap_or_default();
+    expected.assert_eq(&lines[from..]);
+}
+
+const RECIPE: &str = "docs/fasta_asset_recipe.yaml";
+
+/// The address of a server that sends whoever asks to another one.
+fn leading_to(url: &str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/old.fa", listener.local_addr().unwrap());
+    let answer = format!(
+        "HTTP/1.1 302 Found\r\nlocation: {url}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {}
+            // Whoever asked may have gone.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_file_of_an_address_is_fetched_once() {
+    let project = bed();
+    std::fs::create_dir(project.path("served")).unwrap();
+    std::fs::copy(project.path("seq.fa"), project.path("served/t.fa")).unwrap();
+    let server = Server::of(project.path("served"));
+    let asked = || server.asked.load(Ordering::Relaxed);
+    write_test(&project, &format!("{}t.fa", server.address), &md5(&project, "seq.fa"));
+    test(&project, &[RECIPE]).code(0);
+    assert_eq!(asked(), 1);
+    // What passed is remembered, and nobody is asked again; offline as well.
+    for args in [&[RECIPE][..], &[RECIPE, "--offline"]] {
+        let again = test(&project, args).code(0);
+        assert!(again.stderr.contains("all cached"), "{}", again.stderr);
+    }
+    assert_eq!(asked(), 1);
+    // The same directly under `inputs.files`, and where the server leads elsewhere.
+    let moved = leading_to(&format!("{}t.fa", server.address));
+    write_test(&project, &moved, &md5(&project, "seq.fa"));
+    project.edit(RECIPE, "  inputs:\n    fasta: http", "  inputs:\n    files:\n      fasta: http");
+    test(&project, &[RECIPE]).code(0);
+    assert_eq!(asked(), 2);
+    // Another file there is another file only once it is fetched again.
+    project.write("served/t.fa", ">x\nAC\n");
+    test(&project, &[RECIPE]).code(0);
+    let done = test(&project, &[RECIPE, "--refetch", "--junit", "report.xml"]).code(3);
+    let differs = format!(
+        "checksum mismatch for 'fasta' ({} != {})",
+        md5(&project, "seq.fa"),
+        md5(&project, "served/t.fa")
+    );
+    assert!(done.stderr.contains(&differs), "{}", done.stderr);
+    let junit = project.read("report.xml");
+    assert!(junit.contains("failures=\"1\"") && junit.contains("checksum mismatch"), "{junit}");
+    // Nothing of it is in the registry.
+    assert!(!config(&project).contains("fasta:"), "{}", config(&project));
+}
+
+#[test]
+fn a_file_that_cannot_be_fetched_is_shown_where_it_is_named() {
+    let project = bed();
+    std::fs::create_dir(project.path("served")).unwrap();
+    project.write("served/t.fa", "x".repeat(100_000));
+    let server = Server::of(project.path("served"));
+    write_test(&project, &format!("{}none.fa", server.address), &"0".repeat(32));
+    says(
+        &test(&project, &[RECIPE]).code(9),
+        &server,
+        expect![[r#"
+        error: file `fasta` of `test`: http://SERVER/none.fa: HTTP status 404 Not Found
+          --> docs/fasta_asset_recipe.yaml:18:12
+           |
+        18 |     fasta: http://SERVER/none.fa
+           |            ^
+    "#]],
+    );
+    write_test(&project, &format!("{}t.fa", server.address), &"0".repeat(32));
+    says(
+        &test(&project, &[RECIPE, "--offline"]).code(9),
+        &server,
+        expect![[r#"
+        error: file `fasta` of `test`: http://SERVER/t.fa: no other machine is asked
+          --> docs/fasta_asset_recipe.yaml:18:12
+           |
+        18 |     fasta: http://SERVER/t.fa
+           |            ^
+           help: without `--offline` it is fetched, and then kept in the store
+    "#]],
+    );
+    server.is(Manner::Half);
+    says(
+        &test(&project, &[RECIPE]).code(9),
+        &server,
+        expect![[r#"
+        error: file `fasta` of `test`: http://SERVER/t.fa: the answer broke off: Peer disconnected
+          --> docs/fasta_asset_recipe.yaml:18:12
+           |
+        18 |     fasta: http://SERVER/t.fa
+           |            ^
+    "#]],
+    );
+    write_test(&project, "../none.fa", &"0".repeat(32));
+    says(
+        &test(&project, &[RECIPE]).code(4),
+        &server,
+        expect![[r#"
+        error: file `fasta` of `test`: there is no file `[ROOT]/docs/../none.fa`
+          --> docs/fasta_asset_recipe.yaml:18:12
+           |
+        18 |     fasta: ../none.fa
+           |            ^
+           help: it is an address, or a path from where the document lies
+    "#]],
+    );
+    assert!(!config(&project).contains("fasta:"), "{}", config(&project));
+}
+
+#[test]
+fn a_broken_registry_is_not_taken_for_none() {
+    let project = bed();
+    write_test(&project, "../seq.fa", &md5(&project, "seq.fa"));
+    project.write("g/genome_config.yaml", "config_version: 0.5\ngenomes:\n  a: [1\n");
+    let done = test(&project, &[RECIPE]).code(5);
+    done.says(expect![[r#"
+        error: this is no YAML: unclosed bracket '['
+         --> g/genome_config.yaml:3:6
+          |
+        3 |   a: [1
+          |      ^^
+    "#]]);
+}
+
+#[test]
+fn a_test_that_fails_to_build_is_a_failed_test_of_the_report() {
+    let project = bed();
+    write_test(&project, "../seq.fa", &md5(&project, "seq.fa"));
+    project.edit(RECIPE, "  - cp {{files.fasta}}", "  - exit 4; cp {{files.fasta}}");
+    let done = test(&project, &[RECIPE, "--junit", "report.xml"]);
+    assert!([1, 3].contains(&done.code), "{}", done.stderr);
+    let junit = project.read("report.xml");
+    assert!(junit.contains("test/fasta"), "{junit}");
+    assert!(
+        junit.contains("<error") || junit.contains("<skipped") || junit.contains("<failure"),
+        "{junit}"
+    );
 }

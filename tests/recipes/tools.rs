@@ -18,7 +18,7 @@ struct Index {
     by_hand: &'static str,
 }
 
-const INDEXES: [Index; 4] = [
+const INDEXES: [Index; 5] = [
     Index {
         name: "bwa_index",
         tool: "bwa",
@@ -51,25 +51,44 @@ const INDEXES: [Index; 4] = [
         version: "STAR --version",
         by_hand: "STAR --runThreadN 1 --runMode genomeGenerate --genomeSAindexNbases 5 --genomeDir OUT --genomeFastaFiles $IN --outFileNamePrefix $TMP/",
     },
+    Index {
+        name: "salmon_index",
+        tool: "salmon",
+        seek: "salmon_index: { value: '.', type: directory }",
+        commands: "  - salmon index --no-version-check -p {{params.threads}} -t {{assets.fasta}} -i {{asset_outfolder}}\n",
+        version: "salmon --no-version-check --version | awk '{print $2}'",
+        by_hand: "salmon index --no-version-check -p 1 -t $IN -i OUT",
+    },
 ];
 
 /// Some thousand bases that look like chance, the same each time.
-fn genome() -> String {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+pub(crate) fn genome() -> String {
+    let mut bases = bases();
     let mut text = String::new();
     for number in 1..=3 {
         text.push_str(&format!(">chr{number} made\n"));
         for _ in 0..40 + number {
-            for _ in 0..60 {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                text.push(char::from(b"ACGT"[(state >> 32) as usize % 4]));
-            }
+            text.extend(bases.by_ref().take(60));
             text.push('\n');
         }
     }
     text
+}
+
+/// Two transcripts of that genome, each in one line.
+pub(crate) fn transcripts() -> String {
+    let bases: String = bases().take(1300).collect();
+    format!(">t1 made\n{}\n>t2 made\n{}\n", &bases[..800], &bases[900..])
+}
+
+fn bases() -> impl Iterator<Item = char> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b"ACGT"[(state >> 32) as usize % 4])
+    })
 }
 
 fn write_index(project: &Project, index: &Index) {
@@ -140,8 +159,15 @@ fn indexes_are_what_the_tools_make_by_hand() {
         let mut expected = files(&dir.join("OUT"), "G");
         for all in [&mut made, &mut expected] {
             // They tell where the files lay, and when it was.
-            all.remove("genomeParameters.txt");
-            all.remove("Log.out");
+            for name in [
+                "genomeParameters.txt",
+                "Log.out",
+                "info.json",
+                "pre_indexing.log",
+                "ref_indexing.log",
+            ] {
+                all.remove(name);
+            }
         }
         assert!(made.len() >= 5, "{}: {:?}", index.name, made.keys());
         assert!(made.keys().eq(expected.keys()), "{:?} {:?}", made.keys(), expected.keys());

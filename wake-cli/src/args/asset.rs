@@ -93,9 +93,10 @@ pub(crate) enum AssetCommand {
         /// Assets
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// `file:DIR`, the `https://` address of the same, or `oci://HOST/PREFIX`
+        /// `file:DIR`, the `https://` address of the same or of a server of refgenie, or `oci://HOST/PREFIX`; without it the servers
+        /// of the configuration
         #[arg(long, value_name = "ADDRESS")]
-        from: String,
+        from: Option<String>,
         /// Replace what is there and is something else
         #[arg(long)]
         force: bool,

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wake_asset::{
-    AssetEntry, AssetError, AssetId, Catalog, Excluded, Existing, Found, GenomeEntry, GenomeName,
-    Pulled, Pushed, Registration, Registry, RegistryPath, Relatives, SeekEntry, SeekType,
-    SeekValue, Tag, TagEntry, populate,
+    Address, AssetEntry, AssetError, AssetId, Catalog, Excluded, Existing, Found, GenomeEntry,
+    GenomeName, Pulled, Pushed, Registration, Registry, RegistryPath, Relatives, SeekEntry,
+    SeekType, SeekValue, Tag, TagEntry, populate,
 };
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_store::ware::Web;
+use wake_store::ware::{Meter, Web};
 
 use crate::args::{AddAssetArgs, AssetArgs, AssetCommand};
 use crate::assets;
@@ -60,7 +60,7 @@ pub(crate) fn run(
             Ok(Exit::SUCCESS)
         }
         AssetCommand::Pull { assets, from, force } => {
-            call.pull(assets, from, existing(*force), say)?;
+            call.pull(assets, from.as_deref(), existing(*force), say)?;
             Ok(Exit::SUCCESS)
         }
         AssetCommand::Push { assets, to, force } => {
@@ -69,6 +69,12 @@ pub(crate) fn run(
         }
         AssetCommand::Populate { file } => print::text(&call.populate(file.as_deref())?, out),
     }
+}
+
+/// Where assets are pulled from: the first one that has one.
+struct Places {
+    first: Address,
+    others: Vec<Address>,
 }
 
 struct Call<'a> {
@@ -186,17 +192,22 @@ impl Call<'_> {
     fn pull(
         &self,
         assets: &[String],
-        from: &str,
+        from: Option<&str>,
         existing: Existing,
         say: &mut impl Write,
     ) -> Result<(), Stop> {
-        let address = assets::address(from, self.settings)?;
+        let places = match from {
+            Some(from) => {
+                Places { first: assets::address(from, self.settings)?, others: Vec::new() }
+            }
+            None => self.servers()?,
+        };
         let cancel = session::cancel()?;
         let (web, meter) = (Web::new(self.settings.route.clone()), cancel.meter());
         for asset in assets {
             let path = self.path(asset)?;
             let transfer = Transfer::show(self.settings, "Pulling", meter);
-            let pulled = self.registry.pull(&path, &address, existing, clock::now(), &web, meter);
+            let pulled = self.pull_one(&path, &places, existing, &web, meter);
             drop(transfer);
             match pulled.map_err(|error| self.stop(&error))? {
                 Pulled::New(done) => {
@@ -209,6 +220,43 @@ impl Call<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Pulls an asset from the first of several places that has it.
+    fn pull_one(
+        &self,
+        path: &RegistryPath,
+        places: &Places,
+        existing: Existing,
+        web: &Web,
+        meter: &Meter,
+    ) -> Result<Pulled, AssetError> {
+        let now = clock::now();
+        let pull = |place: &Address| self.registry.pull(path, place, existing, now, web, meter);
+        let Places { first, others } = places;
+        let mut pulled = pull(first);
+        for place in others {
+            // Only where one has it not the next is asked.
+            if !matches!(pulled, Err(AssetError::Missing(_))) {
+                break;
+            }
+            pulled = pull(place);
+        }
+        pulled
+    }
+
+    /// The servers that the configuration names.
+    fn servers(&self) -> Result<Places, Stop> {
+        let catalog = self.catalog()?;
+        let address = |server: &String| assets::address(server, self.settings);
+        let Some((first, others)) = catalog.servers().split_first() else {
+            let error = Diagnostic::error(Class::Usage, "it is not said from where to pull");
+            return Err(error
+                .help("`--from ADDRESS` says it, or `genome_servers` in the configuration")
+                .into());
+        };
+        let others = others.iter().map(address).collect::<Result<_, _>>()?;
+        Ok(Places { first: address(first)?, others })
     }
 
     fn push(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use wake_asset::{AssetName, Catalog};
 use wake_build::Expression;
+use wake_model::nearest::nearest;
 use wake_recipe::error::of_document;
 use wake_recipe::plan::{Documents, FoundRecipe};
 use wake_recipe::{AssetClass, Recipe};
@@ -130,6 +131,28 @@ impl Library<'_> {
         })
     }
 
+    /// The recipe of a name or a file, which must be there.
+    pub(crate) fn named(&self, named: &str) -> Result<FoundRecipe, Diagnostic> {
+        if let Some(path) = self.recipe_path(named) {
+            let recipe = recipe_of(&path, text(&path, self.settings)?, self.settings)?;
+            return Ok(FoundRecipe { recipe, path });
+        }
+        let error = Diagnostic::error(Class::Nothing, format!("there is no recipe `{named}`"));
+        Err(match nearest(named, self.recipe_names().iter().map(String::as_str)) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(
+                "`wake recipe list` shows those that there are; a file is named with its path",
+            ),
+        })
+    }
+
+    fn recipe_path(&self, named: &str) -> Option<PathBuf> {
+        match is_path(named) {
+            true => Some(self.settings.cwd.join(named)),
+            false => self.recipe_file(named),
+        }
+    }
+
     fn recipe_file(&self, name: &str) -> Option<PathBuf> {
         let kept = || self.catalog.and_then(|catalog| catalog.recipe_file(name));
         self.file(name, "recipes", None).or_else(kept)
@@ -143,8 +166,7 @@ impl Documents for Library<'_> {
         named: Option<&str>,
     ) -> Result<Option<FoundRecipe>, Diagnostic> {
         let path = match named {
-            Some(named) if is_path(named) => Some(self.settings.cwd.join(named)),
-            Some(named) => self.recipe_file(named),
+            Some(named) => self.recipe_path(named),
             None => self.recipe_file(asset.as_str()),
         };
         let Some(path) = path else { return Ok(None) };
@@ -166,19 +188,18 @@ impl Documents for Library<'_> {
 
     fn recipe_names(&self) -> Vec<String> {
         let kept = self.catalog.map_or(&[][..], |catalog| catalog.recipes());
-        names(self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join("recipes")]), "_asset_recipe.")
-            .into_iter()
-            .chain(kept.iter().map(|entry| entry.name.clone()))
-            .collect()
+        let dirs = self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join("recipes")]);
+        let mut names = names(dirs, "_asset_recipe.");
+        names.extend(kept.iter().map(|entry| entry.name.clone()));
+        names.into_iter().collect()
     }
 
     fn class_names(&self) -> Vec<String> {
         let kept = self.catalog.map_or(&[][..], |catalog| catalog.classes());
         let dirs = self.dirs.iter().flat_map(|dir| [dir.clone(), dir.join("asset_classes")]);
-        names(dirs, "_asset_class.")
-            .into_iter()
-            .chain(kept.iter().map(|entry| entry.name.clone()))
-            .collect()
+        let mut names = names(dirs, "_asset_class.");
+        names.extend(kept.iter().map(|entry| entry.name.clone()));
+        names.into_iter().collect()
     }
 }
 

@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
         problem="seek key '$2': there is no file '${3#asset/}'"
       fi ;;
     value) [ "$3" = "$4" ] || problem="value mismatch for '$2' ($4 != $3)" ;;
-    command) /bin/sh -c "$3" >&2 || problem="command ended with exit code $?: $3" ;;
+    command) /bin/sh -c "$3" < /dev/null >&2 || problem="command ended with exit code $?: $3" ;;
   esac
   if [ -z "$problem" ]; then
     echo "ok $number - $2"

@@ -21,12 +21,16 @@ const DRIVER: &str = r#"
 number=0
 for command; do
   number=$((number + 1))
-  /bin/sh -c "$command" || {
+  /bin/sh -c "$command" < /dev/null || {
     code=$?
     echo "command $number of $# ended with exit code $code: $command" >&2
     exit $code
   }
 done
+if [ -L asset ] || ! [ -d asset ]; then
+  echo "the commands left no directory at /work/asset, the output folder" >&2
+  exit 1
+fi
 : > links
 follow() {
   for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
@@ -52,7 +56,7 @@ follow asset ''
 "#;
 
 /// What tells a property.
-const PROPERTY: &str = r#"/bin/sh -c "$1" > value"#;
+const PROPERTY: &str = r#"/bin/sh -c "$1" < /dev/null > value"#;
 
 impl Builds<'_> {
     /// The step that notes a property: nothing is given to it.
@@ -106,7 +110,8 @@ impl Builds<'_> {
     }
 }
 
-/// A step that runs a script of the shell with arguments.
+/// A step that runs a script of the shell with arguments. The shell reads it from standard input, so that people who are shown the
+/// command see the arguments alone.
 pub(super) fn step(
     script: &str,
     args: Vec<String>,
@@ -114,13 +119,13 @@ pub(super) fn step(
     inputs: Inputs,
     outputs: Vec<OutputDecl>,
 ) -> Step {
-    let words = ["-c", script, "sh"].map(str::to_owned);
+    let words = ["-s", "--"].map(str::to_owned);
     Step {
         command: Command::Run(Invocation {
             program: "/bin/sh".to_owned(),
             args: words.into_iter().chain(args).collect(),
             env: root.env.clone(),
-            stdin: String::new(),
+            stdin: script.to_owned(),
             cwd: WORK.to_owned(),
         }),
         root: root.root.clone(),

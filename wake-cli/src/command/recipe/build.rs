@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use wake_asset::{Registry, RegistryPath};
-use wake_recipe::error::of_asset;
 use wake_recipe::given::{Given, GivenKind, GivenValue};
 use wake_recipe::plan::{BuildRequest, ParentPolicy, UnknownGenome};
 use wake_recipe::step::{BuildEnd, Purpose, step_count};
@@ -14,6 +13,7 @@ use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, Results, SchedulePolicy};
 
 use crate::args::RecipeBuildArgs;
+use crate::assets;
 use crate::command::{plan as planned, why as explained};
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
@@ -59,7 +59,12 @@ pub(super) fn build(
                 ("Registered", format!("{name} ({})", registered.digest))
             }
             Some(BuildEnd::There(id)) => {
-                places.push(registry.read().map_err(|error| of_asset(&error))?.data_dir(&id));
+                places.push(
+                    registry
+                        .read()
+                        .map_err(|error| assets::failure(&error, settings))?
+                        .data_dir(&id),
+                );
                 let name = format!("{}/{}:{}", build.genome.called, build.asset, id.tag);
                 ("Unchanged", name)
             }
@@ -134,11 +139,10 @@ fn planned_builds(
     settings: &Settings,
     cancel: &Cancel,
 ) -> Result<Plan, Failure> {
-    let catalog = registry.read().map_err(|error| of_asset(&error))?;
-    let assets = args
-        .targets
-        .iter()
-        .map(|target| target.parse::<RegistryPath>().map_err(|error| of_asset(&error.into())));
+    let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
+    let assets = args.targets.iter().map(|target| {
+        target.parse::<RegistryPath>().map_err(|error| assets::failure(&error.into(), settings))
+    });
     let dirs = args.places.documents.iter().map(|dir| settings.cwd.join(dir));
     let mut dirs: Vec<_> = dirs.collect();
     if let Some(recipe) = args.recipe.as_ref().map(|recipe| settings.cwd.join(recipe))

@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use wake_asset::{AssetError, DocumentKind, Existing, NewDocument, Registry};
-use wake_recipe::error::{Warning, of_asset, warning};
-use wake_recipe::plan::{Documents, FoundRecipe};
+use wake_recipe::error::{Warning, warning};
+use wake_recipe::plan::Documents;
 use wake_recipe::recipe::Generation;
 use wake_recipe::{AssetClass, Recipe};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
+use crate::assets;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
 use crate::print;
@@ -81,12 +82,12 @@ pub(super) fn add(
                         .help("`--recipe FILE` and `--documents DIR` take it from where it lies")
                         .into());
                 }
-                put(registry, &new_recipe(&recipe), existing)?;
+                put(registry, &new_recipe(&recipe), existing, settings)?;
                 say_of("Added", &format!("recipe `{}`", recipe.name), settings, say)?;
             }
             Document::Class(class) => {
                 tell(&class.warnings, settings);
-                let catalog = registry.read().map_err(|error| of_asset(&error))?;
+                let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
                 let library = Library { catalog: Some(&catalog), dirs: Vec::new(), settings };
                 for parent in &class.parents {
                     let Some(found) = library.class(parent, Some(&path))? else {
@@ -101,11 +102,11 @@ pub(super) fn add(
                     let is_kept =
                         catalog.classes().iter().any(|entry| entry.name == found.name.as_str());
                     if !is_kept {
-                        put(registry, &new_class(&found), existing)?;
+                        put(registry, &new_class(&found), existing, settings)?;
                         say_of("Added", &format!("asset class `{}`", found.name), settings, say)?;
                     }
                 }
-                put(registry, &new_class(&class), existing)?;
+                put(registry, &new_class(&class), existing, settings)?;
                 say_of("Added", &format!("asset class `{}`", class.name), settings, say)?;
             }
         }
@@ -113,7 +114,12 @@ pub(super) fn add(
     Ok(Exit::SUCCESS)
 }
 
-fn put(registry: &Registry, document: &NewDocument, existing: Existing) -> Result<(), Stop> {
+fn put(
+    registry: &Registry,
+    document: &NewDocument,
+    existing: Existing,
+    settings: &Settings,
+) -> Result<(), Stop> {
     registry.put_document(document, existing).map_err(|error| match error {
         AssetError::Exists { asset } => {
             let message = format!("the registry keeps another document `{asset}`");
@@ -121,7 +127,7 @@ fn put(registry: &Registry, document: &NewDocument, existing: Existing) -> Resul
                 .help("`--force` puts this one in its place")
                 .into()
         }
-        error => of_asset(&error).into(),
+        error => assets::failure(&error, settings).into(),
     })
 }
 
@@ -150,8 +156,8 @@ fn new_class(class: &AssetClass) -> NewDocument {
 }
 
 /// Lists what the registry keeps.
-pub(super) fn list(registry: &Registry, out: &mut impl Write) -> Outcome {
-    let catalog = registry.read().map_err(|error| of_asset(&error))?;
+pub(super) fn list(registry: &Registry, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let recipes = catalog.recipes().iter().map(|entry| {
         let class = entry.output_class.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -174,17 +180,9 @@ pub(super) fn show(
     out: &mut impl Write,
 ) -> Outcome {
     let catalog = registry.map(|registry| registry.read()).transpose();
-    let catalog = catalog.map_err(|error| of_asset(&error))?;
+    let catalog = catalog.map_err(|error| assets::failure(&error, settings))?;
     let library = Library { catalog: catalog.as_ref(), dirs: Vec::new(), settings };
-    let asset = "asset".parse().map_err(|error: wake_asset::NameError| {
-        Diagnostic::error(Class::Internal, error.to_string())
-    })?;
-    let found = library.recipe(&asset, Some(name))?;
-    let Some(FoundRecipe { recipe, .. }) = found else {
-        return Err(Diagnostic::error(Class::Nothing, format!("there is no recipe `{name}`"))
-            .help("`wake recipe list` shows those that there are")
-            .into());
-    };
+    let recipe = library.named(name)?.recipe;
     tell(&recipe.warnings, settings);
     print::lines(described(&recipe).iter().map(|line| escape::line(line)), out)
 }

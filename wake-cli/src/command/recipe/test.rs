@@ -1,25 +1,25 @@
 //! `wake recipe test`
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use wake_asset::{AssetName, Registry, RegistryPath};
-use wake_recipe::error::{of_asset, of_document};
+use wake_recipe::error::of_document;
 use wake_recipe::given::{Given, GivenValue};
-use wake_recipe::plan::{BuildRequest, Documents, FoundRecipe, ParentPolicy, UnknownGenome};
+use wake_recipe::plan::{BuildRequest, ParentPolicy, UnknownGenome};
+use wake_recipe::recipe::TestFile;
 use wake_recipe::step::{Purpose, step_count};
 use wake_recipe::{Builds, Plan};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, Results, SchedulePolicy};
-use wake_store::ware::{Portion, Web};
 
 use crate::args::RecipeTestArgs;
+use crate::assets;
 use crate::command::test::{tell_cases, write_junit};
 use crate::exit::{Exit, Outcome};
 use crate::outside::Outside;
-use crate::recipes::{self, Library, RootFinder};
+use crate::recipes::{self, Fetcher, Freshness, Library, RootFinder};
 use crate::report;
 use crate::report::tests::TestListener;
 use crate::report::witness::Witness;
@@ -41,7 +41,7 @@ pub(super) fn run(
     let registry = match registry {
         Some(registry) => registry,
         None => Registry::create(&empty.path().join("genome_config.yaml"), None, &[])
-            .map_err(|error| of_asset(&error))?,
+            .map_err(|error| assets::failure(&error, settings))?,
     };
     let plan = plan(args, &registry, &machine, settings, &cancel)?;
     let results = Results::new(step_count(&plan));
@@ -68,8 +68,10 @@ fn plan(
     settings: &Settings,
     cancel: &Cancel,
 ) -> Result<Plan, Failure> {
-    let catalog = registry.read().map_err(|error| of_asset(&error))?;
+    let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
     let mut whole = Plan { builds: Vec::new(), warnings: Vec::new() };
+    let freshness = if args.refetch { Freshness::Fetched } else { Freshness::Kept };
+    let fetcher = Fetcher { store: machine.store(), cancel, freshness };
     for named in &args.recipes {
         let mut dirs: Vec<PathBuf> =
             args.places.documents.iter().map(|dir| settings.cwd.join(dir)).collect();
@@ -77,7 +79,10 @@ fn plan(
         dirs.extend(file.parent().filter(|_| file.is_file()).map(Path::to_owned));
         let library = Library { catalog: Some(&catalog), dirs, settings };
         let roots = RootFinder::new(args.places.rootfs.clone(), machine.store(), settings, cancel);
-        let (asset, found) = found(&library, named)?;
+        let found = library.named(named)?;
+        let wrong =
+            |error: wake_asset::NameError| Diagnostic::error(Class::Usage, error.to_string());
+        let asset: AssetName = found.recipe.name.as_str().parse().map_err(wrong)?;
         let Some(test) = &found.recipe.test else {
             let mut warning = of_document(&found.recipe.error("the recipe has no `test` section"));
             warning.level = Level::Warning;
@@ -86,8 +91,7 @@ fn plan(
         };
         let mut files = Vec::new();
         for file in &test.files {
-            let path = fetched(&file.location, &found.path, machine, settings, cancel)
-                .map_err(|problem| of_document(&file.error(problem)))?;
+            let path = located(file, &found.path, &fetcher)?;
             let value = path.display().to_string();
             files.push(GivenValue { key: format!("{asset}.{}", file.name), value });
         }
@@ -121,70 +125,27 @@ fn plan(
     Ok(whole)
 }
 
-/// The recipe of a name or a file, and the asset that it makes.
-fn found(library: &Library<'_>, named: &str) -> Result<(AssetName, FoundRecipe), Diagnostic> {
-    let wrong = |error: wake_asset::NameError| Diagnostic::error(Class::Usage, error.to_string());
-    let any: AssetName = "asset".parse().map_err(wrong)?;
-    let Some(found) = library.recipe(&any, Some(named))? else {
-        return Err(Diagnostic::error(Class::Nothing, format!("there is no recipe `{named}`"))
-            .help("`wake recipe list` shows those that there are; a file is named with its path"));
-    };
-    let asset = found.recipe.name.as_str().parse().map_err(wrong)?;
-    Ok((asset, found))
-}
-
 /// Where a file of a test lies: beside its document, or in the store once it has been fetched.
-fn fetched(
-    location: &str,
-    document: &Path,
-    machine: &Machine,
-    settings: &Settings,
-    cancel: &Cancel,
-) -> Result<PathBuf, String> {
-    let path = match location.strip_prefix("file://") {
-        Some(path) => path,
-        None if location.contains("://") => {
-            return from_web(location, machine, settings, cancel);
-        }
-        None => location,
+fn located(file: &TestFile, document: &Path, fetcher: &Fetcher<'_>) -> Result<PathBuf, Diagnostic> {
+    let at_file = |told: Diagnostic| {
+        let place = of_document(&file.error(String::new())).place;
+        let message = format!("file `{}` of `test`: {}", file.name, told.message);
+        Diagnostic { place, message, ..told }
     };
-    let dir = document.parent().unwrap_or(Path::new("/"));
-    Ok(dir.join(path))
-}
-
-/// A file by its address, which is fetched once: whoever wants it anew removes it from the store.
-fn from_web(
-    url: &str,
-    machine: &Machine,
-    settings: &Settings,
-    cancel: &Cancel,
-) -> Result<PathBuf, String> {
-    let store = machine.store();
-    let name = url.split(['?', '#']).next().unwrap_or_default().rsplit('/').next();
-    let name = name.filter(|name| !name.is_empty() && !name.starts_with('.')).unwrap_or("file");
-    let dir = store
-        .outside_dir()
-        .join("fetched")
-        .join(wake_model::BlobDigest::of(url.as_bytes()).to_string())
-        .path();
-    let place = dir.join(name);
-    if place.is_file() {
-        return Ok(place);
+    let path = match file.location.strip_prefix("file://") {
+        Some(path) => path,
+        None if file.location.contains("://") => {
+            return fetcher.file(&file.location).map_err(at_file);
+        }
+        None => &file.location,
+    };
+    let path = document.parent().unwrap_or(Path::new("/")).join(path);
+    match path.is_file() {
+        true => Ok(path),
+        false => {
+            let message = format!("there is no file `{}`", path.display());
+            Err(at_file(Diagnostic::error(Class::Nothing, message))
+                .help("it is an address, or a path from where the document lies"))
+        }
     }
-    let io = |error: std::io::Error| format!("`{}`: {error}", place.display());
-    let scratch = store.scratch().map_err(|error| error.to_string())?;
-    fs::create_dir_all(scratch.path()).map_err(io)?;
-    let draft = scratch.path().join("file");
-    let web = Web::new(settings.route.clone());
-    let mut answer = web
-        .get_patiently(url, &Portion::default(), cancel.meter())
-        .map_err(|error| format!("`{url}`: {error}"))?;
-    if answer.status != 200 {
-        return Err(format!("`{url}`: the server says {}", answer.status_line));
-    }
-    let mut file = fs::File::create(&draft).map_err(io)?;
-    std::io::copy(&mut answer.bytes, &mut file).map_err(|error| format!("`{url}`: {error}"))?;
-    fs::create_dir_all(&dir).map_err(io)?;
-    fs::rename(&draft, &place).map_err(io)?;
-    Ok(place)
 }

@@ -8,9 +8,21 @@ pub(crate) fn of_tap(text: &str) -> Option<Vec<TestCase>> {
     let mut cases = Vec::new();
     for line in text.lines() {
         has_plan |= is_plan(line);
-        cases.extend(case(line, cases.len() + 1));
+        match (line.strip_prefix('#'), cases.last_mut()) {
+            (Some(comment), Some(failed)) => explain(failed, comment.trim()),
+            _ => cases.extend(case(line, cases.len() + 1)),
+        }
     }
     (has_plan && !cases.is_empty()).then_some(cases)
+}
+
+/// Takes a comment behind a case that failed for what is said of it.
+fn explain(case: &mut TestCase, comment: &str) {
+    if case.end == CaseEnd::Failed {
+        let between = if case.message.is_empty() { "" } else { "\n" };
+        case.message.push_str(between);
+        case.message.push_str(comment);
+    }
 }
 
 /// `1..5`, with a comment behind it.
@@ -65,6 +77,14 @@ mod tests {
             named("case 6", CaseEnd::Failed),
         ];
         assert_eq!(of_tap(text), Some(expected));
+    }
+
+    #[test]
+    fn comments_behind_a_case_that_failed_say_why() {
+        let text = "# before\n1..2\nok 1 - adds\n# fine\nnot ok 2 - divides\n# by zero\n#   at 3\n";
+        let divides =
+            TestCase { message: "by zero\nat 3".to_owned(), ..named("divides", CaseEnd::Failed) };
+        assert_eq!(of_tap(text), Some(vec![named("adds", CaseEnd::Passed), divides]));
     }
 
     #[test]
