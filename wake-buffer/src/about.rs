@@ -1,7 +1,7 @@
 //! What is said of a buffer beside its bytes, and how its writing ended.
 
 use serde::{Deserialize, Serialize};
-use wake_model::{BlobDigest, Digest, Tags};
+use wake_model::{BlobDigest, Tags};
 
 /// What may change of a buffer; times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,9 @@ pub(crate) struct About {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum End {
-    Complete { content: String, size: u64 },
+    /// It is whole: what it holds, and BLAKE3 of the records of its blocks.
+    Complete { content: BlobDigest, size: u64, blocks: BlobDigest },
+    /// It never will be, and why.
     Failed { reason: String },
 }
 
@@ -61,15 +63,13 @@ impl State {
     }
 }
 
-impl End {
-    /// The state that it is; none if it does not say what a digest is.
-    pub(crate) fn state(self) -> Option<State> {
-        Some(match self {
-            End::Complete { content, size } => {
-                let digest = BlobDigest(content.parse::<Digest>().ok()?);
+impl From<End> for State {
+    fn from(end: End) -> State {
+        match end {
+            End::Complete { content: digest, size, .. } => {
                 State::Complete(Content { digest, size })
             }
             End::Failed { reason } => State::Failed(reason),
-        })
+        }
     }
 }

@@ -166,9 +166,11 @@ impl<'s> Buffers<'s> {
         })
     }
 
-    /// Removes a buffer for good.
+    /// Removes a buffer for good, which nobody may be writing.
     pub fn purge(&self, id: &BufferId) -> Result<(), BufferError> {
-        self.about(id)?;
+        if self.get(id)?.state == State::Writing {
+            return Err(BufferError::BeingWritten(id.clone()));
+        }
         Ok(self.store.drop_dir(&self.dir(id))?)
     }
 
@@ -192,13 +194,11 @@ impl<'s> Buffers<'s> {
     }
 
     /// How its writing ended, if it has.
-    pub(crate) fn end(&self, id: &BufferId) -> Result<Option<State>, BufferError> {
+    pub(crate) fn end(&self, id: &BufferId) -> Result<Option<End>, BufferError> {
         let path = self.dir(id).join(END);
         let Some(bytes) = read(&path)? else { return Ok(None) };
-        let problem = |problem: String| BufferError::About { path: path.clone(), problem };
-        let end: End =
-            serde_json::from_slice(&bytes).map_err(|error| problem(error.to_string()))?;
-        end.state().map(Some).ok_or_else(|| problem("its digest is none".to_owned()))
+        let end = serde_json::from_slice(&bytes);
+        end.map(Some).map_err(|error| BufferError::About { path, problem: error.to_string() })
     }
 
     pub(crate) fn keep_end(&self, id: &BufferId, end: &End) -> Result<(), BufferError> {
@@ -216,7 +216,7 @@ impl<'s> Buffers<'s> {
             size += block.size;
         }
         let state = match (end, is_being_written) {
-            (Some(end), _) => end,
+            (Some(end), _) => end.into(),
             (None, true) => State::Writing,
             (None, false) => State::BrokenOff,
         };

@@ -20,6 +20,9 @@ pub enum BufferError {
     /// Somebody writes it, or has written it.
     #[error("the buffer `{0}` cannot be overwritten: it is written once")]
     Written(BufferId),
+    /// Somebody writes it, so that it cannot be removed.
+    #[error("the buffer `{0}` is being written")]
+    BeingWritten(BufferId),
     /// Nobody has written it yet.
     #[error("the buffer `{0}` has not been written")]
     Unwritten(BufferId),

@@ -4,22 +4,22 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 use wake_model::BufferId;
 
 use crate::about::Content;
 use crate::block_path::block_path;
 use crate::buffers::Buffers;
-use crate::chain::{HashChain, md5, text};
+use crate::chain::{HashChain, text};
 use crate::error::BufferError;
 use crate::read::Unwritten;
+use crate::write::{BufferWriter, PIECE, WriteOptions};
 
 /// The version of the layout.
 const VERSION: &str = "0.3.0";
 const START: &str = ".bufferstart";
 const END: &str = ".bufferend";
-/// The most bytes of a block that is taken in.
-const LARGEST: u64 = 1 << 30;
 
 /// What Tyger keeps of a block beside its bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,19 +61,14 @@ impl Buffers<'_> {
         write_json(&data.join(START), &Start { version: VERSION.to_owned() })?;
         let mut chain = HashChain::default();
         let mut number = 0;
-        while let Some((block, bytes)) = reader.next(&|| false)? {
-            chain = chain.with(&block.md5);
-            put(dir, number, &bytes, &block.md5, &chain)?;
+        while let Some(block) = reader.next(&|| false)? {
+            put(dir, number, &mut { block.file }, &mut chain)?;
             number += 1;
         }
         // An empty block says that there are no more.
-        let nothing = md5(b"");
-        put(dir, number, b"", &nothing, &chain.with(&nothing))?;
+        put(dir, number, &mut io::empty(), &mut chain)?;
         write_json(&data.join(END), &Finish { status: "complete".to_owned() })?;
-        match self.get(id)?.state {
-            crate::about::State::Complete(content) => Ok(content),
-            _ => Err(BufferError::Unwritten(id.clone())),
-        }
+        reader.content().ok_or_else(|| BufferError::Unwritten(id.clone()))
     }
 
     /// Has a buffer be what a directory holds; each block is compared with what is said of it.
@@ -94,61 +89,96 @@ impl Buffers<'_> {
         {
             return Err(layout(dir, "is in a permanently failed state"));
         }
-        let mut writer = self.begin(id, now)?;
-        let mut chain = HashChain::default();
-        for number in 0.. {
-            match take(dir, number, &mut chain) {
-                Ok(bytes) if bytes.is_empty() => break,
-                Ok(bytes) => writer.add(&bytes)?,
-                Err(error) => {
-                    let _ = writer.fail(&error.to_string());
-                    return Err(error);
-                }
+        let options = WriteOptions { block: u64::MAX, ..WriteOptions::default() };
+        let mut writer = self.begin(id, options, now)?;
+        match take_all(dir, &mut writer) {
+            Ok(()) => writer.finish(),
+            Err(error) => {
+                // Where not even that can be written it is broken off, which says the same.
+                let _ = writer.fail(&error.to_string());
+                Err(error)
             }
         }
-        writer.finish()
     }
 }
 
+/// Writes a block, and what is said of it; the chain goes on with it.
 fn put(
     dir: &Path,
     number: u64,
-    bytes: &[u8],
-    md5: &[u8; 16],
-    chain: &HashChain,
+    bytes: &mut impl Read,
+    chain: &mut HashChain,
 ) -> Result<(), BufferError> {
     let path = block_path(number);
-    write(&dir.join("data").join(&path), bytes)?;
-    let headers = Headers { md5: text(md5), chain: chain.as_str().to_owned() };
+    let place = dir.join("data").join(&path);
+    let mut file = create(&place)?;
+    let (mut md5, mut piece) = (Md5::new(), vec![0; PIECE]);
+    let mut copied = || loop {
+        match next_piece(bytes, &mut piece)? {
+            [] => return Ok(()),
+            piece => {
+                md5.update(piece);
+                file.write_all(piece)?;
+            }
+        }
+    };
+    copied().map_err(|source| io_error(&place, source))?;
+    let md5: [u8; 16] = md5.finalize().into();
+    *chain = chain.with(&md5);
+    let headers = Headers { md5: text(&md5), chain: chain.as_str().to_owned() };
     write_json(&dir.join("metadata").join(&path), &headers)
 }
 
-/// The bytes of a block, which are those that are said.
-fn take(dir: &Path, number: u64, chain: &mut HashChain) -> Result<Vec<u8>, BufferError> {
+/// Takes blocks until the empty one.
+fn take_all(dir: &Path, writer: &mut BufferWriter<'_>) -> Result<(), BufferError> {
+    let mut chain = HashChain::default();
+    for number in 0.. {
+        match take(dir, number, &mut chain, writer)? {
+            0 => break,
+            _ => writer.put_down()?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes the bytes of a block, which are those that are said; gives how many they are.
+fn take(
+    dir: &Path,
+    number: u64,
+    chain: &mut HashChain,
+    writer: &mut BufferWriter<'_>,
+) -> Result<u64, BufferError> {
     let path = block_path(number);
     let place = dir.join("data").join(&path);
-    let file = match File::open(&place) {
+    let mut file = match File::open(&place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let problem = format!("has no block {number}, which was expected to exist");
             return Err(layout(dir, &problem));
         }
         file => file.map_err(|source| io_error(&place, source))?,
     };
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|source| io_error(&place, source))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(layout(&place, &format!("has more than {LARGEST} bytes")));
-    }
     let headers: Headers = read_json(&dir.join("metadata").join(&path))?;
-    let md5 = md5(&bytes);
+    let (mut md5, mut size, mut piece) = (Md5::new(), 0, vec![0; PIECE]);
+    loop {
+        let piece = next_piece(&mut file, &mut piece).map_err(|source| io_error(&place, source))?;
+        if piece.is_empty() {
+            break;
+        }
+        md5.update(piece);
+        writer.write(piece)?;
+        size += piece.len() as u64;
+    }
+    let md5: [u8; 16] = md5.finalize().into();
     if text(&md5) != headers.md5 {
+        writer.forget();
         return Err(layout(&place, "does not have the MD5 that is said of it"));
     }
     *chain = chain.with(&md5);
-    match chain.as_str() == headers.chain {
-        true => Ok(bytes),
-        false => Err(layout(&place, "does not follow those before it: hash chain mismatch")),
+    if chain.as_str() != headers.chain {
+        writer.forget();
+        return Err(layout(&place, "does not follow those before it: hash chain mismatch"));
     }
+    Ok(size)
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), BufferError> {
@@ -157,9 +187,23 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), BufferError> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), BufferError> {
+    create(path)?.write_all(bytes).map_err(|source| io_error(path, source))
+}
+
+fn create(path: &Path) -> Result<File, BufferError> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| File::create_new(path)?.write_all(bytes))
-        .map_err(|source| io_error(path, source))
+    made.and_then(|()| File::create_new(path)).map_err(|source| io_error(path, source))
+}
+
+/// What comes next, at most as much as there is room for; nothing at the end.
+fn next_piece<'p>(from: &mut impl Read, piece: &'p mut [u8]) -> io::Result<&'p [u8]> {
+    loop {
+        match from.read(piece) {
+            Ok(many) => return Ok(&piece[..many]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn read_json<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<T, BufferError> {

@@ -28,5 +28,5 @@ mod stream_test;
 pub use about::{Content, State};
 pub use buffers::{Buffer, Buffers, Change, Wanted};
 pub use error::BufferError;
-pub use read::{BufferReader, Unwritten};
-pub use write::{BufferWriter, Filling, USUAL_BLOCK, WriteOptions};
+pub use read::{Block, BufferReader, Unwritten};
+pub use write::{BufferWriter, Flush, USUAL_BLOCK, WriteOptions};

@@ -1,13 +1,14 @@
 //! Reading: from the first block on, also while the later ones are still being written.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
 use wake_model::{BlobDigest, BufferId};
 use wake_store::{StreamBlock, StreamReader};
 
-use crate::about::{Content, State};
+use crate::about::{Content, End};
 use crate::buffers::Buffers;
 use crate::error::BufferError;
 
@@ -24,14 +25,24 @@ pub enum Unwritten {
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The blocks of a buffer, one after the other.
+#[derive(Debug)]
 pub struct BufferReader<'s> {
     buffers: Buffers<'s>,
     id: BufferId,
     stream: Option<StreamReader>,
     block: u64,
-    hasher: blake3::Hasher,
     size: u64,
     unwritten: Unwritten,
+    content: Option<Content>,
+}
+
+/// A block that is what it was when it was written.
+#[derive(Debug)]
+pub struct Block {
+    /// The file that has its bytes, at its beginning.
+    pub file: File,
+    /// How many they are.
+    pub size: u64,
 }
 
 impl<'s> Buffers<'s> {
@@ -43,63 +54,56 @@ impl<'s> Buffers<'s> {
         now: u64,
     ) -> Result<BufferReader<'s>, BufferError> {
         self.live(id, now)?;
-        let (stream, hasher) = (self.stream(id)?, blake3::Hasher::new());
-        Ok(BufferReader {
-            buffers: *self,
-            id: id.clone(),
-            stream,
-            block: 0,
-            hasher,
-            size: 0,
-            unwritten,
-        })
+        let (id, stream) = (id.clone(), self.stream(id)?);
+        Ok(BufferReader { buffers: *self, id, stream, block: 0, size: 0, unwritten, content: None })
     }
 
     /// Hands all of a buffer to `sink`; `is_cancelled` is asked while it waits.
+    ///
+    /// Where both are files, the kernel moves the bytes.
     pub fn read(
         &self,
         id: &BufferId,
         unwritten: Unwritten,
-        sink: &mut dyn Write,
+        sink: &mut impl Write,
         now: u64,
         is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Content, BufferError> {
+    ) -> Result<(), BufferError> {
         let mut reader = self.open(id, unwritten, now)?;
-        while let Some((_, bytes)) = reader.next(is_cancelled)? {
-            sink.write_all(&bytes).map_err(BufferError::Sink)?;
+        while let Some(mut block) = reader.next(is_cancelled)? {
+            io::copy(&mut block.file, sink).map_err(BufferError::Sink)?;
         }
-        sink.flush().map_err(BufferError::Sink)?;
-        Ok(Content { digest: BlobDigest(reader.hasher.finalize().into()), size: reader.size })
+        sink.flush().map_err(BufferError::Sink)
     }
 }
 
 impl BufferReader<'_> {
     /// The next block, compared with what it was when it was written; none at the end of a buffer that is whole.
-    pub fn next(
-        &mut self,
-        is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<(StreamBlock, Vec<u8>)>, BufferError> {
+    pub fn next(&mut self, is_cancelled: &dyn Fn() -> bool) -> Result<Option<Block>, BufferError> {
         loop {
             if is_cancelled() {
                 return Err(BufferError::Cancelled);
             }
             if let Some(block) = self.listed()? {
-                return self.bytes(block).map(Some);
+                return self.compared(block).map(Some);
             }
             // In this order: a writer says that it is done before it lets go, and after its last block.
             let is_being_written = self.stream.as_ref().map(StreamReader::is_being_written);
             match (self.buffers.end(&self.id)?, is_being_written) {
-                (Some(State::Failed(reason)), _) => {
-                    return Err(BufferError::Failed { id: self.id.clone(), reason });
-                }
-                (Some(State::Complete(content)), _) => return self.end(content),
-                (Some(_), _) | (None, Some(true)) => thread::sleep(LOOK),
+                // Blocks that came between the last look and the end come first.
+                (Some(end), Some(_)) => match self.listed()? {
+                    Some(block) => return self.compared(block).map(Some),
+                    None => return self.ended(end).map(|()| None),
+                },
+                (None, Some(true)) => thread::sleep(LOOK),
                 (None, Some(false)) => {
                     if self.buffers.end(&self.id)?.is_none() {
                         let (id, bytes) = (self.id.clone(), self.size);
                         return Err(BufferError::BrokenOff { id, bytes });
                     }
                 }
+                // It has just been written as a whole.
+                (Some(_), None) => {}
                 (None, None) => match self.unwritten {
                     Unwritten::Refuse => return Err(BufferError::Unwritten(self.id.clone())),
                     Unwritten::Wait => {
@@ -112,6 +116,11 @@ impl BufferReader<'_> {
         }
     }
 
+    /// What the buffer holds, once its end has been reached.
+    pub fn content(&self) -> Option<Content> {
+        self.content
+    }
+
     fn listed(&mut self) -> Result<Option<StreamBlock>, BufferError> {
         if self.stream.is_none() {
             self.stream = self.buffers.stream(&self.id)?;
@@ -122,25 +131,30 @@ impl BufferReader<'_> {
         }
     }
 
-    fn bytes(&mut self, block: StreamBlock) -> Result<(StreamBlock, Vec<u8>), BufferError> {
-        let damaged = || BufferError::Damaged { id: self.id.clone(), block: self.block };
-        let bytes = self.buffers.store.blob(&block.blob)?.ok_or_else(damaged)?;
-        self.hasher.update(&bytes);
-        self.size += bytes.len() as u64;
+    fn compared(&mut self, block: StreamBlock) -> Result<Block, BufferError> {
+        let file = self.buffers.store.compared_blob(&block.blob)?;
+        let file = file.ok_or_else(|| self.damaged())?;
+        self.size += block.size;
         self.block += 1;
-        Ok((block, bytes))
+        Ok(Block { file, size: block.size })
     }
 
-    /// What was read must be what was written.
-    fn end(&mut self, content: Content) -> Result<Option<(StreamBlock, Vec<u8>)>, BufferError> {
-        // Blocks that came between the last look and the end.
-        if let Some(block) = self.listed()? {
-            return self.bytes(block).map(Some);
+    /// Each block was what it was; so is the whole, if these were its blocks.
+    fn ended(&mut self, end: End) -> Result<(), BufferError> {
+        match end {
+            End::Failed { reason } => Err(BufferError::Failed { id: self.id.clone(), reason }),
+            End::Complete { content: digest, size, blocks } => {
+                let came = self.stream.as_ref().map(|stream| BlobDigest(stream.digest()));
+                if came != Some(blocks) || self.size != size {
+                    return Err(self.damaged());
+                }
+                self.content = Some(Content { digest, size });
+                Ok(())
+            }
         }
-        let came = BlobDigest(self.hasher.finalize().into());
-        match came == content.digest {
-            true => Ok(None),
-            false => Err(BufferError::Damaged { id: self.id.clone(), block: self.block }),
-        }
+    }
+
+    fn damaged(&self) -> BufferError {
+        BufferError::Damaged { id: self.id.clone(), block: self.block }
     }
 }

@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use wake_model::{BufferId, Lifetime, Tags};
 use wake_store::{GcOptions, Store};
 
-use crate::{BufferError, Buffers, Change, State, Unwritten, Wanted, WriteOptions};
+use crate::{
+    BufferError, BufferWriter, Buffers, Change, Flush, State, Unwritten, Wanted, WriteOptions,
+};
 
 const NOW: u64 = 1_000_000;
 
@@ -32,7 +35,7 @@ impl Bed {
         self.buffers().create(&Tags::default(), None, NOW).unwrap()
     }
 
-    fn written(&self, bytes: &[u8], block: usize) -> BufferId {
+    fn written(&self, bytes: &[u8], block: u64) -> BufferId {
         let id = self.create();
         let file = self.dir.path().join("source");
         fs::write(&file, bytes).unwrap();
@@ -41,11 +44,20 @@ impl Bed {
         id
     }
 
+    fn begin(&self, id: &BufferId) -> Result<BufferWriter<'_>, BufferError> {
+        self.buffers().begin(id, WriteOptions::default(), NOW)
+    }
+
     fn read(&self, id: &BufferId) -> Result<Vec<u8>, BufferError> {
         let mut bytes = Vec::new();
         self.buffers().read(id, Unwritten::Refuse, &mut bytes, NOW, &|| false)?;
         Ok(bytes)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever writes has a clock")]
+fn soon() -> Flush {
+    Flush { after: std::time::Duration::from_millis(5), clock: std::time::Instant::now }
 }
 
 fn bytes() -> Vec<u8> {
@@ -65,8 +77,8 @@ fn a_stream_comes_out_as_it_went_in_and_is_written_once() {
         // Wherever blocks begin, it is the digest of the bytes.
         assert_eq!(content.digest, wake_model::BlobDigest::of(&bytes));
         assert_eq!((content.size, buffer.size), (bytes.len() as u64, bytes.len() as u64));
-        assert_eq!(buffer.blocks as usize, bytes.len().div_ceil(block));
-        assert!(matches!(bed.buffers().begin(&id, NOW), Err(BufferError::Written(_))));
+        assert_eq!(buffer.blocks, (bytes.len() as u64).div_ceil(block));
+        assert!(matches!(bed.begin(&id), Err(BufferError::Written(_))));
     }
 }
 
@@ -102,19 +114,58 @@ fn what_came_is_there_before_its_block_is_full() {
         let (from, mut to) = std::io::pipe().unwrap();
         let writer = scope.spawn(|| {
             let mut from = from;
-            let flush = Some(std::time::Duration::from_millis(5));
-            let options = WriteOptions { flush, ..WriteOptions::default() };
+            let options = WriteOptions { flush: Some(soon()), ..WriteOptions::default() };
             bed.buffers().write(&id, &mut from, options, NOW).unwrap()
         });
         to.write_all(b"first").unwrap();
         let mut reader = bed.buffers().open(&id, Unwritten::Wait, NOW).unwrap();
         // The source is still open.
-        let (_, block) = reader.next(&|| false).unwrap().unwrap();
-        assert_eq!(block, b"first");
+        let mut first = String::new();
+        reader.next(&|| false).unwrap().unwrap().file.read_to_string(&mut first).unwrap();
+        assert_eq!(first, "first");
         drop(to);
         writer.join().unwrap();
         assert!(reader.next(&|| false).unwrap().is_none());
     });
+}
+
+#[test]
+fn what_trickles_in_is_there_before_its_block_is_full() {
+    let bed = Bed::new();
+    let (id, done) = (bed.create(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (from, to) = std::io::pipe().unwrap();
+        scope.spawn(|| {
+            let mut from = from;
+            let options = WriteOptions { flush: Some(soon()), ..WriteOptions::default() };
+            bed.buffers().write(&id, &mut from, options, NOW).unwrap();
+        });
+        scope.spawn(|| {
+            let mut to = to;
+            // There is always something to read.
+            while !done.load(Ordering::Relaxed) {
+                to.write_all(b"x").unwrap();
+            }
+        });
+        let mut reader = bed.buffers().open(&id, Unwritten::Wait, NOW).unwrap();
+        let block = reader.next(&|| false).unwrap().unwrap();
+        assert!(block.size < crate::USUAL_BLOCK);
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn blocks_of_another_buffer_are_not_those_of_this_one() {
+    let bed = Bed::new();
+    let (id, other) = (bed.written(&bytes(), 4096), bed.written(&bytes()[4..], 4096));
+    let list = |id: &BufferId| bed.store.buffers_dir().join(id.as_str()).join("blocks");
+    fs::copy(list(&other), list(&id)).unwrap();
+    let told = bed.read(&id);
+    assert!(matches!(told, Err(BufferError::Damaged { block: 98, .. })), "{told:?}");
+    // One that was cut off after a block.
+    let bytes = fs::read(list(&other)).unwrap();
+    fs::write(list(&other), &bytes[..8 + 48 * 3]).unwrap();
+    assert!(matches!(bed.read(&other), Err(BufferError::Damaged { block: 3, .. })));
 }
 
 #[test]
@@ -123,15 +174,17 @@ fn a_writer_that_ends_without_a_word_leaves_a_buffer_that_says_so() {
     let id = bed.create();
     assert_eq!(bed.buffers().get(&id).unwrap().state, State::Unwritten);
     assert!(matches!(bed.read(&id), Err(BufferError::Unwritten(_))));
-    let mut writer = bed.buffers().begin(&id, NOW).unwrap();
-    writer.add(b"half").unwrap();
+    let mut writer = bed.begin(&id).unwrap();
+    writer.write(b"half").unwrap();
+    writer.put_down().unwrap();
+    writer.write(b" of it").unwrap();
     assert_eq!(bed.buffers().get(&id).unwrap().state, State::Writing);
     drop(writer);
     assert_eq!(bed.buffers().get(&id).unwrap().state, State::BrokenOff);
     assert!(matches!(bed.read(&id), Err(BufferError::BrokenOff { bytes: 4, .. })));
-    assert!(matches!(bed.buffers().begin(&id, NOW), Err(BufferError::Written(_))));
+    assert!(matches!(bed.begin(&id), Err(BufferError::Written(_))));
     let failed = bed.create();
-    bed.buffers().begin(&failed, NOW).unwrap().fail("the source is gone").unwrap();
+    bed.begin(&failed).unwrap().fail("the source is gone").unwrap();
     let told = bed.read(&failed).unwrap_err().to_string();
     assert!(told.ends_with("is in a permanently failed state: the source is gone"), "{told}");
 }
@@ -173,7 +226,7 @@ fn tags_lifetimes_and_deletion() {
     buffers.restore(&short, NOW + 60_000).unwrap();
     assert!(buffers.live(&short, u64::MAX).is_ok());
     buffers.delete(&plain, NOW).unwrap();
-    assert!(matches!(buffers.begin(&plain, NOW), Err(BufferError::Deleted(_))));
+    assert!(matches!(bed.begin(&plain), Err(BufferError::Deleted(_))));
     buffers.restore(&plain, NOW).unwrap();
     let change = Change {
         clear_tags: true,

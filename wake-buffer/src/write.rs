@@ -1,60 +1,81 @@
-//! Writing: a stream becomes blocks as it comes, of which one is in memory at a time.
+//! Writing: a stream becomes blocks as it comes, of which a piece is in memory at a time.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use wake_model::{BlobDigest, BufferId};
-use wake_store::{StreamBlock, StreamWriter};
+use wake_store::{BlobWriter, StreamBlock, StreamWriter};
 
 use crate::about::{Content, End};
 use crate::buffers::Buffers;
-use crate::chain::md5;
 use crate::error::BufferError;
 
 /// Bytes of a block where nobody says otherwise.
-pub const USUAL_BLOCK: usize = 4 << 20;
-/// From so many bytes on it is worth it to compute their MD5 beside the rest.
-const BESIDE: usize = 256 << 10;
+pub const USUAL_BLOCK: u64 = 4 << 20;
+/// Bytes that are taken at once: no more than stays near a processor from being read to being written.
+pub(crate) const PIECE: usize = 256 << 10;
 
 /// A buffer while it is written. One that is dropped before its end is broken off.
+#[derive(Debug)]
 pub struct BufferWriter<'s> {
     buffers: Buffers<'s>,
     id: BufferId,
+    options: WriteOptions,
     stream: StreamWriter,
+    block: Option<OpenBlock<'s>>,
     hasher: blake3::Hasher,
     size: u64,
-    durable: bool,
+}
+
+/// A block that has not been put down.
+#[derive(Debug)]
+struct OpenBlock<'s> {
+    bytes: BlobWriter<'s>,
+    /// When the first of them came, where they may not wait for ever.
+    since: Option<Instant>,
 }
 
 /// How bytes are put into blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteOptions {
     /// Bytes of a block, at most.
-    pub block: usize,
-    /// After how long a block is put down that is not full, if the source is one that makes wait.
-    pub flush: Option<Duration>,
+    pub block: u64,
+    /// When a block is put down that is not full, if it is before the end.
+    pub flush: Option<Flush>,
     /// Whether all is on the disk when writing ends.
     pub durable: bool,
 }
 
+/// How long what has come may wait until readers get it.
+#[derive(Clone, Copy, Debug)]
+pub struct Flush {
+    /// So long.
+    pub after: Duration,
+    /// By this clock.
+    pub clock: fn() -> Instant,
+}
+
 impl Default for WriteOptions {
     fn default() -> Self {
-        let flush = Some(Duration::from_secs(1));
-        WriteOptions { block: USUAL_BLOCK, flush, durable: true }
+        WriteOptions { block: USUAL_BLOCK, flush: None, durable: true }
     }
 }
 
 impl<'s> Buffers<'s> {
     /// Begins to write a buffer, which can be done once.
-    pub fn begin(&self, id: &BufferId, now: u64) -> Result<BufferWriter<'s>, BufferError> {
+    pub fn begin(
+        &self,
+        id: &BufferId,
+        options: WriteOptions,
+        now: u64,
+    ) -> Result<BufferWriter<'s>, BufferError> {
         self.live(id, now)?;
         let stream = self.store.begin_stream(&self.dir(id))?;
         let stream = stream.ok_or_else(|| BufferError::Written(id.clone()))?;
         let (id, hasher) = (id.clone(), blake3::Hasher::new());
-        Ok(BufferWriter { buffers: *self, id, stream, hasher, size: 0, durable: true })
+        Ok(BufferWriter { buffers: *self, id, options, stream, block: None, hasher, size: 0 })
     }
 
     /// Writes all that `source` gives until its end.
@@ -67,24 +88,17 @@ impl<'s> Buffers<'s> {
         options: WriteOptions,
         now: u64,
     ) -> Result<Content, BufferError> {
-        let mut writer = self.begin(id, now)?;
-        writer.durable = options.durable;
-        let mut filling = Filling::new(options);
-        loop {
-            match filling.next(source) {
-                Ok([]) => return writer.finish(),
-                Ok(block) => {
-                    if let Err(error) = writer.add(block) {
-                        return Err(writer.fail_for(error));
-                    }
-                }
-                Err(error) => return Err(writer.fail_for(BufferError::Source(error))),
+        let mut writer = self.begin(id, options, now)?;
+        match writer.take_all(source) {
+            Ok(()) => writer.finish(),
+            Err(error) => {
+                // Where not even that can be written it is broken off, which says the same.
+                let _ = writer.fail(&error.to_string());
+                Err(error)
             }
         }
     }
-}
 
-impl Buffers<'_> {
     /// Has a buffer be what a list of blocks that the store has says; says whether it has all of them.
     pub fn adopt(
         &self,
@@ -98,10 +112,9 @@ impl Buffers<'_> {
                 return Ok(false);
             }
         }
-        let mut writer = self.begin(id, now)?;
+        let mut writer = self.begin(id, WriteOptions::default(), now)?;
         blocks.iter().try_for_each(|block| writer.stream.add(block))?;
-        let end = End::Complete { content: content.digest.to_string(), size: content.size };
-        self.keep_end(id, &end)?;
+        writer.keep_end(content)?;
         Ok(true)
     }
 
@@ -117,91 +130,104 @@ impl Buffers<'_> {
 }
 
 impl BufferWriter<'_> {
-    /// Puts a block down; nobody waits for it to be on the disk. No block is empty.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<(), BufferError> {
-        if bytes.is_empty() {
-            return Ok(());
+    /// Adds bytes; a block that they fill is put down. Nobody waits for it to be on the disk.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), BufferError> {
+        while !bytes.is_empty() {
+            let block = match &mut self.block {
+                Some(block) => &mut block.bytes,
+                none => {
+                    let since = self.options.flush.map(|flush| (flush.clock)());
+                    let bytes = self.buffers.store.begin_blob()?;
+                    &mut none.insert(OpenBlock { bytes, since }).bytes
+                }
+            };
+            let room = self.options.block.max(1) - block.size();
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let (piece, rest) = bytes.split_at(room.min(bytes.len()));
+            if let Err(error) = block.write(piece) {
+                // Where the disk is full, that makes room for saying so.
+                self.block = None;
+                return Err(error.into());
+            }
+            self.hasher.update(piece);
+            self.size += piece.len() as u64;
+            if piece.len() == room {
+                self.put_down()?;
+            }
+            bytes = rest;
         }
-        let hasher = &mut self.hasher;
-        let store = self.buffers.store;
-        let mut keep = || {
-            hasher.update(bytes);
-            store.put_blob(bytes)
-        };
-        let (blob, md5) = match bytes.len() < BESIDE {
-            true => (keep(), md5(bytes)),
-            // MD5 takes longer than all the rest.
-            false => thread::scope(|scope| {
-                let md5 = scope.spawn(|| md5(bytes));
-                let blob = keep();
-                (blob, md5.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            }),
-        };
-        let (blob, size) = (blob?, bytes.len() as u64);
-        self.stream.add(&StreamBlock { blob, size, md5 })?;
-        self.size += size;
         Ok(())
     }
 
+    /// Puts a block down that is not full, if there is one: readers get it.
+    pub fn put_down(&mut self) -> Result<(), BufferError> {
+        let Some(OpenBlock { bytes, .. }) = self.block.take() else { return Ok(()) };
+        let (blob, size) = bytes.finish()?;
+        Ok(self.stream.add(&StreamBlock { blob, size })?)
+    }
+
+    /// Drops a block that has not been put down.
+    pub fn forget(&mut self) {
+        self.block = None;
+    }
+
+    /// Puts a block down whose bytes have waited long enough.
+    pub fn put_down_if_old(&mut self) -> Result<(), BufferError> {
+        match self.patience() {
+            Some(Duration::ZERO) => self.put_down(),
+            _ => Ok(()),
+        }
+    }
+
     /// Says that this was all.
-    pub fn finish(self) -> Result<Content, BufferError> {
-        if self.durable {
+    pub fn finish(mut self) -> Result<Content, BufferError> {
+        self.put_down()?;
+        if self.options.durable {
             self.buffers.store.sync_stream(&self.buffers.dir(&self.id))?;
         }
-        let digest = BlobDigest(self.hasher.finalize().into());
-        let end = End::Complete { content: digest.to_string(), size: self.size };
-        self.buffers.keep_end(&self.id, &end)?;
-        Ok(Content { digest, size: self.size })
+        let content =
+            Content { digest: BlobDigest(self.hasher.finalize().into()), size: self.size };
+        self.keep_end(content)?;
+        Ok(content)
     }
 
-    /// Says that it will never be whole.
-    pub fn fail(self, reason: &str) -> Result<(), BufferError> {
-        self.buffers.keep_end(&self.id, &End::Failed { reason: reason.to_owned() })
+    /// Says that it will never be whole. What has come can be read.
+    pub fn fail(mut self, reason: &str) -> Result<(), BufferError> {
+        // That there is no room for the rest is no reason not to say so.
+        let put_down = self.put_down();
+        let end = End::Failed { reason: reason.to_owned() };
+        self.buffers.keep_end(&self.id, &end).and(put_down)
     }
 
-    fn fail_for(self, error: BufferError) -> BufferError {
-        // Where not even that can be written it is broken off, which says the same.
-        let _ = self.fail(&error.to_string());
-        error
+    fn keep_end(&self, content: Content) -> Result<(), BufferError> {
+        let Content { digest: content, size } = content;
+        let end = End::Complete { content, size, blocks: BlobDigest(self.stream.digest()) };
+        self.buffers.keep_end(&self.id, &end)
     }
 
-    /// Whether all is to be on the disk at its end.
-    #[must_use]
-    pub fn durable(self, durable: bool) -> Self {
-        BufferWriter { durable, ..self }
-    }
-}
-
-/// A block that is being filled.
-pub struct Filling {
-    bytes: Vec<u8>,
-    flush: Option<Duration>,
-}
-
-impl Filling {
-    /// An empty block.
-    pub fn new(options: WriteOptions) -> Self {
-        Filling { bytes: vec![0; options.block.max(1)], flush: options.flush }
-    }
-
-    /// The next block of a source: full, or what has come when its time is over; empty at the end.
-    pub fn next(&mut self, source: &mut (impl Read + AsFd)) -> io::Result<&[u8]> {
-        let mut filled = 0;
-        while filled < self.bytes.len() {
-            if filled > 0
-                && let Some(flush) = self.flush
-                && !is_ready(source, flush)?
-            {
-                break;
+    fn take_all(&mut self, source: &mut (impl Read + AsFd)) -> Result<(), BufferError> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match self.patience() {
+                Some(Duration::ZERO) => self.put_down()?,
+                Some(patience) if !is_ready(source, patience).map_err(BufferError::Source)? => {
+                    continue;
+                }
+                _ => {}
             }
-            match source.read(&mut self.bytes[filled..]) {
-                Ok(0) => break,
-                Ok(more) => filled += more,
+            match source.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(many) => self.write(&piece[..many])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(BufferError::Source(error)),
             }
         }
-        Ok(&self.bytes[..filled])
+    }
+
+    /// How long bytes may still wait that have come and not been put down; none if there are none, or may wait for ever.
+    fn patience(&self) -> Option<Duration> {
+        let (flush, since) = (self.options.flush?, self.block.as_ref()?.since?);
+        Some(flush.after.saturating_sub((flush.clock)().saturating_duration_since(since)))
     }
 }
 

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use wake_buffer::{BufferWriter, Buffers, Content, Unwritten};
+use wake_buffer::{BufferWriter, Buffers, Content, Flush, USUAL_BLOCK, Unwritten, WriteOptions};
 use wake_codespec::codespec::Socket;
 use wake_codespec::name::BufferName;
-use wake_exec::{Executor, Networks};
+use wake_exec::{Executor, Networks, Scheduling};
 use wake_model::{BufferId, Manifest, Outcome, TreeDigest};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -49,9 +50,18 @@ pub(crate) struct PipeEngine {
     pub(crate) task: Arc<Task>,
     /// Why the job had to be stopped.
     pub(crate) trouble: TroubleSlot,
+    /// How the threads of streams are treated, instead of what that of a step is.
+    pub(crate) scheduling: Option<Scheduling>,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
 }
+
+/// How outputs are put into blocks. What a command makes can be made again, so nobody waits for the disk.
+pub(crate) const BLOCKS: WriteOptions = WriteOptions {
+    block: USUAL_BLOCK,
+    flush: Some(Flush { after: Duration::from_secs(1), clock: wake_steps::clock::now }),
+    durable: false,
+};
 
 /// What puts some of an input into a file.
 type Giver<'a> = dyn FnMut(&File) -> Result<Given, StreamError> + 'a;
@@ -63,6 +73,10 @@ type EndedOutput<'s> = (BufferName, Option<BufferWriter<'s>>);
 impl Engine for PipeEngine {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
+        if let Some(scheduling) = &self.scheduling {
+            // A step keeps to one processor, the same one in every process, and so would all that streams through chained jobs.
+            scheduling.apply();
+        }
         let deadline = Deadline::of(&self.task);
         let networks = self.networks()?;
         let Some(graphics) = self.graphics(&|| cancel.is_cancelled() || deadline.is_past())? else {
@@ -84,7 +98,7 @@ impl Engine for PipeEngine {
             let outlets: Vec<_> = outlets
                 .into_iter()
                 .map(|(name, writer, standard)| {
-                    SharedOutlet::new(name, Outlet::new(scope, writer, standard))
+                    SharedOutlet::new(name, Outlet::new(writer, standard))
                 })
                 .collect();
             let mut streams = Vec::new();
@@ -168,14 +182,7 @@ impl Engine for PipeEngine {
             lines.end(wrote);
             over.store(true, Ordering::Release);
             streams.into_iter().for_each(|stream| joined(stream.join()));
-            let ended: Vec<EndedOutput<'_>> = outlets
-                .iter()
-                .map(|shared| {
-                    let (name, writer, kept) = shared.end();
-                    self.watch(kept, cancel);
-                    (name, writer)
-                })
-                .collect();
+            let ended: Vec<EndedOutput<'_>> = outlets.iter().map(|shared| shared.end()).collect();
             (tally.performed(), ended)
         });
         self.end(performed, ended)
@@ -278,10 +285,9 @@ impl PipeEngine {
     fn outlets(&self) -> Result<Vec<BegunOutput<'_>>, StepError> {
         let buffers = Buffers::new(&self.store);
         let outlet = |(name, OutputEnd { buffer, standard }): &(BufferName, OutputEnd)| {
-            let writer = buffer.as_ref().map(|id| buffers.begin(id, self.now)).transpose();
+            let begin = |id| buffers.begin(id, BLOCKS, self.now);
+            let writer = buffer.as_ref().map(begin).transpose();
             let writer = writer.map_err(|error| refused(&error.to_string()))?;
-            // What a command makes can be made again.
-            let writer = writer.map(|writer| writer.durable(false));
             let standard = standard.then(|| io::stdout().as_fd().try_clone_to_owned());
             let standard = standard.transpose().map_err(|error| refused(&error.to_string()))?;
             Ok((name.clone(), writer, standard.map(File::from)))
@@ -294,12 +300,12 @@ impl PipeEngine {
     }
 
     /// Has all of a buffer go through a socket of a replica, and all that comes back into another; false if nothing ever listened there.
-    fn through<'scope, 's: 'scope>(
+    fn through(
         &self,
         socket: &Socket,
         networks: &Networks,
         replica: usize,
-        outlet: Option<ReplicaOutlet<'scope, 's>>,
+        outlet: Option<ReplicaOutlet<'_>>,
         done: &AtomicBool,
     ) -> Result<bool, StreamError> {
         let named = |error| StreamError::Socket { port: socket.port, error };
@@ -439,7 +445,7 @@ pub(crate) fn give_buffer(
     let mut reader = Buffers::new(store).open(id, Unwritten::Wait, now)?;
     let is_done = || done.load(Ordering::Acquire);
     let mut next = || match reader.next(&is_done) {
-        Ok(block) => Ok(block.map(|(_, bytes)| bytes)),
+        Ok(block) => Ok(block.map(|block| block.file)),
         Err(wake_buffer::BufferError::Cancelled) => Ok(None),
         Err(error) => Err(StreamError::from(error)),
     };

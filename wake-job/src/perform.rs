@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use wake_buffer::{BufferError, Buffers};
-use wake_exec::{Executor, WorkerCommand};
+use wake_exec::{Executor, Scheduling, WorkerCommand};
 use wake_model::{Manifest, Outcome, SandboxLevel, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::engine::{Engine, EngineRequest, Performance};
@@ -199,6 +199,7 @@ impl Performing<'_> {
             store: self.store.clone(),
             task: self.task.clone(),
             trouble: trouble.clone(),
+            scheduling: Scheduling::of_thread(),
             now: clock::unix_ms(),
         };
         let looking = Looking { task: self.task, store: self.store, sandbox: self.sandbox };

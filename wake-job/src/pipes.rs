@@ -4,7 +4,7 @@
 //! ended.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode};
 
-use crate::flow::{LOOK, PIECE, wait_for_bytes};
+use crate::flow::{Flow, FlowError, LOOK, PIECE, Step, wait_for_bytes, wait_for_room};
 
 /// Makes a pipe that everybody may open.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
@@ -76,33 +76,35 @@ pub(crate) enum Given {
     NobodyReads,
 }
 
-/// Blocks that go into a pipe one after the other.
+/// Files whose bytes go into a pipe one after the other.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    block: Vec<u8>,
-    gone: usize,
+    block: Option<File>,
+    flow: Flow,
 }
 
 impl Blocks {
-    /// Gives some of the block that is there, or else of the next one.
+    /// Gives some of the file that is there, or else of the next one.
     pub(crate) fn give<E: From<io::Error>>(
         &mut self,
-        mut pipe: &File,
-        next: &mut dyn FnMut() -> Result<Option<Vec<u8>>, E>,
+        pipe: &File,
+        next: &mut dyn FnMut() -> Result<Option<File>, E>,
     ) -> Result<Given, E> {
-        if self.gone == self.block.len() {
-            let Some(block) = next()? else { return Ok(Given::All) };
-            (self.block, self.gone) = (block, 0);
+        let block = match &self.block {
+            Some(block) => block,
+            None => match next()? {
+                Some(block) => self.block.insert(block),
+                None => return Ok(Given::All),
+            },
+        };
+        match self.flow.step(block, pipe) {
+            Ok(Step::Moved) => {}
+            Ok(Step::End) => self.block = None,
+            Ok(Step::Full) => wait_for_room(pipe)?,
+            Err(FlowError::To(error)) if has_left(&error) => return Ok(Given::NobodyReads),
+            Err(FlowError::To(error) | FlowError::From(error)) => return Err(error.into()),
         }
-        match pipe.write(&self.block[self.gone..]) {
-            Ok(many) => {
-                self.gone += many;
-                Ok(Given::Some)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Given::Some),
-            Err(error) if has_left(&error) => Ok(Given::NobodyReads),
-            Err(error) => Err(error.into()),
-        }
+        Ok(Given::Some)
     }
 }
 
@@ -194,7 +196,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use std::fs;
-    use std::io::Read;
+    use std::io::{Read, Seek, Write};
 
     struct All(Vec<u8>);
 
@@ -221,8 +223,13 @@ mod tests {
     fn fed(parts: &[&str], command: impl FnOnce(&Path)) {
         let (_dir, path) = fifo();
         let done = AtomicBool::new(false);
-        let mut parts =
-            parts.iter().map(|part| part.as_bytes().to_vec()).collect::<Vec<_>>().into_iter();
+        let file = |part: &&str| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(part.as_bytes()).unwrap();
+            file.rewind().unwrap();
+            file
+        };
+        let mut parts = parts.iter().map(file).collect::<Vec<_>>().into_iter();
         let mut blocks = Blocks::default();
         let mut next = || Ok(parts.next());
         thread::scope(|scope| {

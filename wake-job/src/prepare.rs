@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use wake_buffer::{BufferError, Buffers, State};
+use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_codespec::name::{BufferName, CodespecReference};
 use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument, RunWorker};
 use wake_codespec::{Codespec, Kind};
@@ -224,7 +224,8 @@ impl Plan {
         for argument in self.outputs.values() {
             if let BufferArgument::Buffer(id) = argument {
                 // Where not even that can be written, nobody can be told.
-                let _ = buffers.begin(id, now).and_then(|writer| writer.fail(reason));
+                let begun = buffers.begin(id, WriteOptions::default(), now);
+                let _ = begun.and_then(|writer| writer.fail(reason));
             }
         }
     }

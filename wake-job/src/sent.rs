@@ -2,7 +2,7 @@
 //!
 //! The process that runs such a job there says how far it is, as every other does. Where there is none, the engine alone knows.
 
-use wake_buffer::{BufferError, Buffers, State};
+use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::BufferId;
 use wake_store::Store;
 
@@ -51,7 +51,7 @@ pub fn fail_unwritten(store: &Store, outputs: &[BufferId], reason: &str, now: u6
     let buffers = Buffers::new(store);
     let fail = |id: &BufferId| -> Result<(), BufferError> {
         match buffers.get(id)?.state {
-            State::Unwritten => buffers.begin(id, now)?.fail(reason),
+            State::Unwritten => buffers.begin(id, WriteOptions::default(), now)?.fail(reason),
             _ => Ok(()),
         }
     };

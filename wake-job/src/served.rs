@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use wake_buffer::{BufferError, BufferWriter, Buffers};
+use wake_buffer::{BufferError, BufferWriter, Buffers, WriteOptions};
 use wake_codespec::name::BufferName;
 use wake_model::BufferId;
 use wake_steps::Cancel;
 use wake_store::Store;
 
-use crate::engine::give_buffer;
+use crate::engine::{BLOCKS, give_buffer};
 use crate::outlet::{Outlet, StreamError};
 use crate::pipes;
 
@@ -103,7 +103,9 @@ impl ServedPipes {
         for (_, id) in &self.inputs {
             buffers.live(id, now)?;
         }
-        let begun = self.outputs.iter().map(|(name, id)| Ok((name, buffers.begin(id, now)?)));
+        let options = WriteOptions { durable: true, ..BLOCKS };
+        let begin = |(name, id)| Ok((name, buffers.begin(id, options, now)?));
+        let begun = self.outputs.iter().map(|(name, id)| begin((name, id)));
         let writers = begun.collect::<Result<Vec<_>, BufferError>>()?;
         let (done, trouble) = (AtomicBool::new(false), Mutex::new(None));
         let watch = |streamed: Result<(), StreamError>| {
@@ -130,12 +132,10 @@ impl ServedPipes {
                 .into_iter()
                 .map(|(name, writer)| {
                     let (path, done, watch) = (self.dir.join(name.as_str()), &done, &watch);
-                    let mut outlet = Outlet::new(scope, Some(writer), None::<File>);
+                    let mut outlet = Outlet::new(Some(writer), None::<File>);
                     scope.spawn(move || {
-                        let drained = pipes::drain(&path, done, &mut outlet);
-                        let (writer, kept) = outlet.end();
-                        watch(drained.and(kept));
-                        writer
+                        watch(pipes::drain(&path, done, &mut outlet));
+                        outlet.end()
                     })
                 })
                 .collect();
@@ -216,8 +216,8 @@ mod tests {
         let buffers = Buffers::new(&store);
         let create = || buffers.create(&Tags::default(), None, 0).unwrap();
         let (from, to, left) = (create(), create(), create());
-        let mut writer = buffers.begin(&from, 0).unwrap();
-        writer.add(input).unwrap();
+        let mut writer = buffers.begin(&from, WriteOptions::default(), 0).unwrap();
+        writer.write(input).unwrap();
         writer.finish().unwrap();
         let name = |text: &str| text.parse::<BufferName>().unwrap();
         let pipes = dir.path().join("pipes");

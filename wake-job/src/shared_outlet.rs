@@ -10,26 +10,26 @@ use crate::outlet::{Outlet, StreamError};
 use crate::pipes::{Taken, Taker};
 
 /// Where an output goes, whichever replica writes it.
-pub(crate) struct SharedOutlet<'scope, 's> {
+pub(crate) struct SharedOutlet<'s> {
     name: BufferName,
-    state: Mutex<State<'scope, 's>>,
+    state: Mutex<State<'s>>,
 }
 
-struct State<'scope, 's> {
-    /// Gone once all that was written is put down.
-    outlet: Option<Outlet<'scope, 's>>,
+struct State<'s> {
+    /// Gone once nobody writes it any more.
+    outlet: Option<Outlet<'s>>,
     /// The replica that writes it.
     owner: Option<usize>,
 }
 
 /// The same for one replica.
-pub(crate) struct ReplicaOutlet<'scope, 's> {
-    pub(crate) shared: Arc<SharedOutlet<'scope, 's>>,
+pub(crate) struct ReplicaOutlet<'s> {
+    pub(crate) shared: Arc<SharedOutlet<'s>>,
     pub(crate) replica: usize,
 }
 
-impl<'scope, 's: 'scope> SharedOutlet<'scope, 's> {
-    pub(crate) fn new(name: BufferName, outlet: Outlet<'scope, 's>) -> Arc<Self> {
+impl<'s> SharedOutlet<'s> {
+    pub(crate) fn new(name: BufferName, outlet: Outlet<'s>) -> Arc<Self> {
         let state = Mutex::new(State { outlet: Some(outlet), owner: None });
         Arc::new(SharedOutlet { name, state })
     }
@@ -39,15 +39,14 @@ impl<'scope, 's: 'scope> SharedOutlet<'scope, 's> {
         &self.name
     }
 
-    /// Puts down what is left; the buffer, and whether all of it could be kept.
-    pub(crate) fn end(&self) -> (BufferName, Option<BufferWriter<'s>>, Result<(), StreamError>) {
+    /// What it is called, and the buffer, of which a block may not have been put down. Nobody writes it any more.
+    pub(crate) fn end(&self) -> (BufferName, Option<BufferWriter<'s>>) {
         let outlet = self.state.lock().unwrap_or_else(PoisonError::into_inner).outlet.take();
-        let (writer, kept) = outlet.map_or((None, Ok(())), Outlet::end);
-        (self.name.clone(), writer, kept)
+        (self.name.clone(), outlet.and_then(Outlet::end))
     }
 }
 
-impl<'scope, 's: 'scope> Taker<StreamError> for ReplicaOutlet<'scope, 's> {
+impl Taker<StreamError> for ReplicaOutlet<'_> {
     fn take(&mut self, pipe: &File) -> Result<Taken, StreamError> {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { outlet: Some(outlet), owner } = &mut *state else { return Ok(Taken::Refused) };

@@ -13,14 +13,14 @@ pub(crate) struct StreamList {
     pub(crate) blocks: Vec<StreamBlock>,
 }
 
-const HEAD: &str = "wake stream 1";
+const HEAD: &str = "wake stream 2";
 
-/// `wake stream 1`, the content and its size, then a line for each block: digest, size, MD5 in hexadecimal.
+/// `wake stream 2`, the content and its size, then a line for each block: digest and size.
 impl fmt::Display for StreamList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{HEAD}\n{} {}", self.content.digest, self.content.size)?;
-        for StreamBlock { blob, size, md5 } in &self.blocks {
-            writeln!(f, "{blob} {size} {:032x}", u128::from_be_bytes(*md5))?;
+        for StreamBlock { blob, size } in &self.blocks {
+            writeln!(f, "{blob} {size}")?;
         }
         Ok(())
     }
@@ -35,11 +35,9 @@ impl StreamList {
         let digest = BlobDigest(digest.parse::<Digest>().ok()?);
         let content = Content { digest, size: size.parse().ok()? };
         let block = |line: &str| {
-            let mut parts = line.split(' ');
-            let blob = BlobDigest(parts.next()?.parse::<Digest>().ok()?);
-            let size = parts.next()?.parse().ok()?;
-            let md5 = u128::from_str_radix(parts.next()?, 16).ok()?.to_be_bytes();
-            Some(StreamBlock { blob, size, md5 })
+            let (blob, size) = line.split_once(' ')?;
+            let blob = BlobDigest(blob.parse::<Digest>().ok()?);
+            Some(StreamBlock { blob, size: size.parse().ok()? })
         };
         let blocks = lines.map(block).collect::<Option<_>>()?;
         Some(StreamList { content, blocks })
@@ -52,17 +50,13 @@ mod tests {
 
     #[test]
     fn a_list_reads_as_it_was_written() {
-        let block = |byte: u8| StreamBlock {
-            blob: BlobDigest::of(&[byte]),
-            size: byte.into(),
-            md5: [byte; 16],
-        };
+        let block = |byte: u8| StreamBlock { blob: BlobDigest::of(&[byte]), size: byte.into() };
         let content = Content { digest: BlobDigest::of(b"all"), size: 3 };
         for blocks in [vec![], vec![block(0), block(1), block(255)]] {
             let list = StreamList { content, blocks };
             assert_eq!(StreamList::parse(&list.to_string()), Some(list));
         }
-        for wrong in ["", "wake stream 2\n", "wake stream 1\nx 3\n"] {
+        for wrong in ["", "wake stream 1\n", "wake stream 2\nx 3\n"] {
             assert_eq!(StreamList::parse(wrong), None);
         }
     }

@@ -1,17 +1,29 @@
 //! Bytes that stand alone: long logs and the like.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use wake_model::BlobDigest;
 
 use crate::action::{note_use, read_with_time};
 use crate::error::{At, StoreError, optional};
-use crate::measure::measure_file;
+use crate::measure::{CHUNK, hash_file};
 use crate::open::Store;
 use crate::publish::{Durability, publish_file, rename_into};
 use crate::removal::remove_file;
+use crate::session::Scratch;
+
+/// Bytes that are becoming a blob, piece by piece; where it is dropped before its end there are none.
+#[derive(Debug)]
+pub struct BlobWriter<'s> {
+    store: &'s Store,
+    new: Scratch,
+    file: File,
+    hasher: blake3::Hasher,
+    size: u64,
+}
 
 impl Store {
     /// Keeps some bytes; those that are there already are compared, and replaced if they are wrong.
@@ -27,14 +39,23 @@ impl Store {
 
     /// Keeps what `bytes` gives until its end, of which little is held in memory at a time; says how much it was.
     pub fn put_blob_from(&self, bytes: &mut dyn Read) -> Result<(BlobDigest, u64), StoreError> {
+        let mut writer = self.begin_blob()?;
+        let mut piece = vec![0; CHUNK];
+        loop {
+            match bytes.read(&mut piece) {
+                Ok(0) => return writer.finish(),
+                Ok(count) => writer.write(&piece[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::new(writer.new.path(), error)),
+            }
+        }
+    }
+
+    /// Begins to keep bytes as they come.
+    pub fn begin_blob(&self) -> Result<BlobWriter<'_>, StoreError> {
         let new = self.place()?;
-        let mut file = File::create_new(new.path()).at(new.path())?;
-        io::copy(bytes, &mut file).at(new.path())?;
-        let (digest, size) = measure_file(new.path())?;
-        let place = self.layout().blob(&digest);
-        rename_into(new.path(), &place).at(&place)?;
-        new.taken();
-        Ok((digest, size))
+        let file = File::create_new(new.path()).at(new.path())?;
+        Ok(BlobWriter { store: self, new, file, hasher: blake3::Hasher::new(), size: 0 })
     }
 
     /// The file that has the bytes of a digest, open to be read; none if it is not there. They are not compared: whoever reads
@@ -43,6 +64,19 @@ impl Store {
         let place = self.layout().blob(digest);
         let Some(file) = optional(File::open(&place).at(&place))? else { return Ok(None) };
         note_use(&place, file.metadata().and_then(|meta| meta.modified()).at(&place)?);
+        Ok(Some(file))
+    }
+
+    /// The file that has the bytes of a digest, compared with it and at its beginning; none if they are not there or, being wrong,
+    /// have just been removed.
+    pub fn compared_blob(&self, digest: &BlobDigest) -> Result<Option<File>, StoreError> {
+        let place = self.layout().blob(digest);
+        let Some(mut file) = self.open_blob(digest)? else { return Ok(None) };
+        if hash_file(&mut file).at(&place)?.0 != *digest {
+            remove_file(&place)?;
+            return Ok(None);
+        }
+        file.rewind().at(&place)?;
         Ok(Some(file))
     }
 
@@ -69,6 +103,33 @@ impl Store {
     }
 }
 
+impl BlobWriter<'_> {
+    /// Adds bytes behind those that came before.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all_at(bytes, self.size).at(self.new.path()).inspect_err(|_| {
+            // What did not fit is cut off again.
+            let _ = self.file.set_len(self.size);
+        })?;
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// How many bytes have come.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Keeps them; a power cut may take them, which a reader notices. Says how many they were.
+    pub fn finish(self) -> Result<(BlobDigest, u64), StoreError> {
+        let digest = BlobDigest(self.hasher.finalize().into());
+        let place = self.store.layout().blob(&digest);
+        rename_into(self.new.path(), &place).at(&place)?;
+        self.new.taken();
+        Ok((digest, self.size))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -83,6 +144,14 @@ mod tests {
         assert_eq!((digest, size), (BlobDigest::of(&bytes), bytes.len() as u64));
         assert_eq!(store.blob(&digest).unwrap().unwrap(), bytes);
         assert_eq!(store.put_blob(&bytes).unwrap(), digest);
+        let mut compared = Vec::new();
+        store.compared_blob(&digest).unwrap().unwrap().read_to_end(&mut compared).unwrap();
+        assert!(compared == bytes);
+        let mut changed = bytes.clone();
+        changed[77] ^= 1;
+        fs::write(store.blob_place(&digest), changed).unwrap();
+        assert!(store.compared_blob(&digest).unwrap().is_none());
+        assert!(!store.blob_place(&digest).exists());
         // What breaks off leaves nothing.
         struct Broken;
         impl Read for Broken {

@@ -66,6 +66,7 @@ mod power_cut_test;
 
 pub use action::{ActionEntry, Log, Logs, StoredAction};
 pub use adopt::{AdoptError, Adopted};
+pub use blob::BlobWriter;
 pub use confined::{ConfinedEntry, ConfinedPath, Obstacle, Refusal};
 pub use corruption::{Corruption, Damage, Lookup};
 pub use error::StoreError;

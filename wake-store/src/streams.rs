@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use wake_model::BlobDigest;
+use wake_model::{BlobDigest, Digest};
 
 use crate::error::{At, StoreError, optional};
 use crate::listing::children;
@@ -21,8 +21,10 @@ use crate::session::unique;
 
 /// The list of blocks in a directory.
 const BLOCKS: &str = "blocks";
-const MAGIC: &[u8; 8] = b"wakestr1";
-const RECORD: usize = 64;
+const MAGIC: &[u8; 8] = b"wakestr2";
+const RECORD: usize = 48;
+/// What stands before the check in a record.
+const BODY: usize = 40;
 
 /// One block of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,6 @@ pub struct StreamBlock {
     pub blob: BlobDigest,
     /// How many.
     pub size: u64,
-    /// Their MD5, by which other programs know it.
-    pub md5: [u8; 16],
 }
 
 /// A list that grows. Nobody else adds to it while this lives, and readers know that it does.
@@ -41,6 +41,7 @@ pub struct StreamWriter {
     file: File,
     path: PathBuf,
     blocks: u64,
+    records: blake3::Hasher,
 }
 
 /// A list as far as it is there.
@@ -49,6 +50,7 @@ pub struct StreamReader {
     file: File,
     path: PathBuf,
     blocks: u64,
+    records: blake3::Hasher,
 }
 
 impl Store {
@@ -88,7 +90,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             other => {
                 other.at(&path)?;
-                Ok(Some(StreamWriter { file, path, blocks: 0 }))
+                Ok(Some(StreamWriter { file, path, blocks: 0, records: blake3::Hasher::new() }))
             }
         }
     }
@@ -115,7 +117,7 @@ impl Store {
 fn open(dir: &Path) -> Result<Option<StreamReader>, StoreError> {
     let path = dir.join(BLOCKS);
     let file = optional(File::open(&path).at(&path))?;
-    Ok(file.map(|file| StreamReader { file, path, blocks: 0 }))
+    Ok(file.map(|file| StreamReader { file, path, blocks: 0, records: blake3::Hasher::new() }))
 }
 
 impl StreamWriter {
@@ -128,7 +130,13 @@ impl StreamWriter {
             let _ = self.file.set_len(offset);
         })?;
         self.blocks += 1;
+        self.records.update(&record);
         Ok(())
+    }
+
+    /// BLAKE3 of the records so far.
+    pub fn digest(&self) -> Digest {
+        self.records.finalize().into()
     }
 }
 
@@ -148,7 +156,13 @@ impl StreamReader {
         }
         let Some(block) = decode(self.blocks, &record) else { return Ok(None) };
         self.blocks += 1;
+        self.records.update(&record);
         Ok(Some(block))
+    }
+
+    /// BLAKE3 of the records that were read.
+    pub fn digest(&self) -> Digest {
+        self.records.finalize().into()
     }
 
     /// Whether somebody is writing it.
@@ -181,25 +195,24 @@ fn offset(block: u64) -> u64 {
     MAGIC.len() as u64 + block * RECORD as u64
 }
 
-/// `blob, size, md5, check`: the check is of the number of the block and all before it.
+/// `blob, size, check`: the check is of the number of the block and all before it.
 fn encode(number: u64, block: &StreamBlock) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..32].copy_from_slice(block.blob.0.as_bytes());
-    record[32..40].copy_from_slice(&block.size.to_le_bytes());
-    record[40..56].copy_from_slice(&block.md5);
-    let check = check(number, &record[..56]);
-    record[56..].copy_from_slice(&check);
+    record[32..BODY].copy_from_slice(&block.size.to_le_bytes());
+    let check = check(number, &record[..BODY]);
+    record[BODY..].copy_from_slice(&check);
     record
 }
 
 fn decode(number: u64, record: &[u8; RECORD]) -> Option<StreamBlock> {
-    let (body, said) = record.split_at(56);
+    let (body, said) = record.split_at(BODY);
     if check(number, body) != *said {
         return None;
     }
-    let blob = BlobDigest(wake_model::Digest::from_bytes(body[..32].try_into().ok()?));
-    let size = u64::from_le_bytes(body[32..40].try_into().ok()?);
-    Some(StreamBlock { blob, size, md5: body[40..].try_into().ok()? })
+    let blob = BlobDigest(Digest::from_bytes(body[..32].try_into().ok()?));
+    let size = u64::from_le_bytes(body[32..].try_into().ok()?);
+    Some(StreamBlock { blob, size })
 }
 
 fn check(number: u64, body: &[u8]) -> [u8; 8] {
@@ -218,7 +231,7 @@ mod tests {
 
     fn block(store: &Store, bytes: &[u8]) -> StreamBlock {
         let blob = store.put_blob(bytes).unwrap();
-        StreamBlock { blob, size: bytes.len() as u64, md5: [7; 16] }
+        StreamBlock { blob, size: bytes.len() as u64 }
     }
 
     #[test]
@@ -239,6 +252,8 @@ mod tests {
         drop(writer);
         assert!(!reader.is_being_written());
         assert_eq!(reader.next_block().unwrap(), Some(b));
+        let written = fs::read(place.join(BLOCKS)).unwrap();
+        assert_eq!(reader.digest(), BlobDigest::of(&written[MAGIC.len()..]).0);
         store.sync_stream(&place).unwrap();
         let everything = GcOptions { mode: GcMode::Delete, ..GcOptions::default() };
         store.gc(&everything, &mut |_| {}).unwrap();

@@ -30,7 +30,7 @@ pub(crate) enum BufferCommand {
         input: Option<PathBuf>,
         /// Bytes of a block: K, M and G are powers of 1024
         #[arg(short, long, value_name = "SIZE", default_value = "4M", value_parser = block_size)]
-        block_size: usize,
+        block_size: u64,
         /// After how long a block is put down that is not full; 0: never
         #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
         flush_interval: Duration,
@@ -150,16 +150,12 @@ pub(super) fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn block_size(text: &str) -> Result<usize, String> {
-    let size = binary_size(text)?;
-    match size {
-        1..=LARGEST_BLOCK => Ok(size as usize),
-        _ => Err("expected a size of a block from 1 to 256M".to_owned()),
+fn block_size(text: &str) -> Result<u64, String> {
+    match binary_size(text)? {
+        0 => Err("expected a size of a block from 1 on".to_owned()),
+        size => Ok(size),
     }
 }
-
-/// The most bytes of a block, one of which is in memory.
-const LARGEST_BLOCK: u64 = 256 << 20;
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wake_buffer::{
-    Buffer, BufferError, Buffers, Change, State, Unwritten, Wanted, WriteOptions, pattern,
+    Buffer, BufferError, Buffers, Change, Flush, State, Unwritten, Wanted, WriteOptions, pattern,
 };
 use wake_job::moment::rfc3339;
 use wake_model::{BufferId, Tags};
@@ -38,7 +38,8 @@ pub(crate) fn run(command: &BufferCommand, settings: &Settings, out: &mut impl W
             return print::line(id, out);
         }
         BufferCommand::Write { id, input, block_size, flush_interval } => {
-            let flush = (!flush_interval.is_zero()).then_some(*flush_interval);
+            let flush = Flush { after: *flush_interval, clock: wake_steps::clock::now };
+            let flush = (!flush_interval.is_zero()).then_some(flush);
             let options = WriteOptions { block: *block_size, flush, durable: true };
             write(&buffers, id, input.as_deref(), options, settings)?;
         }
@@ -242,6 +243,7 @@ pub(crate) fn failure(error: BufferError) -> Diagnostic {
         BufferError::Deleted(_)
         | BufferError::Expired(_)
         | BufferError::Written(_)
+        | BufferError::BeingWritten(_)
         | BufferError::Unwritten(_)
         | BufferError::Taken(_)
         | BufferError::Tag(_) => Class::Usage,
@@ -261,6 +263,9 @@ pub(crate) fn failure(error: BufferError) -> Diagnostic {
         }
         BufferError::Taken(_) => Some("name a directory that is not there".to_owned()),
         BufferError::Written(_) => Some("make another one: `wake buffer create`".to_owned()),
+        BufferError::BeingWritten(_) => {
+            Some("end whoever writes it, or wait: `wake buffer read` ends with it".to_owned())
+        }
         BufferError::Unwritten(id) => Some(format!("write it: `wake buffer write {id}`")),
         BufferError::BrokenOff { .. } | BufferError::Failed { .. } => {
             Some("write what it was to hold into another one".to_owned())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wake_buffer::{BufferError, Buffers, Unwritten, WriteOptions};
+use wake_buffer::{BufferError, Buffers, Flush, Unwritten, WriteOptions};
 use wake_codespec::name::BufferName;
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_job::options::Streams;
@@ -178,8 +178,8 @@ impl Streaming {
             let store = store.clone();
             // Not waited for: a job may end before its input does, and nothing else ends a read.
             thread::spawn(move || {
-                let options =
-                    WriteOptions { flush: Some(FLUSH), durable: false, ..WriteOptions::default() };
+                let flush = Some(Flush { after: FLUSH, clock: wake_steps::clock::now });
+                let options = WriteOptions { flush, durable: false, ..WriteOptions::default() };
                 // What could not be read or kept leaves a buffer that says so to the job.
                 let _ = Buffers::new(&store).write(&id, &mut io::stdin(), options, unix_ms());
             });
@@ -196,7 +196,7 @@ impl Streaming {
                 if matches!(&read, Err(BufferError::Sink(_))) {
                     nobody_reads.store(true, Ordering::Release);
                 }
-                read.map(drop)
+                read
             })
         });
         Streaming { output, is_over, nobody_reads }
