@@ -5,6 +5,7 @@
 mod adding;
 mod at_terminal;
 mod attacks;
+mod codespecs;
 mod containers;
 mod cut_blobs;
 mod cut_off;

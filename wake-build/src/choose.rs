@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wake_eval::{API_VERSION, NoAnswers, Op};
 use wake_model::lock::LockSource;
 use wake_model::release::NeedSource;
-use wake_model::{GetPkg, LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath, Version};
+use wake_model::{
+    GetPkg, LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath, Requirement, Version,
+};
 use wake_registry::{Listed, PkgLog, Registry};
 use wake_solve::{
     Demand, Exact, Fault, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved, Update,
@@ -137,13 +139,13 @@ pub(crate) fn choose(
     Ok(Chosen { lines, retrieves })
 }
 
-/// The highest version of a published package that may be chosen now, a pre-release only where there is nothing else; none where there
-/// is no such package. Those in `free` may be as young as they are.
+/// The highest version of a published package that is `wanted` and may be chosen now, a pre-release only where there is nothing else;
+/// none where there is no such package. Those in `free` may be as young as they are.
 pub(crate) fn newest_usable(
     workspace: &Workspace,
     registries: &Registries,
     store: &Store,
-    name: &PkgName,
+    (name, wanted): (&PkgName, Option<&Requirement>),
     free: &[PkgName],
 ) -> Result<Option<Version>, Failure> {
     let (before, answers) = (Lock::default(), Mutex::default());
@@ -154,6 +156,14 @@ pub(crate) fn newest_usable(
     let releases = published.releases(name).map_err(|error| Failure::from(*error))?;
     let Some(mut releases) = releases else { return Ok(None) };
     releases.sort_by(|one, other| other.version.cmp(&one.version));
+    let versions: Vec<String> =
+        releases.iter().map(|release| release.version.to_string()).collect();
+    releases.retain(|release| wanted.is_none_or(|wanted| wanted.matches(&release.version)));
+    if let (Some(wanted), true) = (wanted, releases.is_empty()) {
+        let message = format!("no version of {name} is {wanted}");
+        let note = format!("versions that exist: {}", versions.join(", "));
+        return Err(Diagnostic::error(Class::Resolution, message).note(note).into());
+    }
     let usable = || releases.iter().filter(|release| release.standing == Standing::Usable);
     let plain = usable().find(|release| !release.version.to_string().contains('-'));
     match plain.or_else(|| usable().next()) {

@@ -277,7 +277,8 @@ impl Session {
     }
 }
 
-fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
+/// Says that registries cannot be asked, where that is so.
+pub(crate) fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
     match registries.reach() {
         Reach::Everything => Ok(()),
         Reach::Nothing => {

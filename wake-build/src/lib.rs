@@ -16,7 +16,7 @@
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `retrieve`, `logins`, `locking`, `inquiry`, `needs`, `build`, `publish`, `explain` | what a person asks for |
+//! | `session`, `retrieve`, `logins`, `locking`, `inquiry`, `obtain`, `needs`, `build`, `publish`, `explain` | what a person asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -64,6 +64,7 @@ mod retrieve;
 mod logins;
 mod locking;
 mod inquiry;
+mod obtain;
 mod needs;
 mod build;
 mod publish;
@@ -84,6 +85,7 @@ pub use gauge::{FetchGauge, Fetching};
 pub use inquiry::{FoundPkg, PkgAccount, SearchResult};
 pub use locking::LockRequest;
 pub use needs::{AddRequest, Addition, FoundNeed, NeedsChange, Signers};
+pub use obtain::ObtainedPkg;
 pub use options::ChosenOptions;
 pub use publish::{Extent, PublishRequest, PublishStep, Published, Signing, key_failure};
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};

@@ -332,6 +332,15 @@ impl<'a> LockedPkgs<'a> {
         });
     }
 
+    /// A package with its files, fetched where the store lacks it; one that is not trusted is an error.
+    pub(crate) fn obtain(
+        &self,
+        locked: &LockedPkg,
+        store: &Store,
+    ) -> Result<Arc<StoredPkg>, Box<Diagnostic>> {
+        self.open_one(locked, store, None)
+    }
+
     fn open_one(
         &self,
         locked: &LockedPkg,

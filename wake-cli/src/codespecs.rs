@@ -71,6 +71,16 @@ fn bounded(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
 }
 
 impl ReadDocument {
+    /// One of these bytes.
+    pub(crate) fn of(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
+        bounded(name, bytes)
+    }
+
+    /// Whether it is a codespec.
+    pub(crate) fn is_codespec(&self) -> bool {
+        NamedCodespec::read(Some(self.source()), &Flags::default()).is_ok()
+    }
+
     fn source(&self) -> Source<'_> {
         let file = &self.name;
         match &self.content {

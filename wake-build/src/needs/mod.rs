@@ -173,7 +173,8 @@ impl Session {
             let help = format!("say which will do: `{name}@^1.2`");
             return Err(Diagnostic::error(Class::Network, message).help(help).into());
         }
-        let newest = newest_usable(&self.workspace, &self.registries, self.store(), name, now)?;
+        let wanted = (name, None);
+        let newest = newest_usable(&self.workspace, &self.registries, self.store(), wanted, now)?;
         match newest {
             Some(version) => Ok(version.caret()),
             None => {

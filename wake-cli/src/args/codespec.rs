@@ -32,6 +32,33 @@ pub(crate) enum CodespecCommand {
         #[arg(short, long, value_name = "COUNT")]
         limit: Option<usize>,
     },
+    /// Make a package of a codespec, which `wake publish` publishes
+    Package {
+        /// The codespec, `NAME` or `NAME/versions/N`
+        #[arg(value_name = "CODESPEC")]
+        codespec: String,
+        /// What the package is to be, as `NAMESPACE/NAME@VERSION`
+        #[arg(value_name = "PACKAGE@VERSION")]
+        package: String,
+        /// Its directory, which is made
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// Under which licence others may use it
+        #[arg(long, value_name = "LICENSE")]
+        license: Option<String>,
+    },
+    /// Keep a codespec of a published package, and print its name and version
+    Pull {
+        /// The package, as `NAMESPACE/NAME`, or with the versions that will do: `NAMESPACE/NAME@REQUIREMENT`
+        #[arg(value_name = "PACKAGE")]
+        package: String,
+        /// Its file, YAML or JSON; without it the only codespec that it has
+        #[arg(value_name = "FILE")]
+        file: Option<String>,
+        /// The name that it is kept under; without it that of the file
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 /// `wake codespec create`

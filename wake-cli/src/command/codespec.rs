@@ -11,6 +11,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Level};
 
 use crate::args::{CodespecCommand, CreateCodespecArgs};
 use crate::codespecs::{self, failure};
+use crate::command::codespec_package;
 use crate::exit::Outcome;
 use crate::print;
 use crate::report::diagnostic::tell;
@@ -33,6 +34,12 @@ pub(crate) fn run(command: &CodespecCommand, settings: &Settings, out: &mut impl
             let store = session::store(settings)?;
             let found = Codespecs::new(&store).get(&reference).map_err(failure)?;
             print::json(&shown(&found, &found.id.to_string()), out)
+        }
+        CodespecCommand::Package { codespec, package, dir, license } => {
+            codespec_package::package(codespec, package, dir, license.as_deref(), settings, out)
+        }
+        CodespecCommand::Pull { package, file, name } => {
+            codespec_package::pull(package, file.as_deref(), name.clone(), settings, out)
         }
         CodespecCommand::List { prefix, limit } => {
             let store = session::store(settings)?;

@@ -36,6 +36,7 @@ pub(crate) mod asset;
 pub(crate) mod genome;
 pub(crate) mod formula;
 pub(crate) mod recipe;
+pub(crate) mod codespec_package;
 pub(crate) mod codespec;
 pub(crate) mod job;
 pub(crate) mod doctor;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use wake_build::{AddRequest, Addition, FoundNeed, NeedsChange, Signers};
+use wake_model::{PkgName, Requirement};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::{AddArgs, RemoveArgs};
@@ -82,8 +83,13 @@ fn account(found: &FoundNeed) -> String {
     format!("{version} in {from}{age}, {signed}, needs {needs}")
 }
 
-/// `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
 fn parse(text: &str, by: Option<&String>) -> Result<Addition, Diagnostic> {
+    let (name, requirement) = wanted(text)?;
+    Ok(Addition { name, requirement, by: by.cloned() })
+}
+
+/// `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
+pub(crate) fn wanted(text: &str) -> Result<(PkgName, Option<Requirement>), Diagnostic> {
     let (name, requirement) = match text.split_once('@') {
         Some((name, requirement)) => (name, Some(requirement)),
         None => (text, None),
@@ -95,5 +101,5 @@ fn parse(text: &str, by: Option<&String>) -> Result<Addition, Diagnostic> {
     let name = name.parse().map_err(|error| wrong(format!("{error}")))?;
     let requirement = requirement.map(str::parse).transpose();
     let requirement = requirement.map_err(|error| wrong(format!("{error}")))?;
-    Ok(Addition { name, requirement, by: by.cloned() })
+    Ok((name, requirement))
 }
