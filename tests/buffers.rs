@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 
 use serde_json::Value;
-use wake_tests::{Project, Wake, expect, project};
+use wake_tests::{Expect, Project, Wake, expect, has_program, is_root, project, skip};
 
 fn buffer(project: &Project, args: &[&str]) -> Wake {
     project.wake(["buffer"].iter().chain(args))
@@ -207,4 +207,291 @@ fn what_is_wrong_is_told() {
     "#]]
     .assert_eq(&told(&args, 2));
     assert!(told(&["delete"], 2).contains("required"));
+}
+
+/// What is told of a buffer, which is called `BUFFER`, by what ends with a code.
+fn tells(project: &Project, id: &str, args: &[&str], code: i32, expected: Expect) {
+    let told = buffer(project, args).run().code(code).redacted_stderr();
+    expected.assert_eq(&told.replace(id, "BUFFER"));
+}
+
+#[test]
+fn a_buffer_is_written_once_whoever_tries() {
+    let project = project().file("other", "other").build();
+    let id = text(&project, &["create"]);
+    let begun = buffer(&project, &["write", &id, "--flush-interval", "0.01"]);
+    let mut writer = begun.command().stdin(Stdio::piped()).spawn().unwrap();
+    writer.stdin.as_mut().unwrap().write_all(b"first").unwrap();
+    let mut reader = buffer(&project, &["read", &id]).spawn();
+    let mut first = [0; 5];
+    reader.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    let write = ["write", &id, "-i", "other"];
+    let twice = || {
+        expect![[r#"
+            error: the buffer `BUFFER` cannot be overwritten: it is written once
+             help: make another one: `wake buffer create`
+        "#]]
+    };
+    tells(&project, &id, &write, 2, twice());
+    tells(
+        &project,
+        &id,
+        &["purge", &id],
+        2,
+        expect![[r#"
+        error: the buffer `BUFFER` is being written
+         help: end whoever writes it, or wait: `wake buffer read` ends with it
+    "#]],
+    );
+    // One that is deleted meanwhile is written to its end, and can be restored.
+    text(&project, &["delete", &id]);
+    drop(writer.stdin.take());
+    assert!(writer.wait().unwrap().success());
+    assert!(reader.wait().unwrap().success());
+    tells(
+        &project,
+        &id,
+        &["read", &id],
+        2,
+        expect![[r#"
+        error: the buffer `BUFFER` is deleted
+         help: `wake buffer restore BUFFER` has it be there again
+    "#]],
+    );
+    text(&project, &["restore", &id]);
+    assert_eq!(text(&project, &["read", &id]), "first");
+    tells(&project, &id, &write, 2, twice());
+    text(&project, &["purge", &id]);
+    tells(
+        &project,
+        &id,
+        &write,
+        4,
+        expect![[r#"
+        error: the buffer `BUFFER` was not found
+         help: `wake buffer list` has those that there are
+    "#]],
+    );
+}
+
+#[test]
+fn a_buffer_whose_time_is_over_is_neither_read_nor_written() {
+    let project = project().file("source", "bytes").build();
+    let id = text(&project, &["create", "--ttl", "0"]);
+    let told = || {
+        expect![[r#"
+            error: the buffer `BUFFER` has expired
+             help: `wake buffer restore BUFFER` has it be there again
+        "#]]
+    };
+    for args in [
+        &["write", &id, "-i", "source"][..],
+        &["read", &id],
+        &["tag", &id, "--tag", "a=b"],
+        &["export", &id, "out"],
+    ] {
+        tells(&project, &id, args, 2, told());
+    }
+    assert!(!project.path("out").exists());
+    text(&project, &["restore", &id]);
+    text(&project, &["write", &id, "-i", "source"]);
+    assert_eq!(text(&project, &["read", &id]), "bytes");
+}
+
+#[test]
+fn a_reader_that_is_killed_or_leaves_is_nothing_to_the_writer() {
+    let project = project().build();
+    let id = text(&project, &["create"]);
+    let writer = buffer(&project, &["write", &id, "--flush-interval", "0.01"]);
+    let mut writer = writer.command().stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = writer.stdin.take().unwrap();
+    input.write_all(b"first").unwrap();
+    let begin = || {
+        let mut reader = buffer(&project, &["read", &id]).spawn();
+        let mut first = [0; 5];
+        reader.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        reader
+    };
+    let (mut killed, mut left, whole) = (begin(), begin(), begin());
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    drop(left.stdout.take());
+    input.write_all(b" and last").unwrap();
+    assert_eq!(left.wait().unwrap().code(), Some(141));
+    drop(input);
+    assert!(writer.wait().unwrap().success());
+    assert_eq!(whole.wait_with_output().unwrap().stdout, b" and last");
+    assert_eq!(show(&project, &id)["state"], "complete");
+}
+
+#[test]
+fn a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole() {
+    let test = "a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole";
+    if !is_root() || !has_program("unshare") {
+        return skip(test, "needs root and `unshare` for a small file system");
+    }
+    let project = project().build();
+    fs::create_dir(project.store()).unwrap();
+    let script = "mount -t tmpfs -o size=12m,mode=755 tmpfs \"$1\"; export WAKE_STORE=\"$1\"
+        id=$(\"$0\" buffer create)
+        \"$0\" buffer read $id > followed & reader=$!
+        head -c 32000000 /dev/urandom > source
+        code=0; \"$0\" buffer write $id -i source || code=$?
+        code_of_reader=0; wait $reader || code_of_reader=$?
+        cmp -n \"$(stat -c %s followed)\" followed source
+        test \"$(stat -c %s followed)\" -ge 4194304
+        test $code_of_reader = 1
+        \"$0\" buffer show $id | sed -n 's/\"\\(state\\|reason\\)\"/\\1/p' | tr -d '\",'
+        ls \"$1\"/tmp/*/* 2>/dev/null | wc -l
+        \"$0\" buffer purge $id >/dev/null; \"$0\" gc --max-size 0 >/dev/null 2>&1
+        id=$(\"$0\" buffer create); head -c 8000000 source | \"$0\" buffer write $id
+        \"$0\" buffer read $id | cmp - source -n 8000000
+        exit $code";
+    let program = wake_tests::binary();
+    let wake = project.wake([] as [&str; 0]);
+    let wake = wake.wrapper(["unshare", "--mount", "--", "sh", "-euc", script]);
+    let done = wake.program(program).arg(project.store()).run().code(10);
+    expect![[r#"
+        error: `[STORE]/TMP`: no space left
+         help: `wake gc --max-size SIZE` makes room
+        error: the buffer `BUFFER` is in a permanently failed state: `[STORE]/TMP`: no space left
+         help: write what it was to hold into another one
+    "#]]
+    .assert_eq(&with_a_buffer(&done.redacted_stderr()));
+    expect![[r#"
+          reason: `[STORE]/TMP`: no space left
+          state: failed
+        0
+    "#]]
+    .assert_eq(&with_a_buffer(&done.redacted_stdout()));
+}
+
+/// A text in which each id of a buffer is `BUFFER`, and each place of unfinished bytes `TMP`.
+fn with_a_buffer(text: &str) -> String {
+    let ids = regex::Regex::new("[a-z2-7]{26}").unwrap();
+    let places = regex::Regex::new(r"tmp/[0-9]+-[0-9a-f]+/[0-9]+").unwrap();
+    let text = ids.replace_all(text, "BUFFER");
+    places.replace_all(&text, "TMP").into_owned()
+}
+
+#[test]
+fn tags_sizes_and_lifetimes_at_their_limits() {
+    let project = project().file("source", "bytes").build();
+    let told = |args: &[&str], expected: Expect| {
+        expected.assert_eq(&buffer(&project, args).run().code(2).stderr);
+    };
+    let tag = |key: usize, value: usize| format!("{}={}", "k".repeat(key), "v".repeat(value));
+    let fits = text(&project, &["create", "--tag", &tag(128, 256)]);
+    assert_eq!(show(&project, &fits)["tags"]["k".repeat(128)], "v".repeat(256));
+    told(
+        &["create", "--tag", &tag(129, 1)],
+        expect![[r#"
+        error: invalid value 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk=v' for '--tag <KEY=VALUE>': `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk` is no key of a tag: up to 128 letters, digits, `-`, `_` and `.`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["create", "--tag", &tag(1, 257)],
+        expect![[r#"
+        error: invalid value 'k=vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv' for '--tag <KEY=VALUE>': `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` is no value of a tag: up to 256 letters, digits, `-`, `_` and `.`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["create", "--tag", "=v"],
+        expect![[r#"
+        error: invalid value '=v' for '--tag <KEY=VALUE>': `` is no key of a tag: up to 128 letters, digits, `-`, `_` and `.`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["create", "--tag", "k"],
+        expect![[r#"
+        error: invalid value 'k' for '--tag <KEY=VALUE>': expected `KEY=VALUE`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    let many: Vec<String> = (0..100).map(|number| format!("--tag=k{number}=v")).collect();
+    let id = text(
+        &project,
+        &[&["create"], &many.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat(),
+    );
+    text(&project, &["tag", &id, "--tag", "k0=w"]);
+    told(
+        &["tag", &id, "--tag", "more=v"],
+        expect![[r#"
+        error: no more than 100 tags can be set
+    "#]],
+    );
+    told(
+        &["create", "--ttl", "1.24"],
+        expect![[r#"
+        error: invalid value '1.24' for '--ttl <D[.HH[:MM[:SS]]]>': `1.24` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["create", "--ttl", "99999999999999999999"],
+        expect![[r#"
+        error: invalid value '99999999999999999999' for '--ttl <D[.HH[:MM[:SS]]]>': `99999999999999999999` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    text(&project, &["create", "--ttl", "0.23:59:59"]);
+    told(
+        &["write", &id, "-i", "source", "--block-size", "0"],
+        expect![[r#"
+        error: invalid value '0' for '--block-size <SIZE>': expected a size of a block from 1 on
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["write", &id, "-i", "source", "--block-size", "17179869184G"],
+        expect![[r#"
+        error: invalid value '17179869184G' for '--block-size <SIZE>': expected a size such as `16M` or `1G`, found `17179869184G`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["write", &id, "-i", "source", "--flush-interval", "soon"],
+        expect![[r#"
+        error: invalid value 'soon' for '--flush-interval <SECONDS>': expected seconds, found `soon`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["write", &id, "-i", "none"],
+        expect![[r#"
+        error: `none` cannot be read: No such file or directory (os error 2)
+    "#]],
+    );
+    // A block may be larger than anything that is in memory.
+    text(&project, &["write", &id, "-i", "source", "--block-size", "8G"]);
+    assert_eq!(show(&project, &id)["blocks"], 1);
+    told(
+        &["read", &"a".repeat(27)],
+        expect![[r#"
+        error: invalid value 'aaaaaaaaaaaaaaaaaaaaaaaaaaa' for '<ID>': `aaaaaaaaaaaaaaaaaaaaaaaaaaa` is no id of a buffer: expected 26 characters of `a` to `z` and `2` to `7`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    told(
+        &["gen", "1Q"],
+        expect![[r#"
+        error: invalid value '1Q' for '<SIZE>': expected a size such as `16M` or `1G`, found `1Q`
+
+        For more information, try '--help'.
+    "#]],
+    );
+    assert_eq!(text(&project, &["gen", "0"]), "");
 }

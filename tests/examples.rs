@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use wake_tests::{Project, example, has_busybox};
+use wake_tests::{Project, example, has_busybox, has_program, skip};
 
 /// Builds cold, then shows that neither a second build nor one of touched files runs anything.
 fn cold_warm_touched(project: &Project, targets: &[&str], touched: &[&str]) -> usize {
@@ -198,6 +199,41 @@ fn image_is_put_together_and_tried() {
     // The program comes out equal, and there it ends.
     project.edit("box.libsonnet", "'/bin/busybox', './busybox'", "'/bin/busybox', 'busybox'");
     assert_eq!(project.build(&[]).ran(), ["//:box"]);
+}
+
+#[test]
+fn negate_streams_a_clip_through_a_codespec() {
+    if !has_program("ffmpeg") {
+        return skip("negate_streams_a_clip", "needs `ffmpeg`");
+    }
+    let project = example("negate");
+    assert_eq!(cold_warm_touched(&project, &[], &["negating.yml", "clip.libsonnet"]), 1);
+    let create = project.wake(["codespec", "create", "-f", "negating.yml"]).run();
+    assert_eq!(create.success().stdout, "1\n");
+    let clip = project.result("//:clip", "clip.nut");
+    let open = |path: &str| File::create(project.path(path)).unwrap();
+    let exec = ["job", "exec", "-f", "negate.run.yml", "--rootfs", "host"];
+    let mut exec = project.wake(exec).command();
+    exec.stdin(File::open(&clip).unwrap()).stdout(open("negated.nut"));
+    assert!(exec.status().unwrap().success());
+    let mut by_hand = Command::new("ffmpeg");
+    by_hand.args(["-loglevel", "error", "-i", "pipe:0", "-vf", "negate", "-f", "nut", "pipe:1"]);
+    by_hand.stdin(File::open(&clip).unwrap()).stdout(open("by-hand.nut"));
+    assert!(by_hand.status().unwrap().success());
+    let bytes = |path: &str| fs::read(project.path(path)).unwrap();
+    assert!(!bytes("negated.nut").is_empty() && bytes("negated.nut") == bytes("by-hand.nut"));
+
+    let wake = |args: &[&str]| project.wake(args).run().success().stdout;
+    let input = wake(&["buffer", "create"]);
+    wake(&["buffer", "write", input.trim_end(), "-i", clip.to_str().unwrap()]);
+    let input = format!("input={}", input.trim_end());
+    let run = ["job", "run", "-f", "negate.run.yml", "--rootfs", "host", "--buffer", &input];
+    assert!(wake(&run).contains("\"remembered\": false"));
+    assert!(wake(&run).contains("\"remembered\": true"));
+    let made = wake(&["buffer", "list", "--tag", "made-by=negate", "--limit", "1"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    wake(&["buffer", "read", made[0]["id"].as_str().unwrap(), "-o", "kept.nut"]);
+    assert!(bytes("kept.nut") == bytes("by-hand.nut"));
 }
 
 #[test]

@@ -203,48 +203,80 @@ fn a_package_may_have_more_than_one_and_other_documents() {
          help: a package is named `NAMESPACE/NAME`, or `NAMESPACE/NAME@REQUIREMENT`
     "#]],
     );
-    told(&["acme/many", "a.yml", "--name", "A"], 5, expect![[r#"
+    told(
+        &["acme/many", "a.yml", "--name", "A"],
+        5,
+        expect![[r#"
         error: `NAME`: `A` is no name of a codespec: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)
-    "#]]);
-    told(&["acme/many", "--offline"], 9, expect![[r#"
+    "#]],
+    );
+    told(
+        &["acme/many", "--offline"],
+        9,
+        expect![[r#"
         error: registries have to be asked, and `--offline` asks none
-    "#]]);
+    "#]],
+    );
     publisher.edit("many/PKG.libsonnet", "'1.0.0'", "'1.1.0'");
     publisher.write("many/b/c.yaml", "name: c\nimage: i\n");
     publisher.wake(["publish", "many"]).run().success();
-    told(&["acme/many"], 2, expect![[r#"
+    told(
+        &["acme/many"],
+        2,
+        expect![[r#"
         error: acme/many 1.1.0 has more than one codespec: `a.yml`, `b/c.yaml`
          help: name one: `wake codespec pull acme/many a.yml`
-    "#]]);
+    "#]],
+    );
     assert_eq!(pull(&user, &["acme/many", "./b/c.yaml"]), "c/versions/1\n");
     publisher.edit("many/PKG.libsonnet", "'1.1.0'", "'1.2.0'");
     for file in ["many/a.yml", "many/b/c.yaml"] {
         publisher.write(file, "image: [i]\n");
     }
     publisher.wake(["publish", "many"]).run().success();
-    told(&["acme/many"], 4, expect![[r#"
+    told(
+        &["acme/many"],
+        4,
+        expect![[r#"
         error: acme/many 1.2.0 has no codespec
          = note: it has `a.yml`, `b/c.yaml`, `broken.json`, `run.yml`
          help: name one to see what it lacks: `wake codespec pull acme/many a.yml`
-    "#]]);
+    "#]],
+    );
     let package = |args: &[&str], code: i32, expected: Expect| {
         let told = user.wake(["codespec", "package"].iter().chain(args)).run().code(code);
         expected.assert_eq(&told.redacted_stderr());
     };
-    package(&["none", "acme/x@1.0.0", "x"], 4, expect![[r#"
+    package(
+        &["none", "acme/x@1.0.0", "x"],
+        4,
+        expect![[r#"
         error: the codespec `none` was not found
          help: `wake codespec list` has those that there are
-    "#]]);
-    package(&["a", "acme/x", "x"], 2, expect![[r#"
+    "#]],
+    );
+    package(
+        &["a", "acme/x", "x"],
+        2,
+        expect![[r#"
         error: `acme/x` names no version
          help: a version is named `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`
-    "#]]);
+    "#]],
+    );
     user.write("taken/file", "");
-    package(&["a", "acme/x@1.0.0", "taken"], 2, expect![[r#"
+    package(
+        &["a", "acme/x@1.0.0", "taken"],
+        2,
+        expect![[r#"
         error: `taken` cannot be written: File exists (os error 17)
          help: name a directory that is not there
-    "#]]);
-    package(&["a", "acme/x@1.0.0", "no/where"], 10, expect![[r#"
+    "#]],
+    );
+    package(
+        &["a", "acme/x@1.0.0", "no/where"],
+        10,
+        expect![[r#"
         error: `no/where` cannot be written: No such file or directory (os error 2)
-    "#]]);
+    "#]],
+    );
 }

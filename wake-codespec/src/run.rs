@@ -178,10 +178,7 @@ impl RunDocument {
             let message = format!(
                 "buffer argument `{name}` does not correspond to a buffer parameter on the codespec"
             );
-            let error = match self.job.places.get(name) {
-                Some(&mark) => self.ground.error(Origin::Document(mark), message),
-                None => self.ground.error(Origin::Flag("--buffer"), message),
-            };
+            let error = self.argument_error(name, message);
             Err(match nearest(name, all.iter().map(|name| name.as_str())) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
                 None => error.with_hint(match all.as_slice() {
@@ -193,7 +190,39 @@ impl RunDocument {
                 }),
             })
         };
-        self.job.buffers.iter().map(argument).collect()
+        let given: BTreeMap<_, _> =
+            self.job.buffers.iter().map(argument).collect::<Result<_, _>>()?;
+        self.check_once(codespec, &given)?;
+        Ok(given)
+    }
+
+    /// A buffer that is written is nothing else of the same job: reading it would wait for its own end.
+    fn check_once(
+        &self,
+        codespec: &Codespec,
+        given: &BTreeMap<BufferName, BufferArgument>,
+    ) -> Result<(), DocumentError> {
+        for output in codespec.outputs() {
+            let Some(BufferArgument::Buffer(id)) = given.get(output) else { continue };
+            let is_same = |(name, argument): &(&BufferName, &BufferArgument)| {
+                *name != output && matches!(argument, BufferArgument::Buffer(other) if other == id)
+            };
+            if let Some((other, _)) = given.iter().find(is_same) {
+                let message = format!(
+                    "the buffer `{id}` is given for `{other}` and for `{output}`, which is written"
+                );
+                let error = self.argument_error(output.as_str(), message);
+                return Err(error.with_hint("`wake buffer create` makes another one"));
+            }
+        }
+        Ok(())
+    }
+
+    fn argument_error(&self, name: &str, message: String) -> DocumentError {
+        match self.job.places.get(name) {
+            Some(&mark) => self.ground.error(Origin::Document(mark), message),
+            None => self.ground.error(Origin::Flag("--buffer"), message),
+        }
     }
 
     /// Gives a buffer by the name that the codespec has for it, whatever was said before.

@@ -1,0 +1,8 @@
+// A codespec and the run that uses it, and a clip to try them out with. Whoever gets this package, published, has the codespec.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('negate', '0.1.0'),
+    files=['./negating.yml', './negate.run.yml'],
+    modules={ clip: './clip.libsonnet' },
+    metadata={ license: 'MIT OR Apache-2.0' },
+  )
