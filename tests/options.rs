@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use wake_tests::{Project, project};
+use wake_tests::{Expect, Project, expect, project};
 
 /// The root sets `color`, and `//lib` reads it beside `size`; `//other` reads neither.
 fn workspace() -> Project {
@@ -52,22 +52,151 @@ fn what_reads_no_option_is_not_evaluated_again() {
 #[test]
 fn mistakes_are_named() {
     let project = workspace();
-    let says = |args: &[&str], code: i32, text: &str| {
-        project.wake(["build", "//lib"]).args(args).run().code(code).mentions(text);
+    let says = |args: &[&str], code: i32, expected: Expect| {
+        let run = project.wake(["build", "//lib"]).args(args).run().code(code).redacted_stderr();
+        let lines = run.lines().filter(|line| !line.starts_with('['));
+        expected.assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
     };
-    says(&["--set", "colour=x"], 2, "nothing that is built here reads an option `colour`");
-    says(&["--set", "colour=x"], 2, "did you mean `color`?");
+    says(
+        &["--set", "colour=x"],
+        2,
+        expect![[r#"
+        error: `--set colour`: nothing that is built here reads an option `colour`
+         help: did you mean `color`?
+    "#]],
+    );
+    says(
+        &["--set", "@day"],
+        2,
+        expect![[r#"
+        error: `--set @day`: the root package has no profile `day`
+         help: profiles are named by `profiles={ release: { … } }` of wake.pkg()
+    "#]],
+    );
+    says(
+        &["--set", "@nigth"],
+        2,
+        expect![[r#"
+        error: `--set @nigth`: the root package has no profile `nigth`
+         help: did you mean `@night`?
+    "#]],
+    );
+    says(
+        &["--set", "x"],
+        2,
+        expect![[r#"
+        error: `--set x` sets nothing
+         help: write `--set NAME=VALUE`, or `--set @PROFILE`
+    "#]],
+    );
+    says(
+        &["--set", "=x"],
+        2,
+        expect![[r#"
+        error: `--set =x` sets nothing
+         help: write `--set NAME=VALUE`, or `--set @PROFILE`
+    "#]],
+    );
+    // Whoever set it is shown, then who reads it.
     says(
         &["--set", "size=big"],
-        5,
-        "the option `size` is a number, as its default is, and is set to something else by `--set size=big`",
+        2,
+        expect![[r#"
+        error: `--set size=big`: the option `size` must be a number, as its default is
+         = note: the option is read at lib/PKG.libsonnet:5:117
+         = note: this was evaluated for `//lib:show`
+    "#]],
     );
-    says(&["--set", "@day"], 2, "the root package has no profile `day`");
-    says(&["--set", "x"], 2, "`--set x` sets nothing");
+    says(
+        &["--set", "size=\"3\""],
+        2,
+        expect![[r#"
+        error: `--set size="3"`: the option `size` must be a number, as its default is, not a string
+         = note: the option is read at lib/PKG.libsonnet:5:117
+         = note: this was evaluated for `//lib:show`
+    "#]],
+    );
+    project.edit("PKG.libsonnet", "size: 3", "size: 'three'");
+    says(
+        &["--set", "@night"],
+        5,
+        expect![[r#"
+        error: the profile `night` of the root package: the option `size` must be a number, as its default is, not a string
+         --> PKG.libsonnet:4:73
+          |
+        4 |     options={ color: 'red' }, profiles={ night: { color: 'black', size: 'three' } },
+          |                                                                         ^^^^^^^
+          = note: the option is read at lib/PKG.libsonnet:5:117
+          = note: this was evaluated for `//lib:show`
+    "#]],
+    );
     project.edit("PKG.libsonnet", "color: 'red'", "color: 3");
-    says(&[], 5, "by `options` of the root package");
-    project.edit("PKG.libsonnet", "options={ color: 3 }", "options=[3]");
-    says(&[], 5, "`options` of pkg() must be an object, not a list");
+    says(
+        &[],
+        5,
+        expect![[r#"
+        error: `options` of the root package: the option `color` must be a string, as its default is, not a number
+         --> PKG.libsonnet:4:22
+          |
+        4 |     options={ color: 3 }, profiles={ night: { color: 'black', size: 'three' } },
+          |                      ^
+          = note: the option is read at lib/PKG.libsonnet:5:86
+          = note: this was evaluated for `//lib:show`
+    "#]],
+    );
+    project.edit("PKG.libsonnet", "{ color: 3 }", "{ [x]: 3 for x in ['color'] }");
+    says(
+        &[],
+        5,
+        expect![[r#"
+        error: `options` of the root package: the option `color` must be a string, as its default is, not a number
+         --> PKG.libsonnet:4:32
+          |
+        4 |     options={ [x]: 3 for x in ['color'] }, profiles={ night: { color: 'black', size: 'three' } },
+          |                                ^^^^^^^
+          = note: the option is read at lib/PKG.libsonnet:5:86
+          = note: this was evaluated for `//lib:show`
+    "#]],
+    );
+    project.edit("PKG.libsonnet", "options={ [x]: 3 for x in ['color'] }", "options=[3]");
+    says(
+        &[],
+        5,
+        expect![[r#"
+        error: `options` of pkg() must be an object, not a list
+         --> PKG.libsonnet:4:13
+          |
+        4 |     options=[3], profiles={ night: { color: 'black', size: 'three' } },
+          |             ^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+    "#]],
+    );
+}
+
+#[test]
+fn a_rule_that_is_far_away_reads_what_the_root_sets() {
+    let project = project()
+        .pkg(
+            "options={ 'cc.opt': 2 },\n    pkgs={ cc: wake.getPkg(wake.pkgInfo('cc', '*'), from='./cc') },\n    \
+             modules={ m: function(wake, pkg) (import '@cc/rules.libsonnet').module(wake, 'm') },",
+        )
+        .pkg_at("cc", "cc", "files=['./rules.libsonnet'],")
+        .file(
+            "cc/rules.libsonnet",
+            "{\n  module(wake, name): wake.module(name, metadata={ opt: wake.option('cc.opt', '2') }),\n}\n",
+        )
+        .build();
+    project.wake(["build"]).run().code(5).says(expect![[r#"
+        error: `options` of the root package: the option `cc.opt` must be a string, as its default is, not a number
+         --> PKG.libsonnet:4:25
+          |
+        4 |     options={ 'cc.opt': 2 },
+          |                         ^
+          = note: the option is read at cc/rules.libsonnet:2:79
+          = note: module() is called at PKG.libsonnet:6:68
+          = note: this was evaluated for `//:m`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'r.example.org/a', tag: '1' }),
           |                                                                           ^^^
           = note: module() is called at m.libsonnet:2:3
+          help: the keys are image, platform, env, writable
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );

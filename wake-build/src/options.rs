@@ -124,6 +124,21 @@ impl<'a> BuildOptions<'a> {
         Some(of(value, "`options` of the root package".to_owned()))
     }
 
+    /// Who set an option, where the root package did: the argument of pkg(), and the keys in it.
+    pub(crate) fn set_at<'s>(&'s self, name: &'s str) -> Option<(&'static str, Vec<&'s str>)> {
+        if self.chosen.set.contains_key(name) {
+            return None;
+        }
+        let profiles = &self.root.get()?.profiles;
+        let sets = |profile: &&String| {
+            profiles.get(*profile).is_some_and(|settings| settings.contains_key(name))
+        };
+        Some(match self.chosen.profiles.iter().rev().find(sets) {
+            Some(profile) => ("profiles", vec![profile, name]),
+            None => ("options", vec![name]),
+        })
+    }
+
     /// What is wrong, once everything that is built has been evaluated: an option that a person sets and nothing reads, a profile
     /// that does not exist, a root package that cannot be evaluated.
     pub(crate) fn check(&self, root: impl FnOnce() -> RootDecl) -> Result<(), Diagnostic> {

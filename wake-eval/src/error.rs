@@ -24,6 +24,8 @@ pub struct EvalError {
     pub hints: Vec<String>,
     /// Whether a module was asked for without a config, for which its function has no default.
     pub needs_config: bool,
+    /// The option that somebody set to what is of another type than its default: whoever did is at fault, and not the place.
+    pub option: Option<String>,
     /// What had been read until then. An error of kind [`Kind::User`] would come again while these hold.
     pub reads: Vec<Read>,
     /// What `std.trace` had said until then.

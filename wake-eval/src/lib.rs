@@ -42,7 +42,7 @@ mod pool;
 pub use answers::{
     Answer, Answers, Library, NoAnswers, OptionSetting, SetValue, Topic, Way, named_digest,
 };
-pub use engine::{EditError, Literal, argument_of, imports, with_pkg, without_pkg};
+pub use engine::{EditError, Literal, argument_of, argument_place, imports, with_pkg, without_pkg};
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::{Limits, machine_memory};
 pub use outcome::{Evaluated, Read, digest_of_listing, list_digest};

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_eval::{
     Answer, Answers, EvalError, Evaluated, Kind, Line, NoAnswers, Op, Pool, Read, Request,
-    Response, Way,
+    Response, Sources, Way, argument_place,
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
@@ -27,6 +27,7 @@ use crate::files::{FileState, Files};
 use crate::options::{BuildOptions, RootDecl};
 use crate::pkg_place::PkgPlace;
 use crate::source_text::place;
+use crate::sources::DirSources;
 use wake_model::place::PKG_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::profile::{Profile, SpanKind};
@@ -183,6 +184,10 @@ impl Evaluator<'_> {
         span.note("remembered", || false);
         let failed = |error: EvalError| {
             let diagnostic = said_of(&request.op, &pkg, &error, diagnose(&pkg, &error, &answers));
+            let diagnostic = match &error.option {
+                Some(name) => self.at_setting(name, diagnostic),
+                None => diagnostic,
+            };
             let EvalError { needs_config, reads, .. } = error;
             FailedEvaluation { diagnostic: Box::new(diagnostic), needs_config, reads }
         };
@@ -284,6 +289,23 @@ impl Evaluator<'_> {
     /// What is wrong with how options are set, once everything has been evaluated.
     pub(crate) fn check_options(&self) -> Result<(), Diagnostic> {
         self.options.check(|| self.root_decl())
+    }
+
+    /// The same error at the place where the option is set that is at fault; from the command line, there is none.
+    fn at_setting(&self, option: &str, error: Diagnostic) -> Diagnostic {
+        let Diagnostic { place: read, mut notes, .. } = error.clone();
+        if let Some(Place { file, line, column, .. }) = read {
+            notes.insert(0, format!("the option is read at {file}:{line}:{column}"));
+        }
+        let Some((argument, keys)) = self.options.set_at(option) else {
+            return Diagnostic { class: Class::Usage, place: None, notes, ..error };
+        };
+        let root = PkgPlace::Checkout(RelPath::root());
+        let sources = DirSources::new(&self.files.absolute_in(&root, &RelPath::root()));
+        let file = RelPath::parse(PKG_FILE).unwrap_or_default();
+        let text = sources.read(&file).ok().flatten().and_then(|text| String::from_utf8(text).ok());
+        let set = text.and_then(|text| argument_place(PKG_FILE, &text, argument, &keys));
+        Diagnostic { place: set.map(|found| place(&root, &found, None)), notes, ..error }
     }
 
     fn root_decl(&self) -> RootDecl {

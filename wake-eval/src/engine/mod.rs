@@ -38,6 +38,7 @@ mod prepared;
 mod view;
 mod ops;
 mod fault;
+mod setting;
 mod shared;
 
 use std::cell::Cell;
@@ -56,6 +57,7 @@ use env::{Env, Hunt};
 pub use imported::imports;
 pub use literal::Literal;
 pub use pkgs_edit::{EditError, argument_of, with_pkg, without_pkg};
+pub use setting::argument_place;
 pub(crate) use shared::LastPkg;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};

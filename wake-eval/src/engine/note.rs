@@ -21,6 +21,8 @@ pub(crate) struct Note {
     pub(crate) nature: Nature,
     /// Which spot inside the call that raised this.
     pub(crate) spot: Spot,
+    /// The option that is set to what is of another type than its default.
+    pub(crate) option: Option<String>,
     /// Where to look when no call of the user's is on the stack.
     pub(crate) origin: Origin,
 }
@@ -95,6 +97,12 @@ impl Note {
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Blames whoever set the option `name`.
+    pub(crate) fn option(mut self, name: &str) -> Self {
+        self.option = Some(name.to_owned());
         self
     }
 

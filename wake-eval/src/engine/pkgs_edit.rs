@@ -1,6 +1,6 @@
 //! Changes to the packages that a package file names, which leave every other byte as it is.
 
-use super::text::{Kind, Lexeme, closes, is_colon, opens, stretch, string, tokens};
+use super::text::{Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, string, tokens};
 
 /// Why a package file cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,14 @@ pub fn argument_of(text: &str, key: &str, argument: &str) -> Option<String> {
     let comma = inside().find(|at| *at > start && tokens[*at].kind == Kind::Comma);
     let last = comma.unwrap_or(close) - 1;
     text.get(stretch(&tokens[start]).start..stretch(&tokens[last]).end).map(str::to_owned)
+}
+
+/// The arguments of the call of `wake.pkg`, with their parentheses; none where it is not written out once.
+pub(super) fn arguments(text: &str) -> Option<Stretch> {
+    let tokens = tokens(text);
+    let call = Call::find(&tokens).ok()?;
+    let (start, end) = (stretch(&tokens[call.open]).start, stretch(&tokens[call.close]).end);
+    Some(Stretch { start, end })
 }
 
 fn is_space_or_comment(rest: &str) -> bool {

@@ -219,16 +219,12 @@ impl Call<'_> {
     pub(crate) fn check_keys(&self, name: &str, object: &ObjValue, known: &[&str]) -> Result<()> {
         for key in object.fields() {
             if !known.contains(&key.as_str()) {
-                refuse!(
-                    Note::new(format!(
-                        "unknown key `{key}` in `{name}` of {}()",
-                        self.spec.short()
-                    ))
-                    .argument(name)
-                    .key(key.as_str())
-                    .at_key()
-                    .suggest(nearest(&key, known.iter().copied()))
-                );
+                let message = format!("unknown key `{key}` in `{name}` of {}()", self.spec.short());
+                let note = Note::new(message).argument(name).key(key.as_str()).at_key();
+                refuse!(match nearest(&key, known.iter().copied()) {
+                    near @ Some(_) => note.suggest(near),
+                    None => note.hint(format!("the keys are {}", known.join(", "))),
+                });
             }
         }
         Ok(())

@@ -57,13 +57,15 @@ fn option(call: &Call<'_>) -> Result<Val> {
     };
     match value {
         Some(value) if is_alike(&value, &default) => Ok(from_json(&value)),
-        _ => Err(Note::new(format!(
-            "the option `{name}` is {}, as its default is, and is set to something else by {}",
-            json_kind(&default),
-            setting.by
-        ))
-        .argument("default")
-        .into()),
+        value => {
+            let (by, kind) = (&setting.by, json_kind(&default));
+            let mut message =
+                format!("{by}: the option `{name}` must be {kind}, as its default is");
+            if let Some(value) = value {
+                message.push_str(&format!(", not {}", json_kind(&value)));
+            }
+            Err(Note::new(message).argument("default").option(&name).into())
+        }
     }
 }
 

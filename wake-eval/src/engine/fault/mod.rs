@@ -12,6 +12,7 @@ use wake_model::nearest::nearest;
 
 pub(crate) use self::blame::maker;
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
+pub(crate) use self::narrow::narrow;
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};
 use crate::engine::find;
@@ -85,7 +86,7 @@ impl EvalFault {
 }
 
 fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault {
-    let Note { message, label, hints, nature, spot, origin } = note;
+    let Note { message, label, hints, nature, spot, option, origin } = note;
     let kind = match nature {
         Nature::Limit(limit) => Kind::Limit(limit),
         Nature::User
@@ -94,7 +95,7 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
         | Nature::NeedsOptions
         | Nature::Found => Kind::User,
     };
-    let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
+    let error = EvalError { label, hints, option, ..EvalError::bare("", kind, message) };
     let mut fault = EvalFault { found: matches!(nature, Nature::Found), ..EvalFault::of(error) };
     if let Origin::At(place) = origin {
         fault.error.place = Some(place);
@@ -111,7 +112,7 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
     }
     let in_call = innermost.and_then(|frame| Some((frame, api::spec(frame.called()?)?)));
     if let Some((frame, spec)) = in_call {
-        let spot = narrow::narrow(&frame.text, frame.stretch, spec.params, &spot);
+        let spot = narrow(&frame.text, frame.stretch, spec.params, &spot);
         fault.error.place = Some(spot.map_or_else(|| frame.place(), |stretch| frame.at(stretch)));
         return fault;
     }
@@ -236,6 +237,11 @@ fn unknown_argument(fault: &mut EvalError, name: &str, innermost: Option<&Source
         let near = nearest(name, names.iter().copied());
         fault.label = near.map(|near| format!("did you mean `{near}`?"));
         fault.hints.push(format!("the arguments are {}", names.join(", ")));
+        if matches!(name, "limits" | "memory" | "cpus") {
+            let way =
+                "what a command may take, `resources={ cpus: 2, memory: '1GiB' }` of exec() says";
+            fault.hints.push(way.to_owned());
+        }
     }
     format!("unknown argument `{name}` of {}", shown_call(called))
 }

@@ -10,7 +10,7 @@ use crate::engine::text::{
 ///
 /// What is not written there (a default, a value that comes from a variable) leaves the next larger thing that is;
 /// none if not even the argument is written there.
-pub(super) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
+pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
     let argument = spot.argument.as_deref()?;
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);

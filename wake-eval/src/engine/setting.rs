@@ -1,0 +1,38 @@
+//! Where a package file says something, for messages about what it said.
+
+use super::api;
+use super::fault::narrow;
+use super::note::Spot;
+use super::pkgs_edit::arguments;
+use super::text::place;
+use crate::error::Place;
+
+/// Where the package file `file` says what lies at `keys` in an argument of `wake.pkg`; the next larger thing that is written where
+/// that is not.
+pub fn argument_place(file: &str, text: &str, argument: &str, keys: &[&str]) -> Option<Place> {
+    let keys = keys.iter().map(|&key| key.to_owned()).collect();
+    let spot = Spot { argument: Some(argument.to_owned()), keys, at_key: false };
+    let stretch = narrow(text, arguments(text)?, api::spec("wake.pkg")?.params, &spot)?;
+    Some(place(file, text, stretch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_thing_that_is_written() {
+        let text = "local big = { size: 1 };\nfunction(wake) wake.pkg(\n  options={ color: 'red', 'cc.opt': 3 }, profiles={ night: big },\n)\n";
+        let shown = |argument: &str, keys: &[&str]| {
+            let place = argument_place("f", text, argument, keys)?;
+            let columns = place.column as usize - 1..place.end_column as usize - 1;
+            Some((place.line, place.source_line.get(columns)?.to_owned()))
+        };
+        let at = |text: &str| Some((3, text.to_owned()));
+        assert_eq!(shown("options", &["color"]), at("'red'"));
+        assert_eq!(shown("options", &["cc.opt"]), at("3"));
+        assert_eq!(shown("options", &["other"]), at("{ color: 'red', 'cc.opt': 3 }"));
+        assert_eq!(shown("profiles", &["night", "size"]), at("big"));
+        assert_eq!(shown("files", &[]), None);
+    }
+}
