@@ -120,6 +120,31 @@ fn a_link_that_leads_back_to_itself() {
     "#]]);
 }
 
+/// As an output of a command is.
+#[test]
+fn what_lies_behind_a_link_is_told_as_that() {
+    let project = project()
+        .pkg(
+            "files=wake.dir(['real/**', 'link']), modules={\n      \
+             own: function(wake, pkg) wake.module('own', outputs=function(wake, pkg) { o: './link/file' }),\n      \
+             made: function(wake, pkg) wake.module('made', outputs=function(wake, pkg) { o: './out/' },\n        \
+             exec=wake.exec(wake.program('sh'), args=['-c', 'mkdir -p out/v1; touch out/v1/file; ln -s v1 out/cur'])),\n      \
+             of: function(wake, pkg) wake.module('of', modules={ made: pkg.modules.made() }, outputs=function(wake, pkg) { o: './x/cur/file' },\n        \
+             files=function(wake, module) [wake.file('./x', from=module.modules.made.outputs.o)]),\n    }",
+        )
+        .file("real/file", "")
+        .link("link", "real")
+        .build();
+    let says = |target: &str, path: &str| {
+        let said = project.wake(["build", target]).run().code(1);
+        said.mentions(&format!(
+            "  | `{path}` lies behind a symbolic link, which is not followed\n"
+        ));
+    };
+    says(":own", "./link/file");
+    says(":of", "./x/cur/file");
+}
+
 #[test]
 fn what_lies_in_another_output_is_there_once() {
     let outputs = "{ all: './src/', deep: './src/deep/', one: './src/deep/c.h', again: './src/' }";

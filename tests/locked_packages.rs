@@ -393,7 +393,7 @@ fn what_is_locked_must_be_in_the_store() {
           |                  ^^^^^^^^^^^
           = note: its content is [DIGEST], from the registry `acme`
           help: `wake store import DIR` puts a directory with its files into the store
-          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -419,13 +419,13 @@ fn what_is_in_the_store_must_be_what_its_digest_says() {
 fn a_requirement_without_a_lock() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `text`: there is no `wake.lock` that says what it is
+        error: package `text`: there is no `wake.lock` that says what it is, and no registry that would be asked
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          help: name where it lies: `from='./path'` or `from=wake.GLOBAL`
-          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: or name where it lies: `from='./path'` or `from=wake.GLOBAL`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -441,7 +441,7 @@ fn a_requirement_that_no_line_meets() {
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
-          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     published(&project, "text", "1.4.0", "", "cat data > out.txt");
@@ -457,7 +457,7 @@ fn a_requirement_that_no_line_meets() {
           |                  ^^^^^^^^^^^
           = note: locked are 1.4.0
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
-          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -95,7 +95,7 @@ fn where_no_registry_is_named_it_is_said_what_to_write() {
     let app = project.path("app");
     let unsaid = project.wake(["build"]).cwd(app).run().code(6);
     unsaid
-        .mentions("help: say in `wake.toml` where they are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `wake = \"main\"`");
+        .mentions("help: say in `wake.toml` where the packages of `wake` are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `wake = \"main\"`");
 
     // What stands there as a comment, with an address that is right.
     let rules = PublishedRules::publish();

@@ -472,7 +472,8 @@ impl<'a> LockedPkgs<'a> {
         let has_registry = self.registries.of(name.namespace.as_ref()).is_some();
         let diagnostic = match read.digest {
             None => {
-                let message = format!("there is no `{LOCK_FILE}` that says what it is");
+                let none = if has_registry { "" } else { ", and no registry that would be asked" };
+                let message = format!("there is no `{LOCK_FILE}` that says what it is{none}");
                 Diagnostic::error(Class::Resolution, message)
             }
             Some(_) => {
@@ -489,10 +490,11 @@ impl<'a> LockedPkgs<'a> {
         let none = || self.registries.none_for(&name);
         Box::new(match read.digest {
             _ if has_registry => diagnostic.help("`wake lock` chooses versions"),
-            None => none().help.into_iter().fold(
-                diagnostic.help("name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
-                Diagnostic::help,
-            ),
+            None => none()
+                .help
+                .into_iter()
+                .fold(diagnostic, Diagnostic::help)
+                .help("or name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
             Some(_) => none().help.into_iter().fold(
                 diagnostic
                     .help(format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`")),

@@ -201,7 +201,11 @@ impl Registries {
                 "say in `{WORKSPACE_FILE}` which one does: `[namespaces]` `{key} = \"{registry}\"`"
             ),
             None => format!(
-                "say in `{WORKSPACE_FILE}` where they are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`"
+                "say in `{WORKSPACE_FILE}` where {} are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`",
+                match namespace {
+                    "" => "packages without a namespace".to_owned(),
+                    namespace => format!("the packages of `{namespace}`"),
+                }
             ),
         }
     }

@@ -31,9 +31,7 @@ pub fn collect(
             Ok(Some(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
         }
         Err(missing) => {
-            let fault = |path: &RelPath| {
-                format!("`{}` was declared as an output and does not exist", path.dotted())
-            };
+            let fault = |missing: &Missing| missing.told("was declared as an output");
             Err(missing.iter().map(fault).collect())
         }
     };
@@ -52,13 +50,31 @@ pub(crate) fn performance(
     Performance { began_ms, outcome, usage, stdout, stderr, depfile, report, overhead, left }
 }
 
+/// A path at which nothing lies that could be taken.
+pub(crate) struct Missing {
+    path: RelPath,
+    /// Whether it would have to be reached through a symbolic link.
+    is_behind_link: bool,
+}
+
+impl Missing {
+    /// Says so of what `claims` to be there.
+    pub(crate) fn told(&self, claims: &str) -> String {
+        let path = self.path.dotted();
+        match self.is_behind_link {
+            true => format!("`{path}` lies behind a symbolic link, which is not followed"),
+            false => format!("`{path}` {claims} and does not exist"),
+        }
+    }
+}
+
 /// What lies at each of `paths` among the inputs, as a tree in the making; else those at which nothing lies.
 pub(crate) fn gather<'s>(
     pinned: &PinnedAction,
     paths: &[RelPath],
     store: &'s Store,
     sources: &dyn SourceFiles,
-) -> Result<Result<TreeBuilder<'s>, Vec<RelPath>>, StepError> {
+) -> Result<Result<TreeBuilder<'s>, Vec<Missing>>, StepError> {
     let builder = store.build_tree()?;
     let mut collecting = Collecting { pinned, declared: paths, store, sources, builder, depth: 0 };
     let mut missing = Vec::new();
@@ -82,7 +98,8 @@ pub(crate) fn gather<'s>(
             };
         }
         if !found {
-            missing.push(output.clone());
+            let is_behind_link = collecting.is_behind_link(output)?;
+            missing.push(Missing { path: output.clone(), is_behind_link });
         }
         taken.push(output);
     }
@@ -107,13 +124,13 @@ fn parts(pinned: &PinnedAction) -> impl Iterator<Item = (&RelPath, Part<'_>)> {
     pinned.parts().map(|(path, input, node, located)| (path, part(input, node, located)))
 }
 
-fn part<'p>(input: &'p Input, node: &InputNode, located: &InputPlace) -> Part<'p> {
+fn part<'p>(input: &'p Input, node: InputNode, located: &InputPlace) -> Part<'p> {
     let bytes = match (input, located) {
         (Input::Output { below, .. }, InputPlace::In(tree)) => Bytes::In(*tree, below.clone()),
         (Input::Tree { tree, .. }, _) => Bytes::In(*tree, RelPath::root()),
         _ => Bytes::Of(input),
     };
-    Part { node: node.clone(), bytes }
+    Part { node, bytes }
 }
 
 /// Whether the link at `path`, which lies in `dir` or is it, leads to something in `dir` without a step above it.
@@ -189,6 +206,21 @@ impl<'a> Collecting<'a, '_> {
         let Some(part) = self.part(path)? else { return Ok(false) };
         self.place(path, path, part, &mut Vec::new())?;
         Ok(true)
+    }
+
+    /// Whether a directory on the way to `path` is a link.
+    fn is_behind_link(&self, path: &RelPath) -> Result<bool, StepError> {
+        let mut dir = path.parent();
+        while let Some(at) = dir.filter(|at| !at.is_root()) {
+            if let Some((whole, below)) = covering(self.pinned, &at) {
+                let part = self.below(whole, &below)?;
+                if matches!(part.node, InputNode::Link { .. }) {
+                    return Ok(true);
+                }
+            }
+            dir = at.parent();
+        }
+        Ok(false)
     }
 
     /// What lies at `path` in a directory that was placed as a whole.

@@ -6,7 +6,7 @@ use wake_store::Store;
 use wake_store::ware::{Meter, Web};
 
 use crate::clock;
-use crate::collect::{gather, performance};
+use crate::collect::{Missing, gather, performance};
 use crate::engine::{KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::pin::PinnedAction;
@@ -36,9 +36,7 @@ pub(crate) fn compose(
     let gathered = match gather(pinned, &paths, store, sources)? {
         Ok(builder) => builder,
         Err(missing) => {
-            let fault = |path: &RelPath| {
-                format!("`{}` is to be in the image and does not exist", path.dotted())
-            };
+            let fault = |missing: &Missing| missing.told("is to be in the image");
             let left = Err(missing.iter().map(fault).collect());
             return Ok(performance(began_ms, Usage::default(), left));
         }
