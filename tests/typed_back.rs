@@ -29,8 +29,12 @@ local same = function(wake, pkg, config={ n: 0 }) step(wake, 'same', if config.n
 local conf = function(wake, pkg, config={}) step(wake, 'conf', null, 'echo %s' % std.md5(std.toString(config)));
 function(wake) wake.pkg(
   wake.pkgInfo('root', '1.0.0'),
+  files=['./tool.txt'],
+  profiles={ fast: { 'opt.level': 3 } },
   pkgs={
     text: wake.getPkg(wake.pkgInfo('text', '^2', 'acme')),
+    tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool'),
+    got: wake.getPkg(wake.pkgInfo('got', '^1', 'far'), from=wake.exec('pkg.tool./retrieve')),
     x: wake.getPkg(wake.pkgInfo('x', '*'), from='./libs/x'),
   },
   modules={
@@ -45,7 +49,11 @@ function(wake) wake.pkg(
     } + { ['s%d' % n]: pkg.modules.same({ n: n }) for n in [1, 2] } + {
       ['c' + std.toString(config)]: pkg.modules.conf(config)
       for config in [{ opt: 2, s: '3' }, { s: "it's; $x `y` \"z\"", list: [1, 'a  b', null] }, { 'a b': '*' }, { long: std.repeat('é', 200) }, { e: '', u: 'http://a:8/b' }]
-    } + { text: pkg.pkgs.text.modules.made({ n: 1 }), x: pkg.pkgs.x.modules.x() }),
+    } + { text: pkg.pkgs.text.modules.made({ n: 1 }), got: pkg.pkgs.got.modules.made({ n: 2 }), x: pkg.pkgs.x.modules.x() }),
+    image: function(wake, pkg) wake.module('image', outputs=function(wake, pkg) { image: './image/' },
+      exec=wake.image(files={ '/bin/tool': { from: './tool.txt' } }, entrypoint=['/bin/tool'])),
+    opt: function(wake, pkg) step(wake, 'opt', 'at ' + wake.option('opt.level', 2) + ' ' + wake.option('opt.name', 'x'), 'echo opt'),
+
     good: function(wake, pkg) wake.module('good', test=true, tags=['quick'], exec=wake.exec(wake.program('true'))),
     bad: function(wake, pkg, config={ n: 1 }) wake.module('bad', label='worse than bad', test=true, exec=wake.exec(wake.program('sh'), args=['-c', 'exit %d' % config.n])),
     tests: function(wake, pkg) wake.module('tests', test=true, modules={ bad: pkg.modules.bad({ n: 0 }) }, exec=wake.exec(wake.program('true'))),
@@ -53,6 +61,9 @@ function(wake) wake.pkg(
 )
 "#,
         )
+        .file("tool.txt", "tool\n")
+        .pkg_at("tool", "tool", "files=['./retrieve'],")
+        .script("tool/retrieve", "#!/bin/sh\nexit 1\n")
         .build();
     for (number, dir) in ["libs/x", "odd dir", "v@1", "a:b", "p'q"].into_iter().enumerate() {
         let name = ["x", "b", "c", "d", "e"][number];
@@ -70,9 +81,18 @@ function(wake) wake.pkg(
         "function(wake) wake.pkg(wake.pkgInfo('text', '2.0.1', 'acme'), modules={ made: function(wake, pkg, config={ n: 0 }) wake.module('made',\n  \
          outputs=function(wake, pkg) { o: './o' }, exec=wake.exec(wake.program('sh'), args=['-c', 'echo made > o; echo said'])) })\n",
     );
-    let digest = project.wake(["store", "import"]).args([project.path("../published")]).run();
-    let digest = digest.success().stdout;
-    project.write("wake.lock", format!("wake-lock 1\nacme/text 2.0.1 acme {digest}"));
+    project.write(
+        "../retrieved/PKG.libsonnet",
+        "function(wake) wake.pkg(wake.pkgInfo('got', '1.4.0', 'far'), modules={ made: function(wake, pkg, config={ n: 0 }) wake.module('made',\n  \
+         outputs=function(wake, pkg) { o: './o' }, exec=wake.exec(wake.program('sh'), args=['-c', 'echo made > o; echo said'])) })\n",
+    );
+    let import = |dir: &str| {
+        project.wake(["store", "import"]).args([project.path(dir)]).run().success().stdout
+    };
+    let (text, got) = (import("../published"), import("../retrieved"));
+    // What a retriever gave, which is asked for nothing as long as that is here.
+    let lock = format!("wake-lock 1\nacme/text 2.0.1 acme {text}far/got 1.4.0 via:tool {got}");
+    project.write("wake.lock", lock);
     project
 }
 
@@ -84,7 +104,7 @@ fn git(project: &Project, args: &[&str]) {
 }
 
 fn looks_like_a_name(text: &str) -> bool {
-    text.starts_with("//") || text.starts_with("acme/text@2.0.1")
+    ["//", "acme/text@2.0.1", "far/got@1.4.0"].iter().any(|begin| text.starts_with(begin))
 }
 
 /// The names of packages and modules among the texts of a value.
@@ -184,7 +204,7 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
         takes(name, vec!["ls", name], &[0]);
         takes(name, vec!["affected", name], &[0]);
         takes(name, vec!["query", &query], &[0]);
-        if !name.ends_with(":y") && **name != "//:needs" {
+        if !name.ends_with(":y") && !["//:needs", "//:image"].contains(&name.as_str()) {
             takes(name, vec!["exec", name, "--", "true"], &[0]);
         }
         if name.starts_with("//:unit ") || name.starts_with("//:conf") {
@@ -199,7 +219,8 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
             takes(name, vec![command, name], &[0, 1, 3]);
         }
         let query = format!("'{}'", name.replace('\'', "''"));
-        takes(name, vec!["query", &query], &[0]);
+        // One without modules means none.
+        takes(name, vec!["query", &query], if **name == "//tool" { &[4] } else { &[0] });
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 
@@ -212,6 +233,57 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
             assert!(is_known, "{call:?} speaks of something unknown: {line}");
         }
     }
+}
+
+#[test]
+fn every_option_that_is_named_can_be_set() {
+    let project = workspace();
+    let unknown = project.wake(["build", "//:opt", "--set", "zzzzzz=1"]).run().code(2).stderr;
+    let read = unknown.split_once("what is read: ").unwrap().1;
+    let names: Vec<&str> = read.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
+    assert_eq!(names, ["opt.level", "opt.name"]);
+    for name in names {
+        project.wake(["build", "//:opt", "--set", &format!("{name}=7")]).run().success();
+    }
+    let near = project.wake(["build", "//:opt", "--set", "@fats"]).run().code(2).stderr;
+    assert!(near.contains("did you mean `@fast`?"), "{near}");
+    project.wake(["build", "//:opt", "--set", "@fast"]).run().success();
+    project.wake(["log", "-o", "//:opt"]).run().success();
+}
+
+#[test]
+fn what_an_image_is_called_is_taken() {
+    let project = workspace();
+    let build = project.json_build(&["//:image"]).run().success().events();
+    let linked: Vec<String> =
+        build.of_kind("linked").map(|event| event["path"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(linked, [".wake/out/image"]);
+    let place = format!("{}/image", linked[0]);
+    let shown = project.wake(["image", "inspect", "--json", &place]).run().success();
+    let image: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let digest = image["digest"].as_str().unwrap();
+    for name in [place.clone(), format!("oci:{place}"), format!("oci:{place}@{digest}")] {
+        project.wake(["image", "inspect", &name]).run().success();
+    }
+    for call in [["inspect", "--sbom"], ["inspect", "--provenance"]] {
+        project.wake(["image"]).args(call).args([&place]).run().success();
+    }
+}
+
+#[test]
+fn what_the_log_says_was_typed_can_be_typed() {
+    let project = workspace();
+    project.wake(["build", "//:unit :it's", "--set", "opt.name=a b"]).run();
+    let log = project.wake(["log"]).run().success().stdout;
+    let columns = log.lines().next().unwrap().split("  ").map(str::trim);
+    let typed = columns.into_iter().find(|part| part.starts_with("wake "));
+    let mut shell = project.wake([] as [&str; 0]).command();
+    let program = shell.get_program().to_owned();
+    let line = format!("exec \"$0\" {}", typed.unwrap().strip_prefix("wake ").unwrap());
+    shell_like(&mut shell, &line, &program);
+    let again = project.wake(["log"]).run().success().stdout;
+    assert_eq!(again.lines().count(), 2, "{again}");
+    assert!(again.lines().all(|line| line.contains(typed.unwrap())), "{again}");
 }
 
 /// The commands that a text suggests.

@@ -13,6 +13,7 @@ use wake_build::{Flakiness, Session, TestPast};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::run_log;
+use wake_steps::shell_line::shell_word;
 use wake_store::ConfinedPath;
 
 use crate::args::LogArgs;
@@ -147,7 +148,8 @@ fn line(name: &str, past: &PastRun, style: Style) -> String {
             (role, word, what)
         }
     };
-    let typed = past.start().argv.get(1..).unwrap_or_default().join(" ");
+    let words = past.start().argv.iter().skip(1).map(|word| shell_word(word));
+    let typed = words.collect::<Vec<_>>().join(" ");
     let word = style.paint(role, format_args!("{word:<9}"));
     let ago = words::ago(age);
     format!("{name}  {ago:<12}  {word}  wake {}  {what}", escape::line(&typed))
