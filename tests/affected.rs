@@ -178,9 +178,23 @@ fn mistakes_say_what_to_do() {
     commit(&project, "broken");
     project.write("PKG.libsonnet", text);
     let run = project.wake(["affected"]).run().code(5);
-    run.mentions(":PKG.libsonnet:1:21")
-        .mentions("which is compared with")
-        .mentions("compare with another revision");
+    let commit = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(project.root())
+        .output()
+        .unwrap();
+    let commit = String::from_utf8(commit.stdout).unwrap();
+    let said = run.redacted_stderr().replace(&commit[..12], "COMMIT");
+    expect![[r#"
+        error: there is no field `pgk`
+         --> COMMIT:PKG.libsonnet:1:21
+          |
+        1 | function(wake) wake.pgk()
+          |                     ^^^ did you mean `pkg`?
+          = note: in revision COMMIT, which is compared with
+          help: compare with another revision: `--since REV`
+    "#]]
+    .assert_eq(&said);
 }
 
 #[test]
@@ -193,7 +207,10 @@ fn a_shallow_clone_says_so() {
     let to = clone.display().to_string();
     git(&project, &["clone", "-q", "--depth", "1", &from, &to]);
     let run = project.wake(["affected", "--since", "HEAD~1"]).cwd(&clone).run().code(2);
-    run.mentions("there is no revision `HEAD~1`").mentions("git fetch --unshallow");
+    run.says(expect![[r#"
+        error: there is no revision `HEAD~1` in this repository
+         help: this clone lacks a part of its history: `git fetch --unshallow`, or fetch that revision
+    "#]]);
     project.wake(["affected"]).cwd(&clone).run().success();
 }
 
@@ -202,7 +219,10 @@ fn where_there_is_no_repository() {
     let project = project().step("m", "true").build();
     let run =
         project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
-    run.mentions("lies in no git repository");
+    run.says(expect![[r#"
+        error: `[ROOT]` lies in no git repository: not a git repository (or any of the parent directories): .git
+         help: what a change affects is found by comparing with a revision of one
+    "#]]);
 }
 
 #[test]

@@ -253,3 +253,49 @@ fn why_names_what_of_the_host_changed() {
     assert!(why.stdout.contains("because one thing about the host changed\n"), "{why}");
     assert!(why.stdout.contains("added package zz-game  1.0-2\n"), "{why}");
 }
+
+/// Of many own files the key has one digest, which says of none of them what it was.
+#[test]
+fn a_file_among_many_is_named() {
+    let project = project().step("m", "cat many/* > out.txt").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('many/**')");
+    for number in 0..300 {
+        project.write(&format!("many/{number:03}"), format!("{number}\n"));
+    }
+    project.build(&[]);
+    let why = |expected: wake_tests::Expect| {
+        project.wake(["why", ":m"]).run().success().prints(expected);
+    };
+    // As it is planned, and as the last build remembers it: these come to the same.
+    project.write("many/007", "seven\n");
+    why(expect![[r#"
+        //:m would run because of: changed inputs many/007
+          changed inputs.many/007  file dedc9531a3ea -> file 8ebf29de6a5c  at many/007
+          unchanged: [N] other fields
+    "#]]);
+    assert_eq!(project.build(&[]).ran(), ["//:m"]);
+    why(expect![[r#"
+        //:m ran last because of: changed inputs many/007
+          changed inputs.many/007  file dedc9531a3ea -> file 8ebf29de6a5c  at many/007
+          unchanged: [N] other fields
+    "#]]);
+    project.write("many/007", "7\n");
+    project.build_runs_nothing(&[]);
+    project.edit("PKG.libsonnet", "function(wake)", "// Anew.\nfunction(wake)");
+    project.build_runs_nothing(&[]);
+    project.write("many/300", "300\n");
+    std::fs::remove_file(project.path("many/001")).unwrap();
+    why(expect![[r#"
+        //:m would run because of: added inputs many/300
+          added inputs.many/300  file 8ca881171603  at many/300
+          removed inputs.many/001  file 50cc1102b1c6
+          unchanged: [N] other fields
+    "#]]);
+    assert_eq!(project.build(&[]).ran(), ["//:m"]);
+    // So few that each is named by itself.
+    for number in 100..300 {
+        std::fs::remove_file(project.path(&format!("many/{number:03}"))).unwrap();
+    }
+    let few = project.wake(["why", ":m"]).run().success().stdout;
+    assert_eq!(few.lines().filter(|line| line.contains("inputs.many/")).count(), 200, "{few}");
+}

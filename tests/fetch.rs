@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use wake_tests::{Project, expect, project};
+use wake_tests::{Expect, Finished, Project, expect, has_program, project, skip};
 
 /// Serves the directory `served` of a project until it is dropped.
 struct Server {
@@ -16,18 +17,28 @@ struct Server {
 
 impl Server {
     fn of(project: &Project) -> Server {
-        let served = project.base().join("served");
         let code = "import functools, http.server, sys\n\
                     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])\n\
                     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)\n\
                     print(server.server_address[1], flush=True)\n\
                     server.serve_forever()\n";
+        Server::running(code, &project.base().join("served"))
+    }
+
+    /// What `code` serves, which is told of a directory and says its port.
+    fn running(code: &str, dir: &Path) -> Server {
         let mut command = Command::new("python3");
-        command.args(["-c", code]).arg(served).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(["-c", code]).arg(dir).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Server { child, port: line.trim().parse().unwrap() }
+    }
+
+    /// What is said, without the number of the port and without the line of a failed build.
+    fn said(&self, run: &Finished) -> String {
+        let said = run.redacted_stderr().replace(&format!(":{}/", self.port), ":PORT/");
+        said.lines().filter(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect()
     }
 
     fn url(&self, path: &str) -> String {
@@ -280,45 +291,175 @@ fn what_is_wrong_is_named() {
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
     let url = server.url("words.txt");
-    let other = "0".repeat(64);
-    let fails = |what: &str, code: i32, text: &str| {
+    let fails = |what: &str, code: i32, expected: Expect| {
         step(&project, what, COPY);
         let run = project.wake(["build"]).run().code(code);
-        // With its digests.
-        assert!(run.stderr.contains(text), "no `{text}`\n{run}");
+        expected.assert_eq(&server.said(&run).replace(&digest, "SHA-256"));
+        run
     };
-    fails(
+    let other = "0".repeat(64);
+    let run = fails(
         &format!("wake.fetch('{url}', sha256='{other}')"),
         7,
-        &format!("it has the SHA-256 {digest}"),
+        expect![[r#"
+        error: //:m: http://127.0.0.1:PORT/words.txt: it has the SHA-256 [DIGEST]
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
+          |                   ^^^^^^^^^^
+          help: `sha256` is [DIGEST]: one of the two is wrong
+        failed: //:m
+    "#]],
     );
-    fails(
+    assert!(run.stderr.contains(&format!("it has the SHA-256 {digest}")), "{run}");
+    let run = fails(
         &format!("wake.fetch('{url}')"),
         5,
-        &format!("if it is what you want, write `sha256='{digest}'`"),
+        expect![[r#"
+        error: //:m: what lies at `http://127.0.0.1:PORT/words.txt` is fetched without a digest
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt');
+          |                   ^^^^^^^^^^
+          help: if it is what you want, write `sha256='[DIGEST]'`
+        failed: //:m
+    "#]],
     );
+    assert!(run.stderr.contains(&format!("write `sha256='{digest}'`")), "{run}");
+    let of = |url: &str, more: &str| format!("wake.fetch('{url}', sha256='{digest}'{more})");
     fails(
-        &format!("wake.fetch('{}', sha256='{digest}')", server.url("gone")),
+        &of(&server.url("gone"), ""),
         9,
-        "HTTP status 404",
+        expect![[r#"
+        error: //:m: http://127.0.0.1:PORT/gone: HTTP status 404 Not Found
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/gone', sha256='[DIGEST]');
+          |                   ^^^^^^^^^^
+          help: several addresses may be named: `wake.fetch([url, mirror], …)`
+        failed: //:m
+    "#]],
     );
     fails(
-        &format!("wake.fetch('{}', sha256='{digest}')", server.url("kit-1/")),
+        &of(&server.url("kit-1/"), ""),
         7,
-        "and is a web page",
+        expect![[r#"
+        error: //:m: http://127.0.0.1:PORT/kit-1/: it has the SHA-256 [DIGEST], and is a web page
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/kit-1/', sha256='[DIGEST]');
+          |                   ^^^^^^^^^^
+          help: `sha256` is [DIGEST]: one of the two is wrong
+        failed: //:m
+    "#]],
     );
-    fails(&format!("wake.fetch('{url}', sha256='{digest}', unpack=true)"), 5, "//:m");
-    fails("wake.fetch('ftp://x/y', sha256=null)", 5, "is no address that begins with");
-    fails(&format!("wake.fetch('{url}', sha256='ABC')"), 5, "must be 64 hexadecimal digits");
+    fails(
+        &of(&url, ", unpack=true"),
+        5,
+        expect![[r#"
+        error: //:m: the archive is truncated after 8 bytes
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]', unpack=true);
+          |                   ^^^^^^^^^^
+        failed: //:m
+    "#]],
+    );
+    fails(
+        "wake.fetch('ftp://x/y', sha256=null)",
+        5,
+        expect![[r#"
+        error: `ftp://x/y` is no address that begins with `https://` or `http://`
+         --> PKG.libsonnet:2:30
+          |
+        2 |   local fetched = wake.fetch('ftp://x/y', sha256=null);
+          |                              ^^^^^^^^^^^
+          = note: exec() is called at PKG.libsonnet:6:103
+          = note: this was evaluated for `//:m`
+    "#]],
+    );
+    fails(
+        &format!("wake.fetch('{url}', sha256='ABC')"),
+        5,
+        expect![[r#"
+        error: `sha256` of fetch() must be 64 hexadecimal digits, in lower case
+         --> PKG.libsonnet:2:73
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='ABC');
+          |                                                                         ^^^^^
+          = note: exec() is called at PKG.libsonnet:6:103
+          = note: this was evaluated for `//:m`
+    "#]],
+    );
     fails(
         &format!("wake.fetch('{url}', strip=1)"),
         5,
-        "`strip` of fetch() is for what is unpacked",
+        expect![[r#"
+        error: `strip` of fetch() is for what is unpacked: see `unpack`
+         --> PKG.libsonnet:2:72
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', strip=1);
+          |                                                                        ^
+          = note: exec() is called at PKG.libsonnet:6:103
+          = note: this was evaluated for `//:m`
+    "#]],
     );
+    step(&project, &of(&url, ""), COPY);
+    let offline = project.wake(["build", "--offline"]).run().code(9);
+    expect![[r#"
+        error: //:m: http://127.0.0.1:PORT/words.txt: no other machine is asked
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
+          |                   ^^^^^^^^^^
+          help: without `--offline` it is fetched, and then kept in the store
+        failed: //:m
+    "#]]
+    .assert_eq(&server.said(&offline));
+}
+
+/// Answers every question, over TLS, with a way to an address that is not encrypted.
+const REDIRECTS: &str = "import http.server, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header('Location', 'http://127.0.0.1:9/words.txt')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + '/cert.pem', sys.argv[1] + '/key.pem')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+";
+
+#[test]
+fn an_encrypted_address_leads_to_no_other() {
+    if !has_program("openssl") {
+        return skip("an_encrypted_address_leads_to_no_other", "openssl is not here");
+    }
+    let project = with_served();
+    let dir = project.base().join("served");
+    let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 \
+        -subj '/CN=test authority' -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign'
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /CN=localhost
+        printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > extensions
+        openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out cert.pem";
+    let made = Command::new("sh").args(["-ec", script]).current_dir(&dir).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let server = Server::running(REDIRECTS, &dir);
+    let url = server.url("words.txt").replace("http:", "https:");
+    let digest = sha256(&project, "words.txt");
     step(&project, &format!("wake.fetch('{url}', sha256='{digest}')"), COPY);
-    project
-        .wake(["build", "--offline"])
-        .run()
-        .code(9)
-        .mentions("without `--offline` it is fetched");
+    let run = project.wake(["build"]).env("SSL_CERT_FILE", dir.join("ca.pem")).run().code(9);
+    expect![[r#"
+        error: //:m: https://127.0.0.1:PORT/words.txt: it leads to `http://127.0.0.1:9/words.txt`, which is not encrypted, and that way is not taken
+         --> PKG.libsonnet:2:19
+          |
+        2 |   local fetched = wake.fetch('https://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
+          |                   ^^^^^^^^^^
+          help: several addresses may be named: `wake.fetch([url, mirror], …)`
+        failed: //:m
+    "#]].assert_eq(&server.said(&run));
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use wake_tests::{Project, project, skip};
+use wake_tests::{Expect, Project, expect, project, skip};
 
 /// A step `m` in a root of the packages `names`, which runs the shell script `script`.
 fn step(names: &str, script: &str) -> Project {
@@ -54,15 +54,203 @@ fn what_is_not_installed_is_named() {
     if !has_dpkg("what_is_not_installed_is_named") {
         return;
     }
-    let says = |names: &str, code: i32, text: &str| {
-        step(names, "true").wake(["build"]).run().code(code).mentions(text);
+    let says = |names: &str, code: i32, expected: Expect| {
+        step(names, "true").wake(["build"]).run().code(code).says(expected);
     };
-    says("['dahs']", 10, "the package `dahs` is not installed");
     says(
         "['dahs']",
         10,
-        "did you mean `dash`? If there is a `dahs`, `apt install dahs` installs it",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `dahs` is not installed
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['dahs']))) },
+          |                                                                      ^^^^^^^^^
+          help: did you mean `dash`? If there is a `dahs`, `apt install dahs` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
     );
-    says("[]", 5, "`packages` of host() names no package");
-    says("['No Such']", 5, "`No Such` is no name of a package of the distribution");
+    says(
+        "[]",
+        5,
+        expect![[r#"
+        error: `packages` of host() names no package
+         --> PKG.libsonnet:5:89
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=[]))) },
+          |                                                                                         ^^
+          = note: module() is called at PKG.libsonnet:4:38
+          = note: this was evaluated for `//:m`
+          help: `rootfs=wake.EMPTY` has nothing in it, `rootfs=wake.HOST` the whole machine
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    says(
+        "['No Such']",
+        5,
+        expect![[r#"
+        error: `No Such` is no name of a package of the distribution
+         --> PKG.libsonnet:5:90
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['No Such']))) },
+          |                                                                                          ^^^^^^^^^
+          = note: module() is called at PKG.libsonnet:4:38
+          = note: this was evaluated for `//:m`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+/// What dpkg says where some packages are not whole, or of another architecture.
+const STATUS: &str = "\
+Package: dpkg
+Status: install ok installed
+Architecture: amd64
+Version: 1
+
+Package: half
+Status: install ok half-installed
+Architecture: amd64
+Version: 1
+
+Package: open
+Status: install ok unpacked
+Architecture: amd64
+Version: 1
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: foreign
+Status: install ok installed
+Architecture: i386
+Version: 1
+
+Package: broken
+Status: install ok installed
+Architecture: amd64
+Version: 1
+Depends: dpkg, half (>= 1) | other
+";
+
+#[test]
+fn what_is_not_whole_or_of_another_architecture_is_named() {
+    let test = "what_is_not_whole_or_of_another_architecture_is_named";
+    if !has_dpkg(test) {
+        return;
+    }
+    let says = |name: &str, expected: Expect| {
+        let project = step(&format!("['{name}']"), "true");
+        project.write("status", STATUS);
+        let status = project.path("status");
+        let shown = "mount --bind \"$0\" /var/lib/dpkg/status && exec \"$@\"";
+        let wrapper = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", shown];
+        let call = project
+            .wake(["build"])
+            .wrapper(wrapper.map(str::to_owned).into_iter().chain([status.display().to_string()]));
+        let can_mount = std::process::Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .arg(&status)
+            .arg("true")
+            .output();
+        if !can_mount.is_ok_and(|output| output.status.success()) {
+            return skip(test, "user namespaces in which something can be mounted");
+        }
+        call.run().code(10).says(expected);
+    };
+    says(
+        "half",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `half` is not whole: dpkg calls it half-installed
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['half']))) },
+          |                                                                      ^^^^^^^^^
+          help: `apt install half` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    says(
+        "open",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `open` is not whole: dpkg calls it unpacked
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['open']))) },
+          |                                                                      ^^^^^^^^^
+          help: `apt install open` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    says(
+        "gone",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `gone` is not installed
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['gone']))) },
+          |                                                                      ^^^^^^^^^
+          help: `apt install gone` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    says(
+        "foreign",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `foreign` is installed for i386, and not for amd64
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['foreign']))) },
+          |                                                                      ^^^^^^^^^
+          help: did you mean `foreign:i386`? If there is a `foreign`, `apt install foreign` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    says(
+        "broken",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `broken` needs `half (>= 1) | other`, which is not installed
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['broken']))) },
+          |                                                                      ^^^^^^^^^
+          help: `apt --fix-broken install` mends that
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    says(
+        "half:i386",
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: the package `half:i386` is not installed
+         --> PKG.libsonnet:5:70
+          |
+        5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['half:i386']))) },
+          |                                                                      ^^^^^^^^^
+          help: `apt install half:i386` installs it
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }

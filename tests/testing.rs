@@ -114,7 +114,12 @@ fn a_test_that_hangs_ends() {
             "modules={ hang: function(wake, pkg) wake.module('hang', test={ timeout: 0.2 }, exec=wake.exec(wake.program('sleep'), args=['100'])) },",
         )
         .build();
-    project.wake(["test"]).run().code(3).mentions("time limit");
+    let said = project.wake(["test"]).run().code(3).redacted_stderr();
+    let said: Vec<&str> = said.lines().filter(|line| !line.starts_with('[')).collect();
+    expect![[r#"
+          log: wake log -o //:hang
+        failed: //:hang"#]]
+    .assert_eq(&said.join("\n"));
 }
 
 #[test]

@@ -211,6 +211,34 @@ fn where_the_kernel_watches_too_little_that_is_said_with_what_to_do() {
 }
 
 #[test]
+fn a_hundred_thousand_files_are_watched() {
+    let project = project().step("m", "cat data/7/7 > out.txt").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('data/**')");
+    project.edit(
+        "step.libsonnet",
+        "outputs=",
+        "pkgFiles=['./step.sh', './data/7/7'],\n    outputs=",
+    );
+    for dir in 0..500 {
+        fs::create_dir_all(project.path(&format!("data/{dir}"))).unwrap();
+        for file in 0..200 {
+            fs::write(project.path(&format!("data/{dir}/{file}")), "").unwrap();
+        }
+    }
+    let mut watching = Watching::start(&project, &[]);
+    watching.until("Watching 502 directories");
+    project.write("data/7/7", "seven\n");
+    watching.until("Finished 1 action");
+    assert_eq!(project.result_text("//:m", "out.txt"), "seven\n");
+    // One more of them, which the command does not see, and then another edit.
+    project.write("data/499/new", "x");
+    project.write("data/7/7", "again\n");
+    watching.until("Finished 1 action");
+    assert_eq!(project.result_text("//:m", "out.txt"), "again\n");
+    assert_eq!(watching.interrupt(), 130);
+}
+
+#[test]
 fn a_burst_of_edits_and_a_directory_of_many_files() {
     let project = project().step("m", "ls src | wc -l > out.txt").file("src/0", "").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('src/**')");

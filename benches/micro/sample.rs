@@ -28,6 +28,7 @@ pub(crate) fn action(number: u64, files: u64) -> Action {
         }),
         root: RootFs::Empty,
         work: wake_model::RelPath::parse("work").unwrap(),
+        own_files: None,
         inputs: (0..files).map(file).chain((0..files / 2).map(tree)).collect(),
         own_dirs: Default::default(),
         outputs: wake_model::Outputs::Tree(Vec::new()),

@@ -303,6 +303,8 @@ def action(case):
     else:
         field("rootfs", None, named(*next(iter(root.items()))))
     field("work", None, text("/" + case["work"]))
+    if "files" in case:
+        field("files", None, named("tree", case["files"]))
     for path in by_bytes(case["inputs"]):
         node = case["inputs"][path]
         if node == "dir":

@@ -51,6 +51,7 @@ impl Task {
         pinned.inputs = inputs;
         pinned.located = vec![InputPlace::AsNamed];
         let at = pinned.action.work.join(&dir);
+        pinned.action.own_files = None;
         pinned.action.inputs = [(at, InputNode::Mount { host: mounted, access })].into();
         pinned.action.outputs = Outputs::Tree(Vec::new());
         if !self.is_alone() {
@@ -84,6 +85,7 @@ impl Task {
         pinned.action.command = Command::Run(invocation);
         pinned.action.user = container.user(&name);
         pinned.action.own_dirs = own_dirs.iter().map(|dir| pinned.action.work.join(dir)).collect();
+        pinned.action.own_files = None;
         pinned.action.inputs.clear();
         pinned.action.outputs = Outputs::Tree(Vec::new());
         (pinned.inputs, pinned.located) = (Inputs::default(), Vec::new());

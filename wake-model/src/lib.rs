@@ -40,5 +40,5 @@ pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
 pub use release::Release;
 pub use sorted::{NameMap, SortedMap};
-pub use tree::{Entry, Manifest, Node, Tree};
+pub use tree::{Directories, Entry, Manifest, Node, Tree};
 pub use ware::{PackType, WareId};

@@ -50,7 +50,7 @@ pub(crate) fn unmovable_directory(pinned: &PinnedAction, said: &[u8]) -> Option<
     if !said.contains("ross-device link") && !said.contains("EXDEV") {
         return None;
     }
-    let many = pinned.inputs.has_many_own_files();
+    let many = pinned.inputs.own_files().is_some();
     let mut own = pinned.inputs.iter().filter(|(path, _)| !place::is_foreign(path));
     let directory = own.find_map(|(path, input)| match input {
         Input::File(file) if many || file.is_large() => {

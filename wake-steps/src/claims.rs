@@ -203,7 +203,7 @@ impl Sight {
         };
         let whole = action.inputs.iter().filter(|(_, node)| is_whole(node));
         let inputs = whole.map(|(path, node)| (path.clone(), node.clone())).collect();
-        let frame = Action { inputs, ..action.clone() };
+        let frame = Action { inputs, own_files: None, ..action.clone() };
         let alike = digest_of(Domain::Record, |e| {
             e.list(3 + 3 * visible.len());
             e.text("claims");
@@ -295,16 +295,15 @@ fn visible(
         let at = pinned.action.work.join(path);
         match node {
             InputNode::File { blob, executable } => {
-                let (blob, executable) = (*blob, *executable);
                 found.insert(at, Visible::File { blob, executable });
             }
             InputNode::Link { target } => {
-                found.insert(at, Visible::Link(target.clone()));
+                found.insert(at, Visible::Link(target));
             }
             InputNode::Tree(digest) => {
                 let (whole, below) = match (input, located) {
                     (Input::Output { below, .. }, InputPlace::In(tree)) => (*tree, below.clone()),
-                    _ => (*digest, RelPath::root()),
+                    _ => (digest, RelPath::root()),
                 };
                 let Some(manifest) = store.manifest(&whole)? else { return Ok(None) };
                 let inside = manifest

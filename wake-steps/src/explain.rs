@@ -14,6 +14,7 @@ use crate::error::{StepError, store_failure};
 use crate::history::History;
 use crate::hosts::{self, HostChange};
 use crate::machine::Machine;
+use crate::own_tree;
 use crate::pin::{PinnedAction, StepContext};
 use crate::reason::{Change, Reason, changes, fields_of, reason};
 use crate::results::{Results, StepOutput};
@@ -181,6 +182,7 @@ impl<'a> Outlook<'a> {
             }
             None => {
                 let past = self.history.get(self.steps.past_name(step));
+                own_tree::remember(store, &pinned.inputs);
                 (PlannedState::Run, reason(store, past, &key, &bytes).to_string(), Some(key))
             }
         })
@@ -224,10 +226,12 @@ impl<'a> Outlook<'a> {
             true => (past.before, "ran last"),
             false => (past.last, "would run"),
         };
-        let Some(old) = fields_of(self.machine.store(), &old_key) else {
+        let Some(mut old) = fields_of(self.machine.store(), &old_key) else {
             return nothing(format!("{label} {tense}: {}", Reason::Incomparable));
         };
-        let new = pinned.action.fields();
+        let mut new = pinned.action.fields();
+        own_tree::remember(self.machine.store(), &pinned.inputs);
+        own_tree::tell_files(self.machine.store(), &mut old, &mut new);
         let found = changes(&old, &new);
         let added = found.iter().filter(|change| change.new.is_some()).count();
         let unchanged = new.len().saturating_sub(added);

@@ -15,7 +15,7 @@
 //! | `step`, `wares`, `results` | what is to be done, and what there is for it |
 //! | `error` | why a step could not be performed |
 //! | `pin`, `shell_line` | a step whose needs are done becomes an action; its command as one would type it |
-//! | `reason` | why an action ran |
+//! | `own_tree`, `reason` | what many own files are; why an action ran |
 //! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
 //! | `test_report` | what tests say of their cases |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
@@ -43,6 +43,7 @@ pub mod error;
 pub mod image_failure;
 pub mod pin;
 pub mod shell_line;
+mod own_tree;
 pub mod reason;
 mod depfile;
 mod claims;
@@ -66,5 +67,5 @@ pub use machine::{MOST_JOBS, Machine, MachineOptions, open_store};
 pub use pin::StepContext;
 pub use results::{Results, StepOutput};
 pub use schedule::{Batch, BatchResult, SchedulePolicy};
-pub use step::{Input, Inputs, SourceBase, SourceFile, SourceFiles, Step, StepId};
+pub use step::{Input, Inputs, OwnFiles, SourceBase, SourceFile, SourceFiles, Step, StepId};
 pub use steps::{StepFailure, StepSuccess, Steps, TestPolicy};

@@ -13,7 +13,7 @@ use wake_model::{
 use crate::diagnostic::Diagnostic;
 use crate::error::StepError;
 use crate::results::Results;
-use crate::step::{Fetch, Input, Inputs, Root, Step, StepId, Terms};
+use crate::step::{Fetch, Input, Inputs, Root, SourceFile, Step, StepId, Terms, is_own};
 use crate::wares::{LocalWare, WareNews, Wares};
 
 /// What a step is made on and pinned on.
@@ -31,9 +31,9 @@ pub struct StepContext<'a> {
 pub struct PinnedAction {
     /// The action.
     pub action: Action,
-    /// The inputs as the step has them, in the order of the action's.
+    /// The inputs as the step has them.
     pub inputs: Inputs,
-    /// Where each of them lies, in their order.
+    /// Where each of the action's inputs lies, in their order.
     pub located: Vec<InputPlace>,
     /// The root file system as the step has it.
     pub root: Root,
@@ -54,11 +54,40 @@ pub enum InputPlace {
     At(PathBuf),
 }
 
+/// An input by its path from the action's `work`, with what the action calls it and where it lies.
+pub type InputPart<'p> = (&'p RelPath, &'p Input, InputNode, &'p InputPlace);
+
+/// A file that somebody wrote, which lies where they did.
+fn own_part<'p>(path: &'p RelPath, input: &'p Input) -> Option<InputPart<'p>> {
+    let Input::File(file) = input else { return None };
+    Some((path, input, file_node(file), &InputPlace::AsNamed))
+}
+
+fn file_node(file: &SourceFile) -> InputNode {
+    InputNode::File { blob: file.blob, executable: file.executable }
+}
+
 impl PinnedAction {
-    /// The inputs with what the action calls them and where they lie; paths from the action's `work`.
-    pub fn parts(&self) -> impl Iterator<Item = (&RelPath, &Input, &InputNode, &InputPlace)> {
-        let named = self.inputs.iter().zip(self.action.inputs.values()).zip(&self.located);
-        named.map(|(((path, input), node), located)| (path, input, node, located))
+    /// The inputs with what the action calls them, or would if they were few, and where they lie; paths from the action's `work`.
+    pub fn parts(&self) -> impl Iterator<Item = InputPart<'_>> {
+        self.own_parts().chain(self.single_parts())
+    }
+
+    /// The same of the files that are many.
+    pub(crate) fn own_parts(&self) -> impl Iterator<Item = InputPart<'_>> {
+        let many = self.inputs.own_files().into_iter().flat_map(|own| own.iter());
+        many.filter_map(|(path, input)| own_part(path, input))
+    }
+
+    /// The same of those that are not among the files that are many.
+    pub(crate) fn single_parts(&self) -> impl Iterator<Item = InputPart<'_>> {
+        let mut named = self.action.inputs.values().zip(&self.located);
+        self.inputs.single().filter_map(move |(path, input)| {
+            if self.action.own_files.is_some() && is_own(path, input) {
+                return own_part(path, input);
+            }
+            named.next().map(|(node, located)| (path, input, node.clone(), located))
+        })
     }
 
     /// Whether what comes of it may be the answer next time: the action says all that its command sees.
@@ -98,11 +127,15 @@ pub fn pin(
     host: &dyn Fn() -> Result<HostDigest, Diagnostic>,
     sandbox: SandboxLevel,
 ) -> Result<PinnedAction, StepError> {
-    let Step { command, root, work, inputs, own_dirs, outputs, user, network, terms } = step;
+    let Step { command, root, work, mut inputs, own_dirs, outputs, user, network, terms } = step;
     let (root_fs, root_located) = ground.root(&root, host)?;
-    let mut located = Vec::with_capacity(inputs.iter().len());
-    let mut nodes = Vec::with_capacity(inputs.iter().len());
-    for (path, input) in inputs.iter() {
+    let own_files = inputs.own_tree();
+    let mut located = Vec::with_capacity(inputs.single().len());
+    let mut nodes = Vec::with_capacity(inputs.single().len());
+    for (path, input) in inputs.single() {
+        if own_files.is_some() && is_own(path, input) {
+            continue;
+        }
         let (node, lies) = ground.input(path, input)?;
         nodes.push((work.join(path), node));
         located.push(lies);
@@ -110,6 +143,7 @@ pub fn pin(
     let action = Action {
         command,
         root: root_fs,
+        own_files,
         // They are sorted, and stay so below one directory.
         inputs: nodes.into_iter().collect(),
         own_dirs: own_dirs.iter().map(|dir| work.join(dir)).collect(),
@@ -150,7 +184,15 @@ fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
 /// The program, if it is a file among the inputs that may not be executed.
 fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     let Command::Run(run) = &pinned.action.command else { return None };
-    match pinned.action.inputs.get(&program_path(run)?)? {
+    let path = program_path(run)?;
+    let node = match pinned.action.inputs.get(&path) {
+        Some(node) => node,
+        None => match pinned.inputs.get(path.strip(&pinned.action.work)?.as_str())? {
+            Input::File(file) => &file_node(file),
+            _ => return None,
+        },
+    };
+    match node {
         InputNode::File { executable: false, .. } => Some(run.program.clone()),
         _ => None,
     }
@@ -220,9 +262,7 @@ impl StepContext<'_> {
     fn input(&self, path: &RelPath, input: &Input) -> Result<(InputNode, InputPlace), StepError> {
         let as_named = |node| (node, InputPlace::AsNamed);
         Ok(match input {
-            Input::File(file) => {
-                as_named(InputNode::File { blob: file.blob, executable: file.executable })
-            }
+            Input::File(file) => as_named(file_node(file)),
             Input::Bytes { bytes, executable } => {
                 let blob = wake_model::BlobDigest::of(bytes);
                 as_named(InputNode::File { blob, executable: *executable })

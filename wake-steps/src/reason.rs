@@ -1,10 +1,11 @@
 //! Why a step ran.
 
-use wake_model::action::{Field, FieldValue};
+use wake_model::action::{Field, FieldValue, OWN_FILES};
 use wake_model::{Action, ActionDigest};
 use wake_store::Store;
 
 use crate::history::LastRun;
+use crate::own_tree::tell_files;
 
 /// Why a step ran, or why it did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +84,17 @@ pub fn reason(store: &Store, past: Option<&LastRun>, key: &ActionDigest, action:
     let fields = Action::decode_fields;
     match Action::first_difference(old.action(), action) {
         // Nearly always: nothing came or went before it.
-        Some((old, new)) if (&old.group, &old.key) == (&new.group, &new.key) => {
+        Some((old, new))
+            if (&old.group, &old.key) == (&new.group, &new.key) && old.group != OWN_FILES =>
+        {
             let Field { group, key, value: new } = new;
             Reason::Changed(Change { group, key, old: Some(old.value), new: Some(new) })
         }
         _ => match (fields(old.action()), fields(action)) {
-            (Ok(old), Ok(new)) => first_change(&old, &new).map_or(Reason::Gone, Reason::Changed),
+            (Ok(mut old), Ok(mut new)) => {
+                tell_files(store, &mut old, &mut new);
+                first_change(&old, &new).map_or(Reason::Gone, Reason::Changed)
+            }
             _ => Reason::Incomparable,
         },
     }

@@ -143,6 +143,7 @@ fn action(number: u64) -> Action {
         }),
         root: RootFs::Empty,
         work: wake_model::RelPath::parse("work").unwrap(),
+        own_files: None,
         inputs: (0..10).map(file).chain((0..5).map(tree)).collect(),
         own_dirs: Default::default(),
         outputs: wake_model::Outputs::Tree(Vec::new()),

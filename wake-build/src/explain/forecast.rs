@@ -11,7 +11,7 @@ use wake_steps::error::store_failure;
 use wake_steps::pin::{pin, platform};
 use wake_steps::step::{Root, TreeOrigin};
 use wake_steps::wares::Wares;
-use wake_steps::{Cancel, Input, Inputs, Results, Step, StepContext, StepId, read_name};
+use wake_steps::{Cancel, Input, Results, Step, StepContext, StepId, read_name};
 
 use super::{Explained, warnings};
 use crate::build::{foresight_key, ignore_state_dir};
@@ -263,19 +263,11 @@ fn promised<'n>(mut step: Step, names: &dyn Fn(StepId) -> Option<&'n Digest>) ->
         TreeDigest(digest_bytes(Domain::Evaluation, &bytes))
     };
     let named = |made: StepId, below: &RelPath| (tree(made, below), TreeOrigin::Named);
-    let mut inputs = Inputs::default();
-    for (path, input) in step.inputs.iter() {
-        let input = match input {
-            Input::Output { step: made, below } => {
-                let (tree, origin) = named(*made, below);
-                Input::Tree { tree, origin }
-            }
-            other => other.clone(),
-        };
-        // They lie at different paths already.
-        let _ = inputs.place(path.clone(), input);
-    }
-    step.inputs = inputs;
+    step.inputs = step.inputs.map_single(|input| {
+        let Input::Output { step: made, below } = input else { return None };
+        let (tree, origin) = named(*made, below);
+        Some(Input::Tree { tree, origin })
+    });
     if let Root::Output { step: made, below } = &step.root {
         let (tree, origin) = named(*made, below);
         step.root = Root::Tree { tree, origin };

@@ -14,8 +14,8 @@ use crate::files::FileState;
 use crate::plan::PlannedBuild;
 use crate::session::{Checkout, Session};
 use crate::snapshot::{
-    Capture, Changes, Differences, Foreseen, Meta, Origin, Patch, Records, Snapshot, capture,
-    foresight_place, verify,
+    Capture, Changes, Differences, Foreseen, Meta, Origin, Patch, Records, SharedFiles, Snapshot,
+    capture, foresight_place, verify,
 };
 
 impl Session {
@@ -67,8 +67,9 @@ impl Session {
             naming.seen.insert(StepId(number), step.seen);
             naming.read.extend(step.read.map(|read| (StepId(number), read)));
         }
+        let shared = SharedFiles::default();
         for step in reached {
-            let now = snapshot.step_now(step, &changed, self.store())?;
+            let now = snapshot.step_now(step, &changed, self.store(), &shared)?;
             naming.name(StepId(step), &foreseen[step].label, &now).ok()?;
         }
         let names = |number: usize| {

@@ -30,6 +30,7 @@ use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
 use self::image::is_image;
+use self::own_files::ManyOwnFiles;
 use self::root::image::{is_entrypoint, is_writable};
 use crate::evaluate::Evaluator;
 use crate::host_packages::{Distribution, HostPackagesError};
@@ -53,6 +54,8 @@ pub(crate) struct Lowering<'a> {
     pub locked: &'a LockedPkgs<'a>,
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
+    /// Files that many steps of one package name.
+    many: ManyOwnFiles,
     /// What the distribution has, once somebody asks.
     distribution: OnceLock<Distribution>,
     /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
@@ -92,6 +95,7 @@ impl<'a> Lowering<'a> {
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
         let (distribution, unbuilt) = (OnceLock::new(), Unbuilt::Refused);
+        let many = ManyOwnFiles::default();
         let layers = Layers::Fetched;
         Lowering {
             plan,
@@ -100,6 +104,7 @@ impl<'a> Lowering<'a> {
             store,
             locked,
             pkg_trees,
+            many,
             distribution,
             roots,
             unbuilt,

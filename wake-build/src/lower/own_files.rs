@@ -1,11 +1,14 @@
 //! Placing what belongs to the module itself: its package's files and its own.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use globset::GlobBuilder;
 use wake_model::place::{LocalPath, is_foreign};
-use wake_model::{BlobDigest, RelPath};
+use wake_model::{BlobDigest, PkgKey, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::Conflict;
-use wake_steps::{Input, SourceFile};
+use wake_steps::{Input, OwnFiles, SourceFile};
 
 use super::{Lowered, Site, text};
 use crate::files::{FileState, link_inside};
@@ -27,31 +30,128 @@ pub(super) enum PackageEntry {
     Link(String),
 }
 
+/// What steps that name many files of their package share, for one build: by the package, and the digest of what names them.
+#[derive(Default)]
+pub(crate) struct ManyOwnFiles(Mutex<BTreeMap<(PkgKey, BlobDigest), Slot>>);
+
+/// What is found out once; who comes meanwhile waits for it.
+type Slot = Arc<Mutex<Option<Arc<ManyFiles>>>>;
+
+/// Many files, and what lies among them that is none.
+struct ManyFiles {
+    /// None where most are none.
+    files: Option<Arc<OwnFiles>>,
+    rest: Vec<(RelPath, Input)>,
+}
+
+/// So much is kept that steps share. Where each has files of its own, keeping them would only cost memory.
+const MOST_KEPT: usize = 64;
+
+impl ManyOwnFiles {
+    fn slot(&self, pkg: &PkgKey, patterns: &[&[String]]) -> Slot {
+        let mut names = Vec::new();
+        for pattern in patterns.iter().copied().flatten() {
+            names.extend_from_slice(pattern.as_bytes());
+            // No path has one.
+            names.push(0);
+        }
+        let key = (pkg.clone(), BlobDigest::of(&names));
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MOST_KEPT && !slots.contains_key(&key) {
+            slots.clear();
+        }
+        Arc::clone(slots.entry(key).or_default())
+    }
+}
+
+/// The directory at the top in which lies what a pattern names.
+fn top_of(pattern: &str) -> Option<&str> {
+    Some(pattern.strip_prefix("./").unwrap_or(pattern).split_once('/')?.0)
+}
+
 impl<'a> Site<'a> {
-    /// The package's files, or those that `pkgFiles` names.
+    /// The package's files, or those that `pkgFiles` names. Where these are many, steps that name the same ones share them.
     pub(super) fn place_own_files(&mut self) -> Lowered<()> {
         let Some(patterns) = &self.module.decl.pkg_files else {
-            for path in &self.pkg.files {
-                self.place_file_of(self.pkg, path, path.clone())?;
-            }
-            return Ok(());
+            return match self.pkg.files.len() < OwnFiles::MANY {
+                true => self.place_each(self.pkg.files.iter()),
+                false => self.place_many(&[]),
+            };
         };
-        for pattern in patterns {
+        // Steps that share a directory, such as `node_modules`, mostly have others beside it that they do not share.
+        let of_directories = patterns.chunk_by(|one, next| top_of(one) == top_of(next));
+        let (mut many, mut few): (Vec<_>, Vec<_>) =
+            of_directories.partition(|patterns| patterns.len() >= OwnFiles::MANY);
+        if many.is_empty() && patterns.len() >= OwnFiles::MANY {
+            (many, few) = (few, many);
+        }
+        if !many.is_empty() {
+            self.place_many(&many)?;
+        }
+        few.into_iter().flatten().try_for_each(|pattern| {
             let chosen = self.matching(pattern)?;
-            if chosen.is_empty() {
-                let message =
-                    format!("`{pattern}` in `pkgFiles` matches none of the package's files");
-                return Err(self.error(message, &JsonValue::from(pattern.as_str())));
-            }
-            for path in chosen {
-                self.place_file_of(self.pkg, path, path.clone())?;
-            }
+            self.place_each(chosen.into_iter())
+        })
+    }
+
+    fn place_each<'p>(&mut self, files: impl Iterator<Item = &'p RelPath>) -> Lowered<()> {
+        for path in files {
+            self.place_file_of(self.pkg, path, path.clone())?;
         }
         Ok(())
     }
 
-    /// A path, a directory or a glob.
+    /// Places what `patterns` name, which is much; where there are none, all of the package.
+    fn place_many(&mut self, patterns: &[&[String]]) -> Lowered<()> {
+        let slot = self.lowering.many.slot(&self.pkg.key, patterns);
+        let mut known = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let many = match &*known {
+            Some(many) => Arc::clone(many),
+            None => Arc::clone(known.insert(Arc::new(self.look_at_many(patterns)?))),
+        };
+        drop(known);
+        if let Some(own) = &many.files {
+            let placed = self.inputs.place_own(Arc::clone(own));
+            placed.map_err(|conflict| self.conflict(&conflict))?;
+        }
+        for (path, input) in &many.rest {
+            self.put(path.clone(), input.clone())?;
+        }
+        Ok(())
+    }
+
+    fn look_at_many(&self, patterns: &[&[String]]) -> Lowered<ManyFiles> {
+        let chosen = patterns.iter().copied().flatten().map(|pattern| self.matching(pattern));
+        let chosen = chosen.collect::<Lowered<Vec<_>>>()?;
+        let mut paths: BTreeSet<&RelPath> = chosen.into_iter().flatten().collect();
+        if patterns.is_empty() {
+            paths.extend(self.pkg.files.iter());
+        }
+        let (mut files, mut rest) = (Vec::new(), Vec::new());
+        for path in paths {
+            match self.input_of(self.pkg, path)? {
+                Input::File(file) => files.push((path.clone(), file)),
+                other => rest.push((path.clone(), other)),
+            }
+        }
+        let own = OwnFiles::new(files.iter().cloned()).map(Arc::new);
+        if own.is_none() {
+            rest.extend(files.into_iter().map(|(path, file)| (path, Input::File(file))));
+        }
+        Ok(ManyFiles { files: own, rest })
+    }
+
+    /// What a path, a directory or a glob names, which is something.
     fn matching(&self, pattern: &str) -> Lowered<Vec<&'a RelPath>> {
+        let chosen = self.named_by(pattern)?;
+        if chosen.is_empty() {
+            let message = format!("`{pattern}` in `pkgFiles` matches none of the package's files");
+            return Err(self.error(message, &JsonValue::from(pattern)));
+        }
+        Ok(chosen)
+    }
+
+    fn named_by(&self, pattern: &str) -> Lowered<Vec<&'a RelPath>> {
         if let Ok(path) = RelPath::parse(pattern) {
             let below = self.pkg.files_below(&path);
             if !below.is_empty() {
@@ -93,14 +193,19 @@ impl<'a> Site<'a> {
         path: &RelPath,
         at: RelPath,
     ) -> Lowered<()> {
-        let input = match self.named(owner, path)? {
+        let input = self.input_of(owner, path)?;
+        self.put(at, input)
+    }
+
+    /// One file of `owner`.
+    fn input_of(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<Input> {
+        Ok(match self.named(owner, path)? {
             PackageEntry::File { blob, size, executable, bytes } => {
                 let (base, below) = (owner.place.source_base(), path.clone());
                 Input::File(SourceFile { base, below, blob, size, executable, bytes })
             }
             PackageEntry::Link(target) => Input::Link { target },
-        };
-        self.put(at, input)
+        })
     }
 
     /// Puts something at `at`, or says what lies there already.

@@ -58,7 +58,7 @@ impl<'a> Site<'a> {
     }
 
     /// Whether the file `path` of the package lies at the same path among the inputs; `path` may be any text.
-    fn is_own_file(&self, path: &str) -> bool {
+    pub(super) fn is_own_file(&self, path: &str) -> bool {
         matches!(self.inputs.get(path), Some(Input::File(file)) if file.below.as_str() == path)
     }
 
@@ -72,6 +72,9 @@ impl<'a> Site<'a> {
         let mut found = self.inputs.covering(own).is_some();
         for file in self.pkg.files_below(own) {
             found = true;
+            if self.is_own_file(file.as_str()) {
+                continue;
+            }
             self.place_file_of(self.pkg, file, file.clone())?;
         }
         if must && !found {

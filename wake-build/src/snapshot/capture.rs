@@ -18,7 +18,7 @@ use super::listing::{Listing, open_dir};
 use super::results::read_link;
 use super::signature::{Proof, result_signature};
 use super::spool::Records;
-use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
+use super::step_record::{InputRecord, OwnRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
 use crate::evaluate::LINKS;
 use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
@@ -93,7 +93,7 @@ struct StepNote {
 
 fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
     let out = capture.out.open_dir().ok();
-    let note = |buffer: &mut Vec<u8>, number: usize| {
+    let note = |(buffer, many): &mut (Vec<u8>, ManyNumbers), number: usize| {
         let StepRecord { link, needs, result, .. } = capture.steps.read(number, buffer)?;
         let made = match (link, capture.trees.get(&number)) {
             (Some(link), Some(tree)) => Some((link.to_owned(), result_at(tree, &result.manifest)?)),
@@ -103,17 +103,40 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
             read_link(out.as_ref()?, link, &result.target)
         };
         let proof = made.as_ref().and_then(read).unwrap_or(Proof::NONE);
-        let files = numbers(&result, index)?;
+        let files = numbers(&result, index, many)?;
         let needs = needs.iter().map(|need| need.0).collect();
         Some(StepNote { needs, files, result: made, proof })
     };
     let count = capture.steps.places().len();
-    (0..count).into_par_iter().with_min_len(16).map_init(Vec::new, note).collect()
+    (0..count).into_par_iter().with_min_len(16).map_init(Default::default, note).collect()
+}
+
+/// The numbers of files that are many, which the next step mostly has as well.
+#[derive(Default)]
+struct ManyNumbers {
+    /// As they are written.
+    written: Vec<u8>,
+    numbers: Vec<u32>,
 }
 
 /// The numbers of the files of the checkout that a step has among its inputs.
-fn numbers(result: &StepResult, index: &HashMap<&str, u32>) -> Option<Vec<u32>> {
-    let mut numbers = Vec::with_capacity(result.inputs.len());
+fn numbers(
+    result: &StepResult,
+    index: &HashMap<&str, u32>,
+    many: &mut ManyNumbers,
+) -> Option<Vec<u32>> {
+    let OwnRecord(written) = result.own;
+    if many.written != written {
+        let mut numbers = Vec::new();
+        for (_, input) in result.own.inputs()? {
+            // What lies in the store stays as it is.
+            if let InputRecord::Checkout { path, .. } = input {
+                numbers.push(*index.get(path.whole()?)?);
+            }
+        }
+        *many = ManyNumbers { written: written.to_vec(), numbers };
+    }
+    let mut numbers = many.numbers.clone();
     let mut add = |path: &str| index.get(path).map(|number| numbers.push(*number));
     if let RootRecord::Tree { origin, .. } | RootRecord::Ware { origin, .. } = &result.root
         && let TreeOrigin::Files { files, .. } = &**origin

@@ -10,7 +10,7 @@ use wake_store::{ConfinedPath, Store};
 
 use super::file::{STATE, Snapshot};
 use super::replay::{can_be_pinned, users_of, with_dependents};
-use super::step_record::{StepRecord, StepResult};
+use super::step_record::{SharedFiles, StepRecord, StepResult};
 use super::verify::ChangedFile;
 use crate::files::FileState;
 
@@ -85,11 +85,12 @@ impl Snapshot {
         step: usize,
         changed: &HashMap<RelPath, FileState>,
         store: &Store,
+        shared: &SharedFiles,
     ) -> Option<Step> {
         let mut buffer = Vec::new();
         let StepRecord { result, .. } = self.step(step, &mut buffer)?;
         can_be_pinned(&result, changed, store)?;
-        result.to_step(|path| {
+        result.to_step(shared, |path| {
             changed.get(path).map(|seen| match seen {
                 FileState::File { blob, size, executable } => Some((*blob, *size, *executable)),
                 _ => None,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use wake_store::ConfinedPath;
 
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 13";
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 14";
 pub(super) const SECTIONS: usize = 9;
 /// Head, checksum, request, where each section ends, where the records of steps start.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);

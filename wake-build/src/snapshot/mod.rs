@@ -35,6 +35,6 @@ pub use looked_at::LookedAt;
 pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};
 pub(crate) use spool::{Records, Spool};
-pub(crate) use step_record::{StepRecord, StepResult};
+pub(crate) use step_record::{SharedFiles, StepRecord, StepResult};
 pub use touched::Touched;
 pub(crate) use verify::{Differences, Origin, verify, verify_touched};

@@ -19,7 +19,7 @@ use super::delta::{Patch, PatchedResult};
 use super::file::Snapshot;
 use super::keep::Changes;
 use super::signature::Proof;
-use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
+use super::step_record::{InputRecord, RootRecord, SharedFiles, StepRecord, StepResult};
 use super::table::{FileKind, FileRecord};
 use super::verify::{ChangedFile, Differences};
 use crate::files::FileState;
@@ -40,6 +40,8 @@ pub(crate) struct Replay<'a> {
     fresh: Mutex<BTreeMap<usize, Fresh>>,
     /// Where records of steps go: of many steps they are much.
     shelf: Arc<Shelf>,
+    /// What steps share.
+    shared: SharedFiles,
 }
 
 /// A step that is looked at again.
@@ -108,7 +110,8 @@ impl<'a> Replay<'a> {
         let others = needed(snapshot, &records, store)?;
         let (fresh, shelf) = (Mutex::default(), Shelf::new(spare));
         let order = order.into_iter().map(StepId).collect();
-        Some(Replay { snapshot, store, changed, records, others, order, fresh, shelf })
+        let shared = SharedFiles::default();
+        Some(Replay { snapshot, store, changed, records, others, order, fresh, shelf, shared })
     }
 
     /// What is known of the results of steps before any of these is performed.
@@ -227,7 +230,8 @@ pub(super) fn can_be_pinned(
     store: &Store,
 ) -> Option<()> {
     let is_there = |tree| matches!(store.tree(tree), Ok(Lookup::Hit(_)));
-    for (_, input) in &result.inputs {
+    let own = result.own.inputs()?;
+    for (_, input) in own.iter().chain(&result.inputs) {
         match input {
             InputRecord::Tree { tree, origin } => {
                 (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
@@ -318,7 +322,7 @@ impl Steps for Replay<'_> {
         };
         let mut buffer = Vec::new();
         let record = self.snapshot.step(step.0, &mut buffer);
-        record.and_then(|record| record.result.to_step(now)).ok_or_else(|| {
+        record.and_then(|record| record.result.to_step(&self.shared, now)).ok_or_else(|| {
             let message = format!("{}: an input is of another kind than before", self.label(step));
             Box::new(Diagnostic::error(Class::Evaluation, message).help("run the build again"))
         })

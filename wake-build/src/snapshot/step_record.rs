@@ -1,6 +1,7 @@
 //! One step as a later build needs it: enough to pin it anew without evaluating anything.
 
 use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wake_model::action::Command;
@@ -9,7 +10,9 @@ use wake_model::{
     TreeDigest, WareId,
 };
 use wake_steps::step::{Fetch, Root, Terms, TreeOrigin};
-use wake_steps::{Input, Inputs, SourceBase, SourceFile, Step, StepId, StepOutput, StepSuccess};
+use wake_steps::{
+    Input, Inputs, OwnFiles, SourceBase, SourceFile, Step, StepId, StepOutput, StepSuccess,
+};
 
 use crate::lower::{layer_step, module_step};
 
@@ -43,6 +46,9 @@ pub(crate) struct StepResult<'a> {
     #[serde(borrow)]
     pub(crate) root: RootRecord<'a>,
     pub(crate) network: Network,
+    /// Files that are many, as `inputs` would have them; many steps have the same ones.
+    #[serde(borrow)]
+    pub(crate) own: OwnRecord<'a>,
     #[serde(borrow)]
     pub(crate) inputs: Vec<(&'a str, InputRecord<'a>)>,
     pub(crate) declared: Cow<'a, [OutputDecl]>,
@@ -92,6 +98,10 @@ pub(crate) enum RootRecord<'a> {
     },
 }
 
+/// Files that are many, in bytes of their own; none if these are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwnRecord<'a>(#[serde(serialize_with = "as_bytes")] pub(crate) &'a [u8]);
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InputRecord<'a> {
     /// A file of the checkout.
@@ -130,7 +140,8 @@ pub(crate) struct CheckoutPath<'a> {
 impl StepRecord<'_> {
     /// The bytes of the record.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let bytes = Vec::with_capacity(1024 + 128 * self.result.inputs.len());
+        let bytes =
+            Vec::with_capacity(1024 + self.result.own.0.len() + 128 * self.result.inputs.len());
         // Only types that cannot be written as a sequence of bytes fail, and these can. What is only extended would
         // take them byte by byte.
         postcard::to_io(self, bytes).unwrap_or_default()
@@ -161,7 +172,7 @@ impl<'a> StepResult<'a> {
     /// What came of a step; none if it is none that a module becomes.
     pub(crate) fn of(kept: &'a StepSuccess<'_>) -> Option<StepResult<'a>> {
         let StepSuccess { pinned, key, done: StepOutput { tree, manifest }, .. } = kept;
-        let inputs = pinned.inputs.iter();
+        let inputs = pinned.inputs.single();
         let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
         Some(StepResult {
             key: *key,
@@ -171,6 +182,7 @@ impl<'a> StepResult<'a> {
             command: CommandRecord::of(&pinned.action.command),
             root: RootRecord::of(&pinned.root)?,
             network: pinned.action.network,
+            own: OwnRecord::of(&pinned.inputs),
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Owned(pinned.declared()),
             layer: layer_of(&pinned.action.outputs),
@@ -190,7 +202,7 @@ impl<'a> StepResult<'a> {
             Outputs::Layer(_) => &[],
             Outputs::Wares(_) => return None,
         };
-        let inputs = step.inputs.iter();
+        let inputs = step.inputs.single();
         let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
         Some(StepResult {
             key,
@@ -200,6 +212,7 @@ impl<'a> StepResult<'a> {
             command: CommandRecord::of(&step.command),
             root: RootRecord::of(&step.root)?,
             network: step.network,
+            own: OwnRecord::of(&step.inputs),
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Borrowed(declared),
             layer: layer_of(&step.outputs),
@@ -207,12 +220,17 @@ impl<'a> StepResult<'a> {
         })
     }
 
-    /// The step itself, files as `now` says that they are; none if the record is not one of a step.
+    /// The step itself, files as `now` says that they are; none if the record is not one of a step. What is many is made once for
+    /// all steps that are given the same `shared` and `now`.
     pub(crate) fn to_step(
         &self,
+        shared: &SharedFiles,
         now: impl Fn(&str) -> Option<Option<(BlobDigest, u64, bool)>>,
     ) -> Option<Step> {
         let mut inputs = Inputs::default();
+        if !self.own.0.is_empty() {
+            inputs.place_own(shared.of(self.own, &now)?).ok()?;
+        }
         for (path, input) in &self.inputs {
             inputs.place(RelPath::parse(path).ok()?, input.to_input(&now)?).ok()?;
         }
@@ -236,6 +254,58 @@ impl<'a> StepResult<'a> {
             Some(layer) => layer_step(step, path_of(layer)?),
             None => step,
         })
+    }
+}
+
+impl<'a> OwnRecord<'a> {
+    fn of(inputs: &'a Inputs) -> OwnRecord<'a> {
+        let Some(own) = inputs.own_files() else { return OwnRecord(&[]) };
+        let record = |(path, input): (&'a RelPath, &'a Input)| {
+            Some((path.as_str(), InputRecord::of(input)?))
+        };
+        OwnRecord(own.written(|| {
+            let records: Vec<_> = own.iter().filter_map(record).collect();
+            // As a record is, which cannot fail either.
+            postcard::to_io(&records, Vec::with_capacity(128 * records.len())).unwrap_or_default()
+        }))
+    }
+
+    /// What they are; none if the bytes are not that.
+    pub(crate) fn inputs(self) -> Option<Vec<(&'a str, InputRecord<'a>)>> {
+        match self.0 {
+            [] => Some(Vec::new()),
+            bytes => postcard::from_bytes(bytes).ok(),
+        }
+    }
+}
+
+/// The files that are many of the step that was made last.
+#[derive(Default)]
+pub(crate) struct SharedFiles(Mutex<Option<WrittenFiles>>);
+
+/// Files with the bytes that they were read from.
+type WrittenFiles = (Box<[u8]>, Arc<OwnFiles>);
+
+impl SharedFiles {
+    fn of(
+        &self,
+        own: OwnRecord<'_>,
+        now: &impl Fn(&str) -> Option<Option<(BlobDigest, u64, bool)>>,
+    ) -> Option<Arc<OwnFiles>> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((written, files)) = &*last
+            && **written == *own.0
+        {
+            return Some(Arc::clone(files));
+        }
+        let file = |(path, input): &(&str, InputRecord<'_>)| match input.to_input(now)? {
+            Input::File(file) => Some((RelPath::parse(path).ok()?, file)),
+            _ => None,
+        };
+        let files = own.inputs()?.iter().map(file).collect::<Option<Vec<_>>>()?;
+        let files = Arc::new(OwnFiles::new(files)?);
+        *last = Some((own.0.into(), Arc::clone(&files)));
+        Some(files)
     }
 }
 

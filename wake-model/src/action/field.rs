@@ -10,6 +10,11 @@ use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, Digest};
 use crate::encode::{Domain, Encoder, Sink, digest_bytes, recount};
 
+/// The group of [`Action::own_files`].
+pub const OWN_FILES: &str = "files";
+/// The group of [`Action::inputs`].
+pub const INPUTS: &str = "inputs";
+
 /// One named part of an action, as the hasher and the explainer both see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -121,6 +126,7 @@ impl Action {
             command,
             root,
             work,
+            own_files,
             inputs,
             own_dirs,
             outputs,
@@ -143,6 +149,9 @@ impl Action {
         };
         each("rootfs", None, root);
         each("work", None, Part::Prefixed("/", work.as_str()));
+        if let Some(tree) = own_files {
+            each(OWN_FILES, None, Part::Digest("tree", &tree.0));
+        }
         for (path, node) in inputs {
             walk_input(path.as_str(), node, each);
         }
@@ -190,7 +199,7 @@ fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part
 }
 
 fn walk_input(path: &str, node: &InputNode, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
-    let mut part = |part: Part<'_>| each("inputs", Some(path), part);
+    let mut part = |part: Part<'_>| each(INPUTS, Some(path), part);
     match node {
         InputNode::File { blob, executable: false } => part(Part::Digest("file", &blob.0)),
         InputNode::File { blob, executable: true } => part(Part::Digest("executable", &blob.0)),
@@ -351,6 +360,7 @@ mod tests {
             }),
             root: RootFs::Empty,
             work: "work".parse().unwrap(),
+            own_files: None,
             inputs: BTreeMap::from([(
                 "work/tool".parse().unwrap(),
                 InputNode::File { blob: BlobDigest::of(b"tool"), executable: true },
@@ -403,6 +413,8 @@ mod tests {
             |a| a.root = RootFs::Ware("tree:x".parse().unwrap()),
             |a| a.root = RootFs::Mount { host: "/data".into(), access: MountAccess::ReadOnly },
             |a| a.work = RelPath::root(),
+            |a| a.own_files = Some(TreeDigest(Digest::from_bytes([7; 32]))),
+            |a| a.own_files = Some(TreeDigest(Digest::from_bytes([8; 32]))),
             |a| a.own_dirs = BTreeSet::from(["work".parse().unwrap()]),
             |a| a.own_dirs = BTreeSet::from(["work".parse().unwrap(), "tmp".parse().unwrap()]),
             |a| a.inputs = BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use strum::AsRefStr;
 
-pub use self::field::{Field, FieldValue};
+pub use self::field::{Field, FieldValue, INPUTS, OWN_FILES};
 use crate::digest::{BlobDigest, HostDigest, TreeDigest};
 use crate::path::RelPath;
 use crate::ware::{PackType, WareId};
@@ -24,6 +24,9 @@ pub struct Action {
     /// Where the command may write: a directory made for it, or the root `/` itself, which then is the command's
     /// own copy.
     pub work: RelPath,
+    /// The directory of all files in [`Action::work`] that somebody wrote, where they are many: none of them stands in
+    /// [`Action::inputs`] then.
+    pub own_files: Option<TreeDigest>,
     /// What lies where, on top of the root.
     pub inputs: BTreeMap<RelPath, InputNode>,
     /// Directories that belong to the command whatever the inputs say; made where nothing lies.

@@ -66,7 +66,8 @@ proptest! {
 
 fn action() -> impl Strategy<Value = Action> {
     let inputs = btree_map(path(), input(), 0..4);
-    let places = (path(), btree_set(path(), 0..3), outputs());
+    let own_files = proptest::option::of(tree_digest());
+    let places = (path(), own_files, btree_set(path(), 0..3), outputs());
     let network = prop_oneof![Just(Network::None), Just(Network::Host)];
     let sandbox = prop_oneof![Just(SandboxLevel::Strict), Just(SandboxLevel::Weak)];
     let rights = prop_oneof![Just(Rights::Ordinary), Just(Rights::Owners), Just(Rights::Users)];
@@ -74,11 +75,12 @@ fn action() -> impl Strategy<Value = Action> {
         .prop_map(|(uid, gid, hostname, rights)| User { uid, gid, hostname, rights });
     (command(), root(), inputs, places, user, network, sandbox, short_text()).prop_map(
         |(command, root, inputs, places, user, network, sandbox, platform)| {
-            let (work, own_dirs, outputs) = places;
+            let (work, own_files, own_dirs, outputs) = places;
             Action {
                 command,
                 root,
                 work,
+                own_files,
                 inputs,
                 own_dirs,
                 outputs,

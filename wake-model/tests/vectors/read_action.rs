@@ -21,6 +21,7 @@ pub(crate) fn action(case: &Case) -> Action {
         command: command(&case["command"]),
         root: root(&case["root"]),
         work: place(&case["work"]),
+        own_files: case.0.get("files").map(|files| TreeDigest(digest(files))),
         inputs: inputs.map(|(path, node)| (path.parse().unwrap(), input(node))).collect(),
         own_dirs: own.map(place).collect(),
         outputs: outputs(case["outputs"].as_array().unwrap()),

@@ -15,7 +15,7 @@ use wake_store::ware::DEFAULT_TIME;
 use wake_store::{Store, StoreError};
 
 use super::keep::KeptFiles;
-use crate::pin::{InputPlace, PinnedAction};
+use crate::pin::{InputPart, InputPlace, PinnedAction};
 use crate::step::{Input, Root, SourceBase, SourceFiles};
 
 /// A limit of time, from wherever it was read; no clock counts further than the longest.
@@ -47,7 +47,7 @@ pub(super) fn job_with(
     into: &Path,
     scratch: Option<&Path>,
 ) -> Job {
-    let KeptFiles { mut single, shown, layers } = kept;
+    let KeptFiles { mut single, shown, layers, many_shown } = kept;
     let action = &pinned.action;
     let mut job = Job::module(command(&action.command), into.to_owned());
     job.identity = Identity {
@@ -58,18 +58,18 @@ pub(super) fn job_with(
     };
     job.root = root(pinned, store, scratch);
     job.work = (!action.work.is_root()).then(|| action.work.clone());
-    job.inputs = pinned
-        .parts()
-        .enumerate()
-        .filter(|(number, _)| !shown.get(*number).is_some_and(|shown| *shown))
-        .map(|(number, (path, input, node, located))| wake_exec::JobInput {
-            path: action.work.join(path),
-            source: match single.remove(&number) {
-                Some(source) => source,
-                None => source(input, node, located, pinned, store, sources),
-            },
-        })
-        .collect();
+    let placed = |(path, input, node, located): InputPart<'_>, kept: Option<Source>| {
+        let source = || source(input, &node, located, pinned, store, sources);
+        let path = action.work.join(path);
+        wake_exec::JobInput { path, source: kept.unwrap_or_else(source) }
+    };
+    let many = (!many_shown).then(|| pinned.own_parts().map(|part| placed(part, None)));
+    let is_shown = |number: usize| shown.get(number).is_some_and(|shown| *shown);
+    let singles = pinned.single_parts().enumerate();
+    let singles = singles
+        .filter(|(number, _)| !is_shown(*number))
+        .map(|(number, part)| placed(part, single.remove(&number)));
+    job.inputs = many.into_iter().flatten().chain(singles).collect();
     job.layers = layers;
     let own = action.own_dirs.iter().cloned();
     job.inputs.extend(own.map(|path| wake_exec::JobInput { path, source: Source::Dir }));

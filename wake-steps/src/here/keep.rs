@@ -8,13 +8,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wake_exec::{Layer, SandboxError, Seal, Source};
-use wake_model::{Manifest, Node, RelPath, SandboxLevel, place};
+use wake_model::{Manifest, Node, RelPath, SandboxLevel, TreeDigest, place};
 use wake_store::ware::Meter;
 use wake_store::{BuildTreeError, Lookup, Store};
 
 use crate::error::StepError;
 use crate::pin::PinnedAction;
-use crate::step::{Input, SourceFile, SourceFiles};
+use crate::step::{Input, OwnFiles, SourceFile, SourceFiles};
 
 /// So many small files are in one layer, about; a power of two.
 const RUN: usize = 256;
@@ -28,28 +28,40 @@ const LAYERS: usize = 24;
 #[derive(Default)]
 pub(super) struct KeptSources {
     /// By the digest of their paths and contents.
-    layers: Mutex<HashMap<blake3::Hash, Arc<Mutex<Option<Layer>>>>>,
+    layers: Mutex<HashMap<blake3::Hash, Slot<Layer>>>,
+    /// The layers of files that are many, by the digest of the directory that they are.
+    many: Mutex<HashMap<TreeDigest, Slot<Arc<[Layer]>>>>,
 }
+
+/// What is made once; whoever wants it meanwhile waits.
+type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// What a job takes from the store of the sources of an action.
 #[derive(Default)]
 pub(super) struct KeptFiles {
-    /// Single files, by the numbers of inputs.
+    /// Single files, by the numbers of inputs that are not among the files that are many.
     pub(super) single: HashMap<usize, Source>,
     /// Which inputs show through from layers; none are said where none do.
     pub(super) shown: Vec<bool>,
     /// These.
     pub(super) layers: Vec<Layer>,
+    /// Whether the files that are many show through from layers.
+    pub(super) many_shown: bool,
 }
 
-/// A file that shows through the work directory: which input it is, where it lies there, and what it is.
-type Own<'a> = (usize, &'a RelPath, &'a SourceFile);
+/// A file that shows through the work directory, and where it lies there.
+type Own<'a> = (&'a RelPath, &'a SourceFile);
+
+/// A layer for each file, or where these would be many one for all.
+fn one_or_each<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
+    files.chunks(if files.len() > LAYERS { files.len() } else { 1 })
+}
 
 /// Parts files, sorted by path, into layers. Where one ends hangs on a path alone, so that of two steps with almost the same
 /// files most layers are the same, and an edited file makes one of them anew.
 fn runs<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
     let mean = RUN.max((files.len() / MOST_RUNS).next_power_of_two());
-    files.split_inclusive(move |(_, path, _)| digest_of(path).is_multiple_of(mean))
+    files.split_inclusive(move |(path, _)| digest_of(path).is_multiple_of(mean))
 }
 
 /// Some number that hangs on `path`; another one may come of it in another build of wake.
@@ -73,9 +85,12 @@ impl KeptSources {
         if pinned.action.work.is_root() || pinned.action.sandbox == SandboxLevel::Weak {
             return Ok(kept);
         }
-        let many = pinned.inputs.has_many_own_files();
-        let (mut large, mut small) = (Vec::new(), Vec::new());
-        for (number, (path, input)) in pinned.inputs.iter().enumerate() {
+        if let Some(own) = pinned.inputs.own_files() {
+            kept.layers.extend_from_slice(&self.take_many(own, store, sources, meter)?);
+            kept.many_shown = true;
+        }
+        let mut large = Vec::new();
+        for (number, (path, input)) in pinned.inputs.single().enumerate() {
             match input {
                 Input::File(file) if file.is_large() && place::is_foreign(path) => {
                     let Layer { tree, .. } =
@@ -85,28 +100,50 @@ impl KeptSources {
                     kept.single.insert(number, Source::File { host, blob, executable, seal });
                 }
                 Input::File(_) if place::is_foreign(path) => {}
-                Input::File(file) if file.is_large() => large.push((number, path, file)),
-                Input::File(file) if many => small.push((number, path, file)),
+                Input::File(file) if file.is_large() => large.push((number, (path, file))),
                 _ => {}
             }
         }
-        let each: Vec<&[Own<'_>]> = match large.len() {
-            0..=LAYERS => large.chunks(1).collect(),
-            _ => vec![&large],
-        };
-        for own in each.into_iter().chain(runs(&small)) {
-            let files: Vec<_> = own.iter().map(|(_, path, file)| (*path, *file)).collect();
-            kept.layers.push(self.take(&files, store, sources, meter)?);
-            kept.shown.resize(pinned.located.len(), false);
-            own.iter().for_each(|(number, ..)| kept.shown[*number] = true);
+        let files: Vec<Own<'_>> = large.iter().map(|(_, file)| *file).collect();
+        for own in one_or_each(&files) {
+            kept.layers.push(self.take(own, store, sources, meter)?);
+        }
+        if let Some((last, _)) = large.last() {
+            kept.shown.resize(last + 1, false);
+            large.iter().for_each(|(number, _)| kept.shown[*number] = true);
         }
         Ok(kept)
+    }
+
+    /// The layers of files that are many.
+    fn take_many(
+        &self,
+        own: &OwnFiles,
+        store: &Store,
+        sources: &dyn SourceFiles,
+        meter: &Meter,
+    ) -> Result<Arc<[Layer]>, StepError> {
+        let known = {
+            let mut many = self.many.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(many.entry(own.digest()).or_default())
+        };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layers) = &*known {
+            return Ok(Arc::clone(layers));
+        }
+        let (large, small): (Vec<Own<'_>>, Vec<Own<'_>>) =
+            own.sources().partition(|(_, file)| file.is_large());
+        let layers = one_or_each(&large).chain(runs(&small));
+        let layers = layers.map(|files| self.take(files, store, sources, meter));
+        let layers: Arc<[Layer]> = layers.collect::<Result<_, _>>()?;
+        *known = Some(Arc::clone(&layers));
+        Ok(layers)
     }
 
     /// The layer of `files`, which is made if it is not there.
     fn take(
         &self,
-        files: &[(&RelPath, &SourceFile)],
+        files: &[Own<'_>],
         store: &Store,
         sources: &dyn SourceFiles,
         meter: &Meter,
@@ -142,7 +179,7 @@ impl KeptSources {
 }
 
 /// What tells some files from others, by their paths and contents.
-fn identity(files: &[(&RelPath, &SourceFile)]) -> blake3::Hash {
+fn identity(files: &[Own<'_>]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for (path, file) in files {
         hasher.update(&(path.as_str().len() as u64).to_le_bytes());
@@ -154,7 +191,7 @@ fn identity(files: &[(&RelPath, &SourceFile)]) -> blake3::Hash {
 }
 
 fn build(
-    files: &[(&RelPath, &SourceFile)],
+    files: &[Own<'_>],
     store: &Store,
     sources: &dyn SourceFiles,
     meter: &Meter,

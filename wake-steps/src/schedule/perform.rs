@@ -20,6 +20,7 @@ use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::engine::{EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::event::{Event, Execution, Status, TestRuns};
+use crate::own_tree;
 use crate::pin::{PinnedAction, StepContext};
 use crate::profile::{OpenSpan, SpanKind};
 use crate::reason::{Reason, reason};
@@ -124,6 +125,7 @@ impl Schedule<'_> {
         let command = shell_line(&pinned);
         let past = self.work.history.get(self.work.steps.past_name(step));
         let span = self.span("look up");
+        own_tree::remember(store, &pinned.inputs);
         // Two steps with one key: the second finds what the first has made.
         let _turn = self.busy.wait_for(key);
         let force = self.work.rules.rebuild && self.work.steps.is_requested(step);

@@ -119,6 +119,7 @@ pub(crate) fn action(number: u64) -> Action {
         }),
         root: RootFs::Empty,
         work: wake_model::RelPath::parse("work").unwrap(),
+        own_files: None,
         inputs: BTreeMap::new(),
         own_dirs: Default::default(),
         outputs: wake_model::Outputs::Tree(Vec::new()),

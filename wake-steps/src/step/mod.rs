@@ -3,15 +3,20 @@
 //! Whoever has documents of some kind makes steps of them. Everything in a step is known by its content, or is what
 //! another step leaves, or a ware that can be fetched; [`pin`](crate::pin::pin) makes it an action.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+mod own_files;
+mod inputs;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wake_model::action::{Command, User};
-use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId, place};
+use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId};
 use wake_store::Store;
 use wake_store::ware::Warehouse;
+
+pub(crate) use self::inputs::is_own;
+pub use self::inputs::{Conflict, Inputs};
+pub use self::own_files::OwnFiles;
 
 /// The number of a step among those that are performed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -222,11 +227,8 @@ pub enum SourceBase {
 }
 
 /// Smaller files are copied for each command, which costs less than showing them from the store, in bytes; unless there are
-/// [`MANY`].
+/// [`MANY`](OwnFiles::MANY).
 const LARGE: u64 = 256 << 10;
-
-/// A command with so many files of its own is shown all of them from the store: mounting that costs less than copying.
-const MANY: usize = 256;
 
 impl SourceFile {
     /// Whether commands are shown it from the store, instead of a copy of their own.
@@ -256,100 +258,9 @@ impl SourceFiles for PathBuf {
     }
 }
 
-/// What lies where below a directory.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    placed: BTreeMap<RelPath, Input>,
-    /// The paths at which something lies that is whole.
-    whole: BTreeSet<RelPath>,
-    /// Bytes of files that are held.
-    held: usize,
-}
-
-/// So many bytes of files are held: what is more is read again by who needs it.
-const MOST_HELD: usize = 1 << 20;
-
-/// Two different things would lie at one path.
-#[derive(Debug, thiserror::Error)]
-#[error("two different things would lie at `{}`", .0.dotted())]
-pub struct Conflict(pub RelPath);
-
-impl Inputs {
-    /// Everything, sorted by path.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RelPath, &Input)> {
-        self.placed.iter()
-    }
-
-    /// What lies at exactly this path, which may be any text.
-    pub fn get(&self, path: &str) -> Option<&Input> {
-        self.placed.get(path)
-    }
-
-    /// What lies at `path` or is placed above it, and the way on inside that.
-    pub fn covering(&self, path: &RelPath) -> Option<(&Input, RelPath)> {
-        let (here, input) =
-            path.ancestors().find_map(|here| Some((here, self.placed.get(here)?)))?;
-        let below = path.as_str()[here.len()..].trim_start_matches('/');
-        Some((input, RelPath::parse(below).unwrap_or_default()))
-    }
-
-    /// Whether something lies at `path`, above it or below it.
-    pub fn reaches(&self, path: &RelPath) -> bool {
-        let mut from = self.placed.range(path.clone()..).map(|(at, _)| at);
-        from.by_ref()
-            .take_while(|at| at.as_str().starts_with(path.as_str()))
-            .any(|at| at.starts_with(path))
-            || self.covering(path).is_some()
-    }
-
-    /// Whether commands are shown small files of their own from the store, too, as well as [large](SourceFile::is_large) ones.
-    pub(crate) fn has_many_own_files(&self) -> bool {
-        let is_own = |(path, input): &(&RelPath, &Input)| {
-            matches!(input, Input::File(_)) && !place::is_foreign(path)
-        };
-        self.placed.len() >= MANY && self.iter().filter(is_own).nth(MANY - 1).is_some()
-    }
-
-    /// Puts something at `path`; the same thing twice is fine.
-    pub fn place(&mut self, path: RelPath, mut input: Input) -> Result<(), Conflict> {
-        if !self.whole.is_empty() && self.lies_in_a_whole(&path) {
-            return Ok(());
-        }
-        match self.placed.entry(path) {
-            Entry::Occupied(there) if there.get().is_same(&input) => Ok(()),
-            Entry::Occupied(there) => Err(Conflict(there.key().clone())),
-            Entry::Vacant(free) => {
-                self.held += input.hold(MOST_HELD - self.held);
-                free.insert(input);
-                Ok(())
-            }
-        }
-    }
-
-    /// The same of something that has in it whatever else is put below its path, before or later: that is passed over.
-    pub fn place_whole(&mut self, path: RelPath, input: Input) -> Result<(), Conflict> {
-        let inside = self.lies_in_a_whole(&path);
-        self.place(path.clone(), input)?;
-        if !inside && !self.whole.contains(&path) {
-            self.placed.retain(|at, _| *at == path || !at.starts_with(&path));
-            self.whole.insert(path);
-        }
-        Ok(())
-    }
-
-    /// Puts bytes at `path`, whatever lies there.
-    pub fn place_bytes(&mut self, path: &RelPath, bytes: Vec<u8>) {
-        self.placed.insert(path.clone(), Input::Bytes { bytes, executable: false });
-    }
-
-    fn lies_in_a_whole(&self, path: &RelPath) -> bool {
-        path.ancestors().skip(1).any(|dir| self.whole.contains(dir))
-    }
-}
-
 impl Input {
     /// Whether both are one thing.
-    fn is_same(&self, other: &Input) -> bool {
+    pub(super) fn is_same(&self, other: &Input) -> bool {
         match (self, other) {
             (Input::File(one), Input::File(other)) => {
                 (one.blob, one.executable) == (other.blob, other.executable)
@@ -371,74 +282,9 @@ impl Input {
     }
 
     /// Lets go of the bytes of a file if they are more than `room`; says how many there are now.
-    fn hold(&mut self, room: usize) -> usize {
+    pub(super) fn hold(&mut self, room: usize) -> usize {
         let Input::File(SourceFile { bytes, .. }) = self else { return 0 };
         *bytes = bytes.take().filter(|bytes| bytes.len() <= room);
         bytes.as_ref().map_or(0, Vec::len)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn path(text: &str) -> RelPath {
-        text.parse().unwrap()
-    }
-
-    fn output(below: &str) -> Input {
-        let below = if below.is_empty() { RelPath::root() } else { path(below) };
-        Input::Output { step: StepId(3), below }
-    }
-
-    fn paths(inputs: &Inputs) -> Vec<&str> {
-        inputs.iter().map(|(path, _)| path.as_str()).collect()
-    }
-
-    #[test]
-    fn one_path_holds_one_thing() {
-        let mut inputs = Inputs::default();
-        let link = |target: &str| Input::Link { target: target.to_owned() };
-        inputs.place(path("a"), link("x")).unwrap();
-        inputs.place(path("a"), link("x")).unwrap();
-        let error = inputs.place(path("a"), link("y")).unwrap_err();
-        assert_eq!(error.to_string(), "two different things would lie at `./a`");
-        assert!(inputs.place(path("a"), Input::Dir).is_err());
-    }
-
-    #[test]
-    fn a_whole_has_in_it_what_is_put_below_it_before_and_later() {
-        let mut inputs = Inputs::default();
-        inputs.place(path("m/a/x"), output("a/x")).unwrap();
-        inputs.place(path("m/b"), output("b")).unwrap();
-        inputs.place_whole(path("m/a"), output("a")).unwrap();
-        inputs.place(path("m/a/y"), output("a/y")).unwrap();
-        inputs.place_whole(path("m/a/z"), output("a/z")).unwrap();
-        assert_eq!(paths(&inputs), ["m/a", "m/b"]);
-        inputs.place_whole(path("m"), output("")).unwrap();
-        inputs.place_whole(path("m"), output("")).unwrap();
-        assert_eq!(paths(&inputs), ["m"]);
-        let (_, below) = inputs.covering(&path("m/a/y")).unwrap();
-        assert_eq!(below, path("a/y"));
-        assert!(inputs.covering(&path("n")).is_none());
-    }
-
-    #[test]
-    fn no_more_bytes_are_held_than_there_is_room_for() {
-        let file = |bytes: usize| {
-            let (base, below) = (SourceBase::Dir(RelPath::root()), path("f"));
-            let (blob, bytes) = (BlobDigest::of(b""), Some(vec![0; bytes]));
-            Input::File(SourceFile { base, below, blob, size: 0, executable: false, bytes })
-        };
-        let mut inputs = Inputs::default();
-        inputs.place(path("a"), file(MOST_HELD - 1)).unwrap();
-        inputs.place(path("b"), file(2)).unwrap();
-        inputs.place(path("c"), file(1)).unwrap();
-        let held = inputs.iter().map(|(_, input)| match input {
-            Input::File(file) => file.bytes.as_ref().map_or(0, Vec::len),
-            _ => 0,
-        });
-        assert_eq!(held.collect::<Vec<_>>(), [MOST_HELD - 1, 0, 1]);
     }
 }

@@ -1,11 +1,15 @@
 //! Directories as content: what is in them, never when or whose.
 
+mod directories;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::directories::Directories;
+use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{BlobDigest, TreeDigest};
-use crate::encode::{Domain, Encoder, digest_of};
+use crate::encode::{Domain, Encoder, digest_bytes, digest_of};
 use crate::path::RelPath;
 use crate::sorted::SortedMap;
 
@@ -35,23 +39,59 @@ pub enum Entry {
 impl Tree {
     /// The digest over all entries, recursively. Source: `spec/encoding.md`, tree.
     pub fn digest(&self) -> TreeDigest {
-        TreeDigest(digest_of(Domain::Tree, |e| {
-            let Tree { entries } = self;
-            e.list(entries.len());
-            for (name, entry) in entries {
-                match entry {
-                    Entry::File { blob, executable } => put_file(e, name, blob, *executable),
-                    Entry::Dir(tree) => {
-                        e.list(3);
-                        e.text("dir");
-                        e.text(name);
-                        e.digest(&tree.0);
-                    }
-                    Entry::Link(target) => put_link(e, name, target),
-                }
-            }
-        }))
+        TreeDigest(digest_bytes(Domain::Tree, &self.encode()))
     }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let Tree { entries } = self;
+        let mut bytes = Vec::with_capacity(512);
+        let e = &mut Encoder::new(&mut bytes);
+        e.list(entries.len());
+        for (name, entry) in entries {
+            match entry {
+                Entry::File { blob, executable } => put_file(e, name, blob, *executable),
+                Entry::Dir(tree) => {
+                    e.list(3);
+                    e.text("dir");
+                    e.text(name);
+                    e.digest(&tree.0);
+                }
+                Entry::Link(target) => put_link(e, name, target),
+            }
+        }
+        bytes
+    }
+
+    /// Reads the canonical bytes back.
+    pub fn decode(encoded: &[u8]) -> Result<Tree, DecodeError> {
+        let mut decoder = Decoder::new(encoded);
+        let Token::List(count) = decoder.token()? else { return Err(decoder.error()) };
+        let mut entries = BTreeMap::new();
+        for _ in 0..count {
+            let (name, entry) = decode_entry(&mut decoder)?;
+            entries.insert(name, entry);
+        }
+        decoder.end()?;
+        Ok(Tree { entries })
+    }
+}
+
+fn decode_entry(decoder: &mut Decoder<'_>) -> Result<(String, Entry), DecodeError> {
+    let head = (decoder.token()?, decoder.token()?, decoder.token()?);
+    let (Token::List(parts), Token::Text(kind), Token::Text(name)) = head else {
+        return Err(decoder.error());
+    };
+    let entry = match (parts, kind, decoder.token()?) {
+        (4, "file", Token::Digest(blob)) => match decoder.token()? {
+            Token::Bool(executable) => Entry::File { blob: BlobDigest(blob), executable },
+            _ => return Err(decoder.error()),
+        },
+        (3, "dir", Token::Digest(tree)) => Entry::Dir(TreeDigest(tree)),
+        (3, "link", Token::Text(target)) => Entry::Link(target.to_owned()),
+        _ => return Err(decoder.error()),
+    };
+    Ok((name.to_owned(), entry))
 }
 
 fn put_file(e: &mut Encoder<'_, Vec<u8>>, name: &str, blob: &BlobDigest, executable: bool) {
@@ -278,6 +318,19 @@ mod tests {
         let outer =
             Tree { entries: BTreeMap::from([("a".to_owned(), Entry::Dir(middle.digest()))]) };
         assert_eq!(manifest(&[("a/b/c", file(b"x"))]).digest(), outer.digest());
+    }
+
+    #[test]
+    fn a_directory_is_read_back_from_its_bytes() {
+        let link = Node::Link { target: "a".into() };
+        let whole = manifest(&[("a", file(b"x")), ("b/c", file(b"")), ("d", link)]);
+        for (_, tree) in whole.trees().1 {
+            assert_eq!(Tree::decode(&tree.encode()), Ok(tree.clone()));
+            let bytes = tree.encode();
+            for cut in 0..bytes.len() {
+                assert!(Tree::decode(&bytes[..cut]).is_err(), "{cut}");
+            }
+        }
     }
 
     #[test]

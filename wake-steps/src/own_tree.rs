@@ -1,0 +1,132 @@
+//! What lies in the directory that many own files are, for those who ask why a step ran: its action says one digest of all.
+//!
+//! The memo keeps each directory by its digest, so that of two such trees only those are read that differ.
+
+use std::collections::BTreeSet;
+
+use wake_model::action::{Field, FieldValue, INPUTS, OWN_FILES};
+use wake_model::encode::{Domain, digest_bytes, digest_of};
+use wake_model::{Digest, Directories, Entry, RelPath, Tree, TreeDigest};
+use wake_store::Store;
+
+use crate::step::Inputs;
+
+/// Remembers the directories of the own files among `inputs`, if these are many: before it is asked how they differ.
+pub(crate) fn remember(store: &Store, inputs: &Inputs) {
+    let Some(own) = inputs.own_files() else { return };
+    remember_directories(store, own.directories());
+    if let Some(further) = inputs.further_directories() {
+        remember_directories(store, &further);
+    }
+}
+
+fn remember_directories(store: &Store, dirs: &Directories) {
+    let memo = store.memo();
+    // They are put together.
+    if memo.get(&key(&dirs.digest())).is_some() {
+        return;
+    }
+    for (_, dir) in dirs.iter() {
+        let bytes = dir.encode();
+        memo.put(key(&TreeDigest(digest_bytes(Domain::Tree, &bytes))), bytes);
+    }
+}
+
+fn key(dir: &TreeDigest) -> Digest {
+    digest_of(Domain::Record, |e| {
+        e.list(2);
+        e.text("directory");
+        e.text(&dir.to_string());
+    })
+}
+
+/// Puts the files that differ in place of the digest of all own files, in the fields of two actions; leaves it where it is not known
+/// what lies in one of them.
+pub(crate) fn tell_files(store: &Store, old: &mut Vec<Field>, new: &mut Vec<Field>) {
+    let (before, now) = (own_tree(old), own_tree(new));
+    if before == now {
+        return;
+    }
+    let work = work(new).or_else(|| work(old)).unwrap_or_default();
+    let mut told = Differences { store, old: Vec::new(), new: Vec::new() };
+    if told.compare(&work, before, now).is_none() {
+        return;
+    }
+    for (fields, files) in [(old, told.old), (new, told.new)] {
+        fields.retain(|field| field.group != OWN_FILES);
+        let at = fields.iter().position(|field| field.group == INPUTS).unwrap_or(fields.len());
+        fields.splice(at..at, files);
+    }
+}
+
+fn own_tree(fields: &[Field]) -> Option<TreeDigest> {
+    let field = fields.iter().find(|field| field.group == OWN_FILES)?;
+    match field.value {
+        FieldValue::Digest(_, tree) => Some(TreeDigest(tree)),
+        FieldValue::Text(_) | FieldValue::Uint(_) => None,
+    }
+}
+
+/// Where own files lie, from the root directory.
+fn work(fields: &[Field]) -> Option<RelPath> {
+    let field = fields.iter().find(|field| field.group == "work")?;
+    match &field.value {
+        FieldValue::Text(path) => RelPath::parse(path.trim_start_matches('/')).ok(),
+        FieldValue::Digest(..) | FieldValue::Uint(_) => None,
+    }
+}
+
+/// The files by which two trees differ, as fields of actions.
+struct Differences<'s> {
+    store: &'s Store,
+    old: Vec<Field>,
+    new: Vec<Field>,
+}
+
+impl Differences<'_> {
+    /// Compares what lies at `at`; none where it is not known what does.
+    fn compare(
+        &mut self,
+        at: &RelPath,
+        old: Option<TreeDigest>,
+        new: Option<TreeDigest>,
+    ) -> Option<()> {
+        let (old, new) = (self.read(old)?, self.read(new)?);
+        let names: BTreeSet<&String> = old.entries.keys().chain(new.entries.keys()).collect();
+        for name in names {
+            let (before, now) = (old.entries.get(name), new.entries.get(name));
+            if before == now {
+                continue;
+            }
+            let path = at.join(&RelPath::parse(name).ok()?);
+            self.old.extend(field(&path, before));
+            self.new.extend(field(&path, now));
+            if let (None, None) = (dir(before), dir(now)) {
+                continue;
+            }
+            self.compare(&path, dir(before), dir(now))?;
+        }
+        Some(())
+    }
+
+    fn read(&self, dir: Option<TreeDigest>) -> Option<Tree> {
+        let Some(dir) = dir else { return Some(Tree::default()) };
+        let bytes = self.store.memo().get(&key(&dir))?;
+        (digest_bytes(Domain::Tree, &bytes) == dir.0).then(|| Tree::decode(&bytes).ok())?
+    }
+}
+
+fn dir(entry: Option<&Entry>) -> Option<TreeDigest> {
+    match entry? {
+        Entry::Dir(tree) => Some(*tree),
+        Entry::File { .. } | Entry::Link(_) => None,
+    }
+}
+
+/// What the action of a step with fewer files would say of that one.
+fn field(path: &RelPath, entry: Option<&Entry>) -> Option<Field> {
+    let Entry::File { blob, executable } = entry? else { return None };
+    let kind = if *executable { "executable" } else { "file" };
+    let (group, key) = (INPUTS.to_owned(), Some(path.as_str().to_owned()));
+    Some(Field { group, key, value: FieldValue::Digest(kind.to_owned(), blob.0) })
+}
