@@ -47,7 +47,6 @@ mod command;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use wake_steps::diagnostic::Failure;
 
 use crate::args::{Cli, Command, MessageFormat, Warnings};
@@ -74,7 +73,7 @@ fn main() -> ExitCode {
 
 /// The program as people and scripts start it.
 fn front() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::typed();
     let environment = Environment::read();
     crash::install(environment.temporary.clone());
     let settings =

@@ -12,8 +12,9 @@ mod image;
 mod asset;
 mod recipe;
 mod packages;
+mod overview;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use asset::{
     AddAssetArgs, AliasCommand, AssetArgs, AssetCommand, AssetRegistryArgs, GenomeArgs,
@@ -57,6 +58,15 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What this process was started with; help, a version and mistakes end it.
+    pub(crate) fn typed() -> Self {
+        let mut command = overview::grouped(Self::command());
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
 }
 
 const AFTER_LONG_HELP: &str = "\
@@ -149,13 +159,17 @@ pub(crate) enum Command {
     Add(AddArgs),
     /// Have the package around you name packages no more
     Remove(RemoveArgs),
-    /// Choose versions of published packages, and have others retrieved, where `wake.lock` does not meet what is required
+    /// Choose versions of packages that `wake.lock` does not settle
+    ///
+    /// Versions of published packages are chosen; packages that a retriever gives are retrieved.
     Lock(LockArgs),
-    /// Choose newer versions of published packages, and have others retrieved anew
+    /// Choose newer versions of packages
+    ///
+    /// Newer versions of published packages are chosen; those that a retriever gives are retrieved anew.
     Update(UpdateArgs),
-    /// Publish packages to their registry, after trying them as others get them
+    /// Publish packages, after trying them as others get them
     Publish(PublishArgs),
-    /// Say of a published version that nobody is to choose it anew
+    /// Have nobody choose a published version anew
     Yank(YankArgs),
     /// Note a login for a registry, once it lets you in with it
     Login(LoginArgs),
@@ -167,7 +181,9 @@ pub(crate) enum Command {
     /// Sign registries, and manage what is remembered of them
     #[command(subcommand)]
     Registry(RegistryCommand),
-    /// Delete from the store what no checkout uses and nothing has used for 30 days
+    /// Delete from the store what nothing has used for 30 days
+    ///
+    /// What a checkout uses stays.
     Gc(GcArgs),
     /// Inspect the store
     #[command(subcommand)]
@@ -175,21 +191,25 @@ pub(crate) enum Command {
     /// Run, identify, check or format formulas of the Timeless Stack
     #[command(subcommand)]
     Formula(FormulaCommand),
-    /// Build container images of Velocity's specifications; fetch, look at, save and push any
+    /// Build images of Velocity's specifications; pull and push any
     Image(ImageArgs),
     /// Keep and show Tyger's codespecs
     #[command(subcommand)]
     Codespec(CodespecCommand),
-    /// Find, register, tag and remove assets of genomes, in a registry that refgenie reads
+    /// Find, register, tag and remove assets of genomes
+    ///
+    /// They lie in a registry that refgenie reads.
     Asset(AssetArgs),
-    /// Add genomes to such a registry, name and compare them
+    /// Add genomes to a registry of assets, name and compare them
     Genome(GenomeArgs),
-    /// Build assets of genomes by refgenie's recipes, and put them into a registry that refgenie reads
+    /// Build assets of genomes by refgenie's recipes
+    ///
+    /// They go into a registry that refgenie reads.
     Recipe(RecipeArgs),
     /// Keep streams that are written once
     #[command(subcommand)]
     Buffer(BufferCommand),
-    /// Run codespecs on this machine
+    /// Run codespecs on this machine or on Slurm
     #[command(subcommand)]
     Job(JobCommand),
     /// Pack, unpack and verify trees by ids of their content
@@ -205,7 +225,6 @@ pub(crate) enum Command {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use clap::CommandFactory;
     use std::path::PathBuf;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
