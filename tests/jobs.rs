@@ -306,6 +306,26 @@ fn a_job_is_cancelled_with_its_processes_and_one_whose_process_is_killed_has_fai
 }
 
 /// Makes a job that runs by itself, and gives its number.
+#[test]
+fn ctrl_c_is_the_end_of_a_job_as_of_any_program() {
+    let project = project()
+        .file("run.yml", &run("{outputs: [output]}", "echo ready > $OUTPUT_PIPE\nsleep 600", ""))
+        .build();
+    let wake = job(&project, &["exec", "--rootfs", "host", "-f", "run.yml"]);
+    let mut child = wake.spawn();
+    let mut ready = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
+    let process = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    wake.finished(child.wait_with_output().unwrap()).code(130);
+    let ended = last(&project);
+    assert_eq!(
+        (&ended["status"], &ended["statusReason"]),
+        (&"Canceled".into(), &"Canceled by user".into())
+    );
+}
+
 fn create(project: &Project, args: &[&str]) -> String {
     let all = [&["create", "--rootfs", "host"], args].concat();
     job(project, &all).run().code(0).stdout.trim_end().to_owned()
@@ -540,6 +560,15 @@ fn what_cannot_be_run_is_told_before_anything_runs() {
     assert!(told("two.yml", &["-b", &format!("a={stranger}")], 4).contains("was not found"));
     assert!(
         told("two.yml", &["-b", "x=_"], 5).contains("does not correspond to a buffer parameter")
+    );
+    project.write(
+        "args.yml",
+        "job:\n  codespec:\n    image: registry.example.org/none\n    args: [-i, x]\n",
+    );
+    expect![[""]].assert_eq(&told("args.yml", &[], 1));
+    fs::create_dir(project.path("root")).unwrap();
+    expect![[""]].assert_eq(
+        &job(&project, &["exec", "-f", "args.yml", "--rootfs", "root"]).run().code(1).stderr,
     );
     let image = job(&project, &["exec", "-f", "image.yml", "--offline"]).run();
     assert!(image.stderr.contains("--rootfs"), "{}", image.stderr);

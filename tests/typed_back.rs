@@ -262,9 +262,14 @@ fn what_an_image_is_called_is_taken() {
     let shown = project.wake(["image", "inspect", "--json", &place]).run().success();
     let image: Value = serde_json::from_str(&shown.stdout).unwrap();
     let digest = image["digest"].as_str().unwrap();
-    for name in [place.clone(), format!("oci:{place}"), format!("oci:{place}@{digest}")] {
-        project.wake(["image", "inspect", &name]).run().success();
+    let pulled = project.wake(["image", "pull", &place]).run().success().stdout;
+    let pulled = pulled.trim_end();
+    assert_eq!(pulled, format!("{place}@{digest}"));
+    for name in [&place, pulled, &format!("oci:{place}"), &format!("oci:{pulled}")] {
+        project.wake(["image", "inspect", name]).run().success();
     }
+    let another = format!("{place}@sha256:{}", "0".repeat(64));
+    project.wake(["image", "inspect", &another]).run().code(7);
     for call in [["inspect", "--sbom"], ["inspect", "--provenance"]] {
         project.wake(["image"]).args(call).args([&place]).run().success();
     }

@@ -19,11 +19,16 @@ pub(crate) fn take_resumed() -> bool {
 /// The signal that asked the program to stop; 0 if none has.
 static STOPPED_BY: AtomicU8 = AtomicU8::new(0);
 
+/// The exit code of a program that a signal stopped: 128 and its number.
+pub(crate) fn stopped() -> Option<u8> {
+    Some(STOPPED_BY.load(Ordering::Relaxed)).filter(|&signal| signal > 0).map(|signal| 128 + signal)
+}
+
 /// The exit code of a build that came to `code`: 128 and the number of the signal that stopped it.
 pub(crate) fn exit_code(code: u8) -> u8 {
-    match (code == Class::Interrupted.exit_code(), STOPPED_BY.load(Ordering::Relaxed)) {
-        (true, signal) if signal > 0 => 128 + signal,
-        _ => code,
+    match code == Class::Interrupted.exit_code() {
+        true => stopped().unwrap_or(code),
+        false => code,
     }
 }
 

@@ -98,11 +98,6 @@ impl Container<'_> {
 
     /// What is run, where these variables are given.
     pub(crate) fn invocation(&self, given: &[(String, String)]) -> Result<Invocation, Diagnostic> {
-        let none = Runtime::default();
-        let runtime = match self.root {
-            TaskRoot::Image { runtime, .. } => runtime,
-            TaskRoot::Host | TaskRoot::Dir(_) => &none,
-        };
         let declared =
             self.codespec.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let declared = environment(given, declared);
@@ -110,17 +105,25 @@ impl Container<'_> {
             words.iter().map(|word| expand(word, |name| find(&declared, name))).collect()
         };
         let (command, args) = (words(&self.codespec.command), words(&self.codespec.args));
-        let all = match command.is_empty() {
-            true => runtime.command(&args),
-            false => [command, args].concat(),
+        let (all, whose) = match (command.is_empty(), self.root) {
+            (false, _) => ([command, args].concat(), ""),
+            (true, TaskRoot::Image { runtime, .. }) => (runtime.command(&args), "the image"),
+            // Arguments are for the entry point of an image, which is not there.
+            (true, TaskRoot::Host) => (Vec::new(), "`--rootfs host`"),
+            (true, TaskRoot::Dir(_)) => (Vec::new(), "a directory as root"),
         };
         let mut all = all.into_iter();
         let Some(program) = all.next() else {
-            let message = "there is nothing to run: the codespec has no `command`, and the image no entry point";
+            let message = format!(
+                "there is nothing to run: the codespec has no `command`, and {whose} no entry point"
+            );
             return Err(Diagnostic::error(Class::Evaluation, message)
                 .help("name a program: `command: [PROGRAM]`"));
         };
-        let mut env = runtime.variables();
+        let mut env = match self.root {
+            TaskRoot::Image { runtime, .. } => runtime.variables(),
+            TaskRoot::Host | TaskRoot::Dir(_) => Runtime::default().variables(),
+        };
         for (name, value) in wake_exec::DEFAULT_ENV {
             env.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
         }

@@ -127,21 +127,40 @@ fn named(
             Diagnostic::error(Class::Usage, error.to_string())
         })?,
     };
-    let path = settings.cwd.join(image);
-    let reference = match path.exists() {
-        true => ImageReference::of_file(&path, image),
-        false if let Some(layout) = images.kept_as(image).map_err(failure)? => {
-            ImageReference::of_file(&layout, image)
-        }
-        // No name of an image begins so.
-        false if image.starts_with(['.', '/']) => {
-            let message = format!("there is no layout and no archive of images at `{image}`");
-            return Err(Diagnostic::error(Class::Nothing, message).into());
-        }
-        false => parse(image, settings)?,
-    };
+    let reference = reference(images, image, settings)?;
     let digest = images.resolve(&reference).map_err(failure)?;
     images.get(&reference, &digest, &platform).map_err(failure)
+}
+
+/// What was typed: a path, with the digest that is printed of it or without, an image that was built, or any other.
+fn reference(
+    images: &Images<'_>,
+    image: &str,
+    settings: &Settings,
+) -> Result<ImageReference, Stop> {
+    let here = |called: &str| -> Result<Option<ImageReference>, Stop> {
+        let path = settings.cwd.join(called);
+        let path = match path.exists() {
+            true => Some(path),
+            false => images.kept_as(called).map_err(failure)?,
+        };
+        Ok(path.map(|path| ImageReference::of_file(&path, called)))
+    };
+    if let Some(found) = here(image)? {
+        return Ok(found);
+    }
+    if let Some((called, digest)) = image.rsplit_once('@')
+        && let Ok(digest) = digest.parse()
+        && let Some(found) = here(called)?
+    {
+        return Ok(found.pinned(digest));
+    }
+    // No name of an image begins so.
+    if image.starts_with(['.', '/']) {
+        let message = format!("there is no layout and no archive of images at `{image}`");
+        return Err(Diagnostic::error(Class::Nothing, message).into());
+    }
+    parse(image, settings)
 }
 
 fn parse(image: &str, settings: &Settings) -> Result<ImageReference, Stop> {

@@ -31,6 +31,7 @@ use crate::print;
 use crate::report::diagnostic::tell;
 use crate::session;
 use crate::settings::Settings;
+use crate::signals;
 use crate::terminal::style::Role;
 
 /// `wake job exec` and `wake job run`.
@@ -88,7 +89,7 @@ pub(super) fn carry_out(
     let reason = record.status_reason.unwrap_or_default();
     let text = format!("job {}: {reason}; `wake job logs {}`", record.id, record.id);
     writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
-    Ok(Exit(JOB_FAILED))
+    Ok(Exit(signals::stopped().unwrap_or(JOB_FAILED)))
 }
 
 /// What is to be run, which this machine can do; what should be told is told.

@@ -14,7 +14,6 @@ use wake_job::record::{JobRecord, Jobs, Status};
 use wake_job::sent::fail_unwritten;
 use wake_model::{BufferId, Tags};
 use wake_steps::clock::unix_ms;
-use wake_steps::diagnostic::Class;
 use wake_store::Store;
 
 use super::carry_out::purge;
@@ -81,10 +80,7 @@ pub(super) fn carry_out(
     let reason = record.status_reason.unwrap_or_default();
     let text = format!("job {id}: {reason}; `wake job logs {id}`");
     writeln!(say, "{}", settings.manner.style.verb(Role::Bad, "Failed", text))?;
-    Ok(Exit(match cancel.is_cancelled() {
-        true => signals::exit_code(Class::Interrupted.exit_code()),
-        false => JOB_FAILED,
-    }))
+    Ok(Exit(signals::stopped().unwrap_or(JOB_FAILED)))
 }
 
 /// Follows a job until it has ended; ends it where that is asked for here, or nobody reads what it streams.
