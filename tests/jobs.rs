@@ -561,20 +561,26 @@ fn what_cannot_be_run_is_told_before_anything_runs() {
     assert!(
         told("two.yml", &["-b", "x=_"], 5).contains("does not correspond to a buffer parameter")
     );
-    project.write(
-        "args.yml",
-        "job:\n  codespec:\n    image: registry.example.org/none\n    args: [-i, x]\n",
-    );
-    expect![[""]].assert_eq(&told("args.yml", &[], 1));
-    fs::create_dir(project.path("root")).unwrap();
-    expect![[""]].assert_eq(
-        &job(&project, &["exec", "-f", "args.yml", "--rootfs", "root"]).run().code(1).stderr,
-    );
     let image = job(&project, &["exec", "-f", "image.yml", "--offline"]).run();
     assert!(image.stderr.contains("--rootfs"), "{}", image.stderr);
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));
     let missing = job(&project, &["show", "7"]).run().code(4).stderr;
     assert!(missing.contains("the job `7` was not found"), "{missing}");
+}
+
+#[test]
+fn arguments_are_for_an_entry_point() {
+    let project = project()
+        .file(
+            "args.yml",
+            "job:\n  codespec:\n    image: registry.example.org/none\n    args: [-i, x]\n",
+        )
+        .build();
+    expect![[r#"
+        error: there is nothing to run: the codespec has no `command`, and `--rootfs host` no entry point
+         help: name a program: `command: [PROGRAM]`
+    "#]]
+    .assert_eq(&exec(&project, b"", &["-f", "args.yml"]).code(5).stderr);
 }
 
 const COPY: &str = "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";

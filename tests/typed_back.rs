@@ -269,7 +269,7 @@ fn what_an_image_is_called_is_taken() {
         project.wake(["image", "inspect", name]).run().success();
     }
     let another = format!("{place}@sha256:{}", "0".repeat(64));
-    project.wake(["image", "inspect", &another]).run().code(7);
+    project.wake(["image", "inspect", &another]).run().code(6);
     for call in [["inspect", "--sbom"], ["inspect", "--provenance"]] {
         project.wake(["image"]).args(call).args([&place]).run().success();
     }

@@ -41,7 +41,7 @@ pub(super) fn carry_out(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    let Sending { store, settings, cancel, .. } = sending;
+    let Sending { store, settings, .. } = sending;
     let passing = match streams {
         Streams::Standard => Passing::make(store, &mut run, free)?,
         Streams::Made => Passing::default(),
