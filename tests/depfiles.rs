@@ -74,11 +74,12 @@ fn a_file_that_comes_or_goes_runs_the_command() {
 #[test]
 fn a_name_that_is_no_input_is_told_and_everything_counts() {
     let project = unit("touch own.h; echo 'unit.o: src/a.c own.h' > unit.d");
-    project
-        .wake(["build"])
-        .run()
-        .success()
-        .mentions("warning: //:unit: its depfile names `own.h`, which is none of its inputs");
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        warning: //:unit: its depfile names `own.h`, which is none of its inputs
+         help: it runs again whenever one of its inputs changes
+        [TIME] Finished 1 action in [TIME]
+    "#]]);
     project.write("src/y.h", "2\n");
     assert_eq!(project.build(&[]).ran(), ["//:unit"]);
 }
@@ -86,37 +87,57 @@ fn a_name_that_is_no_input_is_told_and_everything_counts() {
 #[test]
 fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     let project = unit("true");
-    project.wake(["build"]).run().code(1).mentions("`unit.d` is the depfile, and does not exist");
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0atrue\x0a'
+          | `unit.d` is the depfile, and does not exist
+          log: wake log -o //:unit
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
+        failed: //:unit
+    "#]]);
     let project = unit("mkdir unit.d");
-    project
-        .wake(["build"])
-        .run()
-        .code(1)
-        .mentions("`unit.d` is the depfile, and is no regular file");
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0amkdir unit.d\x0a'
+          | `unit.d` is the depfile, and is no regular file
+          log: wake log -o //:unit
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
+        failed: //:unit
+    "#]]);
     let project = unit("mkfifo unit.d");
-    project
-        .wake(["build"])
-        .run()
-        .code(1)
-        .mentions("`unit.d` is the depfile, and is no regular file");
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0amkfifo unit.d\x0a'
+          | `unit.d` is the depfile, and is no regular file
+          log: wake log -o //:unit
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
+        failed: //:unit
+    "#]]);
     let project = unit("ln -s /etc/passwd unit.d");
-    project
-        .wake(["build"])
-        .run()
-        .code(1)
-        .mentions("`unit.d` is the depfile, and is no regular file");
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0aln -s /etc/passwd unit.d\x0a'
+          | `unit.d` is the depfile, and is no regular file
+          log: wake log -o //:unit
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
+        failed: //:unit
+    "#]]);
     let project = unit("dd if=/dev/zero of=unit.d bs=1M count=17 2>/dev/null");
-    project
-        .wake(["build"])
-        .run()
-        .code(1)
-        .mentions("`unit.d` is the depfile, and has more than 16777216 bytes");
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0add if=/dev/zero of=unit.d bs=1M count=17 2>/dev/null\x0a'
+          | `unit.d` is the depfile, and has more than 16777216 bytes
+          log: wake log -o //:unit
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
+        failed: //:unit
+    "#]]);
     let project = unit("echo a b c > unit.d");
-    project
-        .wake(["build"])
-        .run()
-        .success()
-        .mentions("its depfile is no list of rules as Make has them");
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        warning: //:unit: its depfile is no list of rules as Make has them
+         help: it runs again whenever one of its inputs changes
+        [TIME] Finished 1 action in [TIME]
+    "#]]);
 }
 
 #[test]
