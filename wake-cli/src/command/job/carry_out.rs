@@ -38,12 +38,12 @@ use crate::terminal::style::Role;
 pub(super) fn carry_out(
     args: &JobArgs,
     streams: Streams,
+    (run, plan): (RunDocument, Plan),
     store: &Arc<Store>,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    let (run, plan) = planned(args, streams, store, settings)?;
     let cancel = session::cancel()?;
     let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
     let roots = plan.roots(store, &images).map_err(|(_, error)| rootless(error))?;

@@ -13,7 +13,7 @@ use wake_image::Images;
 use wake_job::options::Streams;
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
 use wake_job::perform::{BY_USER, JobEnd, watched};
-use wake_job::prepare::{MadeOutputs, plan};
+use wake_job::prepare::{MadeOutputs, Plan, plan};
 use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
 use wake_job::task::Task;
 use wake_model::SandboxLevel;
@@ -22,7 +22,7 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 use wake_store::ware::Web;
 
-use super::carry_out::{Running, planned, purge, unprepared};
+use super::carry_out::{Running, purge, unprepared};
 use super::{LOOK, document, failure};
 use crate::args::JobArgs;
 use crate::environment;
@@ -39,12 +39,12 @@ const HANDING_OVER: Duration = Duration::from_secs(10);
 /// `wake job create`: makes a job, has another process run it, and prints its number.
 pub(super) fn create(
     args: &JobArgs,
+    (mut run, plan): (RunDocument, Plan),
     store: &Arc<Store>,
     settings: &Settings,
     out: &mut impl Write,
 ) -> Outcome {
     let streams = Streams::Made;
-    let (mut run, plan) = planned(args, streams, store, settings)?;
     let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
     let jobs = Jobs::new(store);
     let begun = jobs.begin(|id| plan.record(id, &run, &outputs, unix_ms())).map_err(failure)?;

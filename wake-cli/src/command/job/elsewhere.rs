@@ -24,15 +24,15 @@ pub(super) fn carry_out(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
+    let (run, plan) = planned(args, streams, store, settings)?;
     if args.engine == EngineChoice::Slurm {
         let cancel = session::cancel()?;
         let sending = Sending { args, store, settings, cancel: &cancel };
-        let (run, plan) = planned(args, streams, store, settings)?;
         if !sending.is_remembered(&run, streams)? {
             return follow::carry_out(&sending, streams, run, plan.standard(), out, say);
         }
     }
-    carry_out::carry_out(args, streams, store, settings, out, say)
+    carry_out::carry_out(args, streams, (run, plan), store, settings, out, say)
 }
 
 /// `wake job create`.
@@ -42,13 +42,13 @@ pub(super) fn create(
     settings: &Settings,
     out: &mut impl Write,
 ) -> Outcome {
+    let (run, plan) = planned(args, Streams::Made, store, settings)?;
     if args.engine == EngineChoice::Slurm {
         let cancel = session::cancel()?;
         let sending = Sending { args, store, settings, cancel: &cancel };
-        let (run, plan) = planned(args, Streams::Made, store, settings)?;
         if !sending.is_remembered(&run, Streams::Made)? {
             return print::line(sending.send(run, plan)?.id, out);
         }
     }
-    detached::create(args, store, settings, out)
+    detached::create(args, (run, plan), store, settings, out)
 }
