@@ -8,12 +8,13 @@ use wake_codespec::codespec::Codespec;
 use wake_codespec::name::BufferName;
 use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument};
 use wake_image::{ImageReference, Images};
-use wake_job::image_root::pinned;
+use wake_job::image_root::{RootError, pinned};
 use wake_job::prepare::{PrepareError, codespec};
 use wake_kubernetes::{KubernetesRun, KubernetesSite, Manifest, ManifestError, Part, RunName};
 use wake_model::BufferId;
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::image_failure::image_failure;
 use wake_store::Store;
 use wake_store::ware::Web;
 
@@ -80,7 +81,9 @@ impl Finding<'_> {
         let found = codespec(self.run, wanted, kind, self.store);
         let (codespec, reference) = found.map_err(unprepared)?;
         let dir = &self.settings.cwd;
-        if ImageReference::parse(&codespec.image, dir).is_ok_and(|image| !image.is_remote()) {
+        let named = ImageReference::parse(&codespec.image, dir);
+        let named = named.map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?;
+        if !named.is_remote() {
             let message =
                 format!("no cluster can have the image `{}` of this machine", codespec.image);
             let help = format!("push it: `wake image push {} HOST/REPOSITORY:TAG`", codespec.image);
@@ -88,7 +91,11 @@ impl Finding<'_> {
         }
         let web = Web::new(self.settings.route.clone());
         let images = Images::new(self.store, web, self.cancel.meter());
-        let image = pinned(&codespec.image, dir, &images).map_err(rootless)?;
+        let image = pinned(&codespec.image, dir, &images).map_err(|error| match error {
+            // No cluster has this machine's directories.
+            RootError::Image(error) => image_failure(&error).into(),
+            refused => rootless(refused),
+        })?;
         let label = reference.map_or_else(|| codespec.image.clone(), |name| name.to_string());
         Ok(FoundPart { codespec, label, image })
     }
