@@ -132,7 +132,8 @@ fn a_job_whose_process_or_node_is_killed_has_failed() {
         return;
     };
     let id = scene.create(&[]);
-    scene.until(&id, "Running");
+    let job = scene.until(&id, "Running");
+    scene.cluster.until("it writes", || output(&scene.project, &job)["state"] == "writing");
     kill("-KILL", &scene.cluster.processes("perform"));
     let failed = scene.until(&id, "Failed");
     let reason = failed["statusReason"].as_str().unwrap();

@@ -1,6 +1,7 @@
 //! What is known of jobs: a directory each, below `job/` in the store. Source: `spec/jobs.md`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -108,11 +109,20 @@ pub struct SentJob {
 }
 
 /// The engines that there are besides this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EngineName {
     /// Slurm.
     Slurm,
+}
+
+/// As people call it.
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineName::Slurm => "Slurm",
+        })
+    }
 }
 
 /// Why jobs could not be read or written.

@@ -8,18 +8,17 @@ use wake_store::Store;
 
 use crate::record::{JobRecord, Jobs, JobsError, OwnJob, SENT, SentJob, Status};
 
-/// Leaves a job to the engine that was asked to run it.
-pub fn send(store: &Store, own: OwnJob, sent: &SentJob) -> Result<(), JobsError> {
+/// Keeps which engine is asked to run a job of this process, and what it calls it.
+///
+/// Before the process gives up the right to run it: who finds nobody with that looks who was asked.
+pub fn keep_sent(store: &Store, own: &OwnJob, sent: &SentJob) -> Result<(), JobsError> {
     let path = own.dir().join(SENT);
     let damaged = |error: serde_json::Error| JobsError::Damaged {
         path: path.clone(),
         problem: error.to_string(),
     };
     let bytes = serde_json::to_vec_pretty(sent).map_err(damaged)?;
-    // In this order: who finds nobody with the right to run it looks who was asked.
-    store.keep_file(&path, &bytes)?;
-    drop(own);
-    Ok(())
+    Ok(store.keep_file(&path, &bytes)?)
 }
 
 /// Keeps how a job ended of which nobody else will say it, and has its outputs be such that nobody waits for them; what is known of it then.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use wake_codespec::name::BufferName;
+use wake_job::record::EngineName;
 use wake_kubernetes::RunName;
 use wake_model::{BufferId, Lifetime};
 
@@ -119,6 +120,16 @@ pub(crate) enum EngineChoice {
     Here,
     /// On a node of Slurm, which shares the store with this machine
     Slurm,
+}
+
+impl EngineChoice {
+    /// The engine, if it is not this machine.
+    pub(crate) fn elsewhere(self) -> Option<EngineName> {
+        match self {
+            EngineChoice::Here => None,
+            EngineChoice::Slurm => Some(EngineName::Slurm),
+        }
+    }
 }
 
 /// What is run.

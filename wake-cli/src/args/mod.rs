@@ -31,7 +31,7 @@ pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHo
 pub(crate) use image::{
     AddedArgs, BuildImageArgs, ImageArgs, ImageCommand, ImageFormat, ReachArgs,
 };
-pub(crate) use job::{EngineChoice, JobArgs, JobCommand, PipesCommand};
+pub(crate) use job::{JobArgs, JobCommand, PipesCommand};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,

@@ -7,7 +7,7 @@ use wake_job::prepare::merged;
 use wake_model::Network;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::args::{EngineChoice, JobArgs};
+use crate::args::JobArgs;
 use crate::codespecs;
 use crate::command::buffer::tags;
 use crate::exit::Stop;
@@ -30,9 +30,9 @@ pub(super) fn options(
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let network = if args.allow_network { Network::Host } else { Network::None };
-    let place = match args.engine {
-        EngineChoice::Here => Place::Here,
-        EngineChoice::Slurm => Place::Elsewhere,
+    let place = match args.engine.elsewhere() {
+        None => Place::Here,
+        Some(_) => Place::Elsewhere,
     };
     let (sandbox, dir) = (settings.sandbox, settings.cwd.clone());
     Ok(JobOptions { root, streams, network, sandbox, dir, place })

@@ -7,9 +7,9 @@ use wake_job::options::Streams;
 use wake_store::Store;
 
 use super::carry_out::planned;
-use super::slurm::Sending;
+use super::sending::Sending;
 use super::{carry_out, detached, follow};
-use crate::args::{EngineChoice, JobArgs};
+use crate::args::JobArgs;
 use crate::exit::Outcome;
 use crate::print;
 use crate::session;
@@ -25,9 +25,9 @@ pub(super) fn carry_out(
     say: &mut impl Write,
 ) -> Outcome {
     let (run, plan) = planned(args, streams, store, settings)?;
-    if args.engine == EngineChoice::Slurm {
+    if let Some(engine) = args.engine.elsewhere() {
         let cancel = session::cancel()?;
-        let sending = Sending { args, store, settings, cancel: &cancel };
+        let sending = Sending { engine, args, store, settings, cancel: &cancel };
         if !sending.is_remembered(&run, streams)? {
             return follow::carry_out(&sending, streams, run, plan.standard(), out, say);
         }
@@ -43,9 +43,9 @@ pub(super) fn create(
     out: &mut impl Write,
 ) -> Outcome {
     let (run, plan) = planned(args, Streams::Made, store, settings)?;
-    if args.engine == EngineChoice::Slurm {
+    if let Some(engine) = args.engine.elsewhere() {
         let cancel = session::cancel()?;
-        let sending = Sending { args, store, settings, cancel: &cancel };
+        let sending = Sending { engine, args, store, settings, cancel: &cancel };
         if !sending.is_remembered(&run, Streams::Made)? {
             return print::line(sending.send(run, plan)?.id, out);
         }

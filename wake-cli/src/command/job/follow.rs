@@ -18,8 +18,8 @@ use wake_store::Store;
 
 use super::carry_out::purge;
 use super::known::Known;
-use super::slurm::{self, Sending};
-use super::{JOB_FAILED, failure, shown};
+use super::sending::Sending;
+use super::{JOB_FAILED, engines, failure, shown};
 use crate::command::buffer::failure as buffer_failure;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
@@ -90,7 +90,7 @@ fn follow(
     streaming: &Streaming,
     say: &mut impl Write,
 ) -> Result<JobRecord, Stop> {
-    let Sending { args, store, settings, cancel } = sending;
+    let Sending { args, store, settings, cancel, .. } = sending;
     let (jobs, mut known) = (Jobs::new(store), Known::new(store));
     let talks = settings.manner.verbosity > Verbosity::Quiet;
     let (mut read, mut pause, mut is_told, mut last) = (0, PAUSES.0, false, None);
@@ -121,7 +121,7 @@ fn follow(
         if !is_told && (cancel.is_cancelled() || streaming.nobody_reads()) {
             is_told = true;
             jobs.cancel(id).map_err(failure)?;
-            slurm::cancel(store, id)?;
+            engines::cancel(store, id)?;
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSES.1);

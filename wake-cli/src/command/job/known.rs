@@ -7,9 +7,11 @@ use wake_job::perform::BY_USER;
 use wake_job::record::{EngineName, JobRecord, Jobs, JobsError, SentJob, Status};
 use wake_job::sent::conclude;
 use wake_model::Tags;
-use wake_slurm::{SlurmEnd, SlurmError, SlurmId, SlurmJob, SlurmState, ask};
 use wake_steps::clock::{now, unix_ms};
 use wake_store::Store;
+
+use super::engines;
+use super::said::Said;
 
 /// After how long an engine is asked again, at first and at last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -18,8 +20,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 pub(super) struct Known<'s> {
     store: &'s Store,
     asked: BTreeMap<u64, Asked>,
-    /// What was said of an engine that does not answer, which makes one wait.
-    away: Option<(Instant, String)>,
+    /// What was said of engines that do not answer, which makes one wait.
+    silent: BTreeMap<EngineName, (Instant, String)>,
 }
 
 struct Asked {
@@ -30,7 +32,7 @@ struct Asked {
 
 impl<'s> Known<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
-        Known { store, asked: BTreeMap::new(), away: None }
+        Known { store, asked: BTreeMap::new(), silent: BTreeMap::new() }
     }
 
     /// A job as it is now.
@@ -62,112 +64,33 @@ impl<'s> Known<'s> {
             let status_reason = reason.clone();
             return Ok(JobRecord { status_reason, ..record });
         }
-        let answer = match &self.away {
-            Some((since, said)) if since.elapsed() < PAUSES.1 => {
-                Err(SlurmError::Away { said: said.clone() })
-            }
-            _ => look(sent),
-        };
-        if let Err(SlurmError::Away { said }) = &answer {
-            self.away.get_or_insert_with(|| (now(), said.clone()));
-        } else {
-            self.away = None;
-        }
-        let said = match answer {
-            Ok(job) => said(&job, || Jobs::new(self.store).engine_log(id)),
-            Err(SlurmError::Unknown(_)) => Said::Ended(
-                Status::Failed,
-                "Slurm knows nothing of it any more, and it has not said how it ended".to_owned(),
-            ),
-            Err(error) => Said::Goes(Some(error.to_string())),
-        };
-        match said {
-            Said::Goes(reason) => {
-                let pause = self.asked.get(&id).map_or(PAUSES.0, |asked| asked.pause * 2);
-                let asked = Asked { at: now(), pause: pause.min(PAUSES.1), reason: reason.clone() };
-                self.asked.insert(id, asked);
-                Ok(JobRecord { status_reason: reason, ..record })
-            }
+        let reason = match self.ask(id, sent) {
+            Said::Goes(reason) => reason,
+            Said::Silent(said) => Some(said),
             Said::Ended(status, reason) => {
                 let by_user = record.status == Status::Canceling && status == Status::Canceled;
                 let reason = if by_user { BY_USER.to_owned() } else { reason };
-                conclude(self.store, id, sent, (status, reason), unix_ms())
+                return conclude(self.store, id, sent, (status, reason), unix_ms());
             }
+        };
+        let pause = self.asked.get(&id).map_or(PAUSES.0, |asked| asked.pause * 2);
+        let asked = Asked { at: now(), pause: pause.min(PAUSES.1), reason: reason.clone() };
+        self.asked.insert(id, asked);
+        Ok(JobRecord { status_reason: reason, ..record })
+    }
+
+    /// What the engine says, which is not asked again at once where it does not answer.
+    fn ask(&mut self, id: u64, sent: &SentJob) -> Said {
+        if let Some((since, said)) = self.silent.get(&sent.engine)
+            && since.elapsed() < PAUSES.1
+        {
+            return Said::Silent(said.clone());
         }
-    }
-}
-
-/// What an engine says of a job.
-enum Said {
-    /// It has not ended, and what keeps it.
-    Goes(Option<String>),
-    /// How it ended, if its process has not said so.
-    Ended(Status, String),
-}
-
-fn look(sent: &SentJob) -> Result<SlurmJob, SlurmError> {
-    match sent.engine {
-        EngineName::Slurm => match sent.id.parse::<SlurmId>() {
-            Ok(id) => ask::look(&id),
-            Err(_) => Err(SlurmError::Unknown(sent.id.clone())),
-        },
-    }
-}
-
-fn said(job: &SlurmJob, log: impl Fn() -> String) -> Said {
-    let SlurmJob { state, node } = job;
-    match state {
-        SlurmState::Waiting { reason } => {
-            let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-            Said::Goes(Some(format!("it waits in the queue of Slurm{reason}")))
-        }
-        SlurmState::Running => Said::Goes(None),
-        SlurmState::Ended(end) => {
-            let status = match end.was_cancelled() {
-                true => Status::Canceled,
-                false => Status::Failed,
-            };
-            Said::Ended(status, how_it_ended(end, node.as_deref(), &log()))
-        }
-    }
-}
-
-/// How a job ended whose process has not said it.
-fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
-    let on = node.map_or_else(String::new, |node| format!(" on {node}"));
-    if end.had_no_output_file() || end.had_no_directory() {
-        let node = node.unwrap_or("its node");
-        return format!("{node} does not have the store: it lies where that node does not see it");
-    }
-    // What wake itself wrote before it could keep anything is all that there is.
-    let last = log.lines().rev().map(str::trim).find(|line| line.starts_with("error: "));
-    match last {
-        Some(last) if end.code != 0 => {
-            format!("wake could not run it{on}: {}", &last["error: ".len()..])
-        }
-        _ => format!("Slurm ended it{on}: {end}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn end(word: &str, code: u8, signal: u8) -> SlurmEnd {
-        SlurmEnd { word: word.to_owned(), reason: None, code, signal }
-    }
-
-    #[test]
-    fn an_end_that_no_process_said_is_told_as_slurm_has_it() {
-        let told = |end, log: &str| how_it_ended(&end, Some("n1"), log);
-        assert_eq!(told(end("NODE_FAIL", 0, 0), ""), "Slurm ended it on n1: NODE_FAIL");
-        assert_eq!(told(end("FAILED", 0, 9), ""), "Slurm ended it on n1: FAILED, by signal 9");
-        let nowhere = "n1 does not have the store: it lies where that node does not see it";
-        assert_eq!(told(end("FAILED", 0, 53), ""), nowhere);
-        let log = "error: the job `7` was not found\n  help: x\n";
-        assert_eq!(
-            told(end("FAILED", 4, 0), log),
-            "wake could not run it on n1: the job `7` was not found"
-        );
+        let said = engines::look(self.store, id, sent);
+        match &said {
+            Said::Silent(said) => self.silent.insert(sent.engine, (now(), said.clone())),
+            Said::Goes(_) | Said::Ended(..) => self.silent.remove(&sent.engine),
+        };
+        said
     }
 }

@@ -2,10 +2,14 @@
 
 mod document;
 mod pipes;
-mod known;
 mod carry_out;
 mod manifest;
+mod ready;
+mod said;
 mod slurm;
+mod engines;
+mod known;
+mod sending;
 mod follow;
 mod detached;
 mod elsewhere;
@@ -72,7 +76,7 @@ pub(crate) fn run(
                 let message = format!("the job `{id}` has ended");
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
-            slurm::cancel(&store, *id)?;
+            engines::cancel(&store, *id)?;
             // It has ended when its processes are gone.
             while !known.get(*id).map_err(failure)?.status.is_last() {
                 thread::sleep(LOOK);

@@ -1,191 +1,124 @@
 //! Jobs that run on a node of Slurm: there this program performs them, with the store that it has in common with this machine.
 
-use std::sync::Arc;
-
-use wake_codespec::Codespec;
 use wake_codespec::codespec::Resources;
 use wake_codespec::quantity::Quantity;
-use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument};
-use wake_image::Images;
-use wake_job::image_root::pinned;
-use wake_job::options::{JobOptions, Place, Streams};
-use wake_job::order::{JobOrder, leave};
-use wake_job::perform::is_remembered;
-use wake_job::prepare::{MadeOutputs, Plan, plan};
-use wake_job::record::{EngineName, JobRecord, Jobs, OwnJob, SentJob, Status};
-use wake_job::sent::{fail_unwritten, send};
-use wake_model::{BufferId, SandboxLevel};
-use wake_slurm::{Needs, Site, SlurmError, SlurmId, Submission, ask};
-use wake_steps::Cancel;
-use wake_steps::clock::unix_ms;
+use wake_codespec::run::RunDocument;
+use wake_job::prepare::Plan;
+use wake_job::record::{EngineName, Status};
+use wake_model::SandboxLevel;
+use wake_slurm::{
+    Needs, Site, SlurmEnd, SlurmError, SlurmId, SlurmJob, SlurmState, Submission, ask,
+};
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_store::Store;
-use wake_store::ware::Web;
 
-use super::carry_out::{rootless, unprepared};
-use super::{document, failure};
-use crate::args::JobArgs;
+use super::ready::ReadyJob;
+use super::said::Said;
 use crate::environment;
 use crate::exit::Stop;
 use crate::session;
-use crate::settings::Settings;
 
 /// Memory that the program itself takes beside the command.
 const OWN_MEMORY: u64 = 128 << 20;
 /// Seconds that the program has to say how the command ended, after the time of that is over.
 const OWN_SECONDS: u64 = 60;
 
-/// What a job is sent with.
-pub(super) struct Sending<'a> {
-    pub(super) args: &'a JobArgs,
-    pub(super) store: &'a Arc<Store>,
-    pub(super) settings: &'a Settings,
-    pub(super) cancel: &'a Cancel,
+/// Has Slurm run a job.
+pub(super) fn submit(job: &ReadyJob<'_>) -> Result<(), Stop> {
+    let id = submitted(job)?;
+    job.keep_sent(EngineName::Slurm, id.to_string()).inspect_err(|_| {
+        // Nobody would know of it.
+        let _ = ask::cancel(&id);
+    })
 }
 
-impl Sending<'_> {
-    /// What of a run is known before it is sent, all of whose buffers are named or to be made.
-    pub(super) fn planned(&self, run: &RunDocument) -> Result<Plan, Stop> {
-        let options = document::options(self.args, Streams::Made, self.settings)?;
-        plan(run, options, self.store, unix_ms()).map_err(unprepared)
+fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
+    let ReadyJob { settings, own, record, run, plan, .. } = job;
+    let slurm = &settings.slurm;
+    let program = slurm.wake.clone().map_or_else(environment::program, Ok)?;
+    let mut words = vec![program.into(), "--store".into()];
+    words.push(session::store_dir(settings)?.into());
+    if settings.route.offline {
+        words.push("--offline".into());
     }
-
-    /// Whether there is nothing to run: then no node is needed. Brings the image, which the node finds in the store.
-    pub(super) fn is_remembered(&self, run: &RunDocument, streams: Streams) -> Result<bool, Stop> {
-        let Sending { args, store, settings, cancel } = self;
-        let options = document::options(args, streams, settings)?;
-        let plan = plan(run, options, store, unix_ms()).map_err(unprepared)?;
-        let roots = plan.roots(store, &self.images()).map_err(|(_, error)| rootless(error))?;
-        if args.rerun {
-            return Ok(false);
-        }
-        let outputs = plan.no_outputs();
-        // What is remembered does not know its number.
-        let task = Arc::new(plan.task(0, run, roots, outputs));
-        Ok(is_remembered(&task, store, settings.sandbox, cancel)?)
+    if settings.sandbox == SandboxLevel::Weak {
+        words.extend(["--sandbox".into(), "weak".into()]);
     }
+    words.extend(["job".into(), "perform".into(), record.id.to_string().into()]);
+    let submission = Submission {
+        name: format!("wake-{}", record.id),
+        words,
+        dir: own.dir().to_owned(),
+        output: own.engine_log(),
+        needs: needs(run, plan),
+    };
+    let site = Site {
+        cluster: run.cluster.clone(),
+        partition: run.job.node_pool.clone().or_else(|| slurm.partition.clone()),
+        account: slurm.account.clone(),
+        arguments: slurm.arguments.clone(),
+    };
+    ask::submit(&submission, &site).map_err(|error| refusal(error).into())
+}
 
-    /// Has Slurm run a job, all of whose buffers are named or to be made; what is known of it.
-    pub(super) fn send(&self, mut run: RunDocument, plan: Plan) -> Result<JobRecord, Stop> {
-        let Sending { args, store, settings, .. } = self;
-        let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
-        let jobs = Jobs::new(store);
-        let begun = jobs.begin(|id| plan.record(id, &run, &outputs, unix_ms())).map_err(failure)?;
-        let (own, mut record) = begun;
-        let ends = outputs.ends.iter();
-        let written: Vec<BufferId> = ends.filter_map(|(_, end)| end.buffer.clone()).collect();
-        let passing = outputs.passing.clone();
-        let submitted = self.settled(&mut run, &plan, outputs).and_then(|()| {
-            let options = document::options(args, Streams::Made, settings)?;
-            let options = JobOptions { place: Place::Here, ..options };
-            let order = JobOrder { options, rerun: args.rerun, passing };
-            leave(store, &own, &run, &order).map_err(failure)?;
-            self.submit(&own, &record, &run, &plan)
-        });
-        match submitted {
-            Ok(id) => {
-                let sent =
-                    SentJob { engine: EngineName::Slurm, id: id.to_string(), outputs: written };
-                if let Err(error) = send(store, own, &sent) {
-                    // Nobody would know of it.
-                    let _ = ask::cancel(&id);
-                    return Err(failure(error).into());
-                }
-                Ok(record)
-            }
-            Err(stop) => {
-                let reason = "it could not be submitted to Slurm";
-                fail_unwritten(store, &written, reason, unix_ms());
-                record.status = Status::Failed;
-                record.status_reason = Some(reason.to_owned());
-                record.finished = Some(unix_ms());
-                jobs.note(&own, &record).map_err(failure)?;
-                Err(stop)
-            }
-        }
-    }
-
-    /// Has the run name what the node is to find, image included.
-    fn settled(
-        &self,
-        run: &mut RunDocument,
-        plan: &Plan,
-        outputs: MadeOutputs,
-    ) -> Result<(), Stop> {
-        run.job.codespec = self.pinned(plan.codespec())?;
-        if let (Some(worker), Some((codespec, _))) = (&mut run.worker, plan.worker()) {
-            worker.codespec = self.pinned(codespec)?;
-        }
-        for (name, end) in outputs.ends {
-            if let Some(id) = end.buffer {
-                run.set_argument(name.as_str(), BufferArgument::Buffer(id));
-            }
-        }
-        Ok(())
-    }
-
-    /// A codespec whose image is the same one everywhere and always.
-    fn pinned(&self, codespec: &Codespec) -> Result<RunCodespec, Stop> {
-        let mut codespec = codespec.clone();
-        if self.args.rootfs.is_none() {
-            let image = pinned(&codespec.image, &self.settings.cwd, &self.images());
-            codespec.image = image.map_err(rootless)?;
-        }
-        Ok(RunCodespec::Inline(Box::new(codespec)))
-    }
-
-    fn submit(
-        &self,
-        own: &OwnJob,
-        record: &JobRecord,
-        run: &RunDocument,
-        plan: &Plan,
-    ) -> Result<SlurmId, Stop> {
-        let Sending { settings, .. } = self;
-        let slurm = &settings.slurm;
-        let program = slurm.wake.clone().map_or_else(environment::program, Ok)?;
-        let mut words = vec![program.into(), "--store".into()];
-        words.push(session::store_dir(settings)?.into());
-        if settings.route.offline {
-            words.push("--offline".into());
-        }
-        if settings.sandbox == SandboxLevel::Weak {
-            words.extend(["--sandbox".into(), "weak".into()]);
-        }
-        words.extend(["job".into(), "perform".into(), record.id.to_string().into()]);
-        let submission = Submission {
-            name: format!("wake-{}", record.id),
-            words,
-            dir: own.dir().to_owned(),
-            output: own.engine_log(),
-            needs: needs(run, plan),
-        };
-        let site = Site {
-            cluster: run.cluster.clone(),
-            partition: run.job.node_pool.clone().or_else(|| slurm.partition.clone()),
-            account: slurm.account.clone(),
-            arguments: slurm.arguments.clone(),
-        };
-        ask::submit(&submission, &site).map_err(|error| refusal(error).into())
-    }
-
-    fn images(&self) -> Images<'_> {
-        Images::new(self.store, Web::new(self.settings.route.clone()), self.cancel.meter())
+/// What Slurm says of a job; `log` has what wake wrote there before it could keep anything.
+pub(super) fn look(id: &str, log: impl Fn() -> String) -> Said {
+    let answer = match id.parse::<SlurmId>() {
+        Ok(id) => ask::look(&id),
+        Err(_) => Err(SlurmError::Unknown(id.to_owned())),
+    };
+    match answer {
+        Ok(job) => said(&job, log),
+        Err(SlurmError::Unknown(_)) => Said::Ended(
+            Status::Failed,
+            "Slurm knows nothing of it any more, and it has not said how it ended".to_owned(),
+        ),
+        Err(error @ SlurmError::Away { .. }) => Said::Silent(error.to_string()),
+        Err(error) => Said::Goes(Some(error.to_string())),
     }
 }
 
-/// Asks for the end of a job that was sent: its process is told, or where there is none, Slurm.
-pub(super) fn cancel(store: &Store, id: u64) -> Result<(), Stop> {
-    let jobs = Jobs::new(store);
-    if jobs.is_held(id) {
-        return Ok(());
-    }
-    let Some(sent) = jobs.sent(id).map_err(failure)? else { return Ok(()) };
-    let Ok(id) = sent.id.parse::<SlurmId>() else { return Ok(()) };
+/// Has Slurm end a job.
+pub(super) fn cancel(id: &str) -> Result<(), Stop> {
+    let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
     ask::cancel(&id).map_err(|error| {
         let help = "where it begins nevertheless it is ended at once";
         refusal(error).help(help).into()
     })
+}
+
+fn said(job: &SlurmJob, log: impl Fn() -> String) -> Said {
+    let SlurmJob { state, node } = job;
+    match state {
+        SlurmState::Waiting { reason } => {
+            let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+            Said::Goes(Some(format!("it waits in the queue of Slurm{reason}")))
+        }
+        SlurmState::Running => Said::Goes(None),
+        SlurmState::Ended(end) => {
+            let status = match end.was_cancelled() {
+                true => Status::Canceled,
+                false => Status::Failed,
+            };
+            Said::Ended(status, how_it_ended(end, node.as_deref(), &log()))
+        }
+    }
+}
+
+/// How a job ended whose process has not said it.
+fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
+    let on = node.map_or_else(String::new, |node| format!(" on {node}"));
+    if end.had_no_output_file() || end.had_no_directory() {
+        let node = node.unwrap_or("its node");
+        return format!("{node} does not have the store: it lies where that node does not see it");
+    }
+    // What wake itself wrote before it could keep anything is all that there is.
+    let last = log.lines().rev().map(str::trim).find(|line| line.starts_with("error: "));
+    match last {
+        Some(last) if end.code != 0 => {
+            format!("wake could not run it{on}: {}", &last["error: ".len()..])
+        }
+        _ => format!("Slurm ended it{on}: {end}"),
+    }
 }
 
 /// What a person is told where Slurm does not do what it was asked for.
@@ -260,5 +193,23 @@ mod tests {
         let expected = Needs { processors: Some(14), memory, graphics: 2, seconds: None };
         assert_eq!(added(one, &worker, 3), expected);
         assert_eq!(added(Needs::default(), &Resources::default(), 9), Needs::default());
+    }
+
+    fn end(word: &str, code: u8, signal: u8) -> SlurmEnd {
+        SlurmEnd { word: word.to_owned(), reason: None, code, signal }
+    }
+
+    #[test]
+    fn an_end_that_no_process_said_is_told_as_slurm_has_it() {
+        let told = |end, log: &str| how_it_ended(&end, Some("n1"), log);
+        assert_eq!(told(end("NODE_FAIL", 0, 0), ""), "Slurm ended it on n1: NODE_FAIL");
+        assert_eq!(told(end("FAILED", 0, 9), ""), "Slurm ended it on n1: FAILED, by signal 9");
+        let nowhere = "n1 does not have the store: it lies where that node does not see it";
+        assert_eq!(told(end("FAILED", 0, 53), ""), nowhere);
+        let log = "error: the job `7` was not found\n  help: x\n";
+        assert_eq!(
+            told(end("FAILED", 4, 0), log),
+            "wake could not run it on n1: the job `7` was not found"
+        );
     }
 }

@@ -1,0 +1,133 @@
+//! Sending a job to an engine elsewhere, with the store that it has in common with this machine.
+
+use std::sync::Arc;
+
+use wake_codespec::Codespec;
+use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument};
+use wake_image::Images;
+use wake_job::image_root::pinned;
+use wake_job::options::{JobOptions, Place, Streams};
+use wake_job::order::{JobOrder, leave};
+use wake_job::perform::is_remembered;
+use wake_job::prepare::{MadeOutputs, Plan, plan};
+use wake_job::record::{EngineName, JobRecord, Jobs, Status};
+use wake_job::sent::fail_unwritten;
+use wake_model::BufferId;
+use wake_steps::Cancel;
+use wake_steps::clock::unix_ms;
+use wake_store::Store;
+use wake_store::ware::Web;
+
+use super::carry_out::{rootless, unprepared};
+use super::ready::ReadyJob;
+use super::{document, engines, failure};
+use crate::args::JobArgs;
+use crate::exit::Stop;
+use crate::settings::Settings;
+
+/// What a job is sent with.
+pub(super) struct Sending<'a> {
+    pub(super) engine: EngineName,
+    pub(super) args: &'a JobArgs,
+    pub(super) store: &'a Arc<Store>,
+    pub(super) settings: &'a Settings,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Sending<'_> {
+    /// What of a run is known before it is sent, all of whose buffers are named or to be made.
+    pub(super) fn planned(&self, run: &RunDocument) -> Result<Plan, Stop> {
+        let options = document::options(self.args, Streams::Made, self.settings)?;
+        plan(run, options, self.store, unix_ms()).map_err(unprepared)
+    }
+
+    /// Whether there is nothing to run: then no node is needed. Brings the image, which the node finds in the store.
+    pub(super) fn is_remembered(&self, run: &RunDocument, streams: Streams) -> Result<bool, Stop> {
+        let Sending { args, store, settings, cancel, .. } = self;
+        let options = document::options(args, streams, settings)?;
+        let plan = plan(run, options, store, unix_ms()).map_err(unprepared)?;
+        let roots = plan.roots(store, &self.images()).map_err(|(_, error)| rootless(error))?;
+        if args.rerun {
+            return Ok(false);
+        }
+        let outputs = plan.no_outputs();
+        // What is remembered does not know its number.
+        let task = Arc::new(plan.task(0, run, roots, outputs));
+        Ok(is_remembered(&task, store, settings.sandbox, cancel)?)
+    }
+
+    /// Has the engine run a job, all of whose buffers are named or to be made; what is known of it.
+    pub(super) fn send(&self, mut run: RunDocument, plan: Plan) -> Result<JobRecord, Stop> {
+        let Sending { engine, args, store, settings, .. } = self;
+        let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
+        let jobs = Jobs::new(store);
+        let begun = jobs.begin(|id| plan.record(id, &run, &outputs, unix_ms())).map_err(failure)?;
+        let (own, mut record) = begun;
+        let ends = outputs.ends.iter();
+        let written: Vec<BufferId> = ends.filter_map(|(_, end)| end.buffer.clone()).collect();
+        let passing = outputs.passing.clone();
+        let submitted = self.settled(&mut run, &plan, outputs).and_then(|()| {
+            let options = document::options(args, Streams::Made, settings)?;
+            let options = JobOptions { place: Place::Here, ..options };
+            let order = JobOrder { options, rerun: args.rerun, passing };
+            leave(store, &own, &run, &order).map_err(failure)?;
+            engines::submit(
+                *engine,
+                &ReadyJob {
+                    store,
+                    settings,
+                    own: &own,
+                    record: &record,
+                    run: &run,
+                    plan: &plan,
+                    outputs: &written,
+                },
+            )
+        });
+        match submitted {
+            Ok(()) => Ok(record),
+            Err(stop) => {
+                let reason = format!("it could not be submitted to {engine}");
+                fail_unwritten(store, &written, &reason, unix_ms());
+                record.status = Status::Failed;
+                record.status_reason = Some(reason);
+                record.finished = Some(unix_ms());
+                jobs.note(&own, &record).map_err(failure)?;
+                Err(stop)
+            }
+        }
+    }
+
+    /// Has the run name what whoever runs it is to find, image included.
+    fn settled(
+        &self,
+        run: &mut RunDocument,
+        plan: &Plan,
+        outputs: MadeOutputs,
+    ) -> Result<(), Stop> {
+        run.job.codespec = self.pinned(plan.codespec())?;
+        if let (Some(worker), Some((codespec, _))) = (&mut run.worker, plan.worker()) {
+            worker.codespec = self.pinned(codespec)?;
+        }
+        for (name, end) in outputs.ends {
+            if let Some(id) = end.buffer {
+                run.set_argument(name.as_str(), BufferArgument::Buffer(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// A codespec whose image is the same one everywhere and always.
+    fn pinned(&self, codespec: &Codespec) -> Result<RunCodespec, Stop> {
+        let mut codespec = codespec.clone();
+        if self.args.rootfs.is_none() {
+            let image = pinned(&codespec.image, &self.settings.cwd, &self.images());
+            codespec.image = image.map_err(rootless)?;
+        }
+        Ok(RunCodespec::Inline(Box::new(codespec)))
+    }
+
+    fn images(&self) -> Images<'_> {
+        Images::new(self.store, Web::new(self.settings.route.clone()), self.cancel.meter())
+    }
+}
