@@ -22,17 +22,31 @@ for sources in /etc/apt/sources.list.d/*.sources; do
     sed 's/^Types:.*/Types: deb-src/' "$sources" >"$apt/sources.list.d/$(basename "$sources")"
 done
 
-get() {
-    apt-get -qq \
+with() {
+    program=$1
+    shift
+    "$program" -qq \
         -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts="$apt/sources.list.d" \
         -o Dir::State="$apt" -o Dir::State::Lists="$apt/lists" -o Dir::State::status="$apt/status" \
         -o Dir::Cache="$apt/cache" -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 \
         -o Acquire::Languages=none "$@"
 }
 
-get update
+# An index may name an update that the archive does not have yet, or not any more: then the version before it does.
+unpack() {
+    for version in $(with apt-cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | sort -rVu); do
+        rm -rf "$dir/unpack-$1"
+        mkdir "$dir/unpack-$1"
+        if (cd "$dir/unpack-$1" && with apt-get source "$1=$version"); then
+            mv "$dir/unpack-$1"/*/ "$dir/$1"
+            return
+        fi
+    done
+    echo "fetch.sh: no version of $1 could be had" >&2
+    return 1
+}
+
+with apt-get update
 for package; do
-    mkdir -p "$dir/unpack-$package"
-    (cd "$dir/unpack-$package" && get source "$package")
-    mv "$dir/unpack-$package"/*/ "$dir/$package"
+    unpack "$package"
 done
