@@ -273,9 +273,10 @@ impl Worker {
         if wire::send(&self.socket, &RequestRef::Go).is_err() {
             return Err(self.last_words());
         }
+        let patience = job.limits.grace.unwrap_or_default() + CANCEL_GRACE;
         let mut stopping = None;
         loop {
-            if self.wait(cancel, &mut stopping)? == WorkerAnswer::Cancelled {
+            if self.wait(cancel, patience, &mut stopping)? == WorkerAnswer::Cancelled {
                 return Err(SandboxError::Cancelled);
             }
             match wire::receive(&self.socket).map_err(worker_failed)? {
@@ -362,10 +363,11 @@ impl Worker {
     }
 
     /// Waits until there is an answer, passing a cancellation on; `stopping` says until when the worker has
-    /// to be done once it has been passed on.
+    /// to be done once it has been passed on, for which it has so long.
     fn wait(
         &mut self,
         cancel: &CancelToken,
+        patience: Duration,
         stopping: &mut Option<Instant>,
     ) -> Result<WorkerAnswer, SandboxError> {
         loop {
@@ -389,7 +391,7 @@ impl Worker {
                 // Also while a command goes on writing.
                 None if ready[1] => {
                     wire::send(&self.socket, &RequestRef::Cancel).map_err(worker_failed)?;
-                    *stopping = Some(clock::instant() + CANCEL_GRACE);
+                    *stopping = Some(clock::instant() + patience);
                 }
                 Some(until) if !ready[0] && clock::instant() >= *until => {
                     self.kill();

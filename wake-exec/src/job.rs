@@ -252,6 +252,8 @@ pub enum WorkPlace {
 pub struct Limits {
     /// From start to end; none for as long as it likes.
     pub wall: Option<Duration>,
+    /// How long it may take to end by itself where it is stopped, once it has been told so by SIGTERM; none: it is killed at once.
+    pub grace: Option<Duration>,
     /// Resident in all its processes and in its files in memory, in bytes; none for what the machine has.
     pub memory: Option<u64>,
     /// The time of processors that it may have, in thousandths of one; none for what the machine has.
@@ -272,6 +274,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             wall: None,
+            grace: None,
             memory: None,
             processors: None,
             processes: 4096,

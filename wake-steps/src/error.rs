@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use wake_exec::SandboxError;
 use wake_store::ware::{Category, PackError, UnpackError};
@@ -132,6 +133,12 @@ pub fn store_failure(error: impl Borrow<StoreError>) -> Diagnostic {
     }
 }
 
+/// What a person is told where the store in this directory has no room for what a command makes.
+pub fn store_full(dir: &Path) -> Diagnostic {
+    let message = format!("no space left in the store `{}`", dir.display());
+    Diagnostic::error(Class::Environment, message).help(MAKES_ROOM)
+}
+
 /// Who is at fault where a ware cannot be had, which decides the exit code.
 pub fn ware_class(error: &UnpackError) -> Class {
     match error.category() {
@@ -212,11 +219,10 @@ fn sandbox_failure(
             if source.kind() == ErrorKind::StorageFull
                 && (path.is_relative() || path.starts_with(store.root())) =>
         {
-            let mut full = of(Class::Environment);
-            let (label, _) = full.message.split_once(": ").unwrap_or_default();
-            full.message =
-                format!("{label}: no space left in the store `{}`", store.root().display());
-            full.help(MAKES_ROOM)
+            let (mut full, of_step) = (store_full(store.root()), of(Class::Environment));
+            let (label, _) = of_step.message.split_once(": ").unwrap_or_default();
+            full.message = format!("{label}: {}", full.message);
+            full
         }
         SandboxError::Step { .. } | SandboxError::WorkerNotStarted { .. } => of(Class::Environment),
         SandboxError::BadJob { .. } => of(Class::Evaluation),

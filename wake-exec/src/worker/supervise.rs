@@ -82,6 +82,8 @@ enum EndCause {
     OutOfMemory,
     OutOfDisk(DiskExcess),
     Cancelled,
+    /// It was told to end, and did.
+    Left(ReapedChild),
 }
 
 impl Supervision<'_> {
@@ -104,7 +106,7 @@ impl Supervision<'_> {
             .until_end(streams.as_ref(), &mut memory, [&mut stdout, &mut stderr], buffer)
             .map_err(failed)?;
         let ended = match end {
-            EndCause::Natural(waited) => Some(waited),
+            EndCause::Natural(waited) | EndCause::Left(waited) => Some(waited),
             EndCause::TimedOut
             | EndCause::OutOfMemory
             | EndCause::OutOfDisk(_)
@@ -137,7 +139,7 @@ impl Supervision<'_> {
             EndCause::OutOfDisk(DiskExcess::Reserve) => {
                 return Err(JobError::DiskFull { reserve: RESERVE });
             }
-            EndCause::Cancelled => return Err(JobError::Cancelled),
+            EndCause::Cancelled | EndCause::Left(_) => return Err(JobError::Cancelled),
         };
         let mut usage = usage(wall, ended.as_ref());
         usage.peak_bytes = usage.peak_bytes.max(memory.peak);
@@ -158,18 +160,23 @@ impl Supervision<'_> {
         };
         let after_streams = 2 + streams.len();
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
+        // Until when it may end by itself that was told to.
+        let mut told: Option<Instant> = None;
         loop {
             let mut fds = Vec::with_capacity(5);
             fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
-            fds.push(PollFd::new(self.control, PollFlags::IN));
+            // Once a word has come, only the silence of an executor that is gone is listened for.
+            let heard = if told.is_some() { PollFlags::empty() } else { PollFlags::IN };
+            fds.push(PollFd::new(self.control, heard));
             fds.extend(streams.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
             let questions = self.around.uses.and_then(Uses::questions);
             fds.extend(questions.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-            match poll(&mut fds, Some(&self.pause(next_memory))) {
+            match poll(&mut fds, Some(&self.pause(next_memory, told))) {
                 Err(Errno::INTR) => continue,
                 Ok(0) => kernel::reap_orphans(self.running.pid)?,
                 other => drop(other?),
             };
+            let is_alone = fds[1].revents().contains(PollFlags::HUP);
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             for ((fd, output), _) in
                 streams.iter_mut().zip(&ready[2..]).filter(|(_, ready)| **ready)
@@ -182,13 +189,25 @@ impl Supervision<'_> {
             if ready[0]
                 && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
             {
-                return Ok(EndCause::Natural(waited));
-            }
-            // A word from the executor while a command runs means stop; so does its silence for ever.
-            if ready[1] {
-                return Ok(EndCause::Cancelled);
+                return Ok(match told {
+                    Some(_) => EndCause::Left(waited),
+                    None => EndCause::Natural(waited),
+                });
             }
             let now = clock::instant();
+            // A word from the executor while a command runs means stop; so does its silence for ever.
+            if ready[1] {
+                match self.limits.grace {
+                    Some(grace) if told.is_none() && !is_alone => {
+                        self.tell_to_end();
+                        told = Some(now + grace);
+                    }
+                    _ => return Ok(EndCause::Cancelled),
+                }
+            }
+            if told.is_some_and(|until| now >= until) {
+                return Ok(EndCause::Cancelled);
+            }
             if self.deadline().is_some_and(|deadline| now >= deadline) {
                 return Ok(EndCause::TimedOut);
             }
@@ -206,15 +225,21 @@ impl Supervision<'_> {
         }
     }
 
+    fn tell_to_end(&self) {
+        let term = rustix::process::Signal::TERM;
+        // One that has ended meanwhile is what is wanted.
+        let _ = rustix::process::pidfd_send_signal(&self.running.pidfd, term);
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.limits.wall.map(|wall| self.started + wall)
     }
 
     /// Until something has to be looked at even if nothing happens.
-    fn pause(&self, next_memory: Option<Instant>) -> Timespec {
+    fn pause(&self, next_memory: Option<Instant>, told: Option<Instant>) -> Timespec {
         let now = clock::instant();
         let next_disk = self.around.disk.map(|disk| disk.borrow().next());
-        let until = [self.deadline(), next_memory, next_disk]
+        let until = [self.deadline(), next_memory, next_disk, told]
             .into_iter()
             .flatten()
             .map(|at| at.saturating_duration_since(now))

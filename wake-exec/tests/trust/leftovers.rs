@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use wake_exec::{Logs, Stream};
 use wake_model::Outcome;
 
 use crate::bed::{Bed, compiled, declaring, listing, trial};
@@ -21,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s11_what_is_kept_for_the_next_command_is_untouched", kept_is_untouched),
         trial("s11_only_what_is_untouched_is_kept", untouched_is_kept),
         trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
+        trial("s05_who_has_a_moment_to_end_may_use_it", a_moment_to_end),
         trial("s05_everything_dies_with_the_executor", everything_dies_with_the_executor),
     ]
 }
@@ -272,6 +274,36 @@ fn cancelling_kills(bed: &Bed) {
         assert_eq!(error.to_string(), "cancelled");
         assert!(!is_running(&sleep));
     });
+}
+
+/// One that was told to end ends by itself, with all that it has started, or is killed when its moment is over.
+fn a_moment_to_end(bed: &Bed) {
+    let sleep = marker(bed);
+    for (trap, grace, is_said) in [
+        ("echo said; exit", Duration::from_secs(600), true),
+        ("", Duration::from_millis(300), false),
+    ] {
+        let own = Bed::new();
+        let mut job = own.sh(&format!("trap '{trap}' TERM; sleep {sleep} & wait; wait"));
+        job.limits.grace = Some(grace);
+        job.logs = Logs::AtOnce;
+        let (mut said, mut wrote) = (Vec::new(), Vec::new());
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                let mut hear = |_: Stream, bytes: &[u8]| wrote.extend_from_slice(bytes);
+                own.executor.run_in_turn(&job, &own.cancel, || Some(|_| ()), &mut hear)
+            });
+            while !is_running(&sleep) {
+                assert!(!running.is_finished());
+            }
+            own.cancel.cancel();
+            let error = running.join().unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "cancelled");
+            assert!(!is_running(&sleep));
+        });
+        said.append(&mut wrote);
+        assert_eq!(said == b"said\n", is_said, "{}", String::from_utf8_lossy(&said));
+    }
 }
 
 fn everything_dies_with_the_executor(bed: &Bed) {

@@ -87,6 +87,7 @@ pub(super) fn job_with(
     }
     job.limits = Limits {
         wall: pinned.terms.timeout.map(wall),
+        grace: pinned.terms.grace,
         memory: pinned.terms.memory,
         processors: pinned.terms.processors,
         shared_memory: pinned.terms.shared_memory,

@@ -7,6 +7,7 @@ mod own_files;
 mod inputs;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wake_model::action::{Command, User};
@@ -52,6 +53,10 @@ pub struct Step {
 pub struct Terms {
     /// Seconds from start to end.
     pub timeout: Option<f64>,
+    /// How long it may take to end where it is stopped, once it has been told so; none: it is killed. Never of a step that a snapshot
+    /// knows.
+    #[serde(skip)]
+    pub grace: Option<Duration>,
     /// Places among the commands that run at once; none: one.
     pub cpus: Option<u32>,
     /// Bytes of memory.
