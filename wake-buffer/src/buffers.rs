@@ -13,6 +13,8 @@ use crate::error::BufferError;
 
 const ABOUT: &str = "about.json";
 const END: &str = "end.json";
+/// How its writing will have ended if whoever is to say so says that this was all.
+const LEFT: &str = "left.json";
 
 /// The buffers of a store. `now` is milliseconds since 1970, wherever it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -185,6 +187,13 @@ impl<'s> Buffers<'s> {
         Ok(doomed.len())
     }
 
+    /// Says of a buffer that its writer has left that this was all; where there is a reason, that it never will be whole.
+    pub fn settle(&self, id: &BufferId, failed: Option<&str>) -> Result<(), BufferError> {
+        let (Some(left), None) = (self.left(id)?, self.end(id)?) else { return Ok(()) };
+        let failed = failed.map(|reason| End::Failed { reason: reason.to_owned() });
+        self.keep_end(id, &failed.unwrap_or(left))
+    }
+
     pub(crate) fn dir(&self, id: &BufferId) -> PathBuf {
         self.store.buffers_dir().join(id.as_str())
     }
@@ -195,10 +204,16 @@ impl<'s> Buffers<'s> {
 
     /// How its writing ended, if it has.
     pub(crate) fn end(&self, id: &BufferId) -> Result<Option<End>, BufferError> {
-        let path = self.dir(id).join(END);
-        let Some(bytes) = read(&path)? else { return Ok(None) };
-        let end = serde_json::from_slice(&bytes);
-        end.map(Some).map_err(|error| BufferError::About { path, problem: error.to_string() })
+        read_end(self.dir(id).join(END))
+    }
+
+    /// How its writing will have ended, if its writer has left that to somebody else.
+    pub(crate) fn left(&self, id: &BufferId) -> Result<Option<End>, BufferError> {
+        read_end(self.dir(id).join(LEFT))
+    }
+
+    pub(crate) fn keep_left(&self, id: &BufferId, end: &End) -> Result<(), BufferError> {
+        self.keep(&self.dir(id).join(LEFT), end)
     }
 
     pub(crate) fn keep_end(&self, id: &BufferId, end: &End) -> Result<(), BufferError> {
@@ -218,7 +233,10 @@ impl<'s> Buffers<'s> {
         let state = match (end, is_being_written) {
             (Some(end), _) => end.into(),
             (None, true) => State::Writing,
-            (None, false) => State::BrokenOff,
+            (None, false) => match self.left(id)? {
+                Some(_) => State::Writing,
+                None => State::BrokenOff,
+            },
         };
         Ok((state, blocks, size))
     }
@@ -291,6 +309,12 @@ impl<'s> Buffers<'s> {
 
 fn until(lifetime: Lifetime, now: u64) -> u64 {
     now.saturating_add(lifetime.seconds.saturating_mul(1000))
+}
+
+fn read_end(path: PathBuf) -> Result<Option<End>, BufferError> {
+    let Some(bytes) = read(&path)? else { return Ok(None) };
+    let end = serde_json::from_slice(&bytes);
+    end.map(Some).map_err(|error| BufferError::About { path, problem: error.to_string() })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, BufferError> {

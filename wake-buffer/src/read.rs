@@ -97,9 +97,14 @@ impl BufferReader<'_> {
                 },
                 (None, Some(true)) => thread::sleep(LOOK),
                 (None, Some(false)) => {
-                    if self.buffers.end(&self.id)?.is_none() {
-                        let (id, bytes) = (self.id.clone(), self.size);
-                        return Err(BufferError::BrokenOff { id, bytes });
+                    match (self.buffers.end(&self.id)?, self.buffers.left(&self.id)?) {
+                        (None, None) => {
+                            let (id, bytes) = (self.id.clone(), self.size);
+                            return Err(BufferError::BrokenOff { id, bytes });
+                        }
+                        // Somebody is to say whether this was all.
+                        (None, Some(_)) => thread::sleep(LOOK),
+                        (Some(_), _) => {}
                     }
                 }
                 // It has just been written as a whole.

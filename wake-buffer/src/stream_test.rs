@@ -65,6 +65,40 @@ fn bytes() -> Vec<u8> {
 }
 
 #[test]
+fn what_a_writer_has_left_is_whole_when_somebody_says_so() {
+    let bed = Bed::new();
+    for (reason, word) in [(None, "complete"), (Some("another one failed"), "failed")] {
+        let id = bed.create();
+        let mut writer = bed.begin(&id).unwrap();
+        writer.write(b"bytes").unwrap();
+        let content = writer.leave().unwrap();
+        assert_eq!(bed.buffers().get(&id).unwrap().state, State::Writing);
+        assert!(matches!(bed.begin(&id), Err(BufferError::Written(_))));
+        assert!(matches!(bed.buffers().purge(&id), Err(BufferError::BeingWritten(_))));
+        thread::scope(|scope| {
+            // Whoever reads it waits for that word.
+            let reader = scope.spawn(|| bed.read(&id));
+            thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!reader.is_finished());
+            bed.buffers().settle(&id, reason).unwrap();
+            match (reason, reader.join().unwrap()) {
+                (None, read) => assert_eq!(read.unwrap(), b"bytes"),
+                (Some(reason), read) => assert!(read.unwrap_err().to_string().contains(reason)),
+            }
+        });
+        // What was said once stays.
+        bed.buffers().settle(&id, Some("too late")).unwrap();
+        let state = bed.buffers().get(&id).unwrap().state;
+        assert_eq!(state.as_str(), word);
+        assert!(reason.is_some() || state == State::Complete(content));
+    }
+    // Where nobody has left anything, nothing is said.
+    let id = bed.create();
+    bed.buffers().settle(&id, None).unwrap();
+    assert_eq!(bed.buffers().get(&id).unwrap().state, State::Unwritten);
+}
+
+#[test]
 fn a_stream_comes_out_as_it_went_in_and_is_written_once() {
     let bed = Bed::new();
     for (bytes, block) in

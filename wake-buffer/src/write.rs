@@ -114,7 +114,7 @@ impl<'s> Buffers<'s> {
         }
         let mut writer = self.begin(id, WriteOptions::default(), now)?;
         blocks.iter().try_for_each(|block| writer.stream.add(block))?;
-        writer.keep_end(content)?;
+        self.keep_end(id, &writer.complete(content))?;
         Ok(true)
     }
 
@@ -181,13 +181,15 @@ impl BufferWriter<'_> {
 
     /// Says that this was all.
     pub fn finish(mut self) -> Result<Content, BufferError> {
-        self.put_down()?;
-        if self.options.durable {
-            self.buffers.store.sync_stream(&self.buffers.dir(&self.id))?;
-        }
-        let content =
-            Content { digest: BlobDigest(self.hasher.finalize().into()), size: self.size };
-        self.keep_end(content)?;
+        let content = self.kept()?;
+        self.buffers.keep_end(&self.id, &self.complete(content))?;
+        Ok(content)
+    }
+
+    /// Leaves it to somebody else to say whether this was all, by [`Buffers::settle`]; until then it counts as being written.
+    pub fn leave(mut self) -> Result<Content, BufferError> {
+        let content = self.kept()?;
+        self.buffers.keep_left(&self.id, &self.complete(content))?;
         Ok(content)
     }
 
@@ -199,10 +201,17 @@ impl BufferWriter<'_> {
         self.buffers.keep_end(&self.id, &end).and(put_down)
     }
 
-    fn keep_end(&self, content: Content) -> Result<(), BufferError> {
-        let Content { digest: content, size } = content;
-        let end = End::Complete { content, size, blocks: BlobDigest(self.stream.digest()) };
-        self.buffers.keep_end(&self.id, &end)
+    /// What has come, all of which is put down.
+    fn kept(&mut self) -> Result<Content, BufferError> {
+        self.put_down()?;
+        if self.options.durable {
+            self.buffers.store.sync_stream(&self.buffers.dir(&self.id))?;
+        }
+        Ok(Content { digest: BlobDigest(self.hasher.finalize().into()), size: self.size })
+    }
+
+    fn complete(&self, Content { digest: content, size }: Content) -> End {
+        End::Complete { content, size, blocks: BlobDigest(self.stream.digest()) }
     }
 
     fn take_all(&mut self, source: &mut (impl Read + AsFd)) -> Result<(), BufferError> {
