@@ -1,11 +1,12 @@
 //! What a cluster is asked.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use crate::error::SlurmError;
 use crate::id::SlurmId;
 use crate::programs::run;
-use crate::state::{SlurmJob, job};
+use crate::state::{SlurmJob, job, tasks};
 use crate::submission::{Site, Submission, arguments, script};
 
 /// Submits a program; what Slurm calls it from then on.
@@ -19,17 +20,45 @@ pub fn submit(submission: &Submission, site: &Site) -> Result<SlurmId, SlurmErro
 ///
 /// Waits for as long as `scontrol` waits for a controller that is away.
 pub fn look(id: &SlurmId) -> Result<SlurmJob, SlurmError> {
-    let mut args: Vec<OsString> = vec!["--oneliner".into()];
-    args.extend(of_cluster(id));
-    args.extend(["show".into(), "job".into(), id.number().to_string().into()]);
-    let answer = run("scontrol", args, b"").map_err(|error| of_job(error, id))?;
+    let answer = show(id)?;
     let strange = || SlurmError::Strange { program: "scontrol", said: answer.trim().to_owned() };
     answer.lines().next().and_then(job).ok_or_else(strange)
 }
 
+/// What Slurm says of the tasks of a job that is an array, by their numbers; of those that ended long ago nothing.
+pub fn look_at_tasks(id: &SlurmId) -> Result<BTreeMap<u32, SlurmJob>, SlurmError> {
+    let answer = show(id)?;
+    let lines = answer.lines().filter_map(tasks);
+    let each = |(numbers, job): (Vec<u32>, SlurmJob)| {
+        numbers.into_iter().map(move |number| (number, job.clone()))
+    };
+    let all: BTreeMap<u32, SlurmJob> = lines.flat_map(each).collect();
+    match all.is_empty() {
+        true => Err(SlurmError::Strange { program: "scontrol", said: answer.trim().to_owned() }),
+        false => Ok(all),
+    }
+}
+
+fn show(id: &SlurmId) -> Result<String, SlurmError> {
+    let mut args: Vec<OsString> = vec!["--oneliner".into()];
+    args.extend(of_cluster(id));
+    args.extend(["show".into(), "job".into(), id.number().to_string().into()]);
+    run("scontrol", args, b"").map_err(|error| of_job(error, id))
+}
+
 /// Has Slurm end a job; one that has ended stays as it is.
 pub fn cancel(id: &SlurmId) -> Result<(), SlurmError> {
+    end(id, None)
+}
+
+/// Has Slurm let go of what of a job has not begun.
+pub fn cancel_waiting(id: &SlurmId) -> Result<(), SlurmError> {
+    end(id, Some("--state=PENDING"))
+}
+
+fn end(id: &SlurmId, which: Option<&str>) -> Result<(), SlurmError> {
     let mut args: Vec<OsString> = vec!["--quiet".into()];
+    args.extend(which.map(Into::into));
     args.extend(of_cluster(id));
     args.push(id.number().to_string().into());
     match run("scancel", args, b"").map_err(|error| of_job(error, id)) {

@@ -21,4 +21,4 @@ pub use error::SlurmError;
 pub use id::SlurmId;
 
 pub use state::{SlurmEnd, SlurmJob, SlurmState};
-pub use submission::{Needs, Site, Submission};
+pub use submission::{Needs, Site, Submission, Word};

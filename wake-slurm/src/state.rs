@@ -75,14 +75,35 @@ impl fmt::Display for SlurmEnd {
     }
 }
 
+/// What a line says of tasks of an array, with their numbers, of which those that wait share one; none if it says nothing of any.
+pub(crate) fn tasks(line: &str) -> Option<(Vec<u32>, SlurmJob)> {
+    Some((numbers(field(line, "ArrayTaskId")?)?, job(line)?))
+}
+
+/// `3`, `0-2,5`, `0-8:4`; how many may run at once, `0-9%2`, is passed over.
+fn numbers(text: &str) -> Option<Vec<u32>> {
+    let text = text.split('%').next()?;
+    let mut all = Vec::new();
+    for part in text.split(',') {
+        let (range, step) = part.split_once(':').unwrap_or((part, "1"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        all.extend((first..=last).step_by(step.parse().ok().filter(|&step| step > 0)?));
+    }
+    Some(all)
+}
+
+/// The value of a word `NAME=VALUE` of a line.
+fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    // What people may write, such as comments, comes behind all that is looked for.
+    let is_it = |word: &&str| word.split_once('=').is_some_and(|(key, _)| key == name);
+    let (_, value) = line.split_whitespace().find(is_it)?.split_once('=')?;
+    Some(value).filter(|value| !matches!(*value, "" | "(null)" | "None"))
+}
+
 /// What a line says; none if it says nothing of a job.
 pub(crate) fn job(line: &str) -> Option<SlurmJob> {
-    // What people may write, such as comments, comes behind all that is looked for.
-    let field = |name: &str| {
-        let is_it = |word: &&str| word.split_once('=').is_some_and(|(key, _)| key == name);
-        let (_, value) = line.split_whitespace().find(is_it)?.split_once('=')?;
-        Some(value).filter(|value| !matches!(*value, "" | "(null)" | "None"))
-    };
+    let field = |name: &str| field(line, name);
     let word = field("JobState")?;
     let reason = field("Reason").map(str::to_owned);
     let state = match word {
@@ -143,6 +164,29 @@ mod tests {
         for strange in ["", "hello", "JobId=1", "JobState=FAILED ExitCode=x"] {
             assert_eq!(self::job(strange), None, "{strange}");
         }
+    }
+
+    #[test]
+    fn a_line_says_of_which_tasks_it_is() {
+        let waits = SlurmJob {
+            state: SlurmState::Waiting { reason: Some("Resources".to_owned()) },
+            node: None,
+        };
+        let line = |tasks: &str| {
+            format!("JobId=9 ArrayJobId=9 ArrayTaskId={tasks} JobState=PENDING Reason=Resources")
+        };
+        for (said, numbers) in [
+            ("3", vec![3]),
+            ("0-2,5", vec![0, 1, 2, 5]),
+            ("0-8:4", vec![0, 4, 8]),
+            ("7-9%2", vec![7, 8, 9]),
+        ] {
+            assert_eq!(tasks(&line(said)), Some((numbers, waits.clone())), "{said}");
+        }
+        for strange in ["", "x", "1-", "1-2:0", "-1"] {
+            assert_eq!(tasks(&line(strange)), None, "{strange}");
+        }
+        assert_eq!(tasks("JobId=9 JobState=PENDING"), None);
     }
 
     #[test]

@@ -10,13 +10,32 @@ pub struct Submission {
     /// What people see in the queue.
     pub name: String,
     /// The program and its arguments, as they are on the node.
-    pub words: Vec<OsString>,
+    pub words: Vec<Word>,
+    /// How often it is run, each time on whichever node there is; none: once, and not as a task of an array.
+    pub tasks: Option<u32>,
     /// Where it begins, which the node must have: where it has not, the job ends with [`NO_DIRECTORY`].
     pub dir: PathBuf,
-    /// Where what it writes goes, on the node.
+    /// Where what it writes goes, on the node; of tasks with `.NUMBER` behind it.
     pub output: PathBuf,
     /// What it needs.
     pub needs: Needs,
+}
+
+/// A word of what is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// This one.
+    Said(OsString),
+    /// The number of the task.
+    Task,
+    /// The name of the node.
+    Node,
+}
+
+impl<T: AsRef<OsStr>> From<T> for Word {
+    fn from(word: T) -> Self {
+        Word::Said(word.as_ref().to_owned())
+    }
 }
 
 /// What a program needs of its node; what is none is as the site has it.
@@ -52,7 +71,7 @@ const MIB: u64 = 1 << 20;
 
 /// The arguments of `sbatch`, which reads the script from its standard input.
 pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
-    let Submission { name, words: _, dir: _, output, needs } = submission;
+    let Submission { name, words: _, tasks, dir: _, output, needs } = submission;
     let Needs { processors, memory, graphics, seconds } = needs;
     let Site { cluster, partition, account, arguments } = site;
     let option = |name: &str, value: &OsStr| {
@@ -67,7 +86,12 @@ pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
     all.push(text("--job-name=", name));
     // Slurm would begin somewhere else where the node does not have another one.
     all.push("--chdir=/".into());
-    all.push(option("--output=", &literal(output.as_os_str())));
+    let mut output = literal(output.as_os_str());
+    if let Some(tasks) = tasks {
+        output.push(".%a");
+        all.push(text("--array=", &format!("0-{}", tasks.saturating_sub(1))));
+    }
+    all.push(option("--output=", &output));
     all.push("--open-mode=append".into());
     all.extend(processors.map(|many| number("--cpus-per-task=", many.into())));
     all.extend(memory.map(|bytes| {
@@ -103,7 +127,11 @@ pub(crate) fn script(submission: &Submission) -> Vec<u8> {
     script.extend(format!(" || exit {NO_DIRECTORY}\nexec").into_bytes());
     for word in &submission.words {
         script.push(b' ');
-        script.extend(quoted(word.as_bytes()));
+        match word {
+            Word::Said(word) => script.extend(quoted(word.as_bytes())),
+            Word::Task => script.extend(b"\"$SLURM_ARRAY_TASK_ID\""),
+            Word::Node => script.extend(b"\"$SLURMD_NODENAME\""),
+        }
     }
     script.push(b'\n');
     script
@@ -130,6 +158,7 @@ mod tests {
         Submission {
             name: "wake-7".to_owned(),
             words: vec!["/a b/wake".into(), "it's".into(), "$HOME".into()],
+            tasks: None,
             dir: "/s/100%".into(),
             output: "/s/100%/log".into(),
             needs: Needs::default(),
@@ -145,6 +174,17 @@ mod tests {
     fn what_nobody_asks_for_is_left_to_the_site() {
         let expected = "--parsable --no-requeue --nodes=1 --ntasks=1 --job-name=wake-7 --chdir=/ --output=/s/100%%/log --open-mode=append";
         assert_eq!(line(&submission(), &Site::default()), expected);
+    }
+
+    #[test]
+    fn each_task_has_a_number_and_writes_a_file_of_its_own() {
+        let words = vec!["wake".into(), Word::Task, Word::Node];
+        let tasks = Submission { tasks: Some(3), words, ..submission() };
+        let told = line(&tasks, &Site::default());
+        assert!(told.contains(" --array=0-2 --output=/s/100%%/log.%a "), "{told}");
+        let script = String::from_utf8(script(&tasks)).unwrap();
+        let end = "exec 'wake' \"$SLURM_ARRAY_TASK_ID\" \"$SLURMD_NODENAME\"\n";
+        assert!(script.ends_with(end), "{script}");
     }
 
     #[test]

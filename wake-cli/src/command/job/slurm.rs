@@ -47,6 +47,7 @@ fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
     let submission = Submission {
         name: format!("wake-{}", record.id),
         words,
+        tasks: None,
         dir: own.dir().to_owned(),
         output: own.engine_log(),
         needs: needs(run, plan),
