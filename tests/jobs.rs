@@ -6,6 +6,8 @@
 mod broken_streams;
 #[path = "jobs/made.rs"]
 mod made;
+#[path = "jobs/weak_sandbox.rs"]
+mod weak_sandbox;
 #[path = "jobs/workers.rs"]
 mod workers;
 
@@ -358,7 +360,11 @@ fn a_reader_that_leaves_ends_the_job() {
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(141));
-    assert_eq!(last(&project)["status"], "Failed");
+    let ended = last(&project);
+    assert_eq!(
+        (&ended["status"], &ended["statusReason"]),
+        (&"Canceled".into(), &"nobody reads standard output".into())
+    );
 }
 
 #[test]
@@ -471,6 +477,9 @@ fn arguments_are_for_an_entry_point() {
          help: name a program: `command: [PROGRAM]`
     "#]]
     .assert_eq(&exec(&project, b"", &["-f", "args.yml"]).code(5).stderr);
+    job(&project, &["create", "--rootfs", "host", "-f", "args.yml"]).run().code(5);
+    // It is told before there is a job.
+    assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));
 }
 
 #[test]

@@ -83,7 +83,21 @@ fn a_worker_that_ends_is_started_again() {
     let id = last(&project)["id"].to_string();
     let log = job(&project, &["logs", &id]).run().code(0).stdout;
     let line = "[worker-0] Worker 0 exited with code 3; it is started again\n";
-    assert!(log.matches(line).count() >= 2, "{log}");
+    let restarts = log.matches(line).count();
+    assert!(restarts >= 2, "{log}");
+    assert_eq!(last(&project)["worker"]["restarts"], restarts);
+}
+
+#[test]
+fn a_worker_is_told_to_end_before_it_is_killed() {
+    if !has_perl("a_worker_is_told_to_end_before_it_is_killed") {
+        return;
+    }
+    let worker = format!("$SIG{{TERM}} = sub {{ print STDERR \"told\\n\"; exit 0 }};\n{WORKER}");
+    let project = project().file("run.yml", &distributed(ASKER, &worker, 1, "")).build();
+    exec(&project, b"", &["-f", "run.yml"]).code(0);
+    assert_eq!(job(&project, &["logs", "1"]).run().code(0).stdout, "[worker-0] told\n");
+    assert_eq!(last(&project)["worker"]["restarts"], 0);
 }
 
 #[test]
@@ -103,6 +117,7 @@ fn a_worker_that_does_not_stay_is_the_end_of_the_job() {
     );
     let log = job(&project, &["logs", "1"]).run().code(0).stdout;
     assert_eq!(log.matches("[worker-0] starts\n").count(), 6, "{log}");
+    assert_eq!(shown["worker"]["restarts"], 5);
     // The job never began: nobody listened.
     assert!(!log.contains("waits"), "{log}");
 }
@@ -185,7 +200,8 @@ fn a_killed_worker_is_told_of_and_a_killed_wake_leaves_nothing() {
             _ => std::thread::sleep(std::time::Duration::from_millis(10)),
         }
     };
-    assert_eq!(last(&project)["status"], "Running");
+    let shown = last(&project);
+    assert_eq!((&shown["status"], &shown["worker"]["restarts"]), (&"Running".into(), &1.into()));
     let log = job(&project, &["logs", "1"]).run().code(0).stdout;
     assert!(log.contains("Worker 0 was ended by signal 9; it is started again"), "{log}");
     child.kill().unwrap();

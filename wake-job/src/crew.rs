@@ -25,6 +25,8 @@ pub(crate) enum News {
     Wrote(usize, Stream, Vec<u8>),
     /// A replica of the job has ended.
     Ended(usize, Box<Result<Performance, StepError>>),
+    /// A worker is started again.
+    Restarted,
     /// A worker does not stay; with how it ended last.
     GaveUp(String),
     /// All that is to go through a socket has done so.
@@ -81,6 +83,8 @@ impl Ground<'_> {
                 let _ = tell.send(News::GaveUp(how));
                 return;
             }
+            // In this order: whoever hears the line knows of it.
+            let _ = tell.send(News::Restarted);
             let line = format!("{how}; it is started again\n").into_bytes();
             let _ = tell.send(News::Wrote(number, Stream::Stderr, line));
             let mut left = PAUSE * 2_u32.pow(restarts);

@@ -7,7 +7,7 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 
 use crate::container::TaskRoot;
-use crate::options::{JobOptions, RootChoice};
+use crate::options::JobOptions;
 
 /// Why an image cannot lie below a job.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,12 @@ pub enum RootError {
     Refused(Box<Diagnostic>),
 }
 
+impl From<Box<Diagnostic>> for RootError {
+    fn from(diagnostic: Box<Diagnostic>) -> Self {
+        RootError::Refused(diagnostic)
+    }
+}
+
 /// What lies below a container of `image`, which is brought here unless `options` have something else stand for it.
 pub fn root(
     image: &str,
@@ -28,8 +34,7 @@ pub fn root(
     images: &Images<'_>,
 ) -> Result<TaskRoot, RootError> {
     match &options.root {
-        Some(RootChoice::Host) => Ok(TaskRoot::Host),
-        Some(RootChoice::Dir(dir)) => Ok(TaskRoot::Dir(dir.clone())),
+        Some(choice) => Ok(choice.as_root()),
         None => brought(image, options, store, images),
     }
 }

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | [`moment`] | times as text |
 //! | [`codespecs`] | codespecs as a store keeps them |
-//! | `flow`, `pipes`, `outlet`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
+//! | `flow`, `pipes`, `outlet`, `output_claim`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
 //! | `log_lines`, `graphics` | what several write in one log; graphics processors |
-//! | [`options`], [`container`], [`task`] | a job as a step |
+//! | [`container`], [`options`], [`task`] | a job as a step |
 //! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
-//! | `stream_list`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
+//! | `stream_list`, `inflow`, `outflow` | what goes into it, and what comes out of it |
+//! | `stage`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
 //! | [`record`], [`order`], [`sent`] | what is known of jobs, what is to be done, and by whom elsewhere |
 //! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
 //!
@@ -24,18 +25,22 @@ pub mod codespecs;
 mod flow;
 mod pipes;
 mod outlet;
+mod output_claim;
 mod shared_outlet;
 mod sockets;
 mod relay;
 mod log_lines;
 mod graphics;
-pub mod options;
 pub mod container;
+pub mod options;
 pub mod task;
 mod members;
 mod crew;
 mod tally;
 mod stream_list;
+mod inflow;
+mod outflow;
+mod stage;
 mod engine;
 pub mod served;
 pub mod record;

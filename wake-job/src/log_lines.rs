@@ -2,8 +2,9 @@
 
 use wake_exec::Stream;
 
-/// Puts lines together. What one process writes is passed on as it comes.
+/// Puts lines together. What somebody writes who is alone is passed on as it comes.
 pub(crate) struct LogLines {
+    is_alone: bool,
     names: Vec<String>,
     /// What each has written of a line that has not ended.
     begun: Vec<Vec<u8>>,
@@ -13,9 +14,9 @@ pub(crate) struct LogLines {
 const LONGEST: usize = 64 << 10;
 
 impl LogLines {
-    pub(crate) fn new(names: Vec<String>) -> Self {
+    pub(crate) fn new(names: Vec<String>, is_alone: bool) -> Self {
         let begun = names.iter().map(|_| Vec::new()).collect();
-        LogLines { names, begun }
+        LogLines { is_alone, names, begun }
     }
 
     /// Takes what somebody has written, and gives what is whole of it.
@@ -26,7 +27,7 @@ impl LogLines {
         bytes: &[u8],
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) {
-        if self.names.len() == 1 {
+        if self.is_alone {
             return wrote(stream, bytes);
         }
         let begun = &mut self.begun[number];
@@ -59,10 +60,11 @@ fn named(name: &str, line: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn told(names: &[&str], written: &[(usize, &str)]) -> String {
+    fn told(names: &[&str], is_alone: bool, written: &[(usize, &str)]) -> String {
         let mut all = Vec::new();
         let mut wrote = |_: Stream, bytes: &[u8]| all.extend_from_slice(bytes);
-        let mut lines = LogLines::new(names.iter().map(|&name| name.to_owned()).collect());
+        let mut lines =
+            LogLines::new(names.iter().map(|&name| name.to_owned()).collect(), is_alone);
         for (number, text) in written {
             lines.add(*number, Stream::Stdout, text.as_bytes(), &mut wrote);
         }
@@ -74,9 +76,12 @@ mod tests {
     fn lines_of_several_stay_whole_and_those_of_one_as_they_are() {
         let written = [(0, "a"), (1, "x\ny\nz"), (0, "b\n"), (1, "!")];
         assert_eq!(
-            told(&["job-0", "worker-0"], &written),
+            told(&["job-0", "worker-0"], false, &written),
             "[worker-0] x\n[worker-0] y\n[job-0] ab\n[worker-0] z!\n"
         );
-        assert_eq!(told(&["job-0"], &[(0, "a"), (0, "b\nc")]), "ab\nc");
+        let written = [(0, "a"), (0, "b\nc")];
+        assert_eq!(told(&["job-0"], true, &written), "ab\nc");
+        // Others of them may be elsewhere.
+        assert_eq!(told(&["job-4"], false, &written), "[job-4] ab\n[job-4] c\n");
     }
 }

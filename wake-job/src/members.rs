@@ -1,8 +1,11 @@
 //! What runs together: the replicas of a job, and the workers that serve it, each as an action of its own.
 
+use std::time::Duration;
+
 use wake_exec::Networks;
 use wake_model::action::Command;
-use wake_model::{InputNode, MountAccess, Outputs, RootFs};
+use wake_model::{InputNode, MountAccess, Outputs, RootFs, SandboxLevel};
+use wake_steps::diagnostic::Diagnostic;
 use wake_steps::error::StepError;
 use wake_steps::pin::{InputPlace, PinnedAction};
 use wake_steps::step::Terms;
@@ -26,22 +29,25 @@ pub(crate) struct Means<'a> {
     pub(crate) graphics: GraphicsClaim,
 }
 
+/// How long a worker has to end once it has been told so, as containers usually have.
+const GRACE: Duration = Duration::from_secs(10);
+
 impl Task {
-    /// Whether more than one process runs.
+    /// Whether no more than one process runs, here or elsewhere.
     pub(crate) fn is_alone(&self) -> bool {
-        self.sizes() == (1, 0)
+        self.sizes() == (1, 0) && !self.is_part()
     }
 
-    /// A replica of the job that `pinned` is, with its pipes in `scratch` in place of what stands for them.
+    /// A replica of the job that `pinned` is, the `place`th of those here, with its pipes in `scratch` in place of what stands for them.
     pub(crate) fn replica(
         &self,
-        number: usize,
+        place: usize,
         pinned: &PinnedAction,
         scratch: &Scratch,
         means: &mut Means<'_>,
-    ) -> Member {
+    ) -> Result<Member, StepError> {
         let mut pinned = pinned.clone();
-        let name = format!("job-{number}");
+        let name = format!("job-{}", self.own.start as usize + place);
         let (dir, access) = (self.pipe_dir(), MountAccess::ReadWrite);
         let host = scratch.path().to_owned();
         let mounted = host.to_string_lossy().into_owned();
@@ -54,11 +60,17 @@ impl Task {
         pinned.action.own_files = None;
         pinned.action.inputs = [(at, InputNode::Mount { host: mounted, access })].into();
         pinned.action.outputs = Outputs::Tree(Vec::new());
+        if self.sandbox == SandboxLevel::Weak {
+            // Nothing lies there where the action has it.
+            let given = self.given(&scratch.path().to_string_lossy());
+            pinned.action.command =
+                Command::Run(self.container().invocation(&given).map_err(refused)?);
+        }
         if !self.is_alone() {
             pinned.action.user.hostname.clone_from(&name);
         }
-        means.give(&mut pinned.terms, number, &self.container());
-        Member { name, pinned }
+        means.give(&mut pinned.terms, place, &self.container());
+        Ok(Member { name, pinned })
     }
 
     /// A worker of the job that `pinned` is.
@@ -69,7 +81,6 @@ impl Task {
         pinned: &PinnedAction,
         means: &mut Means<'_>,
     ) -> Result<Member, StepError> {
-        let refused = |diagnostic| StepError::Refused(Box::new(diagnostic));
         let container = Container { codespec: &worker.codespec, root: &worker.root };
         let name = format!("worker-{number}");
         let given: Vec<(String, String)> = self.run_id().into_iter().collect();
@@ -89,10 +100,14 @@ impl Task {
         pinned.action.inputs.clear();
         pinned.action.outputs = Outputs::Tree(Vec::new());
         (pinned.inputs, pinned.located) = (Inputs::default(), Vec::new());
-        pinned.terms = Terms { forgotten: true, ..container.limits() };
+        pinned.terms = Terms { forgotten: true, grace: Some(GRACE), ..container.limits() };
         means.give(&mut pinned.terms, self.sizes().0 + number, &container);
         Ok(Member { name, pinned })
     }
+}
+
+fn refused(diagnostic: Diagnostic) -> StepError {
+    StepError::Refused(Box::new(diagnostic))
 }
 
 impl Means<'_> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wake_model::{Network, SandboxLevel};
 
+use crate::container::TaskRoot;
+
 /// What is said of a job beside its document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -29,6 +31,8 @@ pub struct JobOptions {
 pub enum Place {
     /// On this machine.
     Here,
+    /// One replica of it on this machine, the others wherever they are.
+    Replica(u32),
     /// On another one, where it is looked again whether it can.
     Elsewhere,
 }
@@ -48,6 +52,16 @@ pub enum RootChoice {
     Host,
     /// A directory of this machine.
     Dir(PathBuf),
+}
+
+impl RootChoice {
+    /// The same as what lies below a job.
+    pub(crate) fn as_root(&self) -> TaskRoot {
+        match self {
+            RootChoice::Host => TaskRoot::Host,
+            RootChoice::Dir(dir) => TaskRoot::Dir(dir.clone()),
+        }
+    }
 }
 
 /// What stands for the buffers that nobody named.

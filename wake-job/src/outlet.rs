@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 
 use wake_buffer::{BufferError, BufferWriter};
 use wake_codespec::name::BufferName;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_full;
+use wake_store::{Store, StoreError};
 
 use crate::flow::{Flow, FlowError, PIECE, Step, passes, wait_for_room};
 use crate::pipes::{Taken, Taker};
@@ -35,6 +38,25 @@ pub(crate) enum StreamError {
         "the output `{output}` cannot be overwritten: replica {replica} writes it, and replica {first} has written it"
     )]
     Overwritten { output: BufferName, replica: usize, first: usize },
+}
+
+impl StreamError {
+    /// What a person is told of it.
+    pub(crate) fn diagnostic(&self, store: &Store) -> Diagnostic {
+        match self {
+            StreamError::Buffer(error) => buffer_trouble(error, store),
+            error => Diagnostic::error(Class::Environment, error.to_string()),
+        }
+    }
+}
+
+/// What a person is told of a buffer of a job that cannot be read or written.
+pub(crate) fn buffer_trouble(error: &BufferError, store: &Store) -> Diagnostic {
+    match error {
+        // What lies where in the store is nobody's business.
+        BufferError::Store(StoreError::DiskFull { .. }) => store_full(store.root()),
+        error => Diagnostic::error(Class::Environment, error.to_string()),
+    }
 }
 
 impl<'s> Outlet<'s> {

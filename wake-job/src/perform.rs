@@ -11,7 +11,7 @@ use wake_exec::{Executor, Scheduling, WorkerCommand};
 use wake_model::{Manifest, Outcome, SandboxLevel, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::engine::{Engine, EngineRequest, Performance};
-use wake_steps::error::StepError;
+use wake_steps::error::{StepError, store_full};
 use wake_steps::event::{Event, Reporter};
 use wake_steps::here::Here;
 use wake_steps::history::History;
@@ -20,12 +20,14 @@ use wake_steps::{
     Batch, Cancel, Machine, Results, SchedulePolicy, Step, StepContext, StepFailure, StepId,
     StepSuccess, Steps, clock,
 };
-use wake_store::{Adopted, Store};
+use wake_store::{Adopted, Store, StoreError};
 
 use crate::engine::PipeEngine;
+use crate::outlet::buffer_trouble;
 use crate::record::{JobLog, OwnJob, Status};
 use crate::stream_list::StreamList;
-use crate::tally::{Trouble, TroubleSlot};
+pub use crate::tally::NOBODY_READS;
+use crate::tally::{Restarts, Trouble, TroubleSlot};
 use crate::task::Task;
 
 /// What a job is performed with.
@@ -42,6 +44,8 @@ pub struct Surroundings<'a> {
     pub rerun: bool,
     /// Hears what the command writes.
     pub wrote: &'a mut dyn FnMut(&[u8]),
+    /// Hears how often workers have been started again.
+    pub restarted: &'a mut dyn FnMut(u32),
 }
 
 /// How a job ended.
@@ -92,9 +96,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Performs a task.
 pub fn perform(task: &Arc<Task>, log: JobLog, with: Surroundings<'_>) -> JobEnd {
-    let Surroundings { store, worker, sandbox, cancel, rerun, wrote } = with;
-    let performing = Performing { task, store, worker, sandbox, cancel };
-    performing.end(rerun, &mut JobReporter { log, wrote })
+    let Surroundings { store, worker, sandbox, cancel, rerun, wrote, restarted } = with;
+    let restarts = Restarts::default();
+    let reporter = &mut JobReporter { log, wrote, restarts: restarts.clone(), told: 0, restarted };
+    let performing = Performing { task, store, worker, sandbox, cancel, restarts };
+    performing.end(rerun, reporter)
 }
 
 impl JobEnd {
@@ -119,6 +125,7 @@ struct Performing<'a> {
     worker: WorkerCommand,
     sandbox: SandboxLevel,
     cancel: &'a Cancel,
+    restarts: Restarts,
 }
 
 impl Performing<'_> {
@@ -139,12 +146,7 @@ impl Performing<'_> {
                         Err(diagnostic) => JobEnd::failed(diagnostic),
                     };
                 }
-                Err(error) => {
-                    return JobEnd::failed(Diagnostic::error(
-                        Class::Environment,
-                        error.to_string(),
-                    ));
-                }
+                Err(error) => return JobEnd::failed(buffer_trouble(&error, self.store)),
             }
         }
         self.said(came, trouble)
@@ -153,12 +155,10 @@ impl Performing<'_> {
     fn said(&self, came: Option<Came>, trouble: Option<Trouble>) -> JobEnd {
         match (came, trouble) {
             (_, Some(Trouble::NobodyReads)) => {
-                let reason = Some("nobody reads standard output".to_owned());
-                JobEnd { nobody_reads: true, ..ended(Status::Failed, reason) }
+                let reason = Some(NOBODY_READS.to_owned());
+                JobEnd { nobody_reads: true, ..ended(Status::Canceled, reason) }
             }
-            (_, Some(Trouble::Stream(reason))) => {
-                JobEnd::failed(Diagnostic::error(Class::Environment, reason))
-            }
+            (_, Some(Trouble::Stream(diagnostic))) => JobEnd::failed(*diagnostic),
             (_, Some(Trouble::Worker(reason))) => ended(Status::Failed, Some(reason)),
             (Some(Came::Ran | Came::Remembered(_)), _) => ended(Status::Succeeded, None),
             (Some(Came::Ended(outcome)), trouble) => {
@@ -199,6 +199,7 @@ impl Performing<'_> {
             store: self.store.clone(),
             task: self.task.clone(),
             trouble: trouble.clone(),
+            restarts: self.restarts.clone(),
             scheduling: Scheduling::of_thread(),
             now: clock::unix_ms(),
         };
@@ -288,7 +289,7 @@ impl Looking<'_> {
         let Looking { task, store, sandbox } = *self;
         let profile = Profile::default();
         let machine = Machine::with_engine(store.clone(), engine, Some(1), sandbox, profile)?;
-        let steps = OneJob { task, order: [StepId(0)], came: Mutex::default() };
+        let steps = OneJob { task, store, order: [StepId(0)], came: Mutex::default() };
         let batch = Batch {
             steps: &steps,
             results: &Results::new(1),
@@ -340,6 +341,7 @@ enum Came {
 /// One job as steps.
 struct OneJob<'a> {
     task: &'a Task,
+    store: &'a Store,
     order: [StepId; 1],
     came: Mutex<Option<Came>>,
 }
@@ -386,8 +388,12 @@ impl Steps for OneJob<'_> {
         self.came(match failure {
             StepFailure::Command { record, .. } => Came::Ended(record.outcome.clone()),
             StepFailure::Error(error) => {
-                let message = error.to_string();
-                Came::Failed(Box::new(Diagnostic::error(Class::Environment, message)))
+                let diagnostic = match error {
+                    StepError::Refused(diagnostic) => *diagnostic,
+                    StepError::Store(StoreError::DiskFull { .. }) => store_full(self.store.root()),
+                    error => Diagnostic::error(Class::Environment, error.to_string()),
+                };
+                Came::Failed(Box::new(diagnostic))
             }
         });
     }
@@ -397,6 +403,10 @@ impl Steps for OneJob<'_> {
 struct JobReporter<'a> {
     log: JobLog,
     wrote: &'a mut dyn FnMut(&[u8]),
+    restarts: Restarts,
+    /// How many of them have been told.
+    told: u32,
+    restarted: &'a mut dyn FnMut(u32),
 }
 
 impl Reporter for JobReporter<'_> {
@@ -404,6 +414,12 @@ impl Reporter for JobReporter<'_> {
         if let Event::ActionOutput { bytes, .. } = event {
             self.log.add(bytes);
             (self.wrote)(bytes);
+            // Each of them writes a line.
+            let restarts = self.restarts.get();
+            if restarts != self.told {
+                self.told = restarts;
+                (self.restarted)(restarts);
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ use wake_codespec::name::CodespecReference;
 use wake_codespec::run::RunDocument;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
+use crate::options::{JobOptions, RootChoice};
+
 /// Why a run cannot be done here.
 pub(crate) type Refusal = Box<Diagnostic>;
 
@@ -81,6 +83,23 @@ pub(crate) fn possible(
         }
     }
     Ok(warnings)
+}
+
+/// Refuses what cannot be in the weak sandbox, which has nothing but this machine; what is passed over there is told.
+pub(crate) fn in_weak_sandbox(
+    options: &JobOptions,
+    codespecs: [Option<&Codespec>; 2],
+) -> Result<Vec<String>, Refusal> {
+    if !matches!(options.root, Some(RootChoice::Host)) {
+        let message = "in the weak sandbox a job has no other root than this machine's";
+        let help = "run it on that: `--rootfs host`, or leave out `--sandbox weak`";
+        return Err(refused(Class::Usage, message, help));
+    }
+    let has_shm = |codespec: &Codespec| codespec.resources.shm.is_some_and(|shm| shm.milli() > 0);
+    let is_passed_over = codespecs.into_iter().flatten().any(has_shm);
+    let message =
+        "`resources.shm` is passed over: in the weak sandbox `/dev/shm` is this machine's";
+    Ok(is_passed_over.then(|| message.to_owned()).into_iter().collect())
 }
 
 /// So many replicas of job and worker together run at once on one machine.

@@ -10,16 +10,16 @@ use wake_codespec::name::{BufferName, CodespecReference};
 use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument, RunWorker};
 use wake_codespec::{Codespec, Kind};
 use wake_image::Images;
-use wake_model::{BufferId, Network, Tags};
+use wake_model::{BufferId, Network, SandboxLevel, Tags};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 
 use crate::codespecs::{Codespecs, CodespecsError, StoredCodespec};
-use crate::container::TaskRoot;
+use crate::container::{Container, TaskRoot};
 use crate::graphics::Graphics;
 use crate::image_root::{RootError, root};
 use crate::options::{JobOptions, Place, RootChoice, Streams};
-use crate::possible::{PlannedWorker, Refusal, ports_differ, possible, refused};
+use crate::possible::{PlannedWorker, Refusal, in_weak_sandbox, ports_differ, possible, refused};
 use crate::record::{JobRecord, Status, WorkerRecord};
 use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
 
@@ -99,11 +99,22 @@ pub fn plan(
     let arguments = run.arguments(&codespec)?;
     let graphics = match options.place {
         Place::Here => Some(Graphics::of(Path::new("/dev")).count()),
-        Place::Elsewhere => None,
+        Place::Elsewhere | Place::Replica(_) => None,
     };
-    let warnings = possible(run, &codespec, worker.as_ref(), graphics)?;
+    let mut warnings = possible(run, &codespec, worker.as_ref(), graphics)?;
     if options.shares_network() {
         ports_differ(&codespec, run.job.replicas, worker.as_ref())?;
+    }
+    let worker_codespec = worker.as_ref().map(|worker| &worker.codespec);
+    if options.sandbox == SandboxLevel::Weak {
+        warnings.extend(in_weak_sandbox(&options, [Some(&codespec), worker_codespec])?);
+    }
+    // What an image says is known once it is here.
+    if let Some(choice) = &options.root {
+        let root = choice.as_root();
+        for codespec in [Some(&codespec), worker_codespec].into_iter().flatten() {
+            runnable(codespec, &root)?;
+        }
     }
     let buffers = Buffers::new(store);
     let inputs = inputs(&codespec, &arguments, options.streams, &buffers, now)?;
@@ -123,8 +134,10 @@ pub fn plan(
     let is_output = |(name, _): &(BufferName, _)| codespec.outputs().contains(name);
     let outputs: BTreeMap<_, _> = arguments.into_iter().filter(is_output).collect();
     for argument in outputs.values() {
+        // Another replica may be writing it.
         if let BufferArgument::Buffer(id) = argument
             && buffers.live(id, now)?.state != State::Unwritten
+            && !matches!(options.place, Place::Replica(_))
         {
             return Err(BufferError::Written(id.clone()).into());
         }
@@ -199,8 +212,9 @@ impl Plan {
     /// Brings what lies below the job and its workers; the error is with the image.
     pub fn roots(&self, store: &Store, images: &Images<'_>) -> Result<Roots, (String, RootError)> {
         let of = |codespec: &Codespec| {
-            root(&codespec.image, &self.options, store, images)
-                .map_err(|error| (codespec.image.clone(), error))
+            let root = root(&codespec.image, &self.options, store, images)
+                .and_then(|root| runnable(codespec, &root).map(|()| root).map_err(Into::into));
+            root.map_err(|error| (codespec.image.clone(), error))
         };
         let job = of(&self.codespec)?;
         let worker = self.worker.as_ref().map(|worker| of(&worker.codespec)).transpose()?;
@@ -255,6 +269,7 @@ impl Plan {
                     .map_or_else(|| worker.codespec.image.clone(), ToString::to_string),
                 content_id: worker.codespec.id().to_string(),
                 replicas: worker.replicas,
+                restarts: 0,
             }),
             content_id: self.codespec.id().to_string(),
             buffers: inputs.chain(outputs).collect(),
@@ -268,8 +283,11 @@ impl Plan {
     /// The task of that number, on what lies below it.
     pub fn task(self, id: u64, run: &RunDocument, roots: Roots, outputs: MadeOutputs) -> Task {
         let forgotten = self.why_forgotten().is_some();
-        let shares_network = self.options.shares_network();
         let Plan { codespec, label, replicas, worker, options, inputs, .. } = self;
+        let own = match options.place {
+            Place::Replica(number) => number..number + 1,
+            Place::Here | Place::Elsewhere => 0..replicas,
+        };
         let worker = worker.zip(roots.worker).map(|(worker, root)| {
             let PlannedWorker { codespec, replicas, .. } = worker;
             WorkerTask { codespec, root, replicas }
@@ -280,12 +298,13 @@ impl Plan {
             codespec,
             root: roots.job,
             replicas,
+            own,
             worker,
             inputs,
             outputs: outputs.ends,
             timeout: run.timeout,
             network: options.network,
-            shares_network,
+            sandbox: options.sandbox,
             forgotten,
         }
     }
@@ -321,6 +340,13 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+/// Refuses what could not even be begun on what lies below it.
+fn runnable(codespec: &Codespec, root: &TaskRoot) -> Result<(), Refusal> {
+    let container = Container { codespec, root };
+    let checked = container.invocation(&[]).and_then(|_| container.own_dirs());
+    checked.map(drop).map_err(Box::new)
 }
 
 /// A codespec that is named or written, with its name and version where it has them.

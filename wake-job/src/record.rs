@@ -90,6 +90,9 @@ pub struct WorkerRecord {
     pub content_id: String,
     /// How many of it run at once.
     pub replicas: u32,
+    /// How often one of them was started again.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 fn one() -> u32 {

@@ -17,7 +17,8 @@ use wake_model::BufferId;
 use wake_steps::Cancel;
 use wake_store::Store;
 
-use crate::engine::{BLOCKS, give_buffer};
+use crate::inflow::give_buffer;
+use crate::outflow::BLOCKS;
 use crate::outlet::{Outlet, StreamError};
 use crate::pipes;
 
@@ -111,7 +112,7 @@ impl ServedPipes {
         let watch = |streamed: Result<(), StreamError>| {
             if let Err(error) = streamed {
                 let mut slot = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                slot.get_or_insert(error.to_string());
+                slot.get_or_insert(error.diagnostic(store).message);
             }
         };
         let (written, has_succeeded) = thread::scope(|scope| {

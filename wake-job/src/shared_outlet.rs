@@ -7,6 +7,7 @@ use wake_buffer::BufferWriter;
 use wake_codespec::name::BufferName;
 
 use crate::outlet::{Outlet, StreamError};
+use crate::output_claim::{Claimed, OutputClaim};
 use crate::pipes::{Taken, Taker};
 
 /// Where an output goes, whichever replica writes it.
@@ -16,10 +17,19 @@ pub(crate) struct SharedOutlet<'s> {
 }
 
 struct State<'s> {
-    /// Gone once nobody writes it any more.
-    outlet: Option<Outlet<'s>>,
+    outlet: Entry<'s>,
     /// The replica that writes it.
     owner: Option<usize>,
+}
+
+/// Where bytes get in.
+enum Entry<'s> {
+    /// Here.
+    Open(Box<Outlet<'s>>),
+    /// Here, for whoever claims it before a replica on another machine does.
+    Claimed(OutputClaim<'s>),
+    /// Nobody writes it any more.
+    Shut,
 }
 
 /// The same for one replica.
@@ -30,7 +40,16 @@ pub(crate) struct ReplicaOutlet<'s> {
 
 impl<'s> SharedOutlet<'s> {
     pub(crate) fn new(name: BufferName, outlet: Outlet<'s>) -> Arc<Self> {
-        let state = Mutex::new(State { outlet: Some(outlet), owner: None });
+        SharedOutlet::entered(name, Entry::Open(Box::new(outlet)))
+    }
+
+    /// One that replicas on other machines may write as well.
+    pub(crate) fn claimed(name: BufferName, claim: OutputClaim<'s>) -> Arc<Self> {
+        SharedOutlet::entered(name, Entry::Claimed(claim))
+    }
+
+    fn entered(name: BufferName, outlet: Entry<'s>) -> Arc<Self> {
+        let state = Mutex::new(State { outlet, owner: None });
         Arc::new(SharedOutlet { name, state })
     }
 
@@ -41,19 +60,34 @@ impl<'s> SharedOutlet<'s> {
 
     /// What it is called, and the buffer, of which a block may not have been put down. Nobody writes it any more.
     pub(crate) fn end(&self) -> (BufferName, Option<BufferWriter<'s>>) {
-        let outlet = self.state.lock().unwrap_or_else(PoisonError::into_inner).outlet.take();
-        (self.name.clone(), outlet.and_then(Outlet::end))
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match std::mem::replace(&mut state.outlet, Entry::Shut) {
+            Entry::Open(outlet) => outlet.end(),
+            Entry::Claimed(_) | Entry::Shut => None,
+        };
+        (self.name.clone(), writer)
     }
 }
 
 impl Taker<StreamError> for ReplicaOutlet<'_> {
     fn take(&mut self, pipe: &File) -> Result<Taken, StreamError> {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { outlet: Some(outlet), owner } = &mut *state else { return Ok(Taken::Refused) };
+        let State { outlet, owner } = &mut *state;
+        if matches!(outlet, Entry::Shut) {
+            return Ok(Taken::Refused);
+        }
         if *owner != Some(self.replica) {
             // A pipe that is only opened and closed belongs to nobody.
             if rustix::io::ioctl_fionread(pipe).map_err(std::io::Error::from)? == 0 {
                 return Ok(Taken::Nothing);
+            }
+            if let Entry::Claimed(claim) = outlet {
+                match claim.claim(self.replica)? {
+                    Claimed::Own(writer) => {
+                        *outlet = Entry::Open(Box::new(Outlet::new(Some(*writer), None)));
+                    }
+                    Claimed::Other(first) => *owner = Some(first),
+                }
             }
             if let Some(first) = *owner {
                 let (output, replica) = (self.shared.name.clone(), self.replica);
@@ -61,13 +95,16 @@ impl Taker<StreamError> for ReplicaOutlet<'_> {
             }
             *owner = Some(self.replica);
         }
-        outlet.take(pipe)
+        match outlet {
+            Entry::Open(outlet) => outlet.take(pipe),
+            Entry::Claimed(_) | Entry::Shut => Ok(Taken::Refused),
+        }
     }
 
     fn nothing_came(&mut self) -> Result<Taken, StreamError> {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
-            State { outlet: Some(outlet), owner } if *owner == Some(self.replica) => {
+            State { outlet: Entry::Open(outlet), owner } if *owner == Some(self.replica) => {
                 outlet.nothing_came()
             }
             _ => Ok(Taken::Nothing),

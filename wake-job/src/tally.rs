@@ -1,9 +1,11 @@
 //! What comes of those that run together, put together as what comes of the job.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wake_model::{Outcome, Usage};
+use wake_steps::diagnostic::Diagnostic;
 use wake_steps::engine::Performance;
 use wake_steps::error::StepError;
 use wake_steps::{Cancel, clock};
@@ -15,7 +17,7 @@ use crate::task::Task;
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     /// A stream to or from it broke off.
-    Stream(String),
+    Stream(Box<Diagnostic>),
     /// Nobody reads standard output any more.
     NobodyReads,
     /// A worker does not stay.
@@ -23,6 +25,9 @@ pub(crate) enum Trouble {
     /// It was this replica of several that did not succeed.
     Replica(usize),
 }
+
+/// Why a job was stopped whose standard output has no reader any more.
+pub const NOBODY_READS: &str = "nobody reads standard output";
 
 /// The first trouble that a job has.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,20 @@ impl TroubleSlot {
 
     pub(crate) fn get(&self) -> Option<Trouble> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How often workers have been started again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Restarts(Arc<AtomicU32>);
+
+impl Restarts {
+    fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -56,6 +75,7 @@ impl Deadline {
 pub(crate) struct Tally<'a> {
     task: &'a Task,
     trouble: &'a TroubleSlot,
+    restarts: &'a Restarts,
     /// Milliseconds since 1970.
     now: u64,
     stop: &'a Cancel,
@@ -73,7 +93,7 @@ pub(crate) struct Tally<'a> {
 impl<'a> Tally<'a> {
     pub(crate) fn new(
         task: &'a Task,
-        trouble: &'a TroubleSlot,
+        (trouble, restarts): (&'a TroubleSlot, &'a Restarts),
         now: u64,
         stop: &'a Cancel,
     ) -> Self {
@@ -83,6 +103,7 @@ impl<'a> Tally<'a> {
         Tally {
             task,
             trouble,
+            restarts,
             now,
             stop,
             left: replicas,
@@ -93,9 +114,15 @@ impl<'a> Tally<'a> {
         }
     }
 
+    /// Stops all that run.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
     pub(crate) fn hear(&mut self, news: News) {
         match news {
             News::Wrote(..) => {}
+            News::Restarted => self.restarts.add_one(),
             News::Ended(replica, ended) => self.ended(replica, *ended),
             News::GaveUp(how) => {
                 self.trouble.note(Trouble::Worker(how));
@@ -130,7 +157,8 @@ impl<'a> Tally<'a> {
         if self.performed.as_ref().is_none_or(is_success) {
             if !is_success(&ended) {
                 if ended.is_ok() && self.task.replicas > 1 {
-                    self.trouble.note(Trouble::Replica(replica));
+                    let number = self.task.own.start as usize + replica;
+                    self.trouble.note(Trouble::Replica(number));
                 }
                 self.stop.cancel();
             }

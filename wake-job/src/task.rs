@@ -1,11 +1,13 @@
 //! A job as a step: what is run where, with which pipes.
 
+use std::ops::Range;
+
 use wake_buffer::Content;
 use wake_codespec::Codespec;
 use wake_codespec::codespec::{Role, Socket};
 use wake_codespec::name::BufferName;
 use wake_model::action::Command;
-use wake_model::{BufferId, Network, OutputDecl, OutputKind, Outputs, RelPath};
+use wake_model::{BufferId, Network, OutputDecl, OutputKind, Outputs, RelPath, SandboxLevel};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::Terms;
 use wake_steps::{Input, Inputs, Step};
@@ -23,8 +25,10 @@ pub struct Task {
     pub codespec: Codespec,
     /// Where.
     pub root: TaskRoot,
-    /// How many of it at once.
+    /// How many of it at once, wherever they are.
     pub replicas: u32,
+    /// Which of them run here.
+    pub own: Range<u32>,
     /// What serves it.
     pub worker: Option<WorkerTask>,
     /// Its inputs, in the order of the codespec.
@@ -35,8 +39,8 @@ pub struct Task {
     pub timeout: u64,
     /// What it may reach.
     pub network: Network,
-    /// Whether all that run have the network of the machine.
-    pub shares_network: bool,
+    /// How strictly it is kept to what it declares.
+    pub sandbox: SandboxLevel,
     /// Whether what comes of it is forgotten.
     pub forgotten: bool,
 }
@@ -117,10 +121,15 @@ impl Task {
         endpoints.into_iter().flatten().map(|(name, port)| (name.as_str(), *port))
     }
 
-    /// How many run at once: replicas of the job, then workers.
+    /// How many run here at once: replicas of the job, then workers.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         let workers = self.worker.as_ref().map_or(0, |worker| worker.replicas as usize);
-        (self.replicas as usize, workers)
+        (self.own.len(), workers)
+    }
+
+    /// Whether others of its replicas run elsewhere.
+    pub(crate) fn is_part(&self) -> bool {
+        self.own.len() < self.replicas as usize
     }
 
     /// How many graphics processors all of them want together.
@@ -155,7 +164,7 @@ impl Task {
         };
         let outputs = self.outputs.iter().map(output).collect::<Result<_, Diagnostic>>()?;
         Ok(Step {
-            command: Command::Run(container.invocation(&self.given())?),
+            command: Command::Run(container.invocation(&self.given(&self.shown_pipes()))?),
             root: self.root.of_step(),
             work,
             inputs,
@@ -171,10 +180,19 @@ impl Task {
         })
     }
 
-    /// The variables that wake gives it.
-    fn given(&self) -> Vec<(String, String)> {
-        let base = format!("/{}", self.work().join(&self.pipe_dir()));
-        let path = |name: &BufferName| (name.variable(), format!("{base}/{name}"));
+    /// The directory of pipes, as its action has it.
+    fn shown_pipes(&self) -> String {
+        format!("/{}", self.work().join(&self.pipe_dir()))
+    }
+
+    /// Whether all that run have the network of the machine.
+    pub(crate) fn shares_network(&self) -> bool {
+        self.network == Network::Host || self.sandbox == SandboxLevel::Weak
+    }
+
+    /// The variables that wake gives it, whose pipes lie in this directory.
+    pub(crate) fn given(&self, pipes: &str) -> Vec<(String, String)> {
+        let path = |name: &BufferName| (name.variable(), format!("{pipes}/{name}"));
         let mut given: Vec<(String, String)> = self.codespec.piped().map(path).collect();
         given.extend(self.run_id());
         if self.worker.is_some() {
@@ -200,7 +218,7 @@ impl Task {
 
     /// Where the job finds a worker.
     pub(crate) fn address(&self, worker: usize) -> String {
-        match self.shares_network {
+        match self.shares_network() {
             true => "127.0.0.1".to_owned(),
             false => format!("127.1.{}.{}", worker / 250, worker % 250 + 1),
         }
@@ -210,7 +228,7 @@ impl Task {
     pub(crate) fn shown_port(&self, port: u16) -> u16 {
         let sockets = self.codespec.sockets();
         let is_own = |port: u16| sockets.iter().any(|socket| socket.port == port);
-        if self.shares_network || !is_own(port) {
+        if self.shares_network() || !is_own(port) {
             return port;
         }
         let is_taken = |shown: &u16| {
@@ -264,7 +282,7 @@ mod tests {
     use wake_codespec::run::{RunCodespec, RunDocument};
 
     /// A job with a socket at 9002 and at 9004, and a worker with endpoints at both and between them.
-    fn task(shares_network: bool) -> Task {
+    fn task(sandbox: SandboxLevel) -> Task {
         let text = "job: {codespec: {image: i, command: [a, $(TYGER_WORKER_NODES)], buffers: {inputs: [x, y]}, sockets: [{port: 9004, inputBuffer: y}, {port: 9002, inputBuffer: x}]}}\n\
                     worker: {codespec: {image: w, endpoints: {One: 9002, two: 9003, three: 9004}}}\n";
         let source = Source::Written { file: "run.yml", bytes: text.as_bytes() };
@@ -280,29 +298,30 @@ mod tests {
             codespec: inline(run.job.codespec),
             root: TaskRoot::Host,
             replicas: 1,
+            own: 0..1,
             worker: Some(WorkerTask { codespec, root: TaskRoot::Host, replicas: 2 }),
             inputs: Vec::new(),
             outputs: Vec::new(),
             timeout: 1,
             network: Network::None,
-            shares_network,
+            sandbox,
             forgotten: true,
         }
     }
 
     #[test]
     fn workers_are_at_ports_that_the_job_has_not_itself() {
-        let own = task(false);
+        let own = task(SandboxLevel::Strict);
         assert_eq!([9002, 9003, 9004].map(|port| own.shown_port(port)), [20_000, 9003, 20_001]);
         let addresses = [0, 249, 250].map(|worker| own.address(worker));
         assert_eq!(addresses, ["127.1.0.1", "127.1.0.250", "127.1.1.1"]);
-        let shared = task(true);
+        let shared = task(SandboxLevel::Weak);
         assert_eq!((shared.shown_port(9002), &*shared.address(5)), (9002, "127.0.0.1"));
     }
 
     #[test]
     fn the_step_names_workers_and_sockets() {
-        let step = task(false).step().unwrap();
+        let step = task(SandboxLevel::Strict).step().unwrap();
         let Command::Run(run) = step.command else { panic!("no command") };
         let nodes = "[\"127.1.0.1\",\"127.1.0.2\"]";
         assert_eq!(run.args, [nodes]);

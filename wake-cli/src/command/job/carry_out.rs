@@ -134,7 +134,19 @@ impl Running<'_> {
         let end = match session::worker() {
             Ok(worker) => {
                 let sandbox = settings.sandbox;
-                perform(task, log, Surroundings { store, worker, sandbox, cancel, rerun, wrote })
+                let mut told = record.clone();
+                let mut restarted = |restarts: u32| {
+                    if let Some(worker) = &mut told.worker {
+                        worker.restarts = restarts;
+                    }
+                    // That a worker goes on is worth more than that somebody knows of it.
+                    let _ = Jobs::new(store).note(own, &told);
+                };
+                let restarted = &mut restarted;
+                let with = Surroundings { store, worker, sandbox, cancel, rerun, wrote, restarted };
+                let end = perform(task, log, with);
+                record.worker = told.worker;
+                end
             }
             Err(diagnostic) => JobEnd::failed(diagnostic),
         };

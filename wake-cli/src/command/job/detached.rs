@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_image::Images;
+use wake_job::image_root::RootError;
 use wake_job::options::Streams;
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
 use wake_job::perform::{BY_USER, JobEnd, watched};
@@ -122,9 +123,10 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
         let task = || -> Result<Arc<Task>, String> {
             let plan = plan(&run, order.options.clone(), store, unix_ms());
             let plan = plan.map_err(|error| error.to_string())?;
-            let begun = plan
-                .roots(store, &images)
-                .map_err(|(image, error)| format!("Failed to pull image `{image}`: {error}"));
+            let begun = plan.roots(store, &images).map_err(|(image, error)| match error {
+                RootError::Image(error) => format!("Failed to pull image `{image}`: {error}"),
+                RootError::Refused(diagnostic) => diagnostic.message,
+            });
             let begun = begun.and_then(|roots| {
                 let made = plan.make_outputs(&run, store, unix_ms());
                 Ok((roots, made.map_err(|error| error.to_string())?))
