@@ -87,7 +87,11 @@ fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
     child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(141));
-    assert_eq!(scene.last()["status"], "Canceled");
+    let ended = scene.last();
+    assert_eq!(
+        (&ended["status"], &ended["statusReason"]),
+        (&"Canceled".into(), &"nobody reads standard output".into())
+    );
 }
 
 #[test]

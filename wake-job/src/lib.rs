@@ -4,13 +4,14 @@
 //! |---|---|
 //! | [`moment`] | times as text |
 //! | [`codespecs`] | codespecs as a store keeps them |
+//! | [`record`] | what is known of jobs |
 //! | `flow`, `pipes`, `outlet`, `output_claim`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
 //! | `log_lines`, `graphics` | what several write in one log; graphics processors |
 //! | [`container`], [`options`], [`task`] | a job as a step |
 //! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
 //! | `stream_list`, `inflow`, `outflow` | what goes into it, and what comes out of it |
 //! | `stage`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
-//! | [`record`], [`order`], [`sent`] | what is known of jobs, what is to be done, and by whom elsewhere |
+//! | [`order`], [`sent`] | what is to be done, and by whom elsewhere |
 //! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -22,6 +23,7 @@
 
 pub mod moment;
 pub mod codespecs;
+pub mod record;
 mod flow;
 mod pipes;
 mod outlet;
@@ -43,7 +45,6 @@ mod outflow;
 mod stage;
 mod engine;
 pub mod served;
-pub mod record;
 pub mod order;
 pub mod sent;
 pub mod image_root;

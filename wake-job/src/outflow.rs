@@ -14,8 +14,9 @@ use wake_store::Store;
 
 use crate::outlet::buffer_trouble;
 use crate::output_claim::OutputClaim;
+use crate::record::NOBODY_READS;
 use crate::stream_list::StreamList;
-use crate::tally::{NOBODY_READS, Trouble};
+use crate::tally::Trouble;
 use crate::task::{OutputEnd, Task};
 
 /// How outputs are put into blocks. What a command makes can be made again, so nobody waits for the disk.

@@ -24,9 +24,8 @@ use wake_store::{Adopted, Store, StoreError};
 
 use crate::engine::PipeEngine;
 use crate::outlet::buffer_trouble;
-use crate::record::{JobLog, OwnJob, Status};
+use crate::record::{BY_USER, JobLog, NOBODY_READS, OwnJob, Status};
 use crate::stream_list::StreamList;
-pub use crate::tally::NOBODY_READS;
 use crate::tally::{Restarts, Trouble, TroubleSlot};
 use crate::task::Task;
 
@@ -69,7 +68,7 @@ pub fn watched<T>(own: &OwnJob, cancel: &Cancel, work: impl FnOnce() -> T) -> T 
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                if own.is_to_be_cancelled() {
+                if own.why_cancelled().is_some() {
                     return cancel.cancel();
                 }
                 thread::sleep(LOOK);
@@ -89,8 +88,6 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Why a job was stopped whose end somebody asked for.
-pub const BY_USER: &str = "Canceled by user";
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -12,6 +12,11 @@ use serde::{Deserialize, Serialize};
 use wake_model::{BufferId, Tags};
 use wake_store::{Store, StoreError};
 
+/// Why a job was stopped whose end somebody asked for.
+pub const BY_USER: &str = "Canceled by user";
+/// Why a job was stopped whose standard output has no reader any more.
+pub const NOBODY_READS: &str = "nobody reads standard output";
+
 const RECORD: &str = "job.json";
 const LOG: &str = "log";
 const LOCK: &str = "lock";
@@ -300,14 +305,21 @@ impl<'s> Jobs<'s> {
         Ok(all)
     }
 
-    /// Asks for the end of a job; says whether it had not ended.
-    pub fn cancel(&self, id: u64) -> Result<bool, JobsError> {
+    /// Asks for the end of a job, and says why; whether it had not ended. Whoever asked first has said why.
+    pub fn cancel(&self, id: u64, why: &str) -> Result<bool, JobsError> {
         if self.get(id)?.status.is_last() {
             return Ok(false);
         }
         let path = self.dir(id).join(CANCEL);
-        File::create(&path).map_err(|source| io_error(&path, source))?;
+        if !path.exists() {
+            self.store.keep_file(&path, why.as_bytes())?;
+        }
         Ok(true)
+    }
+
+    /// Why somebody has asked for the end of a job, if somebody has.
+    pub fn why_cancelled(&self, id: u64) -> Option<String> {
+        why_cancelled(&self.dir(id))
     }
 
     /// What the command of a job has written from `from` on, and where that ends.
@@ -362,9 +374,9 @@ impl OwnJob {
         self.dir.join(ENGINE_LOG)
     }
 
-    /// Whether somebody has asked for its end.
-    pub fn is_to_be_cancelled(&self) -> bool {
-        self.dir.join(CANCEL).exists()
+    /// Why somebody has asked for its end, if somebody has.
+    pub fn why_cancelled(&self) -> Option<String> {
+        why_cancelled(&self.dir)
     }
 
     /// The file of what its command writes.
@@ -393,6 +405,10 @@ impl JobLog {
             self.left -= most as u64;
         }
     }
+}
+
+fn why_cancelled(dir: &Path) -> Option<String> {
+    fs::read_to_string(dir.join(CANCEL)).ok()
 }
 
 fn is_locked(path: &Path) -> bool {

@@ -26,9 +26,6 @@ pub(crate) enum Trouble {
     Replica(usize),
 }
 
-/// Why a job was stopped whose standard output has no reader any more.
-pub const NOBODY_READS: &str = "nobody reads standard output";
-
 /// The first trouble that a job has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TroubleSlot(Arc<Mutex<Option<Trouble>>>);

@@ -13,9 +13,9 @@ use wake_image::Images;
 use wake_job::image_root::RootError;
 use wake_job::options::Streams;
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
-use wake_job::perform::{BY_USER, JobEnd, watched};
+use wake_job::perform::{JobEnd, watched};
 use wake_job::prepare::{MadeOutputs, Plan, plan};
-use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
+use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, OwnJob, Status};
 use wake_job::task::Task;
 use wake_model::SandboxLevel;
 use wake_steps::clock::{now, unix_ms};
@@ -162,14 +162,14 @@ fn taken(id: u64, store: &Store) -> Result<TakenJob, TakeError> {
     }
 }
 
-/// Says of a job that was ended who did it, where that was no user.
+/// Says of a job that was ended who did it.
 fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), JobsError> {
-    let is_by_signal =
-        record.status_reason.as_deref() == Some(BY_USER) && !own.is_to_be_cancelled();
-    if is_by_signal {
-        record.status_reason = Some("its process was told to end by a signal".to_owned());
-        Jobs::new(store).note(own, record)?;
+    if record.status_reason.as_deref() != Some(BY_USER) {
+        return Ok(());
     }
+    let by_signal = || "its process was told to end by a signal".to_owned();
+    record.status_reason = Some(own.why_cancelled().unwrap_or_else(by_signal));
+    Jobs::new(store).note(own, record)?;
     Ok(())
 }
 

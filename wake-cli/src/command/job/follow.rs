@@ -10,7 +10,7 @@ use wake_buffer::{BufferError, Buffers, Flush, Unwritten, WriteOptions};
 use wake_codespec::name::BufferName;
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_job::options::Streams;
-use wake_job::record::{JobRecord, Jobs, Status};
+use wake_job::record::{BY_USER, JobRecord, Jobs, NOBODY_READS, Status};
 use wake_job::sent::fail_unwritten;
 use wake_model::{BufferId, Tags};
 use wake_steps::clock::unix_ms;
@@ -118,9 +118,13 @@ fn follow(
         if record.status.is_last() {
             return Ok(record);
         }
-        if !is_told && (cancel.is_cancelled() || streaming.nobody_reads()) {
+        let why = match cancel.is_cancelled() {
+            true => Some(BY_USER),
+            false => streaming.nobody_reads().then_some(NOBODY_READS),
+        };
+        if let (false, Some(why)) = (is_told, why) {
             is_told = true;
-            jobs.cancel(id).map_err(failure)?;
+            jobs.cancel(id, why).map_err(failure)?;
             engines::cancel(store, id)?;
         }
         thread::sleep(pause);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use wake_job::perform::BY_USER;
 use wake_job::record::{EngineName, JobRecord, Jobs, JobsError, SentJob, Status};
 use wake_job::sent::conclude;
 use wake_model::Tags;
@@ -68,8 +67,8 @@ impl<'s> Known<'s> {
             Said::Goes(reason) => reason,
             Said::Silent(said) => Some(said),
             Said::Ended(status, reason) => {
-                let by_user = record.status == Status::Canceling && status == Status::Canceled;
-                let reason = if by_user { BY_USER.to_owned() } else { reason };
+                let asked = Jobs::new(self.store).why_cancelled(id);
+                let reason = asked.filter(|_| status == Status::Canceled).unwrap_or(reason);
                 return conclude(self.store, id, sent, (status, reason), unix_ms());
             }
         };

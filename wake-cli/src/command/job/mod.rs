@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wake_job::moment::rfc3339;
 use wake_job::options::Streams;
-use wake_job::record::{JobRecord, Jobs, JobsError, SentJob, Status};
+use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, SentJob, Status};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 
@@ -72,7 +72,7 @@ pub(crate) fn run(
         JobCommand::Logs { id, follow } => logs(&jobs, &mut known, *id, *follow, out),
         JobCommand::Watch { id } => watch(&jobs, &mut known, *id, out),
         JobCommand::Cancel { id } => {
-            if !jobs.cancel(*id).map_err(failure)? {
+            if !jobs.cancel(*id, BY_USER).map_err(failure)? {
                 let message = format!("the job `{id}` has ended");
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
