@@ -15,7 +15,7 @@ use super::server::{Manner, Server};
 use super::{DIGEST, FASTA, add, add_call, lab, printed, wake};
 
 /// A registry with the assets `fasta:a` and `idx:v1`, which is made of it.
-fn giver() -> Project {
+pub(crate) fn giver() -> Project {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     lab.write("d/sub/x.1", "1");

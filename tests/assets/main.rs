@@ -10,6 +10,7 @@ mod containers;
 mod golden;
 mod hostile;
 mod disks;
+mod elsewhere;
 mod reference;
 mod refgenie;
 mod served;

@@ -32,7 +32,9 @@ pub(crate) struct StandIn {
 }
 
 /// Its operations, where they lie and what they are called.
-const OPERATIONS: [(&str, &str); 6] = [
+const OPERATIONS: [(&str, &str); 8] = [
+    ("/v3/assets/list", "v3custom_Id_assets"),
+    ("/v3/genomes/alias_dict", "v3custom_Id_aliases_dict"),
     ("/v3/genomes/genome_digest/{alias}", "v3custom_Id_alias_digest"),
     ("/v3/genomes/attrs/{genome}", "v3custom_Id_genome_attrs"),
     ("/v3/assets/default_tag/{genome}/{asset}", "v3custom_Id_default_tag"),
@@ -65,11 +67,11 @@ impl StandIn {
         server
     }
 
-    fn says(&self, path: &str, value: &Value) {
+    pub(crate) fn says(&self, path: &str, value: &Value) {
         self.gives(path, value.to_string().into_bytes());
     }
 
-    fn gives(&self, path: &str, bytes: Vec<u8>) {
+    pub(crate) fn gives(&self, path: &str, bytes: Vec<u8>) {
         self.answers.lock().unwrap().insert(path.to_owned(), Answer::Bytes(bytes));
     }
 
@@ -148,7 +150,7 @@ fn answer(
 }
 
 /// A server with `fasta:v1`, and `idx:v2`, which is made of it and has a link to it.
-fn served(lab: &Project) -> StandIn {
+pub(crate) fn served(lab: &Project) -> StandIn {
     let server = StandIn::start();
     lab.write(&format!("made/fasta/v1/{DIGEST}.fa"), FASTA);
     lab.write(&format!("made/fasta/v1/{DIGEST}.chrom.sizes"), "chr1\t13\nchr2\t4\n");
@@ -299,8 +301,8 @@ fn what_is_not_as_the_server_says_is_not_registered() {
 
 fn lab_without_servers_says_so() {
     wake(&lab(), &["asset", "pull", "tiny/idx"]).run().code(2).says(expect![[r#"
-        error: it is not said from where to pull
-         help: `--from ADDRESS` says it, or `genome_servers` in the configuration
+        error: no place to pull from is named
+         help: `--from ADDRESS` names one, or `genome_servers` in the configuration
     "#]]);
 }
 

@@ -106,6 +106,34 @@ pub(crate) struct AliasDocument {
     pub(crate) digest: String,
 }
 
+/// What is in a place that cannot be looked through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IndexDocument {
+    pub(crate) wake: u64,
+    pub(crate) genomes: Vec<IndexGenome>,
+}
+
+/// A genome of such a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IndexGenome {
+    pub(crate) digest: String,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) assets: Vec<IndexAsset>,
+}
+
+/// An asset of such a genome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IndexAsset {
+    pub(crate) asset: String,
+    pub(crate) tags: Vec<String>,
+}
+
+/// The bytes of one.
+pub(crate) fn json(document: &impl Serialize) -> Vec<u8> {
+    // Of these types every value has a form in JSON.
+    serde_json::to_vec(document).unwrap_or_default()
+}
+
 /// Reads one; `place` is where it came from.
 pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, bytes: &'a [u8]) -> Result<T, AssetError> {
     let wrong =

@@ -26,6 +26,7 @@
 //! | `documents` | recipes and asset classes that a registry keeps, and that go with its assets |
 //! | `incoming` | what comes from other machines |
 //! | `shelf`, `server` | where archives lie: places of wake's own, and servers of refgenie |
+//! | `there` | what such a place has |
 //! | `push`, `pull` | giving assets away, and taking them |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -61,6 +62,7 @@ mod documents;
 mod incoming;
 mod shelf;
 mod server;
+mod there;
 mod push;
 mod pull;
 #[cfg(test)]
@@ -90,6 +92,7 @@ pub use registry::Registry;
 pub use registry_path::{AssetId, ParseRegistryPathError, RegistryPath};
 pub use remove::Relatives;
 pub use seek::{SeekEntry, SeekType, SeekValue, SeekValueError};
+pub use there::{Detail, There, there};
 pub use wake_registry::{Address, ParseAddressError};
 
 /// Who else reads and writes registries.

@@ -6,7 +6,7 @@ use wake_store::ware::{Meter, Web};
 use crate::archive::{self, ArchiveSum};
 use crate::attributes::{
     self, AliasDocument, AssetDocument, FORM, FormDocument, GenomeDocument, KeptDocument,
-    ParentDocument,
+    ParentDocument, json,
 };
 use crate::catalog::{Catalog, Found};
 use crate::config::DocumentKind;
@@ -17,6 +17,7 @@ use crate::registry::Registry;
 use crate::registry_path::{AssetId, RegistryPath};
 use crate::shelf::{Document, Shelf};
 use crate::staging::Staging;
+use crate::there::write_index;
 
 /// What became of an asset that was to be pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ impl Registry {
         let there = there(&shelf, &found)?;
         if let Some(there) = &there {
             if there.wake_tree_digest == measured.tree.to_string() {
+                write_index(&shelf)?;
                 return Ok(Pushed::There);
             }
             if existing == Existing::Refuse {
@@ -65,6 +67,7 @@ impl Registry {
             let default_tag = found.asset.default_tag().unwrap_or(&found.id.tag).to_string();
             shelf.put(asset, &json(&AssetDocument { wake: FORM, default_tag }))?;
         }
+        write_index(&shelf)?;
         Ok(Pushed::New { size: sum.size })
     }
 }
@@ -73,11 +76,6 @@ fn there(shelf: &Shelf<'_>, found: &Found<'_>) -> Result<Option<FormDocument>, A
     let document = Document::Form(&found.id);
     let bytes = shelf.get(document)?;
     bytes.map(|bytes| attributes::read(&shelf.place(document), &bytes)).transpose()
-}
-
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    // Of these types every value has a form in JSON.
-    serde_json::to_vec(value).unwrap_or_default()
 }
 
 fn form(

@@ -16,6 +16,8 @@ use crate::name::{AssetName, GenomeDigest, GenomeName, Tag};
 use crate::registry_path::AssetId;
 
 /// The names of operations.
+const ALIASES: &str = "v3custom_Id_aliases_dict";
+const ASSETS: &str = "v3custom_Id_assets";
 const ALIAS: &str = "v3custom_Id_alias_digest";
 const DEFAULT_TAG: &str = "v3custom_Id_default_tag";
 const ATTRIBUTES: &str = "v3custom_Id_asset_attrs";
@@ -42,6 +44,25 @@ pub(crate) struct Attributes {
     pub(crate) seek_keys: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) asset_parents: Vec<String>,
+    #[serde(default)]
+    pub(crate) asset_class: Option<String>,
+    #[serde(default)]
+    pub(crate) date_built: Option<String>,
+}
+
+/// The same for whoever only looks: what it does not say is absent.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Described {
+    #[serde(default)]
+    pub(crate) asset_digest: Option<String>,
+    #[serde(default)]
+    pub(crate) asset_size: Option<String>,
+    #[serde(default)]
+    pub(crate) seek_keys: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) asset_parents: Vec<String>,
+    #[serde(default)]
+    pub(crate) asset_children: Vec<String>,
     #[serde(default)]
     pub(crate) asset_class: Option<String>,
     #[serde(default)]
@@ -82,6 +103,24 @@ impl<'a> Server<'a> {
         without_secrets(&self.url).into_owned()
     }
 
+    /// What its genomes are called, by their digests.
+    pub(crate) fn aliases(&self) -> Result<BTreeMap<String, Vec<String>>, AssetError> {
+        Ok(self.ask(ALIASES, &[], None)?.unwrap_or_default())
+    }
+
+    /// What it has, by the digests of genomes: `ASSET.SEEK_KEY:TAG` for each part of each asset.
+    pub(crate) fn assets(&self) -> Result<BTreeMap<String, Vec<String>>, AssetError> {
+        let said = match self.place(ASSETS, &[], None) {
+            Some(url) => self.answer(&format!("{url}?includeSeekKeys=true"))?,
+            None => None,
+        };
+        said.ok_or_else(|| AssetError::Place {
+            place: self.title(),
+            problem: "this server of refgenie does not say what it has".to_owned(),
+            hint: None,
+        })
+    }
+
     /// Which genome an alias is.
     pub(crate) fn genome_of(&self, alias: &GenomeName) -> Result<Option<GenomeDigest>, AssetError> {
         let said: Option<String> = self.ask(ALIAS, &[("alias", alias.as_str())], None)?;
@@ -100,6 +139,11 @@ impl<'a> Server<'a> {
 
     /// What it says of one form of an asset.
     pub(crate) fn attributes(&self, id: &AssetId) -> Result<Option<Attributes>, AssetError> {
+        self.ask(ATTRIBUTES, &names(&id.genome, &id.asset), Some(&id.tag))
+    }
+
+    /// The same for whoever only looks.
+    pub(crate) fn described(&self, id: &AssetId) -> Result<Option<Described>, AssetError> {
         self.ask(ATTRIBUTES, &names(&id.genome, &id.asset), Some(&id.tag))
     }
 
@@ -146,9 +190,16 @@ impl<'a> Server<'a> {
         values: &[(&str, &str)],
         tag: Option<&Tag>,
     ) -> Result<Option<T>, AssetError> {
-        let Some(url) = self.place(operation, values, tag) else { return Ok(None) };
-        let Some(incoming) = web_file(self.web, &url, 0, self.meter)? else { return Ok(None) };
-        let place = without_secrets(&url).into_owned();
+        match self.place(operation, values, tag) {
+            Some(url) => self.answer(&url),
+            None => Ok(None),
+        }
+    }
+
+    /// What comes from an address; none where nothing is there.
+    fn answer<T: DeserializeOwned>(&self, url: &str) -> Result<Option<T>, AssetError> {
+        let Some(incoming) = web_file(self.web, url, 0, self.meter)? else { return Ok(None) };
+        let place = without_secrets(url).into_owned();
         let bytes = document_bytes(&place, incoming.bytes)?;
         let said: Option<T> =
             serde_json::from_slice(&bytes).map_err(|error| AssetError::Place {

@@ -99,6 +99,13 @@ pub struct DocumentEntry {
     pub output_class: Option<ClassName>,
 }
 
+impl Relative {
+    /// The one that a text names.
+    pub(crate) fn read(text: String) -> Relative {
+        Relative { id: text.parse().ok(), text }
+    }
+}
+
 impl GenomeEntry {
     /// The asset of this name.
     pub fn asset(&self, name: &AssetName) -> Option<&AssetEntry> {
@@ -124,6 +131,24 @@ impl AssetEntry {
 }
 
 impl TagEntry {
+    /// A form of which no more is known than its tag.
+    pub(crate) fn of_name(tag: Tag) -> TagEntry {
+        TagEntry {
+            tag,
+            description: None,
+            path: None,
+            digest: None,
+            tree: None,
+            size: None,
+            date_built: None,
+            custom_properties: Vec::new(),
+            seek_keys: Vec::new(),
+            seek_types: Vec::new(),
+            parents: Vec::new(),
+            children: Vec::new(),
+        }
+    }
+
     /// The value of a seek key, as a text.
     pub fn seek_value(&self, key: &str) -> Option<&str> {
         let (_, value) = self.seek_keys.iter().find(|(name, _)| name.as_str() == key)?;

@@ -140,11 +140,7 @@ impl Read<'_> {
     }
 
     fn relatives(&self, node: &Node, key: &str) -> Result<Vec<Relative>, AssetError> {
-        let one = |item: &Node| {
-            let text = self.scalar(item, key)?;
-            let id = text.parse().ok();
-            Ok(Relative { text, id })
-        };
+        let one = |item: &Node| Ok(Relative::read(self.scalar(item, key)?));
         self.list(node, key)?.iter().map(one).collect()
     }
 

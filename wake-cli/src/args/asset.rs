@@ -44,8 +44,13 @@ pub(crate) enum AssetCommand {
         #[arg(long)]
         json: bool,
     },
-    /// List genomes and their assets
+    /// List genomes and their assets, of the registry here or of a place to pull from
     List {
+        /// What is at `file:DIR`, the `https://` address of the same or of a server of refgenie, or `oci://HOST/PREFIX`; without an
+        /// address at the servers of the configuration
+        #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+        #[allow(clippy::option_option, reason = "the flag may stand without an address")]
+        from: Option<Option<String>>,
         /// Only these genomes, and each tag
         #[arg(short, long = "genome", value_name = "GENOME")]
         genomes: Vec<String>,

@@ -1,5 +1,6 @@
 //! A repository of a registry of containers, whatever lies in it: manifests by their tags and digests, bytes by theirs.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use wake_store::ware::{Meter, Portion, Web, WebBody};
 
 use super::host::Host;
 use super::referrers::{list, referring};
-use super::transfer::{send_blob, send_manifest};
+use super::transfer::{send_blob, send_manifest, tags};
 use crate::error::RegistryError;
 
 /// A repository at a host.
@@ -84,6 +85,11 @@ impl Repository {
             host: Host::new(registry, None, host.to_owned(), web),
             name: name.to_owned(),
         })
+    }
+
+    /// Its tags; none if there is no such repository.
+    pub fn tags(&self, meter: &Meter) -> Result<Option<BTreeSet<String>>, ContainerError> {
+        Ok(tags(&self.host, &self.name, meter)?)
     }
 
     /// The manifest under a tag or a digest, of one of the kinds that are asked for; none if there is no such one.

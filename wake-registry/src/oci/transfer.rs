@@ -22,6 +22,42 @@ struct TagList {
     tags: Option<Vec<String>>,
 }
 
+/// The tags of a repository; none if there is no such one.
+pub(super) fn tags(
+    host: &Host,
+    repository: &str,
+    meter: &Meter,
+) -> Result<Option<BTreeSet<String>>, RegistryError> {
+    let mut next = format!("/v2/{repository}/tags/list?n=1000");
+    let mut tags = BTreeSet::new();
+    loop {
+        let reply = host.ask(repository, "GET", &next, Vec::new(), WebBody::None, meter)?;
+        match reply.answer.status {
+            200 => {}
+            404 if tags.is_empty() => return Ok(None),
+            _ => return Err(host.unexpected(repository, &reply)),
+        }
+        let link = reply.header("link").and_then(next_page).map(str::to_owned);
+        let bytes = host.read(repository, reply)?;
+        let list: TagList = serde_json::from_slice(&bytes).map_err(|error| {
+            host.unavailable(repository, &format!("it is no list of tags: {error}"))
+        })?;
+        let before = tags.len();
+        tags.extend(list.tags.unwrap_or_default());
+        if tags.len() > MOST_TAGS {
+            return Err(host.unavailable(repository, "it has more tags than anybody reads"));
+        }
+        let Some(link) = link.filter(|_| tags.len() > before) else { return Ok(Some(tags)) };
+        next = match host.resolved(&link, meter)? {
+            Some(url) if host.is_own(&url, meter)? => url,
+            _ => {
+                let problem = "its list of tags goes on at another server";
+                return Err(host.unavailable(repository, problem));
+            }
+        };
+    }
+}
+
 impl Oci {
     /// The tags of a package's repository that are for versions; none if there is no such repository.
     pub(super) fn tags(
@@ -29,42 +65,8 @@ impl Oci {
         pkg: &PkgName,
         meter: &Meter,
     ) -> Result<Option<BTreeSet<Tag>>, RegistryError> {
-        let repository = self.repository(pkg);
-        let mut next = format!("/v2/{repository}/tags/list?n=1000");
-        let (mut seen, mut tags) = (BTreeSet::new(), BTreeSet::new());
-        loop {
-            let reply =
-                self.host.ask(&repository, "GET", &next, Vec::new(), WebBody::None, meter)?;
-            match reply.answer.status {
-                200 => {}
-                404 if seen.is_empty() => return Ok(None),
-                _ => return Err(self.host.unexpected(&repository, &reply)),
-            }
-            let link = reply.header("link").and_then(next_page).map(str::to_owned);
-            let bytes = self.host.read(&repository, reply)?;
-            let list: TagList = serde_json::from_slice(&bytes).map_err(|error| {
-                self.host.unavailable(&repository, &format!("it is no list of tags: {error}"))
-            })?;
-            let before = seen.len();
-            for text in list.tags.unwrap_or_default() {
-                tags.extend(Tag::parse(&text));
-                seen.insert(text);
-            }
-            let is_new = seen.len() > before;
-            if seen.len() > MOST_TAGS {
-                return Err(self
-                    .host
-                    .unavailable(&repository, "it has more tags than anybody reads"));
-            }
-            let Some(link) = link.filter(|_| is_new) else { return Ok(Some(tags)) };
-            next = match self.host.resolved(&link, meter)? {
-                Some(url) if self.host.is_own(&url, meter)? => url,
-                _ => {
-                    let problem = "its list of tags goes on at another server";
-                    return Err(self.host.unavailable(&repository, problem));
-                }
-            };
-        }
+        let tags = tags(&self.host, &self.repository(pkg), meter)?;
+        Ok(tags.map(|tags| tags.iter().flat_map(|text| Tag::parse(text)).collect()))
     }
 
     pub(super) fn manifest(

@@ -1,5 +1,7 @@
 //! Where archives of assets lie: a directory, the same behind a server of files, or a registry of containers.
 
+mod look;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
@@ -21,6 +23,9 @@ use crate::registry_path::AssetId;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCUMENT: &str = "application/vnd.wake.asset.document.v1+json";
 const ARCHIVE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Where it is said which genome an alias is.
+const ALIASES: &str = "aliases";
 
 /// A place for archives.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl Document<'_> {
     /// Its file.
     fn file(self) -> String {
         match self {
-            Document::Alias(alias) => format!("aliases/{alias}.json"),
+            Document::Alias(alias) => format!("{ALIASES}/{alias}.json"),
             Document::Genome(digest) => format!("{digest}/genome.json"),
             Document::Asset(digest, asset) => format!("{digest}/{asset}.asset.json"),
             Document::Form(AssetId { genome, asset, tag }) => {
@@ -60,7 +65,7 @@ impl Document<'_> {
     fn tag(self) -> (String, String) {
         match self {
             Document::Alias(alias) => {
-                ("aliases".to_owned(), format!("a.{}", spelled(alias.as_str())))
+                (ALIASES.to_owned(), format!("a.{}", spelled(alias.as_str())))
             }
             Document::Genome(digest) => (repository(digest), "genome".to_owned()),
             Document::Asset(digest, asset) => {

@@ -1,4 +1,12 @@
 //! `wake asset`: what a registry of assets has, where it is, and what is put there and taken away.
+//!
+//! | file | has |
+//! |---|---|
+//! | `places` | where assets are pulled from |
+//! | `list` | what there is, here and there |
+
+mod places;
+mod list;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -6,13 +14,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wake_asset::{
-    Address, AssetEntry, AssetError, AssetId, Catalog, Excluded, Existing, Found, GenomeEntry,
-    GenomeName, Pulled, Pushed, Registration, Registry, RegistryPath, Relatives, SeekEntry,
-    SeekType, SeekValue, Tag, TagEntry, populate,
+    Address, AssetError, AssetId, Catalog, Excluded, Existing, Found, Pulled, Pushed, Registration,
+    Registry, RegistryPath, Relatives, SeekEntry, SeekType, SeekValue, Tag, populate,
 };
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{Meter, Web};
 
+use self::places::Places;
 use crate::args::{AddAssetArgs, AssetArgs, AssetCommand};
 use crate::assets;
 use crate::clock;
@@ -35,14 +43,24 @@ pub(crate) fn run(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    let registry = assets::open(&args.registry, settings, environment)?;
+    let open = || assets::open(&args.registry, settings, environment);
+    if let AssetCommand::List { genomes, from: Some(from), json } = &args.command {
+        let places = match from {
+            Some(from) => Places::one(from, settings)?,
+            None => Places::servers(&open()?, settings)?,
+        };
+        return list::there(&places, genomes, *json, settings, out);
+    }
+    let registry = open()?;
     let call = Call { registry: &registry, settings };
     match &args.command {
         AssetCommand::Seek { assets, unchecked, data, json } => {
             let lines = call.seek(assets, *unchecked, *data, *json)?;
             print::lines(lines, out)
         }
-        AssetCommand::List { genomes, json } => call.list(genomes, *json, out),
+        AssetCommand::List { genomes, json, from: _ } => {
+            list::here(&call.catalog()?, genomes, *json, settings, out)
+        }
         AssetCommand::Id { assets, tree } => print::lines(call.ids(assets, *tree)?, out),
         AssetCommand::Tag { asset, to, default, force } => {
             call.tag(asset, to.as_deref(), *default, *force)?;
@@ -69,12 +87,6 @@ pub(crate) fn run(
         }
         AssetCommand::Populate { file } => print::text(&call.populate(file.as_deref())?, out),
     }
-}
-
-/// Where assets are pulled from: the first one that has one.
-struct Places {
-    first: Address,
-    others: Vec<Address>,
 }
 
 struct Call<'a> {
@@ -127,28 +139,6 @@ impl Call<'_> {
         assets.iter().map(one).collect()
     }
 
-    fn list(&self, named: &[String], json: bool, out: &mut impl Write) -> Outcome {
-        let catalog = self.catalog()?;
-        let mut genomes = Vec::new();
-        for name in named {
-            let name: GenomeName = assets::name(name)?;
-            genomes.push(catalog.genome(&name).map_err(|error| self.stop(&error))?);
-        }
-        if named.is_empty() {
-            genomes.extend(catalog.genomes());
-        }
-        if json {
-            let genomes: Vec<Value> = genomes.iter().map(|genome| genome_as_json(genome)).collect();
-            let folder = catalog.genome_folder().display().to_string();
-            return print::json(&json!({"genome_folder": folder, "genomes": genomes}), out);
-        }
-        let lines = genomes.iter().flat_map(|genome| match named.is_empty() {
-            true => vec![overview(genome)],
-            false => details(genome),
-        });
-        print::lines(lines.map(|line| escape::line(&line).to_string()), out)
-    }
-
     fn ids(&self, assets: &[String], tree: bool) -> Result<Vec<String>, Stop> {
         let catalog = self.catalog()?;
         let one = |text: &String| {
@@ -197,10 +187,8 @@ impl Call<'_> {
         say: &mut impl Write,
     ) -> Result<(), Stop> {
         let places = match from {
-            Some(from) => {
-                Places { first: assets::address(from, self.settings)?, others: Vec::new() }
-            }
-            None => self.servers()?,
+            Some(from) => Places::one(from, self.settings)?,
+            None => Places::servers(self.registry, self.settings)?,
         };
         let cancel = session::cancel()?;
         let (web, meter) = (Web::new(self.settings.route.clone()), cancel.meter());
@@ -243,20 +231,6 @@ impl Call<'_> {
             pulled = pull(place);
         }
         pulled
-    }
-
-    /// The servers that the configuration names.
-    fn servers(&self) -> Result<Places, Stop> {
-        let catalog = self.catalog()?;
-        let address = |server: &String| assets::address(server, self.settings);
-        let Some((first, others)) = catalog.servers().split_first() else {
-            let error = Diagnostic::error(Class::Usage, "it is not said from where to pull");
-            return Err(error
-                .help("`--from ADDRESS` says it, or `genome_servers` in the configuration")
-                .into());
-        };
-        let others = others.iter().map(address).collect::<Result<_, _>>()?;
-        Ok(Places { first: address(first)?, others })
     }
 
     fn push(
@@ -431,71 +405,4 @@ fn value_of(value: &SeekValue) -> Value {
         SeekValue::Path(path) => path.display().to_string().into(),
         SeekValue::Value(value) => value.clone(),
     }
-}
-
-fn overview(genome: &GenomeEntry) -> String {
-    let names: Vec<&str> = genome.assets.iter().map(|asset| asset.name.as_str()).collect();
-    format!("{:<20} {}", genome.title(), names.join(", ")).trim_end().to_owned()
-}
-
-fn details(genome: &GenomeEntry) -> Vec<String> {
-    let aliases: Vec<&str> = genome.aliases.iter().map(GenomeName::as_str).collect();
-    let head = format!("{} {}", genome.digest, aliases.join(", "));
-    let mut lines = vec![head.trim_end().to_owned()];
-    for asset in &genome.assets {
-        for entry in &asset.tags {
-            lines.push(form(asset, entry));
-        }
-    }
-    lines
-}
-
-fn form(asset: &AssetEntry, entry: &TagEntry) -> String {
-    let is_default = asset.default_tag() == Some(&entry.tag);
-    let keys: Vec<&str> = entry.seek_keys.iter().map(|(key, _)| key.as_str()).collect();
-    let mut name = format!("{}:{}", asset.name, entry.tag);
-    name.push_str(if is_default { " (default)" } else { "" });
-    format!("  {name:<32} {}", keys.join(", ")).trim_end().to_owned()
-}
-
-fn genome_as_json(genome: &GenomeEntry) -> Value {
-    json!({
-        "aliases": genome.aliases,
-        "assets": genome.assets.iter().map(asset_as_json).collect::<Vec<_>>(),
-        "description": genome.description,
-        "digest": genome.digest,
-    })
-}
-
-fn asset_as_json(asset: &AssetEntry) -> Value {
-    json!({
-        "class": asset.class,
-        "default_tag": asset.default_tag(),
-        "description": asset.description,
-        "name": asset.name,
-        "tags": asset.tags.iter().map(tag_as_json).collect::<Vec<_>>(),
-    })
-}
-
-fn tag_as_json(entry: &TagEntry) -> Value {
-    let object = |pairs: &[(String, String)]| -> Value {
-        Value::Object(pairs.iter().map(|(key, value)| (key.clone(), json!(value))).collect())
-    };
-    let texts = |relatives: &[wake_asset::Relative]| -> Vec<Value> {
-        relatives.iter().map(|relative| json!(relative.text)).collect()
-    };
-    let keys: Vec<(String, String)> =
-        entry.seek_keys.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
-    json!({
-        "children": texts(&entry.children),
-        "custom_properties": object(&entry.custom_properties),
-        "date_built": entry.date_built,
-        "description": entry.description,
-        "digest": entry.digest,
-        "parents": texts(&entry.parents),
-        "seek_keys": object(&keys),
-        "size": entry.size,
-        "tag": entry.tag,
-        "tree_digest": entry.tree,
-    })
 }
