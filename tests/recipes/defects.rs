@@ -273,10 +273,10 @@ fn what_is_not_there_is_named_with_what_is() {
     );
     build(&project, &["tiny/count"]).code(5).says(expect![[r#"
         error: there is no asset class `cuont`
-         --> docs/count_asset_recipe.yaml:1:1
+         --> docs/count_asset_recipe.yaml:3:21
           |
-        1 | name: count
-          | ^
+        3 | output_asset_class: cuont
+          |                     ^
           help: did you mean `count`?
     "#]]);
 }

@@ -8,11 +8,19 @@ use crate::bed::{COUNT, FASTA, FASTA_CLASS, GENOME, bed, build, config, data, re
 #[track_caller]
 fn refused(project: &Project, code: i32, args: &[&str], expected: Expect) {
     let done = build(project, args).code(code);
-    let lines =
-        done.stderr.lines().filter(|line| line.starts_with("error") || line.starts_with(" help"));
+    // Where an excerpt is shown, help stands below it.
+    let told = done.stderr.lines().filter(|line| line.starts_with("error") || is_help(line));
+    let line = |line: &str| match is_help(line) {
+        true => format!(" {}", line.trim_start()),
+        false => line.to_owned(),
+    };
     let root = project.root().display().to_string();
-    expected.assert_eq(&lines.collect::<Vec<_>>().join("\n").replace(&root, "$ROOT"));
+    expected.assert_eq(&told.map(line).collect::<Vec<_>>().join("\n").replace(&root, "$ROOT"));
     assert!(!config(project).contains("t1x"), "{}", config(project));
+}
+
+fn is_help(line: &str) -> bool {
+    line.starts_with(' ') && line.trim_start().starts_with("help: ")
 }
 
 const ALL: [&str; 3] = ["tiny/count", "--files", "fasta=seq.fa"];
@@ -367,4 +375,107 @@ fn documents_are_checked_and_kept() {
     // No document is named any more.
     recipe(&project, &["build", "tiny/fasta", "--files", "fasta=seq.fa", "--rootfs", "host"])
         .code(0);
+}
+
+/// What a document names is looked for in other documents: it is told where it is named.
+#[test]
+fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
+    let (class, recipe_file) = ("docs/count_asset_class.yaml", "docs/count_asset_recipe.yaml");
+    let says = |file: &str, from: &str, to: &str, code: i32, expected: wake_tests::Expect| {
+        let project = bed();
+        project.edit(file, from, to);
+        build(&project, &["tiny/count", "--files", "fasta=seq.fa"]).code(code).says(expected);
+    };
+    says(
+        class,
+        "parents: []",
+        "parents:\n- fsta",
+        5,
+        expect![[r#"
+        error: class `count` inherits from `fsta`, which is no class
+         --> docs/count_asset_class.yaml:9:3
+          |
+        9 | - fsta
+          |   ^
+          help: did you mean `fasta`?
+    "#]],
+    );
+    says(
+        class,
+        "parents: []",
+        "parents: [fasta, count]",
+        5,
+        expect![[r#"
+        error: a class inherits from itself: `count` > `count`
+         --> docs/count_asset_class.yaml:8:18
+          |
+        8 | parents: [fasta, count]
+          |                  ^
+    "#]],
+    );
+    says(
+        recipe_file,
+        "default: fasta }",
+        "default: fsata }",
+        4,
+        expect![[r#"
+            error: there is no recipe `fsata`
+              --> docs/count_asset_recipe.yaml:10:75
+               |
+            10 |     sequences: { asset_class: fasta, description: The sequences, default: fsata }
+               |                                                                           ^
+               help: did you mean `fasta`?
+        "#]],
+    );
+    says(
+        recipe_file,
+        "default: fasta }",
+        "default: fasta.fai }",
+        4,
+        expect![[r#"
+        error: `tiny/fasta.fai`: asset `fasta` has no seek key `fai`
+          --> docs/count_asset_recipe.yaml:10:75
+           |
+        10 |     sequences: { asset_class: fasta, description: The sequences, default: fasta.fai }
+           |                                                                           ^
+           help: it has `fasta`, `chrom_sizes`, `dir`
+    "#]],
+    );
+    says(
+        recipe_file,
+        "{ asset_class: fasta",
+        "{ asset_class: count",
+        6,
+        expect![[r#"
+        error: `tiny/fasta` is of class `fasta`, and input `sequences` of recipe `count` of class `count`
+          --> docs/count_asset_recipe.yaml:10:31
+           |
+        10 |     sequences: { asset_class: count, description: The sequences, default: fasta }
+           |                               ^
+           help: give another one: `--assets sequences=ASSET`
+    "#]],
+    );
+    // A parent that is there and wrong says so itself.
+    let project = bed();
+    project.edit(class, "parents: []", "parents: [fasta]");
+    project.edit("docs/fasta_asset_class.yaml", "type: file", "type: fil");
+    build(&project, &["tiny/count", "--files", "fasta=seq.fa"]).code(5).says(expect![[r#"
+        error: `fil` is no type of a seek key
+         --> docs/fasta_asset_class.yaml:5:40
+          |
+        5 |   fasta: { value: '{genome}.fa', type: fil, description: The sequences }
+          |                                        ^
+          help: did you mean `file`?
+    "#]]);
+    // Neither is one kept that inherits from none.
+    let project = bed();
+    project.edit(class, "parents: []", "parents: [none]");
+    recipe(&project, &["add", class]).code(5).says(expect![[r#"
+        error: class `count` inherits from `none`, which is no class
+         --> docs/count_asset_class.yaml:8:11
+          |
+        8 | parents: [none]
+          |           ^
+          help: add that one first
+    "#]]);
 }

@@ -23,14 +23,21 @@ pub struct AssetClass {
     pub description: String,
     /// Its own seek keys.
     pub seek_keys: Vec<SeekKeyDecl>,
-    /// The classes that it has the seek keys of as well: their names, or paths or addresses of their documents.
-    pub parents: Vec<String>,
+    /// The classes that it has the seek keys of as well.
+    pub parents: Vec<ParentClass>,
     /// What is probably not meant in the document.
     pub warnings: Vec<Warning>,
     /// The document.
     pub text: Vec<u8>,
     /// An error here is one about the document.
     whole: Written,
+}
+
+/// A class that another one inherits from.
+#[derive(Clone, Debug)]
+pub struct ParentClass {
+    /// An error here is one about it.
+    written: Written,
 }
 
 /// One seek key, as a class declares it.
@@ -58,7 +65,7 @@ pub struct SeekKeys {
 /// Who finds the documents of the parents of classes.
 pub trait Classes {
     /// The class that `child` calls `parent`.
-    fn class(&self, child: &AssetClass, parent: &str) -> Result<AssetClass, DocumentError>;
+    fn class(&self, child: &AssetClass, parent: &ParentClass) -> Result<AssetClass, DocumentError>;
 }
 
 /// The key that every asset has: its directory.
@@ -110,7 +117,8 @@ impl AssetClass {
         let mut parents = Vec::new();
         if let Some(node) = fields.take("parents") {
             for item in list(&yaml, node, "`parents`")? {
-                parents.push(text(&mut yaml, item, "a parent")?);
+                let name = text(&mut yaml, item, "a parent")?;
+                parents.push(ParentClass { written: Written::new(&yaml.source, item.at, name) });
             }
         }
         // What later documents say, which is nothing to a build.
@@ -121,11 +129,6 @@ impl AssetClass {
         let whole = Written::new(&yaml.source, root.at, String::new());
         let (Yaml { warnings, .. }, text) = (yaml, Vec::new());
         Ok(AssetClass { name, version, description, seek_keys, parents, warnings, text, whole })
-    }
-
-    /// An error about the document.
-    pub fn error(&self, message: impl Into<String>) -> DocumentError {
-        self.whole.error(message)
     }
 
     /// The seek keys with those that it inherits, which come first; its own say what a key of the same name is.
@@ -141,14 +144,15 @@ impl AssetClass {
         above: &mut Vec<ClassName>,
         keys: &mut Vec<SeekKeyDecl>,
     ) -> Result<(), DocumentError> {
-        if above.contains(&self.name) || above.len() == DEEPEST {
-            above.push(self.name.clone());
-            let way = above.iter().map(ToString::to_string).collect::<Vec<_>>().join("` > `");
-            return Err(self.error(format!("a class inherits from itself: `{way}`")));
-        }
         above.push(self.name.clone());
         for parent in &self.parents {
-            classes.class(self, parent)?.gather(classes, above, keys)?;
+            let class = classes.class(self, parent)?;
+            if above.contains(&class.name) || above.len() == DEEPEST {
+                above.push(class.name);
+                let way = above.iter().map(ToString::to_string).collect::<Vec<_>>().join("` > `");
+                return Err(parent.error(format!("a class inherits from itself: `{way}`")));
+            }
+            class.gather(classes, above, keys)?;
         }
         above.pop();
         for decl in &self.seek_keys {
@@ -162,6 +166,18 @@ impl AssetClass {
             put(keys, SeekKeyDecl { key, kind, value, description });
         }
         Ok(())
+    }
+}
+
+impl ParentClass {
+    /// Its name, or the path or the address of its document.
+    pub fn name(&self) -> &str {
+        &self.written.text
+    }
+
+    /// An error about it.
+    pub fn error(&self, message: impl Into<String>) -> DocumentError {
+        self.written.error(message)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
-use wake_recipe::class::Classes;
+use wake_recipe::class::{Classes, ParentClass};
 use wake_recipe::recipe::{Generation, ParamType};
 use wake_recipe::template::Values;
 use wake_recipe::{AssetClass, Recipe};
@@ -102,7 +102,7 @@ fn a_recipe_says_what_is_given_what_is_run_and_what_must_come_of_it() {
         "parameter `mode` must be one of `fast`, `small`, and not `slow`"
     );
     let default = recipe.inputs.assets[0].default.as_ref().unwrap();
-    assert_eq!(default.to_string(), "fasta.fai:v1");
+    assert_eq!(default.path.to_string(), "fasta.fai:v1");
     let commands: Vec<_> =
         recipe.commands.iter().map(|command| command.render(&values()).unwrap()).collect();
     assert_eq!(
@@ -342,9 +342,9 @@ fn values_are_written_as_python_writes_them() {
 struct ByName(Vec<AssetClass>);
 
 impl Classes for ByName {
-    fn class(&self, child: &AssetClass, parent: &str) -> Result<AssetClass, DocumentError> {
-        let found = self.0.iter().find(|class| class.name.as_str() == parent);
-        found.cloned().ok_or_else(|| child.error(format!("there is no class `{parent}`")))
+    fn class(&self, _: &AssetClass, parent: &ParentClass) -> Result<AssetClass, DocumentError> {
+        let found = self.0.iter().find(|class| class.name.as_str() == parent.name());
+        found.cloned().ok_or_else(|| parent.error("there is no such class"))
     }
 }
 
@@ -379,7 +379,7 @@ fn classes_that_inherit_from_each_other_are_refused() {
     let one = AssetClass::read("one.yaml", b"name: one\nseek_keys: {}\nparents: [two]\n").unwrap();
     let two = AssetClass::read("two.yaml", b"name: two\nseek_keys: {}\nparents: [one]\n").unwrap();
     let error = one.seek_keys(&ByName(vec![one.clone(), two])).unwrap_err();
-    let expected = "one.yaml:1:1: a class inherits from itself: `one` > `two` > `one`";
+    let expected = "two.yaml:3:11: a class inherits from itself: `one` > `two` > `one`";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -463,4 +463,22 @@ fn published_documents_are_read() {
     }
     assert_eq!((recipes, classes), (12 + 2 + 4 + 2, 28 + 4 + 2));
     assert_eq!(warned, ["ensembl_gtf", "refgene_anno"]);
+}
+
+#[test]
+fn what_stands_twice_or_says_nothing_is_shown_where_it_stands() {
+    let text = r#"{
+	"name": "child", "assets": { "child": "x" },
+	"required_files": [{ "key": "a" }, { "key": "b" },
+		{ "key": "a" }],
+	"command_list": ["true"]
+}"#;
+    let error = Recipe::read("child.json", text.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "child.json:4:12: two inputs of the recipe are the file `a`");
+    let text = text.replace("[\"true\"]", "[]").replace("\t\t{ \"key\": \"a\" }", "");
+    let error = Recipe::read("child.json", text.as_bytes()).unwrap_err();
+    assert_eq!(
+        told(error),
+        "child.json:5:18: the recipe has no commands\n  help: they are what makes the asset"
+    );
 }

@@ -14,12 +14,13 @@ use wake_yaml::DocumentError;
 use super::Plan;
 use super::build::{Build, GenomeRef, GivenAsset, GivenFile, Origin};
 use super::request::{BuildRequest, FoundRecipe, ParentPolicy, UnknownGenome};
-use crate::class::{AssetClass, Classes, SeekKeys};
+use crate::class::{AssetClass, Classes, ParentClass, SeekKeys};
 use crate::content::{asset_inputs, read_file, unreadable};
 use crate::error::{of_asset, of_document, warning};
 use crate::given::{GivenKind, names_of_genome};
 use crate::name::InputName;
 use crate::recipe::{AssetInput, OutputClass, Recipe};
+use crate::template::Written;
 
 /// The class whose assets say which genome it is.
 const FASTA: &str = "fasta";
@@ -314,41 +315,49 @@ impl Planner<'_> {
         }
         self.known[2].push(input.name.to_string());
         let flag = format!("--assets {}=ASSET", input.name);
-        let mut path = match self.request.given.find(GivenKind::Asset, &names, asset, &called) {
-            Some((number, typed)) => {
-                self.used[2].push(number);
-                typed.parse::<RegistryPath>().map_err(|error| {
-                    of_asset(&error.into()).note(format!("in `--assets {}={typed}`", input.name))
-                })?
-            }
-            None => input.default.clone().ok_or_else(|| {
-                let label = format!("{}/{asset}", genome.called);
-                let message =
-                    format!("{label} needs asset `{}` ({})", input.name, input.description);
-                Diagnostic::error(Class::Usage, message)
-                    .help(format!("give what is missing: `{flag}`"))
-            })?,
-        };
+        let (mut path, written) =
+            match self.request.given.find(GivenKind::Asset, &names, asset, &called) {
+                Some((number, typed)) => {
+                    self.used[2].push(number);
+                    let path = typed.parse::<RegistryPath>().map_err(|error| {
+                        of_asset(&error.into())
+                            .note(format!("in `--assets {}={typed}`", input.name))
+                    })?;
+                    (path, None)
+                }
+                None => {
+                    let default = input.default.clone().ok_or_else(|| {
+                        let label = format!("{}/{asset}", genome.called);
+                        let message =
+                            format!("{label} needs asset `{}` ({})", input.name, input.description);
+                        Diagnostic::error(Class::Usage, message)
+                            .help(format!("give what is missing: `{flag}`"))
+                    })?;
+                    (default.path, Some(default.written))
+                }
+            };
         path.genome.get_or_insert_with(|| genome.called.clone());
-        let origin = self.origin(&path, genome, recipe, way)?;
+        let named = NamedAsset { path: &path, written: written.as_ref() };
+        let origin = self.origin(&named, genome, recipe, way)?;
         let given = GivenAsset {
             name: input.name.clone(),
             class: input.class.to_string(),
             seek_key: path.seek_key.clone(),
             origin,
         };
-        self.check_class(&given, &path, recipe, &flag)?;
+        self.check_class(&given, &named, input, recipe, &flag)?;
         Ok(given)
     }
 
     /// Where an asset comes from: what is built here, what is in the registry, or what can be built.
     fn origin(
         &mut self,
-        path: &RegistryPath,
+        named: &NamedAsset<'_>,
         own: &GenomeRef,
         child: &Recipe,
         way: &mut Vec<String>,
     ) -> Result<Origin, Diagnostic> {
+        let path = named.path;
         let whole = RegistryPath { seek_key: None, ..path.clone() };
         let genome = match &path.genome {
             Some(called) if *called != own.called => match self.request.catalog.genome(called) {
@@ -384,12 +393,21 @@ impl Planner<'_> {
             Ok(found) => return registered(&found, self.request.catalog.genome_folder()),
             Err(error) => error,
         };
+        // Of a genome that is not here it was typed which one.
+        let is_known =
+            path.genome.as_ref().is_some_and(|called| self.request.catalog.genome(called).is_ok());
         if self.request.parents == ParentPolicy::Refuse {
-            return Err(of_asset(&missing).help("without `--no-parents` it is built first"));
+            let told = of_asset(&missing);
+            let told = if is_known { named.placed(told) } else { told };
+            return Err(told.help("without `--no-parents` it is built first"));
         }
         let has_recipe = self.request.documents.recipe(&path.asset, None)?.is_some();
+        if !has_recipe && !is_known {
+            return Err(named.placed(self.no_recipe(path, None)));
+        }
         if !has_recipe {
-            return Err(of_asset(&missing)
+            return Err(named
+                .placed(of_asset(&missing))
                 .note(format!("and there is no recipe `{}` to build it", path.asset)));
         }
         Ok(Origin::Built(self.want(&whole, false, way)?))
@@ -421,10 +439,12 @@ impl Planner<'_> {
     fn check_class(
         &self,
         given: &GivenAsset,
-        path: &RegistryPath,
+        named: &NamedAsset<'_>,
+        input: &AssetInput,
         recipe: &Recipe,
         flag: &str,
     ) -> Result<(), Diagnostic> {
+        let path = named.path;
         let found = self.request.catalog.find(&RegistryPath { seek_key: None, ..path.clone() });
         let (class, keys): (Option<String>, Vec<String>) = match &given.origin {
             Origin::Built(number) => {
@@ -444,7 +464,9 @@ impl Planner<'_> {
                 "`{path}` is of class `{class}`, and input `{}` of recipe `{}` of class `{}`",
                 given.name, recipe.name, given.class
             );
+            let place = of_document(&input.class_written.error("")).place;
             return Err(Diagnostic::error(Class::Resolution, message)
+                .at(place)
                 .help(format!("give another one: `{flag}`")));
         }
         let Some(key) =
@@ -453,7 +475,7 @@ impl Planner<'_> {
             return Ok(());
         };
         let message = format!("`{path}`: asset `{}` has no seek key `{key}`", path.asset);
-        let diagnostic = Diagnostic::error(Class::Nothing, message);
+        let diagnostic = named.placed(Diagnostic::error(Class::Nothing, message));
         Err(match nearest(key.as_str(), keys.iter().map(String::as_str)) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("it has `{}`", keys.join("`, `"))),
@@ -508,6 +530,20 @@ impl Planner<'_> {
     }
 }
 
+/// An asset that is to be given, with where a recipe names it, if one does.
+struct NamedAsset<'a> {
+    path: &'a RegistryPath,
+    written: Option<&'a Written>,
+}
+
+impl NamedAsset<'_> {
+    /// What is said of it, where it is named.
+    fn placed(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let place = self.written.and_then(|written| of_document(&written.error("")).place);
+        diagnostic.at(place)
+    }
+}
+
 /// That each name of a template has a value also where a condition on what is not known yet leaves it out.
 fn check_names(
     template: &crate::template::Template,
@@ -542,6 +578,19 @@ fn no_genome(path: &RegistryPath) -> Diagnostic {
     of_asset(&AssetError::NoGenome { path: path.to_string() })
 }
 
+/// What is wrong with a class: where it says so itself, else where another one names it.
+fn failed_at(parent: &ParentClass, diagnostic: Diagnostic) -> DocumentError {
+    let hint = diagnostic.help.first().cloned();
+    let error = parent.error(diagnostic.message);
+    match diagnostic.place {
+        None => DocumentError { hint, ..error },
+        Some(at) => {
+            let place = wake_yaml::Place { file: at.file.into(), line: at.line, column: at.column };
+            DocumentError { place, source_line: at.source_line, hint, ..error }
+        }
+    }
+}
+
 /// Finds the classes that others inherit from, and remembers which.
 struct ClassFinder<'a> {
     request: &'a BuildRequest<'a>,
@@ -554,7 +603,7 @@ impl ClassFinder<'_> {
         let found = self.request.documents.class(name, Some(self.beside))?;
         let Some(class) = found else {
             let message = format!("there is no asset class `{name}`");
-            return Err(self.no_class(name, of_document(&recipe.error(message))));
+            return Err(self.no_class(name, of_document(&recipe.class_error(message))));
         };
         self.remember(&class);
         Ok(class)
@@ -578,16 +627,14 @@ impl ClassFinder<'_> {
 }
 
 impl Classes for ClassFinder<'_> {
-    fn class(&self, child: &AssetClass, parent: &str) -> Result<AssetClass, DocumentError> {
-        let failed = |diagnostic: Diagnostic| {
-            let hint = diagnostic.help.first().cloned();
-            DocumentError { hint, ..child.error(diagnostic.message) }
-        };
-        let found = self.request.documents.class(parent, Some(self.beside)).map_err(failed)?;
+    fn class(&self, child: &AssetClass, parent: &ParentClass) -> Result<AssetClass, DocumentError> {
+        let failed = |diagnostic: Diagnostic| failed_at(parent, diagnostic);
+        let name = parent.name();
+        let found = self.request.documents.class(name, Some(self.beside)).map_err(failed)?;
         let class = found.ok_or_else(|| {
             let message =
-                format!("class `{}` inherits from `{parent}`, which is no class", child.name);
-            failed(self.no_class(parent, Diagnostic::error(Class::Evaluation, message)))
+                format!("class `{}` inherits from `{name}`, which is no class", child.name);
+            failed(self.no_class(name, Diagnostic::error(Class::Evaluation, message)))
         })?;
         self.remember(&class);
         Ok(class)

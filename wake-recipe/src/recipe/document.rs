@@ -68,7 +68,7 @@ impl Recipe {
         let assets = self.inputs.assets.iter().map(|input| {
             let class = ("asset_class".to_owned(), plain(input.class.as_str()));
             let mut entries = vec![class, described(&input.description)];
-            let default = input.default.as_ref().map(ToString::to_string);
+            let default = input.default.as_ref().map(|default| default.path.to_string());
             entries.extend(default.map(|path| ("default".to_owned(), plain(path))));
             (input.name.to_string(), Json::Object(entries))
         });

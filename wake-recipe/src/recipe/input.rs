@@ -9,6 +9,7 @@ use wake_yaml::{DocumentError, Fields, Mark, Node, Value, Yaml, list, text};
 
 use crate::class::{entries, optional_text, word};
 use crate::name::InputName;
+use crate::template::Written;
 
 /// What a recipe is given.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct FileInput {
     pub name: InputName,
     /// What it is, in words.
     pub description: String,
+    /// An error here is one about its name.
+    pub(super) written: Written,
 }
 
 /// A value that a recipe is given.
@@ -41,6 +44,8 @@ pub struct ParamInput {
     pub default: Option<Json>,
     /// What it can be; none: anything, and a text where it is typed.
     pub kind: Option<ParamType>,
+    /// An error here is one about its name.
+    pub(super) written: Written,
 }
 
 /// What a value can be.
@@ -68,7 +73,27 @@ pub struct AssetInput {
     /// The class that it must be of.
     pub class: ClassName,
     /// The one that is taken where nobody says otherwise.
-    pub default: Option<RegistryPath>,
+    pub default: Option<DefaultAsset>,
+    /// An error here is one about its name.
+    pub(super) written: Written,
+    /// An error here is one about its class.
+    pub(crate) class_written: Written,
+}
+
+/// An asset that a recipe is given where nobody names another one.
+#[derive(Clone, Debug)]
+pub struct DefaultAsset {
+    /// Which one.
+    pub path: RegistryPath,
+    /// An error here is one about it.
+    pub(crate) written: Written,
+}
+
+impl DefaultAsset {
+    pub(super) fn read(yaml: &mut Yaml, node: &Arc<Node>) -> Result<DefaultAsset, DocumentError> {
+        let path = word(yaml, node, "`default`")?;
+        Ok(DefaultAsset { path, written: Written::new(&yaml.source, node.at, String::new()) })
+    }
 }
 
 impl Inputs {
@@ -83,20 +108,30 @@ impl Inputs {
     }
 
     /// Checks what holds of all of them together.
-    pub(super) fn check(&self, yaml: &Yaml) -> Result<(), DocumentError> {
+    pub(super) fn check(&self) -> Result<(), DocumentError> {
         // Of each kind the keys of a mapping are different already; the older form has lists.
-        let files = self.files.iter().map(|input| &input.name).collect::<Vec<_>>();
-        let params = self.params.iter().map(|input| &input.name).collect::<Vec<_>>();
-        let assets = self.assets.iter().map(|input| &input.name).collect::<Vec<_>>();
-        for (names, what) in [(files, "file"), (params, "parameter"), (assets, "asset")] {
-            let mut seen = BTreeSet::new();
-            if let Some(twice) = names.into_iter().find(|name| !seen.insert(name.as_str())) {
-                let message = format!("two inputs of the recipe are the {what} `{twice}`");
-                return Err(yaml.source.error(Mark::NONE, message));
-            }
-        }
-        Ok(())
+        let files = self.files.iter().map(|input| (&input.name, &input.written));
+        let params = self.params.iter().map(|input| (&input.name, &input.written));
+        let assets = self.assets.iter().map(|input| (&input.name, &input.written));
+        check_once(files, "file")?;
+        check_once(params, "parameter")?;
+        check_once(assets, "asset")
     }
+}
+
+/// Whether each name is that of one input.
+fn check_once<'a>(
+    names: impl Iterator<Item = (&'a InputName, &'a Written)>,
+    what: &str,
+) -> Result<(), DocumentError> {
+    let mut seen = BTreeSet::new();
+    for (name, written) in names {
+        if !seen.insert(name.as_str()) {
+            let message = format!("two inputs of the recipe are the {what} `{name}`");
+            return Err(written.error(message));
+        }
+    }
+    Ok(())
 }
 
 impl ParamInput {
@@ -179,7 +214,8 @@ pub(super) fn files(
         let mut fields = Fields::of(yaml, &entry.value, &format!("file `{name}`"))?;
         let description = description(yaml, &mut fields)?;
         fields.finish_warning(yaml)?;
-        files.push(FileInput { name, description });
+        let written = name_at(yaml, entry.at);
+        files.push(FileInput { name, description, written });
     }
     Ok(files)
 }
@@ -197,8 +233,8 @@ pub(super) fn params(
         let default = fields.take("default");
         let kind = param_type(yaml, &mut fields)?;
         fields.finish_warning(yaml)?;
-        let param =
-            ParamInput { name, description, default: default.map(|node| node.to_json()), kind };
+        let (written, json) = (name_at(yaml, entry.at), default.map(|node| node.to_json()));
+        let param = ParamInput { name, description, default: json, kind, written };
         if let (Some(node), Some(default)) = (default, &param.default) {
             param.takes(default).map_err(|message| yaml.source.error(node.at, message))?;
         }
@@ -267,17 +303,24 @@ pub(super) fn assets(
         let class_node = fields.need(yaml, "asset_class")?;
         let class = word(yaml, class_node, "`asset_class`")?;
         let default = match fields.take("default") {
-            Some(node) => Some(word(yaml, node, "`default`")?),
+            Some(node) => Some(DefaultAsset::read(yaml, node)?),
             None => None,
         };
         fields.finish_warning(yaml)?;
-        assets.push(AssetInput { name, description, class, default });
+        let class_written = name_at(yaml, class_node.at);
+        let written = name_at(yaml, entry.at);
+        assets.push(AssetInput { name, description, class, default, written, class_written });
     }
     Ok(assets)
 }
 
-/// The key, the description and the default of an input of the older form.
-type Listed = (InputName, String, Option<Arc<Node>>);
+/// An input of the older form.
+pub(super) struct Listed {
+    pub(super) name: InputName,
+    pub(super) description: String,
+    pub(super) default: Option<Arc<Node>>,
+    pub(super) written: Written,
+}
 
 /// One of the lists of the older form.
 pub(super) fn listed(
@@ -295,9 +338,13 @@ pub(super) fn listed(
         let description = optional_text(yaml, &mut fields, "description", "`description`")?;
         let default = fields.take("default").cloned();
         fields.finish_warning(yaml)?;
-        inputs.push((name, description, default));
+        inputs.push(Listed { name, description, default, written: name_at(yaml, key.at) });
     }
     Ok(inputs)
+}
+
+fn name_at(yaml: &Yaml, at: Mark) -> Written {
+    Written::new(&yaml.source, at, String::new())
 }
 
 /// Whether a node is a mapping.

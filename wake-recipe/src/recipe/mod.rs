@@ -18,10 +18,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use wake_asset::{ClassName, RecipeName};
-use wake_yaml::{DocumentError, Entry, Value, Warning, Yaml};
+use wake_yaml::{DocumentError, Entry, Node, Value, Warning, Yaml, list};
 
 pub use self::check::{Expectation, ExpectedOutput, RecipeTest, TestFile};
-pub use self::input::{AssetInput, FileInput, Inputs, ParamInput, ParamType};
+pub use self::input::{AssetInput, DefaultAsset, FileInput, Inputs, ParamInput, ParamType};
 use crate::REFGENIE;
 use crate::class::AssetClass;
 use crate::name::InputName;
@@ -38,6 +38,8 @@ pub struct Recipe {
     pub description: String,
     /// The class of what it makes.
     pub output_class: OutputClass,
+    /// An error here is one about that class.
+    class_written: Written,
     /// What it is given.
     pub inputs: Inputs,
     /// What is run, in this order.
@@ -132,11 +134,7 @@ impl Recipe {
             Generation::Current => templated::read(&mut yaml, &root, &templated::CURRENT),
             Generation::Renamed => templated::read(&mut yaml, &root, &templated::RENAMED),
         }?;
-        if recipe.commands.is_empty() {
-            let error = recipe.whole.error("the recipe has no commands");
-            return Err(error.with_hint("they are what makes the asset"));
-        }
-        recipe.inputs.check(&yaml)?;
+        recipe.inputs.check()?;
         recipe.warnings.append(&mut yaml.warnings);
         Ok(recipe)
     }
@@ -144,6 +142,23 @@ impl Recipe {
     /// An error about the document.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.whole.error(message)
+    }
+
+    /// An error about the class of what it makes.
+    pub fn class_error(&self, message: impl Into<String>) -> DocumentError {
+        self.class_written.error(message)
+    }
+}
+
+/// The commands of a recipe, as a list of them says; there must be one.
+fn commands(yaml: &Yaml, node: &Node, key: &str) -> Result<Vec<Arc<Node>>, DocumentError> {
+    let commands = list(yaml, node, &format!("`{key}`"))?.to_vec();
+    match commands.is_empty() {
+        false => Ok(commands),
+        true => Err(yaml
+            .source
+            .error(node.at, "the recipe has no commands")
+            .with_hint("they are what makes the asset")),
     }
 }
 

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use wake_asset::ClassName;
-use wake_yaml::{DocumentError, Fields, Node, Yaml, list, text};
+use wake_yaml::{DocumentError, Fields, Node, Yaml, text};
 
-use super::input::{AssetInput, FileInput, ParamInput};
-use super::{Generation, Head, Inputs, OutputClass, Recipe, head, input, templated};
-use crate::class::{AssetClass, entries, seek_key, word};
+use super::input::{AssetInput, DefaultAsset, FileInput, Listed, ParamInput};
+use super::{
+    Generation, Head, Inputs, OutputClass, Recipe, commands as commands_of, head, input, templated,
+};
+use crate::class::{AssetClass, entries, seek_key};
 use crate::template::{Template, Written};
 
 pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, DocumentError> {
@@ -22,12 +24,12 @@ pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, Document
     let class: ClassName = name
         .as_str()
         .parse()
-        .map_err(|error: wake_asset::NameError| yaml.source.error(root.at, error.to_string()))?;
+        .map_err(|error: wake_asset::NameError| whole.error(error.to_string()))?;
     let class = AssetClass::of_recipe(class, &description, seek_keys, whole.clone());
     let inputs = inputs(yaml, &mut fields)?;
     let mut commands = Vec::new();
     let node = fields.need(yaml, "command_list")?;
-    for item in list(yaml, node, "`command_list`")?.to_vec() {
+    for item in commands_of(yaml, node, "command_list")? {
         let written = text(yaml, &item, "an item of `command_list`")?;
         commands.push(Template::format(Written::new(&yaml.source, item.at, written))?);
     }
@@ -45,6 +47,7 @@ pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, Document
         version,
         description,
         output_class: OutputClass::Own(Box::new(class)),
+        class_written: whole.clone(),
         inputs,
         commands,
         custom_properties: Vec::new(),
@@ -62,31 +65,31 @@ pub(super) fn read(yaml: &mut Yaml, root: &Arc<Node>) -> Result<Recipe, Document
 fn inputs(yaml: &mut Yaml, fields: &mut Fields<'_>) -> Result<Inputs, DocumentError> {
     let files = input::listed(yaml, fields.take("required_files"), "`required_files`")?
         .into_iter()
-        .map(|(name, description, _)| FileInput { name, description })
+        .map(|Listed { name, description, written, .. }| FileInput { name, description, written })
         .collect();
     let params = match fields.take("required_parameters") {
         Some(node) => input::listed(yaml, Some(node), "`required_parameters`")?,
         None => input::listed(yaml, fields.take("required_params"), "`required_params`")?,
     };
-    let params = params.into_iter().map(|(name, description, default)| {
+    let params = params.into_iter().map(|Listed { name, description, default, written }| {
         let default = default.map(|node| node.to_json());
-        ParamInput { name, description, default, kind: None }
+        ParamInput { name, description, default, kind: None, written }
     });
     let params = params.collect();
     let mut assets = Vec::new();
-    for (name, description, default) in
-        input::listed(yaml, fields.take("required_assets"), "`required_assets`")?
-    {
-        let default: Option<wake_asset::RegistryPath> = match &default {
-            Some(node) => Some(word(yaml, node, "`default`")?),
+    for listed in input::listed(yaml, fields.take("required_assets"), "`required_assets`")? {
+        let Listed { name, description, default, written } = listed;
+        let default = match &default {
+            Some(node) => Some(DefaultAsset::read(yaml, node)?),
             None => None,
         };
         // There were no classes: what an asset is called said what it is.
-        let class = default.as_ref().map_or(name.as_str(), |path| path.asset.as_str());
-        let class = class.parse().map_err(|error: wake_asset::NameError| {
-            yaml.source.error(fields.at(), error.to_string())
-        })?;
-        assets.push(AssetInput { name, description, class, default });
+        let class = default.as_ref().map_or(name.as_str(), |default| default.path.asset.as_str());
+        let class = class
+            .parse()
+            .map_err(|error: wake_asset::NameError| written.error(error.to_string()))?;
+        let class_written = written.clone();
+        assets.push(AssetInput { name, description, class, default, written, class_written });
     }
     Ok(Inputs { files, params, assets })
 }

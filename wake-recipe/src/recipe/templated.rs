@@ -68,6 +68,7 @@ pub(super) fn read(
     let Head { name, version, description, whole } = head(yaml, &mut fields, true)?;
     let class = fields.need(yaml, "output_asset_class")?;
     let output_class = OutputClass::Named(word(yaml, class, "`output_asset_class`")?);
+    let class_written = Written::new(&yaml.source, class.at, String::new());
     let inputs = inputs(yaml, &mut fields, &keys.inputs)?;
     let mut warnings = Vec::new();
     let node = fields.need(yaml, keys.commands)?;
@@ -90,6 +91,7 @@ pub(super) fn read(
         version,
         description,
         output_class,
+        class_written,
         inputs,
         commands,
         custom_properties,
@@ -143,7 +145,7 @@ fn templates(
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Template>, DocumentError> {
     let mut templates = Vec::new();
-    for item in list(yaml, node, &format!("`{key}`"))?.to_vec() {
+    for item in super::commands(yaml, node, key)? {
         let written = text(yaml, &item, &format!("an item of `{key}`"))?;
         let (template, more) = Template::jinja(Written::new(&yaml.source, item.at, written))?;
         templates.push(template);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use wake_asset::{AssetError, DocumentKind, Existing, NewDocument, Registry};
-use wake_recipe::error::{Warning, warning};
+use wake_recipe::error::{Warning, of_document, warning};
 use wake_recipe::plan::Documents;
 use wake_recipe::recipe::Generation;
 use wake_recipe::{AssetClass, Recipe};
@@ -90,12 +90,13 @@ pub(super) fn add(
                 let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
                 let library = Library { catalog: Some(&catalog), dirs: Vec::new(), settings };
                 for parent in &class.parents {
-                    let Some(found) = library.class(parent, Some(&path))? else {
+                    let Some(found) = library.class(parent.name(), Some(&path))? else {
                         let message = format!(
-                            "class `{}` inherits from `{parent}`, which is no class",
-                            class.name
+                            "class `{}` inherits from `{}`, which is no class",
+                            class.name,
+                            parent.name()
                         );
-                        return Err(Diagnostic::error(Class::Evaluation, message)
+                        return Err(of_document(&parent.error(message))
                             .help("add that one first")
                             .into());
                     };
@@ -203,7 +204,8 @@ fn described(recipe: &Recipe) -> Vec<String> {
         lines.push(format!("--params    {}=VALUE  {}{default}", input.name, input.description));
     }
     for input in &recipe.inputs.assets {
-        let default = input.default.as_ref().map(|path| format!(" [default: {path}]"));
+        let default = input.default.as_ref();
+        let default = default.map(|default| format!(" [default: {}]", default.path));
         let (default, class) = (default.unwrap_or_default(), &input.class);
         let text = format!("{} (class {class}){default}", input.description);
         lines.push(format!("--assets    {}=ASSET  {text}", input.name));
