@@ -287,6 +287,25 @@ fn a_global_that_nobody_defines() {
     );
 }
 
+/// Who looks for what is wrong is shown as far as it goes.
+#[test]
+fn the_tree_of_packages_that_do_not_fit_is_shown() {
+    let project = root(&format!(
+        "{}\n      {}\n      {}",
+        get("tool", "tool", "^2", "from='./tool'"),
+        get("tol", "tol", "^1", "from=wake.GLOBAL"),
+        get("late", "tool", "*", "from=wake.GLOBAL"),
+    ));
+    let project = project.pkg_at("tool", "tool", "").build();
+    project.wake(["tree"]).run().success().prints(expect![[r#"
+        // 1.0.0
+          (no package)  late: *  (global)
+          (no package)  tol: ^1  (global)
+          //tool 1.0.0  tool: ^2
+        //tool 1.0.0
+    "#]]);
+}
+
 #[test]
 fn a_global_of_another_version_than_asked_for() {
     check(

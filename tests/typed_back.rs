@@ -33,7 +33,8 @@ function(wake) wake.pkg(
   profiles={ fast: { 'opt.level': 3 } },
   pkgs={
     text: wake.getPkg(wake.pkgInfo('text', '^2', 'acme')),
-    tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool'),
+    tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool', global=true),
+    taker: wake.getPkg(wake.pkgInfo('taker', '*'), from='./taker'),
     got: wake.getPkg(wake.pkgInfo('got', '^1', 'far'), from=wake.exec('pkg.tool./retrieve')),
     x: wake.getPkg(wake.pkgInfo('x', '*'), from='./libs/x'),
   },
@@ -63,6 +64,7 @@ function(wake) wake.pkg(
         )
         .file("tool.txt", "tool\n")
         .pkg_at("tool", "tool", "files=['./retrieve'],")
+        .pkg_at("taker", "taker", "pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL) },")
         .script("tool/retrieve", "#!/bin/sh\nexit 1\n")
         .build();
     for (number, dir) in ["libs/x", "odd dir", "v@1", "a:b", "p'q"].into_iter().enumerate() {
@@ -220,7 +222,8 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
         }
         let query = format!("'{}'", name.replace('\'', "''"));
         // One without modules means none.
-        takes(name, vec!["query", &query], if **name == "//tool" { &[4] } else { &[0] });
+        let has_none = ["//tool", "//taker"].contains(&name.as_str());
+        takes(name, vec!["query", &query], if has_none { &[4] } else { &[0] });
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 
@@ -232,6 +235,11 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
             let is_known = names.iter().any(|name| line[at..].starts_with(&**name));
             assert!(is_known, "{call:?} speaks of something unknown: {line}");
         }
+    }
+    // Each line of the tree begins with a package.
+    for line in project.wake(["tree"]).run().success().stdout.lines() {
+        let is_known = pkgs.iter().any(|name| line.trim_start().starts_with(&***name));
+        assert!(is_known, "the tree has something unknown: {line}");
     }
 }
 

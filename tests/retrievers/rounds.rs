@@ -63,8 +63,8 @@ fn what_comes_may_need_more() {
           x/a@1.2.3  a: *
             x/b@1.2.3  it: *
               x/c@1.2.3  it: *
-              tool (global)  tool: *
-            tool (global)  tool: *
+              //tool 1.0.0  tool: *  (global)
+            //tool 1.0.0  tool: *  (global)
           //tool 1.0.0  tool: *
     "#]]);
 }

@@ -52,8 +52,8 @@ fn a_program_is_built_with_what_wheels_hold_and_runs() {
         //app 1.0.0
           pypi/greeting@2.1.0  greeting: ^2
             pypi/kind-words@1.10.0  kind-words: >=1.0.0, <2.0.0
-            wheels (global)  wheels: *
-          wheels (global)  wheels: *
+            //wheels 1.0.0  wheels: *  (global)
+          //wheels 1.0.0  wheels: *  (global)
     "#]]);
 }
 

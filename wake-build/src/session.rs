@@ -444,12 +444,20 @@ impl Checkout<'_> {
         let workspace = &self.session.workspace;
         let dirs = dirs_of(&find(workspace, targets, &mut |_| {})?.targets);
         let load = || load(workspace, evaluator, &self.locked, &dirs);
-        let mut result = self.session.machine.threads().install(load);
-        let errors = result.errors();
-        match errors.is_empty() {
-            true => Ok((dirs, result.loaded)),
-            false => Err(Failure { diagnostics: errors }),
-        }
+        let result = self.session.machine.threads().install(load);
+        Ok((dirs, loaded_well(result)?))
+    }
+
+    /// The same, with the package that defines what they take from the global namespace.
+    pub(crate) fn load_with_globals(
+        &self,
+        evaluator: &Evaluator,
+        targets: &[TargetPattern],
+    ) -> Result<(Vec<RelPath>, Loaded), Failure> {
+        let targets = find(&self.session.workspace, targets, &mut |_| {})?.targets;
+        let load = || self.load(evaluator, &targets);
+        let result = self.session.machine.threads().install(load);
+        Ok((dirs_of(&targets), loaded_well(result)?))
     }
 
     /// Loads the targets' packages.
@@ -478,6 +486,14 @@ impl Checkout<'_> {
         }
         dirs.push(root);
         load(workspace, evaluator, &self.locked, &dirs)
+    }
+}
+
+fn loaded_well(mut result: LoadResult) -> Result<Loaded, Failure> {
+    let errors = result.errors();
+    match errors.is_empty() {
+        true => Ok(result.loaded),
+        false => Err(Failure { diagnostics: errors }),
     }
 }
 

@@ -29,16 +29,27 @@ impl<'a> Outline<'a> {
         evaluator: &'a Evaluator<'a>,
     ) -> Result<Outline<'a>, Failure> {
         let resolver = Resolver { loaded, evaluator };
-        let (mut errors, mut doubts) = (Vec::new(), Vec::new());
+        let mut errors = Vec::new();
         resolver.check_requests(&mut errors);
         resolver.check_retrievers(&mut errors);
+        match errors.is_empty() {
+            true => Ok(Outline::as_far_as_known(loaded, roots, evaluator)),
+            false => Err(Failure { diagnostics: errors }),
+        }
+    }
+
+    /// The same for whoever only looks: what is wrong is left out.
+    pub(crate) fn as_far_as_known(
+        loaded: &'a Loaded,
+        roots: &[PkgPlace],
+        evaluator: &'a Evaluator<'a>,
+    ) -> Outline<'a> {
+        let resolver = Resolver { loaded, evaluator };
+        let mut doubts = Vec::new();
         let held = resolver.permissions(roots, &mut doubts);
         let globals = resolver.globals(&held, &mut doubts);
         let deps = resolver.deps(&globals, &mut doubts);
-        match errors.is_empty() {
-            true => Ok(Outline { resolver, deps, held, doubts }),
-            false => Err(Failure { diagnostics: errors }),
-        }
+        Outline { resolver, deps, held, doubts }
     }
 
     /// What may only be wrong because something is not there yet.

@@ -35,7 +35,8 @@ fn show(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let style = settings.manner.style;
-    let PkgNode { key, label, requirement, version, needs, repeated, overrides } = node;
+    let PkgNode { key, label, global, requirement, version, needs, repeated, overrides } = node;
+    let label = label.as_deref().unwrap_or("(no package)");
     // What lies in the store has its version in its label.
     let version = version.as_ref().filter(|version| !label.ends_with(&format!("@{version}")));
     let version = version.map_or_else(String::new, |version| format!(" {version}"));
@@ -43,9 +44,10 @@ fn show(
         (Some(key), Some(requirement)) => format!("  {key}: {requirement}"),
         _ => String::new(),
     };
+    let global = if global.is_some() { "  (global)" } else { "" };
     let again = if *repeated { "  (above)" } else { "" };
     let instead = if *overrides { "  (overrides a published one)" } else { "" };
-    let rest = style.paint(Role::Faint, escape::line(&format!("{wanted}{instead}{again}")));
+    let rest = style.paint(Role::Faint, escape::line(&format!("{wanted}{global}{instead}{again}")));
     let indent = "  ".repeat(depth);
     writeln!(out, "{indent}{}{rest}", escape::line(&format!("{label}{version}")))?;
     needs.iter().try_for_each(|need| show(need, depth + 1, settings, out))
