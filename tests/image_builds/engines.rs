@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, kill_process};
 use wake_tests::{Project, Wake, expect, has_program, is_root, skip, skipped};
 
 use crate::containers::Registry;
@@ -200,10 +201,10 @@ fn a_build_of_a_tool_that_fails_says_in_which_line() {
     stand_in(&project, "docker", "Docker version 24.0.7, build afdd53b", FAILING_DOCKER);
     let failed = with_stand_ins(&project, build(&project, "docker", &["os"])).run().code(1);
     let said = failed.redacted_stderr();
-    let id = said.split("localhost/wake-").nth(1).unwrap()[..12].to_owned();
+    let id = said.split("-t localhost/wake-").nth(1).unwrap()[..12].to_owned();
     expect![[r#"
         [TIME] warning: the sandbox is weak: commands can see more than what is declared
-        [TIME] FAIL os@=1 (exit 1, [TIME])  /bin/sh -c 'set -e\x0a# docker 24.0.7\x0adocker build --network none -f script -t localhost/wake-[ID]:latest context\x0adocker save -o image localhost/wake-[ID]:latest\x0adocker rmi --no-prune localhost/wake-[ID]:latest >/dev/null\x0a'
+        [TIME] FAIL os@=1 (exit 1, [TIME])  /bin/sh -c 'set -e\x0a# docker 24.0.7\x0aforget() { for live in /tmp/wake.docker-"$1".*; do [ ! -e "$live" ] || return 0; done; docker rmi --no-prune localhost/wake-"$1":latest >/dev/null 2>&1 || :; }\x0afor old in /tmp/wake.docker-*; do if [ -L "$old" ] && [ ! -e "$old" ] && rm -f "$old"; then end=${old#/tmp/wake.docker-}; forget "${end%.*}"; fi; done 2>/dev/null\x0amark=$(mktemp -u /tmp/wake.docker-[ID].XXXXXX)\x0atrap '\''rm -f "$mark"; forget [ID]'\'' EXIT\x0aln -sn "$PWD" "$mark"\x0adocker build --network none -f script -t localhost/wake-[ID]:latest context\x0adocker save -o image localhost/wake-[ID]:latest\x0a'
           | #5 [2/2] RUN trap 'wake_status=$?' EXIT && wake_line=1 &&     echo one
           | #5 0.243 one
           | #5 0.244 cat: /nothing: No such file or directory
@@ -257,9 +258,70 @@ fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away(
     assert_eq!(left(), 1);
     call("os").args(["-c"]).run().success();
     assert_eq!(left(), 0);
+    // One that is stopped takes it away itself.
+    let mut child = call("hello").spawn();
+    let (_stream, _) = listener.accept().unwrap();
+    assert_eq!(left(), 1);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(left(), 0);
     let state = fs::read_dir("/run/runc").into_iter().flatten().flatten();
     let state = state.filter(|entry| entry.file_name().to_string_lossy().starts_with("buildah-"));
     assert_eq!(state.count(), 0);
+}
+
+/// A docker with a daemon, `tags`, whose build of `hello` gives its tag at once and then waits for whoever listens.
+const WAITING_DOCKER: &str = "\
+tags=$(dirname \"$0\")/tags; mkdir -p \"$tags\"
+case \"$1\" in
+build) while [ $# -gt 0 ]; do case \"$1\" in -t) tag=$2;; -f) script=$2;; esac; shift; done
+    : > \"$tags/${tag#localhost/}\"
+    if grep -q wait \"$script\"; then busybox nc 127.0.0.1 $(cat \"$(dirname \"$0\")/port\"); fi;;
+save) cp \"$(dirname \"$0\")/saved.tar\" \"$3\";;
+rmi) rm \"$tags/${3#localhost/}\";;
+esac";
+
+/// What the stand-in's daemon has, and the links that are in `/tmp` for it.
+fn left_of_docker(project: &Project) -> (usize, usize) {
+    let own = fs::canonicalize(project.base()).unwrap();
+    let tags = fs::read_dir(project.base().join("bin/tags")).into_iter().flatten().count();
+    let links = fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path());
+    let links = links.filter(|path| path.to_string_lossy().starts_with("/tmp/wake.docker-"));
+    let targets = links.filter_map(|link| fs::read_link(link).ok());
+    (tags, targets.filter(|target| target.starts_with(&own)).count())
+}
+
+#[test]
+fn a_stopped_build_by_docker_leaves_no_tag_in_the_daemon() {
+    let Some(project) = site("a_stopped_build_by_docker") else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let from_scratch = |line: &str| format!("@from\n    scratch\n@run\n    {line}\n");
+    image(&project, "hello", "1", "{}", &from_scratch("wait"));
+    image(&project, "os", "1", "{}", &from_scratch("true"));
+    stand_in(&project, "docker", "Docker version 24.0.7, build afdd53b", WAITING_DOCKER);
+    let bin = project.base().join("bin");
+    fs::write(bin.join("port"), listener.local_addr().unwrap().port().to_string()).unwrap();
+    fs::write(bin.join("saved.tar"), "").unwrap();
+    let call = |target| with_stand_ins(&project, build(&project, "docker", &[target]));
+    // Who stops it waits until nothing is left.
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut child = call("hello").spawn();
+        let (_stream, _) = listener.accept().unwrap();
+        assert_eq!(left_of_docker(&project), (1, 1));
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(left_of_docker(&project), (0, 0));
+    }
+    // Who kills it leaves that to the next build, be it of another image, and be it one that fails.
+    let mut child = call("hello").spawn();
+    let (mut stream, _) = listener.accept().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    assert_eq!(left_of_docker(&project), (1, 1));
+    let built = call("os").run();
+    assert_ne!(built.code, 0, "nothing that the stand-in saves is an image");
+    assert_eq!(left_of_docker(&project), (0, 0));
 }
 
 #[test]

@@ -52,6 +52,10 @@ pub(crate) const CONTEXT: &str = "context";
 pub(crate) const BASE: &str = "base";
 /// What the short names begin with by which tools are told where they may keep what runs.
 const RUN_ROOTS: &str = "/tmp/wake.";
+/// What the names of links begin with that stand for tags of a daemon as long as somebody builds there, before the ends of these tags.
+const MARKS: &str = "/tmp/wake.docker-";
+/// What tags of a daemon are called, before their ends.
+pub(crate) const TAGS: &str = "localhost/wake-";
 
 impl Engine {
     /// What it leaves.
@@ -74,6 +78,7 @@ impl Engine {
     pub(crate) fn commands(&self, job: &Job<'_>, out: &str) -> String {
         let program = self.backend.program();
         let mut lines = vec!["set -e".to_owned(), format!("# {program} {}", self.version)];
+        lines.extend(self.clearing().map(|script| script.trim_end().to_owned()));
         match self.backend {
             Backend::Podman | Backend::Buildah => self.in_own_storage(job, out, &mut lines),
             Backend::Docker => self.by_daemon(job, out, &mut lines),
@@ -90,6 +95,30 @@ impl Engine {
         lines.into_iter().map(|line| line + "\n").collect()
     }
 
+    /// The shell script that takes away what builds have left that are gone, if it leaves anything: links to what is no more, and tags of
+    /// a daemon for which these stand.
+    pub fn clearing(&self) -> Option<String> {
+        match self.backend {
+            Backend::Podman | Backend::Buildah => Some(format!(
+                "for old in {RUN_ROOTS}??????; do if [ -L \"$old\" ] && [ ! -e \"$old\" ]; then rm -f \"$old\" || :; fi; done 2>/dev/null\n"
+            )),
+            // Whose link cannot be removed is somebody else.
+            Backend::Docker => Some(format!(
+                "{}for old in {MARKS}*; do if [ -L \"$old\" ] && [ ! -e \"$old\" ] && rm -f \"$old\"; then end=${{old#{MARKS}}}; forget \"${{end%.*}}\"; fi; done 2>/dev/null\n",
+                self.forgetting()
+            )),
+            Backend::Wake | Backend::Apptainer | Backend::Singularity | Backend::OpenShift => None,
+        }
+    }
+
+    /// A function of the shell that has the daemon forget the tag with an end, if nobody builds it.
+    fn forgetting(&self) -> String {
+        let flags = words_of(&self.flags);
+        format!(
+            "forget() {{ for live in {MARKS}\"$1\".*; do [ ! -e \"$live\" ] || return 0; done; docker{flags} rmi --no-prune {TAGS}\"$1\":latest >/dev/null 2>&1 || :; }}\n"
+        )
+    }
+
     /// Nothing of it is left: neither is anything of other builds seen.
     fn in_own_storage(&self, job: &Job<'_>, out: &str, lines: &mut Vec<String>) {
         let (program, flags) = (self.backend.program(), words_of(&self.flags));
@@ -98,10 +127,6 @@ impl Engine {
         let (Job { name, base, .. }, epoch) = (job, wake_exec::SOURCE_DATE_EPOCH);
         lines.extend([
             "own=\"$PWD/.engine\"".to_owned(),
-            // What a killed build has left: a link to what is no more.
-            format!(
-                "for old in {RUN_ROOTS}*; do if [ -L \"$old\" ] && [ ! -e \"$old\" ]; then rm -f \"$old\" || :; fi; done 2>/dev/null"
-            ),
             "mkdir -p \"$own/run\" \"$own/tmp\"".to_owned(),
             // No longer path than of 50 characters will do, so all else of it lies here.
             format!("run=$(mktemp -u {RUN_ROOTS}XXXXXX)"),
@@ -132,6 +157,12 @@ impl Engine {
         let (flags, arguments) = (words_of(&self.flags), words_of(job.arguments));
         let network = if job.network { "host" } else { "none" };
         let Job { name, .. } = job;
+        let end = name.trim_start_matches(TAGS).trim_end_matches(":latest");
+        lines.extend([
+            format!("mark=$(mktemp -u {MARKS}{end}.XXXXXX)"),
+            format!("trap 'rm -f \"$mark\"; forget {end}' EXIT"),
+            "ln -sn \"$PWD\" \"$mark\"".to_owned(),
+        ]);
         if job.has_base {
             lines.push(format!("docker{flags} load -q -i {BASE}"));
         }
@@ -140,7 +171,6 @@ impl Engine {
                 "docker{flags} build{arguments} --network {network} -f {SCRIPT} -t {name} {CONTEXT}"
             ),
             format!("docker{flags} save -o {out} {name}"),
-            format!("docker{flags} rmi --no-prune {name} >/dev/null"),
         ]);
     }
 

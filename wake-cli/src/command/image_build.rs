@@ -18,7 +18,7 @@ use wake_velocity::script::Backend;
 
 use crate::args::{BuildImageArgs, MessageFormat, ReachArgs};
 use crate::command::attached_image::own_sbom;
-use crate::command::image_engine::engine;
+use crate::command::image_engine::{clear, engine};
 use crate::environment::Environment;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::images::{Images, Resolve, Resolved};
@@ -77,6 +77,9 @@ pub(crate) fn build(
     let outside =
         Outside { machine: &machine, settings, rules, tells_host: false, cancel: &cancel };
     let end = outside.perform(&builds, &results, &mut witness);
+    if let Some(engine) = engine.as_ref().filter(|_| cancel.is_cancelled()) {
+        clear(engine);
+    }
     let exit = witness.exit_code(signals::exit_code(end.exit));
     let (built, failed) = builds.into_results();
     failed.iter().for_each(|failed| tell(&failed.diagnostic, settings.manner));

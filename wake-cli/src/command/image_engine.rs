@@ -56,6 +56,18 @@ pub(super) fn engine(
     Ok(Some(Engine { backend, version, flags: flags.to_vec(), env }))
 }
 
+/// Takes away what a build has left that was stopped: it could not do so itself.
+pub(super) fn clear(engine: &Engine) {
+    let Some(script) = engine.clearing() else { return };
+    let env = wake_exec::DEFAULT_ENV
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &script]).env_clear().envs(env).envs(&engine.env);
+    // The next build does it if this one cannot.
+    let _ = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
 fn found(name: &str, path: &OsStr) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let is_program = |path: &PathBuf| {

@@ -10,7 +10,7 @@ use wake_velocity::plan::Base;
 
 use super::files::{composed, composition};
 use super::{LAYOUT, Lowering, WORK, nobody, path, work};
-use crate::engine::{BASE, CONTEXT, Engine, Job, Product, SCRIPT};
+use crate::engine::{BASE, CONTEXT, Engine, Job, Product, SCRIPT, TAGS};
 use crate::marks::marked;
 use crate::site::{Beginning, Lowered};
 
@@ -100,7 +100,7 @@ impl Lowering<'_, '_> {
         let id = self.site.build(number).id.0.short(12);
         match engine.product() {
             Product::Reference => format!("v-{id}:latest"),
-            Product::Archive => format!("localhost/wake-{id}:latest"),
+            Product::Archive => format!("{TAGS}{id}:latest"),
             Product::Layout | Product::File => "localhost/wake-image:latest".to_owned(),
         }
     }
