@@ -118,7 +118,12 @@ impl Cluster {
 
     /// The processes of wake for jobs, and those that nodes have around them.
     pub(crate) fn steps(&self) -> Vec<u32> {
-        let own = self.processes("perform");
+        self.steps_with("perform")
+    }
+
+    /// Those of them whose command line has this word.
+    pub(crate) fn steps_with(&self, word: &str) -> Vec<u32> {
+        let own = self.processes(word);
         let parent = |number: &u32| {
             let status = fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;

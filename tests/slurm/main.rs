@@ -7,4 +7,5 @@ mod scene;
 
 mod ends;
 mod refusals;
+mod replicas;
 mod runs;

@@ -161,7 +161,9 @@ impl PipeEngine {
 
     /// The graphics processors that all of them want together; none if `is_over` before it has them.
     fn graphics(&self, is_over: &dyn Fn() -> bool) -> Result<Option<GraphicsClaim>, StepError> {
-        let dir = self.store.jobs_dir().join("graphics");
+        // Machines may have a store in common, and have each their own.
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let dir = self.store.jobs_dir().join("graphics").join(host);
         let all = Graphics::of(Path::new("/dev"));
         let claimed = all.claim(self.task.graphics(), &dir, is_over);
         claimed.map_err(|source| StoreError::Io { path: dir, source }.into())

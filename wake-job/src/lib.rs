@@ -11,7 +11,8 @@
 //! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
 //! | `stream_list`, `inflow`, `outflow` | what goes into it, and what comes out of it |
 //! | `stage`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
-//! | [`order`], [`sent`] | what is to be done, and by whom elsewhere |
+//! | [`order`], [`sent`], [`replica`], [`replicas`] | what is to be done, and by whom elsewhere; replicas that run apart |
+//! | [`log_reader`] | what commands have written |
 //! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -47,6 +48,11 @@ mod engine;
 pub mod served;
 pub mod order;
 pub mod sent;
+pub mod replica;
+pub mod replicas;
+#[cfg(test)]
+mod replicas_test;
+pub mod log_reader;
 pub mod image_root;
 mod possible;
 pub mod prepare;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wake_codespec::named::Source;
@@ -98,8 +98,14 @@ pub fn take(store: &Store, id: u64, handed: impl AsFd) -> Result<TakenJob, TakeE
     if record.status.is_last() || record.started.is_some() {
         return Err(TakeError::NotPending { id, status: record.status });
     }
+    let (run, order) = left(own.dir())?;
+    Ok(TakenJob { own, record, run, order })
+}
+
+/// What was left in the directory of a job to whoever runs it.
+pub fn left(dir: &Path) -> Result<(RunDocument, JobOrder), TakeError> {
     let bytes = |name: &str| {
-        let path = own.dir().join(name);
+        let path = dir.join(name);
         let bytes = fs::read(&path).map_err(|error| damaged(path.clone(), error.to_string()))?;
         Ok::<_, TakeError>((path, bytes))
     };
@@ -109,7 +115,7 @@ pub fn take(store: &Store, id: u64, handed: impl AsFd) -> Result<TakenJob, TakeE
         .map_err(|error| damaged(path.clone(), error.to_string()))?;
     let (path, order) = bytes(ORDER)?;
     let order = serde_json::from_slice(&order).map_err(|error| damaged(path, error.to_string()))?;
-    Ok(TakenJob { own, record, run, order })
+    Ok((run, order))
 }
 
 fn damaged(path: PathBuf, problem: String) -> TakeError {

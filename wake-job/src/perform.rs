@@ -24,7 +24,7 @@ use wake_store::{Adopted, Store, StoreError};
 
 use crate::engine::PipeEngine;
 use crate::outlet::buffer_trouble;
-use crate::record::{BY_USER, JobLog, NOBODY_READS, OwnJob, Status};
+use crate::record::{BY_USER, JobLog, NOBODY_READS, Status};
 use crate::stream_list::StreamList;
 use crate::tally::{Restarts, Trouble, TroubleSlot};
 use crate::task::Task;
@@ -62,13 +62,17 @@ pub struct JobEnd {
     pub nobody_reads: bool,
 }
 
-/// Does `work` while it is looked whether somebody asks for the end of the job `own`, which then fires `cancel`.
-pub fn watched<T>(own: &OwnJob, cancel: &Cancel, work: impl FnOnce() -> T) -> T {
+/// Does `work` while it is looked whether `is_to_end` says so, which then fires `cancel`.
+pub fn watched<T>(
+    is_to_end: &(dyn Fn() -> bool + Sync),
+    cancel: &Cancel,
+    work: impl FnOnce() -> T,
+) -> T {
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                if own.why_cancelled().is_some() {
+                if is_to_end() {
                     return cancel.cancel();
                 }
                 thread::sleep(LOOK);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,8 @@ pub const BY_USER: &str = "Canceled by user";
 pub const NOBODY_READS: &str = "nobody reads standard output";
 
 const RECORD: &str = "job.json";
-const LOG: &str = "log";
-const LOCK: &str = "lock";
+pub(crate) const LOG: &str = "log";
+pub(crate) const LOCK: &str = "lock";
 const CANCEL: &str = "cancel";
 pub(crate) const SENT: &str = "sent.json";
 const ENGINE_LOG: &str = "engine.log";
@@ -114,6 +114,9 @@ pub struct SentJob {
     pub id: String,
     /// The buffers that the job writes.
     pub outputs: Vec<BufferId>,
+    /// Whether each of its replicas runs by itself, on whichever machine.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 /// The engines that there are besides this machine.
@@ -172,6 +175,10 @@ impl<'s> Jobs<'s> {
         Jobs { store }
     }
 
+    pub(crate) fn store(&self) -> &'s Store {
+        self.store
+    }
+
     /// Begins a job of this process; `record` makes what is known of it of its number.
     pub fn begin(
         &self,
@@ -214,6 +221,18 @@ impl<'s> Jobs<'s> {
         }
         let lock = File::from(rustix::io::fcntl_dupfd_cloexec(&handed, 3).map_err(failed)?);
         Ok(Some(OwnJob { dir, lock }))
+    }
+
+    /// Takes the right to run a job as soon as nobody else has it.
+    pub(crate) fn claim_in_turn(&self, id: u64) -> Result<OwnJob, JobsError> {
+        let (dir, path) = (self.dir(id), self.dir(id).join(LOCK));
+        let lock = File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => JobsError::NotFound(id),
+            _ => io_error(&path, source),
+        })?;
+        rustix::io::retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive))
+            .map_err(|error| io_error(&path, error.into()))?;
+        Ok(OwnJob { dir, lock })
     }
 
     /// Takes the right to run a job; none if another process has it.
@@ -286,10 +305,12 @@ impl<'s> Jobs<'s> {
         sent.map(Some).map_err(|error| JobsError::Damaged { path, problem: error.to_string() })
     }
 
-    /// What an engine elsewhere has written of a job beside its command; empty where it has written nothing.
-    pub fn engine_log(&self, id: u64) -> String {
-        let bytes = fs::read(self.dir(id).join(ENGINE_LOG)).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+    /// What an engine elsewhere has written beside the command of a job, or of one of its replicas that run apart; empty where it has written
+    /// nothing.
+    pub fn engine_log(&self, id: u64, replica: Option<u32>) -> String {
+        let suffix = replica.map_or_else(String::new, |replica| format!(".{replica}"));
+        let bytes = fs::read(self.dir(id).join(format!("{ENGINE_LOG}{suffix}")));
+        String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
     }
 
     /// All jobs, the latest first.
@@ -322,23 +343,7 @@ impl<'s> Jobs<'s> {
         why_cancelled(&self.dir(id))
     }
 
-    /// What the command of a job has written from `from` on, and where that ends.
-    pub fn log(&self, id: u64, from: u64) -> Result<(Vec<u8>, u64), JobsError> {
-        self.get(id)?;
-        let path = self.dir(id).join(LOG);
-        let failed = |source| io_error(&path, source);
-        let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), from)),
-            file => file.map_err(failed)?,
-        };
-        file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        let mut bytes = Vec::new();
-        file.take(1 << 20).read_to_end(&mut bytes).map_err(failed)?;
-        let end = from + bytes.len() as u64;
-        Ok((bytes, end))
-    }
-
-    fn dir(&self, id: u64) -> PathBuf {
+    pub(crate) fn dir(&self, id: u64) -> PathBuf {
         self.store.jobs_dir().join(id.to_string())
     }
 
@@ -381,9 +386,7 @@ impl OwnJob {
 
     /// The file of what its command writes.
     pub fn log(&self) -> Result<JobLog, JobsError> {
-        let path = self.dir.join(LOG);
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        Ok(JobLog { file: file.map_err(|source| io_error(&path, source))?, left: LONGEST_LOG })
+        JobLog::at(&self.dir.join(LOG))
     }
 }
 
@@ -398,6 +401,11 @@ pub struct JobLog {
 const LONGEST_LOG: u64 = 64 << 20;
 
 impl JobLog {
+    pub(crate) fn at(path: &Path) -> Result<Self, JobsError> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        Ok(JobLog { file: file.map_err(|source| io_error(path, source))?, left: LONGEST_LOG })
+    }
+
     /// Adds some; what is too much, or does not fit on the disk, is left out.
     pub fn add(&mut self, bytes: &[u8]) {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
@@ -407,15 +415,15 @@ impl JobLog {
     }
 }
 
-fn why_cancelled(dir: &Path) -> Option<String> {
+pub(crate) fn why_cancelled(dir: &Path) -> Option<String> {
     fs::read_to_string(dir.join(CANCEL)).ok()
 }
 
-fn is_locked(path: &Path) -> bool {
+pub(crate) fn is_locked(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 
-fn io_error(path: &Path, source: io::Error) -> JobsError {
+pub(crate) fn io_error(path: &Path, source: io::Error) -> JobsError {
     StoreError::Io { path: path.to_owned(), source }.into()
 }

@@ -33,6 +33,12 @@ pub(crate) enum JobCommand {
         /// The job
         #[arg(value_name = "ID")]
         id: u64,
+        /// One replica of it alone
+        #[arg(long, value_name = "NUMBER")]
+        replica: Option<u32>,
+        /// What the machine is called that this is
+        #[arg(long, value_name = "NAME", requires = "replica")]
+        node: Option<String>,
     },
     /// Move what goes through the pipes of a command that somebody else runs
     #[command(subcommand, hide = true)]

@@ -66,7 +66,9 @@ pub(super) fn carry_out(
         }
     };
     let running = Running { store, settings, cancel: &cancel, rerun: args.rerun };
-    let end = watched(&own, &cancel, || running.to_its_end(&own, &mut record, &task, &mut wrote));
+    let end = watched(&|| own.why_cancelled().is_some(), &cancel, || {
+        running.to_its_end(&own, &mut record, &task, &mut wrote)
+    });
     let end = end.map_err(failure)?;
     drop(own);
     purge(store, &passing);
@@ -81,7 +83,7 @@ pub(super) fn carry_out(
         writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
     }
     if streams == Streams::Made {
-        print::json(&shown(&record, None), out)?;
+        print::json(&shown(&record, jobs)?, out)?;
     }
     if record.status == Status::Succeeded {
         return Ok(Exit::SUCCESS);

@@ -14,9 +14,8 @@ use wake_job::image_root::RootError;
 use wake_job::options::Streams;
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
 use wake_job::perform::{JobEnd, watched};
-use wake_job::prepare::{MadeOutputs, Plan, plan};
+use wake_job::prepare::{MadeOutputs, Plan, Roots, plan};
 use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, OwnJob, Status};
-use wake_job::task::Task;
 use wake_model::SandboxLevel;
 use wake_steps::clock::{now, unix_ms};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -118,24 +117,16 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
     let TakenJob { own, mut record, run, order } = taken;
     let cancel = session::cancel()?;
     let running = Running { store, settings, cancel: &cancel, rerun: order.rerun };
-    let ended = watched(&own, &cancel, || {
-        let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
-        let task = || -> Result<Arc<Task>, String> {
-            let plan = plan(&run, order.options.clone(), store, unix_ms());
-            let plan = plan.map_err(|error| error.to_string())?;
-            let begun = plan.roots(store, &images).map_err(|(image, error)| match error {
-                RootError::Image(error) => format!("Failed to pull image `{image}`: {error}"),
-                RootError::Refused(diagnostic) => diagnostic.message,
-            });
-            let begun = begun.and_then(|roots| {
-                let made = plan.make_outputs(&run, store, unix_ms());
-                Ok((roots, made.map_err(|error| error.to_string())?))
-            });
+    let ended = watched(&|| own.why_cancelled().is_some(), &cancel, || {
+        let plan = plan(&run, order.options.clone(), store, unix_ms());
+        let task = plan.map_err(|error| error.to_string()).and_then(|plan| {
+            let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
+            let begun = begun(&plan, &run, store, &images);
             let (roots, made) =
                 begun.inspect_err(|reason| plan.fail_outputs(reason, store, unix_ms()))?;
             Ok(Arc::new(plan.task(id, &run, roots, made)))
-        };
-        match task() {
+        });
+        match task {
             Ok(task) => {
                 let end = running.to_its_end(&own, &mut record, &task, &mut |_| {});
                 end.and_then(|_| by_whom(store, &own, &mut record))
@@ -149,6 +140,21 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
     purge(store, &order.passing);
     ended.map_err(failure)?;
     Ok(Exit::SUCCESS)
+}
+
+/// What lies below a job, and its outputs; why not in the words of its state.
+pub(super) fn begun(
+    plan: &Plan,
+    run: &RunDocument,
+    store: &Store,
+    images: &Images<'_>,
+) -> Result<(Roots, MadeOutputs), String> {
+    let roots = plan.roots(store, images).map_err(|(image, error)| match error {
+        RootError::Image(error) => format!("Failed to pull image `{image}`: {error}"),
+        RootError::Refused(diagnostic) => diagnostic.message,
+    })?;
+    let made = plan.make_outputs(run, store, unix_ms());
+    Ok((roots, made.map_err(|error| error.to_string())?))
 }
 
 /// Takes a job over, from whoever may just be letting it go.
@@ -174,7 +180,7 @@ fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), Jo
 }
 
 /// Leaves the session, the terminal and the streams of whoever made the job.
-fn detach() -> io::Result<()> {
+pub(super) fn detach() -> io::Result<()> {
     // One that is the first of its session already, as a scheduler starts it, has left them.
     if let Err(error) = rustix::process::setsid()
         && error != rustix::io::Errno::PERM

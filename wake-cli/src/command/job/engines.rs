@@ -1,6 +1,8 @@
 //! The engines elsewhere: what each of them does for a job, and says of one.
 
-use wake_job::record::{EngineName, Jobs, SentJob};
+use std::collections::BTreeMap;
+
+use wake_job::record::{EngineName, Jobs, SentJob, Status};
 use wake_store::Store;
 
 use super::ready::ReadyJob;
@@ -18,17 +20,40 @@ pub(super) fn submit(engine: EngineName, job: &ReadyJob<'_>) -> Result<(), Stop>
 /// Asks an engine for a job that it was sent.
 pub(super) fn look(store: &Store, id: u64, sent: &SentJob) -> Said {
     match sent.engine {
-        EngineName::Slurm => slurm::look(&sent.id, || Jobs::new(store).engine_log(id)),
+        EngineName::Slurm => slurm::look(&sent.id, || Jobs::new(store).engine_log(id, None)),
+    }
+}
+
+/// Asks an engine for those of the replicas of a job that run apart.
+pub(super) fn look_at_replicas(
+    store: &Store,
+    id: u64,
+    sent: &SentJob,
+    wanted: &[(u32, Status)],
+) -> BTreeMap<u32, Said> {
+    let log = |number| Jobs::new(store).engine_log(id, Some(number));
+    match sent.engine {
+        EngineName::Slurm => slurm::look_at_replicas(&sent.id, wanted, log),
+    }
+}
+
+/// Has an engine let go of replicas that have not begun, of a job that is ending.
+pub(super) fn let_go(sent: &SentJob) -> Result<(), Stop> {
+    match sent.engine {
+        EngineName::Slurm => slurm::let_go(&sent.id),
     }
 }
 
 /// Asks for the end of a job that was sent: its process is told, or where there is none, its engine.
 pub(super) fn cancel(store: &Store, id: u64) -> Result<(), Stop> {
     let jobs = Jobs::new(store);
-    if jobs.is_held(id) {
+    let sent = jobs.sent(id).map_err(failure)?;
+    let Some(sent) = sent.filter(|sent| sent.apart || !jobs.is_held(id)) else { return Ok(()) };
+    if sent.apart {
+        // Those that run are told by wake; those that begin nevertheless find that all is over.
+        let _ = let_go(&sent);
         return Ok(());
     }
-    let Some(sent) = jobs.sent(id).map_err(failure)? else { return Ok(()) };
     match sent.engine {
         EngineName::Slurm => slurm::cancel(&sent.id),
     }

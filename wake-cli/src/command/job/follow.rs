@@ -9,6 +9,7 @@ use std::time::Duration;
 use wake_buffer::{BufferError, Buffers, Flush, Unwritten, WriteOptions};
 use wake_codespec::name::BufferName;
 use wake_codespec::run::{BufferArgument, RunDocument};
+use wake_job::log_reader::LogReader;
 use wake_job::options::Streams;
 use wake_job::record::{BY_USER, JobRecord, Jobs, NOBODY_READS, Status};
 use wake_job::sent::fail_unwritten;
@@ -72,7 +73,7 @@ pub(super) fn carry_out(
         _ => {}
     }
     if streams == Streams::Made {
-        print::json(&shown(&record, Jobs::new(store).sent(id).map_err(failure)?.as_ref()), out)?;
+        print::json(&shown(&record, Jobs::new(store))?, out)?;
     }
     if record.status == Status::Succeeded {
         return Ok(Exit::SUCCESS);
@@ -93,7 +94,8 @@ fn follow(
     let Sending { args, store, settings, cancel, .. } = sending;
     let (jobs, mut known) = (Jobs::new(store), Known::new(store));
     let talks = settings.manner.verbosity > Verbosity::Quiet;
-    let (mut read, mut pause, mut is_told, mut last) = (0, PAUSES.0, false, None);
+    let mut log = args.logs.then(|| LogReader::new(jobs, id)).transpose().map_err(failure)?;
+    let (mut pause, mut is_told, mut last) = (PAUSES.0, false, None);
     loop {
         let record = known.get(id).map_err(failure)?;
         let now = (record.status, record.status_reason.clone());
@@ -104,14 +106,13 @@ fn follow(
             writeln!(say, "{}", settings.manner.style.verb(Role::Guide, &verb, text))?;
         }
         last = Some(now);
-        let written = match args.logs {
-            true => jobs.log(id, read).map_err(failure)?,
-            false => (Vec::new(), read),
+        let written = match &mut log {
+            Some(log) => log.piece().map_err(failure)?,
+            None => Vec::new(),
         };
-        read = written.1;
         // Where nobody reads there is nobody to tell; the log has it.
-        let _ = say.write_all(&written.0).and_then(|()| say.flush());
-        if !written.0.is_empty() {
+        let _ = say.write_all(&written).and_then(|()| say.flush());
+        if !written.is_empty() {
             pause = PAUSES.0;
             continue;
         }

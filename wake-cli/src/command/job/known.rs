@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use wake_job::record::{EngineName, JobRecord, Jobs, JobsError, SentJob, Status};
+use wake_job::replicas::Replicas;
 use wake_job::sent::conclude;
 use wake_model::Tags;
 use wake_steps::clock::{now, unix_ms};
 use wake_store::Store;
 
 use super::engines;
-use super::said::Said;
+use super::said::{Said, Waits};
 
 /// After how long an engine is asked again, at first and at last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -44,8 +45,69 @@ impl<'s> Known<'s> {
         }
         match jobs.sent(id)? {
             None => Ok(record),
+            Some(sent) if sent.apart => self.asked_apart(record, &sent),
             Some(sent) => self.asked(record, &sent),
         }
+    }
+
+    /// A job whose replicas run apart.
+    fn asked_apart(&mut self, record: JobRecord, sent: &SentJob) -> Result<JobRecord, JobsError> {
+        let (id, jobs) = (record.id, Jobs::new(self.store));
+        let Some(replicas) = Replicas::of(jobs, id)? else { return Ok(record) };
+        if replicas.are_ending()
+            && let Some(ended) = replicas.settle(unix_ms())?
+        {
+            return Ok(ended);
+        }
+        if let Some(reason) = self.said_before(id) {
+            return Ok(JobRecord { status_reason: reason, ..record });
+        }
+        let all = (0..).zip(replicas.all()?);
+        let unheard =
+            all.filter(|(number, one)| !one.status.is_last() && !replicas.is_held(*number));
+        let unheard: Vec<(u32, Status)> =
+            unheard.map(|(number, one)| (number, one.status)).collect();
+        let mut waits = Waits::default();
+        for (number, said) in self.ask_apart(id, sent, &unheard) {
+            match said {
+                Said::Goes(Some(reason)) => waits.add(reason),
+                Said::Goes(None) => {}
+                Said::Silent(said) => waits.is_silent(said),
+                Said::Ended(status, reason) => {
+                    let asked = jobs.why_cancelled(id).filter(|_| status == Status::Canceled);
+                    let reason = asked.unwrap_or(reason);
+                    let ended = replicas.conclude(number, (status, reason), unix_ms())?;
+                    // Where they begin nevertheless they find that all is over.
+                    let _ = engines::let_go(sent);
+                    if let Some(ended) = ended {
+                        return Ok(ended);
+                    }
+                }
+            }
+        }
+        let reason = waits.told(record.status == Status::Pending, record.replicas);
+        self.keep_said(id, reason.clone());
+        Ok(JobRecord { status_reason: reason, ..record })
+    }
+
+    fn ask_apart(
+        &mut self,
+        id: u64,
+        sent: &SentJob,
+        wanted: &[(u32, Status)],
+    ) -> BTreeMap<u32, Said> {
+        if wanted.is_empty() {
+            return BTreeMap::new();
+        }
+        if let Some(said) = self.silence(sent.engine) {
+            return wanted
+                .iter()
+                .map(|&(number, _)| (number, Said::Silent(said.clone())))
+                .collect();
+        }
+        let all = engines::look_at_replicas(self.store, id, sent, wanted);
+        all.values().for_each(|said| self.hear(sent.engine, said));
+        all
     }
 
     /// Those of all jobs that have these tags, as they are now, the latest first.
@@ -57,11 +119,8 @@ impl<'s> Known<'s> {
 
     fn asked(&mut self, record: JobRecord, sent: &SentJob) -> Result<JobRecord, JobsError> {
         let id = record.id;
-        if let Some(Asked { at, pause, reason }) = self.asked.get(&id)
-            && at.elapsed() < *pause
-        {
-            let status_reason = reason.clone();
-            return Ok(JobRecord { status_reason, ..record });
+        if let Some(reason) = self.said_before(id) {
+            return Ok(JobRecord { status_reason: reason, ..record });
         }
         let reason = match self.ask(id, sent) {
             Said::Goes(reason) => reason,
@@ -72,24 +131,41 @@ impl<'s> Known<'s> {
                 return conclude(self.store, id, sent, (status, reason), unix_ms());
             }
         };
-        let pause = self.asked.get(&id).map_or(PAUSES.0, |asked| asked.pause * 2);
-        let asked = Asked { at: now(), pause: pause.min(PAUSES.1), reason: reason.clone() };
-        self.asked.insert(id, asked);
+        self.keep_said(id, reason.clone());
         Ok(JobRecord { status_reason: reason, ..record })
+    }
+
+    /// What was said of a job for which no engine is asked just now.
+    fn said_before(&self, id: u64) -> Option<Option<String>> {
+        let asked = self.asked.get(&id).filter(|asked| asked.at.elapsed() < asked.pause);
+        asked.map(|asked| asked.reason.clone())
+    }
+
+    fn keep_said(&mut self, id: u64, reason: Option<String>) {
+        let pause = self.asked.get(&id).map_or(PAUSES.0, |asked| asked.pause * 2);
+        self.asked.insert(id, Asked { at: now(), pause: pause.min(PAUSES.1), reason });
     }
 
     /// What the engine says, which is not asked again at once where it does not answer.
     fn ask(&mut self, id: u64, sent: &SentJob) -> Said {
-        if let Some((since, said)) = self.silent.get(&sent.engine)
-            && since.elapsed() < PAUSES.1
-        {
-            return Said::Silent(said.clone());
+        if let Some(said) = self.silence(sent.engine) {
+            return Said::Silent(said);
         }
         let said = engines::look(self.store, id, sent);
-        match &said {
-            Said::Silent(said) => self.silent.insert(sent.engine, (now(), said.clone())),
-            Said::Goes(_) | Said::Ended(..) => self.silent.remove(&sent.engine),
-        };
+        self.hear(sent.engine, &said);
         said
+    }
+
+    /// What was said of an engine that is not asked just now, because it did not answer.
+    fn silence(&self, engine: EngineName) -> Option<String> {
+        let silent = self.silent.get(&engine).filter(|(since, _)| since.elapsed() < PAUSES.1);
+        silent.map(|(_, said)| said.clone())
+    }
+
+    fn hear(&mut self, engine: EngineName, said: &Said) {
+        match said {
+            Said::Silent(said) => self.silent.insert(engine, (now(), said.clone())),
+            Said::Goes(_) | Said::Ended(..) => self.silent.remove(&engine),
+        };
     }
 }

@@ -12,6 +12,7 @@ mod known;
 mod sending;
 mod follow;
 mod detached;
+mod replica;
 mod elsewhere;
 
 use std::io::Write;
@@ -20,9 +21,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wake_job::log_reader::LogReader;
 use wake_job::moment::rfc3339;
 use wake_job::options::Streams;
 use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, SentJob, Status};
+use wake_job::replica::ReplicaRecord;
+use wake_job::replicas::Replicas;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 
@@ -60,13 +64,15 @@ pub(crate) fn run(
             manifest::print(job, name.as_ref(), &store, settings, out)
         }
         JobCommand::Pipes(command) => pipes::run(command, settings),
-        JobCommand::Perform { id } => detached::perform(*id, &store, settings),
+        JobCommand::Perform { id, replica: None, .. } => detached::perform(*id, &store, settings),
+        JobCommand::Perform { id, replica: Some(number), node } => {
+            replica::perform((*id, *number), node.clone(), &store, settings)
+        }
         JobCommand::Show { id } => show(&jobs, *id, &mut known, out),
         JobCommand::List { tags: wanted, limit } => {
             let wanted = tags(wanted)?;
             let all = known.list(&wanted, limit.unwrap_or(usize::MAX)).map_err(failure)?;
-            let sent = |id| jobs.sent(id).map_err(failure);
-            let all = all.iter().map(|job| Ok(shown(job, sent(job.id)?.as_ref())));
+            let all = all.iter().map(|job| shown(job, jobs));
             print::json(&all.collect::<Result<Vec<Value>, Diagnostic>>()?, out)
         }
         JobCommand::Logs { id, follow } => logs(&jobs, &mut known, *id, *follow, out),
@@ -88,7 +94,7 @@ pub(crate) fn run(
 
 fn show(jobs: &Jobs<'_>, id: u64, known: &mut Known<'_>, out: &mut impl Write) -> Outcome {
     let job = known.get(id).map_err(failure)?;
-    print::json(&shown(&job, jobs.sent(id).map_err(failure)?.as_ref()), out)
+    print::json(&shown(&job, *jobs)?, out)
 }
 
 fn logs(
@@ -98,13 +104,12 @@ fn logs(
     follow: bool,
     out: &mut impl Write,
 ) -> Outcome {
-    let mut from = 0;
+    let mut log = LogReader::new(*jobs, id).map_err(failure)?;
     loop {
         // In this order: what is written before the end is in the log.
         let is_over = !follow || known.get(id).map_err(failure)?.status.is_last();
-        let (bytes, end) = jobs.log(id, from).map_err(failure)?;
+        let bytes = log.piece().map_err(failure)?;
         out.write_all(&bytes)?;
-        from = end;
         if bytes.is_empty() {
             out.flush()?;
             if is_over {
@@ -120,8 +125,7 @@ fn watch(jobs: &Jobs<'_>, known: &mut Known<'_>, id: u64, out: &mut impl Write) 
     loop {
         let job = known.get(id).map_err(failure)?;
         if last.as_ref() != Some(&(job.status, job.status_reason.clone())) {
-            let sent = jobs.sent(id).map_err(failure)?;
-            writeln!(out, "{}", shown(&job, sent.as_ref()))?;
+            writeln!(out, "{}", shown(&job, *jobs)?)?;
             out.flush()?;
             last = Some((job.status, job.status_reason.clone()));
         }
@@ -136,7 +140,7 @@ fn watch(jobs: &Jobs<'_>, known: &mut Known<'_>, id: u64, out: &mut impl Write) 
     }
 }
 
-fn shown(job: &JobRecord, sent: Option<&SentJob>) -> Value {
+fn shown(job: &JobRecord, jobs: Jobs<'_>) -> Result<Value, Diagnostic> {
     let time = |moment: Option<u64>| moment.map(rfc3339);
     let mut shown = json!({
         "id": job.id,
@@ -157,10 +161,25 @@ fn shown(job: &JobRecord, sent: Option<&SentJob>) -> Value {
         "remembered": job.remembered,
         "notRemembered": job.not_remembered,
     });
-    if let Some(SentJob { engine, id, .. }) = sent {
+    if let Some(SentJob { engine, id, .. }) = jobs.sent(job.id).map_err(failure)? {
         shown["engine"] = json!({"name": engine, "id": id});
     }
-    shown
+    if let Some(replicas) = Replicas::of(jobs, job.id).map_err(failure)? {
+        let all = (0..).zip(replicas.all().map_err(failure)?);
+        shown["replicas"] = all.map(|(number, one)| shown_replica(number, &one)).collect();
+    }
+    Ok(shown)
+}
+
+fn shown_replica(number: u32, replica: &ReplicaRecord) -> Value {
+    json!({
+        "number": number,
+        "status": replica.status,
+        "statusReason": replica.status_reason,
+        "node": replica.node,
+        "startedAt": replica.started.map(rfc3339),
+        "finishedAt": replica.finished.map(rfc3339),
+    })
 }
 
 fn failure(error: JobsError) -> Diagnostic {

@@ -25,9 +25,14 @@ pub(super) struct ReadyJob<'a> {
 }
 
 impl ReadyJob<'_> {
-    /// Keeps what the engine calls it.
-    pub(super) fn keep_sent(&self, engine: EngineName, id: String) -> Result<(), Stop> {
-        let sent = SentJob { engine, id, outputs: self.outputs.to_vec() };
+    /// Keeps what the engine calls it, and whether each of its replicas runs by itself.
+    pub(super) fn keep_sent(
+        &self,
+        engine: EngineName,
+        id: String,
+        apart: bool,
+    ) -> Result<(), Stop> {
+        let sent = SentJob { engine, id, outputs: self.outputs.to_vec(), apart };
         keep_sent(self.store, self.own, &sent).map_err(|error| failure(error).into())
     }
 }

@@ -1,5 +1,7 @@
 //! Jobs that run on a node of Slurm: there this program performs them, with the store that it has in common with this machine.
 
+use std::collections::BTreeMap;
+
 use wake_codespec::codespec::Resources;
 use wake_codespec::quantity::Quantity;
 use wake_codespec::run::RunDocument;
@@ -7,7 +9,7 @@ use wake_job::prepare::Plan;
 use wake_job::record::{EngineName, Status};
 use wake_model::SandboxLevel;
 use wake_slurm::{
-    Needs, Site, SlurmEnd, SlurmError, SlurmId, SlurmJob, SlurmState, Submission, ask,
+    Needs, Site, SlurmEnd, SlurmError, SlurmId, SlurmJob, SlurmState, Submission, Word, ask,
 };
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -25,17 +27,22 @@ const OWN_SECONDS: u64 = 60;
 /// Has Slurm run a job.
 pub(super) fn submit(job: &ReadyJob<'_>) -> Result<(), Stop> {
     let id = submitted(job)?;
-    job.keep_sent(EngineName::Slurm, id.to_string()).inspect_err(|_| {
+    job.keep_sent(EngineName::Slurm, id.to_string(), runs_apart(job)).inspect_err(|_| {
         // Nobody would know of it.
         let _ = ask::cancel(&id);
     })
+}
+
+/// Whether replicas run each by itself. With workers they cannot: a job finds these at addresses that end at its machine.
+fn runs_apart(job: &ReadyJob<'_>) -> bool {
+    job.run.job.replicas > 1 && job.plan.worker().is_none()
 }
 
 fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
     let ReadyJob { settings, own, record, run, plan, .. } = job;
     let slurm = &settings.slurm;
     let program = slurm.wake.clone().map_or_else(environment::program, Ok)?;
-    let mut words = vec![program.into(), "--store".into()];
+    let mut words: Vec<Word> = vec![program.into(), "--store".into()];
     words.push(session::store_dir(settings)?.into());
     if settings.route.offline {
         words.push("--offline".into());
@@ -44,13 +51,16 @@ fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
         words.extend(["--sandbox".into(), "weak".into()]);
     }
     words.extend(["job".into(), "perform".into(), record.id.to_string().into()]);
+    if runs_apart(job) {
+        words.extend(["--replica".into(), Word::Task, "--node".into(), Word::Node]);
+    }
     let submission = Submission {
         name: format!("wake-{}", record.id),
         words,
-        tasks: None,
+        tasks: runs_apart(job).then_some(run.job.replicas),
         dir: own.dir().to_owned(),
         output: own.engine_log(),
-        needs: needs(run, plan),
+        needs: needs(run, plan, if runs_apart(job) { 1 } else { run.job.replicas }),
     };
     let site = Site {
         cluster: run.cluster.clone(),
@@ -69,13 +79,51 @@ pub(super) fn look(id: &str, log: impl Fn() -> String) -> Said {
     };
     match answer {
         Ok(job) => said(&job, log),
-        Err(SlurmError::Unknown(_)) => Said::Ended(
-            Status::Failed,
-            "Slurm knows nothing of it any more, and it has not said how it ended".to_owned(),
-        ),
+        Err(SlurmError::Unknown(_)) => forgotten(),
         Err(error @ SlurmError::Away { .. }) => Said::Silent(error.to_string()),
         Err(error) => Said::Goes(Some(error.to_string())),
     }
+}
+
+fn forgotten() -> Said {
+    let reason = "Slurm knows nothing of it any more, and it has not said how it ended";
+    Said::Ended(Status::Failed, reason.to_owned())
+}
+
+/// What Slurm says of each replica of a job that runs apart; `log` has what wake wrote there before it could keep anything.
+pub(super) fn look_at_replicas(
+    id: &str,
+    wanted: &[(u32, Status)],
+    log: impl Fn(u32) -> String,
+) -> BTreeMap<u32, Said> {
+    let answer = match id.parse::<SlurmId>() {
+        Ok(id) => ask::look_at_tasks(&id),
+        Err(_) => Err(SlurmError::Unknown(id.to_owned())),
+    };
+    let said = |number: u32, status: Status| match &answer {
+        Ok(tasks) => match (tasks.get(&number), status) {
+            (Some(task), _) => said(task, || log(number)),
+            // Of tasks that waited and were cancelled nothing is left.
+            (None, Status::Pending) => {
+                let reason = "Slurm has let go of it before it began";
+                Said::Ended(Status::Canceled, reason.to_owned())
+            }
+            (None, _) => forgotten(),
+        },
+        Err(SlurmError::Unknown(_)) => forgotten(),
+        Err(error @ SlurmError::Away { .. }) => Said::Silent(error.to_string()),
+        Err(error) => Said::Goes(Some(error.to_string())),
+    };
+    wanted.iter().map(|&(number, status)| (number, said(number, status))).collect()
+}
+
+/// Has Slurm let go of replicas that have not begun.
+pub(super) fn let_go(id: &str) -> Result<(), Stop> {
+    let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
+    ask::cancel_waiting(&id).map_err(|error| {
+        let help = "where they begin nevertheless they are ended at once";
+        refusal(error).help(help).into()
+    })
 }
 
 /// Has Slurm end a job.
@@ -137,9 +185,9 @@ fn refusal(error: SlurmError) -> Diagnostic {
     }
 }
 
-/// What a run needs of the node that has all of its replicas and workers, with what this program takes itself.
-fn needs(run: &RunDocument, plan: &Plan) -> Needs {
-    let job = Some((plan.codespec(), run.job.replicas));
+/// What a run needs of the node that has so many of its replicas and all workers, with what this program takes itself.
+fn needs(run: &RunDocument, plan: &Plan, replicas: u32) -> Needs {
+    let job = Some((plan.codespec(), replicas));
     let all = job.into_iter().chain(plan.worker());
     let all = all.map(|(codespec, count)| (&codespec.resources, count));
     let all = all.fold(Needs::default(), |all, (resources, count)| added(all, resources, count));

@@ -1,0 +1,282 @@
+//! Replicas that run each by itself, on whichever node it gets.
+
+use std::io::Read;
+
+use serde_json::Value;
+use wake_tests::project;
+
+use crate::scene::{ONE_EACH, Scene, buffer, json, output, run};
+
+/// A run of so many replicas, each of which takes a node of two processors.
+fn replicated(script: &str, count: u32) -> String {
+    let rest = format!("    resources: {{requests: {{cpu: 2}}}}\n  replicas: {count}\n");
+    run(ONE_EACH, script, &rest)
+}
+
+/// Waits for a line of the input, and then has only this replica do something.
+fn one_does(replica: u32, script: &str) -> String {
+    format!(
+        "read line < \"$INPUT_PIPE\"\ncase $(uname -n) in job-{replica}) {script} ;; *) sleep 600 & sleep 600 ;; esac"
+    )
+}
+
+/// An unwritten buffer, and the argument that has it be the input.
+fn unwritten(scene: &Scene) -> (String, String) {
+    let id = scene.project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
+    let named = format!("input={id}");
+    (id, named)
+}
+
+fn write(scene: &Scene, id: &str, bytes: &[u8]) {
+    scene.project.write("line", bytes);
+    scene.project.wake(["buffer", "write", id, "-i", "line"]).run().code(0);
+}
+
+/// Makes a job whose replicas wait for their input, and waits until so many run; its number and its input.
+fn begun(scene: &Scene, running: usize) -> (String, String) {
+    let (input, named) = unwritten(scene);
+    let id = scene.create(&["-b", &named]);
+    let run =
+        || of_replicas(&scene.show(&id), "status").iter().filter(|s| **s == "Running").count();
+    scene.cluster.until(&format!("{running} replicas run"), || run() == running);
+    (id, input)
+}
+
+/// What is said of each replica.
+fn of_replicas(job: &Value, key: &str) -> Vec<Value> {
+    job["replicas"].as_array().unwrap().iter().map(|one| one[key].clone()).collect()
+}
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[track_caller]
+fn ended_as(job: &Value, status: &str, reason: &str) {
+    let said = (job["status"].as_str().unwrap(), job["statusReason"].as_str().unwrap_or_default());
+    assert_eq!(said, (status, reason), "{job}");
+}
+
+#[test]
+fn replicas_on_two_nodes_give_what_they_give_here() {
+    let script = "\
+case $(uname -n) in
+job-1) sed s/o/0/g < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\" ;;
+*) wc -c < \"$INPUT_PIPE\"; : > \"$OUTPUT_PIPE\" ;;
+esac";
+    let text = replicated(script, 2);
+    let test = "replicas_on_two_nodes_give_what_they_give_here";
+    let Some(scene) = Scene::new(test, &text) else { return };
+    let bytes = b"foo\n".repeat(3 << 19);
+    let here = project().file("run.yml", &text).build();
+    let input = format!("input={}", buffer(&here, &bytes));
+    let local = here.wake(["job", "run", "--rootfs", "host", "-f", "run.yml", "-b", &input]);
+    let local = json(&local.run().code(0));
+    let log = here.wake(["job", "logs", &local["id"].to_string()]).run().code(0).stdout;
+
+    let (id, input) = begun(&scene, 2);
+    let mut nodes = of_replicas(&scene.show(&id), "node");
+    nodes.sort_by_key(|node| node.as_str().unwrap().to_owned());
+    assert_eq!(nodes, ["n1", "n2"]);
+    let shown = scene.cluster.ask("scontrol", &["-o", "show", "job"]);
+    assert_eq!(
+        (shown.matches("CPUs/Task=2 ").count(), shown.matches("ArrayTaskId=").count()),
+        (2, 2)
+    );
+    write(&scene, &input, &bytes);
+    let job = scene.until(&id, "Succeeded");
+    assert_eq!(output(&scene.project, &job)["contentId"], output(&here, &local)["contentId"]);
+    assert_eq!(output(&scene.project, &job)["state"], "complete");
+    assert_eq!((&job["remembered"], &local["remembered"]), (&false.into(), &false.into()));
+    assert_eq!(of_replicas(&job, "status"), ["Succeeded", "Succeeded"]);
+    let told = scene.job(&["logs", &id]).run().code(0).stdout;
+    assert_eq!(sorted(&told), sorted(&log));
+    assert_eq!(told, format!("[job-0] {}\n", bytes.len()));
+}
+
+#[test]
+fn more_replicas_than_nodes_follow_each_other_into_one_stream() {
+    // An output that nobody has written is empty.
+    let script =
+        "case $(uname -n) in job-2) echo out > \"$OUTPUT_PIPE\" ;; esac\ncat \"$INPUT_PIPE\"\necho";
+    let test = "more_replicas_than_nodes_follow_each_other_into_one_stream";
+    let Some(scene) = Scene::new(test, &replicated(script, 4)) else { return };
+    let input = format!("input={}", buffer(&scene.project, b"bytes"));
+    let done = scene.on_slurm("exec", &["-b", &input, "--logs"]).run().code(0);
+    assert_eq!(done.stdout, "out\n");
+    let lines = done.stderr.lines().filter(|line| line.starts_with('[')).collect::<Vec<_>>();
+    assert_eq!(
+        sorted(&lines.join("\n")),
+        ["[job-0] bytes", "[job-1] bytes", "[job-2] bytes", "[job-3] bytes"]
+    );
+    // What passed through it was wanted by nobody else.
+    let left = json(&scene.project.wake(["buffer", "list"]).run().code(0));
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    scene.project.write("run.yml", replicated("true", 2));
+    let job = json(&scene.on_slurm("run", &["-b", &input]).run().code(0));
+    let empty = output(&scene.project, &job);
+    assert_eq!((&empty["state"], &empty["size"]), (&"complete".into(), &0.into()));
+}
+
+#[test]
+fn the_first_replica_that_fails_is_the_end_of_all() {
+    let test = "the_first_replica_that_fails_is_the_end_of_all";
+    let text = replicated(&one_does(1, "echo part > \"$OUTPUT_PIPE\"; exit 3"), 3);
+    let Some(scene) = Scene::new(test, &text) else { return };
+    let (id, input) = begun(&scene, 2);
+    let waits = "1 of 3 replicas waits in the queue of Slurm: Resources";
+    scene.cluster.until("one waits", || scene.show(&id)["statusReason"] == waits);
+    write(&scene, &input, b"go\n");
+    let job = scene.until(&id, "Failed");
+    ended_as(&job, "Failed", "Main of replica 1 exited with code 3");
+    assert_eq!(of_replicas(&job, "status"), ["Canceled", "Failed", "Canceled"]);
+    assert_eq!(
+        of_replicas(&job, "statusReason"),
+        [
+            "another replica has not succeeded",
+            "Main of replica 1 exited with code 3",
+            "its job ended before it began"
+        ]
+    );
+    assert_eq!(output(&scene.project, &job)["state"], "failed");
+    scene.cluster.until("nothing is left", || {
+        scene.left() == 0 && scene.cluster.ask("squeue", &["--noheader"]).is_empty()
+    });
+    assert_eq!(scene.show(&id), job);
+}
+
+#[test]
+fn an_output_that_two_replicas_write_is_told() {
+    let test = "an_output_that_two_replicas_write_is_told";
+    let text = replicated("uname -n > \"$OUTPUT_PIPE\"; cat \"$INPUT_PIPE\"", 2);
+    let Some(scene) = Scene::new(test, &text) else { return };
+    let input = format!("input={}", buffer(&scene.project, b"x"));
+    let job = json(&scene.on_slurm("run", &["-b", &input]).run().code(1));
+    let told = |second: u32, first: u32| {
+        format!(
+            "the output `output` cannot be overwritten: replica {second} writes it, and replica {first} has written it"
+        )
+    };
+    let reason = job["statusReason"].as_str().unwrap();
+    assert!(reason == told(0, 1) || reason == told(1, 0), "{reason}");
+    assert_eq!(job["status"], "Failed");
+    assert_eq!(output(&scene.project, &job)["state"], "failed");
+}
+
+#[test]
+fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
+    let test = "all_replicas_are_cancelled_together_with_a_controller_or_without";
+    let Some(mut scene) = Scene::new(test, &replicated(&one_does(9, ""), 3)) else { return };
+    let (id, _) = begun(&scene, 2);
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    ended_as(&cancelled, "Canceled", "Canceled by user");
+    assert_eq!(of_replicas(&cancelled, "status"), ["Canceled", "Canceled", "Canceled"]);
+    assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
+    scene.cluster.until("nothing is left", || {
+        scene.left() == 0 && scene.cluster.ask("squeue", &["--noheader"]).is_empty()
+    });
+
+    // While all of them wait, nobody but Slurm knows of them.
+    scene.set("[slurm]\narguments = [\"--hold\"]\n");
+    let id = scene.create(&["-b", &unwritten(&scene).1]);
+    ended_as(&scene.show(&id), "Pending", "it waits in the queue of Slurm: JobHeldUser");
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    ended_as(&cancelled, "Canceled", "Canceled by user");
+    // Somebody else may cancel one of them.
+    let id = scene.create(&["-b", &unwritten(&scene).1]);
+    let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
+    scene.cluster.ask("scancel", &[&format!("{slurm}_1")]);
+    let job = scene.until(&id, "Canceled");
+    ended_as(&job, "Canceled", "Replica 1: Slurm has let go of it before it began");
+
+    scene.set("");
+    let (id, _) = begun(&scene, 2);
+    scene.cluster.end_controller();
+    // What processes say needs no controller.
+    let shown = scene.show(&id);
+    assert_eq!(shown["status"], "Running");
+    assert!(shown["statusReason"].as_str().unwrap().starts_with("Slurm does not answer: "));
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    ended_as(&cancelled, "Canceled", "Canceled by user");
+    scene.cluster.until("nothing is left", || scene.left() == 0);
+    // The one that has waited begins, and finds that all is over.
+    scene.cluster.begin_controller();
+    scene.cluster.until("the queue is empty", || {
+        scene.cluster.nodes_in("idle") == 2
+            && scene.cluster.ask("squeue", &["--noheader"]).is_empty()
+    });
+    assert_eq!(scene.show(&id), cancelled);
+}
+
+#[test]
+fn a_replica_whose_process_or_node_is_killed_has_failed_with_all_others() {
+    let test = "a_replica_whose_process_or_node_is_killed_has_failed_with_all_others";
+    let text = replicated(&one_does(9, ""), 2);
+    let Some(mut scene) = Scene::new(test, &text) else { return };
+    let kill = |processes: &[u32]| {
+        let numbers = processes.iter().map(ToString::to_string);
+        let mut command = std::process::Command::new("kill");
+        assert!(command.arg("-KILL").args(numbers).status().unwrap().success());
+    };
+    let (id, _) = begun(&scene, 2);
+    let node = scene.show(&id)["replicas"][1]["node"].as_str().unwrap().to_owned();
+    kill(&scene.cluster.processes(&node));
+    let job = scene.until(&id, "Failed");
+    ended_as(&job, "Failed", &format!("Replica 1: Slurm ended it on {node}: FAILED, by signal 9"));
+    assert_eq!(of_replicas(&job, "status"), ["Canceled", "Failed"]);
+    scene.cluster.until("nothing is left", || scene.left() == 0);
+    scene.cluster.until("both nodes are idle", || scene.cluster.nodes_in("idle") == 2);
+
+    let (id, _) = begun(&scene, 2);
+    let node = scene.show(&id)["replicas"][1]["node"].as_str().unwrap().to_owned();
+    scene.cluster.kill_node(&node);
+    kill(&scene.cluster.steps_with(&node));
+    let name = format!("NodeName={node}");
+    scene.cluster.ask("scontrol", &["update", &name, "State=DOWN", "Reason=gone"]);
+    let job = scene.until(&id, "Failed");
+    ended_as(&job, "Failed", &format!("Replica 1: Slurm ended it on {node}: NODE_FAIL (NodeDown)"));
+    assert_eq!(of_replicas(&job, "status"), ["Canceled", "Failed"]);
+}
+
+#[test]
+fn replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads() {
+    let test = "replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads";
+    let script = "case $(uname -n) in job-1) cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\" ;; esac";
+    let Some(scene) = Scene::new(test, &replicated(script, 2)) else { return };
+    let (input, named) = unwritten(&scene);
+    let mut child = scene.on_slurm("run", &["-b", &named]).spawn();
+    scene.cluster.until("one runs", || scene.last()["status"] == "Running");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let id = scene.last()["id"].to_string();
+    write(&scene, &input, b"go\n");
+    let job = scene.until(&id, "Succeeded");
+    assert_eq!(output(&scene.project, &job)["size"], 3);
+
+    let script =
+        "case $(uname -n) in job-1) yes > \"$OUTPUT_PIPE\" ;; *) sleep 600 & sleep 600 ;; esac";
+    scene.project.write("run.yml", replicated(script, 2));
+    let mut child = scene.on_slurm("exec", &["-b", &named]).spawn();
+    let mut first = [0; 2];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+    ended_as(&scene.last(), "Canceled", "nobody reads standard output");
+    scene.cluster.until("nothing is left", || scene.left() == 0);
+}
+
+#[test]
+fn with_workers_all_replicas_are_on_one_node() {
+    let worker = "worker:\n  codespec:\n    image: w\n    command: [sleep, '600']\n";
+    let text = run("{}", "uname -n", &format!("  replicas: 2\n{worker}"));
+    let Some(scene) = Scene::new("with_workers_all_replicas_are_on_one_node", &text) else {
+        return;
+    };
+    let job = json(&scene.on_slurm("run", &[]).run().code(0));
+    assert_eq!((&job["status"], &job["replicas"]), (&"Succeeded".into(), &Value::Null));
+    let log = scene.job(&["logs", &job["id"].to_string()]).run().code(0).stdout;
+    assert_eq!(sorted(&log), ["[job-0] job-0", "[job-1] job-1"]);
+    assert!(!scene.cluster.ask("scontrol", &["-o", "show", "job"]).contains("ArrayTaskId="));
+}

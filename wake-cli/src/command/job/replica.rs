@@ -1,0 +1,117 @@
+//! One replica of a job whose others run elsewhere, as an engine has it run.
+
+use std::sync::Arc;
+
+use wake_image::Images;
+use wake_job::options::{JobOptions, Place};
+use wake_job::order::left;
+use wake_job::perform::{JobEnd, Surroundings, perform as perform_task, watched};
+use wake_job::prepare::plan;
+use wake_job::record::{BY_USER, Jobs, JobsError, Status};
+use wake_job::replica::{BegunReplica, OwnReplica};
+use wake_job::replicas::Replicas;
+use wake_job::task::Task;
+use wake_steps::Cancel;
+use wake_steps::clock::unix_ms;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::Store;
+use wake_store::ware::Web;
+
+use super::carry_out::purge;
+use super::detached::{begun, detach};
+use super::{engines, failure};
+use crate::exit::{Exit, Outcome};
+use crate::session;
+use crate::settings::Settings;
+
+/// `wake job perform --replica`: runs one, and says how the job ended if it was the last.
+pub(super) fn perform(
+    (id, number): (u64, u32),
+    node: Option<String>,
+    store: &Arc<Store>,
+    settings: &Settings,
+) -> Outcome {
+    let jobs = Jobs::new(store);
+    let usage = |message: String| Diagnostic::error(Class::Usage, message);
+    let replicas = Replicas::of(jobs, id).map_err(failure)?;
+    let replicas =
+        replicas.ok_or_else(|| usage(format!("no replica of the job `{id}` runs by itself")))?;
+    let own = match replicas.begin(number, node, unix_ms()).map_err(failure)? {
+        BegunReplica::Own(own) => own,
+        // Nobody wants it any more.
+        BegunReplica::Over => return Ok(Exit::SUCCESS),
+        BegunReplica::Taken => {
+            let message = format!("replica {number} of the job `{id}` is not waiting to be run");
+            return Err(usage(message).into());
+        }
+    };
+    detach().map_err(|error| {
+        let message = format!("the job `{id}` cannot be detached: {error}");
+        Diagnostic::error(Class::Environment, message)
+    })?;
+    let cancel = session::cancel()?;
+    let one = Replica { id, number, store, settings, cancel: &cancel };
+    let end = watched(&|| own.why_ended().is_some(), &cancel, || one.to_its_end(&own));
+    let end = end.map_err(failure)?;
+    let reason = match end.reason.as_deref() {
+        Some(BY_USER) => own.why_ended().or_else(|| Some(BY_SIGNAL.to_owned())),
+        _ => end.reason,
+    };
+    let order = left(own.job_dir());
+    let ended = replicas.end(own, (end.status, reason), unix_ms()).map_err(failure)?;
+    if let (Some(_), Ok((_, order))) = (&ended, order) {
+        purge(store, &order.passing);
+    }
+    if end.status != Status::Succeeded
+        && let Some(sent) = jobs.sent(id).map_err(failure)?
+    {
+        // A node may have nothing that speaks to the engine; those that begin find that all is over.
+        let _ = engines::let_go(&sent);
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Why a replica ended that nobody asked to.
+const BY_SIGNAL: &str = "its process was told to end by a signal";
+
+/// One replica, and what it is run with.
+struct Replica<'a> {
+    id: u64,
+    number: u32,
+    store: &'a Arc<Store>,
+    settings: &'a Settings,
+    cancel: &'a Cancel,
+}
+
+impl Replica<'_> {
+    fn to_its_end(&self, own: &OwnReplica) -> Result<JobEnd, JobsError> {
+        let Replica { store, settings, cancel, .. } = *self;
+        let log = own.log()?;
+        let task = match self.task(own) {
+            Ok(task) => task,
+            Err(reason) => return Ok(JobEnd::not_begun(&reason, cancel.is_cancelled())),
+        };
+        let worker = match session::worker() {
+            Ok(worker) => worker,
+            Err(diagnostic) => return Ok(JobEnd::failed(diagnostic)),
+        };
+        let (wrote, restarted) = (&mut |_: &[u8]| {}, &mut |_: u32| {});
+        // Of such a job nothing is remembered.
+        let (sandbox, rerun) = (settings.sandbox, true);
+        Ok(perform_task(
+            &task,
+            log,
+            Surroundings { store, worker, sandbox, cancel, rerun, wrote, restarted },
+        ))
+    }
+
+    fn task(&self, own: &OwnReplica) -> Result<Arc<Task>, String> {
+        let Replica { id, number, store, settings, cancel } = *self;
+        let (run, order) = left(own.job_dir()).map_err(|error| error.to_string())?;
+        let options = JobOptions { place: Place::Replica(number), ..order.options };
+        let plan = plan(&run, options, store, unix_ms()).map_err(|error| error.to_string())?;
+        let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
+        let (roots, made) = begun(&plan, &run, store, &images)?;
+        Ok(Arc::new(plan.task(id, &run, roots, made)))
+    }
+}

@@ -1,0 +1,225 @@
+//! Replicas of a job that run each by itself, on whichever machine: what is known of each, and what comes of all of them.
+//!
+//! Whoever begins or ends one holds the lock of the job meanwhile, and so one of them finds that no other is left.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use wake_buffer::{BufferError, Buffers, State, WriteOptions};
+use wake_model::BufferId;
+
+use crate::record::{JobRecord, Jobs, JobsError, LOCK, LOG, OwnJob, Status, io_error, is_locked};
+use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord, STOP, damaged, read};
+use crate::sent::fail_unwritten;
+
+const RECORD: &str = "replica.json";
+
+/// The replicas of a job.
+#[derive(Clone, Debug)]
+pub struct Replicas<'s> {
+    jobs: Jobs<'s>,
+    id: u64,
+    count: u32,
+    outputs: Vec<BufferId>,
+}
+
+/// How a job ends, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Verdict {
+    status: Status,
+    reason: Option<String>,
+}
+
+impl<'s> Replicas<'s> {
+    /// Those of a job whose replicas run each by itself; none of any other job.
+    pub fn of(jobs: Jobs<'s>, id: u64) -> Result<Option<Self>, JobsError> {
+        let Some(sent) = jobs.sent(id)?.filter(|sent| sent.apart) else { return Ok(None) };
+        let count = jobs.get(id)?.replicas;
+        Ok(Some(Replicas { jobs, id, count, outputs: sent.outputs }))
+    }
+
+    /// What is known of each.
+    pub fn all(&self) -> Result<Vec<ReplicaRecord>, JobsError> {
+        (0..self.count).map(|number| self.get(number)).collect()
+    }
+
+    /// Whether a process runs this one.
+    pub fn is_held(&self, number: u32) -> bool {
+        is_locked(&self.dir(number).join(LOCK))
+    }
+
+    /// Whether the end of all of them has been decided.
+    pub fn are_ending(&self) -> bool {
+        self.jobs.why_cancelled(self.id).is_some() || self.jobs.dir(self.id).join(STOP).exists()
+    }
+
+    /// Has this process run one of them.
+    pub fn begin(
+        &self,
+        number: u32,
+        node: Option<String>,
+        now: u64,
+    ) -> Result<BegunReplica, JobsError> {
+        let own = self.jobs.claim_in_turn(self.id)?;
+        let mut job = self.jobs.get(self.id)?;
+        if job.status.is_last() || self.are_ending() {
+            return Ok(BegunReplica::Over);
+        }
+        if number >= self.count || self.get(number)?.status != Status::Pending {
+            return Ok(BegunReplica::Taken);
+        }
+        let dir = self.dir(number);
+        fs::create_dir_all(&dir).map_err(|source| io_error(&dir, source))?;
+        let path = dir.join(LOCK);
+        let lock = File::create(&path).map_err(|source| io_error(&path, source))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(BegunReplica::Taken),
+            locked => locked.map_err(|error| io_error(&path, error.into()))?,
+        }
+        let (status, started) = (Status::Running, Some(now));
+        let record = ReplicaRecord { status, node, started, ..ReplicaRecord::waiting() };
+        self.note(number, &record)?;
+        if job.started.is_none() {
+            (job.status, job.started) = (Status::Running, Some(now));
+            self.jobs.note(&own, &job)?;
+        }
+        let job = own.dir().to_owned();
+        Ok(BegunReplica::Own(OwnReplica { number, job, dir, _lock: lock, record }))
+    }
+
+    /// Keeps how one of this process ended; what is known of the job if that was the end of it.
+    pub fn end(
+        &self,
+        replica: OwnReplica,
+        (status, reason): (Status, Option<String>),
+        now: u64,
+    ) -> Result<Option<JobRecord>, JobsError> {
+        let own = self.jobs.claim_in_turn(self.id)?;
+        let record = replica.record.clone().ended((status, reason.clone()), now);
+        self.note(replica.number, &record)?;
+        self.stop_unless_succeeded(Verdict { status, reason })?;
+        self.settled(&own, now)
+    }
+
+    /// Keeps how one ended of which no process will say it; what is known of the job if that was the end of it.
+    ///
+    /// What a process has said meanwhile counts more.
+    pub fn conclude(
+        &self,
+        number: u32,
+        (status, reason): (Status, String),
+        now: u64,
+    ) -> Result<Option<JobRecord>, JobsError> {
+        let own = self.jobs.claim_in_turn(self.id)?;
+        let record = self.get(number)?;
+        if record.status == Status::Pending && self.are_ending() {
+            self.note(number, &record.never_begun(now))?;
+        } else if !record.status.is_last() {
+            let of_job = Some(format!("Replica {number}: {reason}"));
+            let record = record.ended((status, Some(reason)), now);
+            self.note(number, &record)?;
+            self.stop_unless_succeeded(Verdict { status, reason: of_job })?;
+        }
+        self.settled(&own, now)
+    }
+
+    /// Keeps how the job ended, if it has; what is known of it then.
+    pub fn settle(&self, now: u64) -> Result<Option<JobRecord>, JobsError> {
+        let own = self.jobs.claim_in_turn(self.id)?;
+        self.settled(&own, now)
+    }
+
+    fn settled(&self, own: &OwnJob, now: u64) -> Result<Option<JobRecord>, JobsError> {
+        let mut job = self.jobs.get(self.id)?;
+        if job.status.is_last() {
+            return Ok(Some(job));
+        }
+        let Some(verdict) = self.verdict()? else { return Ok(None) };
+        for (number, one) in (0..).zip(self.all()?) {
+            if one.status == Status::Pending {
+                self.note(number, &one.never_begun(now))?;
+            }
+        }
+        let Verdict { status, reason } = self.end_outputs(verdict, now);
+        (job.status, job.status_reason, job.finished) = (status, reason, Some(now));
+        self.jobs.note(own, &job)?;
+        Ok(Some(job))
+    }
+
+    /// How the job ended; none if it has not.
+    fn verdict(&self) -> Result<Option<Verdict>, JobsError> {
+        let all = self.all()?;
+        if all.iter().all(|replica| replica.status == Status::Succeeded) {
+            return Ok(Some(Verdict { status: Status::Succeeded, reason: None }));
+        }
+        if all.iter().any(|replica| replica.status == Status::Running) {
+            return Ok(None);
+        }
+        let stop = read::<Verdict>(&self.jobs.dir(self.id).join(STOP))?;
+        let cancelled = self.jobs.why_cancelled(self.id);
+        Ok(stop.or(cancelled.map(|why| Verdict { status: Status::Canceled, reason: Some(why) })))
+    }
+
+    /// Says of outputs whether they are whole; where that cannot be kept, the job has failed for that.
+    fn end_outputs(&self, verdict: Verdict, now: u64) -> Verdict {
+        let buffers = Buffers::new(self.jobs.store());
+        let end = |id: &BufferId| match buffers.get(id)?.state {
+            State::Unwritten => buffers.begin(id, WriteOptions::default(), now)?.finish().map(drop),
+            _ => buffers.settle(id, None),
+        };
+        let lost = match verdict.status {
+            Status::Succeeded => self.outputs.iter().try_for_each(end).err(),
+            _ => None,
+        };
+        let verdict = match lost {
+            None => verdict,
+            Some(error) => Verdict { status: Status::Failed, reason: Some(error.to_string()) },
+        };
+        if verdict.status != Status::Succeeded {
+            let reason = verdict.reason.clone().unwrap_or_default();
+            fail_unwritten(self.jobs.store(), &self.outputs, &reason, now);
+            let fail =
+                |id: &BufferId| -> Result<(), BufferError> { buffers.settle(id, Some(&reason)) };
+            // One of which not even that can be kept counts as being written, and its job says why it is not.
+            self.outputs.iter().for_each(|id| drop(fail(id)));
+        }
+        verdict
+    }
+
+    /// Tells all others to end where one did not succeed; the first that did not says how the job ended.
+    fn stop_unless_succeeded(&self, verdict: Verdict) -> Result<(), JobsError> {
+        let path = self.jobs.dir(self.id).join(STOP);
+        if verdict.status == Status::Succeeded || self.are_ending() {
+            return Ok(());
+        }
+        self.keep(&path, &verdict)
+    }
+
+    /// The files of what each has written.
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        (0..self.count).map(|number| self.dir(number).join(LOG)).collect()
+    }
+
+    fn get(&self, number: u32) -> Result<ReplicaRecord, JobsError> {
+        let record = read(&self.dir(number).join(RECORD))?;
+        Ok(record.unwrap_or_else(ReplicaRecord::waiting))
+    }
+
+    fn note(&self, number: u32, record: &ReplicaRecord) -> Result<(), JobsError> {
+        let dir = self.dir(number);
+        fs::create_dir_all(&dir).map_err(|source| io_error(&dir, source))?;
+        self.keep(&dir.join(RECORD), record)
+    }
+
+    fn keep(&self, path: &Path, value: &impl Serialize) -> Result<(), JobsError> {
+        let bytes = serde_json::to_vec_pretty(value).map_err(|error| damaged(path, &error))?;
+        Ok(self.jobs.store().keep_file(path, &bytes)?)
+    }
+
+    fn dir(&self, number: u32) -> PathBuf {
+        self.jobs.dir(self.id).join("replica").join(number.to_string())
+    }
+}
