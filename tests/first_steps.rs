@@ -54,6 +54,36 @@ fn a_module_without_its_colon() {
 }
 
 #[test]
+fn a_file_in_place_of_a_module() {
+    let project = greeter();
+    fails(
+        &project,
+        &["build", "./greet.sh"],
+        5,
+        expect![[r#"
+        error: `#` starts no value
+         --> ./greet.sh:1:1
+          |
+        1 | #!/bin/sh
+          | ^
+          help: a file is taken for a formula, which is JSON; a package is named by its directory, a module of the package here by `:NAME`
+        [TIME] FAILED 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn a_directory_that_a_shell_takes_apart() {
+    let project = project().build();
+    let created = project.wake(["init", "My Apps/it's", "--name", "app"]).run().success();
+    created.mentions(r"`wake -C 'My Apps/it'\''s' run :hello` builds it");
+    project.wake(["init", "--name", "Upper", "x"]).run().code(2).says(expect![[r#"
+        error: `Upper` holds `U`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit
+    "#]]);
+    project.wake(["init", "--name", "good", "_ü"]).run().success();
+}
+
+#[test]
 fn an_absolute_path_is_a_target() {
     let project = greeter();
     let target = format!("{}:hello", project.root().display());

@@ -190,7 +190,16 @@ impl Registries {
             Some(namespace) => format!("no registry has the packages of `{namespace}`"),
             None => format!("no registry has packages without a namespace, such as `{pkg}`"),
         };
-        Diagnostic::error(Class::Resolution, message).help(self.table_for(namespace))
+        let diagnostic =
+            Diagnostic::error(Class::Resolution, message).help(self.table_for(namespace));
+        let of_one = self.settings.named().flatten().next();
+        match of_one.filter(|_| pkg.namespace.is_none()) {
+            Some(one) => diagnostic.help(format!(
+                "or name the namespace that it is of: `wake.pkgInfo('{}', …, '{one}')`",
+                pkg.name
+            )),
+            None => diagnostic,
+        }
     }
 
     /// What to write in `wake.toml` so that a namespace has a registry.
@@ -268,9 +277,9 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
         RegistryError::ReadOnly { .. } => diagnostic.help(
             "publish to the directory that lies behind it, `file:DIR`, or to `oci://HOST/PREFIX`",
         ),
-        RegistryError::NoRegistry { .. } => {
-            diagnostic.help("`wake publish` makes one of a directory with nothing in it")
-        }
+        RegistryError::NoRegistry { .. } => diagnostic
+            .help("is its address right? `wake.toml` has it under `[registries]`")
+            .help("`wake publish` makes one of a directory with nothing in it"),
         _ => diagnostic,
     }
 }

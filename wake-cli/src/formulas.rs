@@ -49,7 +49,13 @@ pub(crate) fn read(
     let text = fs::read_to_string(&path).map_err(|source| {
         Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", file.display()))
     })?;
-    Ok(Document::parse(&text, &file.display().to_string()).map_err(malformed))
+    let document = Document::parse(&text, &file.display().to_string());
+    Ok(document.map_err(|error| match text.trim_start().starts_with('{') {
+        true => malformed(error),
+        false => malformed(error).help(
+            "a file is taken for a formula, which is JSON; a package is named by its directory, a module of the package here by `:NAME`",
+        ),
+    }))
 }
 
 /// What is wrong with a document, at its place.

@@ -106,6 +106,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: there is no registry at `http://127.0.0.1:PORT/wake`
+             help: is its address right? `wake.toml` has it under `[registries]`
              help: `wake publish` makes one of a directory with nothing in it
                    Error 1 error in [TIME]
         "#]],
@@ -192,6 +193,7 @@ fn nobody_is_there() {
             format!("file:{}", scene.registry().display()),
             expect![[r#"
                 error: there is no registry at `file://[SCENE]/registry`
+                 help: is its address right? `wake.toml` has it under `[registries]`
                  help: `wake publish` makes one of a directory with nothing in it
                        Error 1 error in [TIME]
             "#]],

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use wake_build::Workspace;
 use wake_model::Name;
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::shell_line::shell_word;
 
 use crate::args::InitArgs;
 use crate::exit::Outcome;
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     let shown = escape::line(&args.dir.to_string_lossy()).into_owned();
     let (into, wake) = match shown.as_str() {
         "." => (String::new(), "wake".to_owned()),
-        shown => (format!(" in {shown}"), format!("wake -C {shown}")),
+        shown => (format!(" in {shown}"), format!("wake -C {}", shell_word(shown))),
     };
     let mut lines = vec![style.verb(Role::Good, "Created", format_args!("package `{name}`{into}"))];
     let mut next = "Next";
@@ -82,16 +83,15 @@ fn where_rules_are(around: Option<&Workspace>, dir: &Path, settings: &Settings) 
 
 /// The name that was given, else the directory's as a name may be written.
 fn name(args: &InitArgs, dir: &Path) -> Result<Name, Diagnostic> {
-    let wrong = |error: wake_model::name::NameError| {
-        Diagnostic::error(Class::Usage, error.to_string()).help("give one with `--name`")
-    };
+    let wrong =
+        |error: wake_model::name::NameError| Diagnostic::error(Class::Usage, error.to_string());
     if let Some(name) = &args.name {
         return name.parse().map_err(wrong);
     }
     let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let directory = dir.file_name().unwrap_or_default().to_string_lossy();
     let lower = directory.to_lowercase().replace([' ', '.', '+'], "-");
-    lower.trim_matches('-').parse().map_err(wrong)
+    lower.trim_matches('-').parse().map_err(|error| wrong(error).help("give one with `--name`"))
 }
 
 fn already(path: &Path) -> Diagnostic {

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Sees only what the package file names, and must leave what it promises: ./hello
 set -eu
+words=$(cat words.txt)
 cat >hello <<EOF
 #!/bin/sh
-echo "$(cat words.txt) $1."
+echo "$words $1."
 EOF
 chmod +x hello
