@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
-use wake_tests::{Project, Wake, expect, has_program, is_root, skip, skipped};
+use wake_tests::{Project, Wake, copy_of_binary, expect, has_program, is_root, skip, skipped};
 
 use crate::containers::Registry;
 use crate::{NEEDS_OS, commands, image, site};
@@ -96,6 +96,36 @@ fn podman_builds_images_that_are_remembered() {
 #[test]
 fn buildah_builds_images_that_are_remembered() {
     built_for_real("buildah_builds_images", "buildah", &["-A", "value: --runtime runc; when: ''"]);
+}
+
+/// An ordinary user's podman has walls of that user's own, and leaves nothing that only root could take away.
+#[test]
+fn podman_builds_for_an_ordinary_user() {
+    let test = "podman_builds_for_an_ordinary_user";
+    let Some(project) = site(test) else { return };
+    if !(has_program("podman") && has_program("runc") && has_program("setpriv") && is_root()) {
+        return skip(test, "podman, runc or setpriv is not here, or one is not root");
+    }
+    let hello = commands(&["busybox mkdir -p /opt", "busybox id -u > /opt/hello"]);
+    image(&project, "hello", "1", NEEDS_OS, &hello);
+    let program = copy_of_binary(project.base());
+    let own = Command::new("chown").args(["-R", "65534:65534"]).arg(project.base()).status();
+    assert!(own.unwrap().success());
+    let user = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    let flags = ["--engine-flag=--cgroup-manager=cgroupfs", "--engine-flag=--runtime=runc"];
+    let call = |args: &[&str]| {
+        let args = [&flags[..], &MACHINE, args].concat();
+        build(&project, "podman", &args).program(&program).wrapper(user)
+    };
+    let built = call(&["-n", "hello", "hello"]).run().success().stdout;
+    assert!(built.starts_with("localhost/hello:latest@sha256:"), "{built}");
+    assert!(ran(call(&["--message-format", "json", "hello"])).is_empty());
+    let scratch = fs::read_dir(project.store().join("tmp")).into_iter().flatten().flatten();
+    let scratch: Vec<PathBuf> = scratch.map(|entry| entry.path()).collect();
+    assert_eq!(scratch, [] as [PathBuf; 0]);
+    let mut others = Command::new("find");
+    others.arg(project.base()).args(["!", "-user", "65534", "-print"]);
+    assert_eq!(String::from_utf8(others.output().unwrap().stdout).unwrap(), "");
 }
 
 /// Puts a program in the place of a tool, which says which version it is and writes down how it was called.
