@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,9 +157,7 @@ impl Cluster {
         let host = host.trim().split('.').next().unwrap();
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
         let user = String::from_utf8(user).unwrap();
-        // All at once, so that they differ; whoever else takes one meanwhile is found out.
-        let listeners = [0; 3].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [controller, ports @ ..] = listeners.map(|one| one.local_addr().unwrap().port());
+        let [controller, ports @ ..] = [0; 3].map(|_| free_port());
         let nodes: String = NODES
             .iter()
             .zip(ports)
@@ -254,6 +253,18 @@ PartitionName=second Nodes=n2 MaxTime=INFINITE State=UP
             format!("{name}:\n{}\n", last.into_iter().rev().collect::<Vec<_>>().join("\n"))
         };
         self.daemons.iter().map(log).collect()
+    }
+}
+
+/// A port that nobody has; below those that the kernel gives to whoever connects, of which Slurm's programs are many.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 200) as u16 * 100;
+    loop {
+        let port = 12_000 + (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

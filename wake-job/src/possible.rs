@@ -26,17 +26,26 @@ pub(crate) fn refused(class: Class, message: impl Into<String>, help: &str) -> R
     Box::new(Diagnostic::error(class, message).help(help))
 }
 
-/// Refuses what a machine cannot do that shows so many graphics processors, if that is known; what it passes over is told.
+/// A machine as far as it bounds what can run there.
+pub(crate) struct Bounds {
+    /// How many replicas of the job it is to have.
+    pub(crate) replicas: u32,
+    /// How many graphics processors it shows, if that is known.
+    pub(crate) graphics: Option<usize>,
+}
+
+/// Refuses what a machine cannot do; what it passes over is told.
 pub(crate) fn possible(
     run: &RunDocument,
     job: &Codespec,
     worker: Option<&PlannedWorker>,
-    graphics: Option<usize>,
+    bounds: &Bounds,
 ) -> Result<Vec<String>, Refusal> {
-    let parts = [("job", job, run.job.replicas)];
-    let workers = worker.map(|worker| ("worker", &worker.codespec, worker.replicas));
+    let parts = [("job", job, run.job.replicas, bounds.replicas)];
+    let workers =
+        worker.map(|worker| ("worker", &worker.codespec, worker.replicas, worker.replicas));
     let (mut wanted, mut replicas) = (0_i128, 0_u64);
-    for (part, codespec, count) in parts.into_iter().chain(workers) {
+    for (part, codespec, count, here) in parts.into_iter().chain(workers) {
         if let Some(identity) = &codespec.identity {
             let message = format!("identity `{identity}` is not supported");
             return Err(refused(Class::Environment, message, "leave `identity` out"));
@@ -52,7 +61,7 @@ pub(crate) fn possible(
                 let message = format!("`resources.gpu` is {gpu}: expected a whole number");
                 return Err(refused(Class::Usage, message, "a graphics processor is not shared"));
             }
-            wanted += gpu.rounded_up() * i128::from(count);
+            wanted += gpu.rounded_up() * i128::from(here);
         }
         replicas += u64::from(count);
     }
@@ -62,7 +71,7 @@ pub(crate) fn possible(
         return Err(refused(Class::Environment, message, "ask for fewer: `replicas`"));
     }
     // Another machine says itself what it has, and has what is passed over here.
-    let Some(graphics) = graphics else { return Ok(Vec::new()) };
+    let Some(graphics) = bounds.graphics else { return Ok(Vec::new()) };
     if wanted > graphics as i128 {
         let message = match graphics {
             0 => format!("{wanted} graphics processors are wanted, and this machine shows none"),
@@ -129,5 +138,26 @@ pub(crate) fn ports_differ(
                 format!("{count} would listen at port {port}, and all have the machine's network");
             Err(refused(Class::Usage, message, "leave out `--allow-network` and `--sandbox weak`"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wake_codespec::named::Source;
+    use wake_codespec::run::RunCodespec;
+
+    #[test]
+    fn a_machine_needs_the_graphics_processors_of_the_replicas_that_it_has() {
+        let text = "job: {codespec: {image: i, command: [a], resources: {gpu: 2}}, replicas: 3}\n";
+        let source = Source::Written { file: "run.yml", bytes: text.as_bytes() };
+        let run = RunDocument::read(source).unwrap();
+        let RunCodespec::Inline(codespec) = &run.job.codespec else { panic!("a name") };
+        let is_possible = |replicas: u32, graphics: Option<usize>| {
+            possible(&run, codespec, None, &Bounds { replicas, graphics }).is_ok()
+        };
+        assert!(is_possible(1, Some(2)) && is_possible(3, Some(6)) && is_possible(3, None));
+        assert!(!is_possible(1, Some(1)) && !is_possible(3, Some(5)));
     }
 }

@@ -19,7 +19,9 @@ use crate::container::{Container, TaskRoot};
 use crate::graphics::Graphics;
 use crate::image_root::{RootError, root};
 use crate::options::{JobOptions, Place, RootChoice, Streams};
-use crate::possible::{PlannedWorker, Refusal, in_weak_sandbox, ports_differ, possible, refused};
+use crate::possible::{
+    Bounds, PlannedWorker, Refusal, in_weak_sandbox, ports_differ, possible, refused,
+};
 use crate::record::{JobRecord, Status, WorkerRecord};
 use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
 
@@ -97,11 +99,13 @@ pub fn plan(
         }
     };
     let arguments = run.arguments(&codespec)?;
-    let graphics = match options.place {
-        Place::Here => Some(Graphics::of(Path::new("/dev")).count()),
-        Place::Elsewhere | Place::Replica(_) => None,
+    let own_graphics = || Some(Graphics::of(Path::new("/dev")).count());
+    let bounds = match options.place {
+        Place::Here => Bounds { replicas: run.job.replicas, graphics: own_graphics() },
+        Place::Replica(_) => Bounds { replicas: 1, graphics: own_graphics() },
+        Place::Elsewhere => Bounds { replicas: run.job.replicas, graphics: None },
     };
-    let mut warnings = possible(run, &codespec, worker.as_ref(), graphics)?;
+    let mut warnings = possible(run, &codespec, worker.as_ref(), &bounds)?;
     if options.shares_network() {
         ports_differ(&codespec, run.job.replicas, worker.as_ref())?;
     }
@@ -326,7 +330,7 @@ impl Plan {
             return Some("workers serve it".to_owned());
         }
         if self.replicas > 1 {
-            return Some(format!("{} replicas of it run at once", self.replicas));
+            return Some(format!("it has {} replicas", self.replicas));
         }
         if self.codespec.resources.gpu.is_some_and(|gpu| gpu.milli() > 0) {
             let why = "nobody knows which graphics processors it will have next time";

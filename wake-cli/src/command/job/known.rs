@@ -25,6 +25,8 @@ pub(super) struct Known<'s> {
 }
 
 struct Asked {
+    /// How far the job was.
+    status: Status,
     at: Instant,
     pause: Duration,
     reason: Option<String>,
@@ -54,19 +56,25 @@ impl<'s> Known<'s> {
     fn asked_apart(&mut self, record: JobRecord, sent: &SentJob) -> Result<JobRecord, JobsError> {
         let (id, jobs) = (record.id, Jobs::new(self.store));
         let Some(replicas) = Replicas::of(jobs, id)? else { return Ok(record) };
-        if replicas.are_ending()
+        let all = replicas.all()?;
+        // Usually the last process has said it.
+        if (replicas.are_ending() || all.iter().all(|one| one.status.is_last()))
             && let Some(ended) = replicas.settle(unix_ms())?
         {
             return Ok(ended);
         }
-        if let Some(reason) = self.said_before(id) {
-            return Ok(JobRecord { status_reason: reason, ..record });
-        }
-        let all = (0..).zip(replicas.all()?);
+        let all = (0..).zip(all);
         let unheard =
             all.filter(|(number, one)| !one.status.is_last() && !replicas.is_held(*number));
         let unheard: Vec<(u32, Status)> =
             unheard.map(|(number, one)| (number, one.status)).collect();
+        if unheard.is_empty() {
+            self.asked.remove(&id);
+            return Ok(record);
+        }
+        if let Some(reason) = self.said_before(&record) {
+            return Ok(JobRecord { status_reason: reason, ..record });
+        }
         let mut waits = Waits::default();
         for (number, said) in self.ask_apart(id, sent, &unheard) {
             match said {
@@ -86,7 +94,7 @@ impl<'s> Known<'s> {
             }
         }
         let reason = waits.told(record.status == Status::Pending, record.replicas);
-        self.keep_said(id, reason.clone());
+        self.keep_said(&record, reason.clone());
         Ok(JobRecord { status_reason: reason, ..record })
     }
 
@@ -96,9 +104,6 @@ impl<'s> Known<'s> {
         sent: &SentJob,
         wanted: &[(u32, Status)],
     ) -> BTreeMap<u32, Said> {
-        if wanted.is_empty() {
-            return BTreeMap::new();
-        }
         if let Some(said) = self.silence(sent.engine) {
             return wanted
                 .iter()
@@ -119,7 +124,7 @@ impl<'s> Known<'s> {
 
     fn asked(&mut self, record: JobRecord, sent: &SentJob) -> Result<JobRecord, JobsError> {
         let id = record.id;
-        if let Some(reason) = self.said_before(id) {
+        if let Some(reason) = self.said_before(&record) {
             return Ok(JobRecord { status_reason: reason, ..record });
         }
         let reason = match self.ask(id, sent) {
@@ -131,19 +136,22 @@ impl<'s> Known<'s> {
                 return conclude(self.store, id, sent, (status, reason), unix_ms());
             }
         };
-        self.keep_said(id, reason.clone());
+        self.keep_said(&record, reason.clone());
         Ok(JobRecord { status_reason: reason, ..record })
     }
 
     /// What was said of a job for which no engine is asked just now.
-    fn said_before(&self, id: u64) -> Option<Option<String>> {
-        let asked = self.asked.get(&id).filter(|asked| asked.at.elapsed() < asked.pause);
+    fn said_before(&self, record: &JobRecord) -> Option<Option<String>> {
+        let holds =
+            |asked: &&Asked| asked.status == record.status && asked.at.elapsed() < asked.pause;
+        let asked = self.asked.get(&record.id).filter(holds);
         asked.map(|asked| asked.reason.clone())
     }
 
-    fn keep_said(&mut self, id: u64, reason: Option<String>) {
-        let pause = self.asked.get(&id).map_or(PAUSES.0, |asked| asked.pause * 2);
-        self.asked.insert(id, Asked { at: now(), pause: pause.min(PAUSES.1), reason });
+    fn keep_said(&mut self, record: &JobRecord, reason: Option<String>) {
+        let pause = self.asked.get(&record.id).map_or(PAUSES.0, |asked| asked.pause * 2);
+        let (status, pause) = (record.status, pause.min(PAUSES.1));
+        self.asked.insert(record.id, Asked { status, at: now(), pause, reason });
     }
 
     /// What the engine says, which is not asked again at once where it does not answer.
