@@ -35,6 +35,8 @@ pub enum Place {
     Replica(u32),
     /// On another one, where it is looked again whether it can.
     Elsewhere,
+    /// In a cluster that runs containers by itself, and says itself what it can.
+    Cluster,
 }
 
 impl JobOptions {

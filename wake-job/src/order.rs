@@ -87,6 +87,12 @@ pub fn leave(
     keep(ORDER, serde_json::to_vec_pretty(order))
 }
 
+/// The buffers of a job that nobody will want when it has ended; none where that cannot be read, which leaves litter at worst.
+pub fn passing(own: &OwnJob) -> Vec<BufferId> {
+    let order = fs::read(own.dir().join(ORDER)).unwrap_or_default();
+    serde_json::from_slice::<JobOrder>(&order).map(|order| order.passing).unwrap_or_default()
+}
+
 /// Takes over the job of this number; where `handed` is its lock, with the right to run it that whoever made it had.
 pub fn take(store: &Store, id: u64, handed: impl AsFd) -> Result<TakenJob, TakeError> {
     let jobs = Jobs::new(store);

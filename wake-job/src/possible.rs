@@ -8,7 +8,7 @@ use wake_codespec::name::CodespecReference;
 use wake_codespec::run::RunDocument;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::options::{JobOptions, RootChoice};
+use crate::options::{JobOptions, Place, RootChoice};
 
 /// Why a run cannot be done here.
 pub(crate) type Refusal = Box<Diagnostic>;
@@ -39,14 +39,16 @@ pub(crate) fn possible(
     run: &RunDocument,
     job: &Codespec,
     worker: Option<&PlannedWorker>,
-    bounds: &Bounds,
+    (place, bounds): (Place, &Bounds),
 ) -> Result<Vec<String>, Refusal> {
     let parts = [("job", job, run.job.replicas, bounds.replicas)];
     let workers =
         worker.map(|worker| ("worker", &worker.codespec, worker.replicas, worker.replicas));
     let (mut wanted, mut replicas) = (0_i128, 0_u64);
     for (part, codespec, count, here) in parts.into_iter().chain(workers) {
-        if let Some(identity) = &codespec.identity {
+        if let Some(identity) = &codespec.identity
+            && place != Place::Cluster
+        {
             let message = format!("identity `{identity}` is not supported");
             return Err(refused(Class::Environment, message, "leave `identity` out"));
         }
@@ -65,7 +67,7 @@ pub(crate) fn possible(
         }
         replicas += u64::from(count);
     }
-    if replicas > MOST_REPLICAS {
+    if replicas > MOST_REPLICAS && place != Place::Cluster {
         let message =
             format!("{replicas} replicas are to run at once, and here {MOST_REPLICAS} may");
         return Err(refused(Class::Environment, message, "ask for fewer: `replicas`"));

@@ -103,14 +103,14 @@ pub fn plan(
     let bounds = match options.place {
         Place::Here => Bounds { replicas: run.job.replicas, graphics: own_graphics() },
         Place::Replica(_) => Bounds { replicas: 1, graphics: own_graphics() },
-        Place::Elsewhere => Bounds { replicas: run.job.replicas, graphics: None },
+        Place::Elsewhere | Place::Cluster => Bounds { replicas: run.job.replicas, graphics: None },
     };
-    let mut warnings = possible(run, &codespec, worker.as_ref(), &bounds)?;
-    if options.shares_network() {
+    let mut warnings = possible(run, &codespec, worker.as_ref(), (options.place, &bounds))?;
+    if options.shares_network() && options.place != Place::Cluster {
         ports_differ(&codespec, run.job.replicas, worker.as_ref())?;
     }
     let worker_codespec = worker.as_ref().map(|worker| &worker.codespec);
-    if options.sandbox == SandboxLevel::Weak {
+    if options.sandbox == SandboxLevel::Weak && options.place != Place::Cluster {
         warnings.extend(in_weak_sandbox(&options, [Some(&codespec), worker_codespec])?);
     }
     // What an image says is known once it is here.
@@ -290,7 +290,7 @@ impl Plan {
         let Plan { codespec, label, replicas, worker, options, inputs, .. } = self;
         let own = match options.place {
             Place::Replica(number) => number..number + 1,
-            Place::Here | Place::Elsewhere => 0..replicas,
+            Place::Here | Place::Elsewhere | Place::Cluster => 0..replicas,
         };
         let worker = worker.zip(roots.worker).map(|(worker, root)| {
             let PlannedWorker { codespec, replicas, .. } = worker;
@@ -314,7 +314,10 @@ impl Plan {
     }
 
     /// Why what comes of it is not remembered, if it is not.
-    fn why_forgotten(&self) -> Option<String> {
+    pub fn why_forgotten(&self) -> Option<String> {
+        if self.options.place == Place::Cluster {
+            return Some("it runs in a cluster, where it sees more than it declares".to_owned());
+        }
         for (name, input) in &self.inputs {
             match input {
                 InputEnd::Standard => {

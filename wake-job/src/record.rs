@@ -125,6 +125,8 @@ pub struct SentJob {
 pub enum EngineName {
     /// Slurm.
     Slurm,
+    /// Kubernetes.
+    Kubernetes,
 }
 
 /// As people call it.
@@ -132,6 +134,7 @@ impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             EngineName::Slurm => "Slurm",
+            EngineName::Kubernetes => "Kubernetes",
         })
     }
 }
@@ -268,15 +271,7 @@ impl<'s> Jobs<'s> {
         let dir = self.dir(id);
         // In this order: a process says how its job ended before it lets go.
         let is_owned = is_locked(&dir.join(LOCK));
-        let path = dir.join(RECORD);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(JobsError::NotFound(id));
-            }
-            bytes => bytes.map_err(|source| io_error(&path, source))?,
-        };
-        let mut record: JobRecord = serde_json::from_slice(&bytes)
-            .map_err(|error| JobsError::Damaged { path, problem: error.to_string() })?;
+        let mut record = self.noted(id)?;
         if record.status.is_last() {
             return Ok(record);
         }
@@ -287,6 +282,19 @@ impl<'s> Jobs<'s> {
             record.status = Status::Canceling;
         }
         Ok(record)
+    }
+
+    /// What was kept of a job, whatever has become of it since.
+    pub fn noted(&self, id: u64) -> Result<JobRecord, JobsError> {
+        let path = self.dir(id).join(RECORD);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(JobsError::NotFound(id));
+            }
+            bytes => bytes.map_err(|source| io_error(&path, source))?,
+        };
+        let record = serde_json::from_slice(&bytes);
+        record.map_err(|error| JobsError::Damaged { path, problem: error.to_string() })
     }
 
     /// Whether a process has the right to run a job.
@@ -402,8 +410,11 @@ const LONGEST_LOG: u64 = 64 << 20;
 
 impl JobLog {
     pub(crate) fn at(path: &Path) -> Result<Self, JobsError> {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        Ok(JobLog { file: file.map_err(|source| io_error(path, source))?, left: LONGEST_LOG })
+        let failed = |source| io_error(path, source);
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+        // There may be some already, of whoever had the right to run it before.
+        let there = file.metadata().map_err(failed)?.len();
+        Ok(JobLog { file, left: LONGEST_LOG.saturating_sub(there) })
     }
 
     /// Adds some; what is too much, or does not fit on the disk, is left out.

@@ -33,15 +33,28 @@ pub fn conclude(
 ) -> Result<JobRecord, JobsError> {
     let jobs = Jobs::new(store);
     let Some(own) = jobs.claim(id)? else { return jobs.get(id) };
+    concluded(store, &own, id, sent, (status, Some(reason)), now)
+}
+
+/// The same by whoever has the right to run it.
+pub fn concluded(
+    store: &Store,
+    own: &OwnJob,
+    id: u64,
+    sent: &SentJob,
+    (status, reason): (Status, Option<String>),
+    now: u64,
+) -> Result<JobRecord, JobsError> {
+    let jobs = Jobs::new(store);
     let mut record = jobs.get(id)?;
     if record.status.is_last() {
         return Ok(record);
     }
-    fail_unwritten(store, &sent.outputs, &reason, now);
+    fail_unwritten(store, &sent.outputs, reason.as_deref().unwrap_or("the job has ended"), now);
     record.status = status;
-    record.status_reason = Some(reason);
+    record.status_reason = reason;
     record.finished = Some(now);
-    jobs.note(&own, &record)?;
+    jobs.note(own, &record)?;
     Ok(record)
 }
 

@@ -1,4 +1,6 @@
-//! Why a run cannot be said in objects.
+//! Why a run cannot be said in objects, and why a cluster did not do what it was asked for.
+
+use std::io;
 
 use wake_codespec::name::BufferName;
 
@@ -20,4 +22,40 @@ pub enum ManifestError {
     /// It has sockets.
     #[error("jobs with sockets cannot be said in objects yet")]
     Sockets,
+}
+
+/// Why a cluster did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum KubernetesError {
+    /// The program that reaches it is not there.
+    #[error("`{0}` is not there")]
+    NoProgram(String),
+    /// That program could not be run.
+    #[error("`{program}`: {source}")]
+    Program {
+        /// The program.
+        program: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// It does not answer.
+    #[error("Kubernetes does not answer: {said}")]
+    Away {
+        /// What was said of that.
+        said: String,
+    },
+    /// It refused, or nobody knows which cluster is meant.
+    #[error("Kubernetes refused it: {said}")]
+    Refused {
+        /// What was said of that.
+        said: String,
+    },
+    /// It said something that nobody understands.
+    #[error("`{program}` answered `{said}`, which says nothing of a job")]
+    Strange {
+        /// The program.
+        program: String,
+        /// What it said.
+        said: String,
+    },
 }

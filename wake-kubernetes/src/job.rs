@@ -8,6 +8,11 @@ use crate::labels::{Role, labels, metadata};
 use crate::run::{KubernetesRun, KubernetesSite};
 use crate::{streams, worker};
 
+/// Seconds that a command has that was told to end.
+const GRACE: u32 = 5;
+/// Seconds after which a job goes by itself that has ended and that nobody asked for.
+const LEFT: u32 = 7 * 24 * 60 * 60;
+
 /// The `Job`: pods that run once and are never begun again.
 pub(crate) fn object(
     run: &KubernetesRun<'_>,
@@ -22,14 +27,19 @@ pub(crate) fn object(
     }
     let mut given = streams::variables(run);
     given.extend(worker::variables(run));
+    given.extend(run.number.map(|number| ("TYGER_RUN_ID".to_owned(), number.to_string())));
     let mut pod = container::pod(part, site);
     pod.insert("restartPolicy".to_owned(), "Never".into());
+    pod.insert("terminationGracePeriodSeconds".to_owned(), GRACE.into());
     streams::place(&mut pod, container::main(part, &given), run, site)?;
     let mut spec = Map::new();
     spec.insert("backoffLimit".to_owned(), 0.into());
     spec.insert("activeDeadlineSeconds".to_owned(), run.timeout.into());
     spec.insert("completions".to_owned(), part.replicas.into());
     spec.insert("parallelism".to_owned(), part.replicas.into());
+    if run.number.is_some() {
+        spec.insert("ttlSecondsAfterFinished".to_owned(), LEFT.into());
+    }
     if part.replicas > 1 {
         spec.insert("completionMode".to_owned(), "Indexed".into());
     }

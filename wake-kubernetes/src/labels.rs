@@ -6,6 +6,10 @@ use crate::run::{KubernetesRun, KubernetesSite, Part};
 
 /// The label by which all objects of a run are found.
 pub(crate) const INSTANCE: &str = "app.kubernetes.io/instance";
+/// The label that says of which part of a run an object is.
+pub(crate) const COMPONENT: &str = "app.kubernetes.io/component";
+/// The annotation that says which of several replicas a pod of a job is. Source: Kubernetes, `completionMode: Indexed`.
+pub(crate) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 /// Which part of a run an object is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +19,8 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn as_str(self) -> &'static str {
+    /// `job` or `worker`.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Role::Job => "job",
             Role::Worker => "worker",
@@ -27,14 +32,14 @@ impl Role {
 pub(crate) fn selector(run: &KubernetesRun<'_>, role: Role) -> Value {
     json!({
         INSTANCE: run.name.as_str(),
-        "app.kubernetes.io/component": role.as_str(),
+        COMPONENT: role.as_str(),
     })
 }
 
 pub(crate) fn labels(run: &KubernetesRun<'_>, role: Role) -> Value {
     json!({
         INSTANCE: run.name.as_str(),
-        "app.kubernetes.io/component": role.as_str(),
+        COMPONENT: role.as_str(),
         "app.kubernetes.io/managed-by": "wake",
     })
 }

@@ -12,23 +12,23 @@ use crate::{job, worker};
 /// The objects of a run, in the order in which they are to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
-    /// The objects.
-    pub objects: Vec<Value>,
+    /// Those of its worker.
+    pub worker: Vec<Value>,
+    /// The job.
+    pub job: Value,
 }
 
 impl Manifest {
     /// Those of `run` at `site`.
     pub fn new(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Result<Self, ManifestError> {
-        let mut objects = worker::objects(run, site);
-        objects.push(job::object(run, site)?);
-        Ok(Manifest { objects })
+        Ok(Manifest { worker: worker::objects(run, site), job: job::object(run, site)? })
     }
 }
 
 /// Documents of YAML, one for each object.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, object) in self.objects.iter().enumerate() {
+        for (at, object) in self.worker.iter().chain([&self.job]).enumerate() {
             let between = if at > 0 { "---\n" } else { "" };
             write!(f, "{between}{}", document(object))?;
         }
@@ -85,6 +85,7 @@ mod tests {
         tags.set("-k", "v").unwrap();
         let run = KubernetesRun {
             name: &RunName::of("n", "ab"),
+            number: None,
             job: part(&job, 1),
             buffers: &buffers(&["in", "out"]),
             worker: worker.as_ref().map(|worker| part(worker, 2)),
@@ -101,142 +102,146 @@ mod tests {
             job,
             None,
             expect![[r#"
-            apiVersion: batch/v1
-            kind: Job
-            metadata:
-              name: wake-n-ab
-              annotations:
-                wake/codespec: n/versions/1
-                wake/content-id: a3574e04f78ed3440e6ebc9c81bcb60a6e62d8c2ced912a8542044cf5e9740e4
-                wake/tags: "{\"-k\":\"v\"}"
-              labels:
-                app.kubernetes.io/component: job
-                app.kubernetes.io/instance: wake-n-ab
-                app.kubernetes.io/managed-by: wake
-              namespace: science
-            spec:
-              activeDeadlineSeconds: 600
-              backoffLimit: 0
-              completions: 1
-              parallelism: 1
-              template:
+                apiVersion: batch/v1
+                kind: Job
                 metadata:
+                  name: wake-n-ab
+                  annotations:
+                    wake/codespec: n/versions/1
+                    wake/content-id: a3574e04f78ed3440e6ebc9c81bcb60a6e62d8c2ced912a8542044cf5e9740e4
+                    wake/tags: "{\"-k\":\"v\"}"
                   labels:
                     app.kubernetes.io/component: job
                     app.kubernetes.io/instance: wake-n-ab
                     app.kubernetes.io/managed-by: wake
+                  namespace: science
                 spec:
-                  automountServiceAccountToken: false
-                  containers:
-                  - name: end-pipes
-                    args:
-                    - "--store"
-                    - /wake/store
-                    - job
-                    - pipes
-                    - end
-                    - /etc/buffer-fifos
-                    command:
-                    - wake
-                    image: "registry.example.org/wake@sha256:4567"
-                    volumeMounts:
-                    - name: buffer-fifos
-                      mountPath: /etc/buffer-fifos
-                    - name: wake-store
-                      mountPath: /wake/store
-                      subPath: store
-                  enableServiceLinks: false
-                  initContainers:
-                  - name: make-pipes
-                    args:
-                    - "--store"
-                    - /wake/store
-                    - job
-                    - pipes
-                    - make
-                    - /etc/buffer-fifos
-                    - in
-                    - out
-                    command:
-                    - wake
-                    image: "registry.example.org/wake@sha256:4567"
-                    volumeMounts:
-                    - name: buffer-fifos
-                      mountPath: /etc/buffer-fifos
-                    - name: wake-store
-                      mountPath: /wake/store
-                      subPath: store
-                  - name: buffers
-                    args:
-                    - "--store"
-                    - /wake/store
-                    - job
-                    - pipes
-                    - serve
-                    - /etc/buffer-fifos
-                    - "--input"
-                    - "in=aaaaaaaaaaaaaaaaaaaaaaaaaa"
-                    - "--output"
-                    - "out=aeaqcaibaeaqcaibaeaqcaibae"
-                    command:
-                    - wake
-                    image: "registry.example.org/wake@sha256:4567"
-                    restartPolicy: Always
-                    volumeMounts:
-                    - name: buffer-fifos
-                      mountPath: /etc/buffer-fifos
-                    - name: wake-store
-                      mountPath: /wake/store
-                      subPath: store
-                  - name: main
-                    args:
-                    - "-"
-                    - "true"
-                    - "1"
-                    - "a: b"
-                    - "two\nlines"
-                    command:
-                    - sh
-                    - "-c"
-                    - "cat $(IN_PIPE)"
-                    env:
-                    - name: IN_PIPE
-                      value: /etc/buffer-fifos/in
-                    - name: OUT_PIPE
-                      value: /etc/buffer-fifos/out
-                    - name: B
-                      value: "$(OUT_PIPE)"
-                    - name: A
-                      value: "yes"
-                    image: "registry.example.org/n@sha256:0123"
-                    resources:
-                      limits:
-                        memory: "1536Mi"
-                        nvidia.com/gpu: "2"
-                      requests:
-                        cpu: "1500m"
-                        nvidia.com/gpu: "2"
-                    terminationMessagePolicy: FallbackToLogsOnError
-                    volumeMounts:
-                    - name: shm
-                      mountPath: /dev/shm
-                    - name: buffer-fifos
-                      mountPath: /etc/buffer-fifos
-                    workingDir: /w
-                  nodeSelector:
-                    example.org/pool: fast
-                  restartPolicy: Never
-                  volumes:
-                  - name: shm
-                    emptyDir:
-                      medium: Memory
-                      sizeLimit: "1Gi"
-                  - name: buffer-fifos
-                    emptyDir: {}
-                  - name: wake-store
-                    persistentVolumeClaim:
-                      claimName: wake
-        "#]],
+                  activeDeadlineSeconds: 600
+                  backoffLimit: 0
+                  completions: 1
+                  parallelism: 1
+                  template:
+                    metadata:
+                      labels:
+                        app.kubernetes.io/component: job
+                        app.kubernetes.io/instance: wake-n-ab
+                        app.kubernetes.io/managed-by: wake
+                    spec:
+                      automountServiceAccountToken: false
+                      containers:
+                      - name: end-pipes
+                        args:
+                        - "--store"
+                        - /wake/store
+                        - job
+                        - pipes
+                        - end
+                        - /etc/buffer-fifos
+                        command:
+                        - wake
+                        image: "registry.example.org/wake@sha256:4567"
+                        terminationMessagePolicy: FallbackToLogsOnError
+                        volumeMounts:
+                        - name: buffer-fifos
+                          mountPath: /etc/buffer-fifos
+                        - name: wake-store
+                          mountPath: /wake/store
+                          subPath: store
+                      enableServiceLinks: false
+                      initContainers:
+                      - name: make-pipes
+                        args:
+                        - "--store"
+                        - /wake/store
+                        - job
+                        - pipes
+                        - make
+                        - /etc/buffer-fifos
+                        - in
+                        - out
+                        command:
+                        - wake
+                        image: "registry.example.org/wake@sha256:4567"
+                        terminationMessagePolicy: FallbackToLogsOnError
+                        volumeMounts:
+                        - name: buffer-fifos
+                          mountPath: /etc/buffer-fifos
+                        - name: wake-store
+                          mountPath: /wake/store
+                          subPath: store
+                      - name: buffers
+                        args:
+                        - "--store"
+                        - /wake/store
+                        - job
+                        - pipes
+                        - serve
+                        - /etc/buffer-fifos
+                        - "--input"
+                        - "in=aaaaaaaaaaaaaaaaaaaaaaaaaa"
+                        - "--output"
+                        - "out=aeaqcaibaeaqcaibaeaqcaibae"
+                        command:
+                        - wake
+                        image: "registry.example.org/wake@sha256:4567"
+                        restartPolicy: Always
+                        terminationMessagePolicy: FallbackToLogsOnError
+                        volumeMounts:
+                        - name: buffer-fifos
+                          mountPath: /etc/buffer-fifos
+                        - name: wake-store
+                          mountPath: /wake/store
+                          subPath: store
+                      - name: main
+                        args:
+                        - "-"
+                        - "true"
+                        - "1"
+                        - "a: b"
+                        - "two\nlines"
+                        command:
+                        - sh
+                        - "-c"
+                        - "cat $(IN_PIPE)"
+                        env:
+                        - name: IN_PIPE
+                          value: /etc/buffer-fifos/in
+                        - name: OUT_PIPE
+                          value: /etc/buffer-fifos/out
+                        - name: B
+                          value: "$(OUT_PIPE)"
+                        - name: A
+                          value: "yes"
+                        image: "registry.example.org/n@sha256:0123"
+                        resources:
+                          limits:
+                            memory: "1536Mi"
+                            nvidia.com/gpu: "2"
+                          requests:
+                            cpu: "1500m"
+                            nvidia.com/gpu: "2"
+                        terminationMessagePolicy: FallbackToLogsOnError
+                        volumeMounts:
+                        - name: shm
+                          mountPath: /dev/shm
+                        - name: buffer-fifos
+                          mountPath: /etc/buffer-fifos
+                        workingDir: /w
+                      nodeSelector:
+                        example.org/pool: fast
+                      restartPolicy: Never
+                      terminationGracePeriodSeconds: 5
+                      volumes:
+                      - name: shm
+                        emptyDir:
+                          medium: Memory
+                          sizeLimit: "1Gi"
+                      - name: buffer-fifos
+                        emptyDir: {}
+                      - name: wake-store
+                        persistentVolumeClaim:
+                          claimName: wake
+            "#]],
         );
     }
 
@@ -355,6 +360,7 @@ mod tests {
                   nodeSelector:
                     example.org/pool: fast
                   restartPolicy: Never
+                  terminationGracePeriodSeconds: 5
         "#]],
         );
     }
@@ -365,6 +371,7 @@ mod tests {
             let job = codespec(job);
             let run = KubernetesRun {
                 name: &RunName::of("n", "ab"),
+                number: None,
                 job: part(&job, replicas),
                 buffers: &buffers(names),
                 worker: None,

@@ -13,6 +13,8 @@ use wake_model::{BufferId, Tags};
 pub struct KubernetesRun<'a> {
     /// What its objects are called.
     pub name: &'a RunName,
+    /// Its number in the store that keeps what is known of it, if one does.
+    pub number: Option<u64>,
     /// What runs to its end.
     pub job: Part<'a>,
     /// The buffers of the job, by what its codespec calls them.
@@ -75,6 +77,13 @@ impl RunName {
         &self.0
     }
 
+    /// That of the job of this number in some store, told apart from those of other stores by `distinct`: letters and digits of which ten count.
+    pub fn numbered(number: u64, distinct: &str) -> RunName {
+        let fits = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let distinct: String = distinct.chars().filter(fits).take(10).collect();
+        RunName(format!("wake-{number}-{distinct}"))
+    }
+
     /// A name made of any text, told apart from others by `distinct`.
     pub fn of(text: &str, distinct: &str) -> RunName {
         let plain = |text: &str| {
@@ -132,6 +141,13 @@ mod tests {
         }
         let long = RunName::of(&"a".repeat(500), "01234567");
         assert_eq!(long.as_str().parse(), Ok(long));
+    }
+
+    #[test]
+    fn a_name_of_a_number_fits_whatever_the_number() {
+        let name = RunName::numbered(u64::MAX, "abcdefghijklmnop");
+        assert_eq!(name.as_str(), "wake-18446744073709551615-abcdefghij");
+        assert_eq!(name.as_str().parse(), Ok(name));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(crate) fn place(
             "image": image,
             "command": ["wake"],
             "args": args,
+            // What it said last is said where it fails.
+            "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [pipes, store],
         })
     };

@@ -7,12 +7,12 @@ use wake_codespec::codespec::Role as CodespecRole;
 
 use crate::container;
 use crate::labels::{Role, labels, metadata, selector};
-use crate::run::{KubernetesRun, KubernetesSite, Part};
+use crate::run::{KubernetesRun, KubernetesSite, Part, RunName};
 
 /// The variables that tell a job where its workers are. Source: Tyger.
 pub(crate) fn variables(run: &KubernetesRun<'_>) -> Vec<(String, String)> {
     let Some(part) = &run.worker else { return Vec::new() };
-    let service = name(run);
+    let service = name(run.name);
     // Pods of one namespace find each other by these.
     let hosts: Vec<String> =
         (0..part.replicas).map(|number| format!("{service}-{number}.{service}")).collect();
@@ -29,7 +29,7 @@ pub(crate) fn variables(run: &KubernetesRun<'_>) -> Vec<(String, String)> {
 /// The `StatefulSet` and its headless `Service`; nothing where there is no worker.
 pub(crate) fn objects(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Vec<Value> {
     let Some(part) = &run.worker else { return Vec::new() };
-    let name = name(run);
+    let name = name(run.name);
     let mut main = container::main(part, &[]);
     let ports = |key: &str| -> Vec<Value> {
         let port = |(at, (_, port)): (usize, (&String, &u16))| {
@@ -72,8 +72,9 @@ pub(crate) fn objects(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Vec<Val
     vec![service, set]
 }
 
-fn name(run: &KubernetesRun<'_>) -> String {
-    format!("{}-worker", run.name)
+/// What its objects are called.
+pub(crate) fn name(run: &RunName) -> String {
+    format!("{run}-worker")
 }
 
 fn endpoints<'a>(part: &Part<'a>) -> &'a BTreeMap<String, u16> {

@@ -23,6 +23,10 @@ pub struct SlurmSettings {
 /// What a cluster of Kubernetes has for jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesSettings {
+    /// The program by which it is reached, where it is not `kubectl` on the search path.
+    pub kubectl: Option<PathBuf>,
+    /// What that program calls the cluster, and who one is there.
+    pub context: Option<String>,
     /// The namespace.
     pub namespace: Option<String>,
     /// The image that has wake.
@@ -38,6 +42,8 @@ pub struct KubernetesSettings {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct KubernetesTable {
+    kubectl: Option<Spanned<PathBuf>>,
+    context: Option<Spanned<String>>,
     namespace: Option<Spanned<String>>,
     image: Option<Spanned<String>>,
     claim: Option<Spanned<String>>,
@@ -47,11 +53,13 @@ pub(super) struct KubernetesTable {
 
 impl KubernetesTable {
     pub(super) fn settings(&self) -> Result<KubernetesSettings, Fault> {
-        let KubernetesTable { namespace, image, claim, store, pool_label } = self;
+        let KubernetesTable { kubectl, context, namespace, image, claim, store, pool_label } = self;
         let optional = |key: &str, text: &Option<Spanned<String>>| {
             text.as_ref().map(|text| word(key, text)).transpose()
         };
         Ok(KubernetesSettings {
+            kubectl: kubectl.as_ref().map(|path| program("kubectl", path)).transpose()?,
+            context: optional("context", context)?,
             namespace: optional("namespace", namespace)?,
             image: optional("image", image)?,
             claim: optional("claim", claim)?,
@@ -110,7 +118,7 @@ impl SlurmTable {
             partition: partition.as_ref().map(|text| word("partition", text)).transpose()?,
             account: account.as_ref().map(|text| word("account", text)).transpose()?,
             arguments: arguments.iter().map(argument).collect::<Result<_, _>>()?,
-            wake: wake.as_ref().map(program).transpose()?,
+            wake: wake.as_ref().map(|path| program("wake", path)).transpose()?,
         })
     }
 }
@@ -142,9 +150,9 @@ fn argument(text: &Spanned<String>) -> Result<String, Fault> {
     }
 }
 
-fn program(path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
+fn program(key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
     match path.get_ref().is_absolute() {
         true => Ok(path.get_ref().clone()),
-        false => Err(Fault::at(path, "`wake` is the path of a program, from `/`")),
+        false => Err(Fault::at(path, format!("`{key}` is the path of a program, from `/`"))),
     }
 }

@@ -40,6 +40,13 @@ pub(crate) enum JobCommand {
         #[arg(long, value_name = "NAME", requires = "replica")]
         node: Option<String>,
     },
+    /// Say what becomes of a job that a cluster was asked to run
+    #[command(hide = true)]
+    Attend {
+        /// The job
+        #[arg(value_name = "ID")]
+        id: u64,
+    },
     /// Move what goes through the pipes of a command that somebody else runs
     #[command(subcommand, hide = true)]
     Pipes(PipesCommand),
@@ -126,6 +133,8 @@ pub(crate) enum EngineChoice {
     Here,
     /// On a node of Slurm, which shares the store with this machine
     Slurm,
+    /// In a cluster of Kubernetes, which `kubectl` reaches
+    Kubernetes,
 }
 
 impl EngineChoice {
@@ -134,6 +143,7 @@ impl EngineChoice {
         match self {
             EngineChoice::Here => None,
             EngineChoice::Slurm => Some(EngineName::Slurm),
+            EngineChoice::Kubernetes => Some(EngineName::Kubernetes),
         }
     }
 }

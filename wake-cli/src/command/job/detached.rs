@@ -11,11 +11,11 @@ use std::time::Duration;
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_image::Images;
 use wake_job::image_root::RootError;
-use wake_job::options::Streams;
+use wake_job::options::{JobOptions, Place, Streams};
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
 use wake_job::perform::{JobEnd, watched};
 use wake_job::prepare::{MadeOutputs, Plan, Roots, plan};
-use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, OwnJob, Status};
+use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, OwnJob, SentJob, Status};
 use wake_model::SandboxLevel;
 use wake_steps::clock::{now, unix_ms};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -52,10 +52,11 @@ pub(super) fn create(
     plan.settle(&mut run);
     name_outputs(&mut run, &outputs);
     let options = document::options(args, streams, settings)?;
+    let options = JobOptions { place: Place::Here, ..options };
     let order = JobOrder { options, rerun: args.rerun, passing: outputs.passing };
     let started = leave(store, &own, &run, &order)
         .map_err(|error| failure(error).into())
-        .and_then(|()| start(&own, record.id, settings));
+        .and_then(|()| start(&own, record.id, "perform", settings));
     if let Err(stop) = started {
         record.status = Status::Failed;
         record.status_reason = Some("no process could be started for it".to_owned());
@@ -75,8 +76,8 @@ fn name_outputs(run: &mut RunDocument, outputs: &MadeOutputs) {
     }
 }
 
-/// Starts the process that runs a job, and waits until it has taken it over.
-fn start(own: &OwnJob, id: u64, settings: &Settings) -> Result<(), Stop> {
+/// Starts the process of a job, `wake job VERB ID`, and waits until it has taken it over.
+pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> Result<(), Stop> {
     let not_started = |error: io::Error| {
         Stop::from(Diagnostic::error(
             Class::Environment,
@@ -91,7 +92,7 @@ fn start(own: &OwnJob, id: u64, settings: &Settings) -> Result<(), Stop> {
     if settings.sandbox == SandboxLevel::Weak {
         command.args(["--sandbox", "weak"]);
     }
-    command.args(["job", "perform", &id.to_string()]).current_dir(&settings.cwd);
+    command.args(["job", verb, &id.to_string()]).current_dir(&settings.cwd);
     // Its standard input is the lock, which so is held without a gap.
     command.stdin(Stdio::from(own.hand_over().map_err(failure)?)).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(not_started)?;
@@ -177,6 +178,19 @@ fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), Jo
     record.status_reason = Some(own.why_cancelled().unwrap_or_else(by_signal));
     Jobs::new(store).note(own, record)?;
     Ok(())
+}
+
+/// The right to say what is known of a job that an engine was asked to run, as whoever asked gave it to this process.
+pub(super) fn handed(id: u64, store: &Store) -> Result<(OwnJob, SentJob), Stop> {
+    let jobs = Jobs::new(store);
+    let own = match jobs.handed_over(id, io::stdin()).map_err(failure)? {
+        Some(own) => own,
+        None => jobs.claim(id).map_err(failure)?.ok_or_else(|| untaken(TakeError::Taken(id)))?,
+    };
+    let sent = jobs.sent(id).map_err(failure)?.ok_or_else(|| {
+        Diagnostic::error(Class::Usage, format!("no engine was asked to run the job `{id}`"))
+    })?;
+    Ok((own, sent))
 }
 
 /// Leaves the session, the terminal and the streams of whoever made the job.

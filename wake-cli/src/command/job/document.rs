@@ -4,6 +4,7 @@ use wake_codespec::name::CodespecReference;
 use wake_codespec::run::{RunDocument, argument};
 use wake_job::options::{JobOptions, Place, RootChoice, Streams};
 use wake_job::prepare::merged;
+use wake_job::record::EngineName;
 use wake_model::Network;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -32,7 +33,8 @@ pub(super) fn options(
     let network = if args.allow_network { Network::Host } else { Network::None };
     let place = match args.engine.elsewhere() {
         None => Place::Here,
-        Some(_) => Place::Elsewhere,
+        Some(EngineName::Slurm) => Place::Elsewhere,
+        Some(EngineName::Kubernetes) => Place::Cluster,
     };
     let (sandbox, dir) = (settings.sandbox, settings.cwd.clone());
     Ok(JobOptions { root, streams, network, sandbox, dir, place })

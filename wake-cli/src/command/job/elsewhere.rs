@@ -8,7 +8,7 @@ use wake_store::Store;
 
 use super::carry_out::planned;
 use super::sending::Sending;
-use super::{carry_out, detached, follow};
+use super::{carry_out, detached, engines, follow};
 use crate::args::JobArgs;
 use crate::exit::Outcome;
 use crate::print;
@@ -24,13 +24,17 @@ pub(super) fn carry_out(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
+    args.engine.elsewhere().map_or(Ok(()), |engine| engines::possible(engine, args))?;
     let (run, plan) = planned(args, streams, store, settings)?;
     if let Some(engine) = args.engine.elsewhere() {
         let cancel = session::cancel()?;
         let sending = Sending { engine, args, store, settings, cancel: &cancel };
-        if !sending.is_remembered(&run, streams)? {
-            return follow::carry_out(&sending, streams, run, plan.standard(), out, say);
-        }
+        return match sending.remembered(&run, streams)? {
+            Some(plan) => {
+                carry_out::carry_out(args, streams, (run, plan), store, settings, out, say)
+            }
+            None => follow::carry_out(&sending, streams, run, plan.standard(), out, say),
+        };
     }
     carry_out::carry_out(args, streams, (run, plan), store, settings, out, say)
 }
@@ -42,13 +46,15 @@ pub(super) fn create(
     settings: &Settings,
     out: &mut impl Write,
 ) -> Outcome {
+    args.engine.elsewhere().map_or(Ok(()), |engine| engines::possible(engine, args))?;
     let (run, plan) = planned(args, Streams::Made, store, settings)?;
     if let Some(engine) = args.engine.elsewhere() {
         let cancel = session::cancel()?;
         let sending = Sending { engine, args, store, settings, cancel: &cancel };
-        if !sending.is_remembered(&run, Streams::Made)? {
-            return print::line(sending.send(run, plan)?.id, out);
-        }
+        return match sending.remembered(&run, Streams::Made)? {
+            Some(plan) => detached::create(args, (run, plan), store, settings, out),
+            None => print::line(sending.send(run, plan)?.id, out),
+        };
     }
     detached::create(args, (run, plan), store, settings, out)
 }

@@ -2,25 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use wake_job::record::{EngineName, Jobs, SentJob, Status};
+use wake_job::record::{EngineName, Jobs, JobsError, SentJob, Status};
 use wake_store::Store;
 
 use super::ready::ReadyJob;
 use super::said::Said;
-use super::{failure, slurm};
+use super::{failure, kubernetes, slurm};
+use crate::args::JobArgs;
 use crate::exit::Stop;
+use crate::settings::Settings;
+
+/// Refuses what is said of a job that an engine cannot do.
+pub(super) fn possible(engine: EngineName, args: &JobArgs) -> Result<(), Stop> {
+    match engine {
+        EngineName::Slurm => Ok(()),
+        EngineName::Kubernetes => kubernetes::possible(args),
+    }
+}
 
 /// Has an engine run a job, and keeps what it calls it.
 pub(super) fn submit(engine: EngineName, job: &ReadyJob<'_>) -> Result<(), Stop> {
     match engine {
         EngineName::Slurm => slurm::submit(job),
+        EngineName::Kubernetes => kubernetes::submit(job),
     }
 }
 
 /// Asks an engine for a job that it was sent.
-pub(super) fn look(store: &Store, id: u64, sent: &SentJob) -> Said {
+pub(super) fn look(
+    store: &Store,
+    settings: &Settings,
+    id: u64,
+    sent: &SentJob,
+) -> Result<Said, JobsError> {
     match sent.engine {
-        EngineName::Slurm => slurm::look(&sent.id, || Jobs::new(store).engine_log(id, None)),
+        EngineName::Slurm => Ok(slurm::look(&sent.id, || Jobs::new(store).engine_log(id, None))),
+        EngineName::Kubernetes => kubernetes::look(store, settings, id, sent),
     }
 }
 
@@ -34,6 +51,8 @@ pub(super) fn look_at_replicas(
     let log = |number| Jobs::new(store).engine_log(id, Some(number));
     match sent.engine {
         EngineName::Slurm => slurm::look_at_replicas(&sent.id, wanted, log),
+        // A cluster has all of them as one job.
+        EngineName::Kubernetes => BTreeMap::new(),
     }
 }
 
@@ -41,11 +60,12 @@ pub(super) fn look_at_replicas(
 pub(super) fn let_go(sent: &SentJob) -> Result<(), Stop> {
     match sent.engine {
         EngineName::Slurm => slurm::let_go(&sent.id),
+        EngineName::Kubernetes => Ok(()),
     }
 }
 
 /// Asks for the end of a job that was sent: its process is told, or where there is none, its engine.
-pub(super) fn cancel(store: &Store, id: u64) -> Result<(), Stop> {
+pub(super) fn cancel(store: &Store, settings: &Settings, id: u64) -> Result<(), Stop> {
     let jobs = Jobs::new(store);
     let sent = jobs.sent(id).map_err(failure)?;
     let Some(sent) = sent.filter(|sent| sent.apart || !jobs.is_held(id)) else { return Ok(()) };
@@ -56,5 +76,6 @@ pub(super) fn cancel(store: &Store, id: u64) -> Result<(), Stop> {
     }
     match sent.engine {
         EngineName::Slurm => slurm::cancel(&sent.id),
+        EngineName::Kubernetes => kubernetes::cancel(store, settings, id, &sent),
     }
 }

@@ -92,7 +92,7 @@ fn follow(
     say: &mut impl Write,
 ) -> Result<JobRecord, Stop> {
     let Sending { args, store, settings, cancel, .. } = sending;
-    let (jobs, mut known) = (Jobs::new(store), Known::new(store));
+    let (jobs, mut known) = (Jobs::new(store), Known::new(store, settings));
     let talks = settings.manner.verbosity > Verbosity::Quiet;
     let mut log = args.logs.then(|| LogReader::new(jobs, id)).transpose().map_err(failure)?;
     let (mut pause, mut is_told, mut last) = (PAUSES.0, false, None);
@@ -126,7 +126,7 @@ fn follow(
         if let (false, Some(why)) = (is_told, why) {
             is_told = true;
             jobs.cancel(id, why).map_err(failure)?;
-            engines::cancel(store, id)?;
+            engines::cancel(store, settings, id)?;
         }
         thread::sleep(pause);
         pause = (pause * 2).min(PAUSES.1);

@@ -12,6 +12,7 @@ use wake_store::Store;
 
 use super::engines;
 use super::said::{Said, Waits};
+use crate::settings::Settings;
 
 /// After how long an engine is asked again, at first and at last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
@@ -19,6 +20,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// What is known of jobs; an engine is asked only while no process holds the job, and less often the longer that takes.
 pub(super) struct Known<'s> {
     store: &'s Store,
+    settings: &'s Settings,
     asked: BTreeMap<u64, Asked>,
     /// What was said of engines that do not answer, which makes one wait.
     silent: BTreeMap<EngineName, (Instant, String)>,
@@ -33,8 +35,8 @@ struct Asked {
 }
 
 impl<'s> Known<'s> {
-    pub(super) fn new(store: &'s Store) -> Self {
-        Known { store, asked: BTreeMap::new(), silent: BTreeMap::new() }
+    pub(super) fn new(store: &'s Store, settings: &'s Settings) -> Self {
+        Known { store, settings, asked: BTreeMap::new(), silent: BTreeMap::new() }
     }
 
     /// A job as it is now.
@@ -127,7 +129,7 @@ impl<'s> Known<'s> {
         if let Some(reason) = self.said_before(&record) {
             return Ok(JobRecord { status_reason: reason, ..record });
         }
-        let reason = match self.ask(id, sent) {
+        let reason = match self.ask(id, sent)? {
             Said::Goes(reason) => reason,
             Said::Silent(said) => Some(said),
             Said::Ended(status, reason) => {
@@ -137,7 +139,12 @@ impl<'s> Known<'s> {
             }
         };
         self.keep_said(&record, reason.clone());
-        Ok(JobRecord { status_reason: reason, ..record })
+        // Whoever was asked may have kept how far it is.
+        let record = Jobs::new(self.store).get(id)?;
+        match record.status.is_last() {
+            true => Ok(record),
+            false => Ok(JobRecord { status_reason: reason, ..record }),
+        }
     }
 
     /// What was said of a job for which no engine is asked just now.
@@ -155,13 +162,13 @@ impl<'s> Known<'s> {
     }
 
     /// What the engine says, which is not asked again at once where it does not answer.
-    fn ask(&mut self, id: u64, sent: &SentJob) -> Said {
+    fn ask(&mut self, id: u64, sent: &SentJob) -> Result<Said, JobsError> {
         if let Some(said) = self.silence(sent.engine) {
-            return Said::Silent(said);
+            return Ok(Said::Silent(said));
         }
-        let said = engines::look(self.store, id, sent);
+        let said = engines::look(self.store, self.settings, id, sent)?;
         self.hear(sent.engine, &said);
-        said
+        Ok(said)
     }
 
     /// What was said of an engine that is not asked just now, because it did not answer.

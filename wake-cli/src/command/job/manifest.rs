@@ -45,6 +45,7 @@ pub(super) fn print(
     let worker = worker.as_ref().zip(run.worker.as_ref());
     let said = KubernetesRun {
         name: &name,
+        number: None,
         job: part_of(&job, run.job.replicas, run.job.node_pool.as_deref()),
         buffers: &buffers,
         worker: worker
@@ -80,29 +81,41 @@ impl Finding<'_> {
     fn part(&self, wanted: &RunCodespec, kind: Kind) -> Result<FoundPart, Stop> {
         let found = codespec(self.run, wanted, kind, self.store);
         let (codespec, reference) = found.map_err(unprepared)?;
-        let dir = &self.settings.cwd;
-        let named = ImageReference::parse(&codespec.image, dir);
-        let named = named.map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?;
-        if !named.is_remote() {
-            let message =
-                format!("no cluster can have the image `{}` of this machine", codespec.image);
-            let help = format!("push it: `wake image push {} HOST/REPOSITORY:TAG`", codespec.image);
-            return Err(Diagnostic::error(Class::Usage, message).help(help).into());
-        }
+        remote(&codespec, self.settings)?;
         let web = Web::new(self.settings.route.clone());
         let images = Images::new(self.store, web, self.cancel.meter());
-        let image = pinned(&codespec.image, dir, &images).map_err(|error| match error {
-            // No cluster has this machine's directories.
-            RootError::Image(error) => image_failure(&error).into(),
-            refused => rootless(refused),
-        })?;
+        let image = pinned(&codespec.image, &self.settings.cwd, &images).map_err(imageless)?;
         let label = reference.map_or_else(|| codespec.image.clone(), |name| name.to_string());
         Ok(FoundPart { codespec, label, image })
     }
 }
 
+/// Why no digest of an image is known; no cluster has this machine's directories, which could stand for it.
+pub(super) fn imageless(error: RootError) -> Stop {
+    match error {
+        RootError::Image(error) => image_failure(&error).into(),
+        refused => rootless(refused),
+    }
+}
+
+/// Refuses an image that lies on this machine.
+pub(super) fn remote(codespec: &Codespec, settings: &Settings) -> Result<(), Stop> {
+    let image = &codespec.image;
+    let named = ImageReference::parse(image, &settings.cwd);
+    let named = named.map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?;
+    if named.is_remote() {
+        return Ok(());
+    }
+    let message = format!("no cluster can have the image `{image}` of this machine");
+    let help = format!("push it: `wake image push {image} HOST/REPOSITORY:TAG`");
+    Err(Diagnostic::error(Class::Usage, message).help(help).into())
+}
+
 /// The buffers of a run, each of which is named.
-fn buffers(run: &RunDocument, codespec: &Codespec) -> Result<BTreeMap<BufferName, BufferId>, Stop> {
+pub(super) fn buffers(
+    run: &RunDocument,
+    codespec: &Codespec,
+) -> Result<BTreeMap<BufferName, BufferId>, Stop> {
     let arguments = run.arguments(codespec);
     let arguments = arguments.map_err(|error| unprepared(PrepareError::Document(error)))?;
     let named = arguments.into_iter().filter_map(|(name, argument)| match argument {
@@ -112,7 +125,8 @@ fn buffers(run: &RunDocument, codespec: &Codespec) -> Result<BTreeMap<BufferName
     Ok(named.collect())
 }
 
-fn site(settings: &Settings) -> KubernetesSite {
+/// What a person says that a cluster has.
+pub(super) fn site(settings: &Settings) -> KubernetesSite {
     let said = &settings.kubernetes;
     KubernetesSite {
         namespace: said.namespace.clone(),
@@ -123,7 +137,8 @@ fn site(settings: &Settings) -> KubernetesSite {
     }
 }
 
-fn refusal(error: ManifestError) -> Diagnostic {
+/// What a person is told of a run that cannot be said in objects.
+pub(super) fn refusal(error: ManifestError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Usage, error.to_string());
     match error {
         ManifestError::NoImage => diagnostic.help("`image` below `[kubernetes]` in `config.toml`"),

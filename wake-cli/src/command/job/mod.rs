@@ -6,12 +6,13 @@ mod carry_out;
 mod manifest;
 mod ready;
 mod said;
+mod detached;
 mod slurm;
+mod kubernetes;
 mod engines;
 mod known;
 mod sending;
 mod follow;
-mod detached;
 mod replica;
 mod elsewhere;
 
@@ -51,7 +52,7 @@ pub(crate) fn run(
     say: &mut impl Write,
 ) -> Outcome {
     let store = Arc::new(session::store(settings)?);
-    let (jobs, mut known) = (Jobs::new(&store), Known::new(&store));
+    let (jobs, mut known) = (Jobs::new(&store), Known::new(&store, settings));
     match command {
         JobCommand::Exec(args) => {
             elsewhere::carry_out(args, Streams::Standard, &store, settings, out, say)
@@ -68,6 +69,7 @@ pub(crate) fn run(
         JobCommand::Perform { id, replica: Some(number), node } => {
             replica::perform((*id, *number), node.clone(), &store, settings)
         }
+        JobCommand::Attend { id } => kubernetes::attend(*id, &store, settings),
         JobCommand::Show { id } => show(&jobs, *id, &mut known, out),
         JobCommand::List { tags: wanted, limit } => {
             let wanted = tags(wanted)?;
@@ -82,7 +84,7 @@ pub(crate) fn run(
                 let message = format!("the job `{id}` has ended");
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
-            engines::cancel(&store, *id)?;
+            engines::cancel(&store, settings, *id)?;
             // It has ended when its processes are gone.
             while !known.get(*id).map_err(failure)?.status.is_last() {
                 thread::sleep(LOOK);
@@ -104,6 +106,8 @@ fn logs(
     follow: bool,
     out: &mut impl Write,
 ) -> Outcome {
+    // Where nobody keeps what a job writes, whoever asks for the job does.
+    known.get(id).map_err(failure)?;
     let mut log = LogReader::new(*jobs, id).map_err(failure)?;
     loop {
         // In this order: what is written before the end is in the log.

@@ -9,18 +9,18 @@ use wake_job::image_root::pinned;
 use wake_job::options::{JobOptions, Place, Streams};
 use wake_job::order::{JobOrder, leave};
 use wake_job::perform::is_remembered;
-use wake_job::prepare::{MadeOutputs, Plan, plan};
+use wake_job::prepare::{MadeOutputs, Plan, Roots, plan};
 use wake_job::record::{EngineName, JobRecord, Jobs, Status};
 use wake_job::sent::fail_unwritten;
 use wake_model::BufferId;
 use wake_steps::Cancel;
 use wake_steps::clock::unix_ms;
 use wake_store::Store;
-use wake_store::ware::Web;
+use wake_store::ware::{Route, Web};
 
 use super::carry_out::{rootless, unprepared};
 use super::ready::ReadyJob;
-use super::{document, engines, failure};
+use super::{document, engines, failure, manifest};
 use crate::args::JobArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
@@ -41,19 +41,51 @@ impl Sending<'_> {
         plan(run, options, self.store, unix_ms()).map_err(unprepared)
     }
 
-    /// Whether there is nothing to run: then no node is needed. Brings the image, which the node finds in the store.
-    pub(super) fn is_remembered(&self, run: &RunDocument, streams: Streams) -> Result<bool, Stop> {
-        let Sending { args, store, settings, cancel, .. } = self;
+    /// The run as it is done here where all that comes of it is remembered: then no engine has to run it.
+    pub(super) fn remembered(
+        &self,
+        run: &RunDocument,
+        streams: Streams,
+    ) -> Result<Option<Plan>, Stop> {
+        let Sending { engine, args, store, settings, cancel } = self;
         let options = document::options(args, streams, settings)?;
-        let plan = plan(run, options, store, unix_ms()).map_err(unprepared)?;
-        let roots = plan.roots(store, &self.images()).map_err(|(_, error)| rootless(error))?;
-        if args.rerun {
-            return Ok(false);
-        }
-        let outputs = plan.no_outputs();
+        let options = JobOptions { place: Place::Elsewhere, ..options };
+        let found = match engine {
+            EngineName::Slurm => Some(self.brought(run, options.clone())?),
+            EngineName::Kubernetes => self.kept(run, options.clone())?,
+        };
+        let Some((found, roots)) = found.filter(|_| !args.rerun) else { return Ok(None) };
+        let outputs = found.no_outputs();
         // What is remembered does not know its number.
-        let task = Arc::new(plan.task(0, run, roots, outputs));
-        Ok(is_remembered(&task, store, settings.sandbox, cancel)?)
+        let task = Arc::new(found.task(0, run, roots, outputs));
+        match is_remembered(&task, store, settings.sandbox, cancel)? {
+            true => Ok(Some(plan(run, options, store, unix_ms()).map_err(unprepared)?)),
+            false => Ok(None),
+        }
+    }
+
+    /// A run with its image, which is brought, because its node finds it in the store.
+    fn brought(&self, run: &RunDocument, options: JobOptions) -> Result<(Plan, Roots), Stop> {
+        let plan = plan(run, options, self.store, unix_ms()).map_err(unprepared)?;
+        let roots = plan.roots(self.store, &self.images());
+        let roots = roots.map_err(|(_, error)| rootless(error))?;
+        Ok((plan, roots))
+    }
+
+    /// A run with its image, if that is here: on any other one nothing was run that could be remembered.
+    fn kept(&self, run: &RunDocument, options: JobOptions) -> Result<Option<(Plan, Roots)>, Stop> {
+        let Sending { store, settings, cancel, .. } = self;
+        // What a cluster can do and this machine cannot was never done here.
+        let Ok(asked) = plan(run, options.clone(), store, unix_ms()) else { return Ok(None) };
+        let mut run = run.clone();
+        run.job.codespec = self.pinned(asked.codespec())?;
+        if asked.why_forgotten().is_some() {
+            return Ok(None);
+        }
+        let plan = plan(&run, options, store, unix_ms()).map_err(unprepared)?;
+        let route = Route { offline: true, ..settings.route.clone() };
+        let images = Images::new(store, Web::new(route), cancel.meter());
+        Ok(plan.roots(store, &images).ok().map(|roots| (plan, roots)))
     }
 
     /// Has the engine run a job, all of whose buffers are named or to be made; what is known of it.
@@ -119,11 +151,17 @@ impl Sending<'_> {
 
     /// A codespec whose image is the same one everywhere and always.
     fn pinned(&self, codespec: &Codespec) -> Result<RunCodespec, Stop> {
+        let Sending { engine, args, settings, .. } = self;
         let mut codespec = codespec.clone();
-        if self.args.rootfs.is_none() {
-            let image = pinned(&codespec.image, &self.settings.cwd, &self.images());
-            codespec.image = image.map_err(rootless)?;
-        }
+        let image = || pinned(&codespec.image, &settings.cwd, &self.images());
+        codespec.image = match (engine, &args.rootfs) {
+            (EngineName::Slurm, Some(_)) => codespec.image,
+            (EngineName::Slurm, None) => image().map_err(rootless)?,
+            (EngineName::Kubernetes, _) => {
+                manifest::remote(&codespec, settings)?;
+                image().map_err(manifest::imageless)?
+            }
+        };
         Ok(RunCodespec::Inline(Box::new(codespec)))
     }
 

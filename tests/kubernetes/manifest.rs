@@ -1,9 +1,6 @@
 //! `wake job manifest`: what a run is in Kubernetes' objects, held to its schemas.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
-
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

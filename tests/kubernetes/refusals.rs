@@ -1,0 +1,96 @@
+//! What cannot be run in a cluster, and what is said of that.
+
+use wake_tests::{expect, project};
+
+use crate::scene::{Runs, SITE, Scene, output, run};
+
+const OUTPUT: &str = "{outputs: [output]}";
+
+fn scene() -> Scene {
+    Scene::new(&run(OUTPUT, "true", ""), Runs::Nothing)
+}
+
+#[test]
+fn a_machine_without_kubectl_says_so() {
+    let project = project().file("run.yml", &run("{}", "true", "")).build();
+    let args = ["job", "run", "--engine", "kubernetes", "-f", "run.yml"];
+    let nowhere = project.path("nothing");
+    project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
+        error: `kubectl` is not there
+         help: install it, or say where it is: `kubectl` below `[kubernetes]` in `config.toml`; `--engine here` runs the job on this machine
+    "#]]);
+    let told = project.wake(["job", "list"]).run().code(0).stdout;
+    assert!(told.contains("it could not be submitted to Kubernetes"), "{told}");
+}
+
+#[test]
+fn a_context_or_a_namespace_that_is_not_there_is_told() {
+    let scene = scene();
+    scene.set(&format!("{SITE}context = \"nope\"\n"));
+    scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
+        error: Kubernetes refused it: cannot locate context nope
+         help: `kubectl config get-contexts` has those that there are; `cluster` of the run names one, else `context` below `[kubernetes]` in `config.toml`
+    "#]]);
+    // What a run says counts more.
+    scene.project.write("run.yml", run(OUTPUT, "true", "cluster: lab\n"));
+    let id = scene.create(&[]);
+    let place = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(place, format!("science/{}@lab", scene.name(&id)));
+    scene.set(&format!("{SITE}namespace = \"nope\"\n"));
+    scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
+        error: Kubernetes refused it: namespaces "nope" not found
+         help: `namespace` below `[kubernetes]` in `config.toml` names one
+    "#]]);
+    let last = scene.last();
+    assert_eq!(last["statusReason"], "it could not be submitted to Kubernetes");
+    assert_eq!(output(&scene.project, &last)["state"], "failed");
+    assert_eq!(scene.objects(&format!("wake-{}-", last["id"])), [""; 0]);
+}
+
+#[test]
+fn what_a_cluster_refuses_is_told_in_its_words() {
+    let scene = scene();
+    scene.refuses("error: error validating \"STDIN\": error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field \"restartPolicy\" in io.k8s.api.core.v1.Container; if you choose to ignore these errors, turn validation off with --validate=false");
+    scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
+        error: Kubernetes refused it: error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field "restartPolicy" in io.k8s.api.core.v1.Container
+         help: streams need Kubernetes 1.29 or later
+    "#]]);
+    scene.refuses("Error from server (Forbidden): error when creating \"STDIN\": jobs.batch is forbidden: User \"u\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"default\"");
+    scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
+        error: Kubernetes refused it: jobs.batch is forbidden: User "u" cannot create resource "jobs" in API group "batch" in the namespace "default"
+    "#]]);
+}
+
+#[test]
+fn what_no_cluster_has_is_told_before_anything_is_made() {
+    let scene = scene();
+    scene.in_cluster("run", &["--rootfs", "host"]).run().code(2).says(expect![[r#"
+        error: a cluster has no directories of this machine
+         help: leave `--rootfs` out: the image of the codespec is what it runs on
+    "#]]);
+    scene.project.edit("run.yml", "registry.example.org/some@", "oci:./some@");
+    scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"
+        error: no cluster can have the image `oci:./some@sha256:[DIGEST]` of this machine
+         help: push it: `wake image push oci:./some@sha256:[DIGEST] HOST/REPOSITORY:TAG`
+    "#]]);
+    assert_eq!(scene.job(&["list"]).run().code(0).stdout.trim(), "[]");
+    assert_eq!(scene.calls(), "");
+}
+
+#[test]
+fn a_job_with_streams_needs_an_image_and_a_claim() {
+    let scene = scene();
+    scene.set("");
+    scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"
+        error: nobody says which image has wake, which moves what goes through the pipes of buffers
+         help: `image` below `[kubernetes]` in `config.toml`
+    "#]]);
+    scene.set("[kubernetes]\nkubectl = \"bin/kubectl\"\n");
+    scene.job(&["list"]).run().code(2).says(expect![[r#"
+        error: `kubectl` is the path of a program, from `/`
+         --> [BASE]/home/.config/wake/config.toml:2:11
+          |
+        2 | kubectl = "bin/kubectl"
+          |           ^^^^^^^^^^^^^
+    "#]]);
+}

@@ -1,0 +1,307 @@
+//! One look at a job in a cluster, and what follows from it.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use wake_buffer::{Buffers, State};
+use wake_job::order::passing;
+use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, SentJob, Status};
+use wake_job::sent::concluded;
+use wake_kubernetes::{
+    Cluster, KubernetesEnd, KubernetesError, KubernetesId, KubernetesJob, KubernetesPod,
+    KubernetesState, Served,
+};
+use wake_steps::clock::{now, unix_ms};
+use wake_store::Store;
+
+use super::super::carry_out::purge;
+use super::super::said::Said;
+use super::logs::Logs;
+use super::submission::{kubectl, served};
+use crate::settings::Settings;
+
+/// How long is waited until a cluster has said why it took a pod away.
+const WHY: Duration = Duration::from_secs(2);
+/// How long outputs may take to be seen here that were completed elsewhere.
+const SEEN: Duration = Duration::from_secs(60);
+/// What is said of a job that waits.
+const WAITS: &str = "it waits in Kubernetes";
+
+/// A job that a cluster runs, and the right to say what is known of it.
+pub(super) struct Attendance<'a> {
+    store: &'a Store,
+    own: Owned<'a>,
+    id: u64,
+    sent: &'a SentJob,
+    cluster: Cluster,
+    served: Served,
+    logs: Logs<'a>,
+    /// Whether its log is read while it is written.
+    follows: Follows,
+    /// The pods that have begun.
+    begun: BTreeSet<String>,
+}
+
+/// Who has the right to say what is known of a job.
+enum Owned<'a> {
+    /// A process that attends to it.
+    Lent(&'a OwnJob),
+    /// This moment.
+    Taken(OwnJob),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    Yes,
+    No,
+}
+
+impl<'a> Attendance<'a> {
+    /// That of a process that attends to the job until it has ended.
+    pub(super) fn of_process(
+        store: &'a Store,
+        settings: &Settings,
+        own: &'a OwnJob,
+        id: u64,
+        sent: &'a SentJob,
+    ) -> Result<Self, JobsError> {
+        Attendance::new(store, settings, Owned::Lent(own), (id, sent), Follows::Yes)
+    }
+
+    /// That of whoever asks for the job; none if a process attends to it.
+    pub(super) fn of_moment(
+        store: &'a Store,
+        settings: &Settings,
+        id: u64,
+        sent: &'a SentJob,
+    ) -> Result<Option<Self>, JobsError> {
+        let own = Jobs::new(store).claim(id)?;
+        own.map(|own| Attendance::new(store, settings, Owned::Taken(own), (id, sent), Follows::No))
+            .transpose()
+    }
+
+    fn new(
+        store: &'a Store,
+        settings: &Settings,
+        own: Owned<'a>,
+        (id, sent): (u64, &'a SentJob),
+        follows: Follows,
+    ) -> Result<Self, JobsError> {
+        let record = Jobs::new(store).get(id)?;
+        let place = sent.id.parse::<KubernetesId>().map_err(|error| JobsError::Damaged {
+            path: store.jobs_dir().join(id.to_string()),
+            problem: error.to_string(),
+        })?;
+        let mut kubectl = kubectl(settings, None);
+        kubectl.context = place.context;
+        kubectl.namespace = place.namespace;
+        let has_several = record.replicas > 1 || record.worker.is_some();
+        let logs = Logs::new(store, (own.get(), id), kubectl.clone(), has_several)?;
+        let (cluster, served) = (Cluster::new(kubectl, place.name), served(&record));
+        let begun = BTreeSet::new();
+        Ok(Attendance { store, own, id, sent, cluster, served, logs, follows, begun })
+    }
+
+    /// Looks how far the job is, and keeps that and what it has written; one that has ended is taken away from the cluster.
+    pub(super) fn step(&mut self) -> Result<Said, JobsError> {
+        let job = match self.cluster.look() {
+            Ok(job) => job,
+            Err(error) => return self.unsaid(&error),
+        };
+        match (&job.state, self.own.get().why_cancelled()) {
+            (KubernetesState::Ended(KubernetesEnd::Taken(_)), None) => {
+                thread::sleep(WHY);
+                match self.cluster.look() {
+                    Ok(job) => self.heard(&job),
+                    Err(error) => self.unsaid(&error),
+                }
+            }
+            (
+                KubernetesState::Ended(
+                    KubernetesEnd::Succeeded | KubernetesEnd::TimedOut | KubernetesEnd::Failed(_),
+                ),
+                _,
+            )
+            | (_, None) => self.heard(&job),
+            (_, Some(why)) => self.cancelled(&job, &why),
+        }
+    }
+
+    /// Whether the log says that something has ended.
+    pub(super) fn has_news(&self) -> bool {
+        self.logs.has_news()
+    }
+
+    /// Takes the objects of the job away.
+    pub(super) fn delete(&self) -> Result<(), KubernetesError> {
+        self.cluster.delete(self.served)
+    }
+
+    fn heard(&mut self, job: &KubernetesJob) -> Result<Said, JobsError> {
+        if let Some(reason) = self.begun_again(&job.pods)
+            && !matches!(job.state, KubernetesState::Ended(_))
+        {
+            return self.ended(Status::Failed, Some(reason), &job.pods);
+        }
+        match &job.state {
+            KubernetesState::Waiting { reason } => {
+                let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+                self.goes(job, Some(format!("{WAITS}{}", reason.unwrap_or_default())))
+            }
+            KubernetesState::Running { trouble } => {
+                self.note(|record| {
+                    record.status = Status::Running;
+                    record.started = record.started.or_else(|| Some(unix_ms()));
+                })?;
+                self.goes(job, trouble.clone())
+            }
+            KubernetesState::Ended(end) => {
+                // One may begin and end between two looks.
+                if job.pods.iter().any(|pod| pod.has_begun) {
+                    self.note(|record| {
+                        record.started = record.started.or_else(|| Some(unix_ms()));
+                    })?;
+                }
+                let (status, reason) = self.end(end)?;
+                self.ended(status, reason, &job.pods)
+            }
+        }
+    }
+
+    fn end(&self, end: &KubernetesEnd) -> Result<(Status, Option<String>), JobsError> {
+        Ok(match end {
+            KubernetesEnd::Succeeded => match self.missing_output() {
+                None => (Status::Succeeded, None),
+                Some(reason) => (Status::Failed, Some(reason)),
+            },
+            KubernetesEnd::TimedOut => {
+                let record = Jobs::new(self.store).get(self.id)?;
+                let waited = record.status_reason.filter(|_| record.started.is_none());
+                let waited = waited.and_then(|reason| {
+                    let rest = reason.strip_prefix(WAITS)?;
+                    Some(format!(" while it waited in Kubernetes{rest}"))
+                });
+                let waited = waited.unwrap_or_default();
+                (Status::Canceled, Some(format!("the job exceeded its timeout{waited}")))
+            }
+            KubernetesEnd::Failed(reason) | KubernetesEnd::Taken(reason) => {
+                (Status::Failed, Some(reason.clone()))
+            }
+            KubernetesEnd::Gone => {
+                let reason =
+                    "its objects are gone from Kubernetes, and nobody has seen how it ended";
+                (Status::Failed, Some(reason.to_owned()))
+            }
+        })
+    }
+
+    /// A job whose end somebody has asked for: it has ended when nothing of it is left that could run.
+    fn cancelled(&mut self, job: &KubernetesJob, why: &str) -> Result<Said, JobsError> {
+        let is_gone = matches!(job.state, KubernetesState::Ended(KubernetesEnd::Gone));
+        if !is_gone && let Err(error) = self.delete() {
+            return self.unsaid(&error);
+        }
+        let logs = &mut self.logs;
+        let mut has_ended = |pod: &KubernetesPod| pod.has_ended || (is_gone && logs.has_all(pod));
+        let left: Vec<&KubernetesPod> = job.pods.iter().filter(|pod| !has_ended(pod)).collect();
+        let away: Vec<&&KubernetesPod> = left.iter().filter(|pod| pod.is_out_of_reach).collect();
+        match (is_gone, left.as_slice(), away.as_slice()) {
+            (true, [], _) => self.ended(Status::Canceled, Some(why.to_owned()), &[]),
+            (true, all, [first, ..]) if all.len() == away.len() => {
+                let name = &first.name;
+                let reason = format!(
+                    "{why}; the node of its pod `{name}` does not answer, where it may go on"
+                );
+                self.ended(Status::Canceled, Some(reason), &[])
+            }
+            _ => Ok(Said::Goes(None)),
+        }
+    }
+
+    /// Why a job has failed one of whose pods is another one than that which has begun.
+    fn begun_again(&mut self, pods: &[KubernetesPod]) -> Option<String> {
+        let is_there = |name: &String| pods.iter().any(|pod| &pod.name == name);
+        let gone = self.begun.iter().find(|name| !is_there(name)).cloned();
+        let of_job = pods.iter().filter(|pod| pod.has_begun && pod.label.starts_with("job-"));
+        self.begun.extend(of_job.map(|pod| pod.name.clone()));
+        gone.map(|name| format!("its pod `{name}` was deleted"))
+    }
+
+    /// Why an output is not here although the job has succeeded, if one is not.
+    fn missing_output(&self) -> Option<String> {
+        let buffers = Buffers::new(self.store);
+        let begun = now();
+        let mut missing = self.sent.outputs.iter().peekable();
+        while let Some(id) = missing.peek() {
+            match buffers.get(id).map(|buffer| buffer.state) {
+                Ok(State::Complete(_)) => drop(missing.next()),
+                Ok(State::Unwritten | State::Writing) if begun.elapsed() < SEEN => {
+                    thread::sleep(Duration::from_millis(200));
+                }
+                _ => {
+                    return Some(format!(
+                        "it has succeeded, but `{id}` is not complete here: this store does not lie on the volume of `claim` below `[kubernetes]` in `config.toml`"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    fn goes(&mut self, job: &KubernetesJob, reason: Option<String>) -> Result<Said, JobsError> {
+        match self.follows {
+            Follows::Yes => self.logs.follow(&job.pods)?,
+            Follows::No => self.logs.catch_up(&job.pods)?,
+        }
+        self.note(|record| record.status_reason.clone_from(&reason))?;
+        Ok(Said::Goes(reason))
+    }
+
+    /// What is known of a job of which a cluster says nothing.
+    fn unsaid(&self, error: &KubernetesError) -> Result<Said, JobsError> {
+        let said = error.to_string();
+        self.note(|record| record.status_reason = Some(said.clone()))?;
+        Ok(match error {
+            KubernetesError::Away { .. } => Said::Silent(said),
+            _ => Said::Goes(Some(said)),
+        })
+    }
+
+    fn ended(
+        &mut self,
+        status: Status,
+        reason: Option<String>,
+        pods: &[KubernetesPod],
+    ) -> Result<Said, JobsError> {
+        self.logs.end(pods)?;
+        let end = (status, reason);
+        concluded(self.store, self.own.get(), self.id, self.sent, end.clone(), unix_ms())?;
+        purge(self.store, &passing(self.own.get()));
+        // In this order: what is known of it must not go before it is kept. What stays goes by itself, a while later.
+        let _ = self.delete();
+        Ok(Said::Ended(end.0, end.1.unwrap_or_default()))
+    }
+
+    /// Keeps what is known of the job, if that is something else.
+    fn note(&self, change: impl FnOnce(&mut JobRecord)) -> Result<(), JobsError> {
+        let jobs = Jobs::new(self.store);
+        let mut record = jobs.noted(self.id)?;
+        let known = |of: &JobRecord| (of.status, of.status_reason.clone(), of.started);
+        let before = known(&record);
+        change(&mut record);
+        match before == known(&record) {
+            true => Ok(()),
+            false => jobs.note(self.own.get(), &record),
+        }
+    }
+}
+
+impl Owned<'_> {
+    fn get(&self) -> &OwnJob {
+        match self {
+            Owned::Lent(own) => own,
+            Owned::Taken(own) => own,
+        }
+    }
+}
