@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use wake_tests::{Project, project};
+use wake_tests::{Expect, Project, expect, project};
 
 /// A library as jsonnet-bundler vendors it: by the address of its repository, with a link of its short name, and with
 /// imports among its own files and of another library. It is written as libraries of dashboards are: objects of functions
@@ -143,6 +143,44 @@ fn imports_of_a_file_start_from_its_directory_in_a_package_as_well() {
             assert_eq!(run.stdout, "\"beside\"\n");
         }
     }
+}
+
+#[test]
+fn what_is_no_plain_value_is_told_of_its_file() {
+    let package = project().pkg("").file("f.jsonnet", "function(x) x\n").build();
+    let alone = project().file("f.jsonnet", "{ a: function(x) x }\n").build();
+    let says = |project: &Project, typed: &str, expected: Expect| {
+        let said = project.wake(["eval", typed]).run().code(5).redacted_stderr();
+        expected.assert_eq(&said);
+    };
+    says(
+        &package,
+        "f.jsonnet",
+        expect![[r#"
+        error: `f.jsonnet`: the result holds a function: only plain values can be kept
+    "#]],
+    );
+    says(
+        &package,
+        "function(x) x",
+        expect![[r#"
+        error: the result holds a function: only plain values can be kept
+    "#]],
+    );
+    says(
+        &alone,
+        "f.jsonnet",
+        expect![[r#"
+        error: `[ROOT]/f.jsonnet`: the result holds a function at `a`: only plain values can be kept
+    "#]],
+    );
+    says(
+        &alone,
+        "function(x) x",
+        expect![[r#"
+        error: the result holds a function: only plain values can be kept
+    "#]],
+    );
 }
 
 #[test]

@@ -77,7 +77,16 @@ impl Expression {
                     place.file.insert(0, '/');
                 }
             }
-            diagnose(&PkgPlace::Checkout(RelPath::root()), &error, &NoAnswers)
+            let told = diagnose(&PkgPlace::Checkout(RelPath::root()), &error, &NoAnswers);
+            // There is no package of which it could be said.
+            match (&error.place, &self.file) {
+                (Some(_), _) => told,
+                (None, None) => Diagnostic { message: error.message, ..told },
+                (None, Some(file)) => {
+                    let message = format!("`{}`: {}", file.display(), error.message);
+                    Diagnostic { message, ..told }
+                }
+            }
         })?;
         let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
         Ok(EvalResult { value, trace: evaluated.trace })

@@ -195,7 +195,7 @@ impl Registries {
         let of_one = self.settings.named().flatten().next();
         match of_one.filter(|_| pkg.namespace.is_none()) {
             Some(one) => diagnostic.help(format!(
-                "or name the namespace that it is of: `wake.pkgInfo('{}', …, '{one}')`",
+                "or name the namespace that it is of, as in `{one}/{0}`: `wake.pkgInfo('{0}', …, '{one}')`",
                 pkg.name
             )),
             None => diagnostic,

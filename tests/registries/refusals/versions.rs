@@ -181,15 +181,15 @@ fn n10_a_namespace_without_a_registry() {
         &user,
         6,
         expect![[r#"
-        error: no registry has packages without a namespace, such as `text`
-         --> app/PKG.libsonnet:5:18
-          |
-        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1')) },
-          |                  ^^^^^^^^^^^
-          help: say in `wake.toml` which one does: `[namespaces]` `"" = "main"`
-          help: or name the namespace that it is of: `wake.pkgInfo('text', …, 'other')`
-               Error 1 error in [TIME]
-    "#]],
+            error: no registry has packages without a namespace, such as `text`
+             --> app/PKG.libsonnet:5:18
+              |
+            5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1')) },
+              |                  ^^^^^^^^^^^
+              help: say in `wake.toml` which one does: `[namespaces]` `"" = "main"`
+              help: or name the namespace that it is of, as in `other/text`: `wake.pkgInfo('text', …, 'other')`
+                   Error 1 error in [TIME]
+        "#]],
     );
     user.edit("app/PKG.libsonnet", "'^1')", "'^1', namespace='acme')");
     // An attacker has the name of a package of ours in a registry of others: only ours is asked.

@@ -485,6 +485,14 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
 fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -> Diagnostic {
     /// Characters of a configuration that are shown.
     const SHOWN: usize = 200;
+    if let (Op::Expr { label, .. }, None) = (op, &error.place) {
+        // It is the package's only in that it lies there.
+        let message = match label.starts_with('<') {
+            true => error.message.clone(),
+            false => format!("`{label}`: {}", error.message),
+        };
+        return Diagnostic { message, ..diagnostic };
+    }
     let Op::Module { config, file, name, .. } = op else { return diagnostic };
     let module = pkg.module_label(name);
     if error.needs_config {

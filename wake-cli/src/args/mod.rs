@@ -13,6 +13,7 @@ mod asset;
 mod recipe;
 mod packages;
 mod overview;
+mod elsewhere;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -64,7 +65,8 @@ impl Cli {
     /// What this process was started with; help, a version and mistakes end it.
     pub(crate) fn typed() -> Self {
         let mut command = overview::grouped(Self::command());
-        let matches = command.get_matches_mut();
+        let typed = command.clone().try_get_matches();
+        let matches = typed.unwrap_or_else(|error| elsewhere::led_on(error).exit());
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
