@@ -78,7 +78,11 @@ fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
     alone.mentions("acme/greet 1.2.0, as others get it").mentions("acme/text");
     assert!(!scene.registry().exists());
     let both = scene.publisher.wake(["publish", "//..."]).run().success();
-    both.mentions("Needs acme/text ^2.0: 2.0.1 from main");
+    // What is said of each stands below its name.
+    let told = both.stderr.lines().map(str::trim_start);
+    let told: Vec<&str> = told.filter(|line| line.starts_with(['T', 'N'])).collect();
+    let need = "Needs acme/text ^2.0: 2.0.1 from main";
+    assert_eq!(told, ["Trying acme/text 2.0.1", "Trying acme/greet 1.2.0", need]);
     let user = scene.user(&format!("greet: {}", crate::scene::get("greet", "^1")));
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "greet 1.2.0\ntext 2.0.1\n");

@@ -91,6 +91,11 @@ pub enum PublishStep {
         /// The bytes of the files.
         size: u64,
     },
+    /// One of several is built as others get it.
+    Trying {
+        /// The package and its version.
+        pkg: String,
+    },
     /// What it needs.
     Needs {
         /// The requirement, and the version that was found.
@@ -409,8 +414,12 @@ impl Session {
             let directory = Directory::open(stage.path(), &name).map_err(registry_failure)?;
             directory.publish(&uploads, 0).map_err(registry_failure)?;
         }
+        let are_several = all.iter().filter(|packed| is_meant(packed)).count() > 1;
         for packed in all.iter_mut().filter(|packed| is_meant(packed)) {
-            let Candidate { release, .. } = &packed.candidate;
+            let Candidate { label, release, .. } = &packed.candidate;
+            if are_several {
+                say(PublishStep::Trying { pkg: label.clone() });
+            }
             let verified = verify(self, release, stage.path(), request.verify, cancel)?;
             let key = key.filter(|_| packed.is_to_be_signed);
             packed.attestation = key.map(|key| self.attest(release, &verified, request, key));

@@ -81,6 +81,7 @@ fn tell(step: &PublishStep, settings: &Settings, say: &mut impl Write) -> std::i
     }
     let (role, verb, rest) = match step {
         PublishStep::Checking { pkg } => (Role::Good, "Checking", pkg.clone()),
+        PublishStep::Trying { pkg } => (Role::Good, "Trying", pkg.clone()),
         PublishStep::Retrieving { by, pkgs } => {
             (Role::Good, "Retrieving", words::retrieving(by, *pkgs))
         }
