@@ -241,6 +241,13 @@ esac";
     let mut lines: Vec<&str> = log.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["[job-0] 10", "[job-2] 10"]);
+    // What all of them have done is remembered, and is another thing if there are more or fewer of them.
+    let again = exec(&project, b"", &["-f", "one.yml", "-b", &id]).code(0);
+    assert!(again.stderr.contains("Remembered job 2"), "{}", again.stderr);
+    assert_eq!(again.stdout, "some bytes");
+    project.write("two.yml", replicated(script, 2));
+    let other = exec(&project, b"", &["-f", "two.yml", "-b", &id]).code(0);
+    assert_eq!((other.stdout.as_str(), other.stderr.as_str()), ("some bytes", ""));
     let told = exec(&project, b"", &["-f", "both.yml", "-b", &id]).code(10).stderr;
     assert!(told.contains("the output `output` cannot be overwritten: replica "), "{told}");
     exec(&project, b"", &["-f", "fails.yml", "-b", &id]).code(1);

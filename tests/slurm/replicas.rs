@@ -68,7 +68,7 @@ job-1) sed s/o/0/g < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\" ;;
 esac";
     let text = replicated(script, 2);
     let test = "replicas_on_two_nodes_give_what_they_give_here";
-    let Some(scene) = Scene::new(test, &text) else { return };
+    let Some(mut scene) = Scene::new(test, &text) else { return };
     let bytes = b"foo\n".repeat(3 << 19);
     let here = project().file("run.yml", &text).build();
     let input = format!("input={}", buffer(&here, &bytes));
@@ -89,11 +89,23 @@ esac";
     let job = scene.until(&id, "Succeeded");
     assert_eq!(output(&scene.project, &job)["contentId"], output(&here, &local)["contentId"]);
     assert_eq!(output(&scene.project, &job)["state"], "complete");
-    assert_eq!((&job["remembered"], &local["remembered"]), (&false.into(), &false.into()));
     assert_eq!(of_replicas(&job, "status"), ["Succeeded", "Succeeded"]);
     let told = scene.job(&["logs", &id]).run().code(0).stdout;
     assert_eq!(sorted(&told), sorted(&log));
     assert_eq!(told, format!("[job-0] {}\n", bytes.len()));
+
+    // It was a stream that nobody knew; of one that everybody does the last replica has all be remembered, under the key that it has here.
+    let named = format!("input={input}");
+    let first = json(&scene.on_slurm("run", &["-b", &named]).run().code(0));
+    assert_eq!((&first["remembered"], &first["notRemembered"]), (&false.into(), &Value::Null));
+    scene.cluster.end_controller();
+    for engine in ["slurm", "here"] {
+        let args = ["run", "--engine", engine, "--rootfs", "host", "-f", "run.yml", "-b", &named];
+        let again = json(&scene.job(&args).run().code(0));
+        assert_eq!(again["remembered"], true);
+        let kept = output(&scene.project, &again);
+        assert_eq!(kept["contentId"], output(&here, &local)["contentId"]);
+    }
 }
 
 #[test]

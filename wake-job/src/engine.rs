@@ -31,7 +31,7 @@ use crate::outlet::Outlet;
 use crate::pipes;
 use crate::shared_outlet::SharedOutlet;
 use crate::stage::Stage;
-use crate::tally::{Deadline, Restarts, Tally, TroubleSlot, ended_as};
+use crate::tally::{ActionSlot, Deadline, Restarts, Tally, TroubleSlot, ended_as};
 use crate::task::Task;
 
 /// Runs one job on this machine.
@@ -45,6 +45,8 @@ pub(crate) struct PipeEngine {
     pub(crate) trouble: TroubleSlot,
     /// How often workers have been started again.
     pub(crate) restarts: Restarts,
+    /// What was performed.
+    pub(crate) action: ActionSlot,
     /// How the threads of streams are treated, instead of what that of a step is.
     pub(crate) scheduling: Option<Scheduling>,
     /// Milliseconds since 1970.
@@ -61,6 +63,7 @@ impl Engine for PipeEngine {
             // A step keeps to one processor, the same one in every process, and so would all that streams through chained jobs.
             scheduling.apply();
         }
+        self.action.note(pinned.action.digest());
         let deadline = Deadline::of(&self.task);
         let networks = self.networks()?;
         let Some(graphics) = self.graphics(&|| cancel.is_cancelled() || deadline.is_past())? else {

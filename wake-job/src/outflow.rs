@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use wake_buffer::{BufferError, BufferWriter, Buffers, Content, Flush, USUAL_BLOCK, WriteOptions};
+use wake_buffer::{
+    BufferError, BufferWriter, Buffers, Content, Flush, State, USUAL_BLOCK, WriteOptions,
+};
 use wake_codespec::name::BufferName;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::engine::{KeptOutputs, Performance, Whereabouts};
@@ -107,6 +109,21 @@ impl<'s> Outflow<'s> {
 
     fn lost(self, error: &BufferError) -> StepError {
         StepError::Refused(Box::new(buffer_trouble(error, self.store)))
+    }
+
+    /// The same of outputs that are whole already, whoever has written them.
+    pub(crate) fn listed(self) -> Result<KeptOutputs, StepError> {
+        let buffers = Buffers::new(self.store);
+        let listed = |(name, end): &(BufferName, OutputEnd)| {
+            let of = |id| match buffers.get(id)?.state {
+                State::Complete(content) => Ok(content),
+                _ => Err(BufferError::Unwritten(id.clone())),
+            };
+            let content = end.buffer.as_ref().map(of).transpose();
+            Ok((name.clone(), content.map_err(|error| self.lost(&error))?))
+        };
+        let lists = self.task.outputs.iter().map(listed).collect::<Result<Vec<_>, StepError>>()?;
+        self.kept(&lists)
     }
 
     /// The lists of what went into the outputs, as the tree that the action leaves.

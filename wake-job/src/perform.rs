@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use wake_buffer::{BufferError, Buffers};
 use wake_exec::{Executor, Scheduling, WorkerCommand};
-use wake_model::{Manifest, Outcome, SandboxLevel, TreeDigest};
+use wake_model::{ActionDigest, Manifest, Outcome, SandboxLevel, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::engine::{Engine, EngineRequest, Performance};
 use wake_steps::error::{StepError, store_full};
@@ -23,10 +23,11 @@ use wake_steps::{
 use wake_store::{Adopted, Store, StoreError};
 
 use crate::engine::PipeEngine;
+use crate::outflow::Outflow;
 use crate::outlet::buffer_trouble;
 use crate::record::{BY_USER, JobLog, NOBODY_READS, Status};
 use crate::stream_list::StreamList;
-use crate::tally::{Restarts, Trouble, TroubleSlot};
+use crate::tally::{ActionSlot, Restarts, Trouble, TroubleSlot, ended_as};
 use crate::task::Task;
 
 /// What a job is performed with.
@@ -60,6 +61,8 @@ pub struct JobEnd {
     pub failure: Option<Failure>,
     /// Whether that was that nobody reads standard output.
     pub nobody_reads: bool,
+    /// The action that was performed, if one was.
+    pub action: Option<ActionDigest>,
 }
 
 /// Does `work` while it is looked whether `is_to_end` says so, which then fires `cancel`.
@@ -100,8 +103,10 @@ pub fn perform(task: &Arc<Task>, log: JobLog, with: Surroundings<'_>) -> JobEnd 
     let Surroundings { store, worker, sandbox, cancel, rerun, wrote, restarted } = with;
     let restarts = Restarts::default();
     let reporter = &mut JobReporter { log, wrote, restarts: restarts.clone(), told: 0, restarted };
-    let performing = Performing { task, store, worker, sandbox, cancel, restarts };
-    performing.end(rerun, reporter)
+    let action = ActionSlot::default();
+    let performing = Performing { task, store, worker, sandbox, cancel, restarts, action };
+    let end = performing.end(rerun, reporter);
+    JobEnd { action: performing.action.get(), ..end }
 }
 
 impl JobEnd {
@@ -127,6 +132,7 @@ struct Performing<'a> {
     sandbox: SandboxLevel,
     cancel: &'a Cancel,
     restarts: Restarts,
+    action: ActionSlot,
 }
 
 impl Performing<'_> {
@@ -201,6 +207,7 @@ impl Performing<'_> {
             task: self.task.clone(),
             trouble: trouble.clone(),
             restarts: self.restarts.clone(),
+            action: self.action.clone(),
             scheduling: Scheduling::of_thread(),
             now: clock::unix_ms(),
         };
@@ -247,6 +254,50 @@ pub fn is_remembered(
         }
         Some(Came::Failed(diagnostic)) => Err(*diagnostic),
         Some(Came::Ran | Came::Ended(_)) | None => Ok(false),
+    }
+}
+
+/// Remembers a task whose replicas have run apart and succeeded, all of whose outputs are whole; only if each of them has performed
+/// the action that the task is.
+pub fn remember(
+    task: &Arc<Task>,
+    store: &Arc<Store>,
+    sandbox: SandboxLevel,
+    performed: &[Option<ActionDigest>],
+) -> Result<(), Diagnostic> {
+    let cancel =
+        Cancel::new().map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
+    let (performed, now) = (performed.to_vec(), clock::unix_ms());
+    let engine = Box::new(PutTogether { task: task.clone(), store: store.clone(), performed, now });
+    let came = Looking { task, store, sandbox }.by(engine, true, &cancel, &mut Silent)?;
+    match came {
+        Some(Came::Failed(diagnostic)) => Err(*diagnostic),
+        _ => Ok(()),
+    }
+}
+
+/// Performs nothing, and says what replicas that have run apart have left.
+struct PutTogether {
+    task: Arc<Task>,
+    store: Arc<Store>,
+    performed: Vec<Option<ActionDigest>>,
+    now: u64,
+}
+
+impl Engine for PutTogether {
+    fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
+        // On a node whose system directories differ it was another one.
+        let action = order.pinned.action.digest();
+        if self.performed.iter().any(|performed| *performed != Some(action)) {
+            return Err(StepError::Cancelled);
+        }
+        let outflow = Outflow { store: &self.store, task: &self.task, now: self.now };
+        let left = Ok(Some(outflow.listed()?));
+        Ok(Performance { left, ..ended_as(Outcome::Exited(0), self.now) })
+    }
+
+    fn bring(&self, _tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
+        Err(StepError::Cancelled)
     }
 }
 
@@ -328,7 +379,7 @@ impl Reporter for Silent {
 }
 
 fn ended(status: Status, reason: Option<String>) -> JobEnd {
-    JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false }
+    JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false, action: None }
 }
 
 /// What came of the step.

@@ -332,9 +332,6 @@ impl Plan {
         if self.worker.is_some() {
             return Some("workers serve it".to_owned());
         }
-        if self.replicas > 1 {
-            return Some(format!("it has {} replicas", self.replicas));
-        }
         if self.codespec.resources.gpu.is_some_and(|gpu| gpu.milli() > 0) {
             let why = "nobody knows which graphics processors it will have next time";
             return Some(why.to_owned());

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use wake_model::ActionDigest;
 
 use crate::record::{JobLog, JobsError, LOG, Status, io_error, why_cancelled};
 
@@ -21,6 +22,9 @@ pub struct ReplicaRecord {
     pub status_reason: Option<String>,
     /// The machine that it is on, as the engine calls it.
     pub node: Option<String>,
+    /// The action that it performed.
+    #[serde(default)]
+    pub action: Option<ActionDigest>,
     /// When it began.
     pub started: Option<u64>,
     /// When it ended.
@@ -54,7 +58,8 @@ impl ReplicaRecord {
     /// That of one that nobody has begun.
     pub(crate) fn waiting() -> Self {
         let (status, status_reason) = (Status::Pending, None);
-        ReplicaRecord { status, status_reason, node: None, started: None, finished: None }
+        let (node, action, started, finished) = (None, None, None, None);
+        ReplicaRecord { status, status_reason, node, action, started, finished }
     }
 
     /// The same of one whose job ended before it began.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use wake_buffer::{BufferError, Buffers, State, WriteOptions};
-use wake_model::BufferId;
+use wake_model::{ActionDigest, BufferId};
 
 use crate::record::{JobRecord, Jobs, JobsError, LOCK, LOG, OwnJob, Status, io_error, is_locked};
 use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord, STOP, damaged, read};
@@ -32,6 +32,9 @@ struct Verdict {
     status: Status,
     reason: Option<String>,
 }
+
+/// Hears what is known of replicas all of which have succeeded, and whose outputs are whole.
+pub type AllSucceeded<'a> = dyn FnMut(&[ReplicaRecord]) + 'a;
 
 impl<'s> Replicas<'s> {
     /// Those of a job whose replicas run each by itself; none of any other job.
@@ -90,18 +93,22 @@ impl<'s> Replicas<'s> {
         Ok(BegunReplica::Own(OwnReplica { number, job, dir, _lock: lock, record }))
     }
 
-    /// Keeps how one of this process ended; what is known of the job if that was the end of it.
+    /// Keeps how one of this process ended; what is known of the job if that was the end of it. Where all have succeeded, `succeeded` hears
+    /// of it before anybody else.
     pub fn end(
         &self,
         replica: OwnReplica,
         (status, reason): (Status, Option<String>),
+        action: Option<ActionDigest>,
         now: u64,
+        succeeded: &mut AllSucceeded<'_>,
     ) -> Result<Option<JobRecord>, JobsError> {
         let own = self.jobs.claim_in_turn(self.id)?;
         let record = replica.record.clone().ended((status, reason.clone()), now);
+        let record = ReplicaRecord { action, ..record };
         self.note(replica.number, &record)?;
         self.stop_unless_succeeded(Verdict { status, reason })?;
-        self.settled(&own, now)
+        self.settled(&own, now, succeeded)
     }
 
     /// Keeps how one ended of which no process will say it; what is known of the job if that was the end of it.
@@ -123,16 +130,21 @@ impl<'s> Replicas<'s> {
             self.note(number, &record)?;
             self.stop_unless_succeeded(Verdict { status, reason: of_job })?;
         }
-        self.settled(&own, now)
+        self.settled(&own, now, &mut |_| {})
     }
 
     /// Keeps how the job ended, if it has; what is known of it then.
     pub fn settle(&self, now: u64) -> Result<Option<JobRecord>, JobsError> {
         let own = self.jobs.claim_in_turn(self.id)?;
-        self.settled(&own, now)
+        self.settled(&own, now, &mut |_| {})
     }
 
-    fn settled(&self, own: &OwnJob, now: u64) -> Result<Option<JobRecord>, JobsError> {
+    fn settled(
+        &self,
+        own: &OwnJob,
+        now: u64,
+        succeeded: &mut AllSucceeded<'_>,
+    ) -> Result<Option<JobRecord>, JobsError> {
         let mut job = self.jobs.get(self.id)?;
         if job.status.is_last() {
             return Ok(Some(job));
@@ -144,6 +156,9 @@ impl<'s> Replicas<'s> {
             }
         }
         let Verdict { status, reason } = self.end_outputs(verdict, now);
+        if status == Status::Succeeded {
+            succeeded(&self.all()?);
+        }
         (job.status, job.status_reason, job.finished) = (status, reason, Some(now));
         self.jobs.note(own, &job)?;
         Ok(Some(job))

@@ -9,7 +9,7 @@ use wake_store::Store;
 
 use crate::log_reader::LogReader;
 use crate::record::{BY_USER, EngineName, JobRecord, Jobs, SentJob, Status};
-use crate::replica::{BegunReplica, OwnReplica};
+use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord};
 use crate::replicas::Replicas;
 use crate::sent::keep_sent;
 
@@ -100,13 +100,21 @@ fn the_last_one_says_that_all_have_succeeded_and_then_outputs_are_whole() {
     assert!(matches!(replicas.begin(0, None, 3).unwrap(), BegunReplica::Taken));
     assert!(matches!(replicas.begin(3, None, 3).unwrap(), BegunReplica::Taken));
     bed.leave(&outputs[0]);
-    assert!(replicas.end(two, WELL, 3).unwrap().is_none());
-    assert!(replicas.end(zero, WELL, 4).unwrap().is_none());
+    assert!(replicas.end(two, WELL, None, 3, &mut |_| {}).unwrap().is_none());
+    assert!(replicas.end(zero, WELL, None, 4, &mut |_| {}).unwrap().is_none());
     // One may begin when others have ended, and one that has ended does not begin again.
     assert!(matches!(replicas.begin(2, None, 5).unwrap(), BegunReplica::Taken));
     assert_eq!(bed.states(&outputs), ["writing", "unwritten"]);
     let one = begun(&replicas, 1);
-    let job = replicas.end(one, WELL, 6).unwrap().unwrap();
+    let mut told = 0;
+    let mut succeeded = |all: &[ReplicaRecord]| {
+        told = all.len();
+        // Nobody else knows of it, and outputs are whole.
+        assert_eq!(bed.jobs().get(id).unwrap().status, Status::Running);
+        assert_eq!(bed.states(&outputs), ["complete", "complete"]);
+    };
+    let job = replicas.end(one, WELL, None, 6, &mut succeeded).unwrap().unwrap();
+    assert_eq!(told, 3);
     assert_eq!((job.status, job.started, job.finished), (Status::Succeeded, Some(2), Some(6)));
     assert_eq!(bed.states(&outputs), ["complete", "complete"]);
     let State::Complete(content) = bed.buffers().get(&outputs[1]).unwrap().state else { panic!() };
@@ -122,13 +130,16 @@ fn the_first_that_does_not_succeed_says_how_the_job_ended_and_the_last_that_it_h
     assert_eq!(zero.why_ended(), None);
     bed.leave(&outputs[1]);
     assert!(
-        replicas.end(one, failed("Main of replica 1 exited with code 3"), 3).unwrap().is_none()
+        replicas
+            .end(one, failed("Main of replica 1 exited with code 3"), None, 3, &mut |_| {})
+            .unwrap()
+            .is_none()
     );
     assert_eq!(zero.why_ended().as_deref(), Some("another replica has not succeeded"));
     assert!(matches!(replicas.begin(3, None, 4).unwrap(), BegunReplica::Over));
     // It succeeded all the same.
-    assert!(replicas.end(two, WELL, 4).unwrap().is_none());
-    let job = replicas.end(zero, failed("later"), 5).unwrap().unwrap();
+    assert!(replicas.end(two, WELL, None, 4, &mut |_| {}).unwrap().is_none());
+    let job = replicas.end(zero, failed("later"), None, 5, &mut |_| {}).unwrap().unwrap();
     let reason = job.status_reason.as_deref();
     assert_eq!(
         (job.status, reason),
@@ -150,7 +161,7 @@ fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
     assert!(!replicas.is_held(1));
     let gone = (Status::Failed, "Slurm ended it on n1: NODE_FAIL".to_owned());
     assert!(replicas.conclude(1, gone.clone(), 3).unwrap().is_none());
-    let job = replicas.end(zero, WELL, 4).unwrap().unwrap();
+    let job = replicas.end(zero, WELL, None, 4, &mut |_| {}).unwrap().unwrap();
     assert_eq!(
         (job.status, job.status_reason.as_deref()),
         (Status::Failed, Some("Replica 1: Slurm ended it on n1: NODE_FAIL"))
@@ -160,7 +171,7 @@ fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
     // What its process has said counts more.
     let (replicas, _, _) = bed.sent(1);
     let zero = begun(&replicas, 0);
-    replicas.end(zero, WELL, 3).unwrap();
+    replicas.end(zero, WELL, None, 3, &mut |_| {}).unwrap();
     assert_eq!(replicas.conclude(0, gone, 4).unwrap().unwrap().status, Status::Succeeded);
 }
 
@@ -181,7 +192,8 @@ fn a_cancelled_job_is_over_when_no_replica_runs() {
     bed.jobs().cancel(id, BY_USER).unwrap();
     assert_eq!(zero.why_ended().as_deref(), Some(BY_USER));
     assert!(replicas.settle(3).unwrap().is_none());
-    let job = replicas.end(zero, (Status::Canceled, Some(BY_USER.to_owned())), 4);
+    let job =
+        replicas.end(zero, (Status::Canceled, Some(BY_USER.to_owned())), None, 4, &mut |_| {});
     assert_eq!(job.unwrap().unwrap().status, Status::Canceled);
 }
 

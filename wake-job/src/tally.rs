@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use wake_model::{Outcome, Usage};
+use wake_model::{ActionDigest, Outcome, Usage};
 use wake_steps::diagnostic::Diagnostic;
 use wake_steps::engine::Performance;
 use wake_steps::error::StepError;
@@ -51,6 +51,20 @@ impl Restarts {
 
     pub(crate) fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Which action was performed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActionSlot(Arc<Mutex<Option<ActionDigest>>>);
+
+impl ActionSlot {
+    pub(crate) fn note(&self, action: ActionDigest) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(action);
+    }
+
+    pub(crate) fn get(&self) -> Option<ActionDigest> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -80,6 +80,8 @@ const IN_IMAGE: &str = "etc/buffer-fifos";
 const IN_WORK: &str = "buffer-fifos";
 /// Beside the pipes, what says in the action which buffers are at sockets.
 const SOCKETS: &str = ".sockets";
+/// Beside them, what says in it how many replicas there are.
+const REPLICAS: &str = ".replicas";
 
 impl Task {
     /// Its container.
@@ -159,6 +161,10 @@ impl Task {
         if !sockets.is_empty() {
             place(SOCKETS, listed(sockets))?;
         }
+        if self.replicas > 1 {
+            // Each is called another thing, and so may do another.
+            place(REPLICAS, format!("wake replicas 1\n{}\n", self.replicas))?;
+        }
         let output = |(name, _): &(BufferName, OutputEnd)| {
             Ok(OutputDecl { path: at(&pipes, name.as_str())?, kind: OutputKind::Any })
         };
@@ -174,7 +180,8 @@ impl Task {
             network: self.network,
             terms: Terms {
                 timeout: Some(self.timeout as f64),
-                forgotten: self.forgotten,
+                // What one of several has done is not what all of them do.
+                forgotten: self.forgotten || self.is_part(),
                 ..container.limits()
             },
         })
@@ -334,5 +341,22 @@ mod tests {
             panic!("no sockets")
         };
         assert_eq!(bytes, b"wake sockets 1\n9002 x -\n9004 y -\n");
+    }
+
+    #[test]
+    fn one_of_several_replicas_is_the_same_step_and_remembers_nothing() {
+        let alone = task(SandboxLevel::Strict);
+        let all = Task { replicas: 3, own: 0..3, forgotten: false, ..task(SandboxLevel::Strict) };
+        let one = Task { replicas: 3, own: 1..2, forgotten: false, ..task(SandboxLevel::Strict) };
+        assert!(alone.step().unwrap().inputs.get("buffer-fifos/.replicas").is_none());
+        let (all, one) = (all.step().unwrap(), one.step().unwrap());
+        assert!(!all.terms.forgotten && one.terms.forgotten);
+        assert_eq!(all.command, one.command);
+        for step in [all, one] {
+            let Some(Input::Bytes { bytes, .. }) = step.inputs.get("buffer-fifos/.replicas") else {
+                panic!("no replicas")
+            };
+            assert_eq!(bytes, b"wake replicas 1\n3\n");
+        }
     }
 }

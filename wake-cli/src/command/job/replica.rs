@@ -1,14 +1,15 @@
 //! One replica of a job whose others run elsewhere, as an engine has it run.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use wake_image::Images;
 use wake_job::options::{JobOptions, Place};
 use wake_job::order::left;
-use wake_job::perform::{JobEnd, Surroundings, perform as perform_task, watched};
+use wake_job::perform::{JobEnd, Surroundings, perform as perform_task, remember, watched};
 use wake_job::prepare::plan;
 use wake_job::record::{BY_USER, Jobs, JobsError, Status};
-use wake_job::replica::{BegunReplica, OwnReplica};
+use wake_job::replica::{BegunReplica, OwnReplica, ReplicaRecord};
 use wake_job::replicas::Replicas;
 use wake_job::task::Task;
 use wake_steps::Cancel;
@@ -58,7 +59,10 @@ pub(super) fn perform(
         _ => end.reason,
     };
     let order = left(own.job_dir());
-    let ended = replicas.end(own, (end.status, reason), unix_ms()).map_err(failure)?;
+    let dir = own.job_dir().to_owned();
+    let mut remembered = |all: &[ReplicaRecord]| one.remember(&dir, all);
+    let ended = replicas.end(own, (end.status, reason), end.action, unix_ms(), &mut remembered);
+    let ended = ended.map_err(failure)?;
     if let (Some(_), Ok((_, order))) = (&ended, order) {
         purge(store, &order.passing);
     }
@@ -87,8 +91,8 @@ impl Replica<'_> {
     fn to_its_end(&self, own: &OwnReplica) -> Result<JobEnd, JobsError> {
         let Replica { store, settings, cancel, .. } = *self;
         let log = own.log()?;
-        let task = match self.task(own) {
-            Ok(task) => task,
+        let task = match self.task(own.job_dir()) {
+            Ok(task) => Arc::new(task),
             Err(reason) => return Ok(JobEnd::not_begun(&reason, cancel.is_cancelled())),
         };
         let worker = match session::worker() {
@@ -96,7 +100,7 @@ impl Replica<'_> {
             Err(diagnostic) => return Ok(JobEnd::failed(diagnostic)),
         };
         let (wrote, restarted) = (&mut |_: &[u8]| {}, &mut |_: u32| {});
-        // Of such a job nothing is remembered.
+        // What one of several has done is remembered by nobody.
         let (sandbox, rerun) = (settings.sandbox, true);
         Ok(perform_task(
             &task,
@@ -105,13 +109,25 @@ impl Replica<'_> {
         ))
     }
 
-    fn task(&self, own: &OwnReplica) -> Result<Arc<Task>, String> {
+    /// Has the job be remembered that all replicas together have done.
+    fn remember(&self, dir: &Path, all: &[ReplicaRecord]) {
+        let Ok(task) = self.task(dir) else { return };
+        if task.forgotten {
+            return;
+        }
+        let task = Arc::new(Task { own: 0..task.replicas, ..task });
+        let performed: Vec<_> = all.iter().map(|replica| replica.action).collect();
+        // That it has succeeded is worth more than that it is remembered.
+        let _ = remember(&task, self.store, self.settings.sandbox, &performed);
+    }
+
+    fn task(&self, dir: &Path) -> Result<Task, String> {
         let Replica { id, number, store, settings, cancel } = *self;
-        let (run, order) = left(own.job_dir()).map_err(|error| error.to_string())?;
+        let (run, order) = left(dir).map_err(|error| error.to_string())?;
         let options = JobOptions { place: Place::Replica(number), ..order.options };
         let plan = plan(&run, options, store, unix_ms()).map_err(|error| error.to_string())?;
         let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
         let (roots, made) = begun(&plan, &run, store, &images)?;
-        Ok(Arc::new(plan.task(id, &run, roots, made)))
+        Ok(plan.task(id, &run, roots, made))
     }
 }
