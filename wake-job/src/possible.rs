@@ -157,7 +157,8 @@ mod tests {
         let run = RunDocument::read(source).unwrap();
         let RunCodespec::Inline(codespec) = &run.job.codespec else { panic!("a name") };
         let is_possible = |replicas: u32, graphics: Option<usize>| {
-            possible(&run, codespec, None, &Bounds { replicas, graphics }).is_ok()
+            let bounds = Bounds { replicas, graphics };
+            possible(&run, codespec, None, (Place::Here, &bounds)).is_ok()
         };
         assert!(is_possible(1, Some(2)) && is_possible(3, Some(6)) && is_possible(3, None));
         assert!(!is_possible(1, Some(1)) && !is_possible(3, Some(5)));
