@@ -56,6 +56,16 @@ fn unheard() -> Value {
     json!([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
 }
 
+/// Two replicas, of which the second one has failed.
+fn several() -> [Value; 2] {
+    let called = |index: &str, mut pod: Value| {
+        let annotations = json!({"batch.kubernetes.io/job-completion-index": index});
+        pod["metadata"] = json!({"name": format!("replica-{index}"), "annotations": annotations});
+        pod
+    };
+    [called("0", runs()), called("1", ended(4, "Error", ""))]
+}
+
 fn row(job: &Value, pods: &[Value]) -> Value {
     json!({"job": job, "pods": pods})
 }
@@ -145,6 +155,7 @@ fn gone() -> Vec<(Value, Known)> {
             ("Succeeded", None),
         ),
         (row(&late, &[deleted(runs())]), ("Canceled", Some("the job exceeded its timeout"))),
+        (row(&over(), &several()), ("Failed", Some("Main of replica 1 exited with code 4"))),
         (row(&over(), &[ended(3, "Error", "oops\n")]), ("Failed", Some("Main exited with code 3"))),
         (
             row(

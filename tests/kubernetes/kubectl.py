@@ -63,6 +63,8 @@ def create(options):
         fail('Error from server (NotFound): error when creating "STDIN": namespaces "nope" not found')
     given = json.load(sys.stdin)
     for one in given["items"] if given["kind"] == "List" else [given]:
+        if one["kind"] == "StatefulSet" and (TOP / "refuses-workers").exists():
+            fail('Error from server (Forbidden): error when creating "STDIN": statefulsets.apps is forbidden: User "u" cannot create resource "statefulsets"')
         one["metadata"]["uid"] = f"uid-of-{one['metadata']['name']}"
         keep(path_of(one["kind"], one["metadata"]["name"]), one)
         if one["kind"] == "Job" and (TOP / "runs").exists():

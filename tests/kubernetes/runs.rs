@@ -183,6 +183,17 @@ fn workers_belong_to_their_job_and_go_with_it() {
     }
     scene.job(&["cancel", &id]).run().code(0);
     scene.until_nothing_is_left(&id);
+
+    // Where one of them is refused, none stays.
+    fs::write(scene.place("refuses-workers"), "").unwrap();
+    let told = scene.in_cluster("run", &[]).run().code(10).stderr;
+    assert_eq!(
+        told,
+        "error: Kubernetes refused it: statefulsets.apps is forbidden: User \"u\" cannot create resource \"statefulsets\"\n"
+    );
+    let last = scene.last();
+    assert_eq!(last["statusReason"], "it could not be submitted to Kubernetes");
+    scene.until_nothing_is_left(&last["id"].to_string());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::answer::{List, Object};
 use crate::error::KubernetesError;
 use crate::id::KubernetesId;
 use crate::kubectl::Kubectl;
-use crate::labels::INSTANCE;
+use crate::labels::{INSTANCE, Role};
 use crate::manifest::Manifest;
 use crate::run::RunName;
 use crate::state::{KubernetesJob, KubernetesState, job, with};
@@ -110,7 +110,7 @@ impl Cluster {
         let selector = format!("--selector={INSTANCE}={}", self.name);
         let list = self.list(&["get", "jobs.batch,pods", &selector, "--output=json"])?;
         let mut job = job(&list);
-        if job.pods.is_empty()
+        if job.pods.iter().all(|pod| pod.role == Role::Worker)
             && let KubernetesState::Waiting { reason } = &mut job.state
         {
             // Why there is no pod is said beside the job alone; who may not read that does without.

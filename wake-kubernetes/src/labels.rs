@@ -13,8 +13,10 @@ pub(crate) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 /// Which part of a run an object is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// What runs to its end.
     Job,
+    /// What serves that.
     Worker,
 }
 

@@ -5,7 +5,7 @@
 //! | [`error`] | why a run cannot be said so, and why a cluster did not do what it was asked for |
 //! | [`run`] | what is said: a run whose images and buffers are known, at a site |
 //! | `yaml` | objects as people read them |
-//! | `labels` | what objects are called, and found by |
+//! | [`labels`] | what objects are called, and found by |
 //! | `container` | a codespec as a container |
 //! | `streams` | what stands between buffers and the pipes of a job |
 //! | `worker`, `job` | the objects of each |
@@ -21,7 +21,7 @@
 pub mod error;
 pub mod run;
 mod yaml;
-mod labels;
+pub mod labels;
 mod container;
 mod streams;
 mod worker;
@@ -37,6 +37,7 @@ pub use cluster::{Cluster, Served};
 pub use error::{KubernetesError, ManifestError};
 pub use id::KubernetesId;
 pub use kubectl::{Kubectl, LogChild, LogEnd, LogReader};
+pub use labels::Role;
 pub use manifest::Manifest;
 pub use run::{KubernetesRun, KubernetesSite, Part, RunName};
 pub use state::{KubernetesEnd, KubernetesJob, KubernetesPod, KubernetesState};

@@ -54,6 +54,8 @@ pub enum KubernetesEnd {
 pub struct KubernetesPod {
     /// What the cluster calls it.
     pub name: String,
+    /// Of which part of the run it is.
+    pub role: Role,
     /// What people call it: `job-0`, `worker-1`.
     pub label: String,
     /// How often its container was begun again.
@@ -217,6 +219,7 @@ fn pod(object: &Object) -> KubernetesPod {
     let has_ended = state.is_some_and(|state| state.terminated.is_some());
     KubernetesPod {
         name: object.metadata.name.clone(),
+        role,
         label: format!("{}-{}", role.as_str(), index(object).unwrap_or("0")),
         restarts: main.map_or(0, |main| main.restart_count),
         has_begun: has_ended || state.is_some_and(|state| state.running.is_some()),

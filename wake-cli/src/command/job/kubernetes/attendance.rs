@@ -10,7 +10,7 @@ use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, SentJob, Status};
 use wake_job::sent::concluded;
 use wake_kubernetes::{
     Cluster, KubernetesEnd, KubernetesError, KubernetesId, KubernetesJob, KubernetesPod,
-    KubernetesState, Served,
+    KubernetesState, Role, Served,
 };
 use wake_steps::clock::{now, unix_ms};
 use wake_store::Store;
@@ -223,7 +223,7 @@ impl<'a> Attendance<'a> {
     fn begun_again(&mut self, pods: &[KubernetesPod]) -> Option<String> {
         let is_there = |name: &String| pods.iter().any(|pod| &pod.name == name);
         let gone = self.begun.iter().find(|name| !is_there(name)).cloned();
-        let of_job = pods.iter().filter(|pod| pod.has_begun && pod.label.starts_with("job-"));
+        let of_job = pods.iter().filter(|pod| pod.has_begun && pod.role == Role::Job);
         self.begun.extend(of_job.map(|pod| pod.name.clone()));
         gone.map(|name| format!("its pod `{name}` was deleted"))
     }
