@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 
 use wake_tests::{Project, binary, expect, project, skip};
 
-/// A digest as images have them, so that no registry is asked.
-const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+use crate::scene::{DIGEST, Runs, Scene, buffer};
 
 const SITE: &str = "[kubernetes]\nnamespace = \"science\"\nimage = \"registry.example.org/wake@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\nclaim = \"wake\"\nstore = \"team/store\"\npool-label = \"example.org/pool\"\n";
 
@@ -28,15 +27,6 @@ fn validator(test: &str) -> Option<PathBuf> {
         skip(test, "`kubernetes-validate` is not here");
     }
     found
-}
-
-fn buffer(project: &Project, bytes: Option<&[u8]>) -> String {
-    let id = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
-    if let Some(bytes) = bytes {
-        project.write("source", bytes);
-        project.wake(["buffer", "write", &id, "-i", "source"]).run().code(0);
-    }
-    id
 }
 
 fn scene() -> (Project, [String; 2]) {
@@ -68,6 +58,25 @@ fn objects_are_what_kubernetes_takes() {
     assert!(!check("wrong.yaml").0);
     for kind in ["kind: Service\n", "kind: StatefulSet\n", "kind: Job\n"] {
         assert_eq!(text.matches(kind).count(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn objects_of_a_job_that_is_submitted_are_what_kubernetes_takes() {
+    let test = "objects_of_a_job_that_is_submitted_are_what_kubernetes_takes";
+    let Some(validator) = validator(test) else { return };
+    let scene = Scene::new(&run(), Runs::Nothing);
+    scene.set(&SITE.replace("namespace = \"science\"\n", ""));
+    let input = format!("input={}", buffer(&scene.project, Some(b"x")));
+    let name = scene.name(&scene.create(&["-b", &input]));
+    let objects = scene.objects(&name);
+    assert_eq!(objects.len(), 3, "{objects:?}");
+    for object in objects {
+        let mut command = Command::new(&validator);
+        let path = scene.place("objects").join(&object);
+        let checked = command.args(["--strict", "-k", "1.32"]).arg(path).output().unwrap();
+        let said = [checked.stdout, checked.stderr].concat();
+        assert!(checked.status.success(), "{object}: {}", String::from_utf8(said).unwrap());
     }
 }
 

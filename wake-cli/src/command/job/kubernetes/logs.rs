@@ -182,8 +182,8 @@ impl<'a> Logs<'a> {
             return Ok(Lines::after(&log, tag));
         }
         // What it wrote before is another log, which the cluster has no more.
-        let line =
-            format!("wake: {} is started again, for the {}. time\n", pod.label, pod.restarts);
+        let start = pod.restarts + 1;
+        let line = format!("wake: {} is started again: start {start}\n", pod.label);
         let line = line.as_bytes();
         let begun = log.windows(line.len()).rposition(|part| part == line);
         match begun {
