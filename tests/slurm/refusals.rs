@@ -37,6 +37,12 @@ fn what_slurm_refuses_is_told_in_its_words() {
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
         error: Slurm refused it: Invalid generic resource (gres) specification
     "#]]);
+    scene.set("");
+    scene.project.write("run.yml", run(OUTPUT, SCRIPT, "  replicas: 5000\n"));
+    scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
+        error: Slurm refused it: Batch job submission failed: Invalid job array specification
+         help: each replica is a task of an array, and the site allows fewer of them: `MaxArraySize`
+    "#]]);
     let last = scene.last();
     assert_eq!(last["status"], "Failed");
     assert_eq!(crate::scene::output(&scene.project, &last)["state"], "failed");

@@ -196,6 +196,17 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     ended_as(&scene.show(&id), "Pending", "it waits in the queue of Slurm: JobHeldUser");
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     ended_as(&cancelled, "Canceled", "Canceled by user");
+    // However many they are. What nobody wants afterwards goes with them.
+    scene.project.write("run.yml", replicated("true", 300));
+    let (_, named) = unwritten(&scene);
+    let buffers = || scene.project.wake(["buffer", "list"]).run().code(0).stdout;
+    let before = buffers();
+    let id = scene.create(&["-b", &named, "-b", "output=_"]);
+    assert_ne!(buffers(), before);
+    let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
+    assert_eq!(of_replicas(&cancelled, "status"), vec!["Canceled"; 300]);
+    assert_eq!(buffers(), before);
+    scene.project.write("run.yml", replicated(&one_does(9, ""), 3));
     // Somebody else may cancel one of them.
     let id = scene.create(&["-b", &unwritten(&scene).1]);
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use wake_buffer::Buffers;
 use wake_codespec::named::Source;
 use wake_codespec::run::RunDocument;
 use wake_model::BufferId;
@@ -122,6 +123,13 @@ pub fn left(dir: &Path) -> Result<(RunDocument, JobOrder), TakeError> {
     let (path, order) = bytes(ORDER)?;
     let order = serde_json::from_slice(&order).map_err(|error| damaged(path, error.to_string()))?;
     Ok((run, order))
+}
+
+/// Removes the buffers that nobody will want after a job that lies in this directory.
+pub(crate) fn purge_passing(store: &Store, dir: &Path) {
+    // Litter at worst, which has a tag.
+    let Ok((_, order)) = left(dir) else { return };
+    order.passing.iter().for_each(|id| drop(Buffers::new(store).purge(id)));
 }
 
 fn damaged(path: PathBuf, problem: String) -> TakeError {

@@ -65,7 +65,7 @@ pub(crate) fn possible(
             }
             wanted += gpu.rounded_up() * i128::from(here);
         }
-        replicas += u64::from(count);
+        replicas += u64::from(here);
     }
     if replicas > MOST_REPLICAS && place != Place::Cluster {
         let message =

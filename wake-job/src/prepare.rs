@@ -103,6 +103,8 @@ pub fn plan(
     let bounds = match options.place {
         Place::Here => Bounds { replicas: run.job.replicas, graphics: own_graphics() },
         Place::Replica(_) => Bounds { replicas: 1, graphics: own_graphics() },
+        // Without workers each of them may be on another machine.
+        Place::Elsewhere if worker.is_none() => Bounds { replicas: 1, graphics: None },
         Place::Elsewhere | Place::Cluster => Bounds { replicas: run.job.replicas, graphics: None },
     };
     let mut warnings = possible(run, &codespec, worker.as_ref(), (options.place, &bounds))?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::{ActionDigest, BufferId};
 
+use crate::order::purge_passing;
 use crate::record::{JobRecord, Jobs, JobsError, LOCK, LOG, OwnJob, Status, io_error, is_locked};
 use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord, STOP, damaged, read};
 use crate::sent::fail_unwritten;
@@ -46,6 +47,18 @@ impl<'s> Replicas<'s> {
 
     /// What is known of each.
     pub fn all(&self) -> Result<Vec<ReplicaRecord>, JobsError> {
+        let all = self.noted()?;
+        // In this order: none begins once its job has ended.
+        let job = self.jobs.get(self.id)?;
+        let as_ended = |one: ReplicaRecord| match (one.status, job.finished) {
+            (Status::Pending, Some(finished)) => one.never_begun(finished),
+            _ => one,
+        };
+        Ok(all.into_iter().map(as_ended).collect())
+    }
+
+    /// What they have noted themselves.
+    fn noted(&self) -> Result<Vec<ReplicaRecord>, JobsError> {
         (0..self.count).map(|number| self.get(number)).collect()
     }
 
@@ -122,9 +135,8 @@ impl<'s> Replicas<'s> {
     ) -> Result<Option<JobRecord>, JobsError> {
         let own = self.jobs.claim_in_turn(self.id)?;
         let record = self.get(number)?;
-        if record.status == Status::Pending && self.are_ending() {
-            self.note(number, &record.never_begun(now))?;
-        } else if !record.status.is_last() {
+        let is_over = record.status == Status::Pending && self.are_ending();
+        if !record.status.is_last() && !is_over {
             let of_job = Some(format!("Replica {number}: {reason}"));
             let record = record.ended((status, Some(reason)), now);
             self.note(number, &record)?;
@@ -150,23 +162,19 @@ impl<'s> Replicas<'s> {
             return Ok(Some(job));
         }
         let Some(verdict) = self.verdict()? else { return Ok(None) };
-        for (number, one) in (0..).zip(self.all()?) {
-            if one.status == Status::Pending {
-                self.note(number, &one.never_begun(now))?;
-            }
-        }
         let Verdict { status, reason } = self.end_outputs(verdict, now);
         if status == Status::Succeeded {
-            succeeded(&self.all()?);
+            succeeded(&self.noted()?);
         }
         (job.status, job.status_reason, job.finished) = (status, reason, Some(now));
         self.jobs.note(own, &job)?;
+        purge_passing(self.jobs.store(), own.dir());
         Ok(Some(job))
     }
 
     /// How the job ended; none if it has not.
     fn verdict(&self) -> Result<Option<Verdict>, JobsError> {
-        let all = self.all()?;
+        let all = self.noted()?;
         if all.iter().all(|replica| replica.status == Status::Succeeded) {
             return Ok(Some(Verdict { status: Status::Succeeded, reason: None }));
         }

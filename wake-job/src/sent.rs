@@ -6,6 +6,7 @@ use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::BufferId;
 use wake_store::Store;
 
+use crate::order::purge_passing;
 use crate::record::{JobRecord, Jobs, JobsError, OwnJob, SENT, SentJob, Status};
 
 /// Keeps which engine is asked to run a job of this process, and what it calls it.
@@ -55,6 +56,7 @@ pub fn concluded(
     record.status_reason = reason;
     record.finished = Some(now);
     jobs.note(own, &record)?;
+    purge_passing(store, own.dir());
     Ok(record)
 }
 

@@ -18,7 +18,6 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 use wake_store::ware::Web;
 
-use super::carry_out::purge;
 use super::detached::{begun, detach};
 use super::{engines, failure};
 use crate::exit::{Exit, Outcome};
@@ -58,14 +57,10 @@ pub(super) fn perform(
         Some(BY_USER) => own.why_ended().or_else(|| Some(BY_SIGNAL.to_owned())),
         _ => end.reason,
     };
-    let order = left(own.job_dir());
     let dir = own.job_dir().to_owned();
     let mut remembered = |all: &[ReplicaRecord]| one.remember(&dir, all);
     let ended = replicas.end(own, (end.status, reason), end.action, unix_ms(), &mut remembered);
-    let ended = ended.map_err(failure)?;
-    if let (Some(_), Ok((_, order))) = (&ended, order) {
-        purge(store, &order.passing);
-    }
+    ended.map_err(failure)?;
     if end.status != Status::Succeeded
         && let Some(sent) = jobs.sent(id).map_err(failure)?
     {

@@ -181,6 +181,9 @@ fn refusal(error: SlurmError) -> Diagnostic {
         SlurmError::Refused { said } if said.contains("nvalid account") => {
             diagnostic.help("`account` below `[slurm]` in `config.toml` names one")
         }
+        SlurmError::Refused { said } if said.contains("nvalid job array specification") => {
+            diagnostic.help("each replica is a task of an array, and the site allows fewer of them: `MaxArraySize`")
+        }
         _ => diagnostic,
     }
 }
