@@ -41,8 +41,8 @@ pub enum KubernetesEnd {
     Succeeded,
     /// Its time was over.
     TimedOut,
-    /// Somebody or something took a pod away, which may be seen just before it is said why.
-    Taken(String),
+    /// It cannot go on: somebody or something took a pod away, or its streams cannot be moved. The cluster has not ended it, or says so only in a moment.
+    Stuck(String),
     /// It failed.
     Failed(String),
     /// There is no such object any more.
@@ -107,14 +107,14 @@ fn state(job: &Object, pods: &[&Object]) -> KubernetesState {
         return KubernetesState::Running { trouble: None };
     }
     if let Some(reason) = pods.iter().find_map(|pod| unserved(pod)) {
-        return KubernetesState::Ended(KubernetesEnd::Failed(reason));
+        return KubernetesState::Ended(KubernetesEnd::Stuck(reason));
     }
     if let Some(pod) = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_some()) {
         let reason = taken(pod).unwrap_or_else(|| match pod.is_out_of_reach() {
             true => format!("its node {} does not answer any more", pod.node()),
             false => format!("its pod on {} was deleted", pod.node()),
         });
-        return KubernetesState::Ended(KubernetesEnd::Taken(reason));
+        return KubernetesState::Ended(KubernetesEnd::Stuck(reason));
     }
     let has_begun = |pod: &&&Object| {
         pod.container(MAIN)

@@ -21,7 +21,7 @@ use super::logs::Logs;
 use super::submission::{kubectl, served};
 use crate::settings::Settings;
 
-/// How long is waited until a cluster has said why it took a pod away.
+/// How long is waited until a cluster has said why a job cannot go on.
 const WHY: Duration = Duration::from_secs(2);
 /// How long outputs may take to be seen here that were completed elsewhere.
 const SEEN: Duration = Duration::from_secs(60);
@@ -110,7 +110,7 @@ impl<'a> Attendance<'a> {
             Err(error) => return self.unsaid(&error),
         };
         match (&job.state, self.own.get().why_cancelled()) {
-            (KubernetesState::Ended(KubernetesEnd::Taken(_)), None) => {
+            (KubernetesState::Ended(KubernetesEnd::Stuck(_)), None) => {
                 thread::sleep(WHY);
                 match self.cluster.look() {
                     Ok(job) => self.heard(&job),
@@ -142,9 +142,12 @@ impl<'a> Attendance<'a> {
         if let Some(reason) = self.begun_again(&job.pods)
             && !matches!(job.state, KubernetesState::Ended(_))
         {
-            return self.ended(Status::Failed, Some(reason), &job.pods);
+            return self.given_up(reason, &job.pods);
         }
         match &job.state {
+            KubernetesState::Ended(KubernetesEnd::Stuck(reason)) => {
+                self.given_up(reason.clone(), &job.pods)
+            }
             KubernetesState::Waiting { reason } => {
                 let reason = reason.as_ref().map(|reason| format!(": {reason}"));
                 self.goes(job, Some(format!("{WAITS}{}", reason.unwrap_or_default())))
@@ -163,8 +166,9 @@ impl<'a> Attendance<'a> {
                         record.started = record.started.or_else(|| Some(unix_ms()));
                     })?;
                 }
+                self.logs.end(&job.pods)?;
                 let (status, reason) = self.end(end)?;
-                self.ended(status, reason, &job.pods)
+                self.ended(status, reason)
             }
         }
     }
@@ -185,7 +189,7 @@ impl<'a> Attendance<'a> {
                 let waited = waited.unwrap_or_default();
                 (Status::Canceled, Some(format!("the job exceeded its timeout{waited}")))
             }
-            KubernetesEnd::Failed(reason) | KubernetesEnd::Taken(reason) => {
+            KubernetesEnd::Failed(reason) | KubernetesEnd::Stuck(reason) => {
                 (Status::Failed, Some(reason.clone()))
             }
             KubernetesEnd::Gone => {
@@ -207,13 +211,17 @@ impl<'a> Attendance<'a> {
         let left: Vec<&KubernetesPod> = job.pods.iter().filter(|pod| !has_ended(pod)).collect();
         let away: Vec<&&KubernetesPod> = left.iter().filter(|pod| pod.is_out_of_reach).collect();
         match (is_gone, left.as_slice(), away.as_slice()) {
-            (true, [], _) => self.ended(Status::Canceled, Some(why.to_owned()), &[]),
+            (true, [], _) => {
+                self.logs.end(&[])?;
+                self.ended(Status::Canceled, Some(why.to_owned()))
+            }
             (true, all, [first, ..]) if all.len() == away.len() => {
                 let name = &first.name;
                 let reason = format!(
                     "{why}; the node of its pod `{name}` does not answer, where it may go on"
                 );
-                self.ended(Status::Canceled, Some(reason), &[])
+                self.logs.end(&[])?;
+                self.ended(Status::Canceled, Some(reason))
             }
             _ => Ok(Said::Goes(None)),
         }
@@ -268,13 +276,17 @@ impl<'a> Attendance<'a> {
         })
     }
 
-    fn ended(
-        &mut self,
-        status: Status,
-        reason: Option<String>,
-        pods: &[KubernetesPod],
-    ) -> Result<Said, JobsError> {
+    /// A job that cannot go on, which the cluster would have go on or begin again.
+    fn given_up(&mut self, reason: String, pods: &[KubernetesPod]) -> Result<Said, JobsError> {
         self.logs.end(pods)?;
+        // In this order: nothing may run on of a job that has failed.
+        match self.delete() {
+            Ok(()) => self.ended(Status::Failed, Some(reason)),
+            Err(error) => self.unsaid(&error),
+        }
+    }
+
+    fn ended(&mut self, status: Status, reason: Option<String>) -> Result<Said, JobsError> {
         let end = (status, reason);
         concluded(self.store, self.own.get(), self.id, self.sent, end.clone(), unix_ms())?;
         purge(self.store, &passing(self.own.get()));

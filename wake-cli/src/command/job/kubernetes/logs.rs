@@ -115,9 +115,12 @@ impl<'a> Logs<'a> {
         }
         // Nothing more comes of any of them.
         self.reap(&[]);
-        for (label, why) in self.rest(pods)? {
+        for (pod, why) in self.rest(pods)? {
+            let label = &pod.label;
             let line = format!("wake: what {label} wrote last could not be had: {why}\n");
             self.log.lock().unwrap_or_else(PoisonError::into_inner).add(line.as_bytes());
+            // Nobody asks for it again.
+            self.done.insert(instance(pod));
         }
         Ok(())
     }
@@ -144,7 +147,10 @@ impl<'a> Logs<'a> {
     }
 
     /// Reads what is there now of pods that nobody reads; of which that failed, and why.
-    fn rest(&mut self, pods: &[KubernetesPod]) -> Result<Vec<(String, String)>, JobsError> {
+    fn rest<'p>(
+        &mut self,
+        pods: &'p [KubernetesPod],
+    ) -> Result<Vec<(&'p KubernetesPod, String)>, JobsError> {
         let mut failed = Vec::new();
         for pod in pods.iter().filter(|pod| pod.has_begun) {
             let at = instance(pod);
@@ -168,7 +174,7 @@ impl<'a> Logs<'a> {
                     self.done.insert(at);
                 }
                 Ok(_) => {}
-                Err(why) => failed.push((pod.label.clone(), why)),
+                Err(why) => failed.push((pod, why)),
             }
         }
         Ok(failed)
