@@ -13,7 +13,8 @@
 //! | `stage`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
 //! | [`order`], [`sent`], [`replica`], [`replicas`] | what is to be done, and by whom elsewhere; replicas that run apart |
 //! | [`log_reader`] | what commands have written |
-//! | [`image_root`], `possible`, [`prepare`], [`perform`] | from a document to a task, from a task to its end |
+//! | [`image_root`], `possible`, [`prepare`] | from a document to a task |
+//! | `lookup`, [`remembered`], [`perform`] | from a task to its end |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
@@ -56,4 +57,6 @@ pub mod log_reader;
 pub mod image_root;
 mod possible;
 pub mod prepare;
+mod lookup;
+pub mod remembered;
 pub mod perform;

@@ -1,33 +1,25 @@
 //! Performs a task as a step of this machine, and says how it ended.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use wake_buffer::{BufferError, Buffers};
 use wake_exec::{Executor, Scheduling, WorkerCommand};
-use wake_model::{ActionDigest, Manifest, Outcome, SandboxLevel, TreeDigest};
-use wake_steps::diagnostic::{Class, Diagnostic, Failure};
-use wake_steps::engine::{Engine, EngineRequest, Performance};
-use wake_steps::error::{StepError, store_full};
+use wake_model::{ActionDigest, Outcome, SandboxLevel, TreeDigest};
+use wake_steps::diagnostic::{Diagnostic, Failure};
 use wake_steps::event::{Event, Reporter};
 use wake_steps::here::Here;
-use wake_steps::history::History;
-use wake_steps::profile::Profile;
-use wake_steps::{
-    Batch, Cancel, Machine, Results, SchedulePolicy, Step, StepContext, StepFailure, StepId,
-    StepSuccess, Steps, clock,
-};
-use wake_store::{Adopted, Store, StoreError};
+use wake_steps::{Cancel, clock};
+use wake_store::Store;
 
 use crate::engine::PipeEngine;
-use crate::outflow::Outflow;
+use crate::lookup::{Came, Looking};
 use crate::outlet::buffer_trouble;
 use crate::record::{BY_USER, JobLog, NOBODY_READS, Status};
-use crate::stream_list::StreamList;
-use crate::tally::{ActionSlot, Restarts, Trouble, TroubleSlot, ended_as};
+use crate::remembered::lists;
+use crate::tally::{ActionSlot, Restarts, Trouble, TroubleSlot};
 use crate::task::Task;
 
 /// What a job is performed with.
@@ -236,219 +228,8 @@ impl Performing<'_> {
     }
 }
 
-/// Whether a task is remembered with all that it left; nothing is run to find out.
-pub fn is_remembered(
-    task: &Arc<Task>,
-    store: &Arc<Store>,
-    sandbox: SandboxLevel,
-    cancel: &Cancel,
-) -> Result<bool, Diagnostic> {
-    let was_asked = Arc::new(AtomicBool::new(false));
-    let engine = Box::new(Nobody { was_asked: was_asked.clone() });
-    let came = Looking { task, store, sandbox }.by(engine, false, cancel, &mut Silent)?;
-    let failed = |error: BufferError| Diagnostic::error(Class::Environment, error.to_string());
-    match came {
-        _ if was_asked.load(Ordering::Acquire) => Ok(false),
-        Some(Came::Remembered(tree)) => {
-            lists(task, store, &tree).map(|lists| lists.is_some()).map_err(failed)
-        }
-        Some(Came::Failed(diagnostic)) => Err(*diagnostic),
-        Some(Came::Ran | Came::Ended(_)) | None => Ok(false),
-    }
-}
-
-/// Remembers a task whose replicas have run apart and succeeded, all of whose outputs are whole; only if each of them has performed
-/// the action that the task is.
-pub fn remember(
-    task: &Arc<Task>,
-    store: &Arc<Store>,
-    sandbox: SandboxLevel,
-    performed: &[Option<ActionDigest>],
-) -> Result<(), Diagnostic> {
-    let cancel =
-        Cancel::new().map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
-    let (performed, now) = (performed.to_vec(), clock::unix_ms());
-    let engine = Box::new(PutTogether { task: task.clone(), store: store.clone(), performed, now });
-    let came = Looking { task, store, sandbox }.by(engine, true, &cancel, &mut Silent)?;
-    match came {
-        Some(Came::Failed(diagnostic)) => Err(*diagnostic),
-        _ => Ok(()),
-    }
-}
-
-/// Performs nothing, and says what replicas that have run apart have left.
-struct PutTogether {
-    task: Arc<Task>,
-    store: Arc<Store>,
-    performed: Vec<Option<ActionDigest>>,
-    now: u64,
-}
-
-impl Engine for PutTogether {
-    fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
-        // On a node whose system directories differ it was another one.
-        let action = order.pinned.action.digest();
-        if self.performed.iter().any(|performed| *performed != Some(action)) {
-            return Err(StepError::Cancelled);
-        }
-        let outflow = Outflow { store: &self.store, task: &self.task, now: self.now };
-        let left = Ok(Some(outflow.listed()?));
-        Ok(Performance { left, ..ended_as(Outcome::Exited(0), self.now) })
-    }
-
-    fn bring(&self, _tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
-        Err(StepError::Cancelled)
-    }
-}
-
-/// What went into the outputs of a remembered task; none if blocks of it are gone.
-fn lists(
-    task: &Task,
-    store: &Store,
-    tree: &TreeDigest,
-) -> Result<Option<Vec<StreamList>>, BufferError> {
-    let place = store.tree_place(tree).join(task.pipe_dir().as_str());
-    let mut lists = Vec::new();
-    for (name, _) in &task.outputs {
-        let text = std::fs::read_to_string(place.join(name.as_str())).unwrap_or_default();
-        let Some(list) = StreamList::parse(&text) else { return Ok(None) };
-        for block in &list.blocks {
-            if store.open_blob(&block.blob)?.is_none() {
-                return Ok(None);
-            }
-        }
-        lists.push(list);
-    }
-    Ok(Some(lists))
-}
-
-/// A task and where it is looked up.
-struct Looking<'a> {
-    task: &'a Arc<Task>,
-    store: &'a Arc<Store>,
-    sandbox: SandboxLevel,
-}
-
-impl Looking<'_> {
-    /// Looks the task up, unless it is to run again, and has `engine` perform it where it is not remembered.
-    fn by(
-        &self,
-        engine: Box<dyn Engine>,
-        rebuild: bool,
-        cancel: &Cancel,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Option<Came>, Diagnostic> {
-        let Looking { task, store, sandbox } = *self;
-        let profile = Profile::default();
-        let machine = Machine::with_engine(store.clone(), engine, Some(1), sandbox, profile)?;
-        let steps = OneJob { task, store, order: [StepId(0)], came: Mutex::default() };
-        let batch = Batch {
-            steps: &steps,
-            results: &Results::new(1),
-            sources: &PathBuf::from("/"),
-            history: &History::default(),
-            rules: SchedulePolicy { rebuild, ..SchedulePolicy::default() },
-            cancel,
-            started: clock::now(),
-        };
-        machine.perform(&batch, reporter);
-        Ok(steps.came.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Performs nothing, and knows whether it was asked to.
-struct Nobody {
-    was_asked: Arc<AtomicBool>,
-}
-
-impl Engine for Nobody {
-    fn perform(&self, _order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
-        self.was_asked.store(true, Ordering::Release);
-        Err(StepError::Cancelled)
-    }
-
-    fn bring(&self, _tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
-        Err(StepError::Cancelled)
-    }
-}
-
-struct Silent;
-
-impl Reporter for Silent {
-    fn event(&mut self, _event: &Event) {}
-}
-
 fn ended(status: Status, reason: Option<String>) -> JobEnd {
     JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false, action: None }
-}
-
-/// What came of the step.
-enum Came {
-    Ran,
-    Remembered(TreeDigest),
-    Ended(Outcome),
-    Failed(Box<Diagnostic>),
-}
-
-/// One job as steps.
-struct OneJob<'a> {
-    task: &'a Task,
-    store: &'a Store,
-    order: [StepId; 1],
-    came: Mutex<Option<Came>>,
-}
-
-impl OneJob<'_> {
-    fn came(&self, came: Came) {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(came);
-    }
-}
-
-impl Steps for OneJob<'_> {
-    fn order(&self) -> &[StepId] {
-        &self.order
-    }
-
-    fn needs(&self, _step: StepId) -> Vec<StepId> {
-        Vec::new()
-    }
-
-    fn label(&self, _step: StepId) -> &str {
-        &self.task.label
-    }
-
-    fn is_requested(&self, _step: StepId) -> bool {
-        true
-    }
-
-    fn step(&self, _step: StepId, _ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
-        self.task.step().map_err(|diagnostic| {
-            self.came(Came::Failed(Box::new(diagnostic.clone())));
-            Box::new(diagnostic)
-        })
-    }
-
-    fn done(&self, _step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
-        self.came(match kept.remembered {
-            true => Came::Remembered(kept.done.tree),
-            false => Came::Ran,
-        });
-        Ok(())
-    }
-
-    fn failed(&self, _step: StepId, failure: StepFailure<'_>) {
-        self.came(match failure {
-            StepFailure::Command { record, .. } => Came::Ended(record.outcome.clone()),
-            StepFailure::Error(error) => {
-                let diagnostic = match error {
-                    StepError::Refused(diagnostic) => *diagnostic,
-                    StepError::Store(StoreError::DiskFull { .. }) => store_full(self.store.root()),
-                    error => Diagnostic::error(Class::Environment, error.to_string()),
-                };
-                Came::Failed(Box::new(diagnostic))
-            }
-        });
-    }
 }
 
 /// Keeps what the command writes, and passes it on.
