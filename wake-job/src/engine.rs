@@ -167,7 +167,7 @@ impl PipeEngine {
         // Machines may have a store in common, and have each their own.
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let dir = self.store.jobs_dir().join("graphics").join(host);
-        let all = Graphics::of(Path::new("/dev"));
+        let all = Graphics::of(Path::new("/dev"), self.task.given_graphics.as_ref());
         let claimed = all.claim(self.task.graphics(), &dir, is_over);
         claimed.map_err(|source| StoreError::Io { path: dir, source }.into())
     }

@@ -1,12 +1,15 @@
 //! The graphics processors of this machine, and which job has which of them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
 
 /// The devices of graphics processors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +18,51 @@ pub(crate) struct Graphics {
     each: Vec<PathBuf>,
     /// What goes with any of them.
     shared: Vec<PathBuf>,
+}
+
+/// Which graphics processors of a machine somebody is given: their numbers, from 0 in the order of their devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GivenGraphics(BTreeSet<usize>);
+
+/// Why a text does not say which graphics processors are given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no list of numbers such as `0,2-3`")]
+pub struct NoNumbers(String);
+
+/// More than any machine has, so that no text takes up memory.
+const MOST: usize = 1 << 10;
+
+impl FromStr for GivenGraphics {
+    type Err = NoNumbers;
+
+    fn from_str(text: &str) -> Result<Self, NoNumbers> {
+        let refused = || NoNumbers(text.to_owned());
+        let number = |text: &str| -> Result<usize, NoNumbers> {
+            let number = text.parse().ok().filter(|&number| number < MOST);
+            number.ok_or_else(refused)
+        };
+        let mut all = BTreeSet::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            all.extend(number(first)?..=number(last)?);
+        }
+        Ok(GivenGraphics(all))
+    }
+}
+
+impl TryFrom<String> for GivenGraphics {
+    type Error = NoNumbers;
+
+    fn try_from(text: String) -> Result<Self, NoNumbers> {
+        text.parse()
+    }
+}
+
+impl From<GivenGraphics> for String {
+    fn from(GivenGraphics(all): GivenGraphics) -> String {
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Some of them, for as long as this lives.
@@ -29,11 +77,18 @@ pub(crate) struct GraphicsClaim {
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Graphics {
-    /// Those whose devices lie in `dev`, usually `/dev`.
+    /// Those whose devices lie in `dev`, usually `/dev`, of which only those count that are `given`, where that is said.
     ///
     /// NVIDIA's are `nvidia0` and so on, with what all of them share; of others the nodes for rendering count. Sources: the README of
     /// NVIDIA's driver for Linux, DRM user-land interfaces in the kernel's documentation.
-    pub(crate) fn of(dev: &Path) -> Graphics {
+    pub(crate) fn of(dev: &Path, given: Option<&GivenGraphics>) -> Graphics {
+        let Graphics { each, shared } = Graphics::all(dev);
+        let is_given = |number: &usize| given.is_none_or(|GivenGraphics(all)| all.contains(number));
+        let each = each.into_iter().enumerate().filter(|(number, _)| is_given(number));
+        Graphics { each: each.map(|(_, device)| device).collect(), shared }
+    }
+
+    fn all(dev: &Path) -> Graphics {
         let named = |dir: &Path, is_one: &dyn Fn(&str) -> bool| {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten();
             let mut all: Vec<PathBuf> = entries
@@ -126,7 +181,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let Graphics { each, shared } = Graphics::of(dir.path());
+        let Graphics { each, shared } = Graphics::of(dir.path(), None);
         let text = |path: PathBuf| path.strip_prefix(dir.path()).unwrap().display().to_string();
         (each.into_iter().map(text).collect(), shared.into_iter().map(text).collect())
     }
@@ -148,6 +203,29 @@ mod tests {
             found(&["kfd", "dri/renderD129", "dri/renderD128", "dri/card0"]),
             (names(&["dri/renderD128", "dri/renderD129"]), names(&["kfd"]))
         );
+    }
+
+    #[test]
+    fn only_what_is_given_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["nvidia0", "nvidia1", "nvidia2", "nvidiactl"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let count = |given: &str| {
+            let given = given.parse::<GivenGraphics>().unwrap();
+            let found = Graphics::of(dir.path(), Some(&given));
+            assert_eq!(found.shared, [dir.path().join("nvidiactl")]);
+            found.each.iter().map(|one| one.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(count("2,0"), ["nvidia0", "nvidia2"]);
+        assert_eq!(count("1-7"), ["nvidia1", "nvidia2"]);
+        assert!(count("3").is_empty());
+        for text in ["", "a", "1,", "0-", "2:1", "0-99999999999"] {
+            let refused = text.parse::<GivenGraphics>().unwrap_err().to_string();
+            assert_eq!(refused, format!("`{text}` is no list of numbers such as `0,2-3`"));
+        }
+        let given: GivenGraphics = serde_json::from_str("\"3,1-2\"").unwrap();
+        assert_eq!(serde_json::to_string(&given).unwrap(), "\"1,2,3\"");
     }
 
     #[test]

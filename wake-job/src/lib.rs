@@ -34,7 +34,7 @@ mod shared_outlet;
 mod sockets;
 mod relay;
 mod log_lines;
-mod graphics;
+pub mod graphics;
 pub mod container;
 pub mod options;
 pub mod task;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use wake_model::{Network, SandboxLevel};
 
 use crate::container::TaskRoot;
+use crate::graphics::GivenGraphics;
 
 /// What is said of a job beside its document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct JobOptions {
     pub dir: PathBuf,
     /// Where it runs.
     pub place: Place,
+    /// Which graphics processors of that machine it may have; none: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphics: Option<GivenGraphics>,
 }
 
 /// Where a job runs.

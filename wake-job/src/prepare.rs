@@ -99,7 +99,8 @@ pub fn plan(
         }
     };
     let arguments = run.arguments(&codespec)?;
-    let own_graphics = || Some(Graphics::of(Path::new("/dev")).count());
+    let given = options.graphics.as_ref();
+    let own_graphics = || Some(Graphics::of(Path::new("/dev"), given).count());
     let bounds = match options.place {
         Place::Here => Bounds { replicas: run.job.replicas, graphics: own_graphics() },
         Place::Replica(_) => Bounds { replicas: 1, graphics: own_graphics() },
@@ -311,6 +312,7 @@ impl Plan {
             timeout: run.timeout,
             network: options.network,
             sandbox: options.sandbox,
+            given_graphics: options.graphics,
             forgotten,
         }
     }

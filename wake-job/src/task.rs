@@ -13,6 +13,7 @@ use wake_steps::step::Terms;
 use wake_steps::{Input, Inputs, Step};
 
 use crate::container::{Container, TaskRoot};
+use crate::graphics::GivenGraphics;
 
 /// A job with everything that it needs.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct Task {
     pub network: Network,
     /// How strictly it is kept to what it declares.
     pub sandbox: SandboxLevel,
+    /// Which graphics processors of this machine it may have; none: any.
+    pub given_graphics: Option<GivenGraphics>,
     /// Whether what comes of it is forgotten.
     pub forgotten: bool,
 }
@@ -312,6 +315,7 @@ mod tests {
             timeout: 1,
             network: Network::None,
             sandbox,
+            given_graphics: None,
             forgotten: true,
         }
     }

@@ -30,6 +30,8 @@ pub enum Word {
     Task,
     /// The name of the node.
     Node,
+    /// This, and behind it the numbers of the graphics processors that it is given, such as `0,2`; no word where it is given none.
+    Graphics(&'static str),
 }
 
 impl<T: AsRef<OsStr>> From<T> for Word {
@@ -131,6 +133,8 @@ pub(crate) fn script(submission: &Submission) -> Vec<u8> {
             Word::Said(word) => script.extend(quoted(word.as_bytes())),
             Word::Task => script.extend(b"\"$SLURM_ARRAY_TASK_ID\""),
             Word::Node => script.extend(b"\"$SLURMD_NODENAME\""),
+            Word::Graphics(before) => script
+                .extend(format!("${{SLURM_JOB_GPUS:+\"{before}$SLURM_JOB_GPUS\"}}").into_bytes()),
         }
     }
     script.push(b'\n');
@@ -178,12 +182,12 @@ mod tests {
 
     #[test]
     fn each_task_has_a_number_and_writes_a_file_of_its_own() {
-        let words = vec!["wake".into(), Word::Task, Word::Node];
+        let words = vec!["wake".into(), Word::Graphics("--graphics="), Word::Task, Word::Node];
         let tasks = Submission { tasks: Some(3), words, ..submission() };
         let told = line(&tasks, &Site::default());
         assert!(told.contains(" --array=0-2 --output=/s/100%%/log.%a "), "{told}");
         let script = String::from_utf8(script(&tasks)).unwrap();
-        let end = "exec 'wake' \"$SLURM_ARRAY_TASK_ID\" \"$SLURMD_NODENAME\"\n";
+        let end = "exec 'wake' ${SLURM_JOB_GPUS:+\"--graphics=$SLURM_JOB_GPUS\"} \"$SLURM_ARRAY_TASK_ID\" \"$SLURMD_NODENAME\"\n";
         assert!(script.ends_with(end), "{script}");
     }
 

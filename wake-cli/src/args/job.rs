@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use wake_codespec::name::BufferName;
+use wake_job::graphics::GivenGraphics;
 use wake_job::record::EngineName;
 use wake_kubernetes::RunName;
 use wake_model::{BufferId, Lifetime};
@@ -39,6 +40,9 @@ pub(crate) enum JobCommand {
         /// What the machine is called that this is
         #[arg(long, value_name = "NAME", requires = "replica")]
         node: Option<String>,
+        /// The graphics processors that it may have, such as 0,2; otherwise any
+        #[arg(long, value_name = "NUMBERS")]
+        graphics: Option<GivenGraphics>,
     },
     /// Say what becomes of a job that a cluster was asked to run
     #[command(hide = true)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use wake_codespec::run::{BufferArgument, RunDocument};
 use wake_image::Images;
+use wake_job::graphics::GivenGraphics;
 use wake_job::image_root::RootError;
 use wake_job::options::{JobOptions, Place, Streams};
 use wake_job::order::{JobOrder, TakeError, TakenJob, leave, take};
@@ -109,7 +110,12 @@ pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> R
 }
 
 /// `wake job perform`: takes over a job that was made, and runs it.
-pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outcome {
+pub(super) fn perform(
+    id: u64,
+    graphics: Option<&GivenGraphics>,
+    store: &Arc<Store>,
+    settings: &Settings,
+) -> Outcome {
     let taken = taken(id, store).map_err(untaken)?;
     detach().map_err(|error| {
         let message = format!("the job `{id}` cannot be detached: {error}");
@@ -119,7 +125,8 @@ pub(super) fn perform(id: u64, store: &Arc<Store>, settings: &Settings) -> Outco
     let cancel = session::cancel()?;
     let running = Running { store, settings, cancel: &cancel, rerun: order.rerun };
     let ended = watched(&|| own.why_cancelled().is_some(), &cancel, || {
-        let plan = plan(&run, order.options.clone(), store, unix_ms());
+        let options = JobOptions { graphics: graphics.cloned(), ..order.options.clone() };
+        let plan = plan(&run, options, store, unix_ms());
         let task = plan.map_err(|error| error.to_string()).and_then(|plan| {
             let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
             let begun = begun(&plan, &run, store, &images);

@@ -37,7 +37,7 @@ pub(super) fn options(
         Some(EngineName::Kubernetes) => Place::Cluster,
     };
     let (sandbox, dir) = (settings.sandbox, settings.cwd.clone());
-    Ok(JobOptions { root, streams, network, sandbox, dir, place })
+    Ok(JobOptions { root, streams, network, sandbox, dir, place, graphics: None })
 }
 
 /// The run that a document and flags say together; what is typed is set over what the document says.

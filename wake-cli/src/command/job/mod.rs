@@ -65,9 +65,11 @@ pub(crate) fn run(
             manifest::print(job, name.as_ref(), &store, settings, out)
         }
         JobCommand::Pipes(command) => pipes::run(command, settings),
-        JobCommand::Perform { id, replica: None, .. } => detached::perform(*id, &store, settings),
-        JobCommand::Perform { id, replica: Some(number), node } => {
-            replica::perform((*id, *number), node.clone(), &store, settings)
+        JobCommand::Perform { id, replica: None, graphics, .. } => {
+            detached::perform(*id, graphics.as_ref(), &store, settings)
+        }
+        JobCommand::Perform { id, replica: Some(number), node, graphics } => {
+            replica::perform((*id, *number), (node.clone(), graphics.as_ref()), &store, settings)
         }
         JobCommand::Attend { id } => kubernetes::attend(*id, &store, settings),
         JobCommand::Show { id } => show(&jobs, *id, &mut known, out),

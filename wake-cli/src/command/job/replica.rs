@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wake_image::Images;
+use wake_job::graphics::GivenGraphics;
 use wake_job::options::{JobOptions, Place};
 use wake_job::order::left;
 use wake_job::perform::{JobEnd, Surroundings, perform as perform_task, watched};
@@ -28,7 +29,7 @@ use crate::settings::Settings;
 /// `wake job perform --replica`: runs one, and says how the job ended if it was the last.
 pub(super) fn perform(
     (id, number): (u64, u32),
-    node: Option<String>,
+    (node, graphics): (Option<String>, Option<&GivenGraphics>),
     store: &Arc<Store>,
     settings: &Settings,
 ) -> Outcome {
@@ -51,7 +52,7 @@ pub(super) fn perform(
         Diagnostic::error(Class::Environment, message)
     })?;
     let cancel = session::cancel()?;
-    let one = Replica { id, number, store, settings, cancel: &cancel };
+    let one = Replica { id, number, graphics, store, settings, cancel: &cancel };
     let end = watched(&|| own.why_ended().is_some(), &cancel, || one.to_its_end(&own));
     let end = end.map_err(failure)?;
     let reason = match end.reason.as_deref() {
@@ -78,6 +79,7 @@ const BY_SIGNAL: &str = "its process was told to end by a signal";
 struct Replica<'a> {
     id: u64,
     number: u32,
+    graphics: Option<&'a GivenGraphics>,
     store: &'a Arc<Store>,
     settings: &'a Settings,
     cancel: &'a Cancel,
@@ -118,9 +120,10 @@ impl Replica<'_> {
     }
 
     fn task(&self, dir: &Path) -> Result<Task, String> {
-        let Replica { id, number, store, settings, cancel } = *self;
+        let Replica { id, number, graphics, store, settings, cancel } = *self;
         let (run, order) = left(dir).map_err(|error| error.to_string())?;
-        let options = JobOptions { place: Place::Replica(number), ..order.options };
+        let (place, graphics) = (Place::Replica(number), graphics.cloned());
+        let options = JobOptions { place, graphics, ..order.options };
         let plan = plan(&run, options, store, unix_ms()).map_err(|error| error.to_string())?;
         let images = Images::new(store, Web::new(settings.route.clone()), cancel.meter());
         let (roots, made) = begun(&plan, &run, store, &images)?;

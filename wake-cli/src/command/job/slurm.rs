@@ -51,6 +51,7 @@ fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
         words.extend(["--sandbox".into(), "weak".into()]);
     }
     words.extend(["job".into(), "perform".into(), record.id.to_string().into()]);
+    words.push(Word::Graphics("--graphics="));
     if runs_apart(job) {
         words.extend(["--replica".into(), Word::Task, "--node".into(), Word::Node]);
     }
