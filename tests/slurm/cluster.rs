@@ -101,18 +101,22 @@ impl Cluster {
 
     /// Processes below a node whose command line has this word, the script of a job among them.
     pub(crate) fn processes(&self, word: &str) -> Vec<u32> {
+        self.found(|environ, line| {
+            let mut variables = environ.split(|&byte| byte == 0);
+            has(line, word) && variables.any(|one| one.starts_with(b"SLURMD_NODENAME="))
+        })
+    }
+
+    /// Processes of this cluster by their environment and their command line.
+    fn found(&self, is_wanted: impl Fn(&[u8], &[u8]) -> bool) -> Vec<u32> {
         let conf = format!("SLURM_CONF={}", self.conf().display());
         let numbers = fs::read_dir("/proc").unwrap().flatten();
         let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let read =
+            |number: &u32, file| fs::read(format!("/proc/{number}/{file}")).unwrap_or_default();
         let is_wanted = |number: &u32| {
-            let read = |file: &str| fs::read(format!("/proc/{number}/{file}")).unwrap_or_default();
-            let has = |bytes: &[u8], text: &str| {
-                bytes.split(|&byte| byte == 0).any(|part| part == text.as_bytes())
-            };
-            let environ = read("environ");
-            has(&read("cmdline"), word) && has(&environ, &conf) && {
-                environ.split(|&byte| byte == 0).any(|part| part.starts_with(b"SLURMD_NODENAME="))
-            }
+            let environ = read(number, "environ");
+            has(&environ, &conf) && is_wanted(&environ, &read(number, "cmdline"))
         };
         numbers.filter(is_wanted).collect()
     }
@@ -270,13 +274,19 @@ fn free_port() -> u16 {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for number in self.steps() {
-            let _ = Command::new("kill").args(["-9", &number.to_string()]).status();
-        }
         // Nodes before the controller, or they would wait for it.
         for (_, daemon) in self.daemons.iter_mut().rev() {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
+        // What nodes have begun outlives them, and waits for a controller.
+        for number in self.found(|_, _| true) {
+            let _ = Command::new("kill").args(["-9", &number.to_string()]).status();
+        }
     }
+}
+
+/// Whether one of the words between zeros is this.
+fn has(words: &[u8], word: &str) -> bool {
+    words.split(|&byte| byte == 0).any(|one| one == word.as_bytes())
 }
