@@ -15,6 +15,7 @@ mod packages;
 mod overview;
 mod elsewhere;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use asset::{
@@ -64,10 +65,16 @@ pub(crate) struct Cli {
 impl Cli {
     /// What this process was started with; help, a version and mistakes end it.
     pub(crate) fn typed() -> Self {
-        let mut command = overview::grouped(Self::command());
-        let typed = command.clone().try_get_matches();
+        let typed = Self::command().try_get_matches().or_else(|error| match error.kind() {
+            // Putting its groups together would take longer than a build that has nothing to do.
+            ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                overview::grouped(Self::command()).try_get_matches()
+            }
+            _ => Err(error),
+        });
         let matches = typed.unwrap_or_else(|error| elsewhere::led_on(error).exit());
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let typed = Self::from_arg_matches(&matches);
+        typed.unwrap_or_else(|error| error.format(&mut Self::command()).exit())
     }
 }
 
