@@ -218,7 +218,7 @@ pub(crate) enum Command {
     /// Keep streams that are written once
     #[command(subcommand)]
     Buffer(BufferCommand),
-    /// Run codespecs on this machine or on Slurm
+    /// Run codespecs on this machine, Slurm or Kubernetes
     #[command(subcommand)]
     Job(JobCommand),
     /// Pack, unpack and verify trees by ids of their content

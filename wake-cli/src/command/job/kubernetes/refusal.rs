@@ -10,6 +10,9 @@ pub(super) fn refusal(error: KubernetesError) -> Diagnostic {
         KubernetesError::NoProgram(_) => diagnostic.help(
             "install it, or say where it is: `kubectl` below `[kubernetes]` in `config.toml`; `--engine here` runs the job on this machine",
         ),
+        KubernetesError::Away { .. } => diagnostic.help(
+            "`kubectl cluster-info` asks it as well; `kubectl config current-context` says which one that is where neither `cluster` of the run nor `context` below `[kubernetes]` in `config.toml` names another",
+        ),
         KubernetesError::Refused { said } if said.contains("context") => diagnostic.help(
             "`kubectl config get-contexts` has those that there are; `cluster` of the run names one, else `context` below `[kubernetes]` in `config.toml`",
         ),
