@@ -6,6 +6,9 @@ use wake_codespec::quantity::Quantity;
 
 use crate::run::{KubernetesSite, Part};
 
+/// The container that a codespec is.
+pub(crate) const MAIN: &str = "main";
+
 /// What a device plug-in calls graphics processors. Source: Tyger.
 const GRAPHICS: &str = "nvidia.com/gpu";
 /// The volume of `/dev/shm`.
@@ -17,7 +20,7 @@ const SHM: &str = "shm";
 pub(crate) fn main(part: &Part<'_>, given: &[(String, String)]) -> Map<String, Value> {
     let codespec = part.codespec;
     let mut main = Map::new();
-    main.insert("name".to_owned(), "main".into());
+    main.insert("name".to_owned(), MAIN.into());
     main.insert("image".to_owned(), part.image.into());
     if !codespec.command.is_empty() {
         main.insert("command".to_owned(), codespec.command.clone().into());

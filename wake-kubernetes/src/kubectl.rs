@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::container::MAIN;
 use crate::error::KubernetesError;
 
 /// How a cluster is reached.
@@ -72,14 +73,9 @@ impl Kubectl {
         })
     }
 
-    /// Reads what a container has written, from its beginning.
-    pub fn log(
-        &self,
-        pod: &str,
-        container: &str,
-        until: LogEnd,
-    ) -> Result<LogReader, KubernetesError> {
-        let mut args = vec!["logs", pod, "--container", container];
+    /// Reads what the command of a pod has written, from its beginning.
+    pub fn log(&self, pod: &str, until: LogEnd) -> Result<LogReader, KubernetesError> {
+        let mut args = vec!["logs", pod, "--container", MAIN];
         match until {
             LogEnd::Now => args.push(PATIENCE),
             LogEnd::Container => args.push("--follow"),

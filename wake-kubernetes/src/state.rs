@@ -1,12 +1,9 @@
 //! What a cluster says of a job: how far it is, and which containers write its log.
 
 use crate::answer::{Condition, List, Object, Terminated};
+use crate::container::MAIN;
 use crate::labels::{INDEX, Role};
-
-/// The container that a codespec is.
-pub(crate) const MAIN: &str = "main";
-/// The container that moves streams, and is begun again when it ends.
-pub(crate) const BUFFERS: &str = "buffers";
+use crate::streams::BUFFERS;
 
 /// A job as a cluster knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,13 +63,6 @@ pub struct KubernetesPod {
     pub has_ended: bool,
     /// Whether its node does not answer.
     pub is_out_of_reach: bool,
-}
-
-impl KubernetesPod {
-    /// The container whose log counts.
-    pub fn container(&self) -> &'static str {
-        MAIN
-    }
 }
 
 /// What an answer says of the job whose objects it lists.

@@ -7,6 +7,8 @@ use crate::container::add;
 use crate::error::ManifestError;
 use crate::run::{KubernetesRun, KubernetesSite};
 
+/// The container that moves streams, and is begun again when it ends.
+pub(crate) const BUFFERS: &str = "buffers";
 /// Where a job finds its pipes. Source: Tyger.
 const PIPES: &str = "/etc/buffer-fifos";
 /// Where the containers of wake find the store.
@@ -64,7 +66,7 @@ pub(crate) fn place(
             "volumeMounts": [pipes, store],
         })
     };
-    let mut serve = container("buffers", serve);
+    let mut serve = container(BUFFERS, serve);
     // It goes on beside those that come after it.
     serve["restartPolicy"] = "Always".into();
     add(&mut main, "volumeMounts", vec![pipes.clone()]);

@@ -65,7 +65,7 @@ impl<'a> Logs<'a> {
             }
             let lines = self.lines(pod)?;
             // Where it cannot be read now, it is tried again when it is looked next.
-            if let Ok(reader) = self.kubectl.log(&pod.name, pod.container(), LogEnd::Container) {
+            if let Ok(reader) = self.kubectl.log(&pod.name, LogEnd::Container) {
                 let (bytes, child) = reader.parts();
                 let is_over = Arc::<AtomicBool>::default();
                 let (log, over) = (self.log.clone(), is_over.clone());
@@ -158,7 +158,7 @@ impl<'a> Logs<'a> {
                 continue;
             }
             let lines = self.lines(pod)?;
-            let read = self.kubectl.log(&pod.name, pod.container(), LogEnd::Now);
+            let read = self.kubectl.log(&pod.name, LogEnd::Now);
             let ended = read.map_err(|error| error.to_string()).and_then(|reader| {
                 let (bytes, child) = reader.parts();
                 let lines = pass_on(bytes, lines, &self.log);
