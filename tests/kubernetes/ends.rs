@@ -340,16 +340,15 @@ fn a_cluster_that_is_away_is_told_and_waited_for() {
     for id in [&attended, &left] {
         scene.until(id, "Running", Some(away));
     }
+    let error = format!(
+        "error: {away}\n help: `kubectl cluster-info` asks it as well; `kubectl config current-context` says which one that is where neither `cluster` of the run nor `context` below `[kubernetes]` in `config.toml` names another\n"
+    );
     let told = scene.in_cluster("create", &[]).run().code(10).stderr;
-    assert_eq!(told, format!("error: {away}\n"));
+    assert_eq!(told, error);
     assert_eq!(scene.last()["statusReason"], "it could not be submitted to Kubernetes");
     let told = scene.job(&["cancel", &left]).run().code(10).stderr;
-    assert_eq!(
-        told,
-        format!(
-            "error: {away}\n help: it is ended as soon as somebody asks for it and Kubernetes answers\n"
-        )
-    );
+    let later = " help: it is ended as soon as somebody asks for it and Kubernetes answers\n";
+    assert_eq!(told, error + later);
     scene.answers(true);
     scene.until(&attended, "Running", None);
     scene.until(&left, "Canceled", Some("Canceled by user"));
