@@ -202,7 +202,7 @@ fn wheels_are_what_the_lock_says() {
     let digest = text.trim_end().rsplit(':').next().unwrap().to_owned();
     project.edit(lock, &digest, &"0".repeat(64));
     let failed = project.wake(["build", "//python/tests:site"]).run().code(1);
-    failed.mentions("wheels/requirements.txt: no file has a hash that `greeting==1.0.0` has there");
+    failed.mentions("wheels/requirements.txt: no wheel has a hash of `greeting==1.0.0`");
     project.write(lock, "greeting==1.0.0\n");
     let failed = project.wake(["build", "//python/tests:site"]).run().code(1);
     failed.mentions("wheels/requirements.txt:1: `greeting` has no hash");
@@ -316,7 +316,7 @@ fn arguments_of_another_kind() {
     refused(
         "python.binary('p')",
         expect![[r#"
-        error: python.binary('p'): give either `main` or `module`
+        error: python.binary('p'): set either `main` or `module`
          --> app/PKG.libsonnet:8:11
           |
         8 |   modules=python.binary('p'),
@@ -329,7 +329,7 @@ fn arguments_of_another_kind() {
     refused(
         "python.binary('p', module='main.py')",
         expect![[r#"
-            error: python.binary('p'): `module` must be a name with dots, such as 'shop.till', not 'main.py'; a file is `main`
+            error: python.binary('p'): `module` must be a dotted name such as 'shop.till', not 'main.py'; use `main` for a file
              --> app/PKG.libsonnet:8:37
               |
             8 |   modules=python.binary('p', module='main.py'),
@@ -342,7 +342,7 @@ fn arguments_of_another_kind() {
     refused(
         "python.library('p', ['main.c'], root='src')",
         expect![[r#"
-            error: python.library('p'): `root` is 'src', and no file of `srcs` lies below it
+            error: python.library('p'): `root` is 'src', but no file of `srcs` is below it
              --> app/PKG.libsonnet:8:48
               |
             8 |   modules=python.library('p', ['main.c'], root='src'),
@@ -399,7 +399,7 @@ fn names_that_lead_nowhere() {
     refused(
         "cc.binary('app', ['main.c'], deps=[':lib'])",
         expect![[r#"
-        error: cc.binary('app'): there is no module `:lib`: there is `app`
+        error: cc.binary('app'): there is no module `:lib`; available: `app`
          --> app/PKG.libsonnet:8:46
           |
         8 |   modules=cc.binary('app', ['main.c'], deps=[':lib']),
@@ -412,7 +412,7 @@ fn names_that_lead_nowhere() {
     refused(
         "cc.binary('app', ['main.c'], deps=['z:lib'])",
         expect![[r#"
-        error: cc.binary('app'): `z:lib` names a module of `z`, and `pkgs` has no such key: there is `cc`, `python`, `sh`
+        error: cc.binary('app'): `z:lib` names a module of `z`, but `pkgs` has no such key; available: `cc`, `python`, `sh`
          --> app/PKG.libsonnet:8:46
           |
         8 |   modules=cc.binary('app', ['main.c'], deps=['z:lib']),
@@ -504,7 +504,7 @@ fn names_that_lead_nowhere() {
     refused(
         "sh.test('t', ['true'], tools={ 'bin/x': 'main.c' })",
         expect![[r#"
-        error: sh.test('t'): `tools` names `main.c`, which is no module: `:name` or `key:name`
+        error: sh.test('t'): `tools` names `main.c`, which is not a module; write `:name` or `key:name`
          --> app/PKG.libsonnet:8:40
           |
         8 |   modules=sh.test('t', ['true'], tools={ 'bin/x': 'main.c' }),
@@ -521,7 +521,7 @@ fn modules_that_make_too_much() {
     refused(
         "sh.run('two', 'touch a.c b.c', out=['a.c', 'b.c']) + cc.binary('app', ['main.c', ':two'])",
         expect![[r#"
-    error: cc.binary('app'): `:two` makes 2 sources: a unit is of one
+    error: cc.binary('app'): `:two` makes 2 sources; a unit has exactly one
      --> app/PKG.libsonnet:8:92
       |
     8 |   modules=sh.run('two', 'touch a.c b.c', out=['a.c', 'b.c']) + cc.binary('app', ['main.c', ':two']),

@@ -237,7 +237,7 @@ fn a_crate_that_was_not_vendored_is_named() {
     project.write("app/Cargo.lock", locked("leaf", "1.0.0", &[]));
     let failed = project.wake(["build", "//app:leaf"]).run().code(5);
     failed
-        .mentions("rust.vendored('vendored'): `vendor/leaf-1.0.0/Cargo.toml` is none of the package's `files`")
+        .mentions("rust.vendored('vendored'): `vendor/leaf-1.0.0/Cargo.toml` is not among the package's `files`")
         .mentions("cargo vendor --versioned-dirs");
 }
 
@@ -279,7 +279,7 @@ fn calls_that_are_wrong() {
     refused(
         "rust.binary('app', root='main.rs', srcs=[], deps=[':lib'])",
         expect![[r#"
-            error: rust.binary('app'): there is no module `:lib`: there is `app`
+            error: rust.binary('app'): there is no module `:lib`; available: `app`
              --> app/PKG.libsonnet:6:61
               |
             6 |   modules=rust.binary('app', root='main.rs', srcs=[], deps=[':lib']),
@@ -299,7 +299,7 @@ fn calls_that_are_wrong() {
     refused(
         "rust.binary('app', root='main.rs', srcs=[]) + rust.binary('b', root='main.rs', srcs=[], deps=[':app'])",
         expect![[r#"
-            error: rust.binary('b'): `:app` is no crate
+            error: rust.binary('b'): `:app` is not a crate
              --> app/PKG.libsonnet:6:105
               |
             6 |   modules=rust.binary('app', root='main.rs', srcs=[]) + rust.binary('b', root='main.rs', srcs=[], deps=[':app']),
@@ -309,7 +309,7 @@ fn calls_that_are_wrong() {
     refused(
         "rust.vendored('vendored', './Cargo.lock')",
         expect![[r#"
-            error: rust.vendored('vendored'): `lock` must be the text of a Cargo.lock, importstr './Cargo.lock', not another text
+            error: rust.vendored('vendored'): `lock` must be the text of a Cargo.lock (importstr './Cargo.lock'), not another string
              --> app/PKG.libsonnet:6:11
               |
             6 |   modules=rust.vendored('vendored', './Cargo.lock'),
@@ -319,7 +319,7 @@ fn calls_that_are_wrong() {
     refused(
         "rust.binary('app')",
         expect![[r#"
-            error: rust.binary('app'): the root `src/main.rs` is none of the package's `files`
+            error: rust.binary('app'): the root `src/main.rs` is not among the package's `files`
              --> app/PKG.libsonnet:6:23
               |
             6 |   modules=rust.binary('app'),

@@ -1,8 +1,8 @@
-// What is offered to those that include: directories, defines, and headers that are made.
+// What a library offers to the units that include it: directories, defines, and generated headers.
 
 local rule = import '@rule/rule.libsonnet';
 
-// What the names of headers end in, where nobody says which there are.
+// The extensions of headers, used when `hdrs` is not given.
 local ends = ['h', 'hh', 'hpp', 'hxx', 'inc', 'inl', 'ipp', 'tcc'];
 local anywhere = '{' + std.join(',', ['**/*.' + end for end in ends]) + ',}';
 
@@ -11,44 +11,44 @@ local dotted(dir) = if dir == '.' || dir == './' then './' else './' + std.strip
 local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
 
 {
-  // The patterns of `hdrs` that are no targets.
+  // The patterns of `hdrs` that are not targets.
   patterns(hdrs):: if hdrs == null then [anywhere] else rule.paths(hdrs),
 
-  // The headers of `pkg` that lie there.
+  // The headers of `hdrs` among the files of `pkg`.
   local listed(wake, pkg, hdrs) =
     if hdrs == null then [file for file in pkg.files if std.length([end for end in ends if std.endsWith(file, '.' + end)]) > 0]
     else std.setInter(std.set(rule.listed(wake, rule.paths(hdrs))), pkg.files),
 
-  // Targets among the headers, which make some.
+  // The targets of `hdrs`, which generate headers.
   made(hdrs):: if hdrs == null then [] else rule.targets(hdrs),
 
-  // Ids of the modules that say what the `deps` of `args` offer, by target.
+  // Ids of the modules that describe what the `deps` of `args` offer, by target.
   needed(pkg, args):: {
     [dep]: rule.module(pkg, args.call, dep, if rule.isOwn(dep) then '.headers' else '.offered')()
     for dep in std.set(args.deps)
   },
 
-  // What the targets `deps` offer to a unit of `pkg`, of `outputs` by target: what lies in the package stays there.
+  // What the targets `deps` offer to a unit of the package, from `outputs` by target. Headers of the package stay in place.
   offered(deps, outputs)::
     local inner = [outputs[dep] for dep in deps if rule.isOwn(dep)];
     local outer = [outputs[dep] for dep in deps if !rule.isOwn(dep)];
     {
       // Directories of this package.
       dirs: all(inner, 'dirs'),
-      // Directories that lie elsewhere.
+      // Directories elsewhere.
       includes: all(inner, 'outer') + all(outer, 'include') + all(outer, 'beside'),
-      // Headers of this package, for those who do not see all of them.
+      // Headers of this package, for units that do not see all of them.
       hdrs: all(inner, 'hdrs'),
-      // Headers of this package that are made.
+      // Generated headers of this package.
       made: all(inner, 'made'),
-      // Files with options for the compiler.
+      // Files of compiler options.
       cflags: all(inner + outer, 'cflags'),
       defines: all(inner + outer, 'defines'),
       copts: all(inner + outer, 'copts'),
     },
 
-  // What a library says of its headers: in its package, where they stay in place, and to other packages, for which they
-  // are collected.
+  // The modules that describe a library's headers: to its own package, where they stay in place, and to other packages, for
+  // which they are collected.
   modules(args, name):: {
     [name + '.headers']: inside(args, name + '.headers'),
     [name + '.offered']: outside(args, name + '.offered'),
@@ -92,7 +92,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
 
   local offeredTo(args, module) = $.offered(args.deps, { [dep]: module.modules[dep].outputs for dep in std.set(args.deps) }),
 
-  // What is said the same way to both.
+  // What both modules report alike.
   local said(args, module) =
     local offered = offeredTo(args, module);
     {

@@ -1,4 +1,4 @@
-// What is made of units: archives, shared libraries, programs.
+// What units are combined into: archives, shared libraries, programs.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -9,14 +9,14 @@ local isShared(file) = std.endsWith(file.path, '.so');
 
 local name(file) = local parts = std.split(file.path, '/'); parts[std.length(parts) - 1];
 
-// What the dependencies of `args` hand on to whoever links.
+// What the dependencies of `args` pass on to whatever links them.
 local handed(args, module) =
   local outputs = [module.modules[dep].outputs for dep in args.deps];
   local all(name) = std.flatMap(function(dep) std.get(dep, name, []), outputs);
   {
     libs: rule.lasts(std.flatMap(function(dep)
       [dep[name] for name in ['archive', 'shared'] if std.objectHas(dep, name)] + std.get(dep, 'libs', []), outputs)),
-    // Files with options for the linker.
+    // Files of linker options.
     ldflags: rule.lasts(all('ldflags')),
     linkopts: rule.lasts(args.linkopts + all('linkopts')),
   };
@@ -25,7 +25,7 @@ local objects(module, srcs) = [module.modules[src].outputs.object for src in src
 
 local outputsOf(module) = { [key]: module.modules[key].outputs for key in std.objectFields(module.modules) };
 
-// Links the units: `how` are options, `beside` says which libraries lie beside the result, `outputs` what there is.
+// Links the units: `how` is a list of options, `beside` returns the libraries to put beside the result, `outputs` the outputs.
 local linked(wake, pkg, args, how, beside, outputs) =
   local srcs = units.of(wake, args);
   wake.module(
@@ -46,7 +46,7 @@ local linked(wake, pkg, args, how, beside, outputs) =
   );
 
 {
-  // A library of headers: there is nothing to link but what it needs.
+  // A library of headers: only its dependencies are linked.
   nothing(args):: function(wake, pkg)
     wake.module(
       args.name,
@@ -75,7 +75,7 @@ local linked(wake, pkg, args, how, beside, outputs) =
     linked(wake, pkg, args, how, function(libs) [], function(libs)
       libs { shared: out, libs: [lib for lib in libs.libs if isShared(lib)] }),
 
-  // A program; shared libraries lie beside it, where it finds them.
+  // A program, with its shared libraries beside it, where it finds them.
   binary(wake, pkg, args)::
     local shared(libs) = [lib for lib in libs.libs if isShared(lib)];
     local how = ['-o', './' + args.out, '-Wl,-rpath,$ORIGIN/lib'];

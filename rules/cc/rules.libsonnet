@@ -1,4 +1,4 @@
-// C and C++: what a package file calls. `README.md` says what each argument means.
+// C and C++: the rules that a package file calls. `README.md` describes the arguments.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -7,7 +7,7 @@ local link = import './link.libsonnet';
 local system = import './system.libsonnet';
 local units = import './units.libsonnet';
 
-// What all that compile take.
+// Arguments of every rule that compiles.
 local compiled(args) = {
   srcs: [rule.texts, args.srcs],
   exclude: [rule.texts, args.exclude],
@@ -20,7 +20,7 @@ local compiled(args) = {
 };
 
 {
-  // A static library of the objects of `srcs`, or a shared one.
+  // A static or shared library of the objects of `srcs`.
   library(
     name,
     srcs=[],
@@ -64,7 +64,7 @@ local compiled(args) = {
       { [name]: units.andWhole(args, if shared then link.shared else link.archive) } + headers.modules(args, name),
     ),
 
-  // Headers without a source.
+  // A library of headers without sources.
   headers(name, hdrs=null, includes=[], deps=[], defines=[], linkopts=[], tags=[])::
     local args = {
       call: rule.call('cc.headers', name),
@@ -123,7 +123,7 @@ local compiled(args) = {
       { [name]: units.andWhole(args, link.binary) },
     ),
 
-  // A program that is run as a test, with `args`, beside the files of `data`.
+  // A program that runs as a test with `args`, beside the files of `data`.
   test(
     name,
     srcs=[],
@@ -170,10 +170,10 @@ local compiled(args) = {
       },
     ),
 
-  // Libraries of the root file system, by the linker's options or by what pkg-config calls them.
+  // Libraries of the root file system, given by linker options or by pkg-config name.
   system(name, linkopts=[], defines=[], copts=[]):: system.plain(name, linkopts, defines, copts),
   pkg_config(name, packages=[name]):: system.pkgConfig(name, packages),
 
-  // Which compiler there is, and how it is called.
+  // A compiler and its options.
   toolchain(name, compiler='cc', prefix='', copts=[], linkopts=[]):: system.toolchain(name, compiler, prefix, copts, linkopts),
 }

@@ -1,4 +1,4 @@
-// What the root file system has: libraries and compilers.
+// Libraries and compilers of the root file system.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -19,7 +19,7 @@ local tools = import './tools.libsonnet';
       },
     ),
 
-  // What pkg-config says is read by the compiler itself, because no evaluation sees what a command makes.
+  // The compiler itself reads the output of pkg-config, because an evaluation cannot see the output of a command.
   pkgConfig(name, packages)::
     local call = rule.call('cc.pkg_config', name);
     rule.checked(

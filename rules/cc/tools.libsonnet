@@ -1,8 +1,8 @@
-// The compiler and what belongs to it, as options of the build or a toolchain say.
+// The compiler and its related tools, chosen by build options or by a toolchain.
 
 local rule = import '@rule/rule.libsonnet';
 
-// The compiler of C++ that belongs to a compiler of C: `gcc-12` and `g++-12`.
+// The C++ compiler that belongs to a C compiler: `g++-12` for `gcc-12`.
 local cxxOf(compiler) =
   if compiler == 'cc' then 'c++'
   else if std.startsWith(compiler, 'gcc') then 'g++' + compiler[3:]
@@ -12,14 +12,14 @@ local cxxOf(compiler) =
 local words(text) = [word for word in std.split(text, ' ') if word != ''];
 
 {
-  // Programs by what they are for.
+  // The programs, by purpose.
   named(compiler, prefix)::
     local cc = if prefix != '' && compiler == 'cc' then 'gcc' else compiler;
     { cc: prefix + cc, cxx: prefix + cxxOf(cc), ar: prefix + 'ar' },
 
   modules(pkg, args):: if args.toolchain == null then {} else rule.modules(pkg, args.call, [args.toolchain]),
 
-  // Programs and options, of `outputs` by target.
+  // Programs and options, from `outputs` by target.
   of(wake, args, outputs)::
     local toolchain =
       if args.toolchain == null then $.named(wake.option('cc.compiler', 'cc'), wake.option('cc.prefix', '')) + { copts: [], linkopts: [] }

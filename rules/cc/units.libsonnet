@@ -1,4 +1,4 @@
-// One step for each source.
+// One step per source.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -19,20 +19,20 @@ local languages = {
 };
 
 {
-  // The sources of `args` as units are called: paths without `./`, and targets.
+  // The names of the units of `args`: paths of sources without `./`, and targets.
   of(wake, args)::
     [rule.undotted(path) for path in rule.listed(wake, rule.paths(args.srcs), args.exclude)] + std.set(rule.targets(args.srcs)),
 
-  // Whether any source needs the compiler of C++.
+  // Whether any source needs the C++ compiler.
   isCxx(srcs):: std.length([src for src in srcs if std.get(languages, extension(src)) == 'cxx']) > 0,
 
-  // A module function: with a `src` the unit of it, else what `whole(wake, pkg, args)` makes of all units.
+  // A module function: with a `src`, the unit of that source; else what `whole(wake, pkg, args)` makes from all units.
   andWhole(args, whole):: function(wake, pkg, config={ src: null })
     if config.src == null then whole(wake, pkg, args)
     else if rule.isTarget(config.src) then made(wake, pkg, args, config.src)
     else lying(wake, pkg, args, config.src),
 
-  // Ids of the units, by what they are called.
+  // Ids of the units, by name.
   modules(pkg, args, srcs):: { [src]: pkg.modules[args.name]({ src: src }) for src in srcs },
 
   local needs(pkg, args) =
@@ -54,12 +54,12 @@ local languages = {
       exec=if modules == {} then compile({}) else function(wake, module) compile(outputsOf(module)),
     ),
 
-  // The unit of a source that another module makes.
+  // The unit of a source that another module generates.
   local made(wake, pkg, args, target) =
     local source(outputs) =
       local files = [file for file in rule.filesOf(outputs[target]) if std.objectHas(languages, extension(file.path))];
       if std.length(files) == 1 then files[0]
-      else error '%s: `%s` makes %s sources: a unit is of one' % [args.call, target, std.length(files)];
+      else error '%s: `%s` makes %s sources; a unit has exactly one' % [args.call, target, std.length(files)];
     wake.module(
       args.name,
       label=target,
@@ -76,7 +76,7 @@ local languages = {
 
   local outputsOf(module) = { [key]: module.modules[key].outputs for key in std.objectFields(module.modules) },
 
-  // What lies beside the source and is no file of the package.
+  // The files beside the source that are not files of the package.
   local brought(wake, args, outputs) =
     local offered = headers.offered(args.deps, outputs);
     local made = offered.made + std.flatMap(function(target) rule.filesOf(outputs[target]), headers.made(args.hdrs));

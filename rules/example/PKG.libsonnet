@@ -1,4 +1,4 @@
-// A program in C with a library, a table that is generated, tests in C and in shell, and what is given away.
+// A C program with a library, a generated table, tests in C and shell, and a release archive.
 local cc = import '@cc/rules.libsonnet', sh = import '@sh/rules.libsonnet';
 
 function(wake)

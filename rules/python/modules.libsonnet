@@ -6,7 +6,7 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
 
 local dotted(dir) = if dir == '.' || dir == './' then './' else './' + std.stripChars(plain(dir), '/') + '/';
 
-// Files of the package that are imported or read.
+// Files of the package that the code imports or reads.
 local files(wake, args) = rule.listed(wake, rule.paths(args.srcs) + rule.paths(args.data), args.exclude);
 
 local targets(args) = rule.targets(args.srcs + args.data);
@@ -19,7 +19,7 @@ local paths(args, module) = rule.firsts(std.flatMap(
 
 local interpreter(wake) = wake.program(wake.option('python.interpreter', 'python3'));
 
-// What no run may depend on.
+// Removes sources of variation between runs.
 local still = { PYTHONDONTWRITEBYTECODE: '1', PYTHONHASHSEED: '0' };
 
 local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
@@ -29,7 +29,7 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
     local own = files(wake, args);
     local isBelow(path) = std.startsWith(path, dotted(args.root));
     if own != [] && targets(args) == [] && !std.any(std.map(isBelow, own))
-    then error "%s: `root` is '%s', and no file of `srcs` lies below it" % [args.call, args.root]
+    then error "%s: `root` is '%s', but no file of `srcs` is below it" % [args.call, args.root]
     else wake.module(
       args.name,
       modules=rule.modules(pkg, args.call, args.deps + targets(args)),
@@ -82,7 +82,7 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
       tags=args.tags,
     ),
 
-  // Without a file: all of them.
+  // Without a `src`: all tests.
   tests(args):: function(wake, pkg, config={ src: null })
     if config.src == null then all(wake, pkg, args) else one(wake, pkg, args, config.src),
 

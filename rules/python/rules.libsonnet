@@ -1,10 +1,10 @@
-// Python: what a package file calls. `README.md` says what each argument means.
+// Python: the rules that a package file calls. `README.md` describes the arguments.
 
 local rule = import '@rule/rule.libsonnet';
 
 local modules = import './modules.libsonnet';
 
-// What all take, by name.
+// The arguments that every rule takes, by name.
 local given(call, name, srcs, exclude, root, deps, data, tags) = {
   call: rule.call(call, name),
   name: name,
@@ -27,12 +27,12 @@ local kinds(args) = {
 };
 
 {
-  // Modules that others import; `root` is the directory from which they are named.
+  // Modules for import; module names start at the directory `root`.
   library(name, srcs=[], exclude=[], root='.', deps=[], data=[], tags=[])::
     local all = given('python.library', name, srcs, exclude, root, deps, data, tags);
     rule.checked(all.call, kinds(all), { [name]: modules.library(all) }),
 
-  // The distributions that a lock names, as a tree of site-packages.
+  // The distributions of a lock file, as a site-packages tree.
   wheels(name, lock='requirements.txt', wheels=['wheels/*.whl'], tags=[])::
     local all = { call: rule.call('python.wheels', name), name: name, lock: lock, wheels: wheels, tags: tags };
     rule.checked(
@@ -41,19 +41,19 @@ local kinds(args) = {
       { [name]: modules.wheels(all) },
     ),
 
-  // A program: a file that is run, `main`, or a module that is, `module`.
+  // A program that runs a file, `main`, or a module, `module`.
   binary(name, main=null, module=null, srcs=[], exclude=[], root='.', deps=[], data=[], tags=[])::
     local all = given('python.binary', name, srcs, exclude, root, deps, data, tags) { main: main, module: module };
     rule.checked(
       all.call,
       kinds(all) { main: [rule.text.orNull, main], module: [rule.text.orNull, module] },
-      if (main == null) == (module == null) then error '%s: give either `main` or `module`' % all.call
+      if (main == null) == (module == null) then error '%s: set either `main` or `module`' % all.call
       else if module != null && (std.member(module, '/') || std.endsWith(module, '.py'))
-      then error "%s: `module` must be a name with dots, such as 'shop.till', not '%s'; a file is `main`" % [all.call, module]
+      then error "%s: `module` must be a dotted name such as 'shop.till', not '%s'; use `main` for a file" % [all.call, module]
       else { [name]: modules.binary(all) },
     ),
 
-  // Tests: one step for each file of `srcs`, by `unittest` or by `pytest`.
+  // Tests: one step per file of `srcs`, run by `unittest` or `pytest`.
   test(name, srcs=['tests/test_*.py'], exclude=[], root='.', deps=[], data=[], runner='unittest', args=[], env={}, test=true, tags=[])::
     local all = given('python.test', name, srcs, exclude, root, deps, data, tags) {
       runner: runner,

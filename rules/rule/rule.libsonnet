@@ -1,18 +1,18 @@
-// What rules are written with: arguments that are checked where a rule is called, and names of what it uses.
+// Helpers for writing rules: checks of arguments, lookup of targets and their files.
 //
-// A rule is a function that gives an object of modules. What it is given stands in a package file, so what is wrong
-// with that is said before any module is made. `README.md` shows a rule whole.
+// A rule is a function that returns an object of modules. Its arguments come from a package file, so mistakes in them
+// are reported before any module is made. `README.md` has a complete rule.
 
 local article(value) =
   local type = std.type(value);
   if type == 'array' then 'a list' else if type == 'object' then 'an object' else if type == 'null' then 'null' else 'a ' + type;
 
-// What a value is, for the end of a message; of a list, what in it is no string.
+// Describes a value for the end of a message; for a list, the first element that is not a string.
 local described(value) =
   local others = if std.isArray(value) then [i for i in std.range(0, std.length(value) - 1) if !std.isString(value[i])] else [];
   if others == [] then article(value) else '%s as element %d' % [article(value[others[0]]), others[0]];
 
-// A kind of argument: `is` tells whether a value is of it, `what` says what it must be, `found` what a value is instead.
+// A kind of argument: `is` tests a value, `what` describes the kind, `found` describes a value that is not of it.
 local kind(what, is, found=described) = {
   what: what,
   is:: is,
@@ -20,20 +20,20 @@ local kind(what, is, found=described) = {
   orNull: kind(what + ' or null', function(value) value == null || is(value), found),
 };
 
-// A text as it is written; anything else as `described`.
+// A string in quotes; anything else as `described`.
 local quoted(value) = if std.isString(value) then "'" + value + "'" else described(value);
 
 local isFile(value) = std.isObject(value) && std.get(value, 'type') == 'file';
 
-// What there is to choose from, for the end of a message.
+// The available names, for the end of a message.
 local choice(object) =
   local names = [name for name in std.objectFields(object) if !std.member(name, '.')];
   if names == [] then ''
-  else ': there is ' + std.join(', ', ['`' + name + '`' for name in names[:8]]) + (if std.length(names) > 8 then ', …' else '');
+  else '; available: ' + std.join(', ', ['`' + name + '`' for name in names[:8]]) + (if std.length(names) > 8 then ', …' else '');
 
 local firsts(list) = [list[i] for i in std.range(0, std.length(list) - 1) if !std.member(list[:i], list[i])];
 
-// Whether a text holds nothing by which a glob is known, and has a name with an ending.
+// Whether a string has no glob characters, and its last part has an extension.
 local isFilePath(text) =
   std.length(std.findSubstr('.', text)) > 0
   && std.all([std.length(std.findSubstr(c, text)) == 0 for c in ['*', '?', '[', '{']])
@@ -52,12 +52,12 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   test: kind('true or an object', function(value) value == true || std.isObject(value)),
   oneOf(values): kind('one of ' + std.join(', ', values), function(value) std.member(values, value), quoted),
 
-  // A kind of one's own.
+  // For rules that define kinds of their own.
   kind:: kind,
   quoted:: quoted,
   described:: described,
 
-  // `modules`, if each of `args` is of its kind: an object of `[kind, value]` by the names of the arguments.
+  // Returns `modules` if each of `args` is of its kind; `args` holds `[kind, value]` by argument name.
   checked(call, args, modules)::
     local wrong = [
       '%s: `%s` must be %s, not %s' % [call, name, args[name][0].what, args[name][0].found(args[name][1])]
@@ -66,18 +66,19 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
     ];
     if wrong == [] then modules else error wrong[0],
 
-  // How a call is named in messages: `cc.binary('server')`.
+  // The name of a call in messages: `cc.binary('server')`.
   call(rule, name):: if std.isString(name) then "%s('%s')" % [rule, name] else rule + '()',
 
-  // A list, of one text too.
+  // The value as a list; a single value becomes a list of one.
   list(value):: if std.isArray(value) then value else [value],
 
-  // Whether a text names a module, `:name` or `key:name`, and no file.
+  // Whether a string names a module, `:name` or `key:name`, rather than a file.
   isTarget(text):: !std.startsWith(text, './') && std.member(text, ':'),
 
-  // `text`, if it names a module.
+  // Returns `text` if it names a module, else fails.
   target(call, argument, text)::
-    if $.isTarget(text) then text else error '%s: `%s` names `%s`, which is no module: `:name` or `key:name`' % [call, argument, text],
+    if $.isTarget(text) then text
+    else error '%s: `%s` names `%s`, which is not a module; write `:name` or `key:name`' % [call, argument, text],
 
   targets(texts):: [text for text in texts if $.isTarget(text)],
 
@@ -86,34 +87,34 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   // Whether a target is a module of the package that names it.
   isOwn(target):: std.startsWith(target, ':'),
 
-  // The function that gives ids of the module that `target` names; of `NAME.PART` where there is one.
+  // The function that returns ids of the module that `target` names, or of `NAME.PART` if that exists.
   module(pkg, call, target, part='')::
     local parts = std.splitLimit(target, ':', 1);
     local key = parts[0], name = parts[1];
     local owner =
       if key == '' then pkg
       else if std.objectHas(pkg.pkgs, key) then pkg.pkgs[key]
-      else error '%s: `%s` names a module of `%s`, and `pkgs` has no such key%s' % [call, target, key, choice(pkg.pkgs)];
+      else error '%s: `%s` names a module of `%s`, but `pkgs` has no such key%s' % [call, target, key, choice(pkg.pkgs)];
     local has = function(name) std.objectHas(owner.modules, name);
     local whole = name + part;
     if part != '' && has(whole) then owner.modules[whole]
     else if has(name) then owner.modules[name]
     else error '%s: there is no module `%s`%s' % [call, target, choice(owner.modules)],
 
-  // Files that a command is given under the names that they have where they were made.
+  // The files of `targets`, at the same paths as where they were made.
   brought(wake, module, targets):: [
     wake.file($.placeOf(file), from=file)
     for target in targets
     for file in $.filesOf(module.modules[target].outputs)
   ],
 
-  // Files that lie beside what a module is used for, and which that needs where it runs.
+  // The files that must be beside a module's main files when they run: its `lib`.
   besideOf(outputs):: local lib = std.get(outputs, 'lib', []); if std.isArray(lib) then lib else [],
 
-  // Ids of modules by the targets that name them, for `modules` of wake.module().
+  // Module ids by target, for `modules` of wake.module().
   modules(pkg, call, targets, part=''):: { [target]: $.module(pkg, call, target, part)() for target in std.set(targets) },
 
-  // The files that a module is used for, by its outputs: `bin`, else `out`, else all.
+  // The main files of a module, from its outputs: `bin`, else `out`, else all.
   filesOf(outputs)::
     local files(value) =
       if std.isArray(value) then std.filter(isFile, value) else if isFile(value) then [value] else [];
@@ -121,23 +122,23 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
     else if std.objectHas(outputs, 'out') then files(outputs.out)
     else std.flatMap(function(name) files(outputs[name]), std.objectFields(outputs)),
 
-  // The one file that a module is used for.
+  // The one main file of a module.
   fileOf(call, target, outputs)::
     local files = $.filesOf(outputs);
     if std.length(files) == 1 then files[0]
-    else error '%s: `%s` makes %s files, and one is needed' % [call, target, std.length(files)],
+    else error '%s: `%s` makes %s files; exactly one is needed' % [call, target, std.length(files)],
 
-  // Where a file lies in its own module or package: `./src/a.c`.
+  // The path of a file in its own module or package: `./src/a.c`.
   placeOf(file)::
     if std.startsWith(file.path, './.wake/') then './' + std.splitLimit(file.path, '/', 4)[4] else file.path,
 
-  // The root file system of the commands of a rule: the packages of the distribution that the option names, divided at spaces,
-  // with all that they need; the whole machine where it names none.
+  // The root file system of a rule's commands: the distribution packages that the option names, separated by spaces, with their
+  // dependencies; the whole machine if it names none.
   root(wake, option)::
     local names = [name for name in std.split(wake.option(option, ''), ' ') if name != ''];
     if names == [] then wake.HOST else wake.host(packages=names),
 
-  // The files that paths and globs name: what is plainly the path of a file is it, and nobody looks for it.
+  // The files that paths and globs name. A plain file path is taken as it is, without looking at the disk.
   listed(wake, texts, exclude=[])::
     local plain = [text for text in texts if exclude == [] && isFilePath(text)];
     local others = [text for text in texts if exclude != [] || !isFilePath(text)];
@@ -146,9 +147,9 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   // A path without `./`.
   undotted(path):: if std.startsWith(path, './') then path[2:] else path,
 
-  // Each element once, where it stands last.
+  // Each element once, at its last position.
   lasts(list):: std.reverse(firsts(std.reverse(list))),
 
-  // Each element once, where it stands first.
+  // Each element once, at its first position.
   firsts(list):: firsts(list),
 }

@@ -1,32 +1,32 @@
-// The modules that the rules make: one step a crate.
+// The modules that the rules make: one step per crate.
 
 local rule = import '@rule/rule.libsonnet';
 
 local dirOf(path) = local parts = std.split(path, '/'); std.join('/', parts[:std.length(parts) - 1]);
 
-// The sources that a crate has if nobody says which: those beside its root, and below where that has a directory.
+// The default sources of a crate: those beside its root and, if the root is in a subdirectory, below it.
 local beside(root) = local dir = dirOf(rule.undotted(root)); if dir == '' then '{*.rs,}' else '{%s/**/*.rs,}' % dir;
 
-// What a target is called in its package.
+// The name of a target in its package.
 local nameOf(target) = std.splitLimit(target, ':', 1)[1];
 
 local outputsOf(module, targets) = [module.modules[target].outputs for target in targets];
 
-// How a dependency is named: one of this package by its file, what was vendored by where it lies.
+// The compiler options for a dependency: the file of a crate of a package, the directory of a vendored one.
 local extern(args, module, dep) =
   local outputs = module.modules[dep].outputs;
-  if !std.objectHas(outputs, 'crate') then error '%s: `%s` is no crate' % [args.call, dep]
+  if !std.objectHas(outputs, 'crate') then error '%s: `%s` is not a crate' % [args.call, dep]
   else if std.objectHas(outputs, 'lib_file') then ['--extern=%s=%s' % [std.get(args.aliases, dep, outputs.crate), outputs.lib_file.path]]
-  else if std.objectHas(args.aliases, dep) then error '%s: `%s` is vendored, and such crates have no other names' % [args.call, dep]
+  else if std.objectHas(args.aliases, dep) then error '%s: `%s` is a vendored crate, which cannot have an alias' % [args.call, dep]
   else ['-Lcrate=' + outputs.lib_dir.path, '--extern=' + outputs.crate];
 
-// All libraries below the dependencies, each once: files, and directories of what was vendored.
+// All transitive libraries of the dependencies, each once: files, and directories of vendored crates.
 local below(args, module) = rule.firsts(std.flatMap(
   function(dep) [dep[name] for name in ['lib_file', 'lib_dir'] if std.objectHas(dep, name)] + std.get(dep, 'libs', []),
   outputsOf(module, args.deps)
 ));
 
-// What Cargo tells a crate of its package, and what the caller says besides.
+// The environment that Cargo gives a crate about its package, and the caller's `env`.
 local about(pkg, args) =
   local numbers = std.split(std.split(std.split(pkg.pkgInfo.version, '+')[0], '-')[0], '.');
   {
@@ -40,12 +40,12 @@ local about(pkg, args) =
     CARGO_PKG_VERSION_PATCH: numbers[2],
   } + args.env;
 
-// What the build script of the crate left, if it has one; it lies where it was made.
+// The output of the crate's build script, if it has one, at the path where it was made.
 local built(args, module) = if args.build == null then [] else rule.filesOf(module.modules[args.built].outputs);
 
 local toolchains(args) = if args.toolchain == null then [] else [args.toolchain];
 
-// The compiler finds what belongs to it beside itself.
+// The compiler, which finds the rest of its toolchain beside itself.
 local compiler(wake, args, module) =
   if args.toolchain == null then wake.program(wake.option('rust.rustc', 'rustc'))
   else module.modules[args.toolchain].outputs.out { path+: 'bin/rustc' };
@@ -58,15 +58,15 @@ local compilerPath(wake, args, module) =
 // Runs a copy of a program at another place.
 local copied = 'mkdir -p target/deps; cp "$1" "$0"; shift; exec "$0" "$@"';
 
-// The root of the crate, where all is as it must be.
+// The root of the crate, after checking the arguments.
 local rootOf(pkg, args) =
   local root = './' + rule.undotted(args.root);
   local others = [dep for dep in std.objectFields(args.aliases) if !std.member(args.deps, dep)];
   if others != [] then error '%s: `aliases` names `%s`, which is not among `deps`' % [args.call, others[0]]
-  else if !std.member(pkg.files, root) then error "%s: the root `%s` is none of the package's `files`" % [args.call, args.root]
+  else if !std.member(pkg.files, root) then error "%s: the root `%s` is not among the package's `files`" % [args.call, args.root]
   else root;
 
-// Compiles the crate as `kind` to the file `out`; `outputs` is what the module offers, by its libraries.
+// Compiles the crate as `kind` to the file `out`; `outputs` returns the module's outputs, given its libraries.
 local compiled(wake, pkg, args, kind, out, outputs) =
   local srcs = if args.srcs == null then [beside(args.root)] else args.srcs, made = rule.targets(srcs);
   local sources = std.set(rule.listed(wake, rule.paths(srcs), args.exclude) + [rootOf(pkg, args)]);
@@ -119,21 +119,21 @@ local compiled(wake, pkg, args, kind, out, outputs) =
     local out = './lib%s.rlib' % args.crate;
     compiled(wake, pkg, args, 'rlib', out, function(libs) { crate: args.crate, lib_file: out, libs: libs }),
 
-  // What macros are made of is needed by nobody else.
+  // The dependencies of a macro are not passed on.
   procMacro(args):: function(wake, pkg)
     local out = './lib%s.so' % args.crate;
     compiled(wake, pkg, args, 'proc-macro', out, function(libs) { crate: args.crate, lib_file: out, libs: [] }),
 
-  // A program of any name, at `out`.
+  // A program at `out`, which may have any name.
   binary(args, out):: function(wake, pkg)
     compiled(wake, pkg, args, 'bin', './' + out, function(libs) { bin: './' + out }),
 
   about:: about,
 
-  // Where a test finds the programs `bins`, as Cargo tells it.
+  // The variables by which Cargo tells a test where the programs `bins` are.
   binsEnv(bins):: { ['CARGO_BIN_EXE_' + nameOf(bin)]: '/work/target/' + nameOf(bin) for bin in bins },
 
-  // With programs, all lies as Cargo lays it out: they in `target`, the test in `target/deps`, where it looks for itself.
+  // With programs, files are laid out as by Cargo: programs in `target`, the test in `target/deps`, where it expects itself.
   run(args):: function(wake, pkg)
     local made = rule.targets(args.data), place = './target/deps/' + args.name;
     wake.module(

@@ -1,4 +1,4 @@
-// Rust: what a package file calls. `README.md` says what each argument means.
+// Rust: the rules that a package file calls. `README.md` describes the arguments.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -14,7 +14,7 @@ local isCrateName(text) =
 
 local crateName = rule.kind('a name of letters, digits and _', isCrateName, rule.quoted);
 
-local lockText = rule.kind("the text of a Cargo.lock, importstr './Cargo.lock'", vendored.isLock, function(value) if std.isString(value) then 'another text' else rule.described(value));
+local lockText = rule.kind("the text of a Cargo.lock (importstr './Cargo.lock')", vendored.isLock, function(value) if std.isString(value) then 'another string' else rule.described(value));
 
 local given(what, name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags) = {
   call: rule.call('rust.' + what, name),
@@ -56,7 +56,7 @@ local kinds(args) = {
   tags: [rule.texts, args.tags],
 };
 
-// The name of a crate by that of its module.
+// The name of a crate, from the name of its module.
 local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') else '_';
 
 {
@@ -126,7 +126,7 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
     local args = given('binary', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags);
     rule.checked(args.call, kinds(args), scripts.modules(args) { [name]: crates.binary(args, name) }),
 
-  // The tests of a crate, which are run with `args`, beside the files of `data`, and find the programs `bins`.
+  // The tests of a crate, run with `args` beside the files of `data` and with access to the programs `bins`.
   test(
     name,
     root='src/lib.rs',
@@ -161,7 +161,7 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
       },
     ),
 
-  // The crates that `lock`, the text of a Cargo.lock, has from elsewhere, as `cargo vendor --versioned-dirs` laid them into `dir`.
+  // The external crates of `lock`, the text of a Cargo.lock, which `cargo vendor --versioned-dirs` has put into `dir`.
   vendored(name, lock, manifest='Cargo.toml', dir='vendor', features=null, toolchain=null)::
     local args = {
       call: rule.call('rust.vendored', name),
@@ -185,7 +185,7 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
       vendored.modules(args),
     ),
 
-  // A toolchain that lies in the directory `dir` of the package, for `toolchain` of the others.
+  // A toolchain in the directory `dir` of the package, for the `toolchain` argument of the other rules.
   toolchain(name, dir=name)::
     local call = rule.call('rust.toolchain', name);
     rule.checked(call, { name: [rule.text, name], dir: [rule.text, dir] }, { [name]: crates.toolchain(name, dir) }),

@@ -1,10 +1,10 @@
-// Build scripts of a package's own crates: compiled, and run once for each crate that has one.
+// Build scripts of a package's own crates: each is compiled, and run once for its crate.
 
 local rule = import '@rule/rule.libsonnet';
 
 local crates = import './crates.libsonnet';
 
-// Runs the script among the files of the crate, with what Cargo tells such scripts.
+// Runs the script among the files of the crate, with the environment that Cargo gives build scripts.
 local run(args) = function(wake, pkg)
   local srcs = args.build_srcs + [args.build], made = rule.targets(srcs);
   wake.module(
@@ -31,7 +31,7 @@ local run(args) = function(wake, pkg)
   );
 
 {
-  // `NAME.script`, the program, and `NAME.built`, what it left; nothing where there is no script.
+  // `NAME.script`, the program, and `NAME.built`, its output; no modules without a build script.
   modules(args)::
     if args.build == null then {}
     else {

@@ -1,10 +1,10 @@
-// The crates that a Cargo.lock names, from the directory that `cargo vendor` made.
+// The crates of a Cargo.lock, from a directory made by `cargo vendor`.
 
 local rule = import '@rule/rule.libsonnet';
 
 local crates = import './crates.libsonnet';
 
-// The packages of a lock that come from elsewhere: `name`, `version`, and what they depend on, as it is written.
+// The external packages of a lock: `name`, `version`, and their dependencies as written.
 local packages(lock) =
   local value(lines, key) =
     local start = key + ' = "', found = [line for line in lines if std.startsWith(line, start)];
@@ -27,7 +27,7 @@ local id(package) = '%s-%s' % [package.name, package.version];
   modules(args)::
     local all = packages(args.lock);
     local sameName = { [name]: std.length([0 for package in all if package.name == name]) for name in std.set([package.name for package in all]) };
-    // What the module of a package is called: by its version too where there are several of the name.
+    // The name of a package's module; it includes the version if several versions are locked.
     local called(package) = if sameName[package.name] == 1 then package.name else id(package);
     local needed(package) = [
       other
@@ -41,9 +41,9 @@ local id(package) = '%s-%s' % [package.name, package.version];
     local paths = ['./%s/%s/Cargo.toml' % [args.dir, id(package)] for package in all];
     local missing = std.setDiff(std.set(paths), pkg.files);
     if missing == [] then paths
-    else error "%s: `%s` is none of the package's `files`: `cargo vendor --versioned-dirs` makes it" % [args.call, rule.undotted(missing[0])],
+    else error "%s: `%s` is not among the package's `files`; create it with `cargo vendor --versioned-dirs`" % [args.call, rule.undotted(missing[0])],
 
-  // How each of them is compiled, which their manifests say.
+  // The plan: how each crate is compiled, according to its manifest.
   local plan(args, all) = function(wake, pkg)
     wake.module(
       args.name,

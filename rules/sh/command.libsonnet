@@ -1,4 +1,4 @@
-// A module of one command.
+// A module that runs one command.
 
 local rule = import '@rule/rule.libsonnet';
 
@@ -8,13 +8,13 @@ local dotted(path) = if std.startsWith(path, './') then path else './' + path;
 local isFile(word) = std.member(word, '/') && !rule.isTarget(word);
 
 {
-  // Paths as outputs: with `./`.
+  // Paths as outputs, with `./`.
   dotted(paths):: if std.isArray(paths) then std.map(dotted, paths) else dotted(paths),
 
-  // Files of the package that `args` names.
+  // The files of the package that `args` names.
   files(wake, args):: rule.listed(wake, rule.paths(args.srcs), args.exclude),
 
-  // The module function: `what` is the command, word by word; `rest` what the module is besides.
+  // The module function: `what` is the command as a list of words, `rest` the other arguments of the module.
   module(args, what, rest):: function(wake, pkg)
     local program = what[0], used = rule.targets(args.srcs);
     local tools = [rule.target(args.call, 'tools', target) for target in std.objectValues(args.tools)];

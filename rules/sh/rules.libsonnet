@@ -1,11 +1,11 @@
-// Commands, tests, trees and archives: what a package file calls. `README.md` says what each argument means.
+// Commands, tests, trees and archives: the rules that a package file calls. `README.md` describes the arguments.
 
 local rule = import '@rule/rule.libsonnet';
 
 local command = import './command.libsonnet';
 local trees = import './trees.libsonnet';
 
-// What all that run a command take.
+// Arguments of every rule that runs a command.
 local kinds(args) = {
   name: [rule.text, args.name],
   srcs: [rule.texts, args.srcs],
@@ -26,11 +26,11 @@ local given(name, rule_name, srcs, exclude, tools, env, tags) = {
 };
 
 {
-  // What a command leaves at `out`.
+  // The files that a command writes at `out`.
   generate(name, command, srcs=[], out=name, exclude=[], tools={}, env={}, tags=[])::
     $.step(given(name, 'sh.generate', srcs, exclude, tools, env, tags), command, out),
 
-  // What the text of a shell script leaves at `out`.
+  // The files that a shell script, given as text, writes at `out`.
   run(name, script, srcs=[], out=name, exclude=[], tools={}, env={}, tags=[])::
     local args = given(name, 'sh.run', srcs, exclude, tools, env, tags);
     rule.checked(
@@ -46,7 +46,7 @@ local given(name, rule_name, srcs, exclude, tools, env, tags) = {
       { [args.name]: command.module(args, rule.list(what), { outputs: { out: command.dotted(out) } }) },
     ),
 
-  // A command that passes if it exits with 0.
+  // A test that passes if its command exits with 0.
   test(name, command, data=[], exclude=[], tools={}, env={}, test=true, tags=[])::
     local args = given(name, 'sh.test', data, exclude, tools, env, tags);
     local kinds = {
@@ -63,7 +63,7 @@ local given(name, rule_name, srcs, exclude, tools, env, tags) = {
 
   tested(args, what, test):: { [args.name]: command.module(args, rule.list(what), { test: test }) },
 
-  // A tree: files, by where they come to lie below `prefix`; a place that ends with `/` takes several.
+  // A tree: files, keyed by their destination below `prefix`; a destination that ends with `/` takes several.
   install(name, files={}, prefix='', modes={}, links={}, tags=[])::
     local args = { call: rule.call('sh.install', name), name: name, files: files, prefix: prefix, modes: modes, links: links, tags: tags };
     rule.checked(
@@ -79,7 +79,7 @@ local given(name, rule_name, srcs, exclude, tools, env, tags) = {
       { [name]: trees.install(args) },
     ),
 
-  // An archive of files and of what modules make: `.tar`, `.tar.gz`, `.tar.xz`, `.tar.zst` or `.zip`.
+  // An archive of files and of modules' outputs: `.tar`, `.tar.gz`, `.tar.xz`, `.tar.zst` or `.zip`.
   archive(name, srcs, out=name + '.tar.gz', exclude=[], prefix='', tags=[])::
     local args = { call: rule.call('sh.archive', name), name: name, srcs: srcs, out: out, exclude: exclude, prefix: prefix, tags: tags };
     rule.checked(

@@ -10,7 +10,7 @@ local isMode(value) = std.isString(value) && std.length(value) == 3 && std.all([
 
 local isOf(value, is) = std.isObject(value) && std.all(std.map(is, std.objectValues(value)));
 
-// What of an object is not as it must be.
+// Describes the first field of an object that `is` rejects.
 local misfit(is) = function(value)
   if !std.isObject(value) then rule.described(value)
   else
@@ -27,14 +27,14 @@ local name(path) = local parts = std.split(plain(path), '/'); parts[std.length(p
 
 local above(path) = std.join('/', std.slice(std.split(path, '/'), 0, -1, 1));
 
-// Files and the names by which they are called where they come from: of a module with what has to lie beside them.
+// Files with their original names, and for those of a module, the files that must be beside them.
 local filesOf(wake, source, module) =
   if !rule.isTarget(source) then [[file, name(file), []] for file in rule.listed(wake, [source])]
   else
     local outputs = module.modules[source].outputs;
     [[file, name(file.path), rule.besideOf(outputs)] for file in rule.filesOf(outputs)];
 
-// What is copied where: pairs of a file and a path.
+// What is copied where, as pairs of a file and a path.
 local copied(wake, args, module) = [
   pair
   for place in std.objectFields(args.files)
@@ -93,6 +93,6 @@ local copied(wake, args, module) = [
       tags=args.tags,
     ),
 
-  // A directory that a module makes is a tree: what lies in it comes to lie at the top.
+  // A directory that a module makes is a tree: its contents go to the top.
   local inTree(file) = if std.endsWith(file.path, '/') then '' else plain(rule.placeOf(file)),
 }

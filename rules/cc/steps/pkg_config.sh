@@ -1,5 +1,5 @@
 #!/bin/sh
-# pkg_config.sh PACKAGE...: leaves what pkg-config says of them, for the compiler to read.
+# pkg_config.sh PACKAGE...: writes pkg-config's options for the packages to files that the compiler reads.
 set -eu
 pkg-config --print-errors --cflags "$@" >cflags
 pkg-config --libs "$@" >ldflags

@@ -1,5 +1,5 @@
 #!/bin/sh
-# toolchain.sh CC CXX AR: leaves what was found, as toolchain.json.
+# toolchain.sh CC CXX AR: describes the tools in toolchain.json.
 set -eu
 where() {
     command -v "$1" || { echo "$0: no program \`$1\` in $PATH" >&2; exit 1; }

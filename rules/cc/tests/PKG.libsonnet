@@ -1,4 +1,4 @@
-// The rules of C and C++, by what comes of them.
+// Tests the C and C++ rules by their results.
 local cc = import '@cc/rules.libsonnet', sh = import '@sh/rules.libsonnet';
 
 function(wake)
@@ -12,7 +12,7 @@ function(wake)
     modules=cc.library('ring', ['ring/*.c'], includes=['ring'], defines=['RING_SIZE=4'], deps=[':sizes', ':math'])
             + cc.library('ring-shared', ['ring/*.c'], includes=['ring'], defines=['RING_SIZE=8'], deps=[':sizes', ':math'], shared=true)
             + cc.system('math', linkopts=['-lm'])
-            // A header and a source that are made.
+            // A generated header and a generated source.
             + cc.headers('sizes', hdrs=[':limits'], includes=['made'])
             + sh.run('limits', 'mkdir made && echo "#define RING_LIMIT 1024" >made/limits.h', out='made/limits.h')
             + sh.run('table', 'mkdir made && echo "const int table[] = { 1, 2, 3 };" >made/table.c', out='made/table.c')

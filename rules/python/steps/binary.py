@@ -1,4 +1,4 @@
-"""binary.py NAME INTERPRETER main|module WHAT ROOT [FROM TO]...: leaves the program NAME, and what it imports in lib/NAME."""
+"""binary.py NAME INTERPRETER main|module WHAT ROOT [FROM TO]...: makes the program NAME, with its imports in lib/NAME."""
 import os
 import shutil
 import sys

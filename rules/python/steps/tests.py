@@ -12,6 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
 name = os.path.splitext(os.path.basename(path))[0]
 suite = unittest.defaultTestLoader.loadTestsFromName(name)
 if suite.countTestCases() == 0:
-    sys.exit(f"{path}: there is no test in this file")
+    sys.exit(f"{path}: this file has no tests")
 result = unittest.TextTestRunner(verbosity=2).run(suite)
 sys.exit(not result.wasSuccessful())

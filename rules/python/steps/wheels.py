@@ -1,6 +1,6 @@
-"""wheels.py LOCK OUT WHEEL...: unpacks what LOCK names, checked by its hashes, into the directory OUT.
+"""wheels.py LOCK OUT WHEEL...: unpacks the wheels that LOCK names, checked by hash, into the directory OUT.
 
-LOCK is written as pip writes it: `name==version --hash=sha256:...`, with as many hashes as there are files of that version.
+LOCK has pip's format: `name==version --hash=sha256:...`, with one hash for each file of that version.
 """
 import hashlib
 import os
@@ -27,12 +27,12 @@ def entries(lock):
             fail(f"{lock}:{number}: `{line}` names no version", "write `name==version --hash=sha256:...`")
         hashes = re.findall(r"--hash=sha256:([0-9a-f]{64})", line)
         if not hashes:
-            fail(f"{lock}:{number}: `{match[1]}` has no hash", "`pip-compile --generate-hashes` and `uv export` write them")
+            fail(f"{lock}:{number}: `{match[1]}` has no hash", "generate the file with `pip-compile --generate-hashes` or `uv export`")
         yield match[1], match[2], hashes
 
 
 def place(name):
-    """Where a file of a wheel goes; none where it is left out."""
+    """The path that a file of a wheel is unpacked to, or None if it is left out."""
     parts = name.split("/")
     if parts[0].endswith(".data") and len(parts) > 2:
         if parts[1] in ("purelib", "platlib"):
@@ -49,9 +49,9 @@ def unpack(wheel, out):
                 continue
             path = os.path.join(out, name)
             if name.startswith("/") or ".." in name.split("/"):
-                fail(f"{wheel}: `{info.filename}` lies outside", "this is no wheel to trust")
+                fail(f"{wheel}: `{info.filename}` is outside the target directory", "do not trust this wheel")
             if os.path.lexists(path):
-                fail(f"{wheel}: `{name}` is there already", "two distributions have this file: take one from the lock")
+                fail(f"{wheel}: `{name}` already exists", "two distributions have this file; remove one of them from the lock file")
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with archive.open(info) as source, open(path, "wb") as target:
                 shutil.copyfileobj(source, target)
@@ -70,8 +70,8 @@ def main():
         wheel = next((found[digest] for digest in hashes if digest in found), None)
         if wheel is None:
             fail(
-                f"{lock}: no file has a hash that `{name}=={version}` has there",
-                f"`pip download --no-deps --require-hashes -r {lock} -d DIRECTORY` fetches what is missing",
+                f"{lock}: no wheel has a hash of `{name}=={version}`",
+                f"fetch missing files with `pip download --no-deps --require-hashes -r {lock} -d DIRECTORY`",
             )
         unpack(wheel, out)
 

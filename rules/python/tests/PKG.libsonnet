@@ -1,4 +1,4 @@
-// The rules of Python, by what comes of them.
+// Tests the Python rules by their results.
 local python = import '@python/rules.libsonnet', sh = import '@sh/rules.libsonnet';
 
 function(wake)

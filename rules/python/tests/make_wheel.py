@@ -1,4 +1,4 @@
-"""make_wheel.py DIR: the wheel in wheels/, made anew, byte for byte, and its lock."""
+"""make_wheel.py DIR: recreates the wheel in wheels/, byte for byte, and its lock file."""
 import hashlib
 import os
 import sys

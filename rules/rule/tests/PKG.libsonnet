@@ -1,4 +1,4 @@
-// What rules are written with, in a rule of this package's own.
+// Tests the helpers with a rule defined in this package.
 local rule = import '@rule/rule.libsonnet';
 
 local joined(name, texts=[], deps=[]) =

@@ -1,4 +1,4 @@
-"""built.py OUT RUSTC ARGS...: compiles a crate with what its build script, which left OUT, asked for."""
+"""built.py OUT RUSTC ARGS...: compiles a crate with the options that its build script wrote to OUT."""
 import json
 import os
 import sys

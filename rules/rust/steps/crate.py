@@ -1,4 +1,4 @@
-"""crate.py PLAN HOW: compiles a vendored crate into lib/, and before that runs its build script."""
+"""crate.py PLAN HOW: runs the build script of a vendored crate, then compiles the crate into lib/."""
 import json
 import os
 import subprocess
@@ -15,7 +15,7 @@ rustc = script.path(how["rustc"])
 
 
 def options(externs):
-    """How the libraries of `externs` are found."""
+    """The compiler options that locate the libraries of `externs`."""
     found = [f"-Ldependency={path}" for path in how["below"]]
     for crate, alias in externs.items():
         (name,) = [name for name in os.listdir(how["libs"][crate]) if name.startswith("lib")]
@@ -56,7 +56,7 @@ def about():
 
 
 def built(env):
-    """Options and variables that the build script asks for."""
+    """The options and variables that the build script requests."""
     out, program = os.path.abspath("build-out"), os.path.abspath("build-script")
     compile_(plan["build"], "bin", "build_script_build", program, plan["build_externs"], [], env)
     env = env | ({"CARGO_MANIFEST_LINKS": plan["links"]} if plan["links"] else {})
@@ -64,7 +64,7 @@ def built(env):
 
 
 os.mkdir("lib")
-# What no manifest wants on this machine is nothing; nobody is told to look for it.
+# A crate that no manifest uses on this machine yields an empty lib/; no crate links it.
 if plan["used"]:
     env, rest = about(), []
     if plan["build"] is not None:

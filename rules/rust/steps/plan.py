@@ -1,7 +1,8 @@
-"""plan.py RUSTC LOCK MANIFEST VENDOR OUT [--features NAME...]: leaves in OUT, for each vendored crate of LOCK, how it is compiled.
+"""plan.py RUSTC LOCK MANIFEST VENDOR OUT [--features NAME...]: writes to OUT how each vendored crate of LOCK is compiled.
 
-Features are those that MANIFEST asks for, of all its tables, and what these crates ask of each other; they are united for
-each crate. With `--features` MANIFEST has these of its own alone, else all, and all that is optional. Tables for other targets than that of RUSTC do not count.
+The features of a crate are the union of those that MANIFEST requests, in any of its tables, and those that other crates request.
+With `--features`, MANIFEST's own features are only those listed; without, they are all of them, and all optional dependencies are
+included. Tables for targets other than RUSTC's are ignored.
 """
 import json
 import os
@@ -21,7 +22,7 @@ def read(path):
 
 
 class Cfg:
-    """What a compiler says of its target, and whether an expression `cfg(…)` holds there."""
+    """The configuration of a compiler's target, which decides whether a `cfg(…)` expression holds."""
 
     def __init__(self, rustc):
         said = subprocess.run([rustc, "--print", "cfg"], check=True, capture_output=True, text=True).stdout
@@ -61,7 +62,7 @@ class Cfg:
 
 
 class Crate:
-    """A package of the lock: what it depends on, and what of it is wanted."""
+    """A package of the lock: its dependencies and the features requested of it."""
 
     def __init__(self, locked, manifest, directory, cfg):
         self.name, self.version = locked["name"], locked["version"]
@@ -82,14 +83,14 @@ class Crate:
             into[key] = {"version": value} if isinstance(value, str) else value
 
     def uses(self):
-        """The dependencies that count: key and what the manifest says."""
+        """The active dependencies: each key and its manifest entry."""
         for table in (self.normal, self.build, self.dev):
             for key, value in table.items():
                 if not value.get("optional") or key in self.optional:
                     yield key, value
 
     def enable(self, feature):
-        """Enables a feature and what it implies; it may be that of an optional dependency."""
+        """Enables a feature and those that it implies; it may be the implicit feature of an optional dependency."""
         if feature in self.features:
             return
         if feature not in self.table:
@@ -97,7 +98,7 @@ class Crate:
                 self.features.add(feature)
                 self.optional.add(feature)
             elif feature != "default":
-                fail(f"{self.name} {self.version} has no feature `{feature}`", "look for it in the manifests that ask for it")
+                fail(f"{self.name} {self.version} has no feature `{feature}`", "find the manifest that requests it")
             return
         self.features.add(feature)
         for implied in self.table[feature]:
@@ -122,7 +123,7 @@ class Crate:
 
 
 def satisfies(version, requirement):
-    """Whether a version will do where a crate has two of one name: by the leading numbers of the requirement."""
+    """Whether a version meets a requirement, by its leading numbers; decides between two crates of one name."""
     numbers = re.findall(r"\d+", requirement.split(",")[0])
     parts = re.findall(r"\d+", version)
     fixed = next((i + 1 for i, number in enumerate(numbers) if number != "0"), len(numbers))
@@ -130,24 +131,24 @@ def satisfies(version, requirement):
 
 
 def chosen(crate, key, value, crates):
-    """The locked crate that a dependency of a manifest means; none where it is no vendored one."""
+    """The locked crate that a manifest's dependency refers to, or None if it is not vendored."""
     name = value.get("package", key)
     found = [entry for entry in crate.locked if entry[0] == name]
     all_of = [entry for entry in crates if entry[0] == name and any(len(e) == 1 or e[1] == entry[1] for e in found)]
     if len(all_of) > 1:
         all_of = [entry for entry in all_of if satisfies(entry[1], value.get("version", ""))]
     if len(all_of) > 1:
-        fail(f"{crate.name} {crate.version}: `{key}` may be any of {all_of}", "ask for it more exactly")
+        fail(f"{crate.name} {crate.version}: `{key}` may be any of {all_of}", "make the requirement more exact")
     return all_of[0] if all_of else None
 
 
 def ask(crate, crates):
-    """Hands on to dependencies what `crate` asks of them."""
+    """Passes on what `crate` requests of its dependencies."""
     for key, value in crate.uses():
         entry = chosen(crate, key, value, crates)
         if entry is None:
             if "path" not in value:
-                fail(f"the lock has no `{key}` for {crate.name} {crate.version}", "`cargo generate-lockfile` writes it anew")
+                fail(f"the lock has no `{key}` for {crate.name} {crate.version}", "regenerate it with `cargo generate-lockfile`")
             continue
         other = crates[entry]
         other.used = True
@@ -202,7 +203,7 @@ def main():
         directory = os.path.join(vendor, "-".join(entry))
         crates[entry] = Crate(locked, read(os.path.join(directory, "Cargo.toml")), directory, cfg)
     if not roots:
-        fail(f"the lock has no package `{own.get('package', {}).get('name')}`", f"{manifest} and the lock belong together")
+        fail(f"the lock has no package `{own.get('package', {}).get('name')}`", f"use the lock that belongs to {manifest}")
     root = Crate(roots[0], own, ".", cfg)
     root.dev = {}
     Crate.take(root.dev, own.get("dev-dependencies", {}))

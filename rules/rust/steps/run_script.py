@@ -1,4 +1,4 @@
-"""run_script.py HOW: runs the build script of a crate; leaves what it wrote, and in `asked.json` what it asked for."""
+"""run_script.py HOW: runs the build script of a crate; keeps its output, and writes its requests to `asked.json`."""
 import json
 import os
 import sys

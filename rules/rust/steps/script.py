@@ -7,12 +7,12 @@ FLAGS = {"rustc-cfg": "--cfg", "rustc-check-cfg": "--check-cfg", "rustc-link-lib
 
 
 def path(program):
-    """A program for whoever works in another directory: a path, or a name that is looked for."""
+    """A program that can be started from another directory: an absolute path, or a name to search for."""
     return os.path.abspath(program) if "/" in program else program
 
 
 def surroundings(rustc, opt, features, out):
-    """What Cargo tells a script of the compiler, the machine, and what is to be built."""
+    """The variables by which Cargo describes the compiler, the machine and the build to a script."""
     def said(*call):
         return subprocess.run([rustc, *call], check=True, capture_output=True, text=True).stdout.splitlines()
 
@@ -33,13 +33,13 @@ def surroundings(rustc, opt, features, out):
 
 
 def run(program, of, rustc, opt, features, out, directory, env):
-    """Runs a script in `directory`; the options and variables that it asks for. What it writes lies in `out`."""
+    """Runs a script in `directory` and returns the options and variables that it requests. Its files go to `out`."""
     os.makedirs(out)
     env = os.environ | env | surroundings(rustc, opt, features, out)
     ran = subprocess.run([program], check=False, cwd=directory, env=env, stdout=subprocess.PIPE, text=True)
     if ran.returncode != 0:
         sys.stderr.write(ran.stdout)
-        sys.exit(f"the build script of {of} failed: {ran.returncode}")
+        sys.exit(f"the build script of {of} failed with exit code {ran.returncode}")
     options, variables = [], {"OUT_DIR": out}
     for line in ran.stdout.splitlines():
         if not line.startswith("cargo:"):

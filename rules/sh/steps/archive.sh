@@ -1,5 +1,5 @@
 #!/bin/sh
-# archive.sh OUT PREFIX [FROM TO]...: packs files and trees, so that equal contents give equal bytes.
+# archive.sh OUT PREFIX [FROM TO]...: packs files and trees reproducibly: equal contents give equal bytes.
 set -eu
 out=$1
 prefix=$2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh [file FROM TO | mode MODE TO | link TARGET TO]...: leaves a tree at root/.
+# install.sh [file FROM TO | mode MODE TO | link TARGET TO]...: makes a tree at root/.
 set -eu
 mkdir root
 while [ $# -gt 0 ]; do

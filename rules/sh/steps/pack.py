@@ -1,4 +1,4 @@
-"""pack.py OUT DIR: packs a directory as a zip: sorted, without times and owners."""
+"""pack.py OUT DIR: packs a directory as a zip file, sorted, without times and owners."""
 import os
 import stat
 import sys

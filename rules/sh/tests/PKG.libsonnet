@@ -1,4 +1,4 @@
-// The rules of commands, trees and archives, by what comes of them.
+// Tests the rules for commands, trees and archives by their results.
 local sh = import '@sh/rules.libsonnet';
 
 function(wake)

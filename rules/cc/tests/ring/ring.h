@@ -7,7 +7,7 @@
 extern "C" {
 #endif
 
-/* The size that the library was built with, and the root of a number, rounded down. */
+/* The size the library was built with, and the square root of a number, rounded down. */
 int ring_size(void);
 int ring_root(double square);
 
