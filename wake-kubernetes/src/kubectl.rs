@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use crate::container::MAIN;
 use crate::error::KubernetesError;
@@ -80,11 +81,15 @@ impl Kubectl {
             LogEnd::Now => args.push(PATIENCE),
             LogEnd::Container => args.push("--follow"),
         }
-        let mut command = self.command(args);
+        self.read(self.command(args))
+    }
+
+    fn read(&self, mut command: Command) -> Result<LogReader, KubernetesError> {
         command.stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|source| self.failed(source))?;
         let stdout = child.stdout.take();
-        Ok(LogReader { stdout, child: LogChild(child) })
+        let stderr = child.stderr.take().map(|stderr| thread::spawn(move || tail(stderr)));
+        Ok(LogReader { stdout, child: LogChild { child, stderr } })
     }
 
     /// What it is called where something is wrong with it.
@@ -127,9 +132,12 @@ pub struct LogReader {
     child: LogChild,
 }
 
-/// The program that reads it, which ends with this value.
+/// The `kubectl` process that reads a log, killed when this value is dropped.
 #[derive(Debug)]
-pub struct LogChild(Child);
+pub struct LogChild {
+    child: Child,
+    stderr: Option<JoinHandle<String>>,
+}
 
 impl LogReader {
     /// What is read, and who reads it.
@@ -144,12 +152,10 @@ impl LogReader {
 impl LogChild {
     /// Waits until all has been read; says why not all could be.
     pub fn end(mut self) -> Result<(), String> {
-        let mut text = String::new();
-        if let Some(stderr) = &mut self.0.stderr {
-            // What cannot be read is not said.
-            let _ = stderr.read_to_string(&mut text);
-        }
-        match self.0.wait() {
+        let text = self.stderr.take().map_or_else(String::new, |stderr| {
+            stderr.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) if text.is_empty() => Err(status.to_string()),
             Ok(_) => Err(plain(&said(&text))),
@@ -159,15 +165,33 @@ impl LogChild {
 
     /// Reads no more.
     pub fn stop(&mut self) {
-        // One that has ended cannot be.
-        let _ = self.0.kill();
+        // Fails only if it has already exited.
+        let _ = self.child.kill();
     }
 }
 
 impl Drop for LogChild {
     fn drop(&mut self) {
         self.stop();
-        let _ = self.0.wait();
+        let _ = self.child.wait();
+    }
+}
+
+/// How much of a process's stderr is kept, in bytes.
+const TAIL: usize = 64 << 10;
+
+/// Reads to the end, so that the writer never blocks on a full pipe, and returns the last [`TAIL`] bytes.
+fn tail(mut from: impl Read) -> String {
+    let (mut kept, mut piece) = (Vec::new(), [0; 8 << 10]);
+    loop {
+        match from.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return String::from_utf8_lossy(&kept).into_owned(),
+            Ok(many) => {
+                kept.extend_from_slice(&piece[..many]);
+                kept.drain(..kept.len().saturating_sub(TAIL));
+            }
+        }
     }
 }
 
@@ -239,6 +263,20 @@ mod tests {
         );
         assert_eq!(refused("error: cannot locate context nope"), "cannot locate context nope");
         assert!(matches!(told(""), KubernetesError::Program { .. }));
+    }
+
+    #[test]
+    fn a_reader_that_writes_much_to_stderr_is_not_blocked() {
+        let kubectl = Kubectl { program: "sh".into(), context: None, namespace: None };
+        let mut command = Command::new("sh");
+        let script = "head -c 300000 /dev/zero | tr '\\0' 'w' >&2; echo log; echo why >&2; exit 1";
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let (mut log, child) = kubectl.read(command).unwrap().parts();
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "log\n");
+        let reason = child.end().unwrap_err();
+        assert!(reason.len() <= TAIL && reason.ends_with("why"), "{}", reason.len());
     }
 
     #[test]
