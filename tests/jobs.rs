@@ -178,7 +178,7 @@ fn a_job_that_takes_more_memory_than_it_may_is_ended() {
         .build();
     exec(&project, b"", &["-f", "much.yml"]).code(1);
     let told = &last(&project)["statusReason"];
-    assert_eq!(told, "the job took more memory than it may");
+    assert_eq!(told, "the job exceeded its memory limit");
     for (file, bytes) in [("little.yml", 8u64 << 20), ("more.yml", 400 << 20)] {
         assert_eq!(exec(&project, b"", &["-f", file]).code(0).stdout, format!("{bytes}\n"));
     }
@@ -272,7 +272,7 @@ fn a_job_that_fails_says_how_and_leaves_failed_buffers() {
     assert_eq!(json(&project.wake(["buffer", "show", output]).run().code(0))["state"], "failed");
     // A failure is not remembered.
     assert_eq!(json(&run("fails.yml", 1))["remembered"], false);
-    assert_eq!(json(&run("killed.yml", 1))["statusReason"], "Main was ended by signal 9");
+    assert_eq!(json(&run("killed.yml", 1))["statusReason"], "Main was killed by signal 9");
     let slow = json(&run("slow.yml", 1));
     assert_eq!(
         (&slow["status"], &slow["statusReason"]),
@@ -307,7 +307,7 @@ fn a_job_is_cancelled_with_its_processes_and_one_whose_process_is_killed_has_fai
     let shown = json(&job(&project, &["show", &id]).run().code(0));
     assert_eq!(
         (&shown["status"], &shown["statusReason"]),
-        (&"Failed".into(), &"the process that ran it is gone".into())
+        (&"Failed".into(), &"the process running the job ended without reporting a result".into())
     );
 }
 
@@ -363,7 +363,7 @@ fn a_reader_that_leaves_ends_the_job() {
     let ended = last(&project);
     assert_eq!(
         (&ended["status"], &ended["statusReason"]),
-        (&"Canceled".into(), &"nobody reads standard output".into())
+        (&"Canceled".into(), &"standard output was closed".into())
     );
 }
 

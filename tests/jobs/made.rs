@@ -66,7 +66,7 @@ fn a_job_that_was_made_runs_on_by_itself() {
     };
     assert_eq!((remembered(), remembered()), (false.into(), true.into()));
     let again = project.wake(["job", "perform", &id]).run().code(2).stderr;
-    assert!(again.contains("is not waiting for somebody to run it: it is Succeeded"), "{again}");
+    assert!(again.contains("is not pending: it is Succeeded"), "{again}");
 }
 
 #[test]
@@ -86,7 +86,10 @@ fn a_job_that_was_made_is_cancelled_and_says_how_it_ended() {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let gone = until(&project, &id, |shown| shown["status"] == "Failed");
-    assert_eq!(gone["statusReason"], "the process that ran it is gone");
+    assert_eq!(
+        gone["statusReason"],
+        "the process running the job ended without reporting a result"
+    );
     let id = create(&project, &["-f", "fails.yml"]);
     job(&project, &["watch", &id]).run().code(1);
     let failed = json(&job(&project, &["show", &id]).run().code(0));

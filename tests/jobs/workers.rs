@@ -82,7 +82,7 @@ fn a_worker_that_ends_is_started_again() {
     assert_eq!(done.stdout, format!("[\"127.1.0.1\"] [\"127.1.0.1:9002\"]\n{heard}"));
     let id = last(&project)["id"].to_string();
     let log = job(&project, &["logs", &id]).run().code(0).stdout;
-    let line = "[worker-0] Worker 0 exited with code 3; it is started again\n";
+    let line = "[worker-0] Worker 0 exited with code 3; restarting it\n";
     let restarts = log.matches(line).count();
     assert!(restarts >= 2, "{log}");
     assert_eq!(last(&project)["worker"]["restarts"], restarts);
@@ -203,7 +203,7 @@ fn a_killed_worker_is_told_of_and_a_killed_wake_leaves_nothing() {
     let shown = last(&project);
     assert_eq!((&shown["status"], &shown["worker"]["restarts"]), (&"Running".into(), &1.into()));
     let log = job(&project, &["logs", "1"]).run().code(0).stdout;
-    assert!(log.contains("Worker 0 was ended by signal 9; it is started again"), "{log}");
+    assert!(log.contains("Worker 0 was killed by signal 9; restarting it"), "{log}");
     child.kill().unwrap();
     child.wait().unwrap();
     while processes(&marker).contains(&again) {
@@ -212,7 +212,7 @@ fn a_killed_worker_is_told_of_and_a_killed_wake_leaves_nothing() {
     let shown = last(&project);
     assert_eq!(
         (&shown["status"], &shown["statusReason"]),
-        (&"Failed".into(), &"the process that ran it is gone".into())
+        (&"Failed".into(), &"the process running the job ended without reporting a result".into())
     );
 }
 

@@ -88,7 +88,7 @@ fn going() -> Vec<(Value, Known)> {
             (
                 "Pending",
                 Some(
-                    "it waits in Kubernetes: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
+                    "waiting in Kubernetes: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
                 ),
             ),
         ),
@@ -103,27 +103,27 @@ fn going() -> Vec<(Value, Known)> {
             (
                 "Pending",
                 Some(
-                    "it waits in Kubernetes: ImagePullBackOff: Back-off pulling image \"registry.example.org/some\"",
+                    "waiting in Kubernetes: ImagePullBackOff: Back-off pulling image \"registry.example.org/some\"",
                 ),
             ),
         ),
         (
             row(&active(), &[waits("ContainerCreating", "")]),
-            ("Pending", Some("it waits in Kubernetes: ContainerCreating")),
+            ("Pending", Some("waiting in Kubernetes: ContainerCreating")),
         ),
         (
             row(&active(), &[]),
             (
                 "Pending",
                 Some(
-                    "it waits in Kubernetes: FailedCreate: Error creating: pods \"w-\" is forbidden: exceeded quota: q",
+                    "waiting in Kubernetes: FailedCreate: Error creating: pods \"w-\" is forbidden: exceeded quota: q",
                 ),
             ),
         ),
         (row(&active(), &[runs()]), ("Running", None)),
         (
             row(&active(), &[with(runs(), "conditions", unheard())]),
-            ("Running", Some("its node n1 does not answer")),
+            ("Running", Some("node n1 is not responding")),
         ),
         // It is known how it will end, and what runs is being ended.
         (
@@ -165,11 +165,11 @@ fn gone() -> Vec<(Value, Known)> {
                     &json!({"terminated": {"exitCode": 137, "signal": 9, "reason": "Error"}}),
                 )],
             ),
-            ("Failed", Some("Main was ended by signal 9")),
+            ("Failed", Some("Main was killed by signal 9")),
         ),
         (
             row(&over(), &[ended(137, "OOMKilled", "")]),
-            ("Failed", Some("the job took more memory than it may")),
+            ("Failed", Some("the job exceeded its memory limit")),
         ),
         (
             row(
@@ -198,7 +198,7 @@ fn gone() -> Vec<(Value, Known)> {
             ),
             (
                 "Failed",
-                Some("Kubernetes ended it on n1: Evicted: The node was low on resource: memory."),
+                Some("ended by Kubernetes on n1: Evicted: The node was low on resource: memory."),
             ),
         ),
         (
@@ -206,29 +206,29 @@ fn gone() -> Vec<(Value, Known)> {
             (
                 "Failed",
                 Some(
-                    "Kubernetes ended it on n1: DeletionByTaintManager: Taint manager: deleting due to NoExecute taint",
+                    "ended by Kubernetes on n1: DeletionByTaintManager: Taint manager: deleting due to NoExecute taint",
                 ),
             ),
         ),
         (
             row(&active(), &[deleted(with(runs(), "conditions", unheard()))]),
-            ("Failed", Some("its node n1 does not answer any more")),
+            ("Failed", Some("node n1 stopped responding")),
         ),
-        (row(&active(), &[deleted(runs())]), ("Failed", Some("its pod on n1 was deleted"))),
+        (row(&active(), &[deleted(runs())]), ("Failed", Some("the pod on n1 was deleted"))),
         (
             row(&active(), &[with(runs(), "initContainerStatuses", serving(1, no_buffer))]),
-            ("Failed", Some("wake could not move its streams on n1: the buffer `b` was not found")),
+            ("Failed", Some("wake could not transfer buffers on n1: the buffer `b` was not found")),
         ),
         (
             row(&over(), &[with(waits("PodInitializing", ""), "initContainerStatuses", made)]),
-            ("Failed", Some("wake could not move its streams on n1: Error: exit code 1")),
+            ("Failed", Some("wake could not transfer buffers on n1: Error: exit code 1")),
         ),
         (
             row(&over(), &[]),
             (
                 "Failed",
                 Some(
-                    "Kubernetes ended it: BackoffLimitExceeded: Job has reached the specified backoff limit",
+                    "ended by Kubernetes: BackoffLimitExceeded: Job has reached the specified backoff limit",
                 ),
             ),
         ),
@@ -236,7 +236,9 @@ fn gone() -> Vec<(Value, Known)> {
             json!({}),
             (
                 "Failed",
-                Some("its objects are gone from Kubernetes, and nobody has seen how it ended"),
+                Some(
+                    "the job's objects are gone from Kubernetes, and its outcome was not recorded",
+                ),
             ),
         ),
     ]
@@ -286,10 +288,10 @@ fn what_a_job_waited_for_is_told_when_its_time_is_over() {
     let scene = Scene::new(&run("{outputs: [output]}", "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     scene.says(&id, &row(&active(), &[waits("ErrImagePull", "not found")]));
-    scene.until(&id, "Pending", Some("it waits in Kubernetes: ErrImagePull: not found"));
+    scene.until(&id, "Pending", Some("waiting in Kubernetes: ErrImagePull: not found"));
     scene.says(&id, &row(&failed("DeadlineExceeded", ""), &[]));
     let reason =
-        "the job exceeded its timeout while it waited in Kubernetes: ErrImagePull: not found";
+        "the job exceeded its timeout while waiting in Kubernetes: ErrImagePull: not found";
     let job = scene.until(&id, "Canceled", Some(reason));
     let output = output(&scene.project, &job);
     assert_eq!((&output["state"], &output["reason"]), (&"failed".into(), &reason.into()));
@@ -307,7 +309,7 @@ fn a_pod_is_never_begun_again() {
     scene.says(&id, &called("first"));
     scene.until(&id, "Running", None);
     scene.says(&id, &called("second"));
-    scene.until(&id, "Failed", Some("its pod `first` was deleted"));
+    scene.until(&id, "Failed", Some("the pod `first` was deleted"));
     scene.until_nothing_is_left(&id);
 }
 
@@ -321,7 +323,7 @@ fn a_job_whose_outputs_are_not_here_has_not_succeeded() {
     let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
     scene.says(&id, &row(&complete, &[]));
     let reason = format!(
-        "it has succeeded, but `{output}` is not complete here: this store does not lie on the volume of `claim` below `[kubernetes]` in `config.toml`"
+        "the job succeeded, but the buffer `{output}` is not complete here: this store is not on the volume that `claim` in `[kubernetes]` of `config.toml` names"
     );
     scene.until(&id, "Failed", Some(&reason));
 }
@@ -336,7 +338,7 @@ fn a_cluster_that_is_away_is_told_and_waited_for() {
         scene.until(id, "Running", None);
     }
     scene.answers(false);
-    let away = "Kubernetes does not answer: The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?";
+    let away = "Kubernetes is not responding: The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?";
     for id in [&attended, &left] {
         scene.until(id, "Running", Some(away));
     }
@@ -345,7 +347,7 @@ fn a_cluster_that_is_away_is_told_and_waited_for() {
     );
     let told = scene.in_cluster("create", &[]).run().code(10).stderr;
     assert_eq!(told, error);
-    assert_eq!(scene.last()["statusReason"], "it could not be submitted to Kubernetes");
+    assert_eq!(scene.last()["statusReason"], "could not be submitted to Kubernetes");
     let told = scene.job(&["cancel", &left]).run().code(10).stderr;
     let later = " help: it is ended as soon as somebody asks for it and Kubernetes answers\n";
     assert_eq!(told, error + later);
@@ -364,6 +366,6 @@ fn a_job_of_whose_cluster_nobody_knows_any_more_is_as_it_was() {
     let job: Value = serde_json::from_str(&show.stdout).unwrap();
     assert_eq!(
         (&job["status"], &job["statusReason"]),
-        (&"Pending".into(), &"`kubectl` is not there".into())
+        (&"Pending".into(), &"`kubectl` was not found".into())
     );
 }

@@ -131,7 +131,7 @@ fn containers_around_a_job_move_its_streams() {
     let output = buffer(&project, None);
     assert!(!as_a_pod(&project, all(&output), "echo part > output; exit 3"));
     let shown = project.wake(["buffer", "show", &output]).run().code(0).stdout;
-    assert!(shown.contains("the command has not succeeded"), "{shown}");
+    assert!(shown.contains("the command did not succeed"), "{shown}");
 }
 
 #[test]

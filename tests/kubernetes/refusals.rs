@@ -16,11 +16,11 @@ fn a_machine_without_kubectl_says_so() {
     let args = ["job", "run", "--engine", "kubernetes", "-f", "run.yml"];
     let nowhere = project.path("nothing");
     project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
-        error: `kubectl` is not there
+        error: `kubectl` was not found
          help: install it, or say where it is: `kubectl` below `[kubernetes]` in `config.toml`; `--engine here` runs the job on this machine
     "#]]);
     let told = project.wake(["job", "list"]).run().code(0).stdout;
-    assert!(told.contains("it could not be submitted to Kubernetes"), "{told}");
+    assert!(told.contains("could not be submitted to Kubernetes"), "{told}");
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
     let scene = scene();
     scene.set(&format!("{SITE}context = \"nope\"\n"));
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
-        error: Kubernetes refused it: cannot locate context nope
+        error: Kubernetes refused the request: cannot locate context nope
          help: `kubectl config get-contexts` has those that there are; `cluster` of the run names one, else `context` below `[kubernetes]` in `config.toml`
     "#]]);
     // What a run says counts more.
@@ -38,11 +38,11 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
     assert_eq!(place, format!("science/{}@lab", scene.name(&id)));
     scene.set(&format!("{SITE}namespace = \"nope\"\n"));
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
-        error: Kubernetes refused it: namespaces "nope" not found
+        error: Kubernetes refused the request: namespaces "nope" not found
          help: `namespace` below `[kubernetes]` in `config.toml` names one
     "#]]);
     let last = scene.last();
-    assert_eq!(last["statusReason"], "it could not be submitted to Kubernetes");
+    assert_eq!(last["statusReason"], "could not be submitted to Kubernetes");
     assert_eq!(output(&scene.project, &last)["state"], "failed");
     assert_eq!(scene.objects(&format!("wake-{}-", last["id"])), [""; 0]);
 }
@@ -52,12 +52,12 @@ fn what_a_cluster_refuses_is_told_in_its_words() {
     let scene = scene();
     scene.refuses("error: error validating \"STDIN\": error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field \"restartPolicy\" in io.k8s.api.core.v1.Container; if you choose to ignore these errors, turn validation off with --validate=false");
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
-        error: Kubernetes refused it: error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field "restartPolicy" in io.k8s.api.core.v1.Container
+        error: Kubernetes refused the request: error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field "restartPolicy" in io.k8s.api.core.v1.Container
          help: streams need Kubernetes 1.29 or later
     "#]]);
     scene.refuses("Error from server (Forbidden): error when creating \"STDIN\": jobs.batch is forbidden: User \"u\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"default\"");
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
-        error: Kubernetes refused it: jobs.batch is forbidden: User "u" cannot create resource "jobs" in API group "batch" in the namespace "default"
+        error: Kubernetes refused the request: jobs.batch is forbidden: User "u" cannot create resource "jobs" in API group "batch" in the namespace "default"
     "#]]);
 }
 

@@ -71,7 +71,7 @@ fn a_command_that_fails_has_failed_with_its_output() {
     let output = output(&scene.project, &job);
     assert_eq!(
         (&output["state"], &output["reason"]),
-        (&"failed".into(), &"the command has not succeeded".into())
+        (&"failed".into(), &"the command did not succeed".into())
     );
     let id = job["id"].to_string();
     assert_eq!(scene.job(&["logs", &id]).run().code(0).stdout, "why\n");
@@ -160,7 +160,7 @@ fn a_job_that_was_never_made_is_known_as_that() {
     scene.kill_attending(&id);
     let name = scene.name(&id);
     fs::remove_file(scene.place(&format!("objects/job.{name}.json"))).unwrap();
-    let reason = "its objects are gone from Kubernetes, and nobody has seen how it ended";
+    let reason = "the job's objects are gone from Kubernetes, and its outcome was not recorded";
     scene.until(&id, "Failed", Some(reason));
 }
 
@@ -189,10 +189,10 @@ fn workers_belong_to_their_job_and_go_with_it() {
     let told = scene.in_cluster("run", &[]).run().code(10).stderr;
     assert_eq!(
         told,
-        "error: Kubernetes refused it: statefulsets.apps is forbidden: User \"u\" cannot create resource \"statefulsets\"\n"
+        "error: Kubernetes refused the request: statefulsets.apps is forbidden: User \"u\" cannot create resource \"statefulsets\"\n"
     );
     let last = scene.last();
-    assert_eq!(last["statusReason"], "it could not be submitted to Kubernetes");
+    assert_eq!(last["statusReason"], "could not be submitted to Kubernetes");
     scene.until_nothing_is_left(&last["id"].to_string());
 }
 

@@ -37,7 +37,7 @@ fn a_job_is_cancelled_where_it_is() {
     let waits = scene.show(&id);
     assert_eq!(
         (&waits["status"], &waits["statusReason"]),
-        (&"Pending".into(), &"it waits in the queue of Slurm: JobHeldUser".into())
+        (&"Pending".into(), &"waiting in the Slurm queue: JobHeldUser".into())
     );
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     assert_eq!(
@@ -51,7 +51,7 @@ fn a_job_is_cancelled_where_it_is() {
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&slurm]);
     let cancelled = scene.until(&id, "Canceled");
-    assert_eq!(cancelled["statusReason"], "Slurm ended it: CANCELLED");
+    assert_eq!(cancelled["statusReason"], "ended by Slurm: CANCELLED");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
     let ended = scene.last();
     assert_eq!(
         (&ended["status"], &ended["statusReason"]),
-        (&"Canceled".into(), &"nobody reads standard output".into())
+        (&"Canceled".into(), &"standard output was closed".into())
     );
 }
 
@@ -141,8 +141,8 @@ fn a_job_whose_process_or_node_is_killed_has_failed() {
     kill("-KILL", &scene.cluster.processes("perform"));
     let failed = scene.until(&id, "Failed");
     let reason = failed["statusReason"].as_str().unwrap();
-    assert!(reason.starts_with("Slurm ended it on n"), "{reason}");
-    assert!(reason.ends_with(": FAILED, by signal 9"), "{reason}");
+    assert!(reason.starts_with("ended by Slurm on n"), "{reason}");
+    assert!(reason.ends_with(": FAILED (signal 9)"), "{reason}");
     assert_eq!(output(&scene.project, &failed)["state"], "broken off");
     // It stays so when Slurm has forgotten it.
     assert_eq!(scene.show(&id), failed);
@@ -158,7 +158,7 @@ fn a_job_whose_process_or_node_is_killed_has_failed() {
     let name = format!("NodeName={node}");
     scene.cluster.ask("scontrol", &["update", &name, "State=DOWN", "Reason=gone"]);
     let failed = scene.until(&id, "Failed");
-    assert_eq!(failed["statusReason"], format!("Slurm ended it on {node}: NODE_FAIL (NodeDown)"));
+    assert_eq!(failed["statusReason"], format!("ended by Slurm on {node}: NODE_FAIL (NodeDown)"));
 }
 
 #[test]
@@ -178,14 +178,14 @@ fn a_controller_that_is_away_is_told_and_waited_for() {
     let shown = scene.show(&waits);
     assert_eq!(shown["status"], "Pending");
     let reason = shown["statusReason"].as_str().unwrap();
-    assert!(reason.starts_with("Slurm does not answer: "), "{reason}");
+    assert!(reason.starts_with("Slurm is not responding: "), "{reason}");
     let refused = scene.on_slurm("create", &[]).run().code(10).stderr;
-    assert!(refused.contains("Slurm does not answer: "), "{refused}");
-    assert_eq!(scene.last()["statusReason"], "it could not be submitted to Slurm");
+    assert!(refused.contains("Slurm is not responding: "), "{refused}");
+    assert_eq!(scene.last()["statusReason"], "could not be submitted to Slurm");
     // A job that runs is cancelled without one, too.
     let cancelled = json(&scene.job(&["cancel", &runs]).run().code(0));
     assert_eq!(cancelled["status"], "Canceled");
     scene.cluster.begin_controller();
-    let reason = "it waits in the queue of Slurm: JobHeldUser";
+    let reason = "waiting in the Slurm queue: JobHeldUser";
     scene.cluster.until("it answers again", || scene.show(&waits)["statusReason"] == reason);
 }

@@ -14,11 +14,11 @@ fn a_machine_without_slurm_says_so() {
     let args = ["job", "run", "--engine", "slurm", "--rootfs", "host", "-f", "run.yml"];
     let nowhere = project.path("nothing");
     project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
-        error: `sbatch` is not there
+        error: `sbatch` was not found
          help: this machine is none from which jobs are submitted to Slurm; `--engine here` runs it on this one
     "#]]);
     let told = project.wake(["job", "list"]).run().code(0).stdout;
-    assert!(told.contains("it could not be submitted to Slurm"), "{told}");
+    assert!(told.contains("could not be submitted to Slurm"), "{told}");
 }
 
 #[test]
@@ -30,17 +30,17 @@ fn what_slurm_refuses_is_told_in_its_words() {
     };
     scene.set("[slurm]\npartition = \"nowhere\"\n");
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
-        error: Slurm refused it: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified
+        error: Slurm refused the request: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified
          help: `sinfo` has the partitions; `nodePool` of the run names one, else `partition` below `[slurm]` in `config.toml`
     "#]]);
     scene.set("[slurm]\narguments = [\"--gres=gpu:1\"]\n");
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
-        error: Slurm refused it: Invalid generic resource (gres) specification
+        error: Slurm refused the request: Invalid generic resource (gres) specification
     "#]]);
     scene.set("");
     scene.project.write("run.yml", run(OUTPUT, SCRIPT, "  replicas: 5000\n"));
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
-        error: Slurm refused it: Batch job submission failed: Invalid job array specification
+        error: Slurm refused the request: Batch job submission failed: Invalid job array specification
          help: each replica is a task of an array, and the site allows fewer of them: `MaxArraySize`
     "#]]);
     let last = scene.last();
@@ -102,12 +102,12 @@ fn a_node_that_does_not_have_the_store_or_the_program_is_told() {
     let Some(cluster) = Cluster::start_without(test, project.base()) else { return };
     let scene = Scene { cluster, project };
     let failed = scene.on_slurm("run", &[]).run().code(1).stderr;
-    let reason = "does not have the store: it lies where that node does not see it";
+    let reason = "cannot access the store: it must be on a file system shared with the nodes";
     assert!(failed.contains(reason), "{failed}");
     drop(scene);
 
     let Some(scene) = Scene::new(test, &run(OUTPUT, SCRIPT, "")) else { return };
     scene.set("[slurm]\nwake = \"/nowhere/wake\"\n");
     let failed = scene.on_slurm("run", &[]).run().code(1).stderr;
-    assert!(failed.contains("with exit code 127"), "{failed}");
+    assert!(failed.contains("(exit code 127)"), "{failed}");
 }

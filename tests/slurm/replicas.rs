@@ -138,7 +138,7 @@ fn the_first_replica_that_fails_is_the_end_of_all() {
     let text = replicated(&one_does(1, "echo part > \"$OUTPUT_PIPE\"; exit 3"), 3);
     let Some(scene) = Scene::new(test, &text) else { return };
     let (id, input) = begun(&scene, 2);
-    let waits = "1 of 3 replicas waits in the queue of Slurm: Resources";
+    let waits = "1 of 3 replicas waiting in the Slurm queue: Resources";
     scene.cluster.until("one waits", || scene.show(&id)["statusReason"] == waits);
     write(&scene, &input, b"go\n");
     let job = scene.until(&id, "Failed");
@@ -147,9 +147,9 @@ fn the_first_replica_that_fails_is_the_end_of_all() {
     assert_eq!(
         of_replicas(&job, "statusReason"),
         [
-            "another replica has not succeeded",
+            "another replica did not succeed",
             "Main of replica 1 exited with code 3",
-            "its job ended before it began"
+            "the job ended before this replica started"
         ]
     );
     assert_eq!(output(&scene.project, &job)["state"], "failed");
@@ -193,7 +193,7 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     // While all of them wait, nobody but Slurm knows of them.
     scene.set("[slurm]\narguments = [\"--hold\"]\n");
     let id = scene.create(&["-b", &unwritten(&scene).1]);
-    ended_as(&scene.show(&id), "Pending", "it waits in the queue of Slurm: JobHeldUser");
+    ended_as(&scene.show(&id), "Pending", "waiting in the Slurm queue: JobHeldUser");
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     ended_as(&cancelled, "Canceled", "Canceled by user");
     // However many they are. What nobody wants afterwards goes with them.
@@ -212,7 +212,7 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&format!("{slurm}_1")]);
     let job = scene.until(&id, "Canceled");
-    ended_as(&job, "Canceled", "Replica 1: Slurm has let go of it before it began");
+    ended_as(&job, "Canceled", "Replica 1: removed from the Slurm queue before it started");
 
     scene.set("");
     let (id, _) = begun(&scene, 2);
@@ -220,7 +220,7 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     // What processes say needs no controller.
     let shown = scene.show(&id);
     assert_eq!(shown["status"], "Running");
-    assert!(shown["statusReason"].as_str().unwrap().starts_with("Slurm does not answer: "));
+    assert!(shown["statusReason"].as_str().unwrap().starts_with("Slurm is not responding: "));
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     ended_as(&cancelled, "Canceled", "Canceled by user");
     scene.cluster.until("nothing is left", || scene.left() == 0);
@@ -247,7 +247,7 @@ fn a_replica_whose_process_or_node_is_killed_has_failed_with_all_others() {
     let node = scene.show(&id)["replicas"][1]["node"].as_str().unwrap().to_owned();
     kill(&scene.cluster.processes(&node));
     let job = scene.until(&id, "Failed");
-    ended_as(&job, "Failed", &format!("Replica 1: Slurm ended it on {node}: FAILED, by signal 9"));
+    ended_as(&job, "Failed", &format!("Replica 1: ended by Slurm on {node}: FAILED (signal 9)"));
     assert_eq!(of_replicas(&job, "status"), ["Canceled", "Failed"]);
     scene.cluster.until("nothing is left", || scene.left() == 0);
     scene.cluster.until("both nodes are idle", || scene.cluster.nodes_in("idle") == 2);
@@ -259,7 +259,7 @@ fn a_replica_whose_process_or_node_is_killed_has_failed_with_all_others() {
     let name = format!("NodeName={node}");
     scene.cluster.ask("scontrol", &["update", &name, "State=DOWN", "Reason=gone"]);
     let job = scene.until(&id, "Failed");
-    ended_as(&job, "Failed", &format!("Replica 1: Slurm ended it on {node}: NODE_FAIL (NodeDown)"));
+    ended_as(&job, "Failed", &format!("Replica 1: ended by Slurm on {node}: NODE_FAIL (NodeDown)"));
     assert_eq!(of_replicas(&job, "status"), ["Canceled", "Failed"]);
 }
 
@@ -286,7 +286,7 @@ fn replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads() {
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(141));
-    ended_as(&scene.last(), "Canceled", "nobody reads standard output");
+    ended_as(&scene.last(), "Canceled", "standard output was closed");
     scene.cluster.until("nothing is left", || scene.left() == 0);
 }
 

@@ -85,7 +85,7 @@ impl Ground<'_> {
             }
             // In this order: whoever hears the line knows of it.
             let _ = tell.send(News::Restarted);
-            let line = format!("{how}; it is started again\n").into_bytes();
+            let line = format!("{how}; restarting it\n").into_bytes();
             let _ = tell.send(News::Wrote(number, Stream::Stderr, line));
             let mut left = PAUSE * 2_u32.pow(restarts);
             while !left.is_zero() && !self.stop.is_cancelled() {
@@ -102,9 +102,9 @@ fn how(name: &str, ended: &Result<Performance, StepError>) -> String {
     match ended {
         Ok(performance) => match performance.outcome {
             Outcome::Exited(code) => format!("Worker {number} exited with code {code}"),
-            Outcome::Signaled(signal) => format!("Worker {number} was ended by signal {signal}"),
-            Outcome::OutOfMemory => format!("Worker {number} took more memory than it may"),
-            Outcome::TimedOut => format!("Worker {number} took more time than it may"),
+            Outcome::Signaled(signal) => format!("Worker {number} was killed by signal {signal}"),
+            Outcome::OutOfMemory => format!("Worker {number} exceeded its memory limit"),
+            Outcome::TimedOut => format!("Worker {number} exceeded its time limit"),
         },
         Err(error) => format!("Worker {number} could not be run: {error}"),
     }

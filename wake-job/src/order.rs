@@ -46,7 +46,7 @@ pub struct TakenJob {
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
     /// It runs, or has run.
-    #[error("the job `{id}` is not waiting for somebody to run it: it is {status:?}")]
+    #[error("the job `{id}` is not pending: it is {status:?}")]
     NotPending {
         /// The job.
         id: u64,
@@ -54,7 +54,7 @@ pub enum TakeError {
         status: Status,
     },
     /// Somebody else has the right to run it.
-    #[error("the job `{0}` is run by another process")]
+    #[error("the job `{0}` is already run by another process")]
     Taken(u64),
     /// What it is cannot be read.
     #[error("`{path}` does not say what is to be run: {problem}")]

@@ -51,7 +51,7 @@ pub struct JobEnd {
     pub remembered: bool,
     /// What went wrong around it.
     pub failure: Option<Failure>,
-    /// Whether that was that nobody reads standard output.
+    /// Whether that was that standard output was closed.
     pub nobody_reads: bool,
     /// The action that was performed, if one was.
     pub action: Option<ActionDigest>,
@@ -172,9 +172,9 @@ impl Performing<'_> {
                             Some("the job exceeded its timeout".to_owned()),
                         );
                     }
-                    Outcome::OutOfMemory => "the job took more memory than it may".to_owned(),
+                    Outcome::OutOfMemory => "the job exceeded its memory limit".to_owned(),
                     Outcome::Exited(code) => format!("{main} exited with code {code}"),
-                    Outcome::Signaled(signal) => format!("{main} was ended by signal {signal}"),
+                    Outcome::Signaled(signal) => format!("{main} was killed by signal {signal}"),
                 };
                 ended(Status::Failed, Some(reason))
             }

@@ -15,7 +15,7 @@ use wake_store::{Store, StoreError};
 /// Why a job was stopped whose end somebody asked for.
 pub const BY_USER: &str = "Canceled by user";
 /// Why a job was stopped whose standard output has no reader any more.
-pub const NOBODY_READS: &str = "nobody reads standard output";
+pub const NOBODY_READS: &str = "standard output was closed";
 
 const RECORD: &str = "job.json";
 pub(crate) const LOG: &str = "log";
@@ -277,7 +277,8 @@ impl<'s> Jobs<'s> {
         }
         if !is_owned && !dir.join(SENT).exists() {
             record.status = Status::Failed;
-            record.status_reason = Some("the process that ran it is gone".to_owned());
+            record.status_reason =
+                Some("the process running the job ended without reporting a result".to_owned());
         } else if dir.join(CANCEL).exists() {
             record.status = Status::Canceling;
         }

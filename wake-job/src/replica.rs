@@ -64,7 +64,10 @@ impl ReplicaRecord {
 
     /// The same of one whose job ended before it began.
     pub(crate) fn never_begun(self, now: u64) -> Self {
-        self.ended((Status::Canceled, Some("its job ended before it began".to_owned())), now)
+        self.ended(
+            (Status::Canceled, Some("the job ended before this replica started".to_owned())),
+            now,
+        )
     }
 
     /// The same of one that ended so.
@@ -92,7 +95,7 @@ impl OwnReplica {
 }
 
 /// Why a replica was ended that would have gone on.
-const BY_ANOTHER: &str = "another replica has not succeeded";
+const BY_ANOTHER: &str = "another replica did not succeed";
 
 /// What a file says; none if it is not there.
 pub(crate) fn read<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<Option<T>, JobsError> {

@@ -135,7 +135,7 @@ fn the_first_that_does_not_succeed_says_how_the_job_ended_and_the_last_that_it_h
             .unwrap()
             .is_none()
     );
-    assert_eq!(zero.why_ended().as_deref(), Some("another replica has not succeeded"));
+    assert_eq!(zero.why_ended().as_deref(), Some("another replica did not succeed"));
     assert!(matches!(replicas.begin(3, None, 4).unwrap(), BegunReplica::Over));
     // It succeeded all the same.
     assert!(replicas.end(two, WELL, None, 4, &mut |_| {}).unwrap().is_none());
@@ -159,12 +159,12 @@ fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
     // Its process is gone.
     drop(begun(&replicas, 1));
     assert!(!replicas.is_held(1));
-    let gone = (Status::Failed, "Slurm ended it on n1: NODE_FAIL".to_owned());
+    let gone = (Status::Failed, "ended by Slurm on n1: NODE_FAIL".to_owned());
     assert!(replicas.conclude(1, gone.clone(), 3).unwrap().is_none());
     let job = replicas.end(zero, WELL, None, 4, &mut |_| {}).unwrap().unwrap();
     assert_eq!(
         (job.status, job.status_reason.as_deref()),
-        (Status::Failed, Some("Replica 1: Slurm ended it on n1: NODE_FAIL"))
+        (Status::Failed, Some("Replica 1: ended by Slurm on n1: NODE_FAIL"))
     );
     assert_eq!(bed.states(&outputs), ["failed", "failed"]);
 

@@ -60,7 +60,7 @@ pub enum ServeError {
     #[error("{0}")]
     Stream(String),
     /// The command has not succeeded.
-    #[error("the command has not succeeded")]
+    #[error("the command did not succeed")]
     NotSucceeded,
 }
 

@@ -28,7 +28,7 @@ pub enum ManifestError {
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
     /// The program that reaches it is not there.
-    #[error("`{0}` is not there")]
+    #[error("`{0}` was not found")]
     NoProgram(String),
     /// That program could not be run.
     #[error("`{program}`: {source}")]
@@ -39,19 +39,19 @@ pub enum KubernetesError {
         source: io::Error,
     },
     /// It does not answer.
-    #[error("Kubernetes does not answer: {said}")]
+    #[error("Kubernetes is not responding: {said}")]
     Away {
         /// What was said of that.
         said: String,
     },
     /// It refused, or nobody knows which cluster is meant.
-    #[error("Kubernetes refused it: {said}")]
+    #[error("Kubernetes refused the request: {said}")]
     Refused {
         /// What was said of that.
         said: String,
     },
     /// It said something that nobody understands.
-    #[error("`{program}` answered `{said}`, which says nothing of a job")]
+    #[error("unexpected output from `{program}`: `{said}`")]
     Strange {
         /// The program.
         program: String,

@@ -243,7 +243,7 @@ mod tests {
         let error = told(away).to_string();
         assert_eq!(
             error,
-            "Kubernetes does not answer: The connection to the server localhost:8080 was refused - did you specify the right host or port?"
+            "Kubernetes is not responding: The connection to the server localhost:8080 was refused - did you specify the right host or port?"
         );
         let refused = |text: &str| match told(text) {
             KubernetesError::Refused { said } => said,
@@ -284,6 +284,6 @@ mod tests {
         let program = "wake-no-such-program".into();
         let kubectl = Kubectl { program, context: None, namespace: None };
         let error = kubectl.run([""; 0], b"").unwrap_err();
-        assert_eq!(error.to_string(), "`wake-no-such-program` is not there");
+        assert_eq!(error.to_string(), "`wake-no-such-program` was not found");
     }
 }

@@ -101,8 +101,8 @@ fn state(job: &Object, pods: &[&Object]) -> KubernetesState {
     }
     if let Some(pod) = pods.iter().find(|pod| pod.metadata.deletion_timestamp.is_some()) {
         let reason = taken(pod).unwrap_or_else(|| match pod.is_out_of_reach() {
-            true => format!("its node {} does not answer any more", pod.node()),
-            false => format!("its pod on {} was deleted", pod.node()),
+            true => format!("node {} stopped responding", pod.node()),
+            false => format!("the pod on {} was deleted", pod.node()),
         });
         return KubernetesState::Ended(KubernetesEnd::Stuck(reason));
     }
@@ -112,7 +112,7 @@ fn state(job: &Object, pods: &[&Object]) -> KubernetesState {
     };
     if pods.iter().any(|pod| has_begun(&pod)) {
         let away = pods.iter().find(|pod| pod.is_out_of_reach());
-        let trouble = away.map(|pod| format!("its node {} does not answer", pod.node()));
+        let trouble = away.map(|pod| format!("node {} is not responding", pod.node()));
         return KubernetesState::Running { trouble };
     }
     KubernetesState::Waiting { reason: pods.iter().find_map(|pod| what_keeps(pod)) }
@@ -150,7 +150,7 @@ fn streams_failed(pod: &Object, ended: &Terminated) -> String {
         Some(last) => last.to_owned(),
         None => with(&ended.reason, &format!("exit code {}", ended.exit_code)),
     };
-    format!("wake could not move its streams on {}: {why}", pod.node())
+    format!("wake could not transfer buffers on {}: {why}", pod.node())
 }
 
 /// Why a pod was taken from its node, if it was.
@@ -160,7 +160,7 @@ fn taken(pod: &Object) -> Option<String> {
         None if !pod.status.reason.is_empty() => with(&pod.status.reason, &pod.status.message),
         None => return None,
     };
-    Some(format!("Kubernetes ended it on {}: {said}", pod.node()))
+    Some(format!("ended by Kubernetes on {}: {said}", pod.node()))
 }
 
 /// Why a job failed of which the cluster says that it did.
@@ -183,7 +183,7 @@ fn why(failed: &Condition, pods: &[&Object]) -> String {
     if let Some(reason) = pods.iter().find_map(|pod| other(pod)) {
         return reason;
     }
-    format!("Kubernetes ended it: {}", with(&failed.reason, &failed.message))
+    format!("ended by Kubernetes: {}", with(&failed.reason, &failed.message))
 }
 
 /// How the command ended that one of so many pods ran.
@@ -193,11 +193,11 @@ fn main_ended(pod: &Object, many: usize, ended: &Terminated) -> String {
         _ => "Main".to_owned(),
     };
     match (ended.reason.as_str(), ended.signal) {
-        ("OOMKilled", _) => "the job took more memory than it may".to_owned(),
+        ("OOMKilled", _) => "the job exceeded its memory limit".to_owned(),
         ("StartError" | "ContainerCannotRun", _) => {
             format!("{main} could not be started on {}: {}", pod.node(), ended.message.trim())
         }
-        (_, 1..) => format!("{main} was ended by signal {}", ended.signal),
+        (_, 1..) => format!("{main} was killed by signal {}", ended.signal),
         _ => format!("{main} exited with code {}", ended.exit_code),
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum SlurmError {
     /// One of its programs is not on the search path.
-    #[error("`{0}` is not there")]
+    #[error("`{0}` was not found")]
     NoProgram(&'static str),
     /// One of its programs could not be run.
     #[error("`{program}`: {source}")]
@@ -17,22 +17,22 @@ pub enum SlurmError {
         source: io::Error,
     },
     /// Its controller does not answer.
-    #[error("Slurm does not answer: {said}")]
+    #[error("Slurm is not responding: {said}")]
     Away {
         /// What was said of that.
         said: String,
     },
     /// It knows of no job with that id: there was none, or it ended long ago.
-    #[error("Slurm knows no job `{0}`")]
+    #[error("Slurm has no job `{0}`")]
     Unknown(String),
     /// It refused.
-    #[error("Slurm refused it: {said}")]
+    #[error("Slurm refused the request: {said}")]
     Refused {
         /// What it said.
         said: String,
     },
     /// It said something that nobody understands.
-    #[error("`{program}` answered `{said}`, which says nothing of a job")]
+    #[error("unexpected output from `{program}`: `{said}`")]
     Strange {
         /// The program.
         program: &'static str,

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_told() {
         let error = run("wake-no-such-program", [""; 0], b"").unwrap_err();
-        assert_eq!(error.to_string(), "`wake-no-such-program` is not there");
+        assert_eq!(error.to_string(), "`wake-no-such-program` was not found");
     }
 
     #[test]

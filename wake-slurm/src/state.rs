@@ -60,14 +60,14 @@ impl SlurmEnd {
     }
 }
 
-/// `NODE_FAIL`, `FAILED, with exit code 3`, `FAILED, by signal 9`, `FAILED (BadConstraints)`.
+/// `NODE_FAIL`, `FAILED (exit code 3)`, `FAILED (signal 9)`, `FAILED (BadConstraints)`.
 impl fmt::Display for SlurmEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SlurmEnd { word, reason, code, signal } = self;
         f.write_str(word)?;
         match (code, signal, reason.as_deref()) {
-            (_, 1..=31, _) => write!(f, ", by signal {signal}"),
-            (1.., _, _) => write!(f, ", with exit code {code}"),
+            (_, 1..=31, _) => write!(f, " (signal {signal})"),
+            (1.., _, _) => write!(f, " (exit code {code})"),
             // What kept it until then says nothing of its end.
             (_, _, Some(reason)) if !self.was_cancelled() => write!(f, " ({reason})"),
             _ => Ok(()),
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn an_end_says_what_is_worth_knowing() {
         for (end, said) in [
-            (end("FAILED", Some("NonZeroExitCode"), 3, 0), "FAILED, with exit code 3"),
-            (end("FAILED", Some("JobLaunchFailure"), 0, 9), "FAILED, by signal 9"),
+            (end("FAILED", Some("NonZeroExitCode"), 3, 0), "FAILED (exit code 3)"),
+            (end("FAILED", Some("JobLaunchFailure"), 0, 9), "FAILED (signal 9)"),
             (end("FAILED", Some("JobLaunchFailure"), 0, 53), "FAILED (JobLaunchFailure)"),
             (end("NODE_FAIL", None, 0, 0), "NODE_FAIL"),
             (end("CANCELLED", Some("JobHeldUser"), 0, 0), "CANCELLED"),

@@ -36,11 +36,8 @@ impl Waits {
     /// What is told of a job of so many replicas; `is_pending` says whether none of them has begun.
     pub(super) fn told(self, is_pending: bool, replicas: u32) -> Option<String> {
         let Waits { count, first, silent } = self;
-        let waits = first.map(|reason| match reason.strip_prefix("it waits") {
-            Some(rest) if !is_pending && count == 1 => {
-                format!("1 of {replicas} replicas waits{rest}")
-            }
-            Some(rest) if !is_pending => format!("{count} of {replicas} replicas wait{rest}"),
+        let waits = first.map(|reason| match reason.starts_with("waiting ") {
+            true if !is_pending => format!("{count} of {replicas} replicas {reason}"),
             _ => reason,
         });
         silent.or(waits)
@@ -55,14 +52,13 @@ mod tests {
     fn how_many_wait_is_told_as_soon_as_one_has_begun() {
         let told = |count, is_pending| {
             let mut waits = Waits::default();
-            (0..count)
-                .for_each(|_| waits.add("it waits in the queue of Slurm: Resources".to_owned()));
+            (0..count).for_each(|_| waits.add("waiting in the Slurm queue: Resources".to_owned()));
             waits.told(is_pending, 3)
         };
-        assert_eq!(told(3, true).as_deref(), Some("it waits in the queue of Slurm: Resources"));
-        let some = "2 of 3 replicas wait in the queue of Slurm: Resources";
+        assert_eq!(told(3, true).as_deref(), Some("waiting in the Slurm queue: Resources"));
+        let some = "2 of 3 replicas waiting in the Slurm queue: Resources";
         assert_eq!(told(2, false).as_deref(), Some(some));
-        let one = "1 of 3 replicas waits in the queue of Slurm: Resources";
+        let one = "1 of 3 replicas waiting in the Slurm queue: Resources";
         assert_eq!(told(1, false).as_deref(), Some(one));
         assert_eq!(told(0, false), None);
     }

@@ -119,7 +119,7 @@ impl Sending<'_> {
         match submitted {
             Ok(()) => Ok(record),
             Err(stop) => {
-                let reason = format!("it could not be submitted to {engine}");
+                let reason = format!("could not be submitted to {engine}");
                 fail_unwritten(store, &written, &reason, unix_ms());
                 record.status = Status::Failed;
                 record.status_reason = Some(reason);

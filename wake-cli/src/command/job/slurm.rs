@@ -87,7 +87,7 @@ pub(super) fn look(id: &str, log: impl Fn() -> String) -> Said {
 }
 
 fn forgotten() -> Said {
-    let reason = "Slurm knows nothing of it any more, and it has not said how it ended";
+    let reason = "Slurm no longer has a record of the job, and its outcome was not recorded";
     Said::Ended(Status::Failed, reason.to_owned())
 }
 
@@ -106,7 +106,7 @@ pub(super) fn look_at_replicas(
             (Some(task), _) => said(task, || log(number)),
             // Of tasks that waited and were cancelled nothing is left.
             (None, Status::Pending) => {
-                let reason = "Slurm has let go of it before it began";
+                let reason = "removed from the Slurm queue before it started";
                 Said::Ended(Status::Canceled, reason.to_owned())
             }
             (None, _) => forgotten(),
@@ -141,7 +141,7 @@ fn said(job: &SlurmJob, log: impl Fn() -> String) -> Said {
     match state {
         SlurmState::Waiting { reason } => {
             let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-            Said::Goes(Some(format!("it waits in the queue of Slurm{reason}")))
+            Said::Goes(Some(format!("waiting in the Slurm queue{reason}")))
         }
         SlurmState::Running => Said::Goes(None),
         SlurmState::Ended(end) => {
@@ -158,16 +158,18 @@ fn said(job: &SlurmJob, log: impl Fn() -> String) -> Said {
 fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
     let on = node.map_or_else(String::new, |node| format!(" on {node}"));
     if end.had_no_output_file() || end.had_no_directory() {
-        let node = node.unwrap_or("its node");
-        return format!("{node} does not have the store: it lies where that node does not see it");
+        let node = node.unwrap_or("the node");
+        return format!(
+            "{node} cannot access the store: it must be on a file system shared with the nodes"
+        );
     }
     // What wake itself wrote before it could keep anything is all that there is.
     let last = log.lines().rev().map(str::trim).find(|line| line.starts_with("error: "));
     match last {
         Some(last) if end.code != 0 => {
-            format!("wake could not run it{on}: {}", &last["error: ".len()..])
+            format!("wake could not run the job{on}: {}", &last["error: ".len()..])
         }
-        _ => format!("Slurm ended it{on}: {end}"),
+        _ => format!("ended by Slurm{on}: {end}"),
     }
 }
 
@@ -255,14 +257,15 @@ mod tests {
     #[test]
     fn an_end_that_no_process_said_is_told_as_slurm_has_it() {
         let told = |end, log: &str| how_it_ended(&end, Some("n1"), log);
-        assert_eq!(told(end("NODE_FAIL", 0, 0), ""), "Slurm ended it on n1: NODE_FAIL");
-        assert_eq!(told(end("FAILED", 0, 9), ""), "Slurm ended it on n1: FAILED, by signal 9");
-        let nowhere = "n1 does not have the store: it lies where that node does not see it";
+        assert_eq!(told(end("NODE_FAIL", 0, 0), ""), "ended by Slurm on n1: NODE_FAIL");
+        assert_eq!(told(end("FAILED", 0, 9), ""), "ended by Slurm on n1: FAILED (signal 9)");
+        let nowhere =
+            "n1 cannot access the store: it must be on a file system shared with the nodes";
         assert_eq!(told(end("FAILED", 0, 53), ""), nowhere);
         let log = "error: the job `7` was not found\n  help: x\n";
         assert_eq!(
             told(end("FAILED", 4, 0), log),
-            "wake could not run it on n1: the job `7` was not found"
+            "wake could not run the job on n1: the job `7` was not found"
         );
     }
 }

@@ -26,7 +26,7 @@ const WHY: Duration = Duration::from_secs(2);
 /// How long outputs may take to be seen here that were completed elsewhere.
 const SEEN: Duration = Duration::from_secs(60);
 /// What is said of a job that waits.
-const WAITS: &str = "it waits in Kubernetes";
+const WAITS: &str = "waiting in Kubernetes";
 
 /// A job that a cluster runs, and the right to say what is known of it.
 pub(super) struct Attendance<'a> {
@@ -184,7 +184,7 @@ impl<'a> Attendance<'a> {
                 let waited = record.status_reason.filter(|_| record.started.is_none());
                 let waited = waited.and_then(|reason| {
                     let rest = reason.strip_prefix(WAITS)?;
-                    Some(format!(" while it waited in Kubernetes{rest}"))
+                    Some(format!(" while waiting in Kubernetes{rest}"))
                 });
                 let waited = waited.unwrap_or_default();
                 (Status::Canceled, Some(format!("the job exceeded its timeout{waited}")))
@@ -194,7 +194,7 @@ impl<'a> Attendance<'a> {
             }
             KubernetesEnd::Gone => {
                 let reason =
-                    "its objects are gone from Kubernetes, and nobody has seen how it ended";
+                    "the job's objects are gone from Kubernetes, and its outcome was not recorded";
                 (Status::Failed, Some(reason.to_owned()))
             }
         })
@@ -218,7 +218,7 @@ impl<'a> Attendance<'a> {
             (true, all, [first, ..]) if all.len() == away.len() => {
                 let name = &first.name;
                 let reason = format!(
-                    "{why}; the node of its pod `{name}` does not answer, where it may go on"
+                    "{why}; the node of pod `{name}` is not responding, so the command may still be running"
                 );
                 self.logs.end(&[])?;
                 self.ended(Status::Canceled, Some(reason))
@@ -233,7 +233,7 @@ impl<'a> Attendance<'a> {
         let gone = self.begun.iter().find(|name| !is_there(name)).cloned();
         let of_job = pods.iter().filter(|pod| pod.has_begun && pod.role == Role::Job);
         self.begun.extend(of_job.map(|pod| pod.name.clone()));
-        gone.map(|name| format!("its pod `{name}` was deleted"))
+        gone.map(|name| format!("the pod `{name}` was deleted"))
     }
 
     /// Why an output is not here although the job has succeeded, if one is not.
@@ -249,7 +249,7 @@ impl<'a> Attendance<'a> {
                 }
                 _ => {
                     return Some(format!(
-                        "it has succeeded, but `{id}` is not complete here: this store does not lie on the volume of `claim` below `[kubernetes]` in `config.toml`"
+                        "the job succeeded, but the buffer `{id}` is not complete here: this store is not on the volume that `claim` in `[kubernetes]` of `config.toml` names"
                     ));
                 }
             }
