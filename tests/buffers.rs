@@ -176,7 +176,7 @@ fn a_directory_in_tygers_layout_goes_out_and_comes_in() {
     project.write("out/data/00/001", "changed");
     let told = buffer(&project, &["import", "out"]).run().code(7).stderr;
     let place = project.path("out/data/00/001").display().to_string();
-    assert_eq!(told, format!("error: `{place}` does not have the MD5 that is said of it\n"));
+    assert_eq!(told, format!("error: `{place}` does not match its recorded MD5\n"));
 }
 
 #[test]

@@ -194,7 +194,7 @@ fn what_is_wrong_is_told_with_its_place() {
           |
         5 |   myEndpoint: 8888
           |   ^
-          help: leave `endpoints` out, or make it a worker: `kind: worker`
+          help: remove `endpoints`, or make it a worker codespec: `kind: worker`
     "#]]
     .assert_eq(&told(&["create", "-f", "endpoints.yml"], 5));
     expect![[r#"
@@ -208,7 +208,7 @@ fn what_is_wrong_is_told_with_its_place() {
     .assert_eq(&told(&["create", "-f", "twice.yml"], 5));
     expect![[r#"
         error: if `--file` is not provided, a name for the codespec is required
-         help: `wake codespec create NAME …`, or `name:` in the file
+         help: run `wake codespec create NAME …`, or add `name:` to the file
     "#]]
     .assert_eq(&told(&["create", "--image", "i"], 2));
     expect![[r#"
@@ -217,7 +217,7 @@ fn what_is_wrong_is_told_with_its_place() {
     "#]]
     .assert_eq(&told(&["create", "n", "--image", "i", "x", "y"], 2));
     expect![[r#"
-        error: `--memory-limit`: `1K` is no quantity: expected a number with nothing, `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN` behind it
+        error: `--memory-limit`: `1K` is not a quantity: expected a number, optionally followed by `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN`
     "#]]
     .assert_eq(&told(&["create", "n", "--image", "i", "--memory-limit", "1K"], 2));
     expect![[r#"
@@ -228,7 +228,7 @@ fn what_is_wrong_is_told_with_its_place() {
     let warned = project.wake(["codespec", "create", "-f", "reference.yml"]).run().code(0);
     assert_eq!(warned.stdout, "1\n");
     expect![[r#"
-        warning: `$(INPUT_PIP)` stays as it is: there is no variable `INPUT_PIP`
+        warning: `$(INPUT_PIP)` is not expanded: there is no variable `INPUT_PIP`
          --> reference.yml:4:8
           |
         4 | args: [$(INPUT_PIP), $$(X)]
@@ -255,6 +255,6 @@ fn a_version_that_was_changed_on_disk_is_named() {
     std::fs::write(&place, text.replace("negate", "negates")).unwrap();
     for args in [&["show", "negatingcodespec"][..], &["create", "-f", "negating.yml"]] {
         let told = project.wake(["codespec"].iter().chain(args)).run().code(7).stderr;
-        assert!(told.contains("is not the codespec that was put there"), "{told}");
+        assert!(told.contains("negatingcodespec/1` is damaged: "), "{told}");
     }
 }

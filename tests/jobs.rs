@@ -117,7 +117,7 @@ fn a_job_whose_input_is_gone_says_so_and_has_failed() {
     fs::remove_dir_all(project.store().join("blob")).unwrap();
     let input = job(&project, &["exec", "--rootfs", "host", "-f", "copy.yml", "-b", &id]).run();
     // Its input is gone as well, which is said and does not pass for an empty one.
-    assert!(input.stderr.contains("is missing or not what it was"), "{}", input.stderr);
+    assert!(input.stderr.contains("is missing or damaged"), "{}", input.stderr);
     assert_eq!(input.stdout, "");
     assert_eq!(last(&project)["status"], "Failed");
 }
@@ -382,7 +382,7 @@ fn a_directory_stands_for_an_image_and_is_not_remembered() {
     let wake = job(&project, &["exec", "--rootfs", "root", "-f", "hello.yml"]);
     let done = wake.run().code(0);
     assert_eq!(done.stdout, "hi\n");
-    assert!(done.stderr.contains("nobody knows what"), "{}", done.stderr);
+    assert!(done.stderr.contains("may hold other files next time"), "{}", done.stderr);
     // It was the job's own copy.
     assert!(!project.path("root/mark").exists());
 }
@@ -473,8 +473,8 @@ fn arguments_are_for_an_entry_point() {
         )
         .build();
     expect![[r#"
-        error: there is nothing to run: the codespec has no `command`, and `--rootfs host` no entry point
-         help: name a program: `command: [PROGRAM]`
+        error: there is nothing to run: the codespec has no `command`, and `--rootfs host` has no entry point
+         help: add `command: [PROGRAM]` to the codespec
     "#]]
     .assert_eq(&exec(&project, b"", &["-f", "args.yml"]).code(5).stderr);
     job(&project, &["create", "--rootfs", "host", "-f", "args.yml"]).run().code(5);

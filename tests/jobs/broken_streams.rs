@@ -107,16 +107,16 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         "copy.yml",
         &[("input", &fresh), ("output", &fresh)],
         expect![[r#"
-        error: `--buffer`: the buffer `FRESH` is given for `input` and for `output`, which is written
-         help: `wake buffer create` makes another one
+        error: `--buffer`: the buffer `FRESH` is used for both `input` and `output`, which is written
+         help: create another buffer: `wake buffer create`
     "#]],
     );
     twice(
         "both.yml",
         &[("other", &fresh), ("output", &fresh)],
         expect![[r#"
-        error: `--buffer`: the buffer `FRESH` is given for `other` and for `output`, which is written
-         help: `wake buffer create` makes another one
+        error: `--buffer`: the buffer `FRESH` is used for both `other` and `output`, which is written
+         help: create another buffer: `wake buffer create`
     "#]],
     );
     half.kill().unwrap();
@@ -127,7 +127,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         &[("input", &empty)],
         1,
         expect![[r#"
-        error: the writer of the buffer `HALF` ended after 4 bytes and did not say that this is all
+        error: the writer of the buffer `HALF` ended after 4 bytes without completing it
          help: write what it was to hold into another one
     "#]],
     );
@@ -147,11 +147,11 @@ fn a_block_of_an_input_that_is_damaged_fails_the_job_and_its_outputs() {
     let failed = job(&project, &args).run().code(10);
     let input = input.trim_start_matches("input=");
     expect![[r#"
-        error: block 1 of the buffer `INPUT` is missing or not what it was
+        error: block 1 of the buffer `INPUT` is missing or damaged
     "#]]
     .assert_eq(&failed.redacted_stderr().replace(input, "INPUT"));
     let reason = last(&project)["statusReason"].as_str().unwrap().replace(input, "INPUT");
-    expect!["block 1 of the buffer `INPUT` is missing or not what it was"].assert_eq(&reason);
+    expect!["block 1 of the buffer `INPUT` is missing or damaged"].assert_eq(&reason);
     let (state, of_buffer) = state(&project, &output);
     assert_eq!((state.as_str(), of_buffer.replace(input, "INPUT")), ("failed", reason));
     // What came before it is there.
@@ -189,7 +189,7 @@ fn of_chained_jobs_the_one_that_is_killed_is_no_end_for_the_other_to_take_for_wh
     let told = done.redacted_stderr().replace(&between, "BETWEEN");
     expect![[r#"
              Running job 3; it is not remembered, because the buffer `BETWEEN` is still being written
-        error: the writer of the buffer `BETWEEN` ended after 4 bytes and did not say that this is all
+        error: the writer of the buffer `BETWEEN` ended after 4 bytes without completing it
     "#]].assert_eq(&told);
     assert_eq!(state(&project, &between).0, "broken off");
     let jobs = json(&job(&project, &["list"]).run().code(0));

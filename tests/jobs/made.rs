@@ -106,8 +106,8 @@ fn a_job_that_cannot_be_is_not_made_and_one_without_its_image_fails() {
         .build();
     let told = job(&project, &["create", "-f", "input.yml"]).run().code(2).stderr;
     expect![[r#"
-        error: nobody has said which buffer `input` is
-         help: `--buffer input=ID`, or `wake job exec`, which takes standard input
+        error: no buffer is given for `input`
+         help: use `--buffer input=ID`, or `wake job exec` to read standard input
     "#]]
     .assert_eq(&told);
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));

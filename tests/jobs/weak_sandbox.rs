@@ -90,14 +90,14 @@ fn what_the_weak_sandbox_does_not_have_is_told_before_anything_runs() {
     let told = |args: &[&str], code: i32| weak(&project, args).run().code(code).stderr;
     let refused = told(&["exec", "-f", "image.yml"], 2);
     expect![[r#"
-        error: in the weak sandbox a job has no other root than this machine's
-         help: run it on that: `--rootfs host`, or leave out `--sandbox weak`
+        error: in the weak sandbox a job can only run on this machine's root file system
+         help: use `--rootfs host`, or drop `--sandbox weak`
     "#]]
     .assert_eq(&refused);
     assert_eq!(told(&["create", "--rootfs", "root", "-f", "image.yml"], 2), refused);
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));
     expect![[r#"
-        warning: `resources.shm` is passed over: in the weak sandbox `/dev/shm` is this machine's
+        warning: `resources.shm` is ignored: in the weak sandbox `/dev/shm` is this machine's
     "#]]
     .assert_eq(&told(&["exec", "--rootfs", "host", "-f", "shm.yml"], 0));
 }

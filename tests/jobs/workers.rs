@@ -62,7 +62,7 @@ fn a_job_finds_its_workers_and_they_end_with_it() {
         done.stdout,
         "[\"127.1.0.1\",\"127.1.0.2\"] [\"127.1.0.1:9002\",\"127.1.0.2:9002\"]\nworker-0 heard hello\nworker-1 heard hello\n"
     );
-    assert!(done.stderr.contains("it is not remembered, because workers serve it"));
+    assert!(done.stderr.contains("it is not remembered, because it has workers"));
     let shown = last(&project);
     assert_eq!((&shown["status"], &shown["worker"]["replicas"]), (&"Succeeded".into(), &2.into()));
     assert_eq!(shown["worker"]["codespec"], "w");
@@ -358,20 +358,20 @@ fn what_cannot_run_together_is_told_before_anything_runs() {
         texts.collect::<String>()
     };
     expect![[r#"
-        error: 1000 graphics processors are wanted, and this machine has N
-         help: leave `resources.gpu` out, or run it where there are as many
+        error: 1000 GPUs are requested, but this machine has N
+         help: remove `resources.gpu`, or run the job on a machine with enough GPUs
         error: `resources.gpu` is 500m: expected a whole number
-         help: a graphics processor is not shared
-        error: `job.replicas` is 3, and its codespec allows 2: `maxReplicas`
-         help: ask for fewer, or let it have more
-        error: standard input cannot be read by 2 replicas as `input`
-         help: put it into a buffer: `--buffer input=ID`
-        error: 251 replicas are to run at once, and here 250 may
-         help: ask for fewer: `replicas`
+         help: request whole GPUs: a GPU is not shared
+        error: `job.replicas` is 3, but `maxReplicas` of its codespec is 2
+         help: lower `replicas` or raise `maxReplicas`
+        error: 2 replicas cannot share standard input as `input`
+         help: put the input into a buffer and use `--buffer input=ID`
+        error: 251 replicas cannot run at once: one machine runs at most 250
+         help: lower `replicas`
         error: identity `x` is not supported
-         help: leave `identity` out
-        error: 2 would listen at port 9002, and all have the machine's network
-         help: leave out `--allow-network` and `--sandbox weak`
+         help: remove `identity`
+        error: 2 processes would listen on port 9002 of the machine's network, which they share
+         help: drop `--allow-network` and `--sandbox weak`
     "#]]
     .assert_eq(
         &all(&[
@@ -384,7 +384,7 @@ fn what_cannot_run_together_is_told_before_anything_runs() {
             &["-f", "ports.yml", "--allow-network"],
         ])
         // How many there are is the machine's business.
-        .replace("this machine shows none", "this machine has N")
+        .replace("this machine has none", "this machine has N")
         .replace("this machine has 1", "this machine has N"),
     );
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));

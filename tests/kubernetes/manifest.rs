@@ -142,12 +142,12 @@ fn what_a_cluster_cannot_have_is_told() {
         project.wake(begin).args(args).run()
     };
     manifest(&[]).code(2).says(expect![[r#"
-        error: nobody has said which buffer `output` is
+        error: no buffer is given for `output`
          help: `wake buffer create` makes one; `--buffer output=ID` names it
     "#]]);
     project.write("../home/.config/wake/config.toml", "");
     manifest(&["-b", &output]).code(2).says(expect![[r#"
-        error: nobody says which image has wake, which moves what goes through the pipes of buffers
+        error: a job with buffers needs an image that contains `wake`, and none is configured
          help: `image` below `[kubernetes]` in `config.toml`
     "#]]);
     project.edit("run.yml", "registry.example.org/negate:1@", "oci:./negate@");
@@ -156,7 +156,7 @@ fn what_a_cluster_cannot_have_is_told() {
          help: push it: `wake image push oci:./negate@sha256:[DIGEST] HOST/REPOSITORY:TAG`
     "#]]);
     manifest(&["-b", &output, "--name", "Run"]).code(2).says(expect![[r#"
-        error: invalid value 'Run' for '--name <NAME>': `Run` is no name for objects: expected up to 40 lower-case letters, digits and `-`, with a letter first and no `-` last
+        error: invalid value 'Run' for '--name <NAME>': `Run` is not a valid object name: expected up to 40 lower-case letters, digits and `-`, starting with a letter and not ending with `-`
 
         For more information, try '--help'.
     "#]]);

@@ -82,7 +82,7 @@ fn a_job_with_streams_needs_an_image_and_a_claim() {
     let scene = scene();
     scene.set("");
     scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"
-        error: nobody says which image has wake, which moves what goes through the pipes of buffers
+        error: a job with buffers needs an image that contains `wake`, and none is configured
          help: `image` below `[kubernetes]` in `config.toml`
     "#]]);
     scene.set("[kubernetes]\nkubectl = \"bin/kubectl\"\n");

@@ -28,7 +28,10 @@ fn buffers_go_in_and_come_out_and_nothing_is_left() {
     let id = job["id"].to_string();
     assert!(sent.stderr.contains(&format!("did {id}\n")), "{}", sent.stderr);
     assert_eq!((&job["status"], &job["remembered"]), (&"Succeeded".into(), &false.into()));
-    assert_eq!(job["notRemembered"], "it runs in a cluster, where it sees more than it declares");
+    assert_eq!(
+        job["notRemembered"],
+        "it runs in a cluster, where it can see more than it declares"
+    );
     let name = scene.name(&id);
     assert_eq!(job["engine"], json!({"name": "kubernetes", "id": format!("default/{name}@x")}));
     let written = job["job"]["buffers"]["output"].as_str().unwrap();

@@ -125,7 +125,7 @@ fn a_job_goes_on_without_whoever_made_it() {
     child.wait().unwrap();
     let job = scene.until(&scene.last()["id"].to_string(), "Failed");
     let reason = job["statusReason"].as_str().unwrap();
-    assert!(reason.contains("did not say that this is all"), "{reason}");
+    assert!(reason.contains("without completing it"), "{reason}");
 }
 
 #[test]

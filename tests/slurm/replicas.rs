@@ -168,7 +168,7 @@ fn an_output_that_two_replicas_write_is_told() {
     let job = json(&scene.on_slurm("run", &["-b", &input]).run().code(1));
     let told = |second: u32, first: u32| {
         format!(
-            "the output `output` cannot be overwritten: replica {second} writes it, and replica {first} has written it"
+            "the output `output` cannot be overwritten: replica {second} writes to it after replica {first}"
         )
     };
     let reason = job["statusReason"].as_str().unwrap();

@@ -35,9 +35,7 @@ pub enum BufferError {
         reason: String,
     },
     /// Its writer ended without a word.
-    #[error(
-        "the writer of the buffer `{id}` ended after {bytes} bytes and did not say that this is all"
-    )]
+    #[error("the writer of the buffer `{id}` ended after {bytes} bytes without completing it")]
     BrokenOff {
         /// The buffer.
         id: BufferId,
@@ -45,7 +43,7 @@ pub enum BufferError {
         bytes: u64,
     },
     /// A block is not there, or not what it was.
-    #[error("block {block} of the buffer `{id}` is missing or not what it was")]
+    #[error("block {block} of the buffer `{id}` is missing or damaged")]
     Damaged {
         /// The buffer.
         id: BufferId,
@@ -53,7 +51,7 @@ pub enum BufferError {
         block: u64,
     },
     /// What is said of the buffer is not what was put there.
-    #[error("`{path}` does not say what a buffer is: {problem}")]
+    #[error("`{path}` is damaged: {problem}")]
     About {
         /// The file.
         path: PathBuf,
@@ -64,7 +62,7 @@ pub enum BufferError {
     #[error(transparent)]
     Tag(#[from] TagError),
     /// Something lies where a buffer was to be written.
-    #[error("`{0}` is there already")]
+    #[error("`{0}` already exists")]
     Taken(PathBuf),
     /// A directory does not have the form of a buffer.
     #[error("`{path}` {problem}")]
@@ -75,10 +73,10 @@ pub enum BufferError {
         problem: String,
     },
     /// What is to be written could not be read.
-    #[error("cannot read what is to be written: {0}")]
+    #[error("cannot read the input: {0}")]
     Source(io::Error),
     /// What was read could not be handed on.
-    #[error("cannot write what was read: {0}")]
+    #[error("cannot write the output: {0}")]
     Sink(io::Error),
     /// Somebody has had enough.
     #[error("cancelled")]

@@ -77,11 +77,11 @@ impl Buffers<'_> {
         let Some(start) = optional(read_json::<Start>(&data.join(START)))? else {
             return Err(layout(
                 dir,
-                &format!("has no `data/{START}`, with which Tyger's layout begins"),
+                &format!("has no `data/{START}`, the first file of Tyger's layout"),
             ));
         };
         if start.version != VERSION {
-            let problem = format!("has the version `{}`: expected `{VERSION}`", start.version);
+            let problem = format!("has version `{}`: expected `{VERSION}`", start.version);
             return Err(layout(&data.join(START), &problem));
         }
         if let Some(finish) = optional(read_json::<Finish>(&data.join(END)))?
@@ -171,12 +171,12 @@ fn take(
     let md5: [u8; 16] = md5.finalize().into();
     if text(&md5) != headers.md5 {
         writer.forget();
-        return Err(layout(&place, "does not have the MD5 that is said of it"));
+        return Err(layout(&place, "does not match its recorded MD5"));
     }
     *chain = chain.with(&md5);
     if chain.as_str() != headers.chain {
         writer.forget();
-        return Err(layout(&place, "does not follow those before it: hash chain mismatch"));
+        return Err(layout(&place, "does not follow the blocks before it: hash chain mismatch"));
     }
     Ok(size)
 }
@@ -211,7 +211,7 @@ fn read_json<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<T, BufferError> 
     let file = File::open(path).map_err(|source| io_error(path, source))?;
     file.take(64 << 10).read_to_end(&mut bytes).map_err(|source| io_error(path, source))?;
     serde_json::from_slice(&bytes)
-        .map_err(|error| layout(path, &format!("is not as Tyger has it: {error}")))
+        .map_err(|error| layout(path, &format!("is not in Tyger's format: {error}")))
 }
 
 fn optional<T>(result: Result<T, BufferError>) -> Result<Option<T>, BufferError> {

@@ -306,12 +306,12 @@ fn a_directory_in_tygers_layout_comes_back_as_the_same_stream() {
     assert_eq!(fs::read(dir.join("data/00/007")).unwrap().len(), 50_000);
     assert_eq!(fs::read(dir.join("data/00/008")).unwrap().len(), 0);
     let taken = bed.buffers().export(&id, &dir, NOW).unwrap_err().to_string();
-    assert!(taken.ends_with("is there already"), "{taken}");
+    assert!(taken.ends_with("already exists"), "{taken}");
     let again = bed.create();
     assert_eq!(bed.buffers().import(&again, &dir, NOW).unwrap(), content);
     let nowhere = bed.buffers().import(&bed.create(), bed.dir.path(), NOW).unwrap_err().to_string();
     assert!(
-        nowhere.ends_with("has no `data/.bufferstart`, with which Tyger's layout begins"),
+        nowhere.ends_with("has no `data/.bufferstart`, the first file of Tyger's layout"),
         "{nowhere}"
     );
     assert_eq!(bed.read(&again).unwrap(), bytes());

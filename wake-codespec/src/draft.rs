@@ -138,7 +138,7 @@ fn variables(yaml: &Yaml, node: &Node, path: &str) -> Result<Pairs<String>, Docu
                 let value = text(yaml, value, &format!("`{path}[{number}].value`"))?;
                 fields.finish(yaml)?;
                 if all.iter().any(|(known, _)| known.value == name.value) {
-                    let message = format!("`{}` stands twice in `{path}`", name.value);
+                    let message = format!("`{}` is listed twice in `{path}`", name.value);
                     let error = yaml.source.error(item.at, message);
                     return Err(error.with_hint("remove one of them"));
                 }

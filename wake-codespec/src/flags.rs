@@ -115,7 +115,7 @@ impl Flags {
             for (name, port) in pairs("--endpoint", &self.endpoints)? {
                 let number = port.parse::<u64>().map_err(|_| FlagError {
                     flag: "--endpoint",
-                    problem: format!("`{port}` is no port: a port is a number from 1 to 65535"),
+                    problem: format!("`{port}` is not a port: expected a number from 1 to 65535"),
                 })?;
                 all.push((Said::by("--endpoint", name.to_owned()), Said::by("--endpoint", number)));
             }
@@ -149,7 +149,7 @@ fn pairs<'t>(
     let pair = |text: &'t String| {
         text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| FlagError {
             flag,
-            problem: format!("`{text}` is no pair: expected `NAME=VALUE`"),
+            problem: format!("`{text}` is not a pair: expected `NAME=VALUE`"),
         })
     };
     texts.iter().map(pair).collect()

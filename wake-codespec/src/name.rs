@@ -12,14 +12,14 @@ pub struct CodespecName(Box<str>);
 pub enum CodespecNameError {
     /// It holds something else.
     #[error(
-        "`{0}` is no name of a codespec: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)"
+        "`{0}` is not a valid codespec name: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)"
     )]
     Character(String),
     /// It is empty.
-    #[error("the name of a codespec is empty")]
+    #[error("a codespec name cannot be empty")]
     Empty,
     /// It is long.
-    #[error("the name of a codespec has {0} characters: at most {most} are kept", most = CodespecName::LONGEST)]
+    #[error("the codespec name has {0} characters: at most {most} are allowed", most = CodespecName::LONGEST)]
     TooLong(usize),
 }
 
@@ -72,7 +72,7 @@ pub enum CodespecReferenceError {
     )]
     Form(String),
     /// The version is no number that a version can have.
-    #[error("the version `{0}` of a codespec is not a valid integer")]
+    #[error("the codespec version `{0}` is not a valid integer")]
     Version(String),
     /// The name is long.
     #[error(transparent)]
@@ -123,11 +123,11 @@ pub enum BufferNameError {
     Empty,
     /// It holds something else.
     #[error(
-        "`{0}` is no name of a buffer: buffer names must consist of lower case alphanumeric characters or `-`, and must start and end with an alphanumeric character"
+        "`{0}` is not a valid buffer name: buffer names must consist of lower case alphanumeric characters or `-`, and must start and end with an alphanumeric character"
     )]
     Character(String),
     /// It is long.
-    #[error("the name of a buffer has {0} characters: at most {most} fit in the name of a pipe", most = BufferName::LONGEST)]
+    #[error("the buffer name has {0} characters: at most {most} fit in the name of a pipe", most = BufferName::LONGEST)]
     TooLong(usize),
 }
 

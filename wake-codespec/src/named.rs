@@ -86,7 +86,7 @@ impl NamedCodespec {
             };
             let error = ground.error(Origin::Nowhere, message);
             return Err(error
-                .with_hint("`wake codespec create NAME …`, or `name:` in the file")
+                .with_hint("run `wake codespec create NAME …`, or add `name:` to the file")
                 .into());
         };
         let name = said.value.parse::<CodespecName>();

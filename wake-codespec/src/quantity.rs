@@ -29,7 +29,7 @@ enum Form {
 /// Why a text is no quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no quantity: expected a number with nothing, `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN` behind it"
+    "`{0}` is not a quantity: expected a number, optionally followed by `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN`"
 )]
 pub struct ParseQuantityError(String);
 

@@ -180,11 +180,11 @@ fn wrong_documents_are_told_with_their_place() {
         ),
         (
             "image: i\n",
-            "c.yml: a name for the codespec must be given (`wake codespec create NAME …`, or `name:` in the file)",
+            "c.yml: a name for the codespec must be given (run `wake codespec create NAME …`, or add `name:` to the file)",
         ),
         (
             "name: Foo\nimage: i\n",
-            "c.yml:1:7: `Foo` is no name of a codespec: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)",
+            "c.yml:1:7: `Foo` is not a valid codespec name: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)",
         ),
         ("[]", "c.yml:1:1: the codespec is a list: expected a mapping"),
         (
@@ -229,58 +229,58 @@ fn wrong_properties_are_told_with_their_place() {
             "c.yml:3:10: `env.A` is a boolean: expected a string (write `\"true\"`)",
         ),
         ("env: {A: null}", "c.yml:3:10: `env.A` is null: expected a string"),
-        ("env: {'A=B': x}", "c.yml:3:7: `A=B` is no name of an environment variable"),
+        ("env: {'A=B': x}", "c.yml:3:7: `A=B` is not a valid name for an environment variable"),
         (
             "env: [{name: A, value: x}, {name: A, value: y}]",
-            "c.yml:3:28: `A` stands twice in `env` (remove one of them)",
+            "c.yml:3:28: `A` is listed twice in `env` (remove one of them)",
         ),
         ("env: {A: x, A: y}", "c.yml:3:13: `A` stands twice, first in line 3 (remove one of them)"),
         (
             "resources: {gpu: lots}",
-            "c.yml:3:18: `resources.gpu`: `lots` is no quantity: expected a number with nothing, `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN` behind it",
+            "c.yml:3:18: `resources.gpu`: `lots` is not a quantity: expected a number, optionally followed by `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN`",
         ),
         (
             "resources: {limits: {memory: -1G}}",
-            "c.yml:3:30: `resources.limits.memory`: `-1G` is less than nothing",
+            "c.yml:3:30: `resources.limits.memory`: `-1G` is negative",
         ),
-        ("maxReplicas: 0", "c.yml:3:14: `maxReplicas` is 0: expected a number from 1"),
+        ("maxReplicas: 0", "c.yml:3:14: `maxReplicas` is 0: expected a positive number"),
         ("maxReplicas: two", "c.yml:3:14: `maxReplicas` is `two`: expected a whole number"),
         (
             "maxReplicas: 2147483648",
-            "c.yml:3:14: `maxReplicas` is 2147483648: expected a number from 1",
+            "c.yml:3:14: `maxReplicas` is 2147483648: expected a positive number",
         ),
         (
             "buffers: {inputs: [FOO]}",
-            "c.yml:3:20: `FOO` is no name of a buffer: buffer names must consist of lower case alphanumeric characters or `-`, and must start and end with an alphanumeric character",
+            "c.yml:3:20: `FOO` is not a valid buffer name: buffer names must consist of lower case alphanumeric characters or `-`, and must start and end with an alphanumeric character",
         ),
         ("buffers: {inputs: ['']}", "c.yml:3:20: a buffer name cannot be empty"),
         (
             "buffers: {inputs: [a], outputs: [a]}",
-            "c.yml:3:34: all buffer names must be unique across inputs and outputs: `a` stands twice (rename one of them)",
+            "c.yml:3:34: all buffer names must be unique across inputs and outputs: `a` is used twice (rename one of them)",
         ),
         (
             "endpoints: {e: 1}",
-            "c.yml:3:13: job codespecs cannot have endpoints (leave `endpoints` out, or make it a worker: `kind: worker`)",
+            "c.yml:3:13: job codespecs cannot have endpoints (remove `endpoints`, or make it a worker codespec: `kind: worker`)",
         ),
         (
             "kind: worker\nbuffers: {inputs: [a]}",
-            "c.yml:4:20: worker codespecs cannot have buffers (give them to the job that the worker serves)",
+            "c.yml:4:20: worker codespecs cannot have buffers (add them to the job that the worker serves)",
         ),
         (
             "kind: worker\nsockets: [{port: 1}]",
-            "c.yml:4:11: worker codespecs cannot have sockets (a worker declares the ports it listens on as `endpoints`)",
+            "c.yml:4:11: worker codespecs cannot have sockets (declare the ports it listens on as `endpoints`)",
         ),
         (
             "kind: worker\nendpoints: {e: 0}",
-            "c.yml:4:16: 0 is no port: a port is a number from 1 to 65535",
+            "c.yml:4:16: 0 is not a port: expected a number from 1 to 65535",
         ),
         (
             "kind: worker\nendpoints: {e: 65536}",
-            "c.yml:4:16: 65536 is no port: a port is a number from 1 to 65535",
+            "c.yml:4:16: 65536 is not a port: expected a number from 1 to 65535",
         ),
         (
             "kind: worker\nendpoints: {e: 1, E: 2}",
-            "c.yml:4:19: the endpoints `e` and `E` would have one environment variable (rename one of them)",
+            "c.yml:4:19: the endpoints `e` and `E` would share an environment variable (rename one of them)",
         ),
         (
             "sockets: [{port: 1}]",
@@ -289,11 +289,11 @@ fn wrong_properties_are_told_with_their_place() {
         ("sockets: [{inputBuffer: a}]", "c.yml:3:11: `sockets[0]` has no `port`"),
         (
             "buffers: {inputs: [abc]}\nsockets: [{port: 1, inputBuffer: abd}]",
-            "c.yml:4:34: `abd` is not among the `inputs` of the buffers (did you mean `abc`?)",
+            "c.yml:4:34: `abd` is not in `buffers.inputs` (did you mean `abc`?)",
         ),
         (
             "buffers: {inputs: [a]}\nsockets: [{port: 1, outputBuffer: a}]",
-            "c.yml:4:35: `a` is not among the `outputs` of the buffers (declare it: `buffers: {outputs: [a]}`)",
+            "c.yml:4:35: `a` is not in `buffers.outputs` (declare it: `buffers: {outputs: [a]}`)",
         ),
         (
             "buffers: {inputs: [a]}\nsockets: [{port: 1, inputBuffer: a}, {port: 2, inputBuffer: a}]",
@@ -301,11 +301,11 @@ fn wrong_properties_are_told_with_their_place() {
         ),
         (
             "buffers: {inputs: [a]}\nsockets: [{port: 1, inputBuffer: a}, {port: 1, inputBuffer: a}]",
-            "c.yml:4:45: two sockets have the port 1",
+            "c.yml:4:45: two sockets use port 1",
         ),
         (
             "buffers: {inputs: [a]}\nsockets: [{port: 1, inputBuffer: a}]\nargs: [x$(A_PIPE)]",
-            "c.yml:5:8: the buffer reference `$(A_PIPE)` is not valid because it is used by a socket (write `$$(A_PIPE)` where the text itself is meant)",
+            "c.yml:5:8: the buffer reference `$(A_PIPE)` is not valid because it is used by a socket (write `$$(A_PIPE)` for the literal text)",
         ),
     ] {
         assert_eq!(told_of(lines), expected, "{lines}");
@@ -331,17 +331,17 @@ fn references_to_nothing_are_warned_about() {
     assert_eq!(
         warnings("args: [$(IN_PIP)]"),
         [
-            "c.yml:4:8: `$(IN_PIP)` stays as it is: there is no variable `IN_PIP` (did you mean `$(IN_PIPE)`?)"
+            "c.yml:4:8: `$(IN_PIP)` is not expanded: there is no variable `IN_PIP` (did you mean `$(IN_PIPE)`?)"
         ]
     );
     assert_eq!(
         warnings("env: {A: $(B), B: b, C: $(B)}"),
-        ["c.yml:4:10: `$(B)` stays as it is: `B` is declared here or later (declare `B` first)"]
+        ["c.yml:4:10: `$(B)` is not expanded: `B` is not declared before it (declare `B` first)"]
     );
     assert_eq!(
         warnings("env: {IN_PIPE: x}"),
         [
-            "c.yml:4:7: `IN_PIPE` is the path of a pipe: this value is not used (rename the variable or the buffer)"
+            "c.yml:4:7: `IN_PIPE` is the path of a pipe: this value is ignored (rename the variable or the buffer)"
         ]
     );
 }
@@ -405,15 +405,15 @@ fn what_is_wrong_with_flags() {
     );
     assert_eq!(
         told(all(Flags { env: vec!["A".into()], ..Flags::default() })),
-        "`--env`: `A` is no pair: expected `NAME=VALUE`"
+        "`--env`: `A` is not a pair: expected `NAME=VALUE`"
     );
     assert_eq!(
         told(all(Flags { gpu: Some("-1".into()), ..Flags::default() })),
-        "`--gpu`: `-1` is less than nothing"
+        "`--gpu`: `-1` is negative"
     );
     assert_eq!(
         told(all(Flags { endpoints: vec!["e=x".into()], ..Flags::default() })),
-        "`--endpoint`: `x` is no port: a port is a number from 1 to 65535"
+        "`--endpoint`: `x` is not a port: expected a number from 1 to 65535"
     );
     assert_eq!(
         told(all(Flags { endpoints: vec!["e=1".into()], ..Flags::default() })),
@@ -455,10 +455,10 @@ id: 5
 #[test]
 fn wrong_runs_are_told_with_their_place() {
     for (text, expected) in [
-        ("{}", "r.yml:1:1: the run has no `job` (a run has a job: `job: {codespec: NAME}`)"),
+        ("{}", "r.yml:1:1: the run has no `job` (a run needs a job: `job: {codespec: NAME}`)"),
         (
             "image: i",
-            "r.yml:1:1: the run has no `job` (this is a codespec: `wake codespec create -f FILE` keeps it, `wake job exec NAME` runs it)",
+            "r.yml:1:1: the run has no `job` (this is a codespec: store it with `wake codespec create -f FILE`, then run it with `wake job exec NAME`)",
         ),
         ("job: {}", "r.yml:1:6: `job` has no `codespec`"),
         (
@@ -467,7 +467,7 @@ fn wrong_runs_are_told_with_their_place() {
         ),
         (
             "job: {codespec: a/versions/99999999999}",
-            "r.yml:1:17: the version `99999999999` of a codespec is not a valid integer",
+            "r.yml:1:17: the codespec version `99999999999` is not a valid integer",
         ),
         (
             "job: {codespec: {kind: worker, image: i}}",
@@ -491,7 +491,7 @@ fn wrong_runs_are_told_with_their_place() {
         ),
         (
             "job: {codespec: a, replicas: 0}",
-            "r.yml:1:30: `job.replicas` is 0: expected a number from 1",
+            "r.yml:1:30: `job.replicas` is 0: expected a positive number",
         ),
         (
             "job: {codespec: a, bufferTtl: soon}",
@@ -503,7 +503,7 @@ fn wrong_runs_are_told_with_their_place() {
         ),
         (
             "job: {codespec: a}\ntimeoutSeconds: 0",
-            "r.yml:2:17: `timeoutSeconds` is 0: expected a number from 1",
+            "r.yml:2:17: `timeoutSeconds` is 0: expected a positive number",
         ),
         (
             "job: {codespec: a}\ntimeout: 5",

@@ -97,8 +97,8 @@ impl RunDocument {
             worker.map(|node| worker_of(&yaml, node, &ground, &mut warnings)).transpose()?;
         let job = fields.clone().need(&yaml, "job").map_err(|error| {
             error.with_hint(match fields.take("image").or_else(|| fields.take("kind")) {
-                None => "a run has a job: `job: {codespec: NAME}`",
-                Some(_) => "this is a codespec: `wake codespec create -f FILE` keeps it, `wake job exec NAME` runs it",
+                None => "a run needs a job: `job: {codespec: NAME}`",
+                Some(_) => "this is a codespec: store it with `wake codespec create -f FILE`, then run it with `wake job exec NAME`",
             })
         })?;
         fields.take("job");
@@ -111,7 +111,7 @@ impl RunDocument {
                 0 => {
                     return Err(yaml
                         .source
-                        .error(node.at, "`timeoutSeconds` is 0: expected a number from 1"));
+                        .error(node.at, "`timeoutSeconds` is 0: expected a positive number"));
                 }
                 seconds => seconds,
             },
@@ -209,10 +209,10 @@ impl RunDocument {
             };
             if let Some((other, _)) = given.iter().find(is_same) {
                 let message = format!(
-                    "the buffer `{id}` is given for `{other}` and for `{output}`, which is written"
+                    "the buffer `{id}` is used for both `{other}` and `{output}`, which is written"
                 );
                 let error = self.argument_error(output.as_str(), message);
-                return Err(error.with_hint("`wake buffer create` makes another one"));
+                return Err(error.with_hint("create another buffer: `wake buffer create`"));
             }
         }
         Ok(())
@@ -303,7 +303,7 @@ fn pool(
             let many = number(yaml, node, &format!("`{of}.replicas`"))?.value;
             let fits = u32::try_from(many).ok().filter(|&many| many > 0);
             fits.ok_or_else(|| {
-                let message = format!("`{of}.replicas` is {many}: expected a number from 1");
+                let message = format!("`{of}.replicas` is {many}: expected a positive number");
                 yaml.source.error(node.at, message)
             })?
         }
@@ -334,9 +334,7 @@ fn codespec_of(
             let mut settling = Settling { ground, path: &path, expected: Some(kind), warnings };
             Ok(RunCodespec::Inline(Box::new(settling.codespec(&draft)?)))
         }
-        _ => {
-            Err(mismatch(yaml, node, &format!("`{path}`"), "the name of a codespec, or a codespec"))
-        }
+        _ => Err(mismatch(yaml, node, &format!("`{path}`"), "a codespec or the name of one")),
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn quantity(
 pub(crate) fn amount(text: &str) -> Result<Quantity, String> {
     let amount: Quantity = text.parse().map_err(|error| format!("{error}"))?;
     match amount.is_negative() {
-        true => Err(format!("`{text}` is less than nothing")),
+        true => Err(format!("`{text}` is negative")),
         false => Ok(amount),
     }
 }

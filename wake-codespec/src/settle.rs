@@ -41,7 +41,8 @@ impl Settling<'_> {
         let env = draft.env.iter().map(|(name, value)| (name.value.clone(), value.value.clone()));
         for (name, _) in &draft.env {
             if name.value.is_empty() || name.value.contains(['=', '\0']) {
-                let message = format!("`{}` is no name of an environment variable", name.value);
+                let message =
+                    format!("`{}` is not a valid name for an environment variable", name.value);
                 return Err(self.ground.error(name.at, message));
             }
         }
@@ -49,7 +50,8 @@ impl Settling<'_> {
             draft.command.iter().chain(&draft.args).chain(draft.env.iter().map(|(_, value)| value));
         for text in values.chain(&draft.working_dir) {
             if text.value.contains('\0') {
-                let message = "a text for a program holds a null byte, at which it would end";
+                let message =
+                    "a string passed to a program contains a null byte, which would end it";
                 return Err(self.ground.error(text.at, message));
             }
         }
@@ -102,7 +104,7 @@ impl Settling<'_> {
         if let Some((name, _)) = draft.endpoints.first() {
             let error = self.ground.error(name.at, "job codespecs cannot have endpoints");
             return Err(
-                error.with_hint("leave `endpoints` out, or make it a worker: `kind: worker`")
+                error.with_hint("remove `endpoints`, or make it a worker codespec: `kind: worker`")
             );
         }
         let mut names = BTreeSet::new();
@@ -115,22 +117,22 @@ impl Settling<'_> {
     fn worker(&self, draft: &Draft) -> Result<Role, DocumentError> {
         if let Some(name) = draft.inputs.iter().chain(&draft.outputs).next() {
             let error = self.ground.error(name.at, "worker codespecs cannot have buffers");
-            return Err(error.with_hint("give them to the job that the worker serves"));
+            return Err(error.with_hint("add them to the job that the worker serves"));
         }
         if let Some(socket) = draft.sockets.first() {
             let error = self.ground.error(socket.at, "worker codespecs cannot have sockets");
-            return Err(error.with_hint("a worker declares the ports it listens on as `endpoints`"));
+            return Err(error.with_hint("declare the ports it listens on as `endpoints`"));
         }
         let mut endpoints = BTreeMap::new();
         for (name, port) in &draft.endpoints {
             if name.value.is_empty() {
-                return Err(self.ground.error(name.at, "the name of an endpoint is empty"));
+                return Err(self.ground.error(name.at, "an endpoint name cannot be empty"));
             }
             let twin =
                 endpoints.keys().find(|other: &&String| other.eq_ignore_ascii_case(&name.value));
             if let Some(twin) = twin {
                 let message = format!(
-                    "the endpoints `{twin}` and `{}` would have one environment variable",
+                    "the endpoints `{twin}` and `{}` would share an environment variable",
                     name.value
                 );
                 return Err(self.ground.error(name.at, message).with_hint("rename one of them"));
@@ -151,7 +153,7 @@ impl Settling<'_> {
             let name = name.map_err(|error| self.ground.error(draft.at, error.to_string()))?;
             if !names.insert(name.clone()) {
                 let message = format!(
-                    "all buffer names must be unique across inputs and outputs: `{name}` stands twice"
+                    "all buffer names must be unique across inputs and outputs: `{name}` is used twice"
                 );
                 return Err(self.ground.error(draft.at, message).with_hint("rename one of them"));
             }
@@ -170,7 +172,7 @@ impl Settling<'_> {
         for Said { value: draft, at } in drafts {
             let port = self.port(&draft.port)?;
             if all.iter().any(|other| other.port == port) {
-                let message = format!("two sockets have the port {port}");
+                let message = format!("two sockets use port {port}");
                 return Err(self.ground.error(draft.port.at, message));
             }
             let input = self.socket_buffer(draft.input.as_ref(), inputs, "inputs", &all)?;
@@ -195,7 +197,7 @@ impl Settling<'_> {
         let Some(name) = name else { return Ok(None) };
         let Some(buffer) = among.iter().find(|one| one.as_str().eq_ignore_ascii_case(&name.value))
         else {
-            let message = format!("`{}` is not among the `{list}` of the buffers", name.value);
+            let message = format!("`{}` is not in `buffers.{list}`", name.value);
             let error = self.ground.error(name.at, message);
             return Err(match nearest(&name.value, among.iter().map(BufferName::as_str)) {
                 Some(near) => error.with_hint(format!("did you mean `{near}`?")),
@@ -216,7 +218,8 @@ impl Settling<'_> {
     fn port(&self, port: &Said<u64>) -> Result<u16, DocumentError> {
         let number = u16::try_from(port.value).ok().filter(|&number| number > 0);
         number.ok_or_else(|| {
-            let message = format!("{} is no port: a port is a number from 1 to 65535", port.value);
+            let message =
+                format!("{} is not a port: expected a number from 1 to 65535", port.value);
             self.ground.error(port.at, message)
         })
     }
@@ -225,8 +228,10 @@ impl Settling<'_> {
         let Some(number) = &draft.max_replicas else { return Ok(None) };
         let fits = u32::try_from(number.value).ok().filter(|&many| (1..1 << 31).contains(&many));
         fits.map(Some).ok_or_else(|| {
-            let message =
-                format!("`{}maxReplicas` is {}: expected a number from 1", self.path, number.value);
+            let message = format!(
+                "`{}maxReplicas` is {}: expected a positive number",
+                self.path, number.value
+            );
             self.ground.error(number.at, message)
         })
     }
@@ -242,7 +247,7 @@ impl Settling<'_> {
             self.text(value, &known, &socketed, Some(draft))?;
             if pipes.contains(&name.value) {
                 let message =
-                    format!("`{}` is the path of a pipe: this value is not used", name.value);
+                    format!("`{}` is the path of a pipe: this value is ignored", name.value);
                 let warning = self.ground.error(name.at, message);
                 self.warnings.push(warning.with_hint("rename the variable or the buffer"));
             }
@@ -268,9 +273,7 @@ impl Settling<'_> {
                     "the buffer reference `$({name})` is not valid because it is used by a socket"
                 );
                 let error = self.ground.error(text.at, message);
-                return Err(
-                    error.with_hint(format!("write `$$({name})` where the text itself is meant"))
-                );
+                return Err(error.with_hint(format!("write `$$({name})` for the literal text")));
             }
             // What a run gives is not known before there is one.
             if known.contains(name) || name.starts_with("TYGER_") || !is_variable(name) {
@@ -280,14 +283,14 @@ impl Settling<'_> {
                 later.is_some_and(|draft| draft.env.iter().any(|(other, _)| other.value == name));
             let (message, hint) = match comes_later {
                 true => (
-                    format!("`$({name})` stays as it is: `{name}` is declared here or later"),
+                    format!("`$({name})` is not expanded: `{name}` is not declared before it"),
                     Some(format!("declare `{name}` first")),
                 ),
                 false => (
-                    format!("`$({name})` stays as it is: there is no variable `{name}`"),
+                    format!("`$({name})` is not expanded: there is no variable `{name}`"),
                     nearest(name, known.iter().copied())
                         .map(|near| format!("did you mean `$({near})`?"))
-                        .or_else(|| Some(format!("write `$$({name})` where that is meant"))),
+                        .or_else(|| Some(format!("write `$$({name})` if that is intended"))),
                 ),
             };
             let warning = self.ground.error(text.at, message);

@@ -59,7 +59,7 @@ pub enum CodespecsError {
         latest: u32,
     },
     /// What is kept is not what was put there.
-    #[error("`{path}` is not the codespec that was put there: {problem}")]
+    #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,7 @@ impl<'s> Codespecs<'s> {
         let said = text.as_ref().and_then(|text| text.get("contentId")?.as_str());
         let id = read.codespec.id();
         if said != Some(id.to_string().as_str()) || read.name != *name {
-            return Err(damaged("its content id is another one".to_owned()));
+            return Err(damaged("its content id does not match".to_owned()));
         }
         let NamedCodespec { codespec, created_at, .. } = read;
         Ok(StoredCodespec { name: name.clone(), version: found.number, created_at, id, codespec })

@@ -83,7 +83,7 @@ impl Container<'_> {
             true => Ok(dir.to_owned()),
             false => Err(Diagnostic::error(
                 Class::Evaluation,
-                format!("the working directory `{dir}` does not begin with `/`"),
+                format!("the working directory `{dir}` is not an absolute path"),
             )),
         }
     }
@@ -115,10 +115,10 @@ impl Container<'_> {
         let mut all = all.into_iter();
         let Some(program) = all.next() else {
             let message = format!(
-                "there is nothing to run: the codespec has no `command`, and {whose} no entry point"
+                "there is nothing to run: the codespec has no `command`, and {whose} has no entry point"
             );
             return Err(Diagnostic::error(Class::Evaluation, message)
-                .help("name a program: `command: [PROGRAM]`"));
+                .help("add `command: [PROGRAM]` to the codespec"));
         };
         let mut env = match self.root {
             TaskRoot::Image { runtime, .. } => runtime.variables(),

@@ -27,7 +27,7 @@ pub struct GivenGraphics(BTreeSet<usize>);
 
 /// Why a text does not say which graphics processors are given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no list of numbers such as `0,2-3`")]
+#[error("`{0}` is not a list of numbers such as `0,2-3`")]
 pub struct NoNumbers(String);
 
 /// More than any machine has, so that no text takes up memory.
@@ -222,7 +222,7 @@ mod tests {
         assert!(count("3").is_empty());
         for text in ["", "a", "1,", "0-", "2:1", "0-99999999999"] {
             let refused = text.parse::<GivenGraphics>().unwrap_err().to_string();
-            assert_eq!(refused, format!("`{text}` is no list of numbers such as `0,2-3`"));
+            assert_eq!(refused, format!("`{text}` is not a list of numbers such as `0,2-3`"));
         }
         let given: GivenGraphics = serde_json::from_str("\"3,1-2\"").unwrap();
         assert_eq!(serde_json::to_string(&given).unwrap(), "\"1,2,3\"");

@@ -49,7 +49,7 @@ pub fn pinned(image: &str, dir: &Path, images: &Images<'_>) -> Result<String, Ro
 fn unnamed(error: &ParseReferenceError) -> RootError {
     let message = format!("the image {error}");
     let diagnostic = Diagnostic::error(Class::Evaluation, message)
-        .help("or run it on something else: `--rootfs DIR`, `--rootfs host`");
+        .help("to run without the image, use `--rootfs DIR` or `--rootfs host`");
     RootError::Refused(Box::new(diagnostic))
 }
 
@@ -61,7 +61,7 @@ fn brought(
 ) -> Result<TaskRoot, RootError> {
     let refused = |message: String| {
         let diagnostic = Diagnostic::error(Class::Evaluation, message)
-            .help("or run it on something else: `--rootfs DIR`, `--rootfs host`");
+            .help("to run without the image, use `--rootfs DIR` or `--rootfs host`");
         RootError::Refused(Box::new(diagnostic))
     };
     let reference = ImageReference::parse(name, &options.dir).map_err(|error| unnamed(&error))?;

@@ -57,7 +57,7 @@ pub enum TakeError {
     #[error("the job `{0}` is already run by another process")]
     Taken(u64),
     /// What it is cannot be read.
-    #[error("`{path}` does not say what is to be run: {problem}")]
+    #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,

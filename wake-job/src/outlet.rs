@@ -24,18 +24,18 @@ pub(crate) struct Outlet<'s> {
 pub(crate) enum StreamError {
     #[error(transparent)]
     Buffer(#[from] BufferError),
-    #[error("a pipe: {0}")]
+    #[error("pipe: {0}")]
     Pipe(#[from] io::Error),
-    #[error("standard output cannot be written: {0}")]
+    #[error("cannot write standard output: {0}")]
     Output(io::Error),
-    #[error("standard input cannot be read: {0}")]
+    #[error("cannot read standard input: {0}")]
     Input(io::Error),
-    #[error("the socket at port {port}: {error}")]
+    #[error("socket on port {port}: {error}")]
     Socket { port: u16, error: io::Error },
-    #[error("a way to a worker: {0}")]
+    #[error("cannot forward connections to a worker: {0}")]
     Way(io::Error),
     #[error(
-        "the output `{output}` cannot be overwritten: replica {replica} writes it, and replica {first} has written it"
+        "the output `{output}` cannot be overwritten: replica {replica} writes to it after replica {first}"
     )]
     Overwritten { output: BufferName, replica: usize, first: usize },
 }

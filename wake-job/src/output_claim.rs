@@ -48,7 +48,7 @@ impl<'s> OutputClaim<'s> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let first = fs::read_to_string(&self.path).map_err(failed)?;
                 let first = first.parse().map_err(|_| {
-                    failed(io::Error::new(io::ErrorKind::InvalidData, "no number of a replica"))
+                    failed(io::Error::new(io::ErrorKind::InvalidData, "not a replica number"))
                 })?;
                 Ok(Claimed::Other(first))
             }

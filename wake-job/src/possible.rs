@@ -50,36 +50,41 @@ pub(crate) fn possible(
             && place != Place::Cluster
         {
             let message = format!("identity `{identity}` is not supported");
-            return Err(refused(Class::Environment, message, "leave `identity` out"));
+            return Err(refused(Class::Environment, message, "remove `identity`"));
         }
         if let Some(most) = codespec.max_replicas.filter(|&most| count > most) {
             let message = format!(
-                "`{part}.replicas` is {count}, and its codespec allows {most}: `maxReplicas`"
+                "`{part}.replicas` is {count}, but `maxReplicas` of its codespec is {most}"
             );
-            return Err(refused(Class::Usage, message, "ask for fewer, or let it have more"));
+            return Err(refused(Class::Usage, message, "lower `replicas` or raise `maxReplicas`"));
         }
         if let Some(gpu) = codespec.resources.gpu {
             if gpu.milli() % 1000 != 0 {
                 let message = format!("`resources.gpu` is {gpu}: expected a whole number");
-                return Err(refused(Class::Usage, message, "a graphics processor is not shared"));
+                return Err(refused(
+                    Class::Usage,
+                    message,
+                    "request whole GPUs: a GPU is not shared",
+                ));
             }
             wanted += gpu.rounded_up() * i128::from(here);
         }
         replicas += u64::from(here);
     }
     if replicas > MOST_REPLICAS && place != Place::Cluster {
-        let message =
-            format!("{replicas} replicas are to run at once, and here {MOST_REPLICAS} may");
-        return Err(refused(Class::Environment, message, "ask for fewer: `replicas`"));
+        let message = format!(
+            "{replicas} replicas cannot run at once: one machine runs at most {MOST_REPLICAS}"
+        );
+        return Err(refused(Class::Environment, message, "lower `replicas`"));
     }
     // Another machine says itself what it has, and has what is passed over here.
     let Some(graphics) = bounds.graphics else { return Ok(Vec::new()) };
     if wanted > graphics as i128 {
         let message = match graphics {
-            0 => format!("{wanted} graphics processors are wanted, and this machine shows none"),
-            some => format!("{wanted} graphics processors are wanted, and this machine has {some}"),
+            0 => format!("{wanted} GPUs are requested, but this machine has none"),
+            some => format!("{wanted} GPUs are requested, but this machine has {some}"),
         };
-        let help = "leave `resources.gpu` out, or run it where there are as many";
+        let help = "remove `resources.gpu`, or run the job on a machine with enough GPUs";
         return Err(refused(Class::Environment, message, help));
     }
     let mut warnings = Vec::new();
@@ -90,7 +95,7 @@ pub(crate) fn possible(
         ("worker.nodePool", worker_pool),
     ] {
         if said.is_some() {
-            warnings.push(format!("`{name}` is passed over: the job runs on this machine"));
+            warnings.push(format!("`{name}` is ignored: the job runs on this machine"));
         }
     }
     Ok(warnings)
@@ -102,14 +107,13 @@ pub(crate) fn in_weak_sandbox(
     codespecs: [Option<&Codespec>; 2],
 ) -> Result<Vec<String>, Refusal> {
     if !matches!(options.root, Some(RootChoice::Host)) {
-        let message = "in the weak sandbox a job has no other root than this machine's";
-        let help = "run it on that: `--rootfs host`, or leave out `--sandbox weak`";
+        let message = "in the weak sandbox a job can only run on this machine's root file system";
+        let help = "use `--rootfs host`, or drop `--sandbox weak`";
         return Err(refused(Class::Usage, message, help));
     }
     let has_shm = |codespec: &Codespec| codespec.resources.shm.is_some_and(|shm| shm.milli() > 0);
     let is_passed_over = codespecs.into_iter().flatten().any(has_shm);
-    let message =
-        "`resources.shm` is passed over: in the weak sandbox `/dev/shm` is this machine's";
+    let message = "`resources.shm` is ignored: in the weak sandbox `/dev/shm` is this machine's";
     Ok(is_passed_over.then(|| message.to_owned()).into_iter().collect())
 }
 
@@ -136,9 +140,10 @@ pub(crate) fn ports_differ(
     match ports.into_iter().find(|(_, count)| *count > 1) {
         None => Ok(()),
         Some((port, count)) => {
-            let message =
-                format!("{count} would listen at port {port}, and all have the machine's network");
-            Err(refused(Class::Usage, message, "leave out `--allow-network` and `--sandbox weak`"))
+            let message = format!(
+                "{count} processes would listen on port {port} of the machine's network, which they share"
+            );
+            Err(refused(Class::Usage, message, "drop `--allow-network` and `--sandbox weak`"))
         }
     }
 }

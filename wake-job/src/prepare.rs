@@ -130,8 +130,8 @@ pub fn plan(
         && run.job.replicas > 1
     {
         let message =
-            format!("standard input cannot be read by {} replicas as `{name}`", run.job.replicas);
-        let help = format!("put it into a buffer: `--buffer {name}=ID`");
+            format!("{} replicas cannot share standard input as `{name}`", run.job.replicas);
+        let help = format!("put the input into a buffer and use `--buffer {name}=ID`");
         return Err(refused(Class::Usage, message, &help).into());
     }
     let free = free(codespec.outputs(), &arguments);
@@ -320,12 +320,12 @@ impl Plan {
     /// Why what comes of it is not remembered, if it is not.
     pub fn why_forgotten(&self) -> Option<String> {
         if self.options.place == Place::Cluster {
-            return Some("it runs in a cluster, where it sees more than it declares".to_owned());
+            return Some("it runs in a cluster, where it can see more than it declares".to_owned());
         }
         for (name, input) in &self.inputs {
             match input {
                 InputEnd::Standard => {
-                    return Some(format!("`{name}` is read from standard input while it comes"));
+                    return Some(format!("`{name}` is read from standard input as a stream"));
                 }
                 InputEnd::Buffer(id, None) => {
                     return Some(format!("the buffer `{id}` is still being written"));
@@ -334,17 +334,17 @@ impl Plan {
             }
         }
         if self.worker.is_some() {
-            return Some("workers serve it".to_owned());
+            return Some("it has workers".to_owned());
         }
         if self.codespec.resources.gpu.is_some_and(|gpu| gpu.milli() > 0) {
-            let why = "nobody knows which graphics processors it will have next time";
+            let why = "it may get other GPUs next time";
             return Some(why.to_owned());
         }
         match (&self.options.root, self.options.network) {
             (Some(RootChoice::Dir(dir)), _) => {
-                Some(format!("nobody knows what `{}` will hold next time", dir.display()))
+                Some(format!("`{}` may hold other files next time", dir.display()))
             }
-            (_, Network::Host) => Some("it has the network".to_owned()),
+            (_, Network::Host) => Some("it has network access".to_owned()),
             _ => None,
         }
     }
@@ -393,9 +393,9 @@ fn inputs(
         Streams::Standard if free.len() > 1 => return Err(several("input", &free)),
         Streams::Made if !free.is_empty() => {
             let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
-            let message = format!("nobody has said which buffer {} is", names.join(", "));
+            let message = format!("no buffer is given for {}", names.join(", "));
             let diagnostic = Diagnostic::error(Class::Usage, message).help(format!(
-                "`--buffer {}=ID`, or `wake job exec`, which takes standard input",
+                "use `--buffer {}=ID`, or `wake job exec` to read standard input",
                 free[0]
             ));
             return Err(PrepareError::Refused(Box::new(diagnostic)));

@@ -146,7 +146,7 @@ pub enum JobsError {
     #[error("the job `{0}` was not found")]
     NotFound(u64),
     /// What is kept is not what was put there.
-    #[error("`{path}` does not say what a job is: {problem}")]
+    #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,

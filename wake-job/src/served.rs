@@ -280,7 +280,7 @@ mod tests {
             let serving = scope.spawn(|| pipes.serve(&service.store, &cancel, 0));
             assert_eq!(fs::read(pipes.dir.join("from")).unwrap(), b"");
             let told = end(&pipes.dir).unwrap_err().to_string();
-            assert!(told.contains("is missing or not what it was"), "{told}");
+            assert!(told.contains("is missing or damaged"), "{told}");
             assert!(serving.join().unwrap().is_err());
         });
         assert!(states(&service).iter().all(|state| matches!(state, State::Failed(_))));

@@ -8,19 +8,19 @@ use wake_codespec::name::BufferName;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// It has buffers, and nobody says which image has wake.
-    #[error("nobody says which image has wake, which moves what goes through the pipes of buffers")]
+    #[error("a job with buffers needs an image that contains `wake`, and none is configured")]
     NoImage,
     /// It has buffers, and nobody says where the store lies.
-    #[error("nobody says on which volume the store lies, where buffers are")]
+    #[error("a job with buffers needs the volume claim of the store, and none is configured")]
     NoClaim,
     /// One of its buffers is not named.
-    #[error("nobody has said which buffer `{0}` is")]
+    #[error("no buffer is given for `{0}`")]
     NoBuffer(BufferName),
     /// Several replicas would write the same buffers.
-    #[error("each of {0} replicas would write `{1}`, and a buffer is written once")]
+    #[error("all {0} replicas would write `{1}`, but a buffer is written once")]
     WrittenTwice(u32, BufferName),
     /// It has sockets.
-    #[error("jobs with sockets cannot be said in objects yet")]
+    #[error("jobs with sockets are not supported on Kubernetes yet")]
     Sockets,
 }
 

@@ -18,7 +18,7 @@ pub struct KubernetesId {
 
 /// A text that says nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` does not say where objects of Kubernetes are")]
+#[error("`{0}` is not a Kubernetes job id: expected `[NAMESPACE/]NAME[@CONTEXT]`")]
 pub struct ParseKubernetesIdError(String);
 
 impl FromStr for KubernetesId {

@@ -397,11 +397,11 @@ mod tests {
                 ),
             ],
             [
-                "nobody says which image has wake, which moves what goes through the pipes of buffers",
-                "nobody says on which volume the store lies, where buffers are",
-                "nobody has said which buffer `out` is",
-                "each of 3 replicas would write `out`, and a buffer is written once",
-                "jobs with sockets cannot be said in objects yet",
+                "a job with buffers needs an image that contains `wake`, and none is configured",
+                "a job with buffers needs the volume claim of the store, and none is configured",
+                "no buffer is given for `out`",
+                "all 3 replicas would write `out`, but a buffer is written once",
+                "jobs with sockets are not supported on Kubernetes yet",
             ]
         );
     }

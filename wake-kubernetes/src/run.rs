@@ -64,7 +64,7 @@ pub struct RunName(String);
 /// A text that is no name of a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no name for objects: expected up to {LONGEST} lower-case letters, digits and `-`, with a letter first and no `-` last"
+    "`{0}` is not a valid object name: expected up to {LONGEST} lower-case letters, digits and `-`, starting with a letter and not ending with `-`"
 )]
 pub struct RunNameError(String);
 

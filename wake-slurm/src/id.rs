@@ -12,7 +12,7 @@ pub struct SlurmId {
 
 /// A text that is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no id of a job of Slurm")]
+#[error("`{0}` is not a Slurm job id")]
 pub struct ParseSlurmIdError(String);
 
 impl SlurmId {

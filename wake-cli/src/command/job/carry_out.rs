@@ -193,7 +193,7 @@ pub(super) fn unprepared(error: PrepareError) -> Stop {
 pub(super) fn rootless(error: RootError) -> Stop {
     match error {
         RootError::Image(error) => {
-            let help = "or run it on something else: `--rootfs DIR`, `--rootfs host`";
+            let help = "to run without the image, use `--rootfs DIR` or `--rootfs host`";
             image_failure(&error).help(help).into()
         }
         RootError::Refused(diagnostic) => (*diagnostic).into(),
