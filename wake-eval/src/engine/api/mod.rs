@@ -21,7 +21,7 @@ use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val, Visibility};
 
 use super::env::Env;
 use super::lazy::{self, Fields};
-use call::Spec;
+pub(crate) use call::Spec;
 pub(crate) use call::{Param, check_takes};
 pub(crate) use exec::ExecDecl;
 pub(crate) use module::{ModuleDecl, ModuleExec, module_function};

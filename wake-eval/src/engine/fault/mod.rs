@@ -1,6 +1,7 @@
 //! From the engine's errors to ours: whose fault, where, and what to do.
 
 mod narrow;
+mod declared;
 mod frames;
 mod blame;
 
@@ -140,7 +141,9 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
             format!("syntax error: {}", error.message)
         }
         ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(env, &mut fault, diagnostics),
-        ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
+        ErrorKind::UnknownFunctionParameter(name) => {
+            unknown_argument(env, &mut fault, name, innermost)
+        }
         ErrorKind::BindingParameterASecondTime(name) => format!("argument `{name}` is given twice"),
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
             format!("too many arguments: {} takes {count}", call())
@@ -225,25 +228,41 @@ fn of_analysis(env: &Env, fault: &mut EvalError, diagnostics: &[Diagnostic]) -> 
     }
 }
 
-fn unknown_argument(fault: &mut EvalError, name: &str, innermost: Option<&SourceFrame>) -> String {
+fn unknown_argument(
+    env: &Env,
+    fault: &mut EvalError,
+    name: &str,
+    innermost: Option<&SourceFrame>,
+) -> String {
     let Some(frame) = innermost else { return format!("unknown argument `{name}`") };
     let place = narrow::argument_name(&frame.text, frame.stretch, name);
     fault.place = place.map(|stretch| frame.at(stretch));
     let called = frame.called().unwrap_or_default();
-    if let Some(spec) = api::spec(called) {
-        // A spelling that is only tolerated is never suggested.
-        let names = spec.params.iter().map(|param| param.name).filter(|name| *name != "permisions");
-        let names: Vec<&str> = names.collect();
-        let near = nearest(name, names.iter().copied());
-        fault.label = near.map(|near| format!("did you mean `{near}`?"));
-        fault.hints.push(format!("the arguments are {}", names.join(", ")));
-        if matches!(name, "limits" | "memory" | "cpus") {
-            let way =
-                "what a command may take, `resources={ cpus: 2, memory: '1GiB' }` of exec() says";
-            fault.hints.push(way.to_owned());
+    let lists = match api::spec(called) {
+        Some(spec) => vec![api_arguments(spec)],
+        None => {
+            let given = narrow::named_arguments(&frame.text, frame.stretch);
+            let others = given.iter().map(|named| named.text).filter(|other| *other != name);
+            declared::parameters(env, called, &others.collect::<Vec<_>>())
         }
+    };
+    let near = nearest(name, lists.iter().flatten().map(String::as_str));
+    fault.label = near.map(|near| format!("did you mean `{near}`?"));
+    if let [only] = lists.as_slice() {
+        fault.hints.push(format!("the arguments are {}", only.join(", ")));
+    }
+    if called.starts_with("wake.") && matches!(name, "limits" | "memory" | "cpus") {
+        let way = "what a command may take, `resources={ cpus: 2, memory: '1GiB' }` of exec() says";
+        fault.hints.push(way.to_owned());
     }
     format!("unknown argument `{name}` of {}", shown_call(called))
+}
+
+/// The arguments that a function of the API takes.
+fn api_arguments(spec: &api::Spec) -> Vec<String> {
+    // A spelling that is only tolerated is never suggested.
+    let names = spec.params.iter().map(|param| param.name).filter(|name| *name != "permisions");
+    names.map(str::to_owned).collect()
 }
 
 fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&str>) -> String {

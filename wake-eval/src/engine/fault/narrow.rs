@@ -14,7 +14,7 @@ pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
     let argument = spot.argument.as_deref()?;
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);
-    let arguments = split(&tokens);
+    let arguments = parts(&tokens);
     let value = arguments.iter().enumerate().find_map(|(index, range)| {
         let part = &tokens[range.clone()];
         match part {
@@ -30,15 +30,19 @@ pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
 
 /// The name of the named argument `name`, inside the parenthesised arguments that `args` spans.
 pub(super) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Stretch> {
-    let inside = text.get(args.start..args.end)?;
-    let tokens = tokens(inside);
-    let found = split(&tokens).into_iter().find_map(|range| match &tokens[range] {
-        [first, equals, ..] if first.text == name && equals.kind == Kind::Assign => {
-            Some(stretch(first))
-        }
+    let found = named_arguments(text, args).into_iter().find(|named| named.text == name)?;
+    let Stretch { start, end } = stretch(&found);
+    Some(Stretch { start: args.start + start, end: args.start + end })
+}
+
+/// The names of the named arguments inside the parenthesised arguments that `args` spans, with stretches relative to it.
+pub(super) fn named_arguments(text: &str, args: Stretch) -> Vec<Lexeme<'_>> {
+    let tokens = text.get(args.start..args.end).map(tokens).unwrap_or_default();
+    let named = parts(&tokens).into_iter().filter_map(|range| match &tokens[range] {
+        [first, equals, ..] if equals.kind == Kind::Assign => Some(*first),
         _ => None,
-    })?;
-    Some(Stretch { start: args.start + found.start, end: args.start + found.end })
+    });
+    named.collect()
 }
 
 /// The name before the parenthesis of a call: `wake.pkg`; the call's own stretch if there is none.
@@ -50,7 +54,7 @@ pub(super) fn callee(text: &str, args: Stretch) -> Stretch {
 }
 
 /// The parts between commas, of tokens that start and end with a bracket.
-fn split(tokens: &[Lexeme<'_>]) -> Vec<std::ops::Range<usize>> {
+pub(super) fn parts(tokens: &[Lexeme<'_>]) -> Vec<std::ops::Range<usize>> {
     let mut parts = Vec::new();
     let mut depth = 0_usize;
     let mut start = 1;
@@ -129,7 +133,7 @@ fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<KeyMatch> {
     if tokens.first()?.kind != Kind::LeftBracket {
         return None;
     }
-    let range = split(tokens).into_iter().nth(index)?;
+    let range = parts(tokens).into_iter().nth(index)?;
     Some(KeyMatch::Field { name: range.start, value: range })
 }
 
