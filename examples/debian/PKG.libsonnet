@@ -1,4 +1,4 @@
-// The retriever is global, so that what it gives can have more retrieved; it may use the network.
+// The retriever is global, so that packages it provides can use it too; it may use the network.
 function(wake)
   wake.pkg(
     wake.pkgInfo('root', '1.0.0'),

@@ -1,4 +1,4 @@
-// A package is data: who it is, which files are its own, and what can be built from it.
+// A package is data: its identity, its files, and the modules that can be built from it.
 function(wake)
   wake.pkg(
     wake.pkgInfo(name='hello', version='0.1.0'),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a greeting, and a program that says it.
+"""Writes a greeting, and a program that prints it.
 
 The config of the exec arrives as one line of JSON on standard input.
 """

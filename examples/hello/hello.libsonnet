@@ -1,5 +1,5 @@
 // A module is what building a package with a config yields. This one runs one command, `greet.py`,
-// gives it the config on standard input, and promises what the command will leave behind.
+// passes it the config on standard input, and declares the files that the command will create.
 local greetings = {
   de: 'Hallo',
   en: 'Hello',

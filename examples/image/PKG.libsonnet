@@ -1,5 +1,5 @@
-// A container image that wake puts together by itself: no engine of containers, no daemon and no root takes part. The same
-// image is then the root file system of a command that tries it.
+// A container image that wake assembles itself, without a container engine, a daemon or root. The same
+// image is then the root file system of a command that tests it.
 function(wake)
   wake.pkg(
     wake.pkgInfo(name='image', version='0.1.0'),

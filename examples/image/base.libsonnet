@@ -1,4 +1,4 @@
-// An image on nothing: one program under the names of many.
+// An image without a base: one program under several names.
 function(wake, pkg)
   local programs = ['cat', 'id', 'ls', 'sh'];
   wake.module(

@@ -1,4 +1,4 @@
-// The machine's busybox, which is one static program. A package of one's own programs would build them here.
+// The machine's busybox, a single static program. A package with its own programs would build them here.
 function(wake, pkg)
   wake.module(
     'box',

@@ -1,4 +1,4 @@
-// An image on another one: its layers stay as they are, and one more lies on them.
+// An image based on another: the base's layers are unchanged, with one more on top.
 function(wake, pkg)
   wake.module(
     'hello',

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Greets whom the image, or who runs it, names.
+# Greets $WHO, which the image or its user sets.
 echo "$(cat /usr/share/greeting.txt), $WHO!"

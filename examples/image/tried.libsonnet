@@ -1,4 +1,4 @@
-// A command that sees the image as its root file system, and nothing of the machine.
+// A command whose root file system is the image, and which sees nothing of the machine.
 function(wake, pkg)
   wake.module(
     'tried',

@@ -1,7 +1,7 @@
-// The root: it decides which toolchain everybody uses, and collects what is released.
+// The root: it decides which toolchain all packages use, and collects the release.
 //
-// `platform` defines the global toolchain 1.0, for which it needs a permission. The root defines
-// another one, 1.1, with a higher rank: the highest override wins, for every package of the build.
+// `platform` defines the global toolchain 1.0, which requires a permission. The root defines
+// another one, 1.1, with a higher rank: the highest override wins for every package of the build.
 function(wake)
   local get(name, path, version='^1') = wake.getPkg(wake.pkgInfo(name, version), from=path);
   wake.pkg(

@@ -1,4 +1,4 @@
-// Everything that is given to users, laid out as they get it and packed into one archive.
+// Everything that is released to users, in its final layout, packed into one archive.
 function(wake, pkg, config={})
   local programs = ['count', 'last', 'nearest'];
   local modules =

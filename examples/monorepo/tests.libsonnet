@@ -1,4 +1,4 @@
-// Every test of the repository. A test is a module like any other: it runs when something that it
+// Every test of the repository. A test is an ordinary module: it runs when something that it
 // depends on has changed, and its report is its output.
 function(wake, pkg, config={})
   local tested = ['apps', 'geo', 'ring', 'table', 'text'];

@@ -1,4 +1,4 @@
-// A codespec and the run that uses it, and a clip to try them out with. Whoever gets this package, published, has the codespec.
+// A codespec, a run that uses it, and a clip to try them with. Publishing this package shares the codespec.
 function(wake)
   wake.pkg(
     wake.pkgInfo('negate', '0.1.0'),

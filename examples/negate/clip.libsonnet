@@ -1,4 +1,4 @@
-// Two seconds of the picture that ffmpeg has for trying things out, uncompressed.
+// Two seconds of ffmpeg's test picture, uncompressed.
 function(wake, pkg)
   wake.module(
     'clip',

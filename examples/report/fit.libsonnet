@@ -1,5 +1,5 @@
 // Fits Newton's law of cooling to the measurements. `pkgFiles` narrows what the command sees to the
-// two files that it needs, so that a change of the page does not fit again.
+// two files that it needs, so that a change to the page does not run the fit again.
 function(wake, pkg, config={ room: 21.0 })
   wake.module(
     name='fit',

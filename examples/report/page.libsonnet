@@ -1,4 +1,4 @@
-// Puts text, numbers and plot together into one page that needs no other file.
+// Combines text, numbers and plot into one self-contained page.
 function(wake, pkg, config={})
   local options = { title: 'How tea cools', author: null } + config;
   wake.module(
@@ -7,8 +7,8 @@ function(wake, pkg, config={})
     pkgFiles=['./steps/page.py', './page.html'],
     inputs=function(wake, module) { settings: options },
     outputs=function(wake, pkg) { site: './site/' },
-    // A function may stand for the exec: it is called when the modules it depends on are built, so it
-    // can compute with what they gave.
+    // `exec` may be a function: it is called once the modules it depends on are built, so it
+    // can compute with their outputs.
     exec=function(wake, module) wake.exec(
       './steps/page.py',
       config=module.inputs.settings {

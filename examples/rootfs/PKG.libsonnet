@@ -1,5 +1,5 @@
 // A command usually sees the system directories of the machine. Here one module assembles a root file system, and
-// another builds inside it: nothing else of the machine can reach the result.
+// another builds inside it: nothing else on the machine can affect the result.
 function(wake)
   wake.pkg(
     wake.pkgInfo(name='rootfs', version='0.1.0'),

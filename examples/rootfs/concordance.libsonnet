@@ -1,4 +1,4 @@
-// Built where there is nothing but what `os` made. The config is JSON on standard input, as everywhere.
+// Built in a root file system that has only what `os` made. The config is JSON on standard input, as always.
 function(wake, pkg, config={ least: 4 })
   wake.module(
     name='concordance',

@@ -1,4 +1,4 @@
-// The root file system: one static program from the machine, under the names of the tools that are needed.
+// The root file system: one static program from the machine, linked under the names of the required tools.
 function(wake, pkg, config={})
   local options = { tools: ['awk', 'cat', 'mkdir', 'sh', 'sort', 'tr'] } + config;
   wake.module(

@@ -1,4 +1,4 @@
-// The retriever is global, so that what it gives can have more retrieved.
+// The retriever is global, so that packages it provides can use it too.
 function(wake)
   wake.pkg(
     wake.pkgInfo('root', '1.0.0'),

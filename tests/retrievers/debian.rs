@@ -89,7 +89,7 @@ fn a_program_is_linked_with_what_debian_packages_hold() {
     let package =
         project.wake(["store", "cat", &format!("{content}/PKG.libsonnet")]).run().success();
     assert!(package.stdout.contains(
-        r#"'left-out': ["postinst (a script)", "usr/share/greet/a:b (a name that not every file system has)"]"#
+        r#"'left-out': ["postinst (a script)", "usr/share/greet/a:b (a name that is not portable)"]"#
     ), "{}", package.stdout);
     let link =
         project.wake(["store", "ls", &format!("{content}/root/etc/alternatives")]).run().success();
@@ -194,7 +194,7 @@ fn a_program_is_linked_with_what_a_mirror_has() {
     );
     project.write("app/archive.libsonnet", archive);
     // Without a key nobody is believed.
-    project.wake(["build", "//app", "--quiet"]).run().code(1).mentions("no key lies in keys/");
+    project.wake(["build", "//app", "--quiet"]).run().code(1).mentions("there is no key in keys/");
     fs::create_dir(project.path("debian/keys")).unwrap();
     fs::copy(KEYS, project.path("debian/keys/archive.gpg")).unwrap();
     let build = project.build(&["//app"]);

@@ -71,7 +71,7 @@ fn what_no_wheel_has_is_told() {
     "#]]);
     project.edit("app/PKG.libsonnet", "'greeting', '^3'", "'greetings', '^2'");
     project.wake(["build", "//app", "--quiet"]).run().code(6).mentions(
-        "retriever //wheels has no pypi/greetings ^2: no wheel of that name lies beside the retriever",
+        "retriever //wheels has no pypi/greetings ^2: no wheel beside the retriever has this name",
     );
 }
 

@@ -1,5 +1,5 @@
-// A program that links the library. `from` is a path in the workspace; the version is a requirement
-// that the package found there has to meet.
+// A program that links the library. `from` is a path in the workspace; the version is a requirement that
+// the package found there must meet.
 function(wake)
   wake.pkg(
     wake.pkgInfo('app', '1.0.0'),

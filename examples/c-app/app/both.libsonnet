@@ -1,5 +1,5 @@
-// Debug and release side by side. Without an `exec` a module only collects: each file is a link to
-// what another module made.
+// Debug and release side by side. A module without an `exec` only collects: each file is a link to
+// the output of another module.
 function(wake, pkg, config={})
   local profiles = ['debug', 'release'];
   wake.module(

@@ -1,4 +1,4 @@
-// A static library. What its users need beside the archive, it offers as inputs:
+// A static library. Its inputs are what users need besides the archive:
 // the directory of its headers, and the flags of each profile.
 function(wake)
   wake.pkg(

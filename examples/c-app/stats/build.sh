@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles every source with the given flags and archives the objects.
-# `D` keeps times and owners out of the archive: equal objects give equal bytes.
+# `D` leaves times and owners out of the archive: equal objects give equal bytes.
 set -eu
 mkdir -p lib obj
 for source in src/*.c; do

@@ -1,4 +1,4 @@
-// The archive, once for each profile that someone asks for.
+// The archive, once for each requested profile.
 function(wake, pkg, config={ profile: 'debug' })
   wake.module(
     name='lib',

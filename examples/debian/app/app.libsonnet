@@ -1,4 +1,4 @@
-// A program in C against a library that was retrieved.
+// A C program linked against a retrieved library.
 local library = import './library.libsonnet';
 
 function(wake, pkg)

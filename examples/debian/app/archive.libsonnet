@@ -1,7 +1,7 @@
-// Where the packages are, as `debian/retrieve` has it. With a mirror the retriever needs the network:
-// { mirror: 'http://…/debian', suite: 'bookworm', component: 'main' } + what stands here.
+// The location of the packages, a config for `debian/retrieve`. For a mirror, which needs the network:
+// { mirror: 'http://…/debian', suite: 'bookworm', component: 'main' } + the config below.
 {
   architecture: 'amd64',
-  // The machine's root file system has these.
+  // Packages that the machine's root file system has.
   provided: ['libc6', 'libc6-dev', 'libc-dev'],
 }

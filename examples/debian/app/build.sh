@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh LIBRARY ROOT...: compiles main.c with what lies below the roots.
+# build.sh LIBRARY ROOT...: compiles main.c with the headers and libraries below the roots.
 set -eu
 library=$1
 shift
@@ -12,6 +12,6 @@ for root in "$@"; do
         [ -d "$lib" ] && flags="$flags -L $lib"
     done
 done
-# The archive, so that the program runs where the shared library is not.
+# Links the static library, so that the program runs without the shared one.
 # shellcheck disable=SC2086
 exec cc -O2 -Wall -o app main.c $flags "-l:lib$library.a"

@@ -1,4 +1,4 @@
-/* Packs what stands on standard input, and says how small it got. */
+/* Compresses standard input and prints the compressed size. */
 #include <stdio.h>
 #include <zlib.h>
 

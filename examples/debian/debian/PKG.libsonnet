@@ -1,5 +1,5 @@
-// Has Debian packages retrieved, from an archive in this directory or, with the network, from a mirror: whoever gets it names
-// it as a retriever, `from=wake.exec('pkg.debian./retrieve', config={ ... })`, for packages of the namespace `deb`.
+// Retrieves Debian packages, from an archive in this directory or, with the network, from a mirror. To use it, get this package
+// and name it as a retriever, `from=wake.exec('pkg.debian./retrieve', config={ ... })`, for packages of the namespace `deb`.
 function(wake)
   wake.pkg(
     wake.pkgInfo('debian', '1.0.0'),

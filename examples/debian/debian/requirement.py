@@ -1,4 +1,4 @@
-"""Which versions a requirement of wake means: as Cargo reads it, `^1.2`, `~1.2`, `>=1, <3`, `1.*`, `*`."""
+"""Matches versions against wake's requirements, which Cargo reads the same way: `^1.2`, `~1.2`, `>=1, <3`, `1.*`, `*`."""
 
 import re
 
@@ -7,10 +7,10 @@ _PART = re.compile(r"(\^|~|=|>=|<=|>|<)?\s*(\d+|\*)(?:\.(\d+|\*))?(?:\.(\d+|\*))
 
 
 def parse(version):
-    """A version as something that can be compared; build metadata count for nothing."""
+    """A version in comparable form, without its build metadata."""
     found = _VERSION.fullmatch(version)
     if not found:
-        raise ValueError("%r is no semantic version" % version)
+        raise ValueError("%r is not a semantic version" % version)
     numbers = tuple(int(number) for number in found.group(1, 2, 3))
     return numbers, _pre_release(found.group(4))
 
@@ -23,13 +23,13 @@ def _pre_release(text):
 
 
 def _bounds(operator, numbers):
-    """The first version that will do, and the first that will not any more; none where there is no such end."""
+    """The lowest matching version and the lowest version above the matching ones; None for a missing bound."""
     known = [number for number in numbers if number is not None]
     low = tuple(known + [0] * (3 - len(known)))
     if not known:
         return (0, 0, 0), None
     if operator == "^":
-        # What may not change is all up to the first number that is not zero.
+        # Everything up to the first number that is not zero is fixed.
         fixed = next((at for at, number in enumerate(known) if number), len(known) - 1)
     elif operator == "~":
         fixed = min(len(known), 2) - 1
@@ -43,7 +43,7 @@ def _bounds(operator, numbers):
 def _fits_part(version, part):
     found = _PART.fullmatch(part.strip())
     if not found:
-        raise ValueError("%r is no requirement" % part)
+        raise ValueError("%r is not a requirement" % part)
     numbers = [None if number in (None, "*") else int(number) for number in found.group(2, 3, 4)]
     operator = found.group(1) or ("=" if "*" in part else "^")
     low, high = _bounds(operator, numbers)
@@ -62,7 +62,7 @@ def _fits_part(version, part):
 
 
 def matches(requirement, version):
-    """Whether a version will do; a pre-release does only where the requirement names one of the same release."""
+    """Whether a version matches; a pre-release matches only if the requirement names one of the same release."""
     parts, found = requirement.split(","), parse(version)
     if found[1] != (1,):
         release = "%d.%d.%d-" % found[0]
@@ -72,6 +72,6 @@ def matches(requirement, version):
 
 
 def highest(requirement, versions):
-    """The highest of the versions that will do; none if none does."""
+    """The highest matching version, or None."""
     fit = [version for version in versions if matches(requirement, version)]
     return max(fit, key=parse, default=None)

@@ -1,5 +1,5 @@
-// The programs. Their module files share `program.libsonnet` and `expect.libsonnet`: imports stay inside a
-// package, so code is shared by those who live together, and values by everybody else.
+// The programs. Their module files share `program.libsonnet`: imports stay inside a package, so packages share
+// code internally and share only values with other packages.
 function(wake)
   local lib(name) = wake.getPkg(wake.pkgInfo(name, '^1'), from='../libs/' + name);
   wake.pkg(

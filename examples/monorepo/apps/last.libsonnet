@@ -1,5 +1,5 @@
 local program = import 'program.libsonnet';
 
-// The same library that others take with ten lines, here with three.
+// The same library that other packages use with ten lines, here with three.
 function(wake, pkg, config={ lines: 3 })
   program(wake, pkg, 'last', ['ring'], configs={ ring: { capacity: config.lines } })

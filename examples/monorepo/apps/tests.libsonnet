@@ -1,4 +1,4 @@
-// Runs each program and compares what it says with what was expected of it.
+// Runs each program and compares its output with the expected output.
 local names = ['count', 'last', 'nearest'];
 
 function(wake, pkg, config={})

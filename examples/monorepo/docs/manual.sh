@@ -1,5 +1,5 @@
 #!/bin/sh
-# manual.sh INTRO OUT PROGRAMS...: the introduction, then what each program says of its own use.
+# manual.sh INTRO OUT PROGRAMS...: the introduction, then each program's usage text.
 set -eu
 intro=$1
 out=$2

@@ -1,5 +1,5 @@
-// What every package of the company stands on. It enters the toolchain into the global namespace, where
-// others take it with `from=wake.GLOBAL` and without knowing where it lives.
+// The platform that every package of the company builds on. It adds the toolchain to the global namespace, where
+// other packages get it with `from=wake.GLOBAL` without knowing its location.
 function(wake)
   wake.pkg(
     wake.pkgInfo('platform', '1.0.0'),

@@ -1,6 +1,6 @@
-// The toolchain that this repository really uses: the tools of 1.0 with stricter flags.
+// The toolchain that this repository uses: the tools of 1.0 with stricter flags.
 //
-// It hands on values of the package that it extends. Everything below takes the toolchain from the
+// It passes on values of the package that it extends. All other packages get the toolchain from the
 // global namespace, so this file changes the flags of every C program in the repository.
 function(wake)
   wake.pkg(

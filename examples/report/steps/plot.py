@@ -19,14 +19,14 @@ last = rows[-1][0]
 
 
 def place(minute, celsius):
-    """Where a measurement lies on the picture."""
+    """The position of a measurement in the picture."""
     x = MARGIN + minute / last * (width - 2 * MARGIN)
     y = height - MARGIN - celsius / 100 * (height - 2 * MARGIN)
     return f"{x:.1f}", f"{y:.1f}"
 
 
 def curve():
-    """The fitted law, two points a minute."""
+    """The fitted curve, two points per minute."""
     for step in range(int(last) * 2 + 1):
         minute = step / 2
         celsius = fit["room"] + fit["span"] * math.exp(-fit["rate"] * minute)

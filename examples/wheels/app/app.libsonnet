@@ -1,4 +1,4 @@
-// One file that Python runs: the program, and all that it imports.
+// One file that Python runs: the program and everything that it imports.
 function(wake, pkg)
   wake.module(
     'app',

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts the program and what lies in the directories that are named into one file that Python runs."""
+"""Packs the program and the content of the given directories into one file that Python runs."""
 
 import sys
 import zipfile
@@ -13,6 +13,6 @@ with open("app.pyz", "wb") as program:
     program.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(program, "w") as archive:
         for name, path in sorted(files.items()):
-            # Without a time, so that the same files make the same program.
+            # Without times, so that equal files give an equal program.
             archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
 Path("app.pyz").chmod(0o755)

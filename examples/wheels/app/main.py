@@ -1,4 +1,4 @@
-"""Greets whoever is named, in words that come from a wheel."""
+"""Greets the person named, with text from a wheel."""
 
 import sys
 

@@ -1,4 +1,4 @@
-// Has Python packages retrieved from wheels that lie in this directory: whoever gets it names it as a retriever,
+// Retrieves Python packages from the wheels in this directory. To use it, get this package and name it as a retriever,
 // `from=wake.exec('pkg.wheels./retrieve')`, for packages of the namespace `pypi`.
 function(wake)
   wake.pkg(

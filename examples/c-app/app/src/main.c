@@ -1,4 +1,4 @@
-/* Reads numbers from standard input and says what they are like. */
+/* Reads numbers from standard input and prints statistics about them. */
 #include "stats.h"
 
 #include <stdio.h>

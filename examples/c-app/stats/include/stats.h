@@ -6,7 +6,7 @@
 /* The arithmetic mean of `count` values; `count` is not 0. */
 double stats_mean(const double *values, size_t count);
 
-/* The value in the middle; of an even number, the mean of the two in the middle. Sorts `values`. */
+/* The median: the middle value, or the mean of the two middle values. Sorts `values`. */
 double stats_median(double *values, size_t count);
 
 /* The smallest and the largest value. */

@@ -1,4 +1,4 @@
-// Data alone: a package needs no modules to be useful to others.
+// Only data: a package without modules is still useful to others.
 function(wake)
   wake.pkg(
     wake.pkgInfo('cities', '2024.1.0'),

@@ -1,4 +1,4 @@
-// Scripts that test: one compiles a C test and runs it, one compares a program's answer with a file.
+// Test scripts: one compiles and runs a C test, one compares a program's output with a file.
 function(wake)
   wake.pkg(
     wake.pkgInfo('checks', '1.0.0'),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# ctest.sh REPORT ARGS...: compiles a test program with the arguments, runs it, and keeps what it says.
+# ctest.sh REPORT ARGS...: compiles a test program with the arguments, runs it, and saves its output.
 set -eu
 report=$1
 shift

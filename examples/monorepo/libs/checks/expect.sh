@@ -1,6 +1,6 @@
 #!/bin/sh
-# expect.sh REPORT EXPECTED PROGRAM ARGS...: runs the program with its own standard input empty, and fails
-# with the difference unless it says exactly what the file EXPECTED holds.
+# expect.sh REPORT EXPECTED PROGRAM ARGS...: runs the program with empty standard input, and fails
+# with a diff unless its output equals the file EXPECTED.
 set -eu
 report=$1
 expected=$2

@@ -1,4 +1,4 @@
-// Cities and the way between them; the table of cities is generated from the data package.
+// Cities and distances between them; the table of cities is generated from the data package.
 function(wake)
   wake.pkg(
     wake.pkgInfo('geo', '1.0.0'),

@@ -1,4 +1,4 @@
-// Generates C from the data package, with the tool of another one.
+// Generates C from the data package, with a tool from another package.
 function(wake, pkg, config={})
   wake.module(
     name='gen',

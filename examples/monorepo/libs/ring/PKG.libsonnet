@@ -1,4 +1,4 @@
-// A buffer that keeps the last few lines; how many is decided when it is compiled.
+// A buffer that keeps the last few lines; its capacity is set at compile time.
 function(wake)
   wake.pkg(
     wake.pkgInfo('ring', '1.0.0'),

@@ -1,4 +1,4 @@
-// One archive for each capacity that someone asks for.
+// One archive for each requested capacity.
 function(wake, pkg, config={ capacity: 10 })
   wake.module(
     name='lib',

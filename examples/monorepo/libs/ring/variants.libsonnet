@@ -1,4 +1,4 @@
-// Ten variants of one package, tested side by side: a config is data, so a loop makes them.
+// Ten variants of one package, tested side by side: a config is data, so a loop creates them.
 local capacities = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89];
 
 function(wake, pkg, config={})

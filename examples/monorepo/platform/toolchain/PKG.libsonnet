@@ -1,4 +1,4 @@
-// Tools as data: scripts that call the machine's compilers, and the flags that go with them.
+// Tools as data: scripts that call the machine's compilers, and their flags.
 function(wake)
   wake.pkg(
     wake.pkgInfo('toolchain', '1.0.0'),

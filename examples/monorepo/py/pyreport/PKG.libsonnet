@@ -1,4 +1,4 @@
-// A Python program, packed with the library that it uses, and a report that it writes.
+// A Python program, packed with the library that it uses, and the report that it writes.
 function(wake)
   wake.pkg(
     wake.pkgInfo('pyreport', '1.0.0'),

@@ -1,4 +1,4 @@
-// A Python library: source files are all there is to it, so others take them as they are.
+// A Python library: it consists of source files only, which other packages use directly.
 function(wake)
   wake.pkg(
     wake.pkgInfo('pystats', '1.0.0'),

@@ -1,4 +1,4 @@
-// Packs a directory so that equal files give equal archives.
+// Packs a directory reproducibly: equal files give equal archives.
 function(wake)
   wake.pkg(
     wake.pkgInfo('bundle', '1.0.0'),

@@ -14,10 +14,10 @@ struct city {
 extern const struct city geo_cities[];
 extern const size_t geo_count;
 
-/* The city of that name, or NULL. */
+/* The city with this name, or NULL. */
 const struct city *geo_find(const char *name);
 
-/* The city nearest to another, which is not itself; NULL if there is no other. */
+/* The city nearest to a given city, other than itself; NULL if there is no other. */
 const struct city *geo_nearest(const struct city *city);
 
 #endif

@@ -10,7 +10,7 @@ const struct city *geo_find(const char *name)
     return NULL;
 }
 
-/* The cosine of the angle between two cities: the nearer they are, the greater. */
+/* The cosine of the angle between two cities, which is greater the nearer they are. */
 static double closeness(const struct city *a, const struct city *b)
 {
     return a->x * b->x + a->y * b->y + a->z * b->z;

@@ -3,16 +3,16 @@
 
 #include <stddef.h>
 
-/* Keeps the last lines that were put into it, at most `ring_capacity()`. */
+/* Keeps the last lines added, at most `ring_capacity()`. */
 size_t ring_capacity(void);
 
-/* Puts a copy of `line` into the ring; the oldest goes when it is full. */
+/* Adds a copy of `line` to the ring; drops the oldest line when full. */
 void ring_put(const char *line);
 
-/* The number of lines that are kept. */
+/* The number of lines kept. */
 size_t ring_length(void);
 
-/* A line that is kept; 0 is the oldest. */
+/* One of the kept lines; 0 is the oldest. */
 const char *ring_at(size_t index);
 
 #endif

@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 
-/* Prints `value` left in a column of `width` characters, then two blanks. */
+/* Prints `value` left-aligned in a column of `width` characters, then two spaces. */
 void table_left(FILE *out, const char *value, int width);
 
-/* Prints `value` right in a column of `width` characters, then two blanks. */
+/* Prints `value` right-aligned in a column of `width` characters, then two spaces. */
 void table_right(FILE *out, long value, int width);
 
 /* Ends a row. */

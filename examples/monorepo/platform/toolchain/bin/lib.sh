@@ -17,5 +17,5 @@ while read -r source; do
     cc "$@" -c "$source" -o "$objects/$(basename "$source" .c).o"
 done <"$objects/sources"
 
-# `D`: no times and no owners, so that equal objects give equal bytes.
+# `D` leaves out times and owners, so that equal objects give equal bytes.
 ar rcsD "$out" "$objects"/*.o

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh OUT PROGRAM ARGS...: keeps what the program says, also on the screen of the build.
+# run.sh OUT PROGRAM ARGS...: saves the program's output, and also prints it.
 set -eu
 out=$1
 shift

@@ -1,4 +1,4 @@
-"""Writes a table of the greatest cities; the config comes as JSON on standard input."""
+"""Writes a table of the largest cities; the config is JSON on standard input."""
 import csv
 import json
 import sys

@@ -2,10 +2,10 @@
 
 
 def total(rows, column):
-    """The sum of a column of whole numbers."""
+    """The sum of a column of integers."""
     return sum(int(row[column]) for row in rows)
 
 
 def ranked(rows, column):
-    """The rows, those with the greatest number in the column first; equal ones in their order."""
+    """The rows, sorted by the column in descending order; equal rows keep their order."""
     return sorted(rows, key=lambda row: -int(row[column]))
