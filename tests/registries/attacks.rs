@@ -28,7 +28,7 @@ fn n4_other_bytes_than_the_lock_says_never_reach_the_store() {
     fs::copy(pkgs.join("1.0.0.tar.zst"), pkgs.join("1.1.0.tar.zst")).unwrap();
     let failed = user.wake(["build", "//app"]).run().code(7);
     failed
-        .mentions("registry `main`: acme/text 1.1.0: its archive holds")
+        .mentions("registry `main`: acme/text 1.1.0: its archive contains")
         .mentions("nothing of it was kept");
     assert_eq!(trees(&user), 0);
 }
@@ -102,7 +102,7 @@ fn metadata_that_are_not_those_of_the_files_are_refused() {
     let user = user(&scene);
     let failed = user.wake(["build", "//app"]).run().code(7);
     failed.mentions(
-        "registry `main`: acme/text 1.0.0: its metadata say another `license` than its files",
+        "registry `main`: acme/text 1.0.0: `license` in its metadata does not match its files",
     );
     // Nor the next time.
     user.wake(["build", "//app"]).run().code(7);
@@ -122,7 +122,7 @@ fn n5_a_registry_that_went_back_is_noticed() {
     for (bytes, line) in [(before.as_bytes(), 2), (b"", 1)] {
         fs::write(&log, bytes).unwrap();
         let failed = user.wake(["update"]).run().code(7);
-        failed.mentions(&format!("registry `main`: index/acme/text.jsonl went back or was rewritten: line {line} was another one"))
+        failed.mentions(&format!("registry `main`: index/acme/text.jsonl was truncated or rewritten: line {line} has changed"))
             .mentions("`wake registry forget main`");
     }
     fs::write(&log, &now).unwrap();

@@ -83,7 +83,7 @@ fn what_is_pulled_is_signed_by_whom_the_settings_trust_and_is_what_was_published
         .wake(["codespec", "pull", "acme/negate"])
         .run()
         .code(7)
-        .mentions("and that is no key that counts");
+        .mentions("which is not a trusted key");
     let list = strange.wake(["codespec", "list"]).run().success().stdout;
     assert_eq!(list, "[]\n");
     // One that nobody signed is not chosen.

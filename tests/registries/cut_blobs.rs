@@ -96,7 +96,7 @@ fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
     // In a later one: for this run it never goes on long enough.
     let hasty = user();
     cutter.most.store(120_000, Ordering::Relaxed);
-    hasty.wake(["build", "//app"]).run().code(9).mentions("the archive broke off");
+    hasty.wake(["build", "//app"]).run().code(9).mentions("the transfer was interrupted");
     let kept = || {
         let all = all_of(&hasty.store().join("registry"));
         let is_part = |path: &std::path::Path| path.parent().unwrap().ends_with("part");

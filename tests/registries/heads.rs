@@ -56,7 +56,7 @@ fn n5_a_signed_registry_that_goes_back_is_noticed_by_its_number() {
     let failed = user.wake(["update"]).run().code(7);
     let said = failed.redacted_stderr();
     for line in [
-        "error: registry `main`: head.json: it is number 1, and number 2 was seen before"
+        "error: registry `main`: head.json: its serial is 1, but serial 2 was seen before"
             .to_owned(),
         format!("= note: the keys that count are {id}"),
         "help: ask who runs it; `wake registry forget main` takes it as it is now".to_owned(),
@@ -77,7 +77,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     let failed = mistrustful.wake(["build", "//app"]).run().code(7);
     failed
         .mentions(&format!(
-            "registry `main`: head.json: it is signed by {id}, and that is no key of the registry"
+            "registry `main`: head.json: it is signed by {id}, which is not a key of this registry"
         ))
         .mentions(&format!("the keys that count are {their_id}"));
     assert_eq!(trees(&mistrustful), 0);
@@ -87,8 +87,8 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     let place = scene.registry().join("head.json");
     let altered = String::from_utf8(whole.clone()).unwrap().replace("\"sig\":\"", "\"sig\":\"AAAA");
     for (bytes, said) in [
-        (altered.as_bytes(), "head.json: its signature does not fit"),
-        (b"<html></html>".as_slice(), "head.json: it is no signed head of a registry"),
+        (altered.as_bytes(), "head.json: its signature is invalid"),
+        (b"<html></html>".as_slice(), "head.json: it is not a signed registry head"),
     ] {
         fs::write(&place, bytes).unwrap();
         user.wake(["build", "//app"]).run().code(7).mentions(said);
@@ -96,7 +96,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     fs::remove_file(&place).unwrap();
     let absent = user.wake(["build", "//app"]).run().code(7);
     absent
-        .mentions("head.json: it is not signed, and a registry with `keys` has to be")
+        .mentions("head.json: it is missing, but a registry with `keys` must be signed")
         .mentions("`wake registry sign main`");
     assert_eq!(trees(&user), 0);
     fs::write(&place, &whole).unwrap();
@@ -107,7 +107,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     fs::write(&log, text.replace("\"license\":\"MIT\"", "\"license\":\"ISC\"")).unwrap();
     let fresh = self::user(&scene, &key);
     let failed = fresh.wake(["build", "//app"]).run().code(7);
-    failed.mentions("index/acme/text.jsonl is not what head.json says: its bytes are others");
+    failed.mentions("index/acme/text.jsonl does not match head.json: its content differs");
     // A log that is longer already counts up to where it was signed.
     let more = format!(
         "{text}{}",
@@ -119,7 +119,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     fs::write(&log, text.replace("\"license\":\"MIT\"", "\"license\":\"ISC\"")).unwrap();
     scene.write("tone", "1.0.0", "", "cat data > out.txt");
     let refused = scene.publisher.wake(["publish", "tone"]).run().code(7);
-    refused.mentions("it went back or was rewritten since");
+    refused.mentions("it has been truncated or rewritten since");
 }
 
 /// A head that another program signs, of the lists that there are: from so many seconds from now until so many.
@@ -163,13 +163,13 @@ fn n5_a_head_that_holds_no_more_is_signed_anew() {
     let early = user(&scene, &key).wake(["lock"]).run().code(7);
     early
         .mentions("registry `main`: head.json: it was signed at ")
-        .mentions(", and the clock here says ")
+        .mentions(", but the local clock says ")
         .mentions("set the clock of this machine");
     sign_by_openssl(&scene, -2 * day, -day);
     let user = user(&scene, &key);
     let late = user.wake(["lock"]).run().code(7);
-    late.mentions("registry `main`: head.json: it held until ")
-        .mentions("UTC and was not signed anew")
+    late.mentions("registry `main`: head.json: it expired at ")
+        .mentions("UTC and was not signed again")
         .mentions("whoever has the key signs it: `wake registry sign main`");
     assert_eq!(trees(&user), 0);
     let signed =
@@ -190,7 +190,7 @@ fn a_signed_registry_is_written_by_whoever_has_its_key() {
         let before = head(&scene);
         let refused = other.publisher.wake(["publish", "tone"]).run().code(10);
         refused
-            .mentions("registry `main` is signed, and the key for it is not here")
+            .mentions("registry `main` is signed, but its signing key is not available")
             .mentions(&format!("it is signed by {id}"));
         assert!(!scene.registry().join("pkgs/acme/tone").exists());
         let yank = ["yank", "acme/text@1.0.0", "--reason", "x"];
@@ -231,7 +231,7 @@ fn n5_what_a_stolen_key_signed_binds_nobody_who_dropped_it() {
     scene.publisher.write("wake.toml", table("file:../registry", &new));
     fs::remove_file(scene.registry().join("head.json")).unwrap();
     scene.publisher.wake(["registry", "sign", "main"]).run().success().mentions("number 1");
-    user.wake(["update"]).run().code(7).mentions("and that is no key of the registry");
+    user.wake(["update"]).run().code(7).mentions("which is not a key of this registry");
     user.write("wake.toml", table(&format!("file:{}", scene.registry().display()), &new));
     user.wake(["update"]).run().success();
 }

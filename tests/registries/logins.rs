@@ -142,7 +142,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
     assert_eq!(
         said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>(),
         [
-            "error: registry `main`: http://[HOST]/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found for it",
+            "error: registry `main`: http://[HOST]/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found",
             "help: `wake login main` notes a login",
         ]
     );
@@ -160,11 +160,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
     let wrong = user(&scene, &address);
     let failed = build(&wrong).env("WAKE_TOKEN_MAIN", "wake:wrong").run().code(10);
     let failed = is_hidden(failed, &wrong);
-    assert!(
-        failed.stdout.contains("it was asked with the login in `WAKE_TOKEN_MAIN`"),
-        "{}",
-        failed.stdout
-    );
+    assert!(failed.stdout.contains("used the login from `WAKE_TOKEN_MAIN`"), "{}", failed.stdout);
     assert!(!failed.stdout.contains("wrong"), "{}", failed.stdout);
     // The file of one's own: for this address and what lies below it, and no other.
     let table = |address: &str| format!("[\"{address}\"]\ntoken = \"{TOKEN}\"\n");
@@ -193,7 +189,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
             .filter(|line| !line.is_empty())
             .collect::<Vec<_>>(),
         [
-            "error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins, and others may read or write it",
+            "error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users",
             "help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them",
         ]
     );
@@ -272,9 +268,12 @@ fn n3_helpers_for_logins_are_asked_and_never_quoted() {
     for (script, said) in [
         (
             format!("echo {PASSWORD}; echo {PASSWORD} >&2; exit 2"),
-            "`docker-credential-stub`, which it names, failed",
+            "credential helper `docker-credential-stub` failed",
         ),
-        (format!("echo {PASSWORD}"), "`docker-credential-stub`, which it names, gave no login"),
+        (
+            format!("echo {PASSWORD}"),
+            "credential helper `docker-credential-stub` returned no valid login",
+        ),
     ] {
         stub(&script);
         config(json!({ "credsStore": "stub" }));
@@ -286,7 +285,7 @@ fn n3_helpers_for_logins_are_asked_and_never_quoted() {
         run()
             .code(10)
             .stdout
-            .contains("`docker-credential-gone`, which it names, is not in `PATH`")
+            .contains("credential helper `docker-credential-gone` is not in `PATH`")
     );
 }
 
@@ -314,7 +313,7 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
     let file = user.base().join("home/.config/wake/credentials.toml");
     let log_in = user.wake(["login", "main", "--username", "wake"]);
     let refused = told(&log_in, "wrong\n", &user).code(10);
-    refused.mentions("401 Unauthorized; it was asked with the login in what was typed");
+    refused.mentions("401 Unauthorized; used the login from the input");
     assert!(!file.exists());
     told(&log_in, &format!("{PASSWORD}\n"), &user).success().mentions("Noted the login for `main`");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -335,13 +334,11 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
         .mentions("no login was read: there is nothing");
     told(&user.wake(["login", "mian"]), TOKEN, &user).code(2).mentions("did you mean `main`?");
     user.write("wake.toml", toml("file:../registry"));
-    told(&user.wake(["login", "main"]), TOKEN, &user)
-        .code(2)
-        .mentions("it is a directory, which asks nobody");
+    told(&user.wake(["login", "main"]), TOKEN, &user).code(2).mentions("a directory needs none");
     user.write("wake.toml", toml("http://example.org/wake"));
     told(&user.wake(["login", "main"]), TOKEN, &user)
         .code(2)
-        .mentions("what is said to it is not encrypted");
+        .mentions("the connection to it is not encrypted");
 }
 
 /// A server that answers the head of each question by a function; what it was asked.
@@ -391,8 +388,8 @@ fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
     let file = written(&user.base().join("home/.config/wake"), "credentials.toml", &table, 0o600);
     let denied = is_hidden(user.wake(["lock"]).run().code(10), &user);
     denied
-        .mentions(&format!("{tokens}, who gives tokens for it, was not told the login in `"))
-        .mentions("credentials.toml`, which `wake login` would have noted");
+        .mentions(&format!("credentials.toml` was not sent to the token server {tokens}"))
+        .mentions("which `wake login` has not recorded for it");
     assert!(!heard.lock().unwrap().contains("uthorization"));
     let log_in = user.wake(["login", "main", "-u", "wake"]);
     told(&log_in, &format!("{PASSWORD}\n"), &user)

@@ -79,12 +79,12 @@ fn what_a_mirror_has_of_other_content_is_not_taken() {
     settings(&user, &format!("[mirrors]\nmain = \"file:{}\"\n", other.registry().display()));
     let built = user.wake(["build", "//app"]).run().success();
     passed_over(&built, 1);
-    built.mentions("its archive holds ");
+    built.mentions("its archive contains ");
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
     // Nor what its log says.
     let updated = user.wake(["update"]).run().success();
     passed_over(&updated, 1);
-    updated.mentions("acme/text has other content there than in the registry");
+    updated.mentions("acme/text has different content there than in the registry");
     assert_eq!(user.read("wake.lock"), lock);
 }
 
@@ -138,7 +138,7 @@ fn settings_of_a_person_are_read_with_their_places() {
     "#]]
     .assert_eq(&said("[http]\nparallel = 65\n", 2));
     expect![[r#"
-        error: `ftp://x` is no address of a registry: it begins with `file:`, `https://`, `http://` or `oci://`
+        error: `ftp://x` is not a registry address: expected one that begins with `file:`, `https://`, `http://` or `oci://`
          --> [BASE]/home/.config/wake/config.toml:2:8
           |
         2 | main = ["file:a", "ftp://x"]

@@ -86,7 +86,7 @@ fn what_was_published_is_there_once_and_in_order() {
     // The same version with other content, and one that differs in build metadata alone.
     scene.publisher.write("text/data", "other\n");
     let other = scene.publisher.wake(["publish", "text"]).run().code(7);
-    other.mentions("acme/text 2.0.1 is published already, with other content");
+    other.mentions("acme/text 2.0.1 is already published with different content");
     scene.publisher.edit("text/PKG.libsonnet", "2.0.1", "2.0.1+b");
     scene.publisher.wake(["publish", "text"]).run().code(7);
     scene.publisher.edit("text/PKG.libsonnet", "2.0.1+b", "2.1.0+b");
@@ -204,7 +204,7 @@ fn what_a_registry_changed_is_noticed() {
     registry.put_manifest("acme/text", "2.3.0", &first);
     lock(&user(&scene, &registry))
         .code(7)
-        .mentions("what lies under its tag is about something else");
+        .mentions("the document under its tag is about something else");
     registry.put_manifest("acme/text", "2.3.0", &image);
     // The archive of another version.
     let mut lying = second.clone();
@@ -212,15 +212,13 @@ fn what_a_registry_changed_is_noticed() {
     registry.put_manifest("acme/text", "2.0.2", &lying);
     let lied_to = user(&scene, &registry);
     let failed = lied_to.wake(["build", "//app"]).run().code(7);
-    failed.mentions("its archive holds").mentions("nothing of it was kept");
+    failed.mentions("its archive contains").mentions("nothing of it was kept");
     // Metadata that are not those of the files.
     let mut lying = second.clone();
     // `{}`.
     lying["config"]["data"] = json!("e30=");
     registry.put_manifest("acme/text", "2.0.2", &lying);
-    lock(&user(&scene, &registry))
-        .code(7)
-        .mentions("its metadata are not those that its manifest names");
+    lock(&user(&scene, &registry)).code(7).mentions("its metadata does not match its manifest");
     // A version that was there is gone.
     registry.put_manifest("acme/text", "2.0.2", &second);
     let tag = scene.publisher.base().join(
@@ -228,7 +226,7 @@ fn what_a_registry_changed_is_noticed() {
     );
     fs::remove_dir_all(tag).unwrap();
     let gone = before.wake(["update"]).run().code(7);
-    gone.mentions("the tag `2.0.2` was there, and is gone").mentions("`wake registry forget main`");
+    gone.mentions("tag `2.0.2` has disappeared").mentions("`wake registry forget main`");
     before.wake(["registry", "forget", "main"]).run().success();
     says(&lock(&user(&scene, &registry)).success(), &["Locked + acme/text 2.0.1"]);
 }
@@ -265,8 +263,8 @@ fn a_login_is_used_where_it_belongs_and_never_shown() {
         finished
     };
     let host = &*registry.host;
-    publish(&dir.join("absent")).code(10).mentions("401").mentions("no login was found for it");
-    publish(&login("example.org", AUTH)).code(10).mentions("no login was found for it");
+    publish(&dir.join("absent")).code(10).mentions("401").mentions("no login was found");
+    publish(&login("example.org", AUTH)).code(10).mentions("no login was found");
     // `wake:wrong`.
     let wrong = publish(&login(host, "d2FrZTp3cm9uZw==")).code(10);
     wrong.mentions("401").mentions("auth.json").mentions("skopeo login");

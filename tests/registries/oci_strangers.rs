@@ -88,11 +88,16 @@ fn n4_what_is_no_registry_of_containers_is_named() {
         .user_of(&format!("oci://{}/wake", server.host), &format!("text: {}", get("text", "^2")));
     let html = "200 OK\r\ncontent-type: text/html; charset=utf-8";
     for (head, body, code, said) in [
-        (html, "<html>Welcome</html>", 9, "a page for people came instead of a registry's answer"),
-        ("200 OK\r\ncontent-encoding: gzip", "x", 9, "the answer is encoded"),
-        ("200 OK\r\ncontent-length: 50", "{\"tags\":", 9, "it broke off"),
-        ("200 OK", "[]", 9, "it is no list of tags"),
-        ("200 OK", &*"x".repeat(17 << 20), 9, "more than 16 MiB come"),
+        (
+            html,
+            "<html>Welcome</html>",
+            9,
+            "the server returned an HTML page instead of a registry response",
+        ),
+        ("200 OK\r\ncontent-encoding: gzip", "x", 9, "the response has a content encoding"),
+        ("200 OK\r\ncontent-length: 50", "{\"tags\":", 9, "the transfer was interrupted"),
+        ("200 OK", "[]", 9, "its tag list is invalid"),
+        ("200 OK", &*"x".repeat(17 << 20), 9, "the response is larger than 16 MiB"),
         ("500 No\r\nretry-after: 0", "", 9, "500"),
         ("401 No", "", 10, "401"),
         ("403 No", "", 10, "403"),
@@ -128,7 +133,7 @@ fn n4_a_registry_that_stalls_is_named() {
     let pkgs = format!("text: {}", get("text", "^2"));
     let user = scene.user_of(&format!("oci://{}/wake", server.host), &pkgs);
     server.answers("200 OK\r\ncontent-length: 5000", STALL);
-    user.wake(["build", "//app"]).run().code(9).mentions("acme/text: it broke off");
+    user.wake(["build", "//app"]).run().code(9).mentions("acme/text: the transfer was interrupted");
 }
 
 #[test]
@@ -147,10 +152,7 @@ fn a_login_goes_to_nobody_else_who_gives_tokens() {
         server.answers(&format!("401 No\r\nwww-authenticate: {challenge}"), "");
         tokens.gives_token("token5e2f");
         let failed = user.wake(["build", "//app"]).env("REGISTRY_AUTH_FILE", &file).run().code(10);
-        let by = [
-            "it was asked with the login in `",
-            ", who gives tokens for it, was not told the login in `",
-        ];
+        let by = ["used the login from `", "` was not sent to the token server "];
         let failed = failed.mentions("401").mentions(by[usize::from(is_elsewhere)]);
         assert!(!failed.stderr.contains(AUTH) && !failed.stderr.contains("token5e2f"));
         let (for_token, _) = tokens.asked();

@@ -63,7 +63,7 @@ fn a_version_is_published_once() {
     assert_eq!(all_of(&scene.registry()), before);
     scene.publisher.write("text/data", "other\n");
     let other = scene.publisher.wake(["publish", "text"]).run().code(7);
-    other.mentions("acme/text 2.0.1 is published already, with other content");
+    other.mentions("acme/text 2.0.1 is already published with different content");
     assert_eq!(all_of(&scene.registry()), before);
 }
 
@@ -138,7 +138,7 @@ fn names_that_registries_of_others_do_not_take_are_refused() {
     scene.publish("a-b", "1.0.0", "");
     scene.write("ab", "1.0.0", "", "cat data > out.txt");
     let resembling = scene.publisher.wake(["publish", "ab"]).run().code(5);
-    resembling.mentions("`acme/ab` differs from `acme/a-b`, which is there, in `-` and `_` alone");
+    resembling.mentions("`acme/ab` differs from the published `acme/a-b` only in `-` and `_`");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_registry_behind_a_server_is_only_read() {
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     scene.publisher.write("wake.toml", crate::scene::toml("https://example.org/wake"));
     let finished = scene.publisher.wake(["publish", "text"]).run().code(2);
-    finished.mentions("`https://example.org/wake` can only be read").mentions("`file:DIR`");
+    finished.mentions("`https://example.org/wake` is read-only").mentions("`file:DIR`");
 }
 
 #[test]

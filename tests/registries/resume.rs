@@ -62,7 +62,7 @@ fn an_archive_goes_on_in_another_run() {
     // It never goes on for this run.
     server.is(Manner::CutArchives(120_000));
     let failed = user.wake(["build", "//app"]).run().code(9);
-    failed.mentions("the archive broke off");
+    failed.mentions("the transfer was interrupted");
     let [(_, bytes)] = &kept(&user)[..] else { panic!("nothing is kept") };
     assert!(bytes.len() > 600_000, "{}", bytes.len());
     let before = server.sent.swap(0, Ordering::Relaxed);
@@ -141,6 +141,6 @@ fn n5_the_end_of_a_long_log_is_enough() {
     for (rewritten, line) in [(log.clone(), 2), (format!("{log}{}{unyank}", yank.repeat(60)), 42)] {
         fs::write(&path, rewritten).unwrap();
         let failed = user.wake(["update"]).run().code(7);
-        failed.mentions(&format!("went back or was rewritten: line {line} was another one"));
+        failed.mentions(&format!("was truncated or rewritten: line {line} has changed"));
     }
 }

@@ -158,7 +158,7 @@ fn a_key_may_come_from_elsewhere_and_is_for_one_person() {
         open.redacted_stderr().lines().rev().take(2).map(str::trim).collect::<Vec<_>>(),
         [
             "help: `chmod 600 [ROOT]/../key.pem`, and a new key if others may have read it",
-            "error: `[ROOT]/../key.pem` holds a secret key, and others may read or write it",
+            "error: `[ROOT]/../key.pem` holds a secret key but is accessible to other users",
         ]
     );
     assert!(!scene.registry().exists());
@@ -169,7 +169,7 @@ fn a_key_may_come_from_elsewhere_and_is_for_one_person() {
     absent.mentions("there is no key `other` in `").mentions("`wake key list`");
     let (_, one) = generate(&scene.publisher, "one");
     let again = scene.publisher.wake(["key", "generate", "one"]).run().code(2);
-    again.mentions("there is a key `one` already");
+    again.mentions("there is already a key `one`");
     let (_, two) = generate(&scene.publisher, "two");
     assert_ne!(one, two);
     scene.write("tone", "1.0.0", "", "cat data > out.txt");
@@ -219,7 +219,7 @@ fn n8_what_nobody_who_counts_signed_reaches_no_store() {
     let failed = user.wake(["build", "//app"]).run().code(7);
     let expected = [
         format!(
-            "error: package `text`: registry `main`: acme/text 1.3.0: it is signed by {their_id}, and that is no key that counts"
+            "error: package `text`: registry `main`: acme/text 1.3.0: it is signed by {their_id}, which is not a trusted key"
         ),
         format!("= note: the keys that count are {our_id}"),
         "= note: nothing of it was kept".to_owned(),
@@ -237,14 +237,11 @@ fn n8_what_nobody_who_counts_signed_reaches_no_store() {
     let elsewhere = scene.read("pkgs/acme/text/1.0.0.att.jsonl");
     let first = elsewhere.split_inclusive('\n').next().unwrap().to_owned();
     for (text, said) in [
-        (
-            foreign.replace(&their_id, &our_id),
-            format!("what is said to be signed by {our_id} is not"),
-        ),
-        (first, format!("{our_id} signed other content, not this")),
+        (foreign.replace(&their_id, &our_id), format!("its signature by {our_id} is invalid")),
+        (first, format!("{our_id} signed different content")),
         (
             "{\"mediaType\":\"application/vnd.dev.sigstore.bundle\"}\n".to_owned(),
-            "nobody has signed it".to_owned(),
+            "it is not signed".to_owned(),
         ),
     ] {
         fs::write(&file, text).unwrap();
@@ -279,7 +276,7 @@ fn n8_what_was_fetched_before_somebody_demanded_a_signature_is_looked_at_again()
     user.build_runs_nothing(&["//app"]);
     let table = format!("\n[trust]\n\"*\" = {{ keys = [\"{key}\"] }}\n");
     user.write("wake.toml", toml(&address) + &table);
-    user.wake(["build", "//app", "--locked"]).run().code(7).mentions("nobody has signed it");
+    user.wake(["build", "//app", "--locked"]).run().code(7).mentions("it is not signed");
     let offline = user.wake(["build", "//app", "--offline"]).run().code(7);
     offline.mentions("`--offline` does not ask whether somebody signed it");
     // The same content, signed by somebody now.
@@ -370,7 +367,7 @@ fn a_registry_of_containers_has_what_was_signed() {
     // Somebody else signs it, beside it: the version stays what it is.
     let (two, _) = generate(publisher, "two");
     let other = user_who_trusts(&scene, &registry.address(), &[&two], "provenance");
-    other.wake(["build", "//app"]).run().code(7).mentions("and that is no key that counts");
+    other.wake(["build", "//app"]).run().code(7).mentions("which is not a trusted key");
     let signed = publisher.wake(["publish", "text", "--key", "two"]).run().success();
     signed.mentions("Signed acme/text 1.0.0");
     publisher.wake(["publish", "text", "--key", "two"]).run().success().mentions("already");
@@ -407,16 +404,16 @@ fn n8_signatures_are_fetched_from_servers() {
     assert_eq!(server.asked.load(Ordering::Relaxed), asked);
     let without = user();
     let failed = without.wake(["build", "//app"]).run().code(7);
-    failed.mentions("registry `main`: acme/text 1.0.0: nobody has signed it");
+    failed.mentions("registry `main`: acme/text 1.0.0: it is not signed");
     assert_eq!(trees(&without), 0);
     // A page for people, half of it, another version's, a line altered.
     let payload = lines.split("\"payload\":\"").nth(1).unwrap().split('"').next().unwrap();
     let altered = lines.replace(payload, &payload.replacen('A', "B", 1));
     assert_ne!(altered, lines);
     for (text, said) in [
-        ("<html>Welcome</html>".to_owned(), "nobody has signed it".to_owned()),
-        (lines[..lines.len() / 2].to_owned(), "nobody has signed it".to_owned()),
-        (altered, format!("what is said to be signed by {id} is not")),
+        ("<html>Welcome</html>".to_owned(), "it is not signed".to_owned()),
+        (lines[..lines.len() / 2].to_owned(), "it is not signed".to_owned()),
+        (altered, format!("its signature by {id} is invalid")),
     ] {
         fs::write(&place, text).unwrap();
         let user = user();

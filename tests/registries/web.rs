@@ -39,10 +39,10 @@ fn n4_answers_that_are_not_what_they_should_be_are_named() {
     let server = Server::of(scene.registry());
     let user = scene.user_of(&server.address, &format!("text: {}", get("text", "^2")));
     for (manner, code, said) in [
-        (Manner::Page, 9, "a page for people came instead of the file"),
-        (Manner::Encoded, 9, "the answer is encoded"),
-        (Manner::Half, 9, "it broke off"),
-        (Manner::Endless, 9, "more than 16 MiB come"),
+        (Manner::Page, 9, "the server returned an HTML page instead of the file"),
+        (Manner::Encoded, 9, "the response has a content encoding"),
+        (Manner::Half, 9, "the transfer was interrupted"),
+        (Manner::Endless, 9, "the file is larger than 16 MiB"),
         (Manner::Status(500), 9, "500"),
         (Manner::Status(401), 10, "401"),
         (Manner::Status(403), 10, "403"),

@@ -1,4 +1,4 @@
-//! Where a registry is.
+//! Addresses of registries.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,42 +8,42 @@ use wake_store::ware::without_secrets;
 /// The address of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `file:///PATH`, or `file:PATH` from where it is written: a directory.
+    /// `file:///PATH`, or `file:PATH` relative to where it is written: a directory.
     Dir(PathBuf),
-    /// `https://URL` or `http://URL`: the same behind a server of files, without a `/` at its end. It can only be read.
+    /// `https://URL` or `http://URL`: such a directory behind a web server, without a trailing `/`. It is read-only.
     Web(String),
-    /// `oci://HOST[:PORT][/PREFIX]`: repositories of a registry of containers.
+    /// `oci://HOST[:PORT][/PREFIX]`: repositories of an OCI registry.
     Oci {
-        /// The host, with its port where one is written.
+        /// The host, with its port if one is given.
         host: String,
-        /// What the names of its repositories begin with, without a `/` at its end; it may be empty.
+        /// The prefix of its repository names, without a trailing `/`; may be empty.
         prefix: String,
     },
 }
 
-/// Why a text is no address of a registry.
+/// Why a text is not a registry address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAddressError {
-    /// It begins otherwise than addresses do.
+    /// Its scheme is unknown.
     #[error(
-        "`{0}` is no address of a registry: it begins with `file:`, `https://`, `http://` or `oci://`"
+        "`{0}` is not a registry address: expected one that begins with `file:`, `https://`, `http://` or `oci://`"
     )]
     Scheme(String),
     /// Nothing follows the scheme.
-    #[error("`{0}` names no place")]
+    #[error("`{0}` has nothing after its scheme")]
     Empty(String),
-    /// What follows names no directory of files.
-    #[error("`{0}` has a query or a fragment, where files have neither")]
+    /// It has a query or a fragment.
+    #[error("`{0}` has a query or a fragment, which a registry address cannot have")]
     Query(String),
-    /// What follows `oci://` is no host with the beginning of a repository's name.
+    /// What follows `oci://` is not a host with a valid repository prefix.
     #[error(
-        "`{0}` is no `oci://HOST/PREFIX`, with a prefix of small letters, digits, `.`, `-` and `_`, and without a password"
+        "`{0}` is not of the form `oci://HOST/PREFIX`: the prefix consists of lower-case letters, digits, `.`, `-` and `_`, and no password is allowed"
     )]
     Repository(String),
 }
 
 impl Address {
-    /// Reads an address; paths begin at `base`.
+    /// Parses an address; relative paths start at `base`.
     pub fn parse(text: &str, base: &Path) -> Result<Address, ParseAddressError> {
         let shown = || without_secrets(text).into_owned();
         if let Some(path) = text.strip_prefix("file:") {
@@ -71,8 +71,8 @@ impl Address {
     }
 }
 
-/// The directory that a path leads to from `base`, in which no link stands: what `..` at its beginning means is plain then.
-/// Behind a name that may be one of a link it means something else, and stays.
+/// Resolves `path` from `base`, which contains no symbolic links, so a leading `..` can be resolved textually. A `..`
+/// after a name stays, because that name may be a symbolic link.
 fn dir(base: &Path, path: &Path) -> PathBuf {
     let (mut base, mut rest) = (base, path);
     while let Ok(behind) = rest.strip_prefix("..") {
@@ -82,7 +82,7 @@ fn dir(base: &Path, path: &Path) -> PathBuf {
     base.join(rest).components().collect()
 }
 
-/// Source: distribution-spec 1.1, "Pulling manifests", for the names of repositories.
+/// Source: distribution-spec 1.1, "Pulling manifests", for repository names.
 fn oci(rest: &str) -> Option<Address> {
     let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let is_of_host =
@@ -100,7 +100,7 @@ fn oci(rest: &str) -> Option<Address> {
     is_one.then_some(Address::Oci { host, prefix })
 }
 
-/// As it may be shown: without passwords.
+/// Shows the address without passwords.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

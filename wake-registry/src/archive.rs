@@ -12,28 +12,28 @@ use wake_store::ware::write_bare_tar;
 use crate::error::{RegistryError, at};
 use crate::event::ArchiveSum;
 
-/// How hard it is tried to make archives small. Their bytes are nobody's identity, so another wake may try harder.
+/// The zstd level. No identity depends on the compressed bytes, so another version of wake may choose a higher one.
 const LEVEL: i32 = 19;
 
-/// A package, packed.
+/// A packed package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedPkg {
     /// The archive.
     pub archive: ArchiveSum,
-    /// SHA-256 of what it was before it was compressed, as hexadecimal digits, which depends on the tree alone.
+    /// SHA-256 of the uncompressed tar, as hexadecimal digits. It depends on the tree alone.
     pub tar_sha256: String,
 }
 
-/// A version to be put into a registry.
+/// A version to be added to a registry.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload<'a> {
     /// Its metadata.
     pub release: &'a Release,
-    /// The file of its archive.
+    /// The archive file.
     pub archive: &'a Path,
-    /// What that holds.
+    /// Checksum and size of the archive.
     pub sum: &'a ArchiveSum,
-    /// What was signed of it, a line each; nothing where nobody did.
+    /// Its attestations, one per line; empty if there are none.
     pub attestations: &'a str,
 }
 
@@ -58,7 +58,7 @@ pub fn pack(tree: &StoredTree, into: &Path) -> Result<PackedPkg, RegistryError> 
     Ok(PackedPkg { archive: ArchiveSum { sha256, size }, tar_sha256 })
 }
 
-/// The size of a tar, known beforehand where no path is long; none else.
+/// Returns the size of the tar where it is known in advance, that is, where no path is long.
 fn tar_size(tree: &StoredTree) -> Option<u64> {
     let mut size = 1024;
     for (path, node) in tree.manifest.iter() {
@@ -75,7 +75,7 @@ fn tar_size(tree: &StoredTree) -> Option<u64> {
     Some(size)
 }
 
-/// Passes bytes on, and sums them up.
+/// Passes bytes on while counting and hashing them.
 struct Summed<W> {
     to: W,
     hash: Sha256,
@@ -118,7 +118,7 @@ mod tests {
     use wake_store::Store;
     use wake_store::ware::Meter;
 
-    /// The vectors that `spec/reference/wake_encoding.py` computed.
+    /// The vectors computed by `spec/reference/wake_encoding.py`.
     #[test]
     fn archives_are_those_of_the_specification_and_come_back() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! What people sign of a version: statements about its content. Source: in-toto Attestation Framework 1.0; SLSA Provenance 1.0.
+//! Attestations: signed statements about the content of a version. Source: in-toto Attestation Framework 1.0; SLSA
+//! Provenance 1.0.
 
 use serde_json::{Value, json};
 use wake_model::json::canonical;
@@ -7,43 +8,43 @@ use wake_model::{Release, TreeDigest};
 use crate::envelope::Envelope;
 use crate::key::SecretKey;
 
-/// What kind of bytes a statement is, for whoever signs them.
+/// The payload type of a signed statement.
 const STATEMENT: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
-/// What is said to have been done: the call of `wake publish`, in its first form.
+/// The build type of a published package: a run of `wake publish`, in its first form.
 const BUILD_TYPE: &str = "urn:wake:publish:1";
-/// The same of an image: a module was built.
+/// The build type of an image: a module that was built.
 const IMAGE_BUILD_TYPE: &str = "urn:wake:image:1";
-/// Who did it: the machine of whoever signs.
+/// The builder: the machine of the signer.
 const BUILDER: &str = "urn:wake:publisher";
-/// The name of the digest of a tree, as it stands in statements.
+/// The digest name of trees in statements.
 const TREE: &str = "wakeTree1";
-/// The name of the digest of an action there.
+/// The digest name of actions in statements.
 const ACTION: &str = "wakeAction3";
-/// Steps that are named one by one, at most: a manifest of a registry of containers has to hold them.
+/// Maximum number of steps listed individually, since an OCI manifest has to hold them.
 const MOST_STEPS: usize = 256;
 
-/// Where a version comes from, as its publisher saw it.
+/// The provenance of a version, as its publisher saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// The version of wake.
     pub wake: String,
-    /// How strictly commands were kept to what they declare.
+    /// The sandbox level.
     pub sandbox: String,
-    /// Whether every module was built from what others get.
+    /// Whether every module was built from the published archive.
     pub verified: bool,
-    /// Files that were published although they look as if they held a secret.
+    /// Files that were published although they look like secrets.
     pub allowed_secrets: Vec<String>,
-    /// The state of its sources, where it is known.
+    /// The state of its sources, if known.
     pub source: Option<Source>,
     /// Packages that its modules were built with, as `NAMESPACE/NAME@VERSION`, and their content.
     pub materials: Vec<(String, TreeDigest)>,
-    /// The steps that were run to try it out.
+    /// The steps that were run to verify it.
     pub steps: Vec<StepRun>,
 }
 
-/// A state of sources.
+/// A source revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The commit.
@@ -55,35 +56,35 @@ pub struct Source {
 /// A step that was run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepRun {
-    /// What a person calls it.
+    /// Its label.
     pub label: String,
     /// The digest of its action.
     pub action: String,
-    /// The digest of what it left.
+    /// The digest of its outputs.
     pub outputs: Option<String>,
 }
 
-/// Where an image comes from, as whoever gives it away saw it.
+/// The provenance of an image, as whoever distributes it saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageProvenance {
     /// The version of wake.
     pub wake: String,
-    /// How strictly commands were kept to what they declare.
+    /// The sandbox level.
     pub sandbox: String,
-    /// The module that it is.
+    /// The module that builds it.
     pub module: String,
-    /// The image that it was begun with: what it was called, and the SHA-256 of its manifest.
+    /// The base image: its name, and the SHA-256 of its manifest.
     pub base: Option<(String, String)>,
-    /// The state of its sources, where it is known.
+    /// The state of its sources, if known.
     pub source: Option<Source>,
     /// Packages whose modules it was made of, as `NAMESPACE/NAME@VERSION`, and their content.
     pub materials: Vec<(String, TreeDigest)>,
-    /// The steps that made it.
+    /// The steps that built it.
     pub steps: Vec<StepRun>,
 }
 
 impl Provenance {
-    /// The statement that this is where `release` comes from: canonical JSON, the same whenever it is made.
+    /// Returns the provenance statement of `release`, as canonical JSON. It is deterministic.
     pub fn statement(&self, release: &Release) -> String {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let source = self.source.as_ref().map(|source| source.dependency(&release.repository));
@@ -105,14 +106,15 @@ impl Provenance {
         })
     }
 
-    /// The same, signed: a line of a file of attestations.
+    /// The same statement, signed: a line of an attestations file.
     pub fn sign(&self, release: &Release, key: &SecretKey) -> String {
         Envelope::sign(STATEMENT, self.statement(release).into_bytes(), key).line()
     }
 }
 
 impl ImageProvenance {
-    /// The statement that this is where the image comes from whose manifest has this SHA-256: canonical JSON, the same whenever it is made.
+    /// Returns the provenance statement of the image whose manifest has this SHA-256, as canonical JSON. It is
+    /// deterministic.
     pub fn statement(&self, name: &str, sha256: &str) -> String {
         let base = self
             .base
@@ -131,7 +133,7 @@ impl ImageProvenance {
         })
     }
 
-    /// The same, signed: a line.
+    /// The same statement, signed: one line.
     pub fn sign(&self, name: &str, sha256: &str, key: &SecretKey) -> String {
         Envelope::sign(STATEMENT, self.statement(name, sha256).into_bytes(), key).line()
     }
@@ -155,7 +157,7 @@ fn materials(materials: &[(String, TreeDigest)]) -> impl Iterator<Item = Value> 
     materials.iter().map(|(name, content)| json!({ "digest": { TREE: content }, "name": name, "uri": format!("wake:{name}") }))
 }
 
-/// What a statement says.
+/// The parts of a statement.
 struct Said<'a> {
     build_type: &'a str,
     parameters: Value,
@@ -196,7 +198,7 @@ fn statement(said: &Said<'_>) -> String {
     }))
 }
 
-/// A statement about content, with who signed it. Nothing of it is believed before a key was tried on it.
+/// A statement about content, with its signatures. It is not trusted before a signature has been verified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attestation {
     /// The envelope.
@@ -205,7 +207,7 @@ pub struct Attestation {
 }
 
 impl Attestation {
-    /// Those in a file of attestations; lines of other forms are passed over.
+    /// Parses a file of attestations; lines of other forms are skipped.
     pub fn all(bytes: &[u8]) -> Vec<Attestation> {
         String::from_utf8_lossy(bytes).lines().filter_map(Attestation::parse).collect()
     }
@@ -219,7 +221,7 @@ impl Attestation {
         (statement["_type"] == STATEMENT_TYPE).then_some(Attestation { envelope, statement })
     }
 
-    /// Whether it says something of this content.
+    /// Whether it is about this content.
     pub fn is_about(&self, content: &TreeDigest) -> bool {
         let content = content.to_string();
         let subjects = self.statement["subject"].as_array();
@@ -228,7 +230,7 @@ impl Attestation {
         })
     }
 
-    /// Whether it says something of the image whose manifest has this SHA-256.
+    /// Whether it is about the image whose manifest has this SHA-256.
     pub fn is_about_image(&self, sha256: &str) -> bool {
         let subjects = self.statement["subject"].as_array();
         subjects.is_some_and(|subjects| {
@@ -236,17 +238,17 @@ impl Attestation {
         })
     }
 
-    /// Whether it says where content comes from.
+    /// Whether it states provenance.
     pub fn is_provenance(&self) -> bool {
         self.statement["predicateType"] == PROVENANCE
     }
 
-    /// What kind of statement it is: an address that says how to read it.
+    /// Its predicate type: a URI.
     pub fn kind(&self) -> &str {
         self.statement["predicateType"].as_str().unwrap_or_default()
     }
 
-    /// The state of the sources that it comes from, where it says that.
+    /// The source revision, if stated.
     pub fn source(&self) -> Option<Source> {
         let build = &self.statement["predicate"]["buildDefinition"];
         let source = build["resolvedDependencies"].as_array()?;
@@ -257,7 +259,7 @@ impl Attestation {
         })
     }
 
-    /// The version of wake that published it, where it says that.
+    /// The version of wake that published it, if stated.
     pub fn wake(&self) -> Option<&str> {
         self.statement["predicate"]["runDetails"]["builder"]["version"]["wake"].as_str()
     }
@@ -269,7 +271,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::key::tests::key_of_the_rfc;
 
-    /// The vectors that `spec/reference/wake_encoding.py` computed.
+    /// The vectors computed by `spec/reference/wake_encoding.py`.
     #[test]
     fn attestations_are_those_of_the_specification() {
         let text = include_str!("../../spec/vectors/attestation.json");

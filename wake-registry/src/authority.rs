@@ -1,16 +1,16 @@
-//! Hosts of addresses: what they are, and who may know what is theirs.
+//! Hosts of URLs, and which of them may receive secrets.
 
 use std::net::IpAddr;
 
-/// The host of an address, with its port where one is written; none if it has none, or a user before it.
+/// Returns the host of a URL with its port, if one is given; `None` if there is no host or it is preceded by a user.
 pub(crate) fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#', '\\']).next()?;
-    // Whoever writes a user before the host may mean another one than who reads it.
+    // Parsers disagree on which part is the host when a user precedes it.
     (!host.is_empty() && !host.contains('@')).then_some(host)
 }
 
-/// A host without its port.
+/// The host without its port.
 pub(crate) fn without_port(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
         Some((address, _)) => address,
@@ -18,13 +18,13 @@ pub(crate) fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether a host is this machine, whatever anybody says.
+/// Whether the host is this machine, regardless of name resolution.
 pub(crate) fn is_this_machine(host: &str) -> bool {
     let host = without_port(host);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether what is told to an address is told to nobody else on the way: it is encrypted, or of this machine.
+/// Whether nobody else can read what is sent to the URL: the connection is encrypted, or stays on this machine.
 pub(crate) fn is_private(url: &str) -> bool {
     url.starts_with("https://") || host_of(url).is_some_and(is_this_machine)
 }

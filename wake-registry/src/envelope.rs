@@ -1,4 +1,4 @@
-//! Signed bytes: an envelope as DSSE has it. Source: Dead Simple Signing Envelope 1.0, "protocol" and "envelope".
+//! Signed bytes in a DSSE envelope. Source: Dead Simple Signing Envelope 1.0, "protocol" and "envelope".
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -8,19 +8,19 @@ use wake_model::json::canonical;
 
 use crate::key::{PublicKey, SecretKey};
 
-/// Bytes of a kind, with who signed them.
+/// A payload with its type and signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// What kind of bytes they are.
+    /// The payload type.
     pub kind: String,
-    /// The bytes.
+    /// The payload.
     pub payload: Vec<u8>,
     signatures: Vec<Signature>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Signature {
-    /// What the key is called by whoever signed; only a claim.
+    /// The key id that the signer claims.
     key: String,
     bytes: Vec<u8>,
 }
@@ -48,7 +48,7 @@ impl Envelope {
         Envelope { kind: kind.to_owned(), payload, signatures: vec![signature] }
     }
 
-    /// Reads an envelope; none if it is something else.
+    /// Parses an envelope; `None` if it is something else.
     pub(crate) fn parse(text: &str) -> Option<Envelope> {
         let Written { payload, payload_type, signatures } = serde_json::from_str(text).ok()?;
         let decode = |text: &str| STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok();
@@ -62,7 +62,7 @@ impl Envelope {
         })
     }
 
-    /// It as a line of canonical JSON, with its line feed.
+    /// Returns it as a line of canonical JSON, with the line feed.
     pub(crate) fn line(&self) -> String {
         let signature = |signature: &Signature| json!({ "keyid": signature.key, "sig": STANDARD.encode(&signature.bytes) });
         let signatures: Vec<_> = self.signatures.iter().map(signature).collect();
@@ -74,7 +74,7 @@ impl Envelope {
         canonical(&value) + "\n"
     }
 
-    /// Which of these keys signed it, first of all.
+    /// Returns the first of these keys that signed it.
     pub fn signer<'k>(&self, keys: &'k [PublicKey]) -> Option<&'k PublicKey> {
         let bytes = signed(&self.kind, &self.payload);
         let has_signed = |key: &&PublicKey| {
@@ -83,13 +83,13 @@ impl Envelope {
         keys.iter().find(has_signed)
     }
 
-    /// What the keys are called that are said to have signed it.
+    /// The key ids that claim to have signed it.
     pub fn claimed(&self) -> impl Iterator<Item = &str> {
         self.signatures.iter().map(|signature| &*signature.key)
     }
 }
 
-/// The bytes that are signed: so none of one kind can be taken for some of another.
+/// The bytes that are signed. They include the type, so a payload of one type cannot pass for another.
 fn signed(kind: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
     [head.as_bytes(), payload].concat()

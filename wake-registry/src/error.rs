@@ -1,4 +1,4 @@
-//! What can be wrong with a registry.
+//! Errors of registries.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,36 +10,36 @@ use crate::head::HeadFault;
 use crate::shelf::HEAD;
 use crate::trust::Distrust;
 
-/// A registry did not give or take what it should.
+/// A registry operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// It cannot be reached, or does not answer as a server of files does.
+    /// The registry cannot be reached, or does not answer as a file server does.
     #[error("registry `{registry}`: {path}: {problem}")]
     Unavailable {
         /// The registry.
         registry: Name,
-        /// What was asked for.
+        /// What was requested.
         path: String,
-        /// What came instead.
+        /// What happened instead.
         problem: String,
     },
-    /// It does not let one in.
+    /// The registry denied access.
     #[error("registry `{registry}`: {path}: {status}")]
     Denied {
         /// The registry.
         registry: Name,
-        /// What was asked for.
+        /// What was requested.
         path: String,
-        /// What the server said.
+        /// The status line, and which login was used.
         status: String,
     },
-    /// There is no registry.
+    /// There is no registry at this address.
     #[error("there is no registry at `{address}`")]
     NoRegistry {
-        /// Where.
+        /// The address.
         address: String,
     },
-    /// What it says of a package makes no sense.
+    /// A line of a package's log is invalid.
     #[error("registry `{registry}`: {path}:{line}: {problem}")]
     Log {
         /// The registry.
@@ -48,13 +48,11 @@ pub enum RegistryError {
         path: String,
         /// Its line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// What is wrong with it.
         problem: String,
     },
-    /// What it says of a package is not what it said before, and more.
-    #[error(
-        "registry `{registry}`: {path} went back or was rewritten: line {line} was another one"
-    )]
+    /// A package's log does not start with what was seen of it before.
+    #[error("registry `{registry}`: {path} was truncated or rewritten: line {line} has changed")]
     WentBack {
         /// The registry.
         registry: Name,
@@ -63,8 +61,8 @@ pub enum RegistryError {
         /// The first line that differs, from 1.
         line: usize,
     },
-    /// A tag of a package is gone that was there.
-    #[error("registry `{registry}`: {repository}: the tag `{tag}` was there, and is gone")]
+    /// A tag of a package that was seen before is gone.
+    #[error("registry `{registry}`: {repository}: tag `{tag}` has disappeared")]
     TagGone {
         /// The registry.
         registry: Name,
@@ -73,18 +71,18 @@ pub enum RegistryError {
         /// The tag.
         tag: String,
     },
-    /// What a signed registry says of itself is not to be believed.
+    /// The head of a signed registry is not trusted.
     #[error("registry `{registry}`: {HEAD}: {fault}")]
     Head {
         /// The registry.
         registry: Name,
         /// What is wrong with it.
         fault: HeadFault,
-        /// What the keys are called whose signatures count, between commas.
+        /// The ids of the trusted keys, separated by commas.
         keys: String,
     },
-    /// The head of a signed registry names other bytes than are there.
-    #[error("registry `{registry}`: {path} is not what {HEAD} says: {problem}")]
+    /// A file does not match the head of its signed registry.
+    #[error("registry `{registry}`: {path} does not match {HEAD}: {problem}")]
     Unlisted {
         /// The registry.
         registry: Name,
@@ -93,7 +91,7 @@ pub enum RegistryError {
         /// How it differs.
         problem: String,
     },
-    /// Nobody whose signature counts vouches for a version.
+    /// No trusted key vouches for a version.
     #[error("registry `{registry}`: {pkg} {version}: {distrust}")]
     Distrusted {
         /// The registry.
@@ -104,42 +102,42 @@ pub enum RegistryError {
         version: Version,
         /// Why it is not trusted.
         distrust: Distrust,
-        /// What the keys are called whose signatures count, between commas.
+        /// The ids of the trusted keys, separated by commas.
         keys: String,
     },
     /// A signed registry cannot be written without its key.
-    #[error("registry `{registry}` is signed, and the key for it is not here")]
+    #[error("registry `{registry}` is signed, but its signing key is not available")]
     NoHeadKey {
         /// The registry.
         registry: Name,
-        /// What the keys are called that sign it, between commas.
+        /// The ids of the keys that sign it, separated by commas.
         keys: String,
     },
-    /// A file of names and passwords makes no sense.
+    /// A credentials file is invalid.
     #[error("`{}`: {problem}", path.display())]
     Logins {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it: nothing of what it holds.
+        /// What is wrong with it, without any of its contents.
         problem: String,
     },
-    /// A registry that a login is of no use for.
-    #[error("there is no login for `{address}`: {problem}")]
+    /// A registry cannot have a login.
+    #[error("`{address}` cannot have a login: {problem}")]
     NoLogin {
         /// The registry.
         address: String,
         /// Why not.
         problem: &'static str,
     },
-    /// A file of logins can be read by others.
+    /// A credentials file is accessible to other users.
     #[error("`{}`: {problem}", path.display())]
     OpenLogins {
         /// The file.
         path: PathBuf,
-        /// Who is too many.
+        /// Who has access.
         problem: String,
     },
-    /// The archive or the metadata of a version are not those that they should be.
+    /// The archive or metadata of a version is not what it should be.
     #[error("registry `{registry}`: {pkg} {version}: {problem}")]
     Altered {
         /// The registry.
@@ -151,27 +149,27 @@ pub enum RegistryError {
         /// How they differ.
         problem: String,
     },
-    /// A version is there with other content.
-    #[error("{pkg} {version} is published already, with other content")]
+    /// A version is already published with different content.
+    #[error("{pkg} {version} is already published with different content")]
     OtherContent {
         /// The package.
         pkg: PkgName,
-        /// The version that is there.
+        /// The published version.
         version: Version,
-        /// What it has.
+        /// Its content.
         there: TreeDigest,
-        /// What was to be published.
+        /// The content to be published.
         ours: TreeDigest,
     },
-    /// A package is there whose name could be mistaken for it.
-    #[error("`{pkg}` differs from `{other}`, which is there, in `-` and `_` alone")]
+    /// A published package has a name that could be mistaken for this one.
+    #[error("`{pkg}` differs from the published `{other}` only in `-` and `_`")]
     Resembles {
-        /// What was to be published.
+        /// The package to be published.
         pkg: PkgName,
-        /// What is there.
+        /// The published package.
         other: PkgName,
     },
-    /// There is no such version.
+    /// The version does not exist.
     #[error("registry `{registry}` has no {pkg} {version}")]
     NoVersion {
         /// The registry.
@@ -181,24 +179,24 @@ pub enum RegistryError {
         /// The version.
         version: Version,
     },
-    /// A registry can only be written where it lies.
-    #[error("`{address}` can only be read")]
+    /// The registry is read-only at this address.
+    #[error("`{address}` is read-only")]
     ReadOnly {
         /// The registry.
         address: String,
     },
-    /// The disk failed under a registry.
+    /// An I/O error.
     #[error("`{}`: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The underlying error.
         source: io::Error,
     },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An archive was not taken.
+    /// An archive was rejected.
     #[error("registry `{registry}`: {path}: {source}")]
     Archive {
         /// The registry.
@@ -216,7 +214,7 @@ pub enum RegistryError {
     Cancelled,
 }
 
-/// Gives a failed system call the path that it failed on.
+/// Adds the path to a failed system call.
 pub(crate) fn at<T>(path: &std::path::Path, result: io::Result<T>) -> Result<T, RegistryError> {
     result.map_err(|source| RegistryError::Io { path: path.to_owned(), source })
 }

@@ -1,4 +1,4 @@
-//! What happened to a version of a package: a line of its log.
+//! Events of a package: the lines of its log.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,12 +18,12 @@ pub enum Event {
         /// Its metadata.
         meta: Box<Release>,
     },
-    /// A version that this wake cannot use was published.
+    /// A version was published in a format that this version of wake cannot use.
     Later {
-        /// The version, as it is written.
+        /// The version, as written.
         version: String,
     },
-    /// A version is not to be chosen anew.
+    /// A version was yanked: it is not chosen anew.
     Yank {
         /// When, in seconds since 1970.
         at: u64,
@@ -34,14 +34,14 @@ pub enum Event {
         /// What to use instead.
         instead: Option<String>,
     },
-    /// A version may be chosen again.
+    /// A version is no longer yanked.
     Unyank {
         /// When, in seconds since 1970.
         at: u64,
         /// The version.
         version: Version,
     },
-    /// The archive of a version is gone; its name and version stay taken.
+    /// The archive of a version was removed; its name and version stay taken.
     Tombstone {
         /// When, in seconds since 1970.
         at: u64,
@@ -52,7 +52,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Somebody else signed a version that is there.
+    /// Somebody else signed a published version.
     Attest {
         /// When, in seconds since 1970.
         at: u64,
@@ -61,11 +61,11 @@ pub enum Event {
         /// How many attestations there are now.
         attestations: u64,
     },
-    /// Something that this wake does not know, and need not.
+    /// An unknown event that is not critical.
     Unknown,
 }
 
-/// The archive of a version: the bytes that its registry has. Whoever compresses anew has others, of the same content.
+/// The archive of a version, as stored in one registry. Compressing the same content again may give different bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveSum {
@@ -109,7 +109,7 @@ enum Written {
 }
 
 impl Event {
-    /// Whether it is said of a version that was published before.
+    /// Whether it is about a version that was published before.
     pub(crate) fn is_statement(&self) -> bool {
         matches!(
             self,
@@ -121,7 +121,7 @@ impl Event {
         )
     }
 
-    /// Reads a line; what is wrong with it otherwise.
+    /// Parses a line; the error says what is wrong with it.
     pub fn parse(line: &str) -> Result<Event, String> {
         let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let is_known = matches!(
@@ -130,11 +130,11 @@ impl Event {
         );
         if !is_known {
             return match (&value["kind"], &value["critical"]) {
-                (Value::String(kind), Value::Bool(true)) => {
-                    Err(format!("`{kind}` must be understood, and this wake does not know it"))
-                }
+                (Value::String(kind), Value::Bool(true)) => Err(format!(
+                    "`{kind}` is critical, and this version of wake does not support it"
+                )),
                 (Value::String(_), _) => Ok(Event::Unknown),
-                _ => Err("it does not say its kind".to_owned()),
+                _ => Err("it has no `kind`".to_owned()),
             };
         }
         let written = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -160,7 +160,7 @@ impl Event {
         })
     }
 
-    /// The line that says it, with its line feed; none for what only later versions of wake write.
+    /// Returns the line with its line feed, or `None` for events that only later versions of wake write.
     pub fn line(&self) -> Option<String> {
         let written = match self.clone() {
             Event::Publish { at, archive, attestations, meta } => {

@@ -1,4 +1,5 @@
-//! The head of a signed registry: what its lists are, until when that holds, and who says so. Source: `spec/packages.md`.
+//! The head of a signed registry: its lists, until when they are valid, and who signed them. Source:
+//! `spec/packages.md`.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +10,26 @@ use wake_model::{BlobDigest, Name};
 use crate::envelope::Envelope;
 use crate::key::{PublicKey, SecretKey};
 
-/// What kind of bytes it is, for whoever signs it.
+/// The payload type of a signed head.
 const KIND: &str = "application/vnd.wake.head.v1+json";
-/// The form that this crate writes.
+/// The format version that this crate writes.
 const FORM: u32 = 1;
-/// How far a clock may be behind that of whoever signed, in seconds.
+/// How far the local clock may be behind the signer's, in seconds.
 const TOLERANCE: u64 = 86_400;
-/// How long a head holds unless somebody says otherwise, in seconds.
+/// How long a head is valid by default, in seconds.
 pub const HOLDS: u64 = 90 * 86_400;
 
-/// What a registry is at one time.
+/// The state of a registry at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// When it was signed, in seconds since 1970.
     pub at: u64,
-    /// Until when it holds.
+    /// When it expires.
     pub expires: u64,
-    /// The list of each namespace; `_` is that of packages without one.
+    /// The list of each namespace; `_` stands for packages without one.
     pub(crate) lists: BTreeMap<String, Sum>,
-    /// Which one of them it is: the next one has a higher number.
+    /// Its serial number, which grows with each head.
     pub serial: u64,
     wake: u32,
 }
@@ -41,14 +42,14 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Whether bytes begin with these.
+    /// Whether `bytes` start with these.
     pub(crate) fn is_beginning_of(&self, bytes: &[u8]) -> bool {
         let length = usize::try_from(self.bytes).unwrap_or(usize::MAX);
         bytes.get(..length).is_some_and(|beginning| BlobDigest::of(beginning) == self.hash)
     }
 }
 
-/// A line of the list of a namespace.
+/// A line of a namespace's list.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ListLine {
     pub(crate) name: Name,
@@ -56,50 +57,50 @@ pub(crate) struct ListLine {
     pub(crate) log: Sum,
 }
 
-/// Why a head is not believed.
+/// Why a head is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadFault {
-    /// There is none.
-    #[error("it is not signed, and a registry with `keys` has to be")]
+    /// It is missing.
+    #[error("it is missing, but a registry with `keys` must be signed")]
     Absent,
-    /// It is no head.
-    #[error("it is no signed head of a registry")]
+    /// It is not a head.
+    #[error("it is not a signed registry head")]
     Form,
-    /// It is of a form that only later wakes know.
-    #[error("it is of form {0}, and this wake knows form {FORM}")]
+    /// Its format is only known to later versions of wake.
+    #[error("it has format version {0}, but this wake supports version {FORM}")]
     Later(u64),
-    /// Somebody else signed it.
-    #[error("it is signed by {0}, and that is no key of the registry")]
+    /// It is signed by another key.
+    #[error("it is signed by {0}, which is not a key of this registry")]
     OtherKey(String),
-    /// Its signature is none.
-    #[error("its signature does not fit")]
+    /// Its signature is invalid.
+    #[error("its signature is invalid")]
     Forged,
-    /// It holds no more.
-    #[error("it held until {0} and was not signed anew")]
+    /// It has expired.
+    #[error("it expired at {0} and was not signed again")]
     Expired(String),
-    /// The clock here must be wrong.
-    #[error("it was signed at {at}, and the clock here says {now}")]
+    /// The local clock must be wrong.
+    #[error("it was signed at {at}, but the local clock says {now}")]
     Clock {
         /// When it was signed.
         at: String,
-        /// What time it is here.
+        /// The local time.
         now: String,
     },
-    /// A later one was seen.
-    #[error("it is number {now}, and number {before} was seen before")]
+    /// A later one was seen before.
+    #[error("its serial is {now}, but serial {before} was seen before")]
     WentBack {
-        /// The number that was seen.
+        /// The serial that was seen.
         before: u64,
-        /// The number that it has.
+        /// The serial that it has.
         now: u64,
     },
-    /// There are two of one number.
-    #[error("there are two that are number {0}")]
+    /// There are two with the same serial.
+    #[error("two different heads have serial {0}")]
     Two(u64),
 }
 
 impl Head {
-    /// The head behind `before`, of these lists.
+    /// The head after `before`, with these lists.
     pub(crate) fn after(
         before: Option<&Head>,
         lists: BTreeMap<String, Sum>,
@@ -113,12 +114,12 @@ impl Head {
 
     /// The text of its file.
     pub(crate) fn sign(&self, key: &SecretKey) -> String {
-        // Numbers and texts are JSON.
+        // Numbers and strings can always be written as JSON.
         let value = serde_json::to_value(self).unwrap_or_default();
         Envelope::sign(KIND, canonical(&value).into_bytes(), key).line()
     }
 
-    /// Reads the text of its file, and whichever of `keys` signed it.
+    /// Parses and verifies its file; returns the key that signed it.
     pub(crate) fn parse<'k>(
         text: &str,
         keys: &'k [PublicKey],
@@ -140,7 +141,7 @@ impl Head {
         Ok((Head::read(&envelope.payload)?, key))
     }
 
-    /// What a head says, and what the keys are called that are said to have signed it; nothing of it is compared.
+    /// Parses a head and its signatures without verifying anything.
     pub(crate) fn unproven(text: &str) -> Option<(Head, Envelope)> {
         let envelope = Envelope::parse(text.trim_end_matches('\n'))?;
         Some((Head::read(&envelope.payload).ok()?, envelope))
@@ -155,7 +156,7 @@ impl Head {
         serde_json::from_value(value).map_err(|_| HeadFault::Form)
     }
 
-    /// Whether it holds at `now`.
+    /// Checks that it is valid at `now`.
     pub(crate) fn check_time(&self, now: u64) -> Result<(), HeadFault> {
         if now.saturating_add(TOLERANCE) < self.at {
             return Err(HeadFault::Clock { at: shown(self.at), now: shown(now) });
@@ -166,7 +167,7 @@ impl Head {
         Ok(())
     }
 
-    /// Whether it may come behind one that was seen before.
+    /// Checks that it may follow one that was seen before.
     pub(crate) fn check_order(&self, before: &Head) -> Result<(), HeadFault> {
         if self.serial < before.serial {
             return Err(HeadFault::WentBack { before: before.serial, now: self.serial });
@@ -178,7 +179,7 @@ impl Head {
     }
 }
 
-/// A time as people read it: `2026-11-30 21:06 UTC`.
+/// A human-readable time: `2026-11-30 21:06 UTC`.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
 fn shown(seconds: u64) -> String {
@@ -207,7 +208,7 @@ mod tests {
         Head { at: 1_764_547_200, expires: 1_764_547_200 + HOLDS, lists, serial, wake: FORM }
     }
 
-    /// The vector that `spec/reference/wake_encoding.py` computed.
+    /// The vector computed by `spec/reference/wake_encoding.py`.
     #[test]
     fn a_head_is_the_one_of_the_specification() {
         let text = include_str!("../../spec/vectors/head.json");
@@ -231,11 +232,11 @@ mod tests {
         let early = head(1).check_time(now - TOLERANCE - 60).unwrap_err();
         assert_eq!(
             early.to_string(),
-            "it was signed at 2025-12-01 00:00 UTC, and the clock here says 2025-11-29 23:59 UTC"
+            "it was signed at 2025-12-01 00:00 UTC, but the local clock says 2025-11-29 23:59 UTC"
         );
         assert_eq!(head(1).check_time(now + HOLDS), Ok(()));
         let late = head(1).check_time(now + HOLDS + 1).unwrap_err();
-        assert_eq!(late.to_string(), "it held until 2026-03-01 00:00 UTC and was not signed anew");
+        assert_eq!(late.to_string(), "it expired at 2026-03-01 00:00 UTC and was not signed again");
         assert_eq!(head(2).check_order(&head(1)), Ok(()));
         assert_eq!(head(2).check_order(&head(2)), Ok(()));
         assert_eq!(head(1).check_order(&head(2)), Err(HeadFault::WentBack { before: 2, now: 1 }));

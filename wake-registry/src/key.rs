@@ -1,4 +1,4 @@
-//! Keys by which people are known: Ed25519, kept as other programs keep them. Source: RFC 8032, RFC 8410.
+//! Ed25519 keys, in the file formats that other programs use. Source: RFC 8032, RFC 8410.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,58 +12,58 @@ use ed25519_dalek::pkcs8::{
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-/// What stands before the bytes of a key in settings.
+/// The prefix of a public key in settings.
 const KIND: &str = "ed25519:";
-/// Digits of the digest of a key by which it is called.
+/// How many digits of its digest make up a key's id.
 const ID_DIGITS: usize = 16;
 
-/// A key that tells whether somebody signed something.
+/// A key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
-/// A key that signs. It has no form in which it could be shown.
+/// A key that signs. It cannot be displayed.
 #[derive(Clone)]
 pub struct SecretKey(SigningKey);
 
-/// Why something is no key.
+/// Why something is not a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseKeyError {
-    /// It is written otherwise than public keys are.
-    #[error("a key is written `ed25519:` and its 32 bytes in base64, as `wake key show` prints it")]
+    /// It is not written as a public key.
+    #[error("expected `ed25519:` and 32 bytes in base64, as printed by `wake key show`")]
     Form,
-    /// It is no point of the curve, or one that any signature would fit.
-    #[error("no signature can be told by this key")]
+    /// It is not a point of the curve, or a weak one that verifies arbitrary signatures.
+    #[error("this key cannot be used to verify signatures")]
     Weak,
-    /// It is no file of a key.
+    /// The file does not contain a key.
     #[error(
-        "it holds no Ed25519 key without a password as PEM: `openssl genpkey -algorithm ed25519` writes one"
+        "expected an unencrypted Ed25519 key in PEM, as written by `openssl genpkey -algorithm ed25519`"
     )]
     Pem,
 }
 
 impl PublicKey {
-    /// What it is called: the first 16 digits of the SHA-256 of its bytes.
+    /// Its id: the first 16 digits of the SHA-256 of its bytes.
     pub fn id(&self) -> String {
         let digest = Sha256::digest(self.0.as_bytes());
         let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         digits.get(..ID_DIGITS).unwrap_or(&digits).to_owned()
     }
 
-    /// Whether whoever has the secret half signed these bytes.
+    /// Whether these bytes were signed with the matching secret key.
     pub(crate) fn has_signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
         let signature = Signature::from_slice(signature);
         signature.is_ok_and(|signature| self.0.verify_strict(bytes, &signature).is_ok())
     }
 
-    /// Reads a file in PEM.
+    /// Parses a PEM file.
     pub fn from_pem(text: &str) -> Result<PublicKey, ParseKeyError> {
         let key = VerifyingKey::from_public_key_pem(text).map_err(|_| ParseKeyError::Pem)?;
         PublicKey::strong(key)
     }
 
-    /// The text of its file in PEM, which other programs read.
+    /// Returns the text of its PEM file, which other programs can read.
     pub fn to_pem(&self) -> String {
-        // 32 bytes can always be written.
+        // 32 bytes can always be encoded.
         self.0.to_public_key_pem(LineEnding::LF).unwrap_or_default()
     }
 
@@ -84,7 +84,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// As settings have it.
+/// The form used in settings.
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{KIND}{}", STANDARD.encode(self.0.as_bytes()))
@@ -92,7 +92,7 @@ impl fmt::Display for PublicKey {
 }
 
 impl SecretKey {
-    /// A new one that nobody else has.
+    /// Generates a new key.
     pub fn generate() -> std::io::Result<SecretKey> {
         let mut bytes = [0; 32];
         let mut filled = 0;
@@ -105,25 +105,25 @@ impl SecretKey {
         Ok(SecretKey(SigningKey::from_bytes(&bytes)))
     }
 
-    /// Reads a file in PEM.
+    /// Parses a PEM file.
     pub fn from_pem(text: &str) -> Result<SecretKey, ParseKeyError> {
         SigningKey::from_pkcs8_pem(text).map(SecretKey).map_err(|_| ParseKeyError::Pem)
     }
 
-    /// The text of its file in PEM, which other programs read.
+    /// Returns the text of its PEM file, which other programs can read.
     pub(crate) fn to_pem(&self) -> String {
-        // Older programs know no files that also hold the public half.
+        // Older programs cannot read files that also contain the public key.
         let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         let text = bytes.to_pkcs8_pem(LineEnding::LF);
         text.map(|text| (*text).clone()).unwrap_or_default()
     }
 
-    /// The half that others may have.
+    /// The public key that belongs to it.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
 
-    /// The signature of these bytes.
+    /// Signs these bytes.
     pub(crate) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         self.0.sign(bytes).to_bytes().to_vec()
     }
@@ -182,7 +182,7 @@ pub(crate) mod tests {
         {
             assert_eq!(text.parse::<PublicKey>(), Err(ParseKeyError::Form), "{text}");
         }
-        // The neutral element: every signature of a certain form would fit.
+        // The neutral element, for which every signature of a certain form would be valid.
         let weak = format!("{KIND}{}", STANDARD.encode([[1].as_slice(), &[0; 31]].concat()));
         assert_eq!(weak.parse::<PublicKey>(), Err(ParseKeyError::Weak));
         assert!(

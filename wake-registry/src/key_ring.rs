@@ -1,4 +1,4 @@
-//! The keys that a person has: files in a directory of their own.
+//! The keys of a user: files in a directory of their own.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,20 +9,20 @@ use wake_model::Name;
 
 use crate::key::{ParseKeyError, PublicKey, SecretKey};
 
-/// Behind the name of a file with a secret key.
+/// Extension of files with a secret key.
 const SECRET: &str = "pem";
-/// Behind the name of a file with a public key.
+/// Extension of files with a public key.
 const PUBLIC: &str = "pub.pem";
-/// Bytes of such a file at most.
+/// Maximum size of a key file, in bytes.
 const LARGEST: u64 = 1 << 16;
 
-/// The keys that lie in a directory, each by its name.
+/// The keys in a directory, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRing {
     dir: PathBuf,
 }
 
-/// A secret key with what it is called.
+/// A secret key with its name.
 #[derive(Clone, Debug)]
 pub struct NamedKey {
     /// Its name, or the path of its file.
@@ -31,10 +31,10 @@ pub struct NamedKey {
     pub key: SecretKey,
 }
 
-/// Why a key cannot be had.
+/// Why a key is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// There is none of that name.
+    /// There is no key of that name.
     #[error("there is no key `{name}` in `{}`", dir.display())]
     Absent {
         /// The name.
@@ -42,23 +42,23 @@ pub enum KeyError {
         /// Where it was looked for.
         dir: PathBuf,
     },
-    /// There is one of that name already.
-    #[error("there is a key `{name}` already, in `{}`", path.display())]
+    /// There is already a key of that name.
+    #[error("there is already a key `{name}` in `{}`", path.display())]
     Taken {
         /// The name.
         name: String,
         /// Its file.
         path: PathBuf,
     },
-    /// It belongs to others, or they may read it.
-    #[error("`{}` holds a secret key, and {who}", path.display())]
+    /// The file belongs to another user, or other users can access it.
+    #[error("`{}` holds a secret key but {who}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// Who is too many.
+        /// Who else has access.
         who: &'static str,
     },
-    /// It is none.
+    /// The file does not contain a valid key.
     #[error("`{}`: {problem}", path.display())]
     NoKey {
         /// The file.
@@ -82,12 +82,12 @@ impl KeyRing {
         KeyRing { dir }
     }
 
-    /// Those of a person, below where their settings lie; none of nobody.
+    /// The keys of a user, below their configuration directory; none without one.
     pub fn of(config: Option<&Path>) -> KeyRing {
         KeyRing::new(config.map_or_else(PathBuf::new, |config| config.join("keys")))
     }
 
-    /// Makes a new key, and writes both halves. What is there already stays.
+    /// Generates a new key and writes both halves. Existing files are not overwritten.
     pub fn generate(&self, name: &Name) -> Result<SecretKey, KeyError> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
         made.map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
@@ -110,7 +110,7 @@ impl KeyRing {
         Ok(key)
     }
 
-    /// Every key, by its name; one that is at fault is an error.
+    /// Returns all keys, by name; an invalid key file is an error.
     pub fn all(&self) -> Result<Vec<NamedKey>, KeyError> {
         if self.dir.as_os_str().is_empty() {
             return Ok(Vec::new());
@@ -131,7 +131,7 @@ impl KeyRing {
         names.into_iter().map(|name| self.named(&name)).collect()
     }
 
-    /// The key that a person means by a name, or by the path of its file from `cwd`.
+    /// Finds a key by its name, or by the path of its file relative to `cwd`.
     pub fn find(&self, text: &str, cwd: &Path) -> Result<NamedKey, KeyError> {
         if text.parse::<Name>().is_ok() {
             return self.named(text);
@@ -140,7 +140,7 @@ impl KeyRing {
         Ok(NamedKey { name: text.to_owned(), key })
     }
 
-    /// The public half of the key of that name, whose secret half may be elsewhere.
+    /// Returns the public key of that name, even if its secret key is stored elsewhere.
     pub fn public(&self, name: &Name) -> Result<PublicKey, KeyError> {
         let path = self.place(name.as_str(), PUBLIC);
         match fs::read_to_string(&path) {
@@ -169,7 +169,7 @@ impl KeyRing {
     }
 }
 
-/// Reads a secret key of which nobody else can know.
+/// Reads a secret key that no other user can access.
 fn read(path: &Path) -> Result<SecretKey, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
@@ -182,13 +182,13 @@ fn read(path: &Path) -> Result<SecretKey, KeyError> {
     SecretKey::from_pem(&text).map_err(|problem| KeyError::NoKey { path: path.to_owned(), problem })
 }
 
-/// Who knows what a file holds that is for one person; nobody else, where it is none.
+/// Says who besides the user has access to a private file, or `None` if nobody has.
 pub(crate) fn who_else_reads(metadata: &fs::Metadata) -> Option<&'static str> {
     let owner = metadata.uid();
     if owner != rustix::process::geteuid().as_raw() && owner != 0 {
         return Some("belongs to another user");
     }
-    (metadata.mode() & 0o077 != 0).then_some("others may read or write it")
+    (metadata.mode() & 0o077 != 0).then_some("is accessible to other users")
 }
 
 #[cfg(test)]

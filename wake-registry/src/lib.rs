@@ -1,26 +1,28 @@
 //! Reads and writes registries of published packages.
 //!
-//! A registry is a directory of files that never change and of logs that only grow, on this machine or behind any server of
-//! files; or a registry of containers, whose tags are such a log. What a package is, Jsonnet and how versions are chosen are unknown here. `spec/packages.md` describes every file.
+//! A registry is a directory of immutable files and append-only logs, on this machine or behind any web server; or an
+//! OCI registry, whose tags serve as such a log. This crate knows neither what a package is, nor Jsonnet, nor how
+//! versions are chosen. `spec/packages.md` describes every file.
 //!
 //! | room | does |
 //! |---|---|
-//! | `address`, `authority`, `shelf` | where a registry is, whose host that is, and what lies where in it |
-//! | `key`, `key_ring`, `envelope` | by which keys people are known, where they have them, and what they sign |
-//! | `attestation`, `trust`, `head` | what is signed of a version, whose signatures count, and what is signed of a registry |
-//! | `error` | what can be wrong with one |
-//! | `credentials` | with which login one is asked |
-//! | `event`, `log` | what happened to the versions of a package, and what that comes to |
-//! | `archive` | the archive of a package, packed and measured |
-//! | `oci` | repositories of a registry of containers |
-//! | `site` | a place where the files of a registry lie |
-//! | `resume` | archives that break off, and go on |
+//! | `address`, `authority`, `shelf` | addresses of registries, their hosts, and the layout of their files |
+//! | `key`, `key_ring`, `envelope` | keys, where users keep them, and signed envelopes |
+//! | `attestation`, `trust`, `head` | what is signed about a version, whose signatures are trusted, and what is
+//! signed about a registry |
+//! | `error` | registry errors |
+//! | `credentials` | finding the login for a registry |
+//! | `event`, `log` | events of a package's versions, and the state they add up to |
+//! | `archive` | packing and measuring package archives |
+//! | `oci` | repositories of an OCI registry |
+//! | `site` | one location of a registry's files |
+//! | `resume` | resuming interrupted archive downloads |
 //! | `reader` | a registry as its users see it |
-//! | `directory` | a directory as its publishers see it |
+//! | `directory` | a directory registry as its publishers see it |
 //! | `publisher` | a registry of any kind as its publishers see it |
-//! | `login` | notes a login, once the registry lets one in with it |
+//! | `login` | saving a login once the registry accepts it |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! Modules are declared in this order, and none depends on a later one.
 
 #![expect(clippy::result_large_err, reason = "an error is made once, and read by a person")]
 

@@ -1,4 +1,4 @@
-//! The log of a package: what all that happened comes to.
+//! The log of a package, and the state that its events add up to.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use wake_model::{PkgName, Release, TreeDigest, Version};
 
 use crate::event::{ArchiveSum, Event};
 
-/// Bytes of a log at most.
+/// Maximum size of a log, in bytes.
 pub(crate) const LONGEST: u64 = 16 << 20;
 
-/// The log of a package, as far as its lines are whole.
+/// The log of a package, up to its last complete line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PkgLog {
     versions: BTreeMap<Version, Listed>,
@@ -26,15 +26,15 @@ pub struct Listed {
     pub archive: ArchiveSum,
     /// When it was published, in seconds since 1970.
     pub at: u64,
-    /// How many attestations there are of it, as far as its registry says that.
+    /// How many attestations it has, as far as the registry says.
     pub attestations: u64,
-    /// Why it is not to be chosen anew, if it is not.
+    /// Why it is yanked, if it is.
     pub yanked: Option<Yank>,
-    /// Why its archive is gone, if it is.
+    /// Why its archive was removed, if it was.
     pub gone: Option<String>,
 }
 
-/// Why a version is not to be chosen anew.
+/// Why a version is yanked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yank {
     /// The reason that its publisher gave.
@@ -43,7 +43,7 @@ pub struct Yank {
     pub instead: Option<String>,
 }
 
-/// What is said of a version that is not to be chosen anew, or with no reason of one that may be again.
+/// The event that yanks a version, or without a yank the one that undoes it.
 pub(crate) fn statement(version: Version, yank: Option<Yank>, at: u64) -> Event {
     match yank {
         Some(Yank { reason, instead }) => Event::Yank { at, version, reason, instead },
@@ -51,7 +51,7 @@ pub(crate) fn statement(version: Version, yank: Option<Yank>, at: u64) -> Event 
     }
 }
 
-/// A line of a log that makes no sense.
+/// An invalid line of a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct LogFault {
@@ -62,7 +62,7 @@ pub struct LogFault {
 }
 
 impl PkgLog {
-    /// Reads the log of `pkg`. A last line without its line feed is still being written, and does not count.
+    /// Parses the log of `pkg`. A last line without a line feed is still being written and is ignored.
     pub fn parse(bytes: &[u8], pkg: &PkgName) -> Result<PkgLog, LogFault> {
         let mut log = PkgLog::default();
         for line in whole_lines(bytes) {
@@ -73,7 +73,7 @@ impl PkgLog {
         Ok(log)
     }
 
-    /// The same, as it will be with what is staged; a version that is there already with the same content stays as it is.
+    /// Adds the staged lines; a version that is already published with the same content stays as it is.
     pub(crate) fn with_staged(mut self, staged: &[u8], pkg: &PkgName) -> Result<PkgLog, LogFault> {
         for line in whole_lines(staged) {
             self.lines += 1;
@@ -91,14 +91,19 @@ impl PkgLog {
     }
 
     fn take(&mut self, event: Event, pkg: &PkgName) -> Result<(), String> {
-        let named = |version: &Version| format!("no version {version} was published before");
+        let named = |version: &Version| {
+            format!("version {version} has not been published before this line")
+        };
         match event {
             Event::Publish { at, archive, attestations, meta } => {
                 if meta.pkg_name() != *pkg {
-                    return Err(format!("it is of `{}`, in the log of `{pkg}`", meta.pkg_name()));
+                    return Err(format!(
+                        "it is about `{}`, but this is the log of `{pkg}`",
+                        meta.pkg_name()
+                    ));
                 }
                 if let Some(there) = self.same(&meta.version) {
-                    return Err(format!("version {} was published before", there.release.version));
+                    return Err(format!("version {} is published twice", there.release.version));
                 }
                 let version = meta.version.clone();
                 let listed =
@@ -116,7 +121,7 @@ impl PkgLog {
             Event::Tombstone { version, content, reason, .. } => {
                 let listed = self.versions.get_mut(&version).ok_or_else(|| named(&version))?;
                 if listed.release.content != content {
-                    return Err(format!("version {version} has other content"));
+                    return Err(format!("version {version} has different content"));
                 }
                 listed.gone = Some(reason);
             }
@@ -130,7 +135,7 @@ impl PkgLog {
         Ok(())
     }
 
-    /// The version that was published as this one: what differs in build metadata alone is one version.
+    /// Returns the published version that equals this one up to build metadata.
     pub fn same(&self, version: &Version) -> Option<&Listed> {
         let text = version.to_string();
         let release = |text: &str| text.split('+').next().unwrap_or_default().to_owned();
@@ -138,17 +143,17 @@ impl PkgLog {
         self.versions.values().find(|listed| release(&listed.release.version.to_string()) == wanted)
     }
 
-    /// The version, if it was published.
+    /// Returns the version, if it was published.
     pub fn get(&self, version: &Version) -> Option<&Listed> {
         self.versions.get(version)
     }
 
-    /// Every version that was published, the lowest first.
+    /// Returns all published versions, lowest first.
     pub fn versions(&self) -> impl DoubleEndedIterator<Item = &Listed> {
         self.versions.values()
     }
 
-    /// Versions that only a later wake can use, as they are written.
+    /// Versions that only a later wake can use, as written.
     pub fn later(&self) -> &[String] {
         &self.later
     }
@@ -158,12 +163,13 @@ impl PkgLog {
         self.lines
     }
 
-    /// Whether nothing happened yet.
+    /// Whether it has no lines.
     pub fn is_empty(&self) -> bool {
         self.lines == 0
     }
 
-    /// The highest version that may be chosen, a pre-release only where there is nothing else; else the highest of all.
+    /// Returns the highest version that may be chosen, a pre-release only if there is nothing else; otherwise the
+    /// highest of all.
     pub fn newest(&self) -> Option<&Listed> {
         let may_be_chosen = |listed: &&Listed| listed.yanked.is_none() && listed.gone.is_none();
         let is_plain = |listed: &&Listed| !listed.release.version.to_string().contains('-');
@@ -172,7 +178,7 @@ impl PkgLog {
         plain.or(usable.first().copied()).or_else(|| self.versions().next_back())
     }
 
-    /// Whether it says of a version another content than `other`.
+    /// Whether it gives a version a different content than `other`.
     pub(crate) fn is_at_odds_with(&self, other: &PkgLog) -> bool {
         let is_other = |listed: &Listed| {
             let theirs = other.content(&listed.release.version);
@@ -181,23 +187,23 @@ impl PkgLog {
         self.versions().any(is_other)
     }
 
-    /// Whether nothing is in `other` that is not here as well.
+    /// Whether it has everything that is in `other`.
     pub(crate) fn has_all_of(&self, other: &PkgLog) -> bool {
         let is_here = |listed: &Listed| self.versions.contains_key(&listed.release.version);
         self.lines >= other.lines && other.versions().all(is_here)
     }
 
-    /// What the content of a version is, whatever became of it.
+    /// The content of a version, even if it was yanked or removed.
     pub fn content(&self, version: &Version) -> Option<TreeDigest> {
         Some(self.same(version)?.release.content)
     }
 }
 
 fn read(line: &[u8]) -> Result<Event, String> {
-    Event::parse(std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?)
+    Event::parse(std::str::from_utf8(line).map_err(|_| "it is not valid UTF-8".to_owned())?)
 }
 
-/// The lines that have a line feed at their end, without that.
+/// The complete lines, without their line feeds.
 fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
 }
@@ -208,14 +214,14 @@ pub(crate) fn whole(bytes: &[u8]) -> &[u8] {
     &bytes[..end]
 }
 
-/// Where the last whole line begins.
+/// The offset of the last complete line.
 pub(crate) fn last_line(bytes: &[u8]) -> usize {
     let lines = whole(bytes);
     let before = lines.strip_suffix(b"\n").unwrap_or(lines);
     before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
-/// The first line, from 1, in which `now` is not `before` and more; none if it is.
+/// The first line, from 1, at which `now` differs from `before`; `None` if `now` starts with `before`.
 pub(crate) fn first_change(before: &[u8], now: &[u8]) -> Option<usize> {
     if now.starts_with(before) {
         return None;
@@ -273,12 +279,12 @@ mod tests {
     fn what_makes_no_sense_is_said_with_its_line() {
         let one = publish("1.0.0", "1");
         for (second, problem) in [
-            (publish("1.0.0", "2"), "version 1.0.0 was published before"),
-            (publish("1.0.0+b", "2"), "version 1.0.0 was published before"),
-            (yank("1.2.0"), "no version 1.2.0 was published before"),
+            (publish("1.0.0", "2"), "version 1.0.0 is published twice"),
+            (publish("1.0.0+b", "2"), "version 1.0.0 is published twice"),
+            (yank("1.2.0"), "version 1.2.0 has not been published before this line"),
             (
                 publish("1.2.0", "2").replace("acme", "evil"),
-                "it is of `evil/greet`, in the log of `acme/greet`",
+                "it is about `evil/greet`, but this is the log of `acme/greet`",
             ),
         ] {
             let fault = LogFault { line: 2, problem: problem.to_owned() };

@@ -1,4 +1,4 @@
-//! Noting a login, once the registry that it is for lets one in with it.
+//! Saving a login after the registry has accepted it.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use crate::credentials::{Login, Noted, forget, note};
 use crate::error::RegistryError;
 use crate::reader::Registry;
 
-/// A login that is to be noted.
+/// A login to be saved.
 #[derive(Clone, Debug)]
 pub struct LoginNote {
-    /// The name; without one, what is secret is a token.
+    /// The user name; without one, the secret is a token.
     pub username: Option<String>,
     /// The password or the token.
     pub secret: Secret,
 }
 
-/// Asks the registry with a login, and notes it in `file`. Gives who else will be told it, if somebody gives tokens for the registry who
-/// would not be told by themselves.
+/// Tries a login and saves it in `file`. Returns the token server that will also receive it, if that server would not
+/// receive logins otherwise.
 pub fn log_in(
     name: &Name,
     address: &Address,
@@ -44,9 +44,9 @@ pub fn log_in(
     Ok(token_server)
 }
 
-/// The login as it was typed.
+/// The login as entered.
 fn typed(noted: &Noted) -> Login {
-    let from = "what was typed".to_owned();
+    let from = "the input".to_owned();
     let login = match (&noted.username, &noted.password, &noted.token) {
         (Some(name), Some(password), _) => Login::basic(name, password, from),
         (_, _, token) => Login::token(token.as_deref().unwrap_or_default(), from),
@@ -54,25 +54,25 @@ fn typed(noted: &Noted) -> Login {
     login.told_to(noted.token_server.clone())
 }
 
-/// Takes the login for a registry out of `file`; says whether there was one.
+/// Removes the login for a registry from `file`; returns whether there was one.
 pub fn log_out(address: &Address, file: &Path) -> Result<bool, RegistryError> {
     forget(file, &key(address)?)
 }
 
-/// What a login is noted for.
+/// The key under which a login is saved.
 fn key(address: &Address) -> Result<String, RegistryError> {
     match address {
         Address::Dir(_) => Err(RegistryError::NoLogin {
             address: address.to_string(),
-            problem: "it is a directory, which asks nobody",
+            problem: "a directory needs none",
         }),
         Address::Web(url) if !is_private(url) => Err(RegistryError::NoLogin {
             address: address.to_string(),
-            problem: "what is said to it is not encrypted",
+            problem: "the connection to it is not encrypted",
         }),
         Address::Web(url) if url.contains('@') => Err(RegistryError::NoLogin {
             address: address.to_string(),
-            problem: "a login stands in its address already",
+            problem: "its address already contains one",
         }),
         Address::Web(url) => Ok(url.clone()),
         Address::Oci { .. } => Ok(address.to_string()),

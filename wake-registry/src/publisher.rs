@@ -10,16 +10,16 @@ use crate::error::RegistryError;
 use crate::log::{LogFault, PkgLog, Yank, statement};
 use crate::oci::{Oci, Place};
 
-/// A registry that packages are put into. While one of a directory lives, nobody else writes there.
+/// A registry that packages are published to. Nobody else can write to a directory registry while this exists.
 #[derive(Debug)]
 pub enum Publisher {
-    /// In a directory.
+    /// A directory registry.
     Directory(Directory),
-    /// Of containers.
+    /// An OCI registry.
     Containers(Containers),
 }
 
-/// A registry of containers, as its publishers see it.
+/// An OCI registry as its publishers see it.
 #[derive(Debug)]
 pub struct Containers {
     name: Name,
@@ -27,7 +27,7 @@ pub struct Containers {
 }
 
 impl Publisher {
-    /// Whether a registry there can be written at all.
+    /// Checks that a registry at this address can be written at all.
     pub fn check(address: &Address) -> Result<(), RegistryError> {
         match address {
             Address::Dir(_) | Address::Oci { .. } => Ok(()),
@@ -35,8 +35,8 @@ impl Publisher {
         }
     }
 
-    /// Opens the registry `name` at `address`, waiting for whoever writes to its directory. A directory with nothing in it, or none,
-    /// becomes a registry. `keys` are those by which it can be signed.
+    /// Opens the registry `name` at `address`, waiting for other writers if it is a directory. A missing or empty
+    /// directory becomes a registry. `keys` can sign it.
     pub fn open(
         address: &Address,
         name: &Name,
@@ -53,7 +53,7 @@ impl Publisher {
         }
     }
 
-    /// The same, of one that is there.
+    /// The same, for an existing registry.
     pub fn existing(
         address: &Address,
         name: &Name,
@@ -67,7 +67,7 @@ impl Publisher {
         Ok(publisher)
     }
 
-    /// Opens one that is there, to look at it.
+    /// Opens an existing registry for inspection.
     fn looking(address: &Address, name: &Name, web: &Web) -> Result<Publisher, RegistryError> {
         match address {
             Address::Dir(dir) => Directory::existing(dir, name).map(Publisher::Directory),
@@ -81,10 +81,10 @@ impl Publisher {
         }
     }
 
-    /// How a version would stand at `address`, where there may be no registry yet.
+    /// Returns the state of a version at `address`, where there may be no registry yet.
     ///
-    /// Other content under the same version is an error, whatever became of that version; so is a name that people would take for
-    /// another one that is there, as far as a registry can tell.
+    /// It is an error if the same version has different content, even if it was yanked or removed, or if the name
+    /// could be mistaken for another one there, as far as the registry can tell.
     pub fn standing(
         address: &Address,
         name: &Name,
@@ -102,8 +102,8 @@ impl Publisher {
         }
     }
 
-    /// Puts versions there, each behind what it needs of the others; those that are there already are only signed, where somebody signs
-    /// them who did not before. Whatever is cut off, the same call again does the rest.
+    /// Publishes versions, dependencies first. Versions that are already there only get new attestations. If this is
+    /// interrupted at any point, the same call completes the rest.
     pub fn publish(
         &self,
         uploads: &[Upload<'_>],
@@ -116,7 +116,7 @@ impl Publisher {
         }
     }
 
-    /// Says of a version that it is not to be chosen anew, or with no reason that it may be again. Whether that is news.
+    /// Yanks a version, or without a yank undoes that. Returns whether this changed anything.
     pub fn yank(
         &self,
         pkg: &PkgName,
@@ -163,25 +163,25 @@ impl Containers {
                 continue;
             }
             deeds.push(Deed::Published);
-            // Sending the others took its time.
+            // The state may have changed while the others were sent.
             if self.standing(upload.release, meter)? == Standing::New {
                 self.oci.put(upload, meter)?;
             }
-            // Such a registry lets two write one tag: whoever comes later finds the other's content here.
+            // An OCI registry allows two writers of one tag: the later one finds the other's content here.
             let (pkg, version) = (upload.release.pkg_name(), upload.release.version.clone());
             match self.oci.content(&pkg, &version, meter)? {
                 Some(there) if there != upload.release.content => {
                     let ours = upload.release.content;
                     return Err(RegistryError::OtherContent { pkg, version, there, ours });
                 }
-                // That it is not there yet is seen when everything is read back.
+                // A tag that is not visible yet is caught when everything is read back.
                 _ => {}
             }
         }
         Ok(deeds)
     }
 
-    /// Adds what people sign of a version that is there, unless whoever it is did so before.
+    /// Adds attestations to a published version, except by keys that have already signed it.
     fn attest(&self, release: &Release, lines: &str, meter: &Meter) -> Result<Deed, RegistryError> {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let there = self.oci.attestations(&pkg, version, meter)?.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! An archive from elsewhere whose bytes may break off: they go on where they did, in this run or in a later one.
+//! Archive downloads that resume after an interruption, in this run or in a later one.
 
 use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
@@ -11,39 +11,39 @@ use crate::error::RegistryError;
 use crate::shelf::Part;
 use crate::site::{Bytes, Site};
 
-/// How often an archive may break off with little between.
+/// How many interruptions with little progress in between are tolerated.
 const BREAKS: u32 = 5;
-/// Bytes that are no little.
+/// How many bytes count as progress.
 const PROGRESS: u64 = 1 << 20;
-/// The wait before it goes on, the first time.
+/// The wait before the first retry.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// Archives of fewer bytes are not kept until they are whole.
+/// Archives below this size are not kept partially.
 const SMALL: u64 = 64 << 10;
 
-/// The bytes of an archive, as far as they came before and then as they come.
+/// The bytes of an archive: first those kept from before, then those being received.
 pub(crate) struct Resumed<'a> {
     site: &'a Site,
     pkg: &'a PkgName,
     version: &'a Version,
     meter: &'a Meter,
     kept: Option<Partial>,
-    /// Bytes of `kept` that came before.
+    /// How many bytes of `kept` came from before.
     before: u64,
     now: Box<dyn Read + Send>,
-    /// How many were given.
+    /// How many bytes were read.
     at: u64,
-    /// How many there are, where that is known.
+    /// The total size, if known.
     end: Option<u64>,
     tag: Option<String>,
     breaks: u32,
-    /// Where it broke off last.
+    /// Where the last interruption occurred.
     broke_at: u64,
-    /// Whether it was tried long enough to have it go on.
+    /// Whether retries are exhausted.
     gave_up: bool,
 }
 
 impl<'a> Resumed<'a> {
-    /// Asks for the archive, whose content is to be `content`; none if it is not there.
+    /// Requests the archive with content `content`; `None` if it does not exist.
     pub(crate) fn open(
         site: &'a Site,
         (pkg, version): (&'a PkgName, &'a Version),
@@ -78,7 +78,7 @@ impl<'a> Resumed<'a> {
         let is_small = size.is_some_and(|size| from + size < SMALL);
         if !goes_on {
             drop(kept.take());
-            // What cannot be kept is asked for again.
+            // An archive that cannot be kept is requested again from the start.
             kept = match tag.as_deref().filter(|_| site.is_far() && !is_small) {
                 Some(tag) => store.begin_partial(&address, &name, tag).unwrap_or_default(),
                 None => None,
@@ -102,24 +102,24 @@ impl<'a> Resumed<'a> {
         }))
     }
 
-    /// Whether some of its bytes came in another run.
+    /// Whether some of its bytes came from an earlier run.
     pub(crate) fn has_old_bytes(&self) -> bool {
         self.before > 0
     }
 
-    /// Whether asking for it once more would be in vain.
+    /// Whether another request would be futile.
     pub(crate) fn gave_up(&self) -> bool {
         self.gave_up
     }
 
-    /// Its bytes are of no use any more.
+    /// Discards the bytes kept so far.
     pub(crate) fn drop_kept(&mut self) {
         if let Some(kept) = self.kept.take() {
             kept.drop_it();
         }
     }
 
-    /// Has it go on where it broke off; the error with which it did if it cannot.
+    /// Resumes after an interruption; returns the original error if that is not possible.
     fn go_on(&mut self, error: io::Error) -> io::Result<()> {
         if self.at >= self.broke_at + PROGRESS {
             self.breaks = 0;
@@ -186,7 +186,7 @@ impl Read for Resumed<'_> {
     }
 }
 
-/// Whether a tag means the same bytes. Source: RFC 9110, 8.8.1.
+/// Whether an ETag guarantees identical bytes. Source: RFC 9110, 8.8.1.
 fn is_strong(tag: &str) -> bool {
     !tag.starts_with("W/")
 }

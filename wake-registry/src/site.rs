@@ -1,4 +1,4 @@
-//! A place where the files of a registry lie: the registry itself, or a mirror of it.
+//! A location of a registry's files: the registry itself or a mirror.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,39 +18,39 @@ use crate::log;
 use crate::oci::{Blob, Oci};
 use crate::shelf::{self, MARK, Part};
 
-/// Bytes of one file of metadata at most.
+/// Maximum size of a metadata file, in bytes.
 pub(crate) const LONGEST_METADATA: u64 = 1 << 20;
-/// A log of more bytes is not asked for whole as long as it only grows.
+/// Logs above this size are requested from their last line on, as long as they only grow.
 const LONG: usize = 64 << 10;
 
-/// Whether somebody who does not answer is asked again.
+/// Whether a failed request is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Five times: there is nobody else.
+    /// Five times: there is no alternative.
     Patient,
-    /// No: there is another one to ask.
+    /// No: there is another site to try.
     Hasty,
 }
 
-/// A place where the files of a registry lie.
+/// A location of a registry's files.
 #[derive(Debug)]
 pub(crate) struct Site {
     registry: Name,
     address: Address,
     web: Web,
     patience: Patience,
-    /// Where it is one of containers.
+    /// Set if it is an OCI registry.
     oci: Option<Oci>,
-    /// The login that a server of files is asked with, and the way with it, once that is known: never shown.
+    /// The login for a web server and the connection that uses it, once known; never shown.
     login: OnceLock<Option<(Login, Web)>>,
 }
 
-/// What lies at a path of a registry.
+/// The response to a request for a file.
 pub(crate) enum Answer {
     Absent,
-    /// It is as it was when it had the tag that was named.
+    /// It still has the ETag that was given.
     Unchanged,
-    /// It has fewer bytes than are to be passed over.
+    /// It is shorter than the requested offset.
     Shorter,
     Bytes(Bytes),
 }
@@ -58,11 +58,11 @@ pub(crate) enum Answer {
 /// Bytes of a file.
 pub(crate) struct Bytes {
     pub(crate) bytes: Box<dyn Read + Send>,
-    /// How many come before the first one.
+    /// The offset of the first byte.
     pub(crate) from: u64,
-    /// How many these are, where that is known.
+    /// How many bytes there are, if known.
     pub(crate) size: Option<u64>,
-    /// What the server calls that state of the file.
+    /// The ETag of this state of the file.
     pub(crate) tag: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Site {
             Address::Dir(_) | Address::Web(_) => None,
         };
         let web = match &address {
-            // What is not encrypted must not leave this machine, also not by a proxy.
+            // Unencrypted requests must not leave this machine, not even through a proxy.
             Address::Web(url) if !url.starts_with("https:") && is_private(url) => {
                 Web::new(Route { no_proxy: Some("*".to_owned()), ..web.route().clone() })
             }
@@ -86,24 +86,24 @@ impl Site {
         Site { registry, address, web, patience, oci, login: OnceLock::new() }
     }
 
-    /// Where it is one of containers.
+    /// The OCI registry, if it is one.
     pub(crate) fn oci(&self) -> Option<&Oci> {
         self.oci.as_ref()
     }
 
-    /// Has it be asked with this login, whatever others are noted.
+    /// Uses this login instead of any saved one.
     pub(crate) fn ask_with(&self, login: Login) {
         match &self.oci {
             Some(oci) => oci.ask_with(login),
             None => {
                 let web = self.web.saying(login.header());
-                // Whoever says so does it once.
+                // This is called at most once.
                 let _ = self.login.set(Some((login, web)));
             }
         }
     }
 
-    /// Whether it lets in whoever asks.
+    /// Whether the registry accepts the login.
     pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
         match &self.oci {
             Some(oci) => oci.check_login(meter),
@@ -111,13 +111,13 @@ impl Site {
         }
     }
 
-    /// With which login a server of files is asked, if there is one and nobody else would hear it.
+    /// The login for a web server, if there is one and the connection is private.
     fn login(&self) -> Result<Option<&(Login, Web)>, RegistryError> {
         let Address::Web(url) = &self.address else { return Ok(None) };
         if let Some(login) = self.login.get() {
             return Ok(login.as_ref());
         }
-        // A variable is for the registry itself, by its name.
+        // The environment variable belongs to the registry itself, not to its mirrors.
         let named = Some(&self.registry).filter(|_| self.patience == Patience::Patient);
         let found = match is_private(url) {
             true => login(self.web.route(), named, Asked::Files { url })?,
@@ -130,7 +130,7 @@ impl Site {
         Ok(self.login.get_or_init(|| found).as_ref())
     }
 
-    /// A whole file; none if it is not there.
+    /// A whole file; `None` if it does not exist.
     pub(crate) fn file(
         &self,
         path: &str,
@@ -147,13 +147,13 @@ impl Site {
         &self.address
     }
 
-    /// Whether the log is made of tags, which have no order.
+    /// Whether the log is built from tags, which have no order.
     pub(crate) fn has_tags(&self) -> bool {
         self.oci.is_some()
     }
 
-    /// The bytes of the log of a package, with its tag, as far as its lines are whole: that it has none is an empty one. `seen` is
-    /// what was seen here last; of a long log that has become longer only the new lines are asked for.
+    /// Returns the complete lines of a package's log, with its ETag; `None` if there is none. `seen` is what was last
+    /// seen here: of a long log that has grown, only the new lines are requested.
     pub(crate) fn log(
         &self,
         pkg: &PkgName,
@@ -165,7 +165,7 @@ impl Site {
             return Ok(bytes.map(|bytes| Seen { tag: None, bytes }));
         }
         let path = shelf::log(pkg);
-        // From the last line on, so that one sees that it goes on there.
+        // From the last known line on, to verify that the log continues there.
         let last_line = log::last_line(&seen.bytes);
         let from = if seen.bytes.len() > LONG { last_line } else { 0 };
         let portion = Portion { unless: seen.tag.clone(), from: from as u64, same: None };
@@ -191,7 +191,7 @@ impl Site {
         }
     }
 
-    /// What was seen of a log with what follows, if `answer` begins with its last line, which begins at `from`.
+    /// Returns the log seen before plus its new lines, if `answer` starts with its last line, at offset `from`.
     fn grown(
         &self,
         path: &str,
@@ -206,7 +206,7 @@ impl Site {
         Ok(is_one.then(|| Seen { tag, bytes: [&seen.bytes[..from], tail].concat() }))
     }
 
-    /// The list of the packages of a namespace; a registry of containers has none.
+    /// The list of a namespace's packages; OCI registries have none.
     pub(crate) fn list(
         &self,
         of: Option<&Name>,
@@ -221,7 +221,7 @@ impl Site {
         }
     }
 
-    /// Tells a registry without a package from no registry.
+    /// Distinguishes a registry without the package from a missing registry.
     pub(crate) fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
         if let Some(oci) = &self.oci {
             return oci.check_there(meter);
@@ -236,7 +236,7 @@ impl Site {
         }
     }
 
-    /// A file of a version, or what follows so many bytes of it if it still has the tag `same`.
+    /// A file of a version, from offset `from` if it still has the ETag `same`.
     pub(crate) fn part(
         &self,
         pkg: &PkgName,
@@ -268,7 +268,7 @@ impl Site {
         }))
     }
 
-    /// Whether what breaks off can be asked for from there on, and is worth it.
+    /// Whether an interrupted transfer can and should be resumed.
     pub(crate) fn is_far(&self) -> bool {
         !matches!(self.address, Address::Dir(_))
     }
@@ -287,7 +287,7 @@ impl Site {
                 _ => self.unavailable(path, error.to_string()),
             }),
             Address::Web(url) => self.ask_web(&format!("{url}/{path}"), path, portion, meter),
-            // It has no files.
+            // An OCI registry has no files.
             Address::Oci { .. } => Ok(Answer::Absent),
         }
     }
@@ -312,11 +312,12 @@ impl Site {
         let WebAnswer { status, status_line, tag, kind, is_encoded, size, from, bytes, .. } =
             answer;
         match (status, from) {
-            (200 | 206, _) if kind.as_deref() == Some("text/html") => {
-                Err(self.unavailable(path, "a page for people came instead of the file".to_owned()))
-            }
+            (200 | 206, _) if kind.as_deref() == Some("text/html") => Err(self.unavailable(
+                path,
+                "the server returned an HTML page instead of the file".to_owned(),
+            )),
             (200 | 206, _) if is_encoded => {
-                Err(self.unavailable(path, "the answer is encoded".to_owned()))
+                Err(self.unavailable(path, "the response has a content encoding".to_owned()))
             }
             (200, _) => Ok(Answer::Bytes(Bytes { bytes, from: 0, size, tag })),
             (206, Some(from)) if portion.from > 0 => {
@@ -328,12 +329,11 @@ impl Site {
             (401 | 403 | 407, _) => {
                 let path = format!("{}/{path}", self.address);
                 let by = match login {
-                    Some((login, _)) => format!("it was asked with the login in {}", login.from),
+                    Some((login, _)) => format!("used the login from {}", login.from),
                     None if !is_private(url) => {
-                        "it was asked without a login, because nothing is encrypted there"
-                            .to_owned()
+                        "used no login, because the connection is not encrypted".to_owned()
                     }
-                    None => "no login was found for it".to_owned(),
+                    None => "no login was found".to_owned(),
                 };
                 let status = format!("{status_line}; {by}");
                 Err(RegistryError::Denied { registry: self.registry.clone(), path, status })
@@ -353,26 +353,30 @@ impl Site {
         match length {
             Ok(length) if length as u64 > most => {
                 let most = most.div_ceil(1 << 20);
-                Err(self.unavailable(path, format!("more than {most} MiB come")))
+                Err(self.unavailable(path, format!("the file is larger than {most} MiB")))
             }
             Ok(_) => Ok(read),
-            Err(error) => Err(self.unavailable(path, format!("it broke off: {error}"))),
+            Err(error) => {
+                Err(self.unavailable(path, format!("the transfer was interrupted: {error}")))
+            }
         }
     }
 }
 
-/// What is wrong with the file that says that something is a registry.
+/// Checks the file that marks a registry.
 pub(crate) fn check_mark(bytes: &[u8]) -> Result<(), String> {
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|error| format!("it is no registry: {error}"))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| format!("it does not describe a registry: {error}"))?;
     match value["wake"].as_u64() {
         Some(1) => Ok(()),
-        Some(form) => Err(format!("it is of form {form}, and this wake knows form 1")),
-        None => Err("it is no registry".to_owned()),
+        Some(form) => {
+            Err(format!("it has format version {form}, but this wake supports version 1"))
+        }
+        None => Err("it does not describe a registry".to_owned()),
     }
 }
 
-/// Opens a regular file; what is a pipe is not waited for.
+/// Opens a regular file, without blocking on pipes.
 pub(crate) fn open(path: &Path) -> io::Result<Answer> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {

@@ -1,4 +1,4 @@
-//! Whose signatures count for content, and whether one of them is there.
+//! Whose signatures are trusted for content, and whether one of them is present.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use wake_model::TreeDigest;
 use crate::attestation::Attestation;
 use crate::key::PublicKey;
 
-/// What is demanded of the packages of a namespace.
+/// What is required of the packages of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// Whose signatures count.
+    /// The trusted keys.
     pub keys: Vec<PublicKey>,
     /// What they must have signed.
     pub demand: Demand,
@@ -23,7 +23,7 @@ pub enum Demand {
     Nothing,
     /// Any statement about the content.
     Signature,
-    /// Where the content comes from.
+    /// The provenance of the content.
     Provenance,
 }
 
@@ -31,25 +31,25 @@ pub enum Demand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     /// There is no statement about it.
-    #[error("nobody has signed it")]
+    #[error("it is not signed")]
     Unsigned,
-    /// The keys that are said to have signed it do not count.
-    #[error("it is signed by {}, and that is no key that counts", list(.0))]
+    /// It is signed only by keys that are not trusted.
+    #[error("it is signed by {}, which is not a trusted key", list(.0))]
     OtherKeys(Vec<String>),
-    /// Something is said to be signed by a key that counts, and is not.
-    #[error("what is said to be signed by {0} is not")]
+    /// A signature that claims to be by a trusted key is invalid.
+    #[error("its signature by {0} is invalid")]
     Forged(String),
-    /// A key that counts signed something of other content.
-    #[error("{0} signed other content, not this")]
+    /// A trusted key signed a statement about different content.
+    #[error("{0} signed different content")]
     OtherContent(String),
-    /// A key that counts signed it, but not where it comes from.
-    #[error("it is signed by {0}, who does not say where it comes from")]
+    /// A trusted key signed it, but not its provenance.
+    #[error("it is signed by {0}, but without provenance")]
     NoProvenance(String),
 }
 
 impl Trust {
-    /// The key that counts and signed what is demanded of `content`, among the attestations in `bytes`; none where nothing is
-    /// demanded.
+    /// Returns the trusted key that signed what is required of `content`, among the attestations in `bytes`; `None`
+    /// if nothing is required.
     pub fn check(
         &self,
         bytes: &[u8],
@@ -84,25 +84,25 @@ impl Trust {
         })
     }
 
-    /// What the keys are called that count.
+    /// The ids of the trusted keys.
     pub fn ids(&self) -> String {
         list(&self.keys.iter().map(PublicKey::id).collect::<Vec<_>>())
     }
 }
 
-/// What the keys are called that are said to have signed something of `content`, sorted: none of them was tried on it.
+/// The ids of the keys that claim to have signed something about `content`, sorted. No signature is verified.
 pub fn said_signers(bytes: &[u8], content: &TreeDigest) -> Vec<String> {
     let attestations = Attestation::all(bytes);
     claimed(attestations.iter().filter(|one| one.is_about(content))).into_iter().collect()
 }
 
-/// What the keys are called that are said to have signed attestations, where they are called something.
+/// The ids of the keys that attestations claim as their signers; empty ids are left out.
 fn claimed<'a>(attestations: impl Iterator<Item = &'a Attestation>) -> BTreeSet<String> {
     let ids = attestations.flat_map(|attestation| attestation.envelope.claimed());
     ids.filter(|id| !id.is_empty()).map(shown).collect()
 }
 
-/// As much of what a stranger calls a key as anybody needs.
+/// Shortens and escapes a key id that comes from elsewhere.
 fn shown(id: &str) -> String {
     id.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -40,7 +40,7 @@ fn n4_other_content_than_is_locked() {
         &user,
         &[],
         &expect![[r#"
-        error: package `text`: registry `main`: acme/text 1.0.0: its archive holds [DIGEST], but [DIGEST] was asked for
+        error: package `text`: registry `main`: acme/text 1.0.0: its archive contains [DIGEST], expected [DIGEST]
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
@@ -86,7 +86,7 @@ fn metadata_of_other_files() {
         &user(&scene),
         &[],
         &expect![[r#"
-        error: registry `main`: acme/text 1.0.0: its metadata say another `license` than its files
+        error: registry `main`: acme/text 1.0.0: `license` in its metadata does not match its files
          = note: nothing of it was kept
          help: ask who runs the registry
                Error 1 error in [TIME]
@@ -107,7 +107,7 @@ fn n5_a_log_that_was_rewritten() {
         &user.wake(["update"]).run().code(7),
         &[],
         &expect![[r#"
-        error: registry `main`: index/acme/text.jsonl went back or was rewritten: line 2 was another one
+        error: registry `main`: index/acme/text.jsonl was truncated or rewritten: line 2 has changed
          help: ask who runs it; `wake registry forget main` takes it as it is now
     "#]],
     );
@@ -126,7 +126,7 @@ fn n8_what_nobody_signed_or_another_key_did() {
         &user,
         &[(&our_id, "[OURS]")],
         &expect![[r#"
-        error: package `text`: registry `main`: acme/text 1.0.0: nobody has signed it
+        error: package `text`: registry `main`: acme/text 1.0.0: it is not signed
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
@@ -143,7 +143,7 @@ fn n8_what_nobody_signed_or_another_key_did() {
         &user,
         &[(&our_id, "[OURS]"), (&their_id, "[THEIRS]")],
         &expect![[r#"
-        error: package `text`: registry `main`: acme/text 1.0.0: it is signed by [THEIRS], and that is no key that counts
+        error: package `text`: registry `main`: acme/text 1.0.0: it is signed by [THEIRS], which is not a trusted key
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },

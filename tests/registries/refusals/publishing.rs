@@ -15,7 +15,7 @@ fn other_content_under_a_version_that_is_there() {
         &publish(),
         &[],
         &expect![[r#"
-        error: acme/text 2.0.1 is published already, with other content
+        error: acme/text 2.0.1 is already published with different content
          = note: there it is [DIGEST], here [DIGEST]
          help: a version is published once: give this one another number
     "#]],
@@ -30,7 +30,7 @@ fn other_content_under_a_version_that_is_there() {
         &publish(),
         &[],
         &expect![[r#"
-        error: acme/text 2.0.1 is published already, with other content
+        error: acme/text 2.0.1 is already published with different content
          = note: there it is [DIGEST], here [DIGEST]
          help: a version is published once: give this one another number
     "#]],
@@ -48,7 +48,7 @@ fn n11_a_name_that_could_be_taken_for_another() {
         &resembling,
         &[],
         &expect![[r#"
-        error: `acme/a_b` differs from `acme/a-b`, which is there, in `-` and `_` alone
+        error: `acme/a_b` differs from the published `acme/a-b` only in `-` and `_`
          help: call it `acme/a-b`, or something that nobody takes for that
     "#]],
     );

@@ -33,7 +33,7 @@ fn n4_answers_that_are_none() {
             Manner::Page,
             9,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: a page for people came instead of the file
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the server returned an HTML page instead of the file
              help: what is in the store is built with `--offline`
                    Error 1 error in [TIME]
         "#]],
@@ -42,7 +42,7 @@ fn n4_answers_that_are_none() {
             Manner::Encoded,
             9,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the answer is encoded
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the response has a content encoding
              help: what is in the store is built with `--offline`
                    Error 1 error in [TIME]
         "#]],
@@ -51,7 +51,7 @@ fn n4_answers_that_are_none() {
             Manner::Half,
             9,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: it broke off: Peer disconnected
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the transfer was interrupted: Peer disconnected
              help: what is in the store is built with `--offline`
                    Error 1 error in [TIME]
         "#]],
@@ -60,7 +60,7 @@ fn n4_answers_that_are_none() {
             Manner::Endless,
             9,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: more than 16 MiB come
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the file is larger than 16 MiB
              help: what is in the store is built with `--offline`
                    Error 1 error in [TIME]
         "#]],
@@ -87,7 +87,7 @@ fn n4_answers_that_are_none() {
             Manner::Status(401),
             10,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found for it
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found
              help: `wake login main` notes a login
                    Error 1 error in [TIME]
         "#]],
@@ -96,7 +96,7 @@ fn n4_answers_that_are_none() {
             Manner::Status(403),
             10,
             expect![[r#"
-            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 403 Forbidden; no login was found for it
+            error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 403 Forbidden; no login was found
              help: `wake login main` notes a login
                    Error 1 error in [TIME]
         "#]],
@@ -221,7 +221,7 @@ fn n3_a_login_that_does_not_let_in() {
         &failed,
         &[],
         &expect![[r#"
-        error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; it was asked with the login in `WAKE_TOKEN_MAIN`
+        error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; used the login from `WAKE_TOKEN_MAIN`
          help: `wake login main` notes a login
                Error 1 error in [TIME]
     "#]],
@@ -236,7 +236,7 @@ fn n3_a_login_that_does_not_let_in() {
         &failed,
         &[],
         &expect![[r#"
-        error: `[BASE]/home/.config/wake/credentials.toml`: line 1: it is no file of logins
+        error: `[BASE]/home/.config/wake/credentials.toml`: invalid credentials file at line 1
          help: write it anew with the tool that wrote it
                Error 1 error in [TIME]
     "#]],
@@ -248,7 +248,7 @@ fn n3_a_login_that_does_not_let_in() {
         &failed,
         &[],
         &expect![[r#"
-        error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins, and others may read or write it
+        error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users
          help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them
                Error 1 error in [TIME]
     "#]],

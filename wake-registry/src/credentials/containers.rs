@@ -1,4 +1,4 @@
-//! Logins for registries of containers, as the tools for these keep them. Source: containers-auth.json(5), docker-login(1).
+//! Logins for OCI registries, as container tools store them. Source: containers-auth.json(5), docker-login(1).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,18 +13,18 @@ use wake_store::ware::Route;
 use super::{Login, fault, helper};
 use crate::error::RegistryError;
 
-/// Bytes of such a file at most.
+/// Maximum size of such a file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LoginFile {
-    /// Programs that keep the login for a host.
+    /// Credential helpers, by host.
     #[serde(default)]
     cred_helpers: HashMap<String, String>,
     #[serde(default)]
     auths: HashMap<String, Entry>,
-    /// The program that keeps those for all other hosts.
+    /// The credential helper for all other hosts.
     #[serde(default)]
     creds_store: String,
 }
@@ -34,8 +34,9 @@ struct Entry {
     auth: Option<String>,
 }
 
-/// The login for `repository` of `host`, of the first file that has one: of the program for the host, else for the repository, or what
-/// its name begins with, or the host, else of the program for every host.
+/// Returns the login for `repository` on `host` from the first file that has one. Within a file, the order is: the
+/// credential helper of the host; an entry for the repository, for a prefix of its name, or for the host; the default
+/// credential helper.
 pub(super) fn login(
     route: &Route,
     host: &str,
@@ -60,7 +61,7 @@ pub(super) fn login(
     Ok(None)
 }
 
-/// The login that stands in a file.
+/// Returns the login stored in a file.
 fn written(
     auths: &HashMap<String, Entry>,
     file: &Path,
@@ -75,7 +76,7 @@ fn written(
             return match is_one {
                 true => Ok(Some(Login::encoded(auth, format!("`{}`", file.display())))),
                 false => {
-                    let problem = format!("`auth` of `{key}` is no name with a password in base64");
+                    let problem = format!("`auth` of `{key}` is not a name and password in base64");
                     Err(fault(file.to_owned(), problem))
                 }
             };
@@ -95,10 +96,10 @@ fn read(path: &Path) -> Result<Option<LoginFile>, RegistryError> {
         Err(source) => return Err(RegistryError::Io { path: path.to_owned(), source }),
         Ok(_) => {}
     }
-    // What the parser says may quote what it read.
+    // The parser's message may quote the contents.
     let parsed = serde_json::from_slice(&bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        fault(path.to_owned(), format!("it is no file of logins: line {line}, column {column}"))
+        fault(path.to_owned(), format!("invalid credentials file at line {line}, column {column}"))
     })?;
     Ok(Some(parsed))
 }
@@ -148,7 +149,7 @@ mod tests {
     fn what_is_wrong_is_said_without_what_it_holds() {
         let dir = tempfile::tempdir().unwrap();
         for (text, said) in [
-            (r#"{"auths":{"h":{"auth":"c2VjcmV0"}}}"#, "`auth` of `h` is no name"),
+            (r#"{"auths":{"h":{"auth":"c2VjcmV0"}}}"#, "`auth` of `h` is not a name"),
             (r#"{"auths":"c2VjcmV0"}"#, "line 1"),
             (r#"{"auths":{"h":{"auth":["c2VjcmV0"]}}}"#, "line 1"),
         ] {

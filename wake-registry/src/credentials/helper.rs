@@ -1,4 +1,5 @@
-//! Programs that keep logins: `docker-credential-NAME`, which reach the keyrings of desktops and clouds.
+//! Credential helpers: programs named `docker-credential-NAME`, which give access to the keyrings of desktops and
+//! clouds.
 //! Source: docker-credential-helpers, "Development"; docker-login(1), "Credential helper protocol".
 #![expect(clippy::disallowed_methods, reason = "the person has set this program up for it")]
 
@@ -18,16 +19,16 @@ use wake_store::ware::Route;
 use super::{Login, fault};
 use crate::error::RegistryError;
 
-/// How often it is looked whether one is done, at most, and how long is waited between: ten seconds in all.
+/// How often at most to check whether a helper has finished, and the pause between checks: ten seconds in total.
 const LOOKS: u32 = 500;
 const WAIT: Duration = Duration::from_millis(20);
-/// How long the rest of what one that is done has said may take.
+/// How long to wait for the remaining output of a helper that has exited.
 const LINGERS: Duration = Duration::from_secs(1);
-/// Bytes of an answer at most.
+/// Maximum size of an answer, in bytes.
 const LARGEST: u64 = 1 << 20;
-/// What one says that has no login. Source: docker-credential-helpers, `errCredentialsNotFoundMessage`.
+/// Printed by a helper that has no login. Source: docker-credential-helpers, `errCredentialsNotFoundMessage`.
 const NONE: &[u8] = b"credentials not found";
-/// Stands where the name would, if what is kept is a token that only gets other tokens.
+/// The user name that marks an identity token, which can only be exchanged for other tokens.
 const TOKEN: &str = "<token>";
 
 #[derive(Deserialize)]
@@ -37,7 +38,8 @@ struct Answer {
     secret: String,
 }
 
-/// The login that the program `docker-credential-NAME` has for a host. `file` names it. Nothing that it says is ever shown.
+/// Returns the login that `docker-credential-NAME` has for a host. `file` is the configuration that names the helper.
+/// The helper's output is never shown.
 pub(super) fn login(
     route: &Route,
     file: &Path,
@@ -46,10 +48,10 @@ pub(super) fn login(
 ) -> Result<Option<Login>, RegistryError> {
     let program = format!("docker-credential-{name}");
     let failed =
-        |problem: &str| fault(file.to_owned(), format!("`{program}`, which it names, {problem}"));
+        |problem: &str| fault(file.to_owned(), format!("credential helper `{program}` {problem}"));
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || !name.chars().all(is_plain) {
-        return Err(fault(file.to_owned(), "it names a program with a strange name"));
+        return Err(fault(file.to_owned(), "the name of its credential helper is invalid"));
     }
     let place = find(route.search_path.as_deref(), &program);
     let place = place.ok_or_else(|| failed("is not in `PATH`"))?;
@@ -58,11 +60,11 @@ pub(super) fn login(
     for variable in route.tokens.keys() {
         command.env_remove(variable);
     }
-    // With all that it starts, it is ended as one.
+    // In a process group of its own, so that it can be killed with everything it starts.
     let child = command.process_group(0).spawn();
     let mut child = child.map_err(|error| failed(&format!("cannot be run: {error}")))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read it says so by its answer.
+        // A helper that does not read its input reports that in its answer.
         let _ = stdin.write_all(host.as_bytes());
     }
     let (heard, answer) = mpsc::channel();
@@ -70,30 +72,30 @@ pub(super) fn login(
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let _ = said.take(LARGEST).read_to_end(&mut bytes);
-            // Nobody waits any more for one that was too slow.
+            // Nobody is listening any more if the helper was too slow.
             let _ = heard.send(bytes);
         });
     }
     let Some(is_well) = end_of(&mut child) else {
         return Err(failed("did not answer within 10 seconds"));
     };
-    // What it started may hold on to its output.
+    // Processes that it started may keep its output open.
     let answer = answer.recv_timeout(LINGERS).unwrap_or_default();
     if !is_well {
         let has_none = answer.windows(NONE.len()).any(|part| part == NONE);
         return if has_none { Ok(None) } else { Err(failed("failed")) };
     }
     let answer = serde_json::from_slice::<Answer>(&answer);
-    let Answer { username, secret } = answer.map_err(|_| failed("gave no login"))?;
-    let from = format!("`{program}`, which `{}` names", file.display());
+    let Answer { username, secret } = answer.map_err(|_| failed("returned no valid login"))?;
+    let from = format!("credential helper `{program}` of `{}`", file.display());
     match username.as_str() {
-        TOKEN => Err(failed("keeps a token that only gets others, which wake does not use")),
+        TOKEN => Err(failed("returned an identity token, which wake does not support")),
         "" if secret.is_empty() => Ok(None),
         _ => Ok(Some(Login::basic(&username, &secret, from))),
     }
 }
 
-/// Whether one that ended did well; none if it did not end in time, and was ended.
+/// Returns whether the helper succeeded, or `None` if it had to be killed.
 fn end_of(child: &mut Child) -> Option<bool> {
     for _ in 0..LOOKS {
         match child.try_wait() {
@@ -109,7 +111,7 @@ fn end_of(child: &mut Child) -> Option<bool> {
     None
 }
 
-/// Where a program lies among the directories of a `PATH`.
+/// Finds a program in the directories of a `PATH`.
 fn find(search_path: Option<&OsStr>, program: &str) -> Option<PathBuf> {
     let dirs = std::env::split_paths(search_path?).filter(|dir| dir.is_absolute());
     dirs.map(|dir| dir.join(program)).find(|place| place.is_file())
@@ -124,7 +126,7 @@ mod tests {
 
     fn asked(dir: &Path, script: &str) -> Result<Option<String>, String> {
         let place = dir.join("docker-credential-stub");
-        // A file that is still open for writing anywhere cannot be run.
+        // A file that is open for writing anywhere cannot be executed.
         let temporary = dir.join("new");
         fs::write(&temporary, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&temporary, fs::Permissions::from_mode(0o755)).unwrap();
@@ -149,15 +151,15 @@ mod tests {
         let none = asked("echo 'credentials not found in native keychain'; exit 1");
         assert_eq!(none, Ok(None));
         let said = |problem: &str| {
-            Err(format!("`/c.json`: `docker-credential-stub`, which it names, {problem}"))
+            Err(format!("`/c.json`: credential helper `docker-credential-stub` {problem}"))
         };
         assert_eq!(asked("echo canary; echo canary >&2; exit 3"), said("failed"));
-        assert_eq!(asked("echo '{\"Username\":\"canary\"'"), said("gave no login"));
+        assert_eq!(asked("echo '{\"Username\":\"canary\"'"), said("returned no valid login"));
         assert_eq!(
             asked(r#"echo '{"Username":"<token>","Secret":"canary"}'"#),
-            said("keeps a token that only gets others, which wake does not use")
+            said("returned an identity token, which wake does not support")
         );
-        // Whoever started it does not wait for ever, nor for what it started itself.
+        // Neither the helper nor what it started is waited for indefinitely.
         assert_eq!(asked("sleep 600 & sleep 600"), said("did not answer within 10 seconds"));
         let route = Route { search_path: Some(dir.path().into()), ..Route::default() };
         for name in ["", "../x", "a b"] {

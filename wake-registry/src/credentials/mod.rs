@@ -1,4 +1,5 @@
-//! With which login a registry is asked. Nothing here can be shown, and an error says whence something was, never what it was.
+//! Finds the login for a registry. Nothing here can be displayed: an error names the source of a login, never its
+//! value.
 
 mod helper;
 mod containers;
@@ -16,32 +17,32 @@ pub(crate) use self::own::{Noted, forget, note};
 use crate::authority::host_of;
 use crate::error::RegistryError;
 
-/// What the name of a variable begins with that has the login for a registry.
+/// The prefix of environment variables that hold a registry's login.
 const VARIABLE: &str = "WAKE_TOKEN_";
 
-/// What lets one in. It has no form in which it could be shown.
+/// A login. It cannot be displayed.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     header: Secret,
     /// Whether it is a name with a password.
     is_basic: bool,
-    /// Whence it is, as a person is told.
+    /// Where it comes from, as shown in messages.
     pub(crate) from: String,
-    /// Another server that may be told it, where that was noted.
+    /// Another server that may receive it, if one was recorded.
     pub(crate) token_server: Option<String>,
 }
 
-/// What is asked.
+/// What is requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked<'a> {
-    /// A server of files.
+    /// A web server.
     Files {
         /// The address of the registry.
         url: &'a str,
     },
-    /// A registry of containers.
+    /// An OCI registry.
     Containers {
-        /// The host, with its port where one is written.
+        /// The host, with its port if one is given.
         host: &'a str,
         /// The repository.
         repository: &'a str,
@@ -66,12 +67,12 @@ impl Login {
         Login { header, is_basic: false, from, token_server: None }
     }
 
-    /// The same, which another server may be told.
+    /// The same, which another server may receive as well.
     pub(crate) fn told_to(self, token_server: Option<String>) -> Login {
         Login { token_server, ..self }
     }
 
-    /// Either of them, as one text: `NAME:PASSWORD`, or what has no `:`; none where it could be said to nobody.
+    /// Parses `NAME:PASSWORD`, or a token, which has no `:`. Returns `None` for a text that cannot be sent.
     fn of_text(text: &str, from: String) -> Option<Login> {
         let text = text.trim();
         if text.is_empty() || text.chars().any(char::is_control) {
@@ -83,18 +84,19 @@ impl Login {
         }
     }
 
-    /// What a question says that brings it.
+    /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> Secret {
         self.header.clone()
     }
 
-    /// Whether whoever gives tokens gives one for it.
+    /// Whether it can be exchanged for a token at a token server.
     pub(crate) fn is_basic(&self) -> bool {
         self.is_basic
     }
 }
 
-/// The login for what is asked, the first that is found: in a variable, if it is a registry of that name and no mirror of one, in the person's own file, and where other programs keep it.
+/// Returns the first login found: in an environment variable (for a registry of that name, not for its mirrors), in
+/// wake's own file, or where other programs store it.
 pub(crate) fn login(
     route: &Route,
     registry: Option<&Name>,
@@ -118,7 +120,7 @@ pub(crate) fn login(
     }
 }
 
-/// The login that a variable has for a registry, by what `wake.toml` calls that.
+/// Returns the login from the environment variable of a registry, by its name in `wake.toml`.
 fn in_variable(route: &Route, registry: &Name) -> Result<Option<Login>, RegistryError> {
     let variable =
         format!("{VARIABLE}{}", registry.as_str().to_ascii_uppercase().replace('-', "_"));
@@ -126,7 +128,7 @@ fn in_variable(route: &Route, registry: &Name) -> Result<Option<Login>, Registry
     let login = Login::of_text(secret.reveal(), format!("`{variable}`"));
     login
         .map(Some)
-        .ok_or_else(|| fault(PathBuf::from(variable), "it is no `NAME:PASSWORD`, and no token"))
+        .ok_or_else(|| fault(PathBuf::from(variable), "expected `NAME:PASSWORD` or a token"))
 }
 
 fn fault(path: PathBuf, problem: impl Into<String>) -> RegistryError {
@@ -156,7 +158,7 @@ mod tests {
         assert_eq!(found.from, "`WAKE_TOKEN_MY_TEAM`");
         assert!(of("other").unwrap().is_none());
         let error = of("x").err().unwrap().to_string();
-        assert_eq!(error, "`WAKE_TOKEN_X`: it is no `NAME:PASSWORD`, and no token");
+        assert_eq!(error, "`WAKE_TOKEN_X`: expected `NAME:PASSWORD` or a token");
         assert!(!format!("{route:?}").contains("p:w"));
         assert_eq!(Login::of_text(" tok ", String::new()).unwrap().header().reveal(), "Bearer tok");
     }

@@ -1,4 +1,4 @@
-//! Logins for servers of files as many programs keep them. Source: netrc(5) of ftp and curl.
+//! Logins for web servers in a `.netrc` file. Source: netrc(5) of ftp and curl.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -8,10 +8,10 @@ use super::Login;
 use crate::authority::without_port;
 use crate::error::RegistryError;
 
-/// Bytes of such a file at most.
+/// Maximum size of such a file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// The login for a host. What such a file has for hosts that it does not name is for nobody: anybody could name a host.
+/// Returns the login for a host. The `default` entry is ignored: it would send the login to any host.
 pub(super) fn login(file: &Path, host: &str) -> Result<Option<Login>, RegistryError> {
     let mut bytes = Vec::new();
     match File::open(file).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes)) {
@@ -24,7 +24,7 @@ pub(super) fn login(file: &Path, host: &str) -> Result<Option<Login>, RegistryEr
         .map(|(name, password)| Login::basic(&name, &password, format!("`{}`", file.display()))))
 }
 
-/// The first name with a password for a host.
+/// The first name and password for a host.
 fn find(text: &str, host: &str) -> Option<(String, String)> {
     let mut words = words(text).into_iter();
     let (mut is_its, mut name, mut password) = (false, None, None);
@@ -46,7 +46,7 @@ fn find(text: &str, host: &str) -> Option<(String, String)> {
     Some((name?, password?)).filter(|_| is_its)
 }
 
-/// The words of such a file, without comments and the macros of `ftp`, which end at an empty line.
+/// The words of the file, without comments and the macros of `ftp`, which end at an empty line.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut is_macro = false;

@@ -1,4 +1,4 @@
-//! The logins that `wake login` notes: a file of the person's own, by the addresses that they are for.
+//! The logins saved by `wake login`, by address, in a file of the user.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,10 +13,10 @@ use crate::authority::is_private;
 use crate::error::{RegistryError, at};
 use crate::key_ring::who_else_reads;
 
-/// Bytes of such a file at most.
+/// Maximum size of the file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A login as it is noted. It has no form in which it could be shown.
+/// A saved login. It cannot be displayed.
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Noted {
@@ -26,15 +26,15 @@ pub(crate) struct Noted {
     pub(crate) password: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
-    /// Who gives tokens for it, where that is another server.
+    /// The host of its token server, if that is another server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token_server: Option<String>,
 }
 
-/// The file: each login by its address.
+/// The file: logins by address.
 type Logins = BTreeMap<String, Noted>;
 
-/// The login for what is asked: of the longest address that it begins with.
+/// Returns the login whose address is the longest prefix of what is requested.
 pub(super) fn login(file: &Path, asked: Asked<'_>) -> Result<Option<Login>, RegistryError> {
     let Some(text) = read(file)? else { return Ok(None) };
     let wanted = match asked {
@@ -57,7 +57,7 @@ pub(super) fn login(file: &Path, asked: Asked<'_>) -> Result<Option<Login>, Regi
     Ok(Some(login.told_to(noted.token_server.clone())))
 }
 
-/// Notes a login for an address, where nobody else can read it. Every other line of the file stays.
+/// Saves a login for an address, in a file that only the user can read. All other lines stay as they are.
 pub(crate) fn note(file: &Path, address: &str, noted: &Noted) -> Result<(), RegistryError> {
     let before = read(file)?.unwrap_or_default();
     let mut logins = parse(file, &before)?;
@@ -66,13 +66,13 @@ pub(crate) fn note(file: &Path, address: &str, noted: &Noted) -> Result<(), Regi
         text.push('\n');
     }
     let values = toml::to_string(noted)
-        .map_err(|_| fault(file.to_owned(), "the login cannot be written in TOML"))?;
+        .map_err(|_| fault(file.to_owned(), "the login cannot be represented in TOML"))?;
     text += &format!("[{}]\n{values}", quoted(address));
     logins.insert(address.to_owned(), noted.clone());
     write(file, &text, &logins)
 }
 
-/// Takes the login for an address out; says whether there was one.
+/// Removes the login for an address; returns whether there was one.
 pub(crate) fn forget(file: &Path, address: &str) -> Result<bool, RegistryError> {
     let Some(before) = read(file)? else { return Ok(false) };
     let mut logins = parse(file, &before)?;
@@ -83,7 +83,8 @@ pub(crate) fn forget(file: &Path, address: &str) -> Result<bool, RegistryError> 
     Ok(true)
 }
 
-/// Whether an address is another one, or lies below it: scheme, host and port are the same, and so are the first parts of the path.
+/// Whether an address is equal to or below another one: same scheme, host and port, and a prefix of whole path
+/// segments.
 fn is_below(address: &str, above: &str) -> bool {
     let above = above.trim_end_matches('/');
     let private = above.starts_with("oci://") || is_private(above);
@@ -100,7 +101,7 @@ fn without(text: &str, address: &str) -> String {
         if line.trim_start().starts_with('[') {
             is_its = heads.iter().any(|head| line.trim() == head);
         }
-        // What stands behind it for people may be of the next one.
+        // A comment after it may belong to the next table.
         if !is_its || line.trim_start().starts_with('#') {
             kept.push_str(line);
         }
@@ -113,11 +114,11 @@ fn quoted(address: &str) -> String {
 }
 
 fn parse(file: &Path, text: &str) -> Result<Logins, RegistryError> {
-    // What the parser says may quote what it read.
+    // The parser's message may quote the contents.
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
-        fault(file.to_owned(), format!("line {line}: it is no file of logins"))
+        fault(file.to_owned(), format!("invalid credentials file at line {line}"))
     })
 }
 
@@ -129,13 +130,13 @@ fn read(file: &Path) -> Result<Option<String>, RegistryError> {
     };
     let metadata = at(file, opened.metadata())?;
     if let Some(who) = who_else_reads(&metadata) {
-        let problem = format!("it holds logins, and {who}");
+        let problem = format!("it holds logins but {who}");
         return Err(RegistryError::OpenLogins { path: file.to_owned(), problem });
     }
     let mut text = String::new();
     let read = opened.take(LARGEST).read_to_string(&mut text);
     read.map_err(|source| match source.kind() {
-        ErrorKind::InvalidData => fault(file.to_owned(), "it is not UTF-8"),
+        ErrorKind::InvalidData => fault(file.to_owned(), "it is not valid UTF-8"),
         _ => RegistryError::Io { path: file.to_owned(), source },
     })?;
     Ok(Some(text))
@@ -143,7 +144,10 @@ fn read(file: &Path) -> Result<Option<String>, RegistryError> {
 
 fn write(file: &Path, text: &str, meant: &Logins) -> Result<(), RegistryError> {
     if parse(file, text).ok().as_ref() != Some(meant) {
-        return Err(fault(file.to_owned(), "it is written in a way that is not changed here"));
+        return Err(fault(
+            file.to_owned(),
+            "its formatting is too unusual for wake to edit it safely",
+        ));
     }
     let dir = file.parent().unwrap_or(Path::new("/"));
     at(dir, DirBuilder::new().recursive(true).mode(0o700).create(dir))?;
@@ -220,13 +224,13 @@ mod tests {
         note(&file, "https://h/a", &token("canary")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         let said = || login(&file, Asked::Files { url: "https://h/a" }).err().unwrap().to_string();
-        assert!(said().ends_with("it holds logins, and others may read or write it"), "{}", said());
+        assert!(said().ends_with("it holds logins but is accessible to other users"), "{}", said());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         for text in
             ["[\"https://h/a\"]\ntokens = \"canary\"", "\n[\"https://h/a\"]\ntoken = canary"]
         {
             fs::write(&file, text).unwrap();
-            assert!(said().contains("it is no file of logins") && !said().contains("canary"));
+            assert!(said().contains("invalid credentials file") && !said().contains("canary"));
         }
         fs::write(&file, "[\"https://h/a\"]\nusername = \"canary\"\n").unwrap();
         assert!(said().contains("has neither `username` and `password` nor `token`"));

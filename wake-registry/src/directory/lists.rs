@@ -1,4 +1,4 @@
-//! What a registry in a directory says of all its packages: the lists of its namespaces, and the head that somebody signs.
+//! What a directory registry says about all its packages: the lists of its namespaces, and its signed head.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,16 +13,16 @@ use crate::head::{HOLDS, Head, HeadFault, ListLine, Sum};
 use crate::key::{PublicKey, SecretKey};
 use crate::shelf::{self, HEAD};
 
-/// The keys by which a registry in a directory can be signed.
+/// The keys that can sign a directory registry.
 #[derive(Clone, Debug, Default)]
 pub struct HeadKeys {
-    /// Those that its readers believe, where that is known.
+    /// The keys its readers trust, if known.
     pub believed: Vec<PublicKey>,
-    /// Those of the person who writes, the one first that is preferred.
+    /// The keys of the person who writes, in order of preference.
     pub own: Vec<SecretKey>,
 }
 
-/// Who signs what is written.
+/// Signs what is written.
 #[derive(Debug)]
 pub(super) struct HeadSigner {
     key: SecretKey,
@@ -30,8 +30,8 @@ pub(super) struct HeadSigner {
 }
 
 impl Directory {
-    /// Has everything that is written be signed, where the registry is signed, or its readers want it to be. Without the key for that
-    /// it is an error.
+    /// Signs everything that is written from now on, if the registry is signed or its readers require it. It is an
+    /// error if the key is missing.
     pub fn sign_with(&mut self, keys: &HeadKeys) -> Result<(), RegistryError> {
         let before = self.read_head()?;
         let no_key = |keys: String| RegistryError::NoHeadKey { registry: self.name.clone(), keys };
@@ -54,7 +54,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Signs the registry as it is now, for so many seconds; from then on it is a signed one. Gives until when that holds.
+    /// Signs the current state of the registry for `holds` seconds, which makes it a signed registry. Returns the new
+    /// head.
     pub fn sign(&mut self, key: &SecretKey, now: u64, holds: u64) -> Result<Head, RegistryError> {
         let before = self.read_head()?.map(|(head, _)| head);
         self.signer = Some(Box::new(HeadSigner { key: key.clone(), before: before.clone() }));
@@ -64,14 +65,14 @@ impl Directory {
         Ok(head)
     }
 
-    /// Writes the lists of namespaces as they are now, and the head that names them.
+    /// Writes the current lists of namespaces, and the head that names them.
     pub(super) fn put_lists(
         &self,
         namespaces: &BTreeSet<Option<Name>>,
         now: u64,
     ) -> Result<(), RegistryError> {
         if let Some(HeadSigner { key, before }) = self.signer.as_deref() {
-            // What nobody has signed yet is signed whole.
+            // If nothing was signed yet, everything is.
             let lists = match before {
                 Some(before) => {
                     let mut lists = before.lists.clone();
@@ -80,7 +81,7 @@ impl Directory {
                 }
                 None => self.fixed_lists(&self.namespaces()?)?,
             };
-            // Half of its time is left for whoever signs it anew.
+            // Re-signs once half of its lifetime is over.
             let holds =
                 before.as_ref().map_or(HOLDS, |head| head.expires.saturating_sub(head.at).max(1));
             let is_new =
@@ -96,7 +97,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes lists where they stay what they are, for the head to name.
+    /// Writes immutable copies of lists for the head to name.
     fn fixed_lists(
         &self,
         namespaces: &BTreeSet<Option<Name>>,
@@ -113,21 +114,22 @@ impl Directory {
         Ok(lists)
     }
 
-    /// Whether the logs of a namespace are what was signed last, and more: whoever can write here need not have the key.
+    /// Checks that the logs of a namespace start with what was signed last, since whoever can write here need not
+    /// have the key.
     fn check_grown(&self, of: Option<&Name>) -> Result<(), RegistryError> {
         let before = self.signer.as_ref().and_then(|signer| signer.before.as_ref());
         let Some(sum) = before.and_then(|head| head.lists.get(shelf::namespace(of))) else {
             return Ok(());
         };
         let path = shelf::fixed_list(of, &sum.hash);
-        // What nobody can read says nothing.
+        // An unreadable list proves nothing.
         let Ok(text) = fs::read_to_string(self.root.join(path)) else { return Ok(()) };
         for line in text.lines().filter_map(|line| serde_json::from_str::<ListLine>(line).ok()) {
             let pkg = PkgName { namespace: of.cloned(), name: line.name };
             let (bytes, _) = self.read(&pkg)?;
             if !line.log.is_beginning_of(&bytes) {
                 let (registry, path) = (self.name.clone(), shelf::log(&pkg));
-                let problem = "it went back or was rewritten since".to_owned();
+                let problem = "it has been truncated or rewritten since".to_owned();
                 return Err(RegistryError::Unlisted { registry, path, problem });
             }
         }
@@ -140,7 +142,7 @@ impl Directory {
         self.drop_lists(head)
     }
 
-    /// Removes lists that neither this head names nor the one before, which somebody may be reading.
+    /// Removes lists that are named neither by this head nor by the previous one, which readers may still be using.
     fn drop_lists(&self, head: &Head) -> Result<(), RegistryError> {
         let before = self.signer.as_ref().and_then(|signer| signer.before.as_ref());
         let named = before.into_iter().chain([head]).flat_map(|head| &head.lists);
@@ -150,7 +152,7 @@ impl Directory {
         for file in children(&index)? {
             let is_fixed = file.matches('.').count() == 2 && file.ends_with(".jsonl");
             if is_fixed && !named.contains(&file) {
-                // Whoever writes next removes it.
+                // The next writer removes it.
                 let _ = fs::remove_file(index.join(file));
             }
         }
@@ -198,7 +200,7 @@ impl Directory {
         Ok(Some(head))
     }
 
-    /// Every namespace that has packages here.
+    /// All namespaces that have packages here.
     fn namespaces(&self) -> Result<BTreeSet<Option<Name>>, RegistryError> {
         let names = self.names()?;
         Ok(names.into_iter().map(|pkg| pkg.namespace).collect())

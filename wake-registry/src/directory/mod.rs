@@ -1,4 +1,5 @@
-//! A registry as its publishers see it: a directory of files that are written in an order in which readers see nothing half.
+//! A directory registry as its publishers see it. Files are written in an order in which readers never see a partial
+//! state.
 
 mod lists;
 
@@ -23,39 +24,39 @@ use crate::log::{LogFault, PkgLog, statement, whole};
 use crate::shelf::{self, MARK, Part};
 use crate::site::check_mark;
 
-/// A registry that packages are put into. While this lives nobody else writes there.
+/// A registry that packages are published to. Nobody else can write to it while this exists.
 #[derive(Debug)]
 pub struct Directory {
     root: PathBuf,
     name: Name,
-    /// Who signs what is written, where the registry is signed.
+    /// Signs what is written, if the registry is signed.
     signer: Option<Box<HeadSigner>>,
     /// Holds the lock.
     _mark: File,
 }
 
-/// How a version stands in a registry.
+/// The state of a version in a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is not there.
+    /// It is not published.
     New,
-    /// It is there, with the same content.
+    /// It is published with the same content.
     Published,
 }
 
-/// What was done with a version that was to be put into a registry.
+/// What was done with a version to be published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// It was put there.
+    /// It was published.
     Published,
-    /// It was there, and was signed by somebody else as well.
+    /// It was already there, and an attestation was added.
     Attested,
-    /// It was there as it was to be.
+    /// It was already there.
     Nothing,
 }
 
 impl Directory {
-    /// Opens the registry at `root`, waiting for whoever writes there. A directory with nothing in it, or none, becomes the registry
+    /// Opens the registry at `root`, waiting for other writers. A missing or empty directory becomes the registry
     /// `name`.
     pub fn open(root: &Path, name: &Name) -> Result<Directory, RegistryError> {
         if Directory::can_be_made(root) {
@@ -64,7 +65,7 @@ impl Directory {
         Directory::existing(root, name)
     }
 
-    /// Whether nothing lies at `root` that a registry would be mixed with.
+    /// Whether `root` is missing or empty, so that a registry can be created there.
     pub fn can_be_made(root: &Path) -> bool {
         match fs::read_dir(root) {
             Ok(entries) => entries.flatten().all(|entry| is_new_mark(&entry.file_name())),
@@ -72,7 +73,7 @@ impl Directory {
         }
     }
 
-    /// Opens a registry that is there, waiting for whoever writes there.
+    /// Opens an existing registry, waiting for other writers.
     pub fn existing(root: &Path, name: &Name) -> Result<Directory, RegistryError> {
         let place = root.join(MARK);
         let mut mark = match locked_mark(&place) {
@@ -93,8 +94,8 @@ impl Directory {
         Ok(Directory { root: root.to_owned(), name: name.clone(), signer: None, _mark: mark })
     }
 
-    /// How a version stands here: new, or there with the same content. Other content under the same version is an error, whatever
-    /// became of that version; so is a name that people would take for another one that is here.
+    /// Returns the state of a version here. It is an error if the same version has different content, even if it was
+    /// yanked or removed, or if the name could be mistaken for another one that is here.
     pub fn standing(&self, release: &Release) -> Result<Standing, RegistryError> {
         let pkg = release.pkg_name();
         let (_, log) = self.read(&pkg)?;
@@ -115,9 +116,9 @@ impl Directory {
         Ok(Standing::New)
     }
 
-    /// Puts versions here, each behind what it needs of the others; those that are there already are only signed, where somebody signs
-    /// them who did not before. Whatever is cut off, a reader sees a version with all that it needs or not at all, and the same call
-    /// again does the rest.
+    /// Publishes versions, dependencies first. Versions that are already there only get new attestations. If this is
+    /// interrupted at any point, readers see a version with all its dependencies or not at all, and the same call
+    /// completes the rest.
     pub fn publish(&self, uploads: &[Upload<'_>], now: u64) -> Result<Vec<Deed>, RegistryError> {
         let standings: Vec<Standing> =
             uploads.iter().map(|upload| self.standing(upload.release)).collect::<Result<_, _>>()?;
@@ -160,14 +161,14 @@ impl Directory {
                 (Standing::Published, lines) => self.attest(upload.release, lines, now)?,
             });
         }
-        // Also what another one was cut off before.
+        // Also those that an interrupted run left out.
         let namespaces: BTreeSet<Option<Name>> =
             uploads.iter().map(|upload| upload.release.namespace.clone()).collect();
         self.put_lists(&namespaces, now)?;
         Ok(deeds)
     }
 
-    /// Adds what people sign of a version that is there, unless whoever it is did so before.
+    /// Adds attestations to a published version, except by keys that have already signed it.
     fn attest(&self, release: &Release, lines: &str, now: u64) -> Result<Deed, RegistryError> {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let path = shelf::part(&pkg, version, Part::Attestations);
@@ -183,7 +184,7 @@ impl Directory {
             put(&self.root, &path, |file| file.write_all(&bytes))?;
         }
         let attestations = count(&bytes);
-        // Whoever signed last may have been cut off before the log said so.
+        // An earlier signer may have been interrupted before the log was written.
         let listed = self.read(&pkg)?.1.get(version).map(|listed| listed.attestations);
         if listed != Some(attestations) {
             let event = Event::Attest { at: now, version: version.clone(), attestations };
@@ -192,7 +193,7 @@ impl Directory {
         Ok(if news.is_empty() { Deed::Nothing } else { Deed::Attested })
     }
 
-    /// Says of a version that it is not to be chosen anew, or with no reason that it may be again. Whether that is news.
+    /// Yanks a version, or without a yank undoes that. Returns whether this changed anything.
     pub fn yank(
         &self,
         pkg: &PkgName,
@@ -213,7 +214,7 @@ impl Directory {
         Ok(news)
     }
 
-    /// What happened to a package here.
+    /// The log of a package here.
     pub fn log(&self, pkg: &PkgName) -> Result<PkgLog, RegistryError> {
         Ok(self.read(pkg)?.1)
     }
@@ -239,7 +240,7 @@ impl Directory {
         put(&self.root, &shelf::log(pkg), |file| file.write_all(&bytes))
     }
 
-    /// Every package that is here.
+    /// All packages here.
     fn names(&self) -> Result<Vec<PkgName>, RegistryError> {
         let index = self.root.join("index");
         let mut names = Vec::new();
@@ -265,8 +266,8 @@ impl Directory {
     }
 }
 
-/// Those of `lines` that add something to the attestations in `bytes`: by a key that signed nothing of the version there, or of a form
-/// that is only carried and not there yet.
+/// Those of `lines` that add something to the attestations in `bytes`: by a key that has not signed this version
+/// there, or of an unknown form that is not there yet.
 pub(crate) fn not_there(bytes: &[u8], lines: &str, release: &Release) -> String {
     let signers = |bytes: &[u8]| -> BTreeSet<String> {
         let attestations = Attestation::all(bytes);
@@ -283,12 +284,12 @@ pub(crate) fn not_there(bytes: &[u8], lines: &str, release: &Release) -> String 
     lines.lines().filter(is_new).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// How many attestations these are.
+/// How many attestations there are.
 fn count(bytes: &[u8]) -> u64 {
     bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() as u64
 }
 
-/// Makes the file that says that there is a registry, unless somebody has just done so.
+/// Creates the file that marks a registry, unless somebody has just done so.
 fn make_mark(root: &Path, name: &Name) -> Result<(), RegistryError> {
     at(root, fs::create_dir_all(root))?;
     let text = canonical_json::canonical(&json!({ "name": name, "wake": 1 })) + "\n";
@@ -299,7 +300,7 @@ fn make_mark(root: &Path, name: &Name) -> Result<(), RegistryError> {
         file.sync_all()
     });
     at(&temporary, written)?;
-    // Where two make it at once, both have to lock the same one.
+    // If two processes create it at the same time, both must lock the same file.
     let place = root.join(MARK);
     match fs::hard_link(&temporary, &place) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -308,14 +309,14 @@ fn make_mark(root: &Path, name: &Name) -> Result<(), RegistryError> {
     at(&temporary, fs::remove_file(&temporary))
 }
 
-/// Whether it is what is left of a registry whose making was cut off.
+/// Whether it is left over from an interrupted creation of a registry.
 fn is_new_mark(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| {
         name.strip_prefix('.').is_some_and(|name| name.starts_with(MARK) && name.ends_with(".new"))
     })
 }
 
-/// The file that says that there is a registry, with the lock on it: the one that is there when the lock is had.
+/// Opens and locks the file that marks a registry, making sure it is still the current one.
 fn locked_mark(place: &Path) -> std::io::Result<File> {
     loop {
         let mark = File::open(place)?;
@@ -329,7 +330,7 @@ fn locked_mark(place: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Names in a directory, none where there is no such directory. What is being written is not among them.
+/// The names in a directory, without files being written; empty if the directory does not exist.
 fn children(dir: &Path) -> Result<Vec<String>, RegistryError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -350,7 +351,7 @@ fn children(dir: &Path) -> Result<Vec<String>, RegistryError> {
     Ok(names)
 }
 
-/// Makes a directory of the registry at `root`, which whoever may write there can write as well.
+/// Creates a directory in the registry at `root`, with the same write permissions.
 fn make_dir(root: &Path, dir: &Path) -> Result<(), RegistryError> {
     if dir == root || dir.is_dir() {
         return Ok(());
@@ -359,7 +360,7 @@ fn make_dir(root: &Path, dir: &Path) -> Result<(), RegistryError> {
         make_dir(root, above)?;
     }
     match fs::create_dir(dir) {
-        // Somebody else has just made it.
+        // Another process has just created it.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         made => {
             at(dir, made)?;
@@ -369,16 +370,16 @@ fn make_dir(root: &Path, dir: &Path) -> Result<(), RegistryError> {
     }
 }
 
-/// Lets those read and write what was just made who may do so with the registry at `root`, whatever the umask of its publisher. Of its
-/// mode only these bits count.
+/// Gives a new file or directory the permissions of the registry at `root`, regardless of the publisher's umask and
+/// masked by `bits`.
 fn open_as(root: &Path, made: &Path, bits: u32) {
-    // A file system without modes has others that say who may.
+    // A file system without modes has other means of access control.
     if let Ok(metadata) = fs::metadata(root) {
         let _ = fs::set_permissions(made, fs::Permissions::from_mode(metadata.mode() & bits));
     }
 }
 
-/// Writes a file so that readers see all of it or none, and so that it is on the disk before anything that names it.
+/// Writes a file atomically, and syncs it to disk before anything names it.
 fn put(
     root: &Path,
     path: &str,
@@ -387,7 +388,7 @@ fn put(
     let place = root.join(path);
     let dir = place.parent().unwrap_or(root);
     make_dir(root, dir)?;
-    // There is one writer, so what lies there is what another one was cut off before.
+    // There is only one writer, so an existing file is left over from an interrupted one.
     let temporary =
         dir.join(format!(".{}.new", place.file_name().unwrap_or_default().to_string_lossy()));
     let written = File::create(&temporary).and_then(|mut file| {

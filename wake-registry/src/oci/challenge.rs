@@ -1,13 +1,14 @@
-//! What a server says that wants to know who asks. Source: RFC 9110, 11.6.1; RFC 6750; distribution's token specification.
+//! The challenge of a server that requires authentication. Source: RFC 9110, 11.6.1; RFC 6750; distribution's token
+//! specification.
 
-/// What a server that does not know who asks wants to hear.
+/// The kind of authentication that a server requires.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,
     Bearer { realm: String, service: Option<String>, scope: Option<String> },
 }
 
-/// Reads `WWW-Authenticate`; none if it asks for something else.
+/// Parses `WWW-Authenticate`; `None` for other schemes.
 pub(super) fn challenge(text: &str) -> Option<Challenge> {
     let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
     if scheme.eq_ignore_ascii_case("basic") {

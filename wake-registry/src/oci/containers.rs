@@ -1,4 +1,4 @@
-//! A repository of a registry of containers, whatever lies in it: manifests by their tags and digests, bytes by theirs.
+//! A repository of a container registry with arbitrary contents: manifests by tag or digest, blobs by digest.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -14,41 +14,41 @@ use super::referrers::{list, referring};
 use super::transfer::{send_blob, send_manifest, tags};
 use crate::error::RegistryError;
 
-/// A repository at a host.
+/// A repository on a host.
 #[derive(Debug)]
 pub struct Repository {
     host: Host,
     name: String,
 }
 
-/// Bytes of a registry of containers, and how many come before the first one.
+/// The bytes of a blob, and the offset of the first one.
 pub type BlobPart = (Box<dyn Read + Send>, u64);
 
-/// A repository did not give or take what it should.
+/// A registry operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
-    /// It cannot be reached, or does not answer as a registry of containers does.
+    /// The registry cannot be reached, or does not answer as a container registry does.
     #[error("{place}: {problem}")]
     Unavailable {
         /// The repository.
         place: String,
-        /// What came instead.
+        /// What happened instead.
         problem: String,
     },
-    /// It does not let one in.
+    /// The registry denied access.
     #[error("{place}: {status}")]
     Denied {
         /// The repository.
         place: String,
-        /// What the server said, and with which login it was asked.
+        /// The status line, and which login was used.
         status: String,
     },
-    /// A file of names and passwords makes no sense.
+    /// A credentials file is invalid.
     #[error("`{}`: {problem}", path.display())]
     Logins {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it: nothing of what it holds.
+        /// What is wrong with it, without any of its contents.
         problem: String,
     },
     /// The caller asked to stop.
@@ -76,9 +76,9 @@ impl From<RegistryError> for ContainerError {
 }
 
 impl Repository {
-    /// The repository `name` at `host`, which may have a port. Nothing is asked yet.
+    /// The repository `name` on `host`, which may include a port. Sends no request.
     pub fn new(host: &str, name: &str, web: Web) -> Result<Repository, ContainerError> {
-        // No registry of packages is asked here, so none is named in what goes wrong.
+        // This is not a registry of packages, so its errors do not name one.
         let registry: Name =
             "images".parse().map_err(|error: NameError| ContainerError::Here(error.to_string()))?;
         Ok(Repository {
@@ -87,12 +87,12 @@ impl Repository {
         })
     }
 
-    /// Its tags; none if there is no such repository.
+    /// Returns its tags; `None` if the repository does not exist.
     pub fn tags(&self, meter: &Meter) -> Result<Option<BTreeSet<String>>, ContainerError> {
         Ok(tags(&self.host, &self.name, meter)?)
     }
 
-    /// The manifest under a tag or a digest, of one of the kinds that are asked for; none if there is no such one.
+    /// Returns the manifest with a tag or digest, in one of the accepted media types; `None` if there is none.
     pub fn manifest(
         &self,
         reference: &str,
@@ -110,7 +110,7 @@ impl Repository {
         Ok(Some(self.host.read(&self.name, reply)?))
     }
 
-    /// The bytes with a digest; whoever reads them compares them. None if they are not there.
+    /// Returns the blob with a digest; the caller verifies it. `None` if it does not exist.
     pub fn blob(
         &self,
         digest: &str,
@@ -125,7 +125,7 @@ impl Repository {
         }
     }
 
-    /// The same, or what follows so many of them, of a server that can do that; beside them how many come before the first one.
+    /// Returns the same blob from offset `from` if the server supports ranges, with the offset of the first byte.
     pub fn blob_from(
         &self,
         digest: &str,
@@ -143,7 +143,7 @@ impl Repository {
         }
     }
 
-    /// Sends bytes that have this digest, unless the repository has them.
+    /// Uploads a blob with this digest, unless the repository has it.
     pub fn put_blob(
         &self,
         digest: &str,
@@ -153,7 +153,7 @@ impl Repository {
         Ok(send_blob(&self.host, &self.name, digest, body, meter)?)
     }
 
-    /// Gives it a manifest of this kind under a tag or the manifest's digest; all that the manifest names must be there.
+    /// Uploads a manifest under a tag or its digest; everything it names must already be there.
     pub fn put_manifest(
         &self,
         reference: &str,
@@ -165,13 +165,13 @@ impl Repository {
         Ok(())
     }
 
-    /// The entries of the manifests that refer to the one with this digest, whatever they hold.
+    /// Returns the descriptors of the manifests that refer to the one with this digest.
     pub fn referring(&self, subject: &str, meter: &Meter) -> Result<Vec<Value>, ContainerError> {
         Ok(referring(&self.host, &self.name, subject, meter)?)
     }
 
-    /// Gives it a manifest that refers to the one with the digest `subject`, and has `entry`, which says of it what lists have, be among
-    /// what is said to refer to that.
+    /// Uploads a manifest that refers to the one with the digest `subject`, and adds its descriptor `entry` to the
+    /// list of referrers.
     pub fn refer(
         &self,
         subject: &str,
@@ -182,7 +182,7 @@ impl Repository {
         let text = |name: &str| entry[name].as_str().unwrap_or_default();
         let (digest, kind) = (text("digest"), text("mediaType"));
         let reply = send_manifest(&self.host, &self.name, digest, kind, bytes, meter)?;
-        // Such a registry keeps the list itself.
+        // A registry that sends this header maintains the list itself.
         match reply.header("oci-subject") {
             Some(_) => Ok(()),
             None => Ok(list(&self.host, &self.name, subject, entry, meter)?),

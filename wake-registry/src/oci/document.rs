@@ -1,4 +1,4 @@
-//! The documents by which a registry of containers has packages. Source: `spec/packages.md`; image-spec 1.1, "Image Manifest".
+//! The manifests of packages in an OCI registry. Source: `spec/packages.md`; image-spec 1.1, "Image Manifest".
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,33 +15,33 @@ const METADATA: &str = "application/vnd.wake.package.metadata.v1+json";
 const ARCHIVE: &str = "application/vnd.wake.package.archive.v1.tar+zstd";
 const STATEMENT: &str = "application/vnd.wake.statement.v1";
 const EVENT: &str = "application/vnd.wake.statement.event.v1+json";
-/// The kind of a layer, and of an artifact, that holds attestations.
+/// The media type of layers, and the artifact type of manifests, that hold attestations.
 pub(super) const ATTESTATIONS: &str = "application/vnd.in-toto.provenance+dsse";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-/// The bytes of a layer where there is nothing to have.
+/// The contents of an empty blob.
 pub(super) const NOTHING: &[u8] = b"{}";
 
-/// A manifest, as far as it matters here.
+/// The parts of a manifest that wake uses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Manifest {
     pub(super) config: Descriptor,
     #[serde(default)]
     layers: Vec<Descriptor>,
-    /// What it is called itself, by its bytes.
+    /// Digest and size of the manifest itself.
     #[serde(skip)]
     pub(super) own: Own,
 }
 
-/// What a manifest is called, by its bytes, and their number.
+/// Digest and size of a manifest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Own {
     pub(super) digest: String,
     pub(super) size: u64,
 }
 
-/// What a manifest says of bytes that lie elsewhere, or in it.
+/// A descriptor: refers to a blob, which may be embedded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
@@ -65,24 +65,24 @@ impl Manifest {
         self.layers.iter().find(|layer| layer.media_type == ARCHIVE)
     }
 
-    /// What its publisher, or whoever refers to it, signed.
+    /// The attestations of its publisher or of a referrer.
     pub(super) fn attestations(&self) -> Option<&Descriptor> {
         self.layers.iter().find(|layer| layer.media_type == ATTESTATIONS)
     }
 }
 
 impl Descriptor {
-    /// The bytes, if they lie in the manifest.
+    /// The bytes, if they are embedded in the manifest.
     pub(super) fn embedded(&self) -> Option<Vec<u8>> {
         STANDARD.decode(self.data.as_ref()?).ok()
     }
 
-    /// Whether they are the ones that are meant.
+    /// Whether these are the bytes it describes.
     pub(super) fn is(&self, bytes: &[u8]) -> bool {
         self.digest == digest(bytes)
     }
 
-    /// SHA-256 of the bytes, as hexadecimal digits; none if it is named by something else.
+    /// SHA-256 of the bytes, as hexadecimal digits; `None` if the digest uses another algorithm.
     pub(super) fn sha256(&self) -> Option<&str> {
         let digits = self.digest.strip_prefix("sha256:")?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -90,13 +90,13 @@ impl Descriptor {
     }
 }
 
-/// What bytes are called: `sha256:` and hexadecimal digits.
+/// The digest of bytes: `sha256:` and hexadecimal digits.
 pub(super) fn digest(bytes: &[u8]) -> String {
     let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digits}")
 }
 
-/// The manifest of a version, which depends on its metadata, the bytes of its archive and what its publisher signs alone.
+/// The manifest of a version. It depends only on the metadata, the archive's bytes and the publisher's signature.
 pub(super) fn package(
     release: &Release,
     archive: &ArchiveSum,
@@ -133,7 +133,7 @@ pub(super) fn statement(line: &str) -> String {
     manifest(STATEMENT, &described(EVENT, line.as_bytes()), &layers, json!({}))
 }
 
-/// The manifest of what somebody else signed of a version, whose manifest it refers to.
+/// The manifest of somebody else's attestation, which refers to the manifest of the version.
 pub(super) fn referrer(line: &str, subject: &Own) -> String {
     let layers = [described(ATTESTATIONS, line.as_bytes())];
     let subject = json!({ "digest": subject.digest, "mediaType": MANIFEST, "size": subject.size });
@@ -189,7 +189,7 @@ mod tests {
         assert!(annotations.get("org.opencontainers.image.source").is_none());
     }
 
-    /// The vectors that `spec/reference/wake_encoding.py` computed.
+    /// The vectors computed by `spec/reference/wake_encoding.py`.
     #[test]
     fn manifests_are_those_of_the_specification() {
         let text = include_str!("../../../spec/vectors/manifest.json");

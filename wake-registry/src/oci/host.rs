@@ -1,4 +1,4 @@
-//! The server of a registry of containers: how it is reached, and how it is told who asks. Source: distribution-spec 1.1.
+//! The server of an OCI registry: how it is reached and how wake authenticates. Source: distribution-spec 1.1.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,26 +14,26 @@ use crate::authority::{host_of, is_this_machine, without_port};
 use crate::credentials::{Asked, Login, login};
 use crate::error::RegistryError;
 
-/// Bytes of an answer at most that is read whole.
+/// Maximum size of a response that is read whole, in bytes.
 pub(super) const LONGEST: u64 = 16 << 20;
 
-/// The server of a registry, as one registry of a workspace asks it.
+/// The server of an OCI registry, as one registry of a workspace uses it.
 #[derive(Debug)]
 pub(super) struct Host {
     registry: Name,
-    /// What whoever sets a variable with a login for it calls it.
+    /// The name used for the environment variable with its login.
     named: Option<Name>,
     host: String,
     web: Web,
-    /// Its scheme, once it is known.
+    /// The origin, once known.
     origin: OnceLock<String>,
-    /// With which login it is asked, if somebody said so: never shown.
+    /// The login to use instead of any saved one; never shown.
     given: OnceLock<Login>,
-    /// What is said to it of who asks, for each repository: never shown.
+    /// The authorization for each repository; never shown.
     said: Mutex<HashMap<String, Said>>,
 }
 
-/// What a question says of who asks, and whence that is.
+/// An `Authorization` header, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
     header: Secret,
@@ -48,7 +48,7 @@ struct Token {
 
 impl Host {
     pub(super) fn new(registry: Name, named: Option<Name>, host: String, web: Web) -> Host {
-        // What is not encrypted must not leave this machine, also not by a proxy.
+        // Unencrypted requests must not leave this machine, not even through a proxy.
         let web = match is_this_machine(&host) {
             true => Web::new(Route { no_proxy: Some("*".to_owned()), ..web.route().clone() }),
             false => web,
@@ -57,13 +57,14 @@ impl Host {
         Host { registry, named, host, web, origin, given, said: Mutex::default() }
     }
 
-    /// Has it be asked with this login, whatever others are noted.
+    /// Uses this login instead of any saved one.
     pub(super) fn ask_with(&self, login: Login) {
-        // Whoever says so does it once.
+        // This is called at most once.
         let _ = self.given.set(login);
     }
 
-    /// Asks about `repository`, whose path below the server's is `path`, and takes no for an answer, but not for who asks.
+    /// Sends a request about `repository`; `path` is relative to the server's origin, or a URL. A denied request is
+    /// an error; other statuses are returned.
     pub(super) fn ask(
         &self,
         repository: &str,
@@ -82,16 +83,16 @@ impl Host {
         let status = reply.answer.status;
         if matches!(status, 401 | 403 | 407) {
             let said = self.said().get(repository).cloned();
-            let by = said.map_or("no login was found for it".to_owned(), |said| said.by);
+            let by = said.map_or("no login was found".to_owned(), |said| said.by);
             let status = format!("{}; {by}", reply.answer.status_line);
             let (registry, path) = (self.registry.clone(), self.place(repository));
             return Err(RegistryError::Denied { registry, path, status });
         }
         if reply.answer.is_encoded {
-            return Err(self.unavailable(repository, "the answer is encoded"));
+            return Err(self.unavailable(repository, "the response has a content encoding"));
         }
         if (200..300).contains(&status) && reply.answer.kind.as_deref() == Some("text/html") {
-            let problem = "a page for people came instead of a registry's answer";
+            let problem = "the server returned an HTML page instead of a registry response";
             return Err(self.unavailable(repository, problem));
         }
         Ok(reply)
@@ -103,16 +104,18 @@ impl Host {
         let request = WebRequest { method: "GET", url, headers: Vec::new(), body: WebBody::None };
         let reply = self.send(&request, "", meter)?;
         match reply.answer.status {
-            200 if reply.answer.kind.as_deref() == Some("text/html") => {
-                Err(self.unavailable("", "a page for people came instead of a registry's answer"))
-            }
+            200 if reply.answer.kind.as_deref() == Some("text/html") => Err(self.unavailable(
+                "",
+                "the server returned an HTML page instead of a registry response",
+            )),
             200 | 401 | 403 => Ok(()),
             404 => Err(RegistryError::NoRegistry { address: format!("oci://{}", self.host) }),
             _ => Err(self.unavailable("", &reply.answer.status_line)),
         }
     }
 
-    /// Who gives tokens for this registry, where that is another server that is not told logins by itself.
+    /// Returns the token server of this registry, if it is another server that does not receive logins without being
+    /// recorded.
     pub(super) fn strange_token_server(
         &self,
         meter: &Meter,
@@ -129,7 +132,7 @@ impl Host {
         })
     }
 
-    /// Whether the server lets in whoever asks.
+    /// Whether the server accepts the login.
     pub(super) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
         let reply = self.ask("", "GET", "/v2/", Vec::new(), WebBody::None, meter)?;
         match reply.answer.status {
@@ -138,19 +141,22 @@ impl Host {
         }
     }
 
-    /// All bytes of an answer.
+    /// Reads a whole response.
     pub(super) fn read(&self, repository: &str, reply: WebReply) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
         match reply.answer.bytes.take(LONGEST + 1).read_to_end(&mut bytes) {
-            Ok(length) if length as u64 > LONGEST => {
-                Err(self.unavailable(repository, &format!("more than {} MiB come", LONGEST >> 20)))
-            }
+            Ok(length) if length as u64 > LONGEST => Err(self.unavailable(
+                repository,
+                &format!("the response is larger than {} MiB", LONGEST >> 20),
+            )),
             Ok(_) => Ok(bytes),
-            Err(error) => Err(self.unavailable(repository, &format!("it broke off: {error}"))),
+            Err(error) => {
+                Err(self.unavailable(repository, &format!("the transfer was interrupted: {error}")))
+            }
         }
     }
 
-    /// What an answer of another status than was hoped for comes to.
+    /// The error for a response with an unexpected status.
     pub(super) fn unexpected(&self, repository: &str, reply: &WebReply) -> RegistryError {
         self.unavailable(repository, &reply.answer.status_line)
     }
@@ -163,7 +169,8 @@ impl Host {
         }
     }
 
-    /// The address that `reference` means in an answer of this server; none if it leads from an encrypted server to another one.
+    /// Resolves `reference` from a response of this server; `None` if it leads from an encrypted server to an
+    /// unencrypted one.
     pub(super) fn resolved(
         &self,
         reference: &str,
@@ -175,7 +182,7 @@ impl Host {
                 Some(format!("{origin}{reference}"))
             }
             _ if reference.starts_with("https://") => Some(reference.to_owned()),
-            // A server behind another one that encrypts may not know that.
+            // A server behind a reverse proxy with TLS may not know its own scheme.
             _ => {
                 let own = format!("http://{}/", self.host);
                 reference.strip_prefix(&own).map(|path| format!("{origin}/{path}"))
@@ -183,7 +190,7 @@ impl Host {
         })
     }
 
-    /// Whether an address is one of this server.
+    /// Whether a URL belongs to this server.
     pub(super) fn is_own(&self, url: &str, meter: &Meter) -> Result<bool, RegistryError> {
         let rest = url.strip_prefix(self.origin(meter)?);
         Ok(rest.is_some_and(|rest| rest.starts_with('/')))
@@ -193,7 +200,7 @@ impl Host {
         format!("oci://{}/{repository}", self.host)
     }
 
-    /// Scheme and host. Only this machine is asked without encryption, if it does not answer otherwise.
+    /// Scheme and host. Only this machine may be contacted without encryption, and only if it answers that way.
     fn origin(&self, meter: &Meter) -> Result<&str, RegistryError> {
         if let Some(origin) = self.origin.get() {
             return Ok(origin);
@@ -222,7 +229,7 @@ impl Host {
         request: &WebRequest,
         meter: &Meter,
     ) -> Result<WebReply, RegistryError> {
-        // Another server is not told who asks.
+        // Other servers do not receive the authorization.
         if !self.is_own(&request.url, meter)? {
             return self.send(request, repository, meter);
         }
@@ -252,9 +259,9 @@ impl Host {
             Some(given) => Some(given.clone()),
             None => login(self.web.route(), self.named.as_ref(), asked)?,
         };
-        let by = |login: &Login| format!("it was asked with the login in {}", login.from);
+        let by = |login: &Login| format!("used the login from {}", login.from);
         match (challenge, login) {
-            // One that is a token itself needs none.
+            // A login that is already a token is sent as is.
             (Challenge::Basic, login) => {
                 Ok(login.map(|login| Said { header: login.header(), by: by(&login) }))
             }
@@ -262,7 +269,7 @@ impl Host {
                 Ok(Some(Said { header: login.header(), by: by(&login) }))
             }
             (Challenge::Bearer { realm, service, scope }, login) => {
-                let mut by = login.as_ref().map_or("it was asked without a login".to_owned(), by);
+                let mut by = login.as_ref().map_or("used no login".to_owned(), by);
                 let knows = |login: &Login| {
                     may_know(&realm, &self.host)
                         || login
@@ -273,7 +280,7 @@ impl Host {
                 if let Some(login) = login.as_ref().filter(|login| !knows(login)) {
                     let at = host_of(&realm).unwrap_or_default();
                     by = format!(
-                        "{at}, who gives tokens for it, was not told the login in {}, which `wake login` would have noted",
+                        "the login from {} was not sent to the token server {at}, which `wake login` has not recorded for it",
                         login.from
                     );
                 }
@@ -298,10 +305,9 @@ impl Host {
         let at = host_of(realm).unwrap_or_default();
         let is_plain = realm.starts_with("http://") && is_this_machine(at);
         if !realm.starts_with("https://") && !is_plain {
-            return Err(self.unavailable(
-                repository,
-                "it sends for a token to an address that is not encrypted",
-            ));
+            return Err(
+                self.unavailable(repository, "the connection to its token server is not encrypted")
+            );
         }
         let mut url = realm.to_owned();
         for (key, value) in [("service", service), ("scope", scope)] {
@@ -315,7 +321,7 @@ impl Host {
             .collect();
         let request = WebRequest { method: "GET", url, headers, body: WebBody::None };
         let reply = self.send(&request, repository, meter)?;
-        let path = format!("{}, of whoever gives tokens for it, {at}", self.place(repository));
+        let path = format!("{}, token server {at}", self.place(repository));
         match reply.answer.status {
             200 => {}
             401 | 403 => {
@@ -328,13 +334,13 @@ impl Host {
             }
             _ => return Err(self.unexpected(repository, &reply)),
         }
-        // What the parser says may quote what it read.
+        // The parser's message may quote the contents.
         let token = serde_json::from_slice::<Token>(&self.read(repository, reply)?).ok();
         let token = token.and_then(|token| token.token);
         let is_token = |token: &String| token.bytes().all(|byte| byte.is_ascii_graphic());
-        token
-            .filter(is_token)
-            .ok_or_else(|| self.unavailable(repository, &format!("{at} gave no token for it")))
+        token.filter(is_token).ok_or_else(|| {
+            self.unavailable(repository, &format!("token server {at} returned no token"))
+        })
     }
 
     fn send(
@@ -360,7 +366,8 @@ fn saying(request: &WebRequest, said: Option<&Said>) -> WebRequest {
     request
 }
 
-/// Whether whoever gives tokens at `realm` may be told the login for `host`: it is the same host, or under the same two last labels.
+/// Whether the token server at `realm` may receive the login for `host`: it is the same host, or shares its last two
+/// labels.
 fn may_know(realm: &str, host: &str) -> bool {
     let Some(at) = host_of(realm) else { return false };
     if at == host {

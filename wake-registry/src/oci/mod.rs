@@ -1,4 +1,5 @@
-//! A registry of containers that has packages: a repository for each, a tag for each version, and nothing that is written twice.
+//! Packages in an OCI registry: one repository for each package, one tag for each version, and nothing that is
+//! overwritten.
 
 mod challenge;
 mod document;
@@ -29,10 +30,10 @@ use crate::error::RegistryError;
 use crate::event::Event;
 use crate::shelf::Part;
 
-/// Manifests that are asked for at once.
+/// How many manifests are requested at once.
 const AT_ONCE: usize = 8;
 
-/// A registry of containers, with the packages below a prefix.
+/// An OCI registry with the packages below a prefix.
 #[derive(Debug)]
 pub(crate) struct Oci {
     registry: Name,
@@ -40,28 +41,28 @@ pub(crate) struct Oci {
     host: Host,
 }
 
-/// Bytes of a registry of containers.
+/// A blob of an OCI registry.
 pub(crate) struct Blob {
     /// The bytes.
     pub(crate) bytes: Box<dyn Read + Send>,
-    /// How many come before the first one.
+    /// The offset of the first byte.
     pub(crate) from: u64,
-    /// How many these are, where the server says it.
+    /// How many there are, if the server says so.
     pub(crate) size: Option<u64>,
-    /// The digest of all of them, by which they are known there.
+    /// The digest of the whole blob.
     pub(crate) digest: String,
 }
 
-/// How a version lies in its repository.
+/// The state of a version in its repository.
 pub(crate) enum Place {
-    /// No tag is for it.
+    /// There is no tag for it.
     Free,
-    /// A package is there.
+    /// It is published.
     Taken(Box<Release>),
 }
 
 impl Oci {
-    /// `named` is what whoever sets a variable calls it, where it may be asked with the login in that.
+    /// `named` is the name used for the environment variable with its login; `None` if that login may not be used.
     pub(crate) fn new(
         registry: Name,
         named: Option<Name>,
@@ -72,17 +73,17 @@ impl Oci {
         Oci { prefix, host: Host::new(registry.clone(), named, host, web), registry }
     }
 
-    /// Whether a registry is there at all.
+    /// Whether there is a registry at all.
     pub(crate) fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
         self.host.check_there(meter)
     }
 
-    /// Has it be asked with this login, whatever others are noted.
+    /// Uses this login instead of any saved one.
     pub(crate) fn ask_with(&self, login: Login) {
         self.host.ask_with(login);
     }
 
-    /// Who gives tokens for it, where that is another server that is not told logins by itself.
+    /// Returns the token server, if it is another server that does not receive logins without being recorded.
     pub(crate) fn strange_token_server(
         &self,
         meter: &Meter,
@@ -90,15 +91,16 @@ impl Oci {
         self.host.strange_token_server(meter)
     }
 
-    /// Whether it lets in whoever asks.
+    /// Whether the registry accepts the login.
     pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
         self.host.check_login(meter)
     }
 
-    /// The log of a package as its tags make it: the versions, the lowest first, then what was stated of each; none if there is no
-    /// such repository.
+    /// Returns the log of a package, built from its tags: the versions, lowest first, then the statements about each.
+    /// Returns `None` if the repository does not exist.
     ///
-    /// What `seen` has, the log as it was made last, is not asked for again; that a tag of it is gone is an error.
+    /// Entries of `seen`, the log as built last time, are not requested again. It is an error if a tag in it has
+    /// disappeared.
     pub(crate) fn log(
         &self,
         pkg: &PkgName,
@@ -118,7 +120,7 @@ impl Oci {
             tags.into_iter().partition(|tag| matches!(tag, Tag::Version(_)));
         let versions = versions.into_iter().filter(|tag| new(&lines, tag)).collect();
         lines.extend(self.lines(pkg, versions, meter)?);
-        // What is said of a version that is not there, or only a later wake can use, says nothing.
+        // Statements about versions that do not exist or that only a later wake can use are ignored.
         let is_usable = |line: &String| !matches!(Event::parse(line), Ok(Event::Later { .. }));
         let is_of_one =
             |tag: &Tag| lines.get(&Tag::Version(tag.version().clone())).is_some_and(is_usable);
@@ -129,7 +131,7 @@ impl Oci {
         Ok(Some(lines.into_values().flat_map(String::into_bytes).collect()))
     }
 
-    /// A file of a version, or what follows so many bytes of it, of a server that can do that; none if it is not there.
+    /// Returns a file of a version, from offset `from` if the server supports ranges; `None` if it does not exist.
     pub(crate) fn part(
         &self,
         pkg: &PkgName,
@@ -157,15 +159,15 @@ impl Oci {
             }
             Part::Archive => {
                 let Some(archive) = manifest.archive() else {
-                    return Err(self.altered(pkg, version, "its manifest names no archive"));
+                    return Err(self.altered(pkg, version, "its manifest has no archive"));
                 };
                 Ok(Some(self.blob(pkg, version, archive, from, meter)?))
             }
         }
     }
 
-    /// How the version of `release` lies here; one that differs in build metadata alone is the same. That its repository has another
-    /// package is an error.
+    /// Returns the state of the version of `release` here; versions that differ only in build metadata count as the
+    /// same. It is an error if the repository contains another package.
     pub(crate) fn place(&self, release: &Release, meter: &Meter) -> Result<Place, RegistryError> {
         let (pkg, version) = (release.pkg_name(), &release.version);
         let tags = self.tags(&pkg, meter)?.unwrap_or_default();
@@ -176,7 +178,7 @@ impl Oci {
         let is_version = |tag: &&Tag| matches!(tag, Tag::Version(_));
         let own = tags.iter().filter(is_version).find(same);
         if own.is_none() && tags.iter().any(|tag| same(&tag)) {
-            return Err(self.altered(&pkg, version, "it was there, and its tag is gone"));
+            return Err(self.altered(&pkg, version, "its tag has disappeared"));
         }
         let other = || tags.iter().rfind(is_version);
         let Some(tag) = own.or_else(other) else { return Ok(Place::Free) };
@@ -187,13 +189,13 @@ impl Oci {
             }
             (Some(there), Some(_)) => Ok(Place::Taken(Box::new(there))),
             (None, Some(_)) => {
-                Err(self.altered(&pkg, version, "what has its tag is no package of wake"))
+                Err(self.altered(&pkg, version, "its tag does not point to a wake package"))
             }
             (_, None) => Ok(Place::Free),
         }
     }
 
-    /// Puts a version here, its bytes first; what is there already is not sent again.
+    /// Publishes a version, blobs first; what is already there is not sent again.
     pub(crate) fn put(&self, upload: &Upload<'_>, meter: &Meter) -> Result<(), RegistryError> {
         let Upload { release, archive, sum, attestations } = *upload;
         let pkg = release.pkg_name();
@@ -212,7 +214,7 @@ impl Oci {
         self.put_manifest(&pkg, &tag.text(), manifest, meter).map(drop)
     }
 
-    /// States something of a version that is there.
+    /// Publishes a statement about an existing version.
     pub(crate) fn state(
         &self,
         pkg: &PkgName,
@@ -237,13 +239,13 @@ impl Oci {
             Some(there) if there.config.digest == name => Ok(()),
             _ => {
                 let problem =
-                    format!("somebody else wrote the tag `{}` at once: run it again", tag.text());
+                    format!("tag `{}` was written concurrently: run the command again", tag.text());
                 Err(self.host.unavailable(&self.repository(pkg), &problem))
             }
         }
     }
 
-    /// The content of a version that is there.
+    /// The content of a published version.
     pub(crate) fn content(
         &self,
         pkg: &PkgName,
@@ -264,7 +266,7 @@ impl Oci {
         RegistryError::Altered { registry, pkg, version, problem }
     }
 
-    /// The lines of a log that tags stand for, several asked for at once.
+    /// The log lines of the given tags, several of them requested at once.
     fn lines(
         &self,
         pkg: &PkgName,
@@ -293,7 +295,8 @@ impl Oci {
         })
     }
 
-    /// The line of a log that a tag stands for; none if it is not one of wake, or of a package that only has the same repository.
+    /// The log line of a tag; `None` if it is not a tag of wake, or if it belongs to another package with the same
+    /// repository.
     fn line(
         &self,
         pkg: &PkgName,
@@ -312,14 +315,13 @@ impl Oci {
         let bytes = self.config(pkg, version, &manifest, meter)?;
         let fault = |problem: &str| self.altered(pkg, version, problem);
         let said: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| fault("what lies under its tag is no JSON"))?;
+            .map_err(|_| fault("the document under its tag is not JSON"))?;
         let mut line = match tag {
             Tag::Version(_) => {
                 let archive = manifest.archive();
                 let archive = archive.and_then(|one| Some((one.sha256()?, one.size)));
-                let (sha256, size) =
-                    archive.ok_or_else(|| fault("its manifest names no archive"))?;
-                // When it was put there is not known, and decides nothing.
+                let (sha256, size) = archive.ok_or_else(|| fault("its manifest has no archive"))?;
+                // The time of publication is unknown, and nothing depends on it.
                 json!({
                     "archive": { "sha256": sha256, "size": size },
                     "at": 0,
@@ -344,13 +346,13 @@ impl Oci {
         };
         if about != version.to_string() || matches!(tag, Tag::Statement(..)) != event.is_statement()
         {
-            return Err(fault("what lies under its tag is about something else"));
+            return Err(fault("the document under its tag is about something else"));
         }
         line["tag"] = json!(tag.text());
         Ok(Some(canonical_json::canonical(&line) + "\n"))
     }
 
-    /// The metadata of a version; none if it is not there, or something else is.
+    /// The metadata of a version; `None` if there is no package under the tag.
     fn release(
         &self,
         pkg: &PkgName,
@@ -367,7 +369,7 @@ impl Oci {
     }
 }
 
-/// The lines of a log that was made of tags, by these.
+/// The lines of a log built from tags, by tag.
 fn seen_lines(seen: &[u8]) -> BTreeMap<Tag, String> {
     let text = String::from_utf8_lossy(seen);
     let line = |line: &str| {

@@ -1,4 +1,5 @@
-//! What people signed of a version: its publisher in the manifest of it, others in manifests that refer to that.
+//! Attestations of a version: those of its publisher are in its manifest, those of others in manifests that refer to
+//! it.
 //! Source: distribution-spec 1.1, "Listing Referrers", "Referrers Tag Schema".
 
 use serde_json::{Value, json};
@@ -12,13 +13,13 @@ use super::tag::Tag;
 use super::transfer::send_manifest;
 use crate::error::RegistryError;
 
-/// Manifests that refer to one and are read, at most.
+/// How many referrers are read at most.
 const MOST: usize = 64;
-/// How often a list is written anew that others write, too.
+/// How often to rewrite a list that others are writing as well.
 const TRIES: usize = 5;
 
 impl Oci {
-    /// What people signed of a version, a line each; none if it is not there.
+    /// Returns the attestations of a version, one per line; `None` if the version does not exist.
     pub(crate) fn attestations(
         &self,
         pkg: &PkgName,
@@ -31,7 +32,7 @@ impl Oci {
         }
     }
 
-    /// The same, of the version with this manifest.
+    /// The same, for the version with this manifest.
     pub(super) fn attestations_of(
         &self,
         pkg: &PkgName,
@@ -39,8 +40,7 @@ impl Oci {
         manifest: &Manifest,
         meter: &Meter,
     ) -> Result<Vec<u8>, RegistryError> {
-        let altered =
-            || self.altered(pkg, version, "its attestations are not those that its manifest names");
+        let altered = || self.altered(pkg, version, "its attestations do not match its manifest");
         let mut lines = match manifest.attestations() {
             Some(layer) => self.described(pkg, version, layer, meter)?.ok_or_else(altered)?,
             None => Vec::new(),
@@ -50,7 +50,7 @@ impl Oci {
             let referrer = serde_json::from_slice::<Manifest>(&bytes).ok();
             let Some(referrer) = referrer.filter(|_| digest(&bytes) == name) else { continue };
             let Some(layer) = referrer.attestations() else { continue };
-            // What others put beside it is theirs: it says nothing if it is not what it should be.
+            // Referrers of others are ignored if they are invalid.
             if let Some(more) = self.described(pkg, version, layer, meter)? {
                 lines.extend_from_slice(b"\n");
                 lines.extend(more);
@@ -72,7 +72,7 @@ impl Oci {
         }
     }
 
-    /// Puts what somebody signed of a version beside it.
+    /// Adds an attestation to a version.
     pub(crate) fn refer(
         &self,
         pkg: &PkgName,
@@ -81,7 +81,7 @@ impl Oci {
         meter: &Meter,
     ) -> Result<(), RegistryError> {
         let Some(subject) = self.manifest(pkg, &Tag::Version(version.clone()), meter)? else {
-            return Err(self.altered(pkg, version, "it was there, and its tag is gone"));
+            return Err(self.altered(pkg, version, "its tag has disappeared"));
         };
         self.put_blob(pkg, &digest(NOTHING), WebBody::Bytes(NOTHING.to_vec()), meter)?;
         let bytes = line.as_bytes();
@@ -90,14 +90,14 @@ impl Oci {
         let (name, size) = (digest(manifest.as_bytes()), manifest.len());
         let reply = self.put_manifest(pkg, &name, manifest, meter)?;
         if reply.header("oci-subject").is_some() {
-            // The registry keeps the list itself.
+            // The registry maintains the list itself.
             return Ok(());
         }
         let entry = json!({ "artifactType": ATTESTATIONS, "digest": name, "mediaType": MANIFEST, "size": size });
         list(&self.host, &self.repository(pkg), &subject.own.digest, &entry, meter)
     }
 
-    /// What the manifests are called that refer to one and hold attestations.
+    /// The digests of the manifests that refer to one and contain attestations.
     fn referrers(
         &self,
         pkg: &PkgName,
@@ -115,7 +115,7 @@ impl Oci {
     }
 }
 
-/// The entries of the manifests that refer to one, as the registry lists them, or as the tag does that stands for that.
+/// The descriptors of the manifests that refer to one: from the referrers API, or from its fallback tag.
 pub(super) fn referring(
     host: &Host,
     repository: &str,
@@ -127,12 +127,12 @@ pub(super) fn referring(
     let reply = host.ask(repository, "GET", &path, accept, WebBody::None, meter)?;
     match reply.answer.status {
         200 => Ok(entries(&host.read(repository, reply)?)),
-        // It does not know of this.
+        // The registry does not support this API.
         _ => listed(host, repository, &fallback(subject), meter),
     }
 }
 
-/// Adds an entry to the list of what refers to a manifest, where the registry does not keep one itself.
+/// Adds a descriptor to the fallback list of referrers, for registries that do not maintain one.
 pub(super) fn list(
     host: &Host,
     repository: &str,
@@ -153,13 +153,14 @@ pub(super) fn list(
             "schemaVersion": 2,
         }));
         send_manifest(host, repository, &tag, INDEX, index.into_bytes(), meter)?;
-        // Somebody else may have written it at once: it is read again.
+        // Somebody else may have written it at the same time: it is read again.
     }
-    let problem = format!("somebody else writes the tag `{tag}` all the time: run it again");
+    let problem =
+        format!("tag `{tag}` keeps being overwritten concurrently: run the command again");
     Err(host.unavailable(repository, &problem))
 }
 
-/// The entries of the list under a tag.
+/// The descriptors in the list under a tag.
 fn listed(
     host: &Host,
     repository: &str,
@@ -181,7 +182,7 @@ fn entries(index: &[u8]) -> Vec<Value> {
     index["manifests"].as_array().cloned().unwrap_or_default()
 }
 
-/// The tag that lists what refers to a manifest, where the registry does not.
+/// The tag that lists the referrers of a manifest if the registry does not.
 fn fallback(subject: &str) -> String {
     subject.replacen(':', "-", 1)
 }

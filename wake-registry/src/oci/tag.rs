@@ -1,18 +1,18 @@
-//! What the tags of a package's repository are called. Source: `spec/packages.md`.
+//! The tags of a package's repository. Source: `spec/packages.md`.
 
 use wake_model::{PkgName, Version};
 
-/// What a tag of a package's repository is for.
+/// What a tag stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tag {
     /// A version.
     Version(Version),
-    /// The N-th statement about one.
+    /// The N-th statement about a version.
     Statement(Version, u32),
 }
 
 impl Tag {
-    /// What a tag is for; none if it is not one of a package.
+    /// Parses a tag; `None` if it is not one that wake writes.
     pub(super) fn parse(text: &str) -> Option<Tag> {
         let tag = match text.strip_prefix('s') {
             None => Tag::Version(text.replacen('_', "+", 1).parse().ok()?),
@@ -21,11 +21,11 @@ impl Tag {
                 Tag::Statement(version.replacen('_', "+", 1).parse().ok()?, number.parse().ok()?)
             }
         };
-        // One that is written otherwise is another one.
+        // Only the canonical spelling is accepted.
         (tag.text() == text).then_some(tag)
     }
 
-    /// The tag as it is written.
+    /// The text of the tag.
     pub(super) fn text(&self) -> String {
         match self {
             Tag::Version(version) => written(version),
@@ -33,7 +33,7 @@ impl Tag {
         }
     }
 
-    /// The version that it is about.
+    /// The version it is about.
     pub(super) fn version(&self) -> &Version {
         match self {
             Tag::Version(version) | Tag::Statement(version, _) => version,

@@ -1,4 +1,4 @@
-//! Tags, manifests and blobs of a package's repository, as the protocol has them. Source: distribution-spec 1.1.
+//! Transfers tags, manifests and blobs of a package's repository. Source: distribution-spec 1.1.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -14,7 +14,7 @@ use super::tag::Tag;
 use super::{Blob, Oci};
 use crate::error::RegistryError;
 
-/// Tags of a repository at most.
+/// Maximum number of tags in a repository.
 const MOST_TAGS: usize = 200_000;
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct TagList {
     tags: Option<Vec<String>>,
 }
 
-/// The tags of a repository; none if there is no such one.
+/// The tags of a repository; `None` if it does not exist.
 pub(super) fn tags(
     host: &Host,
     repository: &str,
@@ -40,18 +40,18 @@ pub(super) fn tags(
         let link = reply.header("link").and_then(next_page).map(str::to_owned);
         let bytes = host.read(repository, reply)?;
         let list: TagList = serde_json::from_slice(&bytes).map_err(|error| {
-            host.unavailable(repository, &format!("it is no list of tags: {error}"))
+            host.unavailable(repository, &format!("its tag list is invalid: {error}"))
         })?;
         let before = tags.len();
         tags.extend(list.tags.unwrap_or_default());
         if tags.len() > MOST_TAGS {
-            return Err(host.unavailable(repository, "it has more tags than anybody reads"));
+            return Err(host.unavailable(repository, &format!("it has more than {MOST_TAGS} tags")));
         }
         let Some(link) = link.filter(|_| tags.len() > before) else { return Ok(Some(tags)) };
         next = match host.resolved(&link, meter)? {
             Some(url) if host.is_own(&url, meter)? => url,
             _ => {
-                let problem = "its list of tags goes on at another server";
+                let problem = "its tag list continues on another server";
                 return Err(host.unavailable(repository, problem));
             }
         };
@@ -59,7 +59,7 @@ pub(super) fn tags(
 }
 
 impl Oci {
-    /// The tags of a package's repository that are for versions; none if there is no such repository.
+    /// The tags of a package's repository that wake understands; `None` if the repository does not exist.
     pub(super) fn tags(
         &self,
         pkg: &PkgName,
@@ -84,16 +84,16 @@ impl Oci {
                 manifest.own = Own { digest: digest(&bytes), size: bytes.len() as u64 };
                 Ok(Some(manifest))
             }
-            // Something else may lie there, such as a list of images.
+            // Something else may have this tag, such as an image index.
             Err(_) if serde_json::from_slice::<Value>(&bytes).is_ok() => Ok(None),
             Err(error) => {
-                let problem = format!("`{}` is no manifest: {error}", tag.text());
+                let problem = format!("`{}` is not a manifest: {error}", tag.text());
                 Err(self.host.unavailable(&repository, &problem))
             }
         }
     }
 
-    /// The bytes of what lies under a tag or digest; none if nothing does.
+    /// The bytes of the manifest with a tag or digest; `None` if there is none.
     pub(super) fn manifest_bytes(
         &self,
         pkg: &PkgName,
@@ -112,7 +112,7 @@ impl Oci {
         }
     }
 
-    /// What the manifest of a package says of it, which mostly lies in the manifest itself.
+    /// The config blob of a package's manifest, which is usually embedded.
     pub(super) fn config(
         &self,
         pkg: &PkgName,
@@ -121,12 +121,10 @@ impl Oci {
         meter: &Meter,
     ) -> Result<Vec<u8>, RegistryError> {
         let bytes = self.described(pkg, version, &manifest.config, meter)?;
-        bytes.ok_or_else(|| {
-            self.altered(pkg, version, "its metadata are not those that its manifest names")
-        })
+        bytes.ok_or_else(|| self.altered(pkg, version, "its metadata does not match its manifest"))
     }
 
-    /// The bytes that a manifest describes, which mostly lie in it; none if they are others.
+    /// The blob that a descriptor refers to, which is usually embedded; `None` if the digest does not match.
     pub(super) fn described(
         &self,
         pkg: &PkgName,
@@ -141,7 +139,7 @@ impl Oci {
                 let blob = self.blob(pkg, version, of, 0, meter)?;
                 let read = blob.bytes.take(host::LONGEST).read_to_end(&mut bytes);
                 read.map_err(|error| {
-                    let problem = format!("it broke off: {error}");
+                    let problem = format!("the transfer was interrupted: {error}");
                     self.host.unavailable(&self.repository(pkg), &problem)
                 })?;
                 bytes
@@ -160,7 +158,11 @@ impl Oci {
     ) -> Result<Blob, RegistryError> {
         let repository = self.repository(pkg);
         let Some(sha256) = of.sha256() else {
-            return Err(self.altered(pkg, version, "its manifest names bytes by no SHA-256"));
+            return Err(self.altered(
+                pkg,
+                version,
+                "its manifest has a digest that is not SHA-256",
+            ));
         };
         let path = format!("/v2/{repository}/blobs/sha256:{sha256}");
         let headers = Portion { from, ..Portion::default() }.headers();
@@ -172,7 +174,7 @@ impl Oci {
                 Ok(Blob { bytes, from, size, digest })
             }
             (404, _) => {
-                let problem = format!("its tag is there, and sha256:{sha256} of it is not");
+                let problem = format!("its tag exists, but blob sha256:{sha256} is missing");
                 Err(self.host.unavailable(&repository, &problem))
             }
             _ => Err(self.host.unexpected(&repository, &reply)),
@@ -201,7 +203,7 @@ impl Oci {
     }
 }
 
-/// Sends bytes to a repository, unless it has them.
+/// Uploads a blob to a repository, unless it is there.
 pub(super) fn send_blob(
     host: &Host,
     repository: &str,
@@ -226,7 +228,7 @@ pub(super) fn send_blob(
     }
     let place = begun.header("location").map(|place| host.resolved(place, meter));
     let Some(mut place) = place.transpose()?.flatten() else {
-        return Err(host.unavailable(repository, "it does not say where bytes are to be sent"));
+        return Err(host.unavailable(repository, "the server returned no upload location"));
     };
     place.push(if place.contains('?') { '&' } else { '?' });
     place += &format!("digest={digest}");
@@ -238,7 +240,7 @@ pub(super) fn send_blob(
     }
 }
 
-/// Gives a manifest to a repository, under a tag or its digest.
+/// Uploads a manifest to a repository, under a tag or its digest.
 pub(super) fn send_manifest(
     host: &Host,
     repository: &str,
@@ -256,7 +258,7 @@ pub(super) fn send_manifest(
     }
 }
 
-/// The address of the next page. Source: RFC 8288.
+/// The URL of the next page. Source: RFC 8288.
 fn next_page(link: &str) -> Option<&str> {
     link.split(',').find_map(|one| {
         let (address, rest) = one.trim().strip_prefix('<')?.split_once('>')?;

@@ -1,4 +1,4 @@
-//! What people signed of the versions of a registry.
+//! The attestations of a registry's versions.
 
 use wake_model::{PkgName, RelPath, Version};
 use wake_store::ware::Meter;
@@ -11,7 +11,8 @@ use crate::shelf::{self, Part};
 use crate::site::{Bytes, Site};
 
 impl Registry {
-    /// What people signed of a version, a line each, as it lies there; nothing where nobody did. Whoever reads it tries keys on it.
+    /// Returns the attestations of a version, one per line, as stored; empty if there are none. The caller verifies
+    /// them.
     pub fn attestations(
         &self,
         pkg: &PkgName,
@@ -21,7 +22,8 @@ impl Registry {
         self.attestations_that(pkg, version, |_| false, meter)
     }
 
-    /// The same of the first mirror whose lines are enough, else of the registry itself.
+    /// Returns the attestations of the first mirror for which `are_enough` holds, otherwise those of the registry
+    /// itself.
     pub fn attestations_that(
         &self,
         pkg: &PkgName,
@@ -53,7 +55,7 @@ impl Registry {
         }
     }
 
-    /// What people signed of a version, as it was kept once somebody whose signature counts was among them.
+    /// Returns the attestations of a version that were kept in the store after they had been verified.
     pub fn kept_attestations(
         &self,
         pkg: &PkgName,
@@ -64,7 +66,7 @@ impl Registry {
         Ok(seen.unwrap_or_default().bytes)
     }
 
-    /// Keeps what people signed of a version, so that it need not be asked for again.
+    /// Keeps the attestations of a version in the store, so that they need not be requested again.
     pub fn keep_attestations(
         &self,
         pkg: &PkgName,
@@ -76,13 +78,13 @@ impl Registry {
         Ok(store.keep_seen(&self.address().to_string(), &kept_as(pkg, version), &seen)?)
     }
 
-    /// Whether a version is only staged, by whoever is about to publish it.
+    /// Whether a version is only staged for publishing.
     pub fn is_staged(&self, pkg: &PkgName, version: &Version) -> bool {
         self.staged_file(&shelf::part(pkg, version, Part::Archive)).is_some()
     }
 
-    /// Whether it can tell that somebody signed something of a version before that is asked for: from its log, or its manifest and what
-    /// refers to it.
+    /// Whether a version is known to be signed without requesting its attestations: from the log, or from the
+    /// manifest and its referrers.
     pub fn is_signed(
         &self,
         pkg: &PkgName,
@@ -100,7 +102,7 @@ impl Registry {
     }
 }
 
-/// What the attestations of a version are called in the store.
+/// The name of a version's attestations in the store.
 fn kept_as(pkg: &PkgName, version: &Version) -> RelPath {
     RelPath::parse(&shelf::part(pkg, version, Part::Attestations)).unwrap_or_default()
 }

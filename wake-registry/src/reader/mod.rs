@@ -1,4 +1,4 @@
-//! A registry as its users see it: nothing that it says is believed that can be compared.
+//! A registry as its users see it. Nothing it says is trusted if it can be verified.
 
 mod attested;
 mod signed;
@@ -23,21 +23,21 @@ use crate::resume::Resumed;
 use crate::shelf::{self, Part};
 use crate::site::{Answer, Bytes, LONGEST_METADATA, Patience, Site, open};
 
-/// How often an archive is asked for whose bytes break off, and do not go on.
+/// How often to request an archive whose transfer is interrupted and cannot be resumed.
 const TRIES: usize = 3;
 
-/// A registry that packages are read from, itself or a mirror of it.
+/// A registry that packages are read from, with its mirrors.
 #[derive(Debug)]
 pub struct Registry {
     name: Name,
     web: Web,
     itself: Site,
-    /// Where its files lie as well, in the order in which these are asked, before itself.
+    /// Mirrors, in the order in which they are tried before the registry itself.
     mirrors: Vec<Site>,
-    /// What was wrong with mirrors, by their numbers.
+    /// Faults of mirrors, by index.
     passed_over: Mutex<BTreeMap<usize, Fault>>,
     stage: Option<PathBuf>,
-    /// What its head must be, and what was seen of it; none where nobody asks for one.
+    /// The requirements on its head and what was seen of it; `None` if no head is required.
     heads: Option<Heads>,
     logs: Mutex<HashMap<PkgName, Arc<PkgLog>>>,
 }
@@ -46,14 +46,14 @@ pub struct Registry {
 #[derive(Debug)]
 struct Fault {
     problem: String,
-    /// Whether it is not to be asked for anything else.
+    /// Whether the mirror is not used any further.
     is_down: bool,
 }
 
-/// A line of the list of a namespace.
+/// A line of a namespace's list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ListLine {
-    /// The name of the package, in its namespace.
+    /// The name of the package within its namespace.
     pub name: Name,
     /// Its description.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub struct ListLine {
 }
 
 impl Registry {
-    /// The registry that is called `name` here, reached through `web`. Nothing is asked yet.
+    /// A registry named `name`, reached through `web`. Sends no request.
     pub fn new(name: Name, address: Address, web: Web) -> Registry {
         let itself = Site::new(name.clone(), address, web.clone(), Patience::Patient);
         Registry {
@@ -79,8 +79,8 @@ impl Registry {
         }
     }
 
-    /// The same, where its files are first asked for at these places. None of them is believed more than it is: content is
-    /// compared, and of what a log said of a version nothing may be otherwise.
+    /// Adds mirrors, which are tried first. They are trusted no more than the registry: content is verified, and a
+    /// mirror's log must not contradict what the registry's log was seen to say.
     pub fn with_mirrors(self, addresses: &[Address]) -> Registry {
         let site = |address: &Address| {
             Site::new(self.name.clone(), address.clone(), self.web.clone(), Patience::Hasty)
@@ -88,24 +88,24 @@ impl Registry {
         Registry { mirrors: addresses.iter().map(site).collect(), ..self }
     }
 
-    /// The same, as it will be with what lies in the directory registry `stage`, which has nothing that is there already.
+    /// Adds the contents of the directory registry `stage`, which has nothing that is already published.
     pub fn with_stage(self, stage: &Path) -> Registry {
         Registry { stage: Some(stage.to_owned()), ..self }
     }
 
-    /// The same, where nothing is believed that its head does not vouch for. The head, lists and logs are asked of the registry itself
-    /// alone.
+    /// Trusts only what the registry's head vouches for. Head, lists and logs are requested from the registry itself,
+    /// never from mirrors.
     pub fn with_head(self, demand: HeadDemand) -> Registry {
         Registry { heads: Some(Heads::new(demand)), ..self }
     }
 
-    /// The same, asked with this login whatever others are noted.
+    /// Uses this login instead of any saved one.
     pub(crate) fn asking_with(self, login: Login) -> Registry {
         self.itself.ask_with(login);
         self
     }
 
-    /// Who gives tokens for it, where that is another server that is not told logins by itself.
+    /// Returns its token server, if it is another server that does not receive logins without being recorded.
     pub(crate) fn strange_token_server(
         &self,
         meter: &Meter,
@@ -113,23 +113,23 @@ impl Registry {
         self.itself.oci().map_or(Ok(None), |oci| oci.strange_token_server(meter))
     }
 
-    /// Whether it lets in whoever asks.
+    /// Whether the registry accepts the login.
     pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
         self.itself.check_login(meter)
     }
 
-    /// What it is called here.
+    /// Its name in the workspace.
     pub fn name(&self) -> &Name {
         &self.name
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> &Address {
         self.itself.address()
     }
 
-    /// The mirrors that gave something else than they should or nothing at all, each with what was wrong. That one does not have
-    /// something is nothing wrong.
+    /// The mirrors that failed or returned something wrong, each with the problem. A mirror that merely lacks
+    /// something is not at fault.
     pub fn passed_over(&self) -> Vec<(String, String)> {
         let faults = self.faults();
         let told = |(number, fault): (&usize, &Fault)| {
@@ -138,10 +138,10 @@ impl Registry {
         faults.iter().filter_map(told).collect()
     }
 
-    /// The log of a package; an empty one where there is no such package.
+    /// Returns the log of a package; empty if there is no such package.
     ///
-    /// It is asked for once in the life of this value, and only whether it is as `store` has seen it last where the server can say
-    /// that. If it is not what it was and more, the registry went back: that is an error until [`Store::forget_seen`].
+    /// It is requested once in the lifetime of this value, conditionally if the server supports that. A log that does
+    /// not start with what `store` has seen of it is an error until [`Store::forget_seen`].
     pub fn log(
         &self,
         pkg: &PkgName,
@@ -171,7 +171,7 @@ impl Registry {
         Ok(log)
     }
 
-    /// The log as the registry itself has it.
+    /// The log of the registry itself.
     fn own_log(
         &self,
         pkg: &PkgName,
@@ -179,14 +179,15 @@ impl Registry {
         meter: &Meter,
     ) -> Result<PkgLog, RegistryError> {
         let there = self.log_at(&self.itself, pkg, store, meter)?;
-        // One that packages are staged for may not be there yet.
+        // A registry that packages are staged for may not exist yet.
         if there.is_none() && self.stage.is_none() {
             self.itself.check_there(meter)?;
         }
         Ok(there.unwrap_or_default())
     }
 
-    /// The log as the first mirror has it that has one with all that the registry was seen to have; none if none has.
+    /// The log of the first mirror that has everything the registry was seen to have; `None` if there is no such
+    /// mirror.
     fn mirrored_log(
         &self,
         pkg: &PkgName,
@@ -197,12 +198,12 @@ impl Registry {
             return Ok(None);
         }
         let seen = seen_of(&self.itself, pkg, store)?.unwrap_or_default();
-        // What was seen made sense then.
+        // What was seen was valid then.
         let seen = PkgLog::parse(&seen.bytes, pkg).unwrap_or_default();
         for (number, mirror) in self.up() {
             match self.log_at(mirror, pkg, store, meter) {
                 Ok(Some(log)) if log.is_at_odds_with(&seen) => {
-                    let problem = format!("{pkg} has other content there than in the registry");
+                    let problem = format!("{pkg} has different content there than in the registry");
                     self.pass_over(number, problem, true);
                 }
                 Ok(Some(log)) if log.has_all_of(&seen) => return Ok(Some(log)),
@@ -213,7 +214,7 @@ impl Registry {
         Ok(None)
     }
 
-    /// The log as it is at a site, which must be what was seen there and more; none where there is none.
+    /// The log of a site, which must start with what was seen of it before; `None` if it has none.
     fn log_at(
         &self,
         site: &Site,
@@ -226,7 +227,7 @@ impl Registry {
         let now = site.log(pkg, &seen, meter)?;
         let is_there = now.is_some();
         let now = now.unwrap_or_default();
-        // Tags have no order, so one of containers has looked itself whether one is gone.
+        // Tags have no order; OCI sites check for missing tags themselves.
         let changed = first_change(&seen.bytes, &now.bytes).filter(|_| !site.has_tags());
         if let Some(line) = changed {
             return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
@@ -234,7 +235,7 @@ impl Registry {
         let log = PkgLog::parse(&now.bytes, pkg).map_err(|LogFault { line, problem }| {
             RegistryError::Log { registry: self.name.clone(), path: path.clone(), line, problem }
         })?;
-        // Only now: what makes no sense is not what the next state is compared with.
+        // Only valid logs are recorded for comparison with the next state.
         if now != seen {
             let seen_as = RelPath::parse(&path).unwrap_or_default();
             store.keep_seen(&site.address().to_string(), &seen_as, &now)?;
@@ -242,7 +243,8 @@ impl Registry {
         Ok(is_there.then_some(log))
     }
 
-    /// The packages of a namespace, sorted: for people who look for one. None where the registry does not tell, as one of containers.
+    /// Returns the packages of a namespace, sorted, for people who search; `None` for OCI registries, which have no
+    /// list.
     pub fn list(
         &self,
         of: Option<&Name>,
@@ -257,14 +259,14 @@ impl Registry {
         Ok(Some(lines.collect()))
     }
 
-    /// The names of the packages of a namespace, as far as the registry tells: for people who mistyped one.
+    /// Returns the names of a namespace's packages, as far as the registry lists them, for suggestions.
     pub fn names(&self, of: Option<&Name>, meter: &Meter) -> Result<Vec<PkgName>, RegistryError> {
         let named = |line: ListLine| PkgName { namespace: of.cloned(), name: line.name };
         Ok(self.list(of, meter)?.unwrap_or_default().into_iter().map(named).collect())
     }
 
-    /// Whether the metadata that lie beside the archive of a version are the ones that its files come to: `ours` says that, given
-    /// what lies there.
+    /// Checks that the published metadata of a version matches its files. `ours` computes the metadata from the
+    /// files, given the published one.
     pub fn compare(
         &self,
         pkg: &PkgName,
@@ -310,19 +312,19 @@ impl Registry {
         let bytes = site.read_all(&path, bytes.bytes, LONGEST_METADATA)?;
         let text = String::from_utf8_lossy(&bytes);
         let release = Release::parse(&text).map_err(|error| {
-            self.altered(pkg, version, format!("its metadata are none: {error}"))
+            self.altered(pkg, version, format!("its metadata is invalid: {error}"))
         })?;
         if release.pkg_name() != *pkg || release.version != *version {
             let (name, version_there) = (release.pkg_name(), &release.version);
-            let problem = format!("its metadata are those of {name} {version_there}");
+            let problem = format!("its metadata belongs to {name} {version_there}");
             return Err(self.altered(pkg, version, problem));
         }
         Ok(release)
     }
 
-    /// Brings the content of a version into the store: the bytes that come are compared with `content` before anybody sees them.
+    /// Fetches the content of a version into the store. It is compared with `content` before anyone can see it.
     ///
-    /// What breaks off goes on where it did, also in another run, where the server can do that.
+    /// An interrupted transfer is resumed, also by a later run, if the server supports ranges.
     pub fn fetch(
         &self,
         pkg: &PkgName,
@@ -374,7 +376,7 @@ impl Registry {
                 error,
                 ReadArchiveError::Store(_) | ReadArchiveError::Extract(ExtractError::Write { .. })
             );
-            // What came in another run may be what is wrong.
+            // Bytes kept from an earlier run may be at fault.
             let may_be_old = archive.has_old_bytes() && !broke_off && !is_of_disk;
             if !broke_off && !is_of_disk {
                 archive.drop_kept();
@@ -387,7 +389,7 @@ impl Registry {
         }
     }
 
-    /// What was wrong with an archive that came from a site.
+    /// The error for an archive that a site returned.
     fn refused(
         &self,
         site: &Site,
@@ -401,7 +403,7 @@ impl Registry {
             ReadArchiveError::Store(error) => error.into(),
             ReadArchiveError::Extract(ExtractError::Cancelled) => RegistryError::Cancelled,
             ReadArchiveError::Extract(ExtractError::Source { source }) => {
-                site.unavailable(&path, format!("the archive broke off: {source}"))
+                site.unavailable(&path, format!("the transfer was interrupted: {source}"))
             }
             ReadArchiveError::Extract(ExtractError::Write { path, source }) => {
                 match source.kind() {
@@ -412,14 +414,14 @@ impl Registry {
                 }
             }
             ReadArchiveError::Mismatch { came } => {
-                let problem = format!("its archive holds {came}, but {content} was asked for");
+                let problem = format!("its archive contains {came}, expected {content}");
                 self.altered(pkg, version, problem)
             }
             source => RegistryError::Archive { registry: self.name.clone(), path, source },
         }
     }
 
-    /// Whether the metadata that came with a version, `theirs`, are the ones that its files come to, `ours`.
+    /// Checks that the published metadata of a version, `theirs`, equals what its files yield, `ours`.
     fn is_same(
         &self,
         pkg: &PkgName,
@@ -434,11 +436,11 @@ impl Registry {
         let differs = |key: &&String| theirs[key.as_str()] != ours_value[key.as_str()];
         let key = fields.flat_map(serde_json::Map::keys).find(differs);
         let key = key.map_or("form", String::as_str);
-        let problem = format!("its metadata say another `{key}` than its files");
+        let problem = format!("`{key}` in its metadata does not match its files");
         Err(self.altered(pkg, &ours.version, problem))
     }
 
-    /// What is staged of a log.
+    /// The staged part of a log.
     fn staged(&self, path: &str) -> Result<Vec<u8>, RegistryError> {
         let Some(stage) = &self.stage else { return Ok(Vec::new()) };
         let place = stage.join(path);
@@ -469,13 +471,13 @@ impl Registry {
         }
     }
 
-    /// The mirrors that are worth asking, by their numbers.
+    /// The mirrors that are still in use, with their indices.
     fn up(&self) -> impl Iterator<Item = (usize, &Site)> {
         let is_down = |number: &usize| self.faults().get(number).is_some_and(|fault| fault.is_down);
         self.mirrors.iter().enumerate().filter(move |(number, _)| !is_down(number))
     }
 
-    /// Goes on to the next site, unless the fault is one of this machine.
+    /// Records the fault of a mirror and continues with the next site, unless this machine is at fault.
     fn pass_over_by(&self, number: usize, error: RegistryError) -> Result<(), RegistryError> {
         match error {
             RegistryError::Cancelled | RegistryError::Store(_) => Err(error),
@@ -501,7 +503,7 @@ impl Registry {
     }
 }
 
-/// What was seen last of the log of a package at a site.
+/// The log of a package as last seen at a site.
 fn seen_of(site: &Site, pkg: &PkgName, store: &Store) -> Result<Option<Seen>, RegistryError> {
     let seen_as = RelPath::parse(&shelf::log(pkg)).unwrap_or_default();
     Ok(store.seen(&site.address().to_string(), &seen_as)?)

@@ -1,4 +1,4 @@
-//! A registry that is signed: nothing that it says is believed beyond what its head vouches for.
+//! A signed registry: nothing is trusted beyond what its head vouches for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,21 +14,21 @@ use crate::key::PublicKey;
 use crate::log::{self, LogFault, PkgLog, first_change, whole};
 use crate::shelf::{self, HEAD};
 
-/// Bytes of a head at most.
+/// Maximum size of a head, in bytes.
 const LONGEST_HEAD: u64 = 1 << 20;
-/// How often a head is asked for again whose lists are gone: somebody has just written another one.
+/// How often to request a head again if its lists are gone, because another one has just been written.
 const TRIES: usize = 3;
 
-/// What the head of a registry has to be.
+/// The requirements on the head of a registry.
 #[derive(Clone, Debug)]
 pub struct HeadDemand {
-    /// Whose signatures count.
+    /// The trusted keys.
     pub keys: Vec<PublicKey>,
-    /// What time it is, in seconds since 1970.
+    /// The current time, in seconds since 1970.
     pub now: u64,
 }
 
-/// What is asked of a head, and what came of that.
+/// The requirements on a head, and what has been verified so far.
 #[derive(Debug)]
 pub(super) struct Heads {
     demand: HeadDemand,
@@ -36,7 +36,7 @@ pub(super) struct Heads {
     lists: Mutex<HashMap<Option<Name>, Arc<List>>>,
 }
 
-/// The logs of a namespace, as the head vouches for them.
+/// The logs of a namespace that the head vouches for.
 type List = BTreeMap<Name, Sum>;
 
 impl Heads {
@@ -46,7 +46,7 @@ impl Heads {
 }
 
 impl Registry {
-    /// The log of a package, up to where the head vouches for it.
+    /// The log of a package, up to the point that the head vouches for.
     pub(super) fn signed_log(
         &self,
         heads: &Heads,
@@ -58,18 +58,18 @@ impl Registry {
         let seen = seen_of(&self.itself, pkg, store)?.unwrap_or_default();
         let list = self.believed_list(heads, pkg.namespace.as_ref(), store, meter)?;
         let Some(sum) = list.get(&pkg.name) else {
-            // What it had once, it still has to have.
+            // A listed package must stay listed.
             if !seen.bytes.is_empty() {
-                return Err(self.unlisted(path, "it was there, and is not in its list any more"));
+                return Err(self.unlisted(path, "it is no longer in its list"));
             }
             return Ok(PkgLog::default());
         };
         let bytes = match sum.is_beginning_of(&seen.bytes) {
-            // It is here already.
+            // It is already known.
             true => seen.bytes.clone(),
             false => {
                 let there = self.itself.file(path, log::LONGEST, meter)?;
-                there.ok_or_else(|| self.unlisted(path, "it is not there"))?
+                there.ok_or_else(|| self.unlisted(path, "it is missing"))?
             }
         };
         if let Some(line) = first_change(&seen.bytes, whole(&bytes)) {
@@ -77,7 +77,7 @@ impl Registry {
             return Err(RegistryError::WentBack { registry, path, line });
         }
         if !sum.is_beginning_of(&bytes) {
-            return Err(self.unlisted(path, "its bytes are others"));
+            return Err(self.unlisted(path, "its content differs"));
         }
         let length = usize::try_from(sum.bytes).unwrap_or(bytes.len());
         let log = PkgLog::parse(&bytes[..length], pkg);
@@ -88,7 +88,7 @@ impl Registry {
             problem,
         })?;
         if seen.bytes.len() < length {
-            // It may be longer there: then the tag is not of this.
+            // The log on the server may be longer, so its ETag does not belong to these bytes.
             let seen = Seen { tag: None, bytes: bytes[..length].to_vec() };
             let seen_as = RelPath::parse(path).unwrap_or_default();
             store.keep_seen(&self.address().to_string(), &seen_as, &seen)?;
@@ -123,15 +123,16 @@ impl Registry {
                     *heads.believed.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     continue;
                 }
-                None => return Err(self.unlisted(&path, "it is not there")),
+                None => return Err(self.unlisted(&path, "it is missing")),
             };
             if bytes.len() as u64 != sum.bytes || !sum.is_beginning_of(&bytes) {
-                return Err(self.unlisted(&path, "its bytes are others"));
+                return Err(self.unlisted(&path, "its content differs"));
             }
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let line = |line: &str| serde_json::from_str::<ListLine>(line).ok();
             let lines = text.lines().map(line).collect::<Option<Vec<ListLine>>>();
-            let lines = lines.ok_or_else(|| self.unlisted(&path, "it is no list of packages"))?;
+            let lines =
+                lines.ok_or_else(|| self.unlisted(&path, "it is not a list of packages"))?;
             break lines.into_iter().map(|line| (line.name, line.log)).collect();
         };
         let list = Arc::new(list);
@@ -139,8 +140,8 @@ impl Registry {
         Ok(list)
     }
 
-    /// The head, once it is known to be signed, to hold, and to come behind what was seen; none where there is no registry yet that
-    /// packages are staged for.
+    /// The head, once its signature, expiry and order have been verified; `None` if packages are staged for a
+    /// registry that does not exist yet.
     fn believed_head(
         &self,
         heads: &Heads,
@@ -168,13 +169,14 @@ impl Registry {
         let (address, name) =
             (self.address().to_string(), RelPath::parse(HEAD).unwrap_or_default());
         let seen = store.seen(&address, &name)?.unwrap_or_default();
-        // What somebody signed who is not believed any more binds nobody, or one with a stolen key could run ahead for ever.
+        // A head by a key that is no longer trusted binds nobody; otherwise a stolen key could fast-forward the
+        // serial for ever.
         let before = String::from_utf8_lossy(&seen.bytes).into_owned();
         let before = Head::parse(&before, keys).ok().map(|(head, _)| head);
         if let Some(before) = &before {
             head.check_order(before).map_err(|fault| self.not_believed(fault, keys))?;
         }
-        // Only now: what is not believed is not what the next one is compared with.
+        // Only trusted heads are recorded for comparison with the next one.
         if before.as_ref() != Some(&head) {
             let seen = Seen { tag: None, bytes: text.into_bytes() };
             store.keep_seen(&address, &name, &seen)?;
