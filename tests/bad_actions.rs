@@ -541,8 +541,8 @@ fn an_output_without_dot_slash_that_the_command_makes() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
-          | `d/one` was made by the command, and the output that names it is only a text: write `./d/one`
-          | `out.txt` was made by the command, and the output that names it is only a text: write `./out.txt`
+          | `d/one` was created by the command, but the output that names it is plain text: write `./d/one`
+          | `out.txt` was created by the command, but the output that names it is plain text: write `./out.txt`
           log: wake log -o //:m
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

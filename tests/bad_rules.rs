@@ -205,7 +205,7 @@ fn depfiles_that_are_none() {
         &["build"],
         1,
         expect![[r#"
-          | `m.d` is the depfile, and does not exist
+          | `m.d` is the depfile but does not exist
           log: wake log -o //:m
         failed: //:m
     "#]],
@@ -215,7 +215,7 @@ fn depfiles_that_are_none() {
         &["build"],
         1,
         expect![[r#"
-          | `m.d` is the depfile, and has more than 16777216 bytes
+          | `m.d` is the depfile and is larger than 16777216 bytes
           log: wake log -o //:m
         failed: //:m
     "#]],

@@ -90,7 +90,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0atrue\x0a'
-          | `unit.d` is the depfile, and does not exist
+          | `unit.d` is the depfile but does not exist
           log: wake log -o //:unit
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
         failed: //:unit
@@ -99,7 +99,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0amkdir unit.d\x0a'
-          | `unit.d` is the depfile, and is no regular file
+          | `unit.d` is the depfile but not a regular file
           log: wake log -o //:unit
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
         failed: //:unit
@@ -108,7 +108,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0amkfifo unit.d\x0a'
-          | `unit.d` is the depfile, and is no regular file
+          | `unit.d` is the depfile but not a regular file
           log: wake log -o //:unit
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
         failed: //:unit
@@ -117,7 +117,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0aln -s /etc/passwd unit.d\x0a'
-          | `unit.d` is the depfile, and is no regular file
+          | `unit.d` is the depfile but not a regular file
           log: wake log -o //:unit
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
         failed: //:unit
@@ -126,7 +126,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:unit (exit 0, [TIME])  sh -c 'cat src/a.c src/x.h > unit.txt\x0add if=/dev/zero of=unit.d bs=1M count=17 2>/dev/null\x0a'
-          | `unit.d` is the depfile, and has more than 16777216 bytes
+          | `unit.d` is the depfile and is larger than 16777216 bytes
           log: wake log -o //:unit
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:unit, log .wake/runs/[RUN].jsonl
         failed: //:unit

@@ -249,19 +249,19 @@ fn a_report_that_cannot_be_read_is_said_and_decides_nothing() {
         ),
         (
             "head -c 1000000000 /dev/zero > \"$XML_OUTPUT_FILE\"",
-            "`.test-report.xml` is the report of a test, and has more than 16777216 bytes",
+            "`.test-report.xml` is the test report and is larger than 16777216 bytes",
         ),
         (
             "mkdir \"$XML_OUTPUT_FILE\"",
-            "`.test-report.xml` is the report of a test, and is no regular file",
+            "`.test-report.xml` is the test report but not a regular file",
         ),
         (
             "ln -s /etc/passwd \"$XML_OUTPUT_FILE\"",
-            "`.test-report.xml` is the report of a test, and is no regular file",
+            "`.test-report.xml` is the test report but not a regular file",
         ),
         (
             "mkfifo \"$XML_OUTPUT_FILE\"",
-            "`.test-report.xml` is the report of a test, and is no regular file",
+            "`.test-report.xml` is the test report but not a regular file",
         ),
     ] {
         for (end, code) in [("", 0), ("exit 1", 3)] {

@@ -1,4 +1,4 @@
-//! Stopping jobs from another thread.
+//! Cancelling jobs from another thread.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,31 +6,31 @@ use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// Cancels every job that was started with it, now and in future.
+/// Cancels every job that was started with it, now and in the future.
 ///
 /// Cheap to clone; a clone is the same token.
 #[derive(Clone, Debug)]
 pub struct CancelToken(Arc<OwnedFd>);
 
 impl CancelToken {
-    /// A token that nobody has cancelled.
+    /// Returns a token that is not cancelled.
     pub fn new() -> io::Result<Self> {
         Ok(CancelToken(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
-    /// Cancels; safe in a signal handler, and harmless when done twice.
+    /// Cancels the token's jobs. Safe in a signal handler; repeated calls have no effect.
     pub fn cancel(&self) {
-        // Nothing to do about a failure: the counter can only be full, which is cancelled too.
+        // A failure can be ignored: it means that the counter is full, so the token is cancelled already.
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
     }
 
-    /// Whether somebody has cancelled.
+    /// Returns whether the token has been cancelled.
     pub fn is_cancelled(&self) -> bool {
         let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
         poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
     }
 
-    /// Becomes readable when somebody cancels, and stays so.
+    /// Becomes readable once the token is cancelled, and stays readable.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

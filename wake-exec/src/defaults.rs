@@ -1,6 +1,6 @@
-//! What every command finds unless its job says otherwise. Source: `spec/sandbox.md`.
+//! Defaults for every command unless its job overrides them. Source: `spec/sandbox.md`.
 
-/// The directory that a module's command starts in, as the command sees it.
+/// The directory in which a module's command starts, as the command sees it.
 pub const WORK_DIR: &str = "/work";
 
 /// [`WORK_DIR`] as a path below the root directory.
@@ -9,23 +9,23 @@ pub const WORK_PATH: &str = "work";
 /// The home directory; it exists and is empty.
 pub const HOME: &str = "/tmp/home";
 
-/// The user number that commands see themselves as.
+/// The user ID that commands see as their own.
 pub const BUILDER_UID: u32 = 1000;
 
-/// The group number that commands see themselves as.
+/// The group ID that commands see as their own.
 pub const BUILDER_GID: u32 = 1000;
 
-/// What the user and the group of commands are called.
+/// The name of the commands' user and group.
 pub(crate) const USER: &str = "wake";
 
 /// The host name that commands see.
 pub const HOSTNAME: &str = "wake";
 
-/// The time that tools which honour it write into what they make: 1980-01-02T00:00:00Z, which zip can
-/// hold in every time zone.
+/// The timestamp that tools write into their output if they support `SOURCE_DATE_EPOCH`: 1980-01-02T00:00:00Z, which
+/// zip archives can represent in every time zone.
 pub const SOURCE_DATE_EPOCH: &str = "315619200";
 
-/// The variables that are set where a job's own environment does not set them.
+/// Variables that are set unless a job's own environment sets them.
 pub const DEFAULT_ENV: &[(&str, &str)] = &[
     ("HOME", HOME),
     ("LANG", "C.UTF-8"),
@@ -35,18 +35,17 @@ pub const DEFAULT_ENV: &[(&str, &str)] = &[
     ("TZ", "UTC"),
 ];
 
-/// The variable that tells a test where it may leave a report of its cases, as JUnit writes them. Others call it so, and test
-/// libraries look for it.
+/// The variable that tells a test where to write a JUnit XML report of its cases. Test libraries look for this name.
 pub const REPORT_VARIABLE: &str = "XML_OUTPUT_FILE";
 
-/// Where a test leaves that report, from its working directory, unless it says otherwise.
+/// Where a test writes that report, relative to its working directory, unless told otherwise.
 pub const REPORT_FILE: &str = ".test-report.xml";
 
-/// System directories of the host, whatever of them exists. `/usr/local` is shown empty, because
-/// the identity of the host does not cover it.
+/// System directories of the host; those that exist are shown. `/usr/local` is shown empty, because the identity of the
+/// host does not cover it.
 pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
-/// The one time that every input has, in seconds since 1970; outputs have it as well.
+/// The modification time of every input and output, in seconds since 1970.
 pub(crate) fn input_time() -> i64 {
     SOURCE_DATE_EPOCH.parse().unwrap_or(0)
 }

@@ -1,74 +1,74 @@
-//! Why a job could not be run. A command that ran and failed is no error.
+//! Errors of running a job. A command that ran and failed is not an error.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a job could not be run, or why its result is void.
+/// Why a job could not be run, or why its result is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The kernel or the machine's settings do not allow the isolation that was asked for.
+    /// The kernel or the machine's settings do not allow the requested isolation.
     #[error("this machine does not allow {missing}: {source}")]
     Unavailable {
         /// What is not allowed, such as `user namespaces`.
         missing: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
-        /// What a person can do about it.
+        /// What the user can do about it.
         hint: Hint,
     },
-    /// Inputs did not have the content that the job's key says, or changed while the command ran.
+    /// Inputs did not have the content that the job's key states, or changed while the command ran.
     #[error("{} changed while it was in use", names(paths))]
     Changed {
-        /// Which files of the host.
+        /// The files on the host.
         paths: Vec<PathBuf>,
     },
     /// The command could not be started.
     #[error("`{program}` could not be started: {source}")]
     NotStarted {
-        /// The program as the job names it.
+        /// The program as named by the job.
         program: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// A step of preparing, watching or collecting failed.
+    /// A step of preparing, supervising or collecting failed.
     #[error("could not {step} `{path}`: {source}", path = path.display())]
     Step {
         /// What was being done, such as `copy`.
         step: String,
-        /// With what.
+        /// The path concerned.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
-    /// The job contradicts itself.
+    /// The job is inconsistent.
     #[error("`{path}` {reason}")]
     BadJob {
-        /// Which path.
+        /// The path concerned.
         path: String,
-        /// Why it cannot be.
+        /// Why it is invalid.
         reason: String,
     },
-    /// It was killed because it held more on disk than it may.
+    /// The command was killed because it held more on disk than it may.
     #[error(
-        "more than {bytes} bytes or {files} files lay in one of its directories on disk: {held} bytes when it was killed"
+        "one of its directories on disk exceeded {bytes} bytes or {files} files: it held {held} bytes when the command was killed"
     )]
     OutOfDisk {
-        /// How many bytes each may hold.
+        /// How many bytes each directory may hold.
         bytes: u64,
-        /// How many files.
+        /// How many files each may hold.
         files: u64,
-        /// How many bytes the fullest held.
+        /// How many bytes the fullest directory held.
         held: u64,
     },
-    /// It was killed because it held more on disk than was left there, and that was little.
+    /// The command was killed because it held more on disk than was left there, and little was left.
     #[error(
-        "its directories on disk held more than was left there, and that was less than {reserve} bytes"
+        "its directories on disk held more than the space left there, which was less than {reserve} bytes"
     )]
     DiskFull {
-        /// How many bytes are kept free where that can be.
+        /// How many bytes are kept free if possible.
         reserve: u64,
     },
-    /// The caller cancelled it.
+    /// The caller cancelled the job.
     #[error("cancelled")]
     Cancelled,
     /// The worker process could not be started.
@@ -79,12 +79,12 @@ pub enum SandboxError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The worker process died or said something that makes no sense.
+    /// The worker process died or sent an invalid message.
     #[error("the sandbox worker failed: {0}")]
     Worker(String),
 }
 
-/// What a person can do about a missing isolation.
+/// What the user can do about missing isolation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint(pub String);
 
@@ -102,7 +102,7 @@ impl SandboxError {
     }
 }
 
-/// The setting that most often forbids `missing`.
+/// Returns advice about the setting that most often forbids `missing`.
 fn hint(missing: &str) -> Hint {
     Hint(match missing {
         "user namespaces" => "allow them with `sysctl user.max_user_namespaces=10000` (and, where it exists, \
@@ -112,7 +112,7 @@ fn hint(missing: &str) -> Hint {
         "mounting /proc" => "inside a container, start it with `--security-opt systempaths=unconfined`, \
              or ask for the weak sandbox"
             .to_owned(),
-        _ => "run outside the container or with fewer restrictions, or ask for the weak sandbox".to_owned(),
+        _ => "run outside the container or with fewer restrictions, or use the weak sandbox".to_owned(),
     })
 }
 

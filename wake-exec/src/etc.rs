@@ -1,4 +1,4 @@
-//! What of `/etc` belongs to the installed system: shown to commands, and part of the host's identity.
+//! The part of `/etc` that belongs to the installed system: it is shown to commands and is part of the host's identity.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use crate::defaults::{HOME, SYSTEM_DIRS, USER};
 use crate::job::{Identity, Network};
 
-/// What of `/etc` belongs to the installed system rather than to the machine, as far as programs of the system find it by a
-/// link from `/usr` or by its name; `*` stands for any end of a name.
+/// Names in `/etc` that belong to the installed system rather than to the machine and that system programs find through
+/// a link from `/usr` or by name; a trailing `*` matches any suffix.
 const NAMES: &[&str] = &[
     "ImageMagick-*",
     "R",
@@ -43,31 +43,31 @@ const NAMES: &[&str] = &[
     "xml",
 ];
 
-/// What else programs need of `/etc` that reach the network.
+/// Further names in `/etc` that programs with network access need.
 pub(crate) const NETWORK_ETC: &[&str] =
     &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
 
-/// Larger files are not shown, in bytes: nothing of the kind is large.
+/// Files larger than this are not shown, in bytes: nothing of this kind is large.
 const LARGEST: u64 = 16 << 20;
 
-/// Something in `/etc` as a command sees it.
+/// An entry of `/etc` as a command sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EtcNode {
     /// A regular file with these bytes.
     File(Vec<u8>),
-    /// A symbolic link, by its text.
+    /// A symbolic link with this target.
     Link(String),
     /// A directory.
     Dir,
 }
 
-/// All that a command sees of `/etc` whose root directory is the host's, by paths from there, directories before what they
-/// hold.
+/// Returns everything that a command with the host's root directory sees of `/etc`, by paths relative to `/etc`,
+/// directories before their contents.
 pub fn etc_of_host(identity: &Identity, network: Network) -> io::Result<Vec<(String, EtcNode)>> {
     etc_of_host_but(identity, network, &[])
 }
 
-/// The same without what the directories `without` hold.
+/// As [`etc_of_host`], without the contents of the directories `without`.
 pub(crate) fn etc_of_host_but(
     identity: &Identity,
     network: Network,
@@ -101,12 +101,13 @@ pub(crate) fn etc_of_host_but(
     Ok(nodes)
 }
 
-/// The file that says who knows names of machines, which is often a link to a place that a command does not see.
+/// Returns the host's resolver configuration, which is often a link to a place that a command does not see.
 pub(crate) fn resolver() -> Option<Vec<u8>> {
     std::fs::read("/etc/resolv.conf").ok()
 }
 
-/// Files that are the same on every machine: who the command is and, where no network can tell, where names are looked for.
+/// Returns the files that are the same on every machine: the command's user and, without a network, where names are
+/// looked up.
 fn fixed(identity: &Identity, network: Network) -> Vec<(&'static str, String)> {
     let Identity { uid, gid, hostname, .. } = identity;
     let mut files = vec![
@@ -125,43 +126,43 @@ fn fixed(identity: &Identity, network: Network) -> Vec<(&'static str, String)> {
         files.extend([
             ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
             ("nsswitch.conf", files_only.concat()),
-            // A name may have addresses of both families.
+            // A name may have both IPv4 and IPv6 addresses.
             ("host.conf", "multi on\n".to_owned()),
         ]);
     }
     files
 }
 
-/// Files of `/etc` that are the same on every machine, for a root file system that has none of its own: who the command of a module
-/// is, and where names are looked for.
+/// Returns the files of `/etc` that are the same on every machine, for a root file system that has none of its own: the
+/// user of a module's command, and where names are looked up.
 pub fn fixed_etc() -> Vec<(&'static str, String)> {
     fixed(&Identity::default(), Network::None)
 }
 
-/// Something that lies in `/etc`.
+/// An entry found in `/etc`.
 pub(crate) enum EtcEntry {
     /// A regular file with these bytes.
     File(Vec<u8>),
-    /// A symbolic link, by its text.
+    /// A symbolic link with this target.
     Link(String),
     /// A directory.
     Dir,
-    /// Something that is not shown.
+    /// An entry that is not shown.
     Hidden,
 }
 
-/// Hears of what lies in `/etc`, by its path from there; with what `stat` says of it, but for links, which never change. Says of a
-/// directory whether to go into it.
+/// Called with each entry of `/etc`, its path relative to `/etc`, and its `stat`, except for links, whose text never
+/// changes. Returns whether to descend into a directory.
 pub(crate) type EtcVisitor<'a> = dyn FnMut(String, EtcEntry, Option<&Stat>) -> Descend + 'a;
 
-/// Whether to go into a directory.
+/// Whether to descend into a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Descend {
     Yes,
     No,
 }
 
-/// The names in `/etc` below `root` that commands see, sorted.
+/// Returns the names in `/etc` below `root` that commands see, sorted.
 pub(crate) fn system_etc(root: &Path) -> io::Result<Vec<String>> {
     let names = match open(CWD, &root.join("etc"), FileType::Directory) {
         Ok(etc) => names_in(etc.as_fd())?,
@@ -171,7 +172,7 @@ pub(crate) fn system_etc(root: &Path) -> io::Result<Vec<String>> {
     Ok(names.into_iter().filter(|name| is_shown(name)).collect())
 }
 
-/// Whether `place`, which is absolute, lies in what commands see of the host's system.
+/// Returns whether the absolute path `place` is part of the host's system as commands see it.
 pub fn is_system(place: &Path) -> bool {
     let mut names = place.iter().skip(1).map(|name| name.to_string_lossy());
     match names.next() {
@@ -187,10 +188,11 @@ fn is_shown(name: &str) -> bool {
     })
 }
 
-/// Tells `each` what lies in `/etc` below `root` at `names` and below them, directories before what they hold, by paths
-/// from `/etc`.
+/// Calls `each` with what is in `/etc` below `root` at `names` and below them, directories before their contents, by
+/// paths relative to `/etc`.
 ///
-/// What not everybody may read is hidden: private keys lie among certificates. So are devices and the like.
+/// Files that are not world-readable are hidden: private keys are stored among certificates. So are devices and other
+/// special files.
 pub(crate) fn walk_etc(
     root: &Path,
     names: &[impl AsRef<str>],
@@ -211,7 +213,7 @@ fn walk(
     path: String,
     each: &mut EtcVisitor<'_>,
 ) -> io::Result<()> {
-    // Most are links.
+    // Most entries are links.
     if let Some(target) = absent(rustix::fs::readlinkat(dir, name, Vec::new()))? {
         if let Ok(target) = target.into_string() {
             each(path, EtcEntry::Link(target), None);
@@ -239,7 +241,7 @@ fn walk(
     Ok(())
 }
 
-/// Opens what is no link; what can be waited for is not.
+/// Opens anything but a link, without blocking.
 fn open(dir: impl AsFd, path: &Path, kind: FileType) -> Result<rustix::fd::OwnedFd, Errno> {
     let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     match kind {
@@ -249,7 +251,8 @@ fn open(dir: impl AsFd, path: &Path, kind: FileType) -> Result<rustix::fd::Owned
     rustix::fs::openat(dir, path, flags, Mode::empty())
 }
 
-/// None of what is not there, no longer there, of another kind, or not for this user.
+/// Turns the error of an entry that does not exist, no longer exists, is of another kind or may not be read by this
+/// user into none.
 fn absent<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -266,7 +269,7 @@ fn absent<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
     }
 }
 
-/// The names in a directory that are UTF-8, sorted.
+/// Returns the names in a directory that are UTF-8, sorted.
 fn names_in(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(dir)? {

@@ -1,4 +1,4 @@
-//! The host's side: a pool of workers, one for each job that runs at the same time.
+//! The host side: a pool of workers, one for each job that runs at the same time.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,29 +34,29 @@ pub struct WorkerCommand {
     pub args: Vec<String>,
 }
 
-/// Idle workers that are kept of each kind.
+/// The number of idle workers kept of each kind.
 const IDLE: usize = 256;
 
-/// Runs jobs, as many at once as there are threads that ask.
+/// Runs jobs, as many at once as threads call it.
 ///
-/// Workers are started when they are needed, about 3 ms each, and die with the executor.
+/// Workers are started on demand, which takes about 3 ms each, and die with the executor.
 #[derive(Debug)]
 pub struct Executor {
     command: WorkerCommand,
-    /// That of commands, whatever that of the threads is that ask for them.
+    /// How commands are scheduled, independently of the calling threads.
     scheduling: Option<Scheduling>,
     idle: Mutex<HashMap<WorkerClass, Vec<Worker>>>,
-    /// Workers that have been killed and may not be gone yet.
+    /// Workers that have been killed but may not have exited yet.
     leaving: Mutex<Vec<Worker>>,
-    /// Where control groups are made, or why none are; found out when the first one is wanted.
+    /// Where control groups are created, or why there are none; determined on first use.
     groups: OnceLock<Result<GroupHome, String>>,
 }
 
-/// How long a worker may take to stop a command before it is killed itself.
+/// How long a worker may take to stop a command before the worker itself is killed.
 const CANCEL_GRACE: Duration = Duration::from_millis(80);
 
 impl Executor {
-    /// An executor without workers yet. Commands are scheduled as the calling thread is.
+    /// Creates an executor without workers. Commands are scheduled like the calling thread.
     pub fn new(command: WorkerCommand) -> Self {
         let scheduling = Scheduling::of_thread();
         let (idle, leaving, groups) = (Mutex::default(), Mutex::default(), OnceLock::new());
@@ -70,12 +70,12 @@ impl Executor {
         self.run_in_turn(job, cancel, || Some(|_| ()), &mut |_, _| {})
     }
 
-    /// The same of a command that has to wait: everything is got ready for it, then `turn` is called, and the command starts
-    /// when that returns, or never if it returns nothing. What it returns is told, when the command and its outputs are
-    /// done with, whether all is as it should be; it is dropped if it never comes to that. `wrote` hears what the command
-    /// writes, if the job's logs are told at once.
+    /// As [`Executor::run`], for a command that has to wait: everything is prepared for it, then `turn` is called. The
+    /// command starts when `turn` returns a value, and never if it returns none. That value is called once the command
+    /// has ended and its outputs have been processed, with whether all went well; it is dropped if it does not get that
+    /// far. `wrote` receives what the command writes, if the job's logs are reported at once.
     ///
-    /// The command waits for `wrote` as it would for a slow reader.
+    /// The command waits for `wrote` as for any slow reader.
     pub fn run_in_turn<E: FnOnce(bool)>(
         &self,
         job: &Job,
@@ -103,9 +103,9 @@ impl Executor {
         })
     }
 
-    /// Has `visit` run where the command of `job` would run, and waits for it; of what it leaves nothing is taken.
+    /// Runs `visit` where the command of `job` would run, and waits for it; no outputs are collected.
     ///
-    /// When `cancel` fires, every process of both is dead before this returns.
+    /// When `cancel` fires, every process of the job and the visit is dead before this returns.
     pub fn visit(
         &self,
         job: &Job,
@@ -119,18 +119,19 @@ impl Executor {
         let mut worker = self.worker(&WorkerClass::of(job))?;
         let group = self.group(job);
         let result = worker.visit(job, group.as_ref(), visit, cancel, visitor);
-        // Nobody knows what a person has done there.
+        // What was done there is unknown.
         worker.kill();
         result
     }
 
-    /// Holds `count` networks for commands that are to be reached by others.
+    /// Creates `count` networks for commands that others must be able to reach.
     pub fn networks(&self, count: u32) -> Result<Networks, SandboxError> {
         let (socket, child) = spawn(&self.command)?;
         Networks::held(socket, child, count)
     }
 
-    /// Ends idle workers without waiting for them, which takes the kernel a while: for when no job is in sight.
+    /// Ends idle workers without waiting for them, since the kernel takes a while: for use when no further job is
+    /// expected.
     pub fn rest(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +141,8 @@ impl Executor {
         }
     }
 
-    /// What bounds the memory of commands that have a limit: control groups, or why it is added up instead.
+    /// Returns what bounds the memory of commands that have a limit: a description of the control groups, or why memory
+    /// is added up instead.
     pub(crate) fn bounds(&self) -> Result<String, &str> {
         match self.groups() {
             Ok(home) => Ok(home.describe()),
@@ -152,7 +154,7 @@ impl Executor {
         self.groups.get_or_init(|| GroupHome::new(Path::new("/")))
     }
 
-    /// A control group for `job`, where it has a limit that one bounds.
+    /// Returns a control group for `job` if it has a limit that a group can enforce.
     fn group(&self, job: &Job) -> Option<CommandGroup> {
         job.limits.memory.or(job.limits.processors)?;
         self.groups().as_ref().ok()?.group()
@@ -182,7 +184,8 @@ impl Executor {
     }
 }
 
-/// Takes a worker that this thread started, which is on its processors; else the last one that somebody had.
+/// Takes a worker that this thread started, which runs on the thread's processors; otherwise the most recently used
+/// one.
 fn take_own(workers: &mut Vec<Worker>) -> Option<Worker> {
     let thread = std::thread::current().id();
     match workers.iter().rposition(|worker| worker.started_by == thread) {
@@ -193,7 +196,7 @@ fn take_own(workers: &mut Vec<Worker>) -> Option<Worker> {
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        // All of them before the first is waited for.
+        // End all of them before waiting for the first.
         self.rest();
     }
 }
@@ -202,7 +205,7 @@ impl Drop for Executor {
 #[derive(Debug)]
 struct Worker {
     socket: UnixStream,
-    /// What was started; it outlives the process below, and so all that run in its namespaces.
+    /// The process that was started; it outlives the process below, and so everything that runs in its namespaces.
     child: Child,
     /// The process that holds the namespaces.
     inner: Option<OwnedFd>,
@@ -210,7 +213,7 @@ struct Worker {
     dead: bool,
 }
 
-/// Starts a process, and gives the other end of its standard input.
+/// Starts a process and returns the other end of its standard input.
 #[expect(clippy::disallowed_methods, reason = "a worker is this program again")]
 fn spawn(command: &WorkerCommand) -> Result<(UnixStream, Child), SandboxError> {
     let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
@@ -225,7 +228,7 @@ fn spawn(command: &WorkerCommand) -> Result<(UnixStream, Child), SandboxError> {
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
-        // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
+        // Ctrl-C on the terminal is meant for the process that started this one, and that process tells its workers.
         .process_group(0)
         .spawn()
         .map_err(not_started)?;
@@ -269,7 +272,7 @@ impl Worker {
             self.kill();
             return Err(SandboxError::Cancelled);
         };
-        // One that ended while it got ready says more by how it ended than by its socket.
+        // If the worker died while it was preparing, its exit status says more than its socket does.
         if wire::send(&self.socket, &RequestRef::Go).is_err() {
             return Err(self.last_words());
         }
@@ -336,7 +339,7 @@ impl Worker {
         }
     }
 
-    /// Waits until there is an answer, or one of the tokens fires.
+    /// Waits for a reply or for one of the tokens to fire.
     fn wait_for_visit(
         &self,
         cancel: &CancelToken,
@@ -362,8 +365,7 @@ impl Worker {
         }
     }
 
-    /// Waits until there is an answer, passing a cancellation on; `stopping` says until when the worker has
-    /// to be done once it has been passed on, for which it has so long.
+    /// Waits for a reply, passing on a cancellation; once it is passed on, `stopping` is the deadline for the worker.
     fn wait(
         &mut self,
         cancel: &CancelToken,
@@ -388,7 +390,7 @@ impl Worker {
             }
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             match stopping {
-                // Also while a command goes on writing.
+                // Even if the command keeps writing.
                 None if ready[1] => {
                     wire::send(&self.socket, &RequestRef::Cancel).map_err(worker_failed)?;
                     *stopping = Some(clock::instant() + patience);
@@ -408,17 +410,17 @@ impl Worker {
         let _ = self.child.wait();
     }
 
-    /// Kills it without waiting until it is gone.
+    /// Kills the worker without waiting for it to exit.
     fn end(&mut self) {
         self.dead = true;
-        // Killing a process that is gone already is what was wanted.
+        // A process that has already exited is the desired result.
         let _ = match &self.inner {
             Some(inner) => pidfd_send_signal(inner, Signal::KILL).map_err(io::Error::from),
             None => self.child.kill(),
         };
     }
 
-    /// What can be said about a worker that closed its socket.
+    /// Describes how a worker ended that closed its socket.
     fn last_words(&mut self) -> SandboxError {
         self.dead = true;
         match self.child.wait() {
@@ -447,7 +449,7 @@ enum WorkerAnswer {
 }
 
 fn out_of_turn() -> SandboxError {
-    SandboxError::Worker("it answered out of turn".to_owned())
+    SandboxError::Worker("it sent an unexpected reply".to_owned())
 }
 
 fn worker_failed(error: io::Error) -> SandboxError {

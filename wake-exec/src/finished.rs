@@ -1,4 +1,4 @@
-//! What came of a job.
+//! The result of a job.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use wake_model::{Manifest, Outcome, RelPath, Usage};
 
-/// A command that ran to its end, good or bad.
+/// A command that ran to its end, whether it succeeded or failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobResult {
-    /// How it ended.
+    /// How the command ended.
     pub outcome: Outcome,
     /// What it wrote to standard output.
     pub stdout: Log,
@@ -19,31 +19,31 @@ pub struct JobResult {
     pub usage: Usage,
     /// Where the time went.
     pub timings: Timings,
-    /// What was taken, or everything that was wrong with what it left; empty where nothing was to be taken.
+    /// The collected outputs, or everything that is wrong with them; empty if nothing was to be collected.
     ///
-    /// The files lie below [`crate::Outputs::into`] under the same paths: files 0444 or 0555, directories
-    /// 0755, times at 1980-01-02. Nothing lies there if something was wrong.
+    /// The files are below [`crate::Outputs::into`] under the same paths: files 0444 or 0555, directories 0755, times
+    /// at 1980-01-02. If anything was wrong, nothing is there.
     pub outputs: Result<Manifest, Vec<OutputFault>>,
     /// The bytes of [`crate::Outputs::depfile`].
     pub depfile: Option<ByteBuf>,
-    /// The bytes of [`crate::Outputs::report`], or what is wrong with it; none if it is not there.
+    /// The bytes of [`crate::Outputs::report`], or what is wrong with it; none if it does not exist.
     pub report: Option<Result<ByteBuf, OutputFault>>,
-    /// What changed in the root, where that is what is taken; sorted by path. Files lie below [`crate::Outputs::into`] under
-    /// their numbers.
+    /// What changed in the root, if that is what is collected; sorted by path. Files are below [`crate::Outputs::into`]
+    /// under their numbers.
     pub changes: Vec<Change>,
 }
 
 impl JobResult {
-    /// Whether the command returned 0 and left what it was to leave.
+    /// Returns whether the command exited with 0 and left the outputs that it had to.
     pub fn is_success(&self) -> bool {
         self.outcome.is_success() && self.outputs.is_ok()
     }
 }
 
-/// Something that a command changed in a root of its own.
+/// A change that a command made to its private root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Where, below the root; empty for the root itself.
+    /// The path below the root; empty for the root itself.
     pub path: String,
     /// What is there now.
     pub what: Changed,
@@ -51,48 +51,48 @@ pub struct Change {
     pub mode: u16,
     /// The numbers of its user and group, as they are on disk.
     pub owner: [u32; 2],
-    /// Whether what lay there before belonged to the same.
+    /// Whether the previous entry had the same owner.
     pub kept_owner: bool,
-    /// Whether it is of the same kind and has the same bits as what lay there before.
+    /// Whether the previous entry was of the same kind and had the same mode bits.
     pub kept_mode: bool,
-    /// The rights of a program, as the attribute `security.capability` has them.
+    /// The file capabilities, as stored in the attribute `security.capability`.
     pub capability: Option<Vec<u8>>,
 }
 
 impl Change {
-    /// One by which nothing is there that would be somebody's.
+    /// Returns a change to an entry that has no owner of its own.
     pub(crate) fn of_nobody(path: String, what: Changed) -> Change {
         let (mode, owner, kept_owner, kept_mode) = (0, [0, 0], false, false);
         Change { path, what, mode, owner, kept_owner, kept_mode, capability: None }
     }
 }
 
-/// What has become of a path.
+/// What became of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Changed {
     /// A regular file.
     File {
-        /// Its number.
+        /// The file's number.
         number: u64,
         /// Bytes.
         size: u64,
     },
-    /// A directory that is new, or has other rights or another owner.
+    /// A directory that is new, or whose mode or owner changed.
     Dir,
     /// A symbolic link.
     Link {
-        /// Where it points.
+        /// The link's target.
         target: String,
     },
     /// A named pipe.
     Pipe,
-    /// Nothing.
+    /// The path was removed.
     Gone,
-    /// A directory in which nothing is left of what was there.
+    /// A directory none of whose previous entries is left.
     Emptied,
 }
 
-/// A stream as it was kept.
+/// An output stream as it was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     /// The first bytes; all of them unless some were dropped.
@@ -104,7 +104,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// The kept bytes, with a line between head and tail that says how much is missing.
+    /// Returns the kept bytes, with a line between head and tail that states how many are missing.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.head.clone();
         if self.dropped > 0 {
@@ -114,7 +114,7 @@ impl Log {
         bytes
     }
 
-    /// Whether nothing was written.
+    /// Returns whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.head.is_empty() && self.dropped == 0
     }
@@ -123,21 +123,21 @@ impl Log {
 /// Where the time of a job went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
-    /// Waiting for a worker, starting one included.
+    /// Waiting for a worker, including starting one.
     pub wait: Duration,
     /// Preparing the file system.
     pub setup: Duration,
-    /// From the start of the command until its last process was gone.
+    /// From the start of the command until its last process had exited.
     pub run: Duration,
-    /// Hashing and taking the outputs.
+    /// Hashing and collecting the outputs.
     pub collect: Duration,
 }
 
-/// Something wrong with what a command left behind.
+/// A fault in what a command left behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("`{path}` {fault}")]
 pub struct OutputFault {
-    /// Which path, relative to [`crate::Outputs::base`], written as UTF-8 as far as it is.
+    /// The path relative to [`crate::Outputs::base`], converted to UTF-8 lossily.
     pub path: String,
     /// What is wrong.
     pub fault: OutputDefect,
@@ -146,10 +146,10 @@ pub struct OutputFault {
 /// What is wrong with an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum OutputDefect {
-    /// It was declared and does not exist.
+    /// It is declared but does not exist.
     #[error("was declared as an output and does not exist")]
     Missing,
-    /// It was declared as a directory.
+    /// It is declared as a directory but is not one.
     #[error("was declared as a directory and is something else")]
     NotADirectory,
     /// It is a device.
@@ -161,58 +161,58 @@ pub enum OutputDefect {
     /// It is a socket.
     #[error("is a socket, which cannot be an output")]
     Socket,
-    /// It runs with its owner's rights.
+    /// It would run with its owner's rights.
     #[error("has the setuid or setgid bit, which an output may not have")]
     SetId,
     /// It has a name that is not UTF-8.
     #[error("has a name that is not valid UTF-8")]
     NameNotUtf8,
-    /// It points to what is not part of the outputs.
+    /// It points to something that is not part of the outputs.
     #[error("is a link to `{target}`, which is not part of the outputs")]
     LinkLeaves {
-        /// Where it points.
+        /// The link's target.
         target: String,
     },
-    /// It lies behind a symbolic link, which is never followed.
+    /// It is behind a symbolic link, and links are never followed.
     #[error("lies behind a symbolic link, which is not followed")]
     BehindLink,
-    /// With it the outputs hold more bytes than the job's limit.
+    /// The outputs up to and including this one exceed the job's limit.
     #[error("exceeds the limit of {limit} bytes for all outputs")]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// It lies deeper than directories may be nested.
+    /// It is nested too deeply.
     #[error("lies more than {limit} directories deep")]
     TooDeep {
         /// The limit.
         limit: usize,
     },
-    /// It was made, and an output that is a text reads the same.
+    /// It was created, and an output that is plain text has the same spelling.
     #[error(
-        "was made by the command, and the output that names it is only a text: write `./{path}`"
+        "was created by the command, but the output that names it is plain text: write `./{path}`"
     )]
     NamedAsText {
-        /// The path again.
+        /// The path as spelled.
         path: String,
     },
-    /// It is to say what the command has read, and does not exist.
-    #[error("is the depfile, and does not exist")]
+    /// The depfile does not exist.
+    #[error("is the depfile but does not exist")]
     NoDepfile,
-    /// It is to say what the command has read, and is something else than a file.
-    #[error("is the depfile, and is no regular file")]
+    /// The depfile is not a regular file.
+    #[error("is the depfile but not a regular file")]
     DepfileNoFile,
-    /// It says more than is read.
-    #[error("is the depfile, and has more than {limit} bytes")]
+    /// The depfile is too large.
+    #[error("is the depfile and is larger than {limit} bytes")]
     DepfileTooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// It is to say what became of the cases of a test, and is something else than a file.
-    #[error("is the report of a test, and is no regular file")]
+    /// The test report is not a regular file.
+    #[error("is the test report but not a regular file")]
     ReportNoFile,
-    /// It says more than is read.
-    #[error("is the report of a test, and has more than {limit} bytes")]
+    /// The test report is too large.
+    #[error("is the test report and is larger than {limit} bytes")]
     ReportTooLarge {
         /// The limit, in bytes.
         limit: u64,

@@ -1,4 +1,4 @@
-//! What `wake.HOST` stands for in a key.
+//! The identity of the host: what `wake.HOST` stands for in a key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,39 +15,40 @@ use crate::clock;
 use crate::etc::{Descend, EtcEntry, system_etc, walk_etc};
 use crate::installed::add_packages;
 
-/// The identity of this machine's system directories: its operating system's release, what its
-/// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
+/// The identity of this machine's system directories: the operating system release, the installed packages according to
+/// the package manager, and everything in `/etc` that commands see. Source: `spec/sandbox.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostIdentity {
-    /// The identity as it enters keys.
+    /// The digest that enters keys.
     pub digest: HostDigest,
-    /// What shows later that it is still this one; none where something was changed a moment ago.
+    /// Evidence by which a later run can tell that the identity still holds; none if something was changed a moment
+    /// ago.
     pub proof: Option<HostProof>,
 }
 
-/// What `stat` said of all that an identity was read from.
+/// The `stat` results of everything that an identity was read from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostProof {
     seen: Vec<(String, Option<HostStamp>)>,
 }
 
-/// What `stat` says of a file or directory that cannot stay the same when that changes.
+/// The part of `stat` for a file or directory that necessarily changes when it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct HostStamp {
     inode: (u64, u64),
     size: u64,
-    /// In nanoseconds since 1970.
+    /// In seconds and nanoseconds since 1970.
     changed: (i64, i64),
 }
 
-/// What an identity was read from, as people speak of it.
+/// What an identity was read from, in human-readable form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostContents {
-    /// The packages that are installed, with their versions, as far as the databases are known.
+    /// The installed packages with their versions, where the database format is known.
     pub packages: BTreeMap<String, String>,
-    /// The databases by their absolute paths, with the digests of their bytes.
+    /// The databases by absolute path, with the digests of their bytes.
     pub databases: BTreeMap<String, String>,
-    /// The files and links of `/etc`, with digests of bytes and targets.
+    /// The files and links of `/etc`, with digests of contents and targets.
     pub etc: BTreeMap<String, String>,
 }
 
@@ -55,13 +56,13 @@ pub struct HostContents {
 #[derive(Debug, thiserror::Error)]
 #[error("could not read `{}`: {source}", path.display())]
 pub struct HostIdentityError {
-    /// Which file.
+    /// The file.
     pub path: PathBuf,
-    /// What the kernel said.
+    /// The kernel's error.
     pub source: io::Error,
 }
 
-/// Release files and package databases of the common distributions; those that exist are read.
+/// Release files and package databases of common distributions; those that exist are read.
 const SOURCES: &[&str] = &[
     "etc/os-release",
     "usr/lib/os-release",
@@ -75,10 +76,10 @@ const SOURCES: &[&str] = &[
     "usr/lib/sysimage/rpm/Packages.db",
 ];
 
-/// Directories whose listing is the database: one entry for each package with its version.
+/// Directories whose listing is the database: one entry per package with its version.
 const LISTINGS: &[&str] = &["var/lib/pacman/local", "var/lib/dpkg/status.d"];
 
-/// What of the host's system was read.
+/// What was read of the host's system.
 #[derive(Default)]
 struct HostParts {
     databases: Vec<(&'static str, BlobDigest)>,
@@ -94,17 +95,17 @@ enum ShownEtc {
 }
 
 impl HostIdentity {
-    /// Reads it from this machine; some milliseconds for a few megabytes of package database.
+    /// Reads the identity from this machine; takes some milliseconds for a package database of a few megabytes.
     pub fn read() -> Result<Self, HostIdentityError> {
         Self::read_below(Path::new("/"))
     }
 
-    /// The same with what it was read from.
+    /// As [`HostIdentity::read`], with what it was read from.
     pub fn read_with_contents() -> Result<(Self, HostContents), HostIdentityError> {
         Self::read_all_below(Path::new("/"))
     }
 
-    /// Reads it from a system that lies below `root`.
+    /// Reads the identity from a system below `root`.
     pub fn read_below(root: &Path) -> Result<Self, HostIdentityError> {
         Self::read_all_below(root).map(|(identity, _)| identity)
     }
@@ -140,12 +141,12 @@ impl HostIdentity {
 }
 
 impl HostProof {
-    /// Whether this machine is still the one that it speaks of, in the same boot; costs a `stat` for each file.
+    /// Returns whether this machine still has the same identity, within the same boot; costs one `stat` per file.
     pub fn holds(&self) -> bool {
         self.holds_below(Path::new("/"))
     }
 
-    /// The same of a system that lies below `root`.
+    /// As [`HostProof::holds`], for a system below `root`.
     pub fn holds_below(&self, root: &Path) -> bool {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let Ok(root) = rustix::fs::open(root, flags, Mode::empty()) else { return false };
@@ -170,8 +171,8 @@ impl HostStamp {
         }
     }
 
-    /// Whether a change after the clock said `now` shows, which has to be later than the last one by more than a tick of
-    /// the coarsest file system's clock.
+    /// Returns whether any change after `now` would show: `now` must be later than the last change by more than a clock
+    /// tick of the coarsest file system.
     fn is_settled(&self, now: std::time::Duration) -> bool {
         const TICK: i128 = 2_000_000_000;
         i128::from(self.changed.0.max(self.changed.1)) + TICK < now.as_nanos() as i128
@@ -217,7 +218,7 @@ impl HostParts {
         read: &dyn Fn(PathBuf) -> io::Result<Vec<u8>>,
     ) -> Result<(), HostIdentityError> {
         let path = root.join(name);
-        // Before it is read: what comes in between is a change.
+        // Taken before reading, so that a concurrent write counts as a change.
         let stat =
             match rustix::fs::stat(&path) {
                 Err(Errno::NOENT | Errno::NOTDIR) => None,

@@ -1,8 +1,8 @@
-//! What package databases say is installed, for people; keys hold the bytes of the databases.
+//! The installed packages according to package databases, for display; keys use the bytes of the databases.
 
 use std::collections::BTreeMap;
 
-/// Adds the packages that a database lists, with their versions; nothing of databases that are no text.
+/// Adds the packages that a database lists, with their versions; nothing for databases that are not text.
 ///
 /// Source: deb-control(5) and dpkg's `status`; the index format of apk; the directory names of pacman.
 pub(crate) fn add_packages(database: &str, bytes: &[u8], packages: &mut BTreeMap<String, String>) {
@@ -20,13 +20,13 @@ pub(crate) fn add_packages(database: &str, bytes: &[u8], packages: &mut BTreeMap
     }
 }
 
-/// A package that is installed whole.
+/// Parses a fully installed package.
 fn of_dpkg(stanza: &str) -> Option<(String, String)> {
     let field =
         |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     field("Status")?.ends_with(" ok installed").then_some(())?;
     let name = match (field("Package")?, field("Multi-Arch"), field("Architecture")) {
-        // Of these several may be installed beside each other.
+        // Several of these may be installed side by side.
         (name, Some("same"), Some(architecture)) => format!("{name}:{architecture}"),
         (name, _, _) => name.to_owned(),
     };

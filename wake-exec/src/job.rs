@@ -1,4 +1,4 @@
-//! What is asked of the sandbox: one command, what it may see, what it must leave behind.
+//! Jobs for the sandbox: one command, what it may see and what it must leave behind.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,46 +19,46 @@ use crate::network_place::NetworkPlace;
 pub struct Job {
     /// What is run.
     pub command: Command,
-    /// Who the command sees itself as.
+    /// The user, group and host name that the command sees.
     pub identity: Identity,
     /// The file system below the inputs.
     pub root: JobRoot,
-    /// A fresh writable directory, usually `work`; none where the root itself is [`Access::Layered`].
+    /// A fresh writable directory, usually `work`; none if the root itself is [`Access::Layered`].
     pub work: Option<RelPath>,
-    /// What lies where, on top of the root; a later one lies on top of an earlier one.
+    /// What is placed where, on top of the root; later inputs are placed on top of earlier ones.
     pub inputs: Vec<JobInput>,
-    /// Files of its own that nobody copies for it.
+    /// The command's own files that show through from the store instead of being copied.
     pub layers: Vec<Layer>,
-    /// What is taken afterwards.
+    /// What is collected afterwards.
     pub outputs: Outputs,
     /// What the command may reach beyond its file system.
     pub network: Network,
-    /// Where its network is, if others are to reach it there.
+    /// Where its network is, if others must be able to reach it there.
     pub place: Option<NetworkPlace>,
-    /// Devices of the host that it is shown, at their own paths.
+    /// Devices of the host that are visible to the command, at their own paths.
     pub devices: Vec<PathBuf>,
-    /// How strictly it is kept to all this.
+    /// How strictly the command is isolated.
     pub level: SandboxLevel,
-    /// Where its work directory lies.
+    /// Where the work directory is.
     pub scratch: WorkPlace,
-    /// How much it may take.
+    /// Resource limits.
     pub limits: Limits,
-    /// When what it writes is told.
+    /// When its output is reported.
     pub logs: Logs,
-    /// The time of what is made for it in a root directory of its own, in seconds since 1970.
+    /// The time of entries created for it in a private root directory, in seconds since 1970.
     pub made_at: i64,
 }
 
-/// When what a command writes is told.
+/// When a command's output is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Logs {
-    /// When it has ended.
+    /// Once it has ended.
     AtEnd,
-    /// When it has ended, and all of it also as it is written.
+    /// As it is written, and in full once the command has ended.
     AtOnce,
 }
 
-/// Where a command writes.
+/// An output stream of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
@@ -68,12 +68,13 @@ pub enum Stream {
     Stderr,
 }
 
-/// One call of a program.
+/// One invocation of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// The program's path: absolute, or relative to `cwd`; a name without a slash is looked for in [`Command::searched`].
+    /// The program's path: absolute, or relative to `cwd`; a name without a slash is looked up in
+    /// [`Command::searched`].
     pub program: String,
-    /// Its arguments, without its own name.
+    /// Its arguments, without the program name.
     pub args: Vec<String>,
     /// Its whole environment, in this order; see [`crate::DEFAULT_ENV`].
     pub env: Vec<(String, String)>,
@@ -84,7 +85,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// The directories in which a program that is only named is looked for: those of its `PATH` that say where they are.
+    /// Returns the directories in which a program without a slash is looked up: the absolute ones in `PATH`.
     pub fn searched(&self) -> impl Iterator<Item = &str> {
         let path = self.env.iter().rev().find(|(name, _)| name == "PATH");
         let path = path.map_or("", |(_, value)| value.as_str());
@@ -92,16 +93,16 @@ impl Command {
     }
 }
 
-/// Who a command sees itself as.
+/// The user, group and host name that a command sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The user's number.
+    /// The user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
-    /// The host's name.
+    /// The host name.
     pub hostname: String,
-    /// What it may do beyond what every user may.
+    /// Rights beyond those of an ordinary user.
     pub rights: Rights,
 }
 
@@ -112,10 +113,10 @@ impl Default for Identity {
     }
 }
 
-/// The file system that lies under the inputs.
+/// The file system below the inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum JobRoot {
-    /// The machine's own system directories, read only.
+    /// The machine's own system directories, read-only.
     Host,
     /// Nothing but `/dev`, `/proc` and `/tmp`.
     Empty,
@@ -128,57 +129,58 @@ pub enum JobRoot {
     },
 }
 
-/// Something at one path.
+/// What is placed at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobInput {
-    /// Where, below the root directory; missing parents are made.
+    /// The path below the root directory; missing parents are created.
     pub path: RelPath,
-    /// What.
+    /// What is placed there.
     pub source: Source,
 }
 
-/// A directory of the store whose files the command finds in its work directory, at the paths that they have here: they belong to
-/// it as copies would, and are copied by the kernel before they are changed.
+/// A directory of the store whose files appear in the command's work directory, at the same paths: they belong to the
+/// command as copies would, and the kernel copies them before they are changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// The directory, absolute. It holds regular files, as the store has them, at none of which another input of the job lies.
+    /// The directory, absolute. It contains regular files, as stored in the store; no other input of the job has the
+    /// path of one of them.
     pub tree: PathBuf,
-    /// The directories in it that hold something, without itself.
+    /// The directories in it that contain something, except itself.
     pub dirs: Vec<RelPath>,
 }
 
-/// What lies at the path of an input.
+/// What is placed at the path of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
-    /// A regular file of the host, mode 0444 or 0555. It is copied and belongs to the command, unless it lies below `.wake`
-    /// in the work directory, where nobody may write; a large one that lies in the store is mounted there.
+    /// A regular file of the host, with mode 0444 or 0555. It is copied and belongs to the command, unless it is below
+    /// `.wake` in the work directory, which is read-only; there, a large file of the store is mounted instead.
     File {
         /// The file, absolute.
         host: PathBuf,
-        /// Its content as the job's key has it.
+        /// Its content according to the job's key.
         blob: BlobDigest,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
-        /// What shows that it still has that content.
+        /// Evidence that it still has that content.
         seal: Seal,
     },
-    /// A regular file given by its bytes.
+    /// A regular file with these bytes.
     Bytes {
         /// Its content.
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
     },
-    /// A symbolic link, by its text.
+    /// A symbolic link.
     Link {
-        /// Where it points.
+        /// The link's target.
         target: String,
     },
-    /// A directory that belongs to the command; in the work directory with nothing in it, elsewhere with what the
-    /// root has there.
+    /// A directory that belongs to the command; empty in the work directory, elsewhere with the contents that the root
+    /// has there.
     Dir,
-    /// A file or directory of the host, mounted as it lies.
+    /// A file or directory of the host, mounted as it is.
     Mount {
         /// What is mounted, absolute.
         host: PathBuf,
@@ -187,58 +189,58 @@ pub enum Source {
     },
 }
 
-/// What shows that a file of the host has the content that its digest names.
+/// Evidence that a file of the host has the content that its digest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seal {
-    /// Nothing yet: it is hashed while it is copied, about 0.15 ms a MiB.
+    /// None yet: the file is hashed while it is copied, about 0.15 ms per MiB.
     Digest,
-    /// It lies in the store, where nothing changes.
+    /// It is in the store, where nothing changes.
     Store,
 }
 
-/// What is taken after the command, and where it is put.
+/// What is collected after the command, and where it is put.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outputs {
-    /// What the paths of [`Outputs::declared`] and of the resulting manifest are relative to.
+    /// The directory that [`Outputs::declared`] and the resulting manifest are relative to.
     pub base: RelPath,
     /// What the command must create, relative to `base`.
     pub declared: Vec<OutputDecl>,
-    /// Where nothing may lie afterwards, relative to `base`: the texts of outputs that are no paths, one of which may be meant
-    /// as one.
+    /// Paths at which nothing may exist afterwards, relative to `base`: outputs that are plain text, which may have
+    /// been meant as a path.
     pub texts: Vec<RelPath>,
-    /// A file, relative to `base`, whose bytes are handed back if the command returned 0.
+    /// A file, relative to `base`, whose bytes are returned if the command exited with 0.
     pub depfile: Option<RelPath>,
-    /// A file, relative to `base`, whose bytes are handed back however the command ends, if it is there.
+    /// A file, relative to `base`, whose bytes are returned however the command ends, if it exists.
     pub report: Option<RelPath>,
-    /// An absent directory of the host that is made and filled; best on the store's own file system.
+    /// A directory of the host, not yet existing, that is created and filled; best on the store's own file system.
     pub into: PathBuf,
-    /// After which endings.
+    /// After which endings outputs are collected.
     pub take: TakeOutputs,
-    /// How much of each file is kept.
+    /// How much of each file's metadata is kept.
     pub fidelity: Fidelity,
 }
 
 /// How much of each output is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fidelity {
-    /// Bytes, executable bits and links that stay inside, as modules have them.
+    /// Content, executable bits and links that stay inside, as for modules.
     Content,
-    /// Mode bits, times and links of any kind as well, as tar wares have them.
+    /// Also mode bits, times and links of any kind, as for tar wares.
     Attributes,
-    /// Nothing by its path: what the command changed in its root, which is [`Access::Layered`].
+    /// No individual paths, but what the command changed in its root, which is [`Access::Layered`].
     Changes,
 }
 
-/// After which endings outputs are taken.
+/// After which endings outputs are collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TakeOutputs {
-    /// Only if the command returned 0.
+    /// Only if the command exited with 0.
     OnSuccess,
-    /// Whatever it returned, as formulas want it; a path that does not exist is then simply absent.
+    /// Whatever its exit code, as formulas require; a path that does not exist is left out.
     Always,
 }
 
-/// Where a work directory lies.
+/// Where a work directory is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkPlace {
     /// In memory.
@@ -247,26 +249,26 @@ pub enum WorkPlace {
     Disk(PathBuf),
 }
 
-/// How much a command may take.
+/// The resources that a command may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// From start to end; none for as long as it likes.
+    /// Wall-clock time; none for no limit.
     pub wall: Option<Duration>,
-    /// How long it may take to end by itself where it is stopped, once it has been told so by SIGTERM; none: it is killed at once.
+    /// How long it may take to exit after SIGTERM when it is stopped; none to kill it at once.
     pub grace: Option<Duration>,
-    /// Resident in all its processes and in its files in memory, in bytes; none for what the machine has.
+    /// Resident memory of all its processes and its files in memory, in bytes; none for no limit.
     pub memory: Option<u64>,
-    /// The time of processors that it may have, in thousandths of one; none for what the machine has.
+    /// CPU time, in thousandths of a processor; none for no limit.
     pub processors: Option<u64>,
-    /// Processes and threads at once.
+    /// Processes and threads at the same time.
     pub processes: u64,
-    /// What is kept of each of its two output streams, in bytes: the first and the last half.
+    /// Bytes kept of each of its two output streams: the first and the last half.
     pub log: u64,
-    /// Files in its work directory and in `/tmp`, each in bytes, where these lie in memory.
+    /// Bytes of files in the work directory and in `/tmp` each, where these are in memory.
     pub disk: u64,
-    /// Files there by number.
+    /// Number of files in each of them.
     pub inodes: u64,
-    /// Files in `/dev/shm`, in bytes; none: as in its work directory.
+    /// Bytes of files in `/dev/shm`; none for the same limit as the work directory.
     pub shared_memory: Option<u64>,
 }
 
@@ -287,7 +289,7 @@ impl Default for Limits {
 }
 
 impl Job {
-    /// The job of a module: `command` in an empty `/work`, nothing declared, everything else as usual.
+    /// Returns the job of a module: `command` in an empty `/work`, nothing declared, defaults for everything else.
     pub fn module(command: Command, into: PathBuf) -> Self {
         let work = RelPath::parse(WORK_PATH).unwrap_or_default();
         Job {

@@ -1,9 +1,8 @@
-//! Runs one command in isolation, and brings back what it was declared to create.
+//! Runs one command in isolation, and collects the outputs that it was declared to create.
 //!
-//! The host process owns an [`Executor`]. It starts worker processes, each the same program under
-//! another name whose `main` is [`serve`]; a worker enters its namespaces once and then runs one
-//! [`Job`] after another in them. What a command sees, what it cannot do and what is left as a known
-//! limit stand in `spec/sandbox.md`.
+//! The host process owns an [`Executor`]. It starts worker processes, each the same program under another name whose
+//! `main` is [`serve`]. A worker enters its namespaces once and then runs one [`Job`] after another in them.
+//! `spec/sandbox.md` describes what a command sees, what it cannot do and the known limitations.
 //!
 //! ```text
 //!  Executor ── Job ──▶ worker: populate ─▶ spawn ─▶ supervise ─▶ reap ─▶ collect ── Finished ──▶ Executor

@@ -1,4 +1,4 @@
-//! Where commands have their networks that are to be reached by others.
+//! Where commands have networks that others must be able to reach.
 
 use std::fs;
 use std::io;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 /// A network that another process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetworkPlace {
-    /// The process, as the executor sees it.
+    /// The holding process, as the executor sees it.
     pub(crate) holder: i32,
-    /// Which of its open files stands for the network.
+    /// The file descriptor in that process that refers to the network.
     pub(crate) file: i32,
-    /// Whether its users are others than the executor's.
+    /// Whether the network is in another user namespace than the executor.
     pub(crate) users: bool,
 }
 
@@ -23,26 +23,26 @@ pub(crate) struct HeldNetworks {
     pub(crate) places: Vec<NetworkPlace>,
 }
 
-/// What is wished for in the network of that number.
+/// A request concerning the network with the given number.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum NetworkWish {
-    /// A socket at which others come in.
+    /// A listening socket.
     Listen { network: u32, at: SocketAddrV4 },
-    /// A way to what listens there.
+    /// A connection to what listens there.
     Connect { network: u32, at: SocketAddrV4 },
     /// Whether anything listens at this port.
     IsListening { network: u32, port: u16 },
 }
 
-/// Whether anything listens at a port in the network of this process, at whichever address.
+/// Returns whether anything listens at a port in the network of this process, at whichever address.
 ///
-/// Nobody is asked, who might take the question for a visit. Source: proc_net_tcp of the kernel's documentation.
+/// No connection is made, which the listener might take for a client. Source: proc_net_tcp in the kernel documentation.
 pub(crate) fn is_listening(port: u16) -> io::Result<bool> {
     for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
         match fs::read_to_string(table) {
             Ok(text) if lists(&text, port) => return Ok(true),
             Ok(_) => {}
-            // A kernel without the other protocol.
+            // A kernel without IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -50,7 +50,7 @@ pub(crate) fn is_listening(port: u16) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a table of sockets has one that listens at a port.
+/// Returns whether a socket table has a socket that listens at `port`.
 fn lists(table: &str, port: u16) -> bool {
     const LISTENS: &str = "0A";
     let is_one = |line: &str| {

@@ -1,4 +1,4 @@
-//! Networks for commands that are to be reached by others, as the host's side has them.
+//! The host side of networks for commands that others must be able to reach.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
@@ -11,9 +11,9 @@ use crate::error::SandboxError;
 use crate::network_place::{NetworkPlace, NetworkWish, is_listening};
 use crate::wire::{self, Reply, RequestRef};
 
-/// Networks with loopback alone, one for each of several commands, and ways into them for this process.
+/// Loopback-only networks, one for each of several commands, with access to them for this process.
 ///
-/// They are there until this is dropped.
+/// They exist until this is dropped.
 #[derive(Debug)]
 pub struct Networks {
     kind: Kind,
@@ -22,11 +22,11 @@ pub struct Networks {
 #[derive(Debug)]
 enum Kind {
     Held(Holder),
-    /// All commands have that of the machine.
+    /// All commands use the machine's network.
     Host,
 }
 
-/// The process that holds them.
+/// The process that holds the networks.
 #[derive(Debug)]
 struct Holder {
     socket: Mutex<UnixStream>,
@@ -35,12 +35,12 @@ struct Holder {
 }
 
 impl Networks {
-    /// The machine's, which all commands share.
+    /// Returns the machine's network, which all commands share.
     pub fn of_host() -> Self {
         Networks { kind: Kind::Host }
     }
 
-    /// Those that the process at the other end holds, once it has them.
+    /// Returns the networks that the process at the other end holds, once it has created them.
     pub(crate) fn held(socket: UnixStream, child: Child, count: u32) -> Result<Self, SandboxError> {
         let mut holder = Holder { socket: Mutex::new(socket), child, places: Vec::new() };
         let socket = holder.socket.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -48,12 +48,12 @@ impl Networks {
         wire::send(socket, &RequestRef::Hold(count)).map_err(failed)?;
         match wire::receive(socket).map_err(failed)? {
             Some(Reply::Holds(held)) => holder.places = held?.places,
-            _ => return Err(SandboxError::Worker("it holds no networks".to_owned())),
+            _ => return Err(SandboxError::Worker("it could not create the networks".to_owned())),
         }
         Ok(Networks { kind: Kind::Held(holder) })
     }
 
-    /// Where the command of that number has its own; none where it has the machine's.
+    /// Returns where the command with that number has its network; none if it uses the machine's.
     pub fn place(&self, number: usize) -> Option<NetworkPlace> {
         match &self.kind {
             Kind::Held(holder) => holder.places.get(number).copied(),
@@ -61,7 +61,7 @@ impl Networks {
         }
     }
 
-    /// A socket in the network of that number at which others come in.
+    /// Creates a listening socket in the network with that number.
     pub fn listen(&self, number: usize, at: SocketAddrV4) -> io::Result<TcpListener> {
         match &self.kind {
             Kind::Host => TcpListener::bind(at),
@@ -72,7 +72,7 @@ impl Networks {
         }
     }
 
-    /// A way to what listens at a port in the network of that number.
+    /// Connects to what listens at a port in the network with that number.
     pub fn connect(&self, number: usize, port: u16) -> io::Result<TcpStream> {
         let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         match &self.kind {
@@ -84,7 +84,7 @@ impl Networks {
         }
     }
 
-    /// Whether anything listens at a port in the network of that number. Nobody hears of the question.
+    /// Returns whether anything listens at a port in the network with that number, without connecting to it.
     pub fn is_listening(&self, number: usize, port: u16) -> io::Result<bool> {
         match &self.kind {
             Kind::Host => is_listening(port),
@@ -121,7 +121,7 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // One that has ended is what is wanted.
+        // A process that has already ended is the desired result.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! What this machine can do, for `wake doctor`.
+//! The capabilities of this machine, for `wake doctor`.
 
 use wake_model::SandboxLevel;
 
@@ -7,16 +7,16 @@ use crate::error::SandboxError;
 use crate::executor::Executor;
 use crate::job::{Command, Job};
 
-/// The answer to one question about this machine.
+/// The result of one check of this machine.
 #[derive(Debug)]
 pub struct Finding {
-    /// What was tried.
+    /// What was checked.
     pub name: &'static str,
-    /// What came of it.
+    /// The result.
     pub result: Result<String, SandboxError>,
 }
 
-/// Tries each kind of sandbox by running an empty command in it.
+/// Tries each sandbox level by running an empty command in it.
 pub fn probe(executor: &Executor) -> Vec<Finding> {
     let levels = [("strict sandbox", SandboxLevel::Strict), ("weak sandbox", SandboxLevel::Weak)];
     let levels = levels.into_iter();
@@ -24,7 +24,7 @@ pub fn probe(executor: &Executor) -> Vec<Finding> {
         levels.map(|(name, level)| Finding { name, result: try_level(executor, level) }).collect();
     let bounds = match executor.bounds() {
         Ok(groups) => format!("control groups {groups}"),
-        Err(why) => format!("memory is added up every 20 ms: {why}"),
+        Err(why) => format!("memory is measured every 20 ms: {why}"),
     };
     findings.push(Finding { name: "limits", result: Ok(bounds) });
     findings

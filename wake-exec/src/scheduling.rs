@@ -1,26 +1,27 @@
-//! How the kernel's scheduler treats the threads of a build, and how their commands.
+//! How the kernel's scheduler treats the threads of a build and their commands.
 //!
-//! Getting commands ready and taking their outputs is many short turns of many processes. Left to itself, the kernel lets some
-//! of them wait for one processor while another is idle: it does not look for an idle one at a wake-up where all were busy of
-//! late, and does not fetch what ran a moment ago. Where each thread and its worker keep to one processor, there is something
-//! to do on each. And what wakes up interrupts what runs, although nobody gains by it: as batch work it waits.
+//! Preparing commands and collecting their outputs consists of many short turns of many processes. By default, the
+//! kernel lets some of them queue for one processor while another is idle: on a wake-up it does not look for an idle
+//! processor if all were busy recently, and it does not migrate a task that ran a moment ago. If each thread and its
+//! worker stay on one processor, every processor has work. A task that wakes up would also preempt the running one,
+//! although nobody benefits; as batch work it waits.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
-/// The processors and the policy of a thread, which its children inherit.
+/// The CPU affinity and the scheduling policy of a thread, which its children inherit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scheduling {
-    /// By number; at least one.
+    /// Processors by number; at least one.
     processors: Vec<usize>,
     /// Source: `sched(7)`.
     policy: libc::c_int,
 }
 
 impl Scheduling {
-    /// That of the calling thread; none where the system does not say.
+    /// Returns that of the calling thread; none if the system does not provide it.
     ///
-    /// Of more than 1,024 processors nothing is said. Source: `sched_getaffinity(2)`, `sched_getscheduler(2)`.
+    /// Not available with more than 1,024 processors. Source: `sched_getaffinity(2)`, `sched_getscheduler(2)`.
     pub fn of_thread() -> Option<Scheduling> {
         let set = sched_getaffinity(None).ok()?;
         let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect();
@@ -29,18 +30,19 @@ impl Scheduling {
         (!processors.is_empty() && policy >= 0).then_some(Scheduling { processors, policy })
     }
 
-    /// How many processors there are.
+    /// Returns the number of processors.
     pub fn processors(&self) -> usize {
         self.processors.len()
     }
 
-    /// The same on one processor: each `number` in turn has the next.
+    /// Returns the same restricted to one processor; consecutive values of `number` get consecutive processors.
     pub fn on_one(&self, number: usize) -> Scheduling {
         let own = self.processors[number % self.processors.len()];
         Scheduling { processors: vec![own], ..*self }
     }
 
-    /// The same as batch work, where it was ordinary work: it gets its share, but interrupts nobody when it wakes.
+    /// Returns the same as batch work if it was ordinary work: it gets its share, but does not preempt others when it
+    /// wakes up.
     pub fn as_batch(&self) -> Scheduling {
         let policy = match self.policy {
             libc::SCHED_OTHER => libc::SCHED_BATCH,
@@ -49,9 +51,9 @@ impl Scheduling {
         Scheduling { policy, ..self.clone() }
     }
 
-    /// Has the calling thread, and what it starts from now on, treated so.
+    /// Applies this to the calling thread and everything that it starts from now on.
     ///
-    /// Where the system will not have it, everything stays as it is: this is about speed alone.
+    /// If the system refuses, everything stays as it is: this only affects speed.
     pub fn apply(&self) {
         let Native { processors, policy } = self.native();
         let _ = sched_setaffinity(None, &processors);
@@ -60,7 +62,7 @@ impl Scheduling {
         unsafe { libc::sched_setscheduler(0, policy, &raw const no_priority) };
     }
 
-    /// As the kernel takes it.
+    /// Converts to the form that the kernel takes.
     pub(crate) fn native(&self) -> Native {
         let mut processors = CpuSet::new();
         self.processors.iter().for_each(|&cpu| processors.set(cpu));
@@ -68,7 +70,7 @@ impl Scheduling {
     }
 }
 
-/// [`Scheduling`] in plain numbers.
+/// [`Scheduling`] as plain numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Native {
     pub(crate) processors: CpuSet,
@@ -76,7 +78,7 @@ pub(crate) struct Native {
 }
 
 impl Native {
-    /// The same on `count` of the processors, of which the first is one that `number` chooses.
+    /// Returns the same restricted to `count` processors, the first of which is chosen by `number`.
     pub(crate) fn on_few(&self, count: usize, number: usize) -> Native {
         let all: Vec<usize> =
             (0..CpuSet::MAX_CPU).filter(|&cpu| self.processors.is_set(cpu)).collect();
@@ -96,7 +98,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// What a new thread is treated like after it asked for `wanted`.
+    /// Returns the scheduling of a new thread that applied `wanted`.
     fn applied(wanted: &Scheduling) -> Option<Scheduling> {
         let apply = || {
             wanted.apply();

@@ -1,4 +1,4 @@
-//! Visits: a command of somebody's where a job's own command runs, with streams of theirs.
+//! Visits: a user's command that runs where a job's own command would, with the user's streams.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,14 +10,14 @@ use crate::cancel::CancelToken;
 use crate::error::SandboxError;
 use crate::job::{Command, Stream};
 
-/// What is run in the place of a job; nothing that it leaves is kept.
+/// What is run in place of a job; nothing that it leaves is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
-    /// The first of these whose program is there is run; standard input is the visitor's.
+    /// The first of these whose program exists is run; standard input is the visitor's.
     pub commands: Vec<Command>,
-    /// When.
+    /// When it runs.
     pub order: VisitOrder,
-    /// Whether the streams are a terminal, which becomes that of the command's own session.
+    /// Whether the streams are a terminal, which becomes the controlling terminal of the command's own session.
     pub terminal: bool,
 }
 
@@ -26,19 +26,19 @@ pub struct Visit {
 pub enum VisitOrder {
     /// When everything is ready for the job's own command, which is not run.
     Before,
-    /// When the job's own command has ended, amid what it has left behind.
+    /// When the job's own command has ended, in the directories as it left them.
     After,
 }
 
-/// Who visits.
+/// The visiting side.
 pub trait Visitor {
     /// Fires when the job's own command is to be stopped, so that the visit begins.
     fn enough(&self) -> &CancelToken;
 
-    /// Hears what the job's own command writes.
+    /// Receives what the job's own command writes.
     fn wrote(&mut self, stream: Stream, bytes: &[u8]);
 
-    /// Gives standard input, output and error of the visit, which begins now; `own` says how the job's own command ended, if it
-    /// was run. The outputs are made the command's own: they must be nobody's file.
+    /// Returns standard input, output and error of the visit, which begins now; `own` is how the job's own command
+    /// ended, if it was run. The outputs are given to the command's user, so they must not be anybody's file.
     fn streams(&mut self, own: Option<Result<Outcome, SandboxError>>) -> io::Result<[OwnedFd; 3]>;
 }

@@ -1,6 +1,6 @@
-//! What crosses the socket between executor and worker: frames of a length and a postcard value.
+//! The protocol between executor and worker: frames of a length and a postcard value.
 //!
-//! Both ends are the same program, so the encoding needs no version.
+//! Both ends are the same program, so the encoding has no version.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -24,7 +24,7 @@ use crate::network_place::{HeldNetworks, NetworkPlace, NetworkWish};
 use crate::scheduling::Scheduling;
 use crate::visit::Visit;
 
-/// What a worker is for life; jobs that need another one go to another worker.
+/// The settings that a worker keeps for life; jobs that need others are given to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct WorkerClass {
     pub(crate) level: SandboxLevel,
@@ -40,7 +40,7 @@ impl WorkerClass {
     }
 }
 
-/// [`Request`] as the executor has it in hand: encoded alike, variant by variant.
+/// [`Request`] as the executor holds it: encoded identically, variant by variant.
 #[derive(Serialize)]
 pub(crate) enum RequestRef<'a> {
     Become(&'a WorkerClass, &'a Option<Scheduling>),
@@ -53,33 +53,33 @@ pub(crate) enum RequestRef<'a> {
     Wish(NetworkWish),
 }
 
-/// From the executor.
+/// A message from the executor.
 #[derive(Deserialize)]
 pub(crate) enum Request {
-    /// First and once, with how commands are to be scheduled, where that is known.
+    /// First and only once, with the scheduling of commands if it is known.
     Become(WorkerClass, Option<Scheduling>),
-    /// Get ready to run this, in this control group if there is one; answered by [`Reply::Done`].
+    /// Prepare to run this, in this control group if there is one; answered by [`Reply::Done`].
     Run(Box<Job>, Option<GroupDirs>),
-    /// Its command may start. Follows every [`Request::Run`], also one that has failed by then.
+    /// The command may start. Follows every [`Request::Run`], even one that has failed by then.
     Go,
-    /// Stop what is running; ignored where nothing is.
+    /// Stop what is running; ignored if nothing is.
     Cancel,
     /// As [`Request::Run`], with a visit.
     Visit(Box<Job>, Option<GroupDirs>, Box<Visit>),
     /// The answer to [`Reply::Welcome`], followed by the descriptors of the visit's streams.
     Streams,
-    /// First and once, in place of [`Request::Become`]: hold so many networks.
+    /// First and only once, instead of [`Request::Become`]: hold this many networks.
     Hold(u32),
-    /// To one that holds networks; answered by [`Reply::Granted`].
+    /// To a worker that holds networks; answered by [`Reply::Granted`].
     Wish(NetworkWish),
 }
 
-/// From the worker.
+/// A message from the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Reply {
-    /// The answer to [`Request::Become`], with the worker's process number as the executor sees it.
+    /// The answer to [`Request::Become`], with the worker's process ID as the executor sees it.
     Ready(Result<i32, JobError>),
-    /// What the command has just written, where that is to be told at once.
+    /// What the command has just written, if that is to be reported at once.
     Wrote(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
     /// A visit can begin; with how the job's own command ended, if it was to run.
     Welcome(Option<Result<Outcome, JobError>>),
@@ -87,11 +87,11 @@ pub(crate) enum Reply {
     Done(Box<Result<JobResult, JobError>>),
     /// The answer to [`Request::Hold`].
     Holds(Result<HeldNetworks, JobError>),
-    /// The answer to [`Request::Wish`]: whether it is so, or the kernel's error. A socket that was wished for follows.
+    /// The answer to [`Request::Wish`]: the result, or the kernel's error. A requested socket follows.
     Granted(Result<bool, i32>),
 }
 
-/// A [`SandboxError`] as the worker meets it.
+/// A [`SandboxError`] as it occurs in the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum JobError {
     Unavailable { missing: String, errno: i32 },
@@ -113,7 +113,7 @@ impl JobError {
         JobError::Unavailable { missing: missing.to_owned(), errno: errno(source) }
     }
 
-    /// Whether the kernel had no memory for it.
+    /// Returns whether the kernel was out of memory.
     pub(crate) fn is_for_memory(&self) -> bool {
         matches!(
             self,
@@ -162,7 +162,7 @@ pub(crate) fn send<T: Serialize>(socket: &UnixStream, value: &T) -> io::Result<(
     to.write_all(&frame)
 }
 
-/// Receives one value; none where the other end is gone.
+/// Receives one value; none if the other end is closed.
 pub(crate) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<T>> {
     let mut from: &UnixStream = socket;
     let mut length = [0; 4];
@@ -190,7 +190,7 @@ pub(crate) fn send_files<const N: usize>(
     Ok(())
 }
 
-/// Receives as many descriptors, which no program inherits.
+/// Receives as many descriptors, with close-on-exec set.
 pub(crate) fn receive_files<const N: usize>(socket: &UnixStream) -> io::Result<[OwnedFd; N]> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -205,5 +205,5 @@ pub(crate) fn receive_files<const N: usize>(socket: &UnixStream) -> io::Result<[
     files.try_into().map_err(|_| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// So many descriptors are sent at once: standard input, output and error.
+/// The most descriptors sent at once: standard input, output and error.
 const MOST_FILES: usize = 3;

@@ -1,4 +1,4 @@
-//! Which hierarchies of control groups there are, and where in them this process is.
+//! The available control group hierarchies, and the position of this process in them.
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use super::Version;
 
-/// Where groups could be made.
+/// Where groups could be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hierarchy {
     pub(crate) version: Version,
-    /// A group that counts memory, or could: a new one belongs in it.
+    /// A group that accounts memory, or could: new groups are created in it.
     pub(crate) memory: PathBuf,
-    /// The same of processes.
+    /// The same for processes.
     pub(crate) processes: Option<PathBuf>,
-    /// The same of the time of processors.
+    /// The same for CPU time.
     pub(crate) processors: Option<PathBuf>,
 }
 
-/// The places in the system below `root` that come into question, best first.
+/// Returns the candidate places in the system below `root`, best first.
 ///
-/// Of the second version that is the group of this process, and the one around it: a group with processes, which this one's
-/// is, may have none below it whose memory is counted, but at the top.
+/// With version 2, these are the group of this process and its parent: a group that contains processes, as this
+/// process's does, cannot have child groups that account memory, except at the root of the hierarchy.
 pub(crate) fn candidates(root: &Path) -> Vec<Hierarchy> {
     let text = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
     let mounts: Vec<Mount> = text("proc/self/mountinfo").lines().filter_map(Mount::parse).collect();
@@ -55,14 +55,14 @@ pub(crate) fn candidates(root: &Path) -> Vec<Hierarchy> {
 struct Mount {
     /// Where it is mounted.
     point: PathBuf,
-    /// Which group of the hierarchy shows there.
+    /// The group of the hierarchy that appears there.
     root: PathBuf,
-    /// What is counted in it; none in the second version, whose groups say so themselves.
+    /// The hierarchy's controllers; none with version 2, whose groups list theirs themselves.
     controllers: Option<Vec<String>>,
 }
 
 impl Mount {
-    /// A line of `mountinfo`. Source: proc(5).
+    /// Parses a line of `mountinfo`. Source: proc(5).
     fn parse(line: &str) -> Option<Self> {
         let (before, after) = line.split_once(" - ")?;
         let mut before = before.split(' ').skip(3);
@@ -86,7 +86,7 @@ impl Mount {
     }
 }
 
-/// A path as `mountinfo` writes it, where some characters are octal numbers.
+/// Decodes a path from `mountinfo`, where some characters are written as octal escapes.
 fn unescaped(text: &str) -> PathBuf {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -109,17 +109,17 @@ fn unescaped(text: &str) -> PathBuf {
 /// A group that this process is in.
 struct OwnGroup {
     path: PathBuf,
-    /// As of [`Mount`].
+    /// As in [`Mount`].
     controllers: Option<Vec<String>>,
 }
 
 impl OwnGroup {
-    /// A line of `/proc/self/cgroup`. Source: cgroups(7).
+    /// Parses a line of `/proc/self/cgroup`. Source: cgroups(7).
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.splitn(3, ':');
         let (number, controllers) = (fields.next()?, fields.next()?);
         let path = PathBuf::from(fields.next()?);
-        // One outside of what this process sees of the hierarchy has such a path.
+        // A group outside the part of the hierarchy that this process sees has such a path.
         if path.components().any(|part| part == std::path::Component::ParentDir) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The directories in which a wake makes the groups of its commands.
+//! The directories in which a wake process creates the groups of its commands.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
@@ -11,26 +11,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::hierarchy::{Hierarchy, candidates};
 use super::{GroupDirs, Version};
 
-/// Where groups of commands are made, until this is dropped.
+/// Where groups of commands are created, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct GroupHome {
     version: Version,
-    /// Those of memory first; of each hierarchy one, because a process is in one group of it.
+    /// Those for memory first; one per hierarchy, because a process is in one group of each.
     homes: Vec<OwnGroup>,
-    /// Which of them counts processes.
+    /// The one that counts processes.
     processes: Option<usize>,
-    /// Which of them bounds the time of processors.
+    /// The one that bounds CPU time.
     processors: Option<usize>,
     groups: AtomicU64,
 }
 
-/// How the names of wake's own directories begin; a number follows that nobody else has.
+/// The prefix of wake's own directories; a random number follows.
 const NAME: &str = "wake-";
 
 impl GroupHome {
-    /// One in the system below `root`, usually `/`; the error says why there is none.
+    /// Creates one in the system below `root`, usually `/`; the error says why that is not possible.
     ///
-    /// What killed ones have left beside it is removed.
+    /// Leftovers of killed processes beside it are removed.
     pub(crate) fn new(root: &Path) -> Result<Self, String> {
         let mut reason = None;
         for hierarchy in candidates(root) {
@@ -40,16 +40,16 @@ impl GroupHome {
                 Err(None) => {}
             }
         }
-        Err(reason.unwrap_or_else(|| "there are no control groups for memory".to_owned()))
+        Err(reason.unwrap_or_else(|| "no control group counts memory".to_owned()))
     }
 
-    /// The error says why not; nothing where memory is not counted at all.
+    /// The error is the reason, or none if memory is not accounted at all.
     fn within(hierarchy: &Hierarchy, root: &Path) -> Result<Self, Option<String>> {
         let Hierarchy { version, memory: place, processes, processors } = hierarchy;
         let refused = |path: &Path| {
             let path = path.display().to_string();
             move |error: io::Error| {
-                Some(format!("no control group can be made in `{path}`: {error}"))
+                Some(format!("cannot create a control group in `{path}`: {error}"))
             }
         };
         if *version == Version::V2 && !lists(&place.join(SUBTREE), "memory") {
@@ -60,7 +60,7 @@ impl GroupHome {
         let (processes, processors) = match version {
             Version::V1 => {
                 let mut places = vec![place.clone()];
-                // That these are bounded as well is good to have: there are other ways, which know less.
+                // It is good to bound these as well, but not required: there are other, less exact ways.
                 let mut beside = |place: &Option<PathBuf>| {
                     let place = place.as_ref()?;
                     if let Some(known) = places.iter().position(|known| known == place) {
@@ -84,7 +84,7 @@ impl GroupHome {
         Ok(GroupHome { version: *version, homes, processes, processors, groups })
     }
 
-    /// A new group for one command; none if it cannot be made any more.
+    /// Creates a group for one command; none if that is no longer possible.
     pub(crate) fn group(&self) -> Option<CommandGroup> {
         let name = self.groups.fetch_add(1, Ordering::Relaxed).to_string();
         let path = |home: usize| self.homes[home].path.join(&name);
@@ -99,7 +99,7 @@ impl GroupHome {
         made.then_some(group)
     }
 
-    /// What is used, in words.
+    /// Describes what is used.
     pub(crate) fn describe(&self) -> String {
         let version = match self.version {
             Version::V1 => "v1",
@@ -120,7 +120,7 @@ impl GroupHome {
     }
 }
 
-/// The group of one command, which is removed when this is dropped: no process may be left in it.
+/// The group of one command; removed on drop, when no process may be left in it.
 #[derive(Debug)]
 pub(crate) struct CommandGroup(GroupDirs);
 
@@ -133,22 +133,22 @@ impl CommandGroup {
 impl Drop for CommandGroup {
     fn drop(&mut self) {
         for dir in self.0.all() {
-            // What cannot be removed yet is removed with the directory around it.
+            // A group that cannot be removed yet is removed with its parent.
             let _ = fs::remove_dir(dir);
         }
     }
 }
 
-/// A directory of this wake alone.
+/// A directory of this wake process alone.
 #[derive(Debug)]
 struct OwnGroup {
     path: PathBuf,
-    /// Locked as long as this wake lives, so that no other removes it.
+    /// Locked as long as this process lives, so that no other one removes the directory.
     _lock: File,
 }
 
 impl OwnGroup {
-    /// Makes one in the group `place`, and removes what killed ones have left there.
+    /// Creates one in the group `place`, and removes the leftovers of killed processes there.
     fn new(place: &Path) -> io::Result<Self> {
         sweep(place);
         loop {
@@ -158,7 +158,7 @@ impl OwnGroup {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 other => other?,
             }
-            // Somebody who sweeps may take it for one that was left, until it is locked.
+            // Until it is locked, a concurrent sweep may take it for a leftover.
             let Ok(lock) = File::open(&path) else { continue };
             let is_there = || Some(path.metadata().ok()?.ino() == lock.metadata().ok()?.ino());
             if lock.try_lock().is_ok() && is_there() == Some(true) {
@@ -174,7 +174,7 @@ impl Drop for OwnGroup {
     }
 }
 
-/// Removes the directories in `place` that wakes made who live no more.
+/// Removes the directories in `place` whose wake process is dead.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(is_own_name)
@@ -191,7 +191,7 @@ fn is_own_name(name: &str) -> bool {
     number.is_some_and(|number| number.len() == 16 && u64::from_str_radix(number, 16).is_ok())
 }
 
-/// Removes a directory and those of commands in it, as far as no process is left in them.
+/// Removes a directory and the groups of commands in it, except where processes are left.
 fn remove(path: &Path) {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -201,11 +201,11 @@ fn remove(path: &Path) {
     let _ = fs::remove_dir(path);
 }
 
-/// What the groups in a group have counted, in the second version.
+/// The controllers enabled for child groups, in version 2.
 const SUBTREE: &str = "cgroup.subtree_control";
 
-/// Has the groups in `place` count memory, if nobody is in that group but this process and what it started: these go to one of
-/// their own first, as the kernel demands. The error is that of [`GroupHome::within`].
+/// Enables memory accounting for the children of `place`, if it contains only this process and its descendants: these
+/// are first moved into a child group, as the kernel requires. The error is that of [`GroupHome::within`].
 fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
     if !lists(&place.join("cgroup.controllers"), "memory") {
         return Err(None);
@@ -214,13 +214,13 @@ fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
     let inside: Vec<u32> = inside.lines().filter_map(|line| line.parse().ok()).collect();
     if inside.is_empty() || !inside.iter().all(|pid| descends(*pid, std::process::id(), root)) {
         return Err(Some(format!(
-            "others are in the control group `{}` as well: start wake in one of its own, as with \
+            "other processes are in the control group `{}`: start wake in a group of its own, for example with \
              `systemd-run --user --scope -p Delegate=yes wake build`",
             place.display()
         )));
     }
     let refused = |error: io::Error| {
-        Some(format!("no control group can be made in `{}`: {error}", place.display()))
+        Some(format!("cannot create a control group in `{}`: {error}", place.display()))
     };
     let own = place.join("wake");
     match fs::create_dir(&own) {
@@ -228,13 +228,13 @@ fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
         other => other.map_err(refused)?,
     }
     for pid in inside {
-        // One that has ended meanwhile is out of the way.
+        // A process that has ended meanwhile does not matter.
         let _ = fs::write(own.join(PROCESSES), pid.to_string());
     }
     let subtree = place.join(SUBTREE);
     fs::write(&subtree, "+memory").map_err(refused)?;
     for controller in ["+pids", "+cpu"] {
-        // One that is not to be had here is done without.
+        // A controller that is unavailable here is not required.
         let _ = fs::write(&subtree, controller);
     }
     Ok(())
@@ -242,12 +242,12 @@ fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
 
 const PROCESSES: &str = "cgroup.procs";
 
-/// Whether a file of words has this one.
+/// Returns whether a file of words contains `word`.
 fn lists(path: &Path, word: &str) -> bool {
     fs::read_to_string(path).is_ok_and(|text| text.split_whitespace().any(|known| known == word))
 }
 
-/// Whether `pid` is `ancestor`, or was started by what it started.
+/// Returns whether `pid` is `ancestor` or one of its descendants.
 fn descends(pid: u32, ancestor: u32, root: &Path) -> bool {
     let mut at = pid;
     while at > 1 {
@@ -255,7 +255,7 @@ fn descends(pid: u32, ancestor: u32, root: &Path) -> bool {
             return true;
         }
         let stat = fs::read_to_string(root.join(format!("proc/{at}/stat"))).unwrap_or_default();
-        // Behind the name, which may hold anything, come the state and the parent.
+        // The name may contain anything; the state and the parent come after it.
         let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
         at = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
     }
@@ -267,7 +267,7 @@ mod tests {
     #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
     use super::*;
 
-    /// A system with the second version, in which this process is in `/own`.
+    /// A system with version 2, in which this process is in `/own`.
     struct System(tempfile::TempDir);
 
     impl System {
@@ -318,7 +318,7 @@ mod tests {
         let around = system.0.path().join("sys/fs/cgroup").join(name);
         assert!(first.dirs().memory.starts_with(&around));
         let control = format!("sys/fs/cgroup/{name}/cgroup.subtree_control");
-        // The kernel takes one after the other; a file keeps the last.
+        // The kernel applies each write; a file keeps only the last one.
         assert_eq!(system.read(&control), "+cpu");
         assert_eq!(first.dirs().processors.as_ref(), Some(&first.dirs().memory));
     }
@@ -333,7 +333,7 @@ mod tests {
         let home = system.home().unwrap();
         assert_eq!(system.own_directories("sys/fs/cgroup/own").len(), 1);
         assert_eq!(system.read("sys/fs/cgroup/own/cgroup.subtree_control"), "+cpu");
-        // The kernel takes one number after the other; a file keeps the last.
+        // The kernel applies each write; a file keeps only the last one.
         assert_eq!(system.read("sys/fs/cgroup/own/wake/cgroup.procs"), child.to_string());
         drop(home);
     }
@@ -367,7 +367,7 @@ mod tests {
         let system = System::new();
         system.file("sys/fs/cgroup/own/cgroup.controllers", "memory pids\n");
         system.file("sys/fs/cgroup/own/cgroup.procs", format!("{}\n1\n", std::process::id()));
-        let expected = "others are in the control group `/sys/fs/cgroup/own` as well: start wake in one of its own, as with \
+        let expected = "other processes are in the control group `/sys/fs/cgroup/own`: start wake in a group of its own, for example with \
                         `systemd-run --user --scope -p Delegate=yes wake build`";
         assert_eq!(system.home().unwrap_err(), expected);
         assert!(!system.0.path().join("sys/fs/cgroup/own/wake").exists());
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn where_nothing_counts_memory_it_is_said() {
         let system = System::new();
-        let expected = "there are no control groups for memory";
+        let expected = "no control group counts memory";
         assert_eq!(system.home().unwrap_err(), expected);
         let none = System(tempfile::tempdir().unwrap());
         assert_eq!(none.home().unwrap_err(), expected);

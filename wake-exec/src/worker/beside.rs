@@ -1,8 +1,8 @@
-//! The file systems in memory beside the work directory: `/tmp` and `/dev/shm`.
+//! The in-memory file systems beside the work directory: `/tmp` and `/dev/shm`.
 //!
-//! Many commands use neither, and what nobody has opened is as good as new: whatever could be done to it (making, changing,
-//! removing, listing, even a file without a name, which would show in the numbers of later ones) makes the kernel report it
-//! to a watch. So they are kept for the next command where the watch has nothing to say.
+//! Many commands use neither, and directories that nobody has opened are as good as new: whatever is done in them
+//! (creating, changing, removing, listing, even an unnamed file, which would show in later inode numbers) makes the
+//! kernel report an event to a watch. So they are kept for the next command if the watch has reported nothing.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,23 +16,23 @@ use super::watcher::{InotifyWatch, Watcher};
 use crate::job::{Access, Job, JobRoot, Limits};
 use crate::wire::JobError;
 
-// Where in a mount namespace they belong, below its root directory.
+// Where they are attached in a mount namespace, below its root directory.
 const TMP: &CStr = c"/shown/tmp";
 const SHM: &CStr = c"/shown/dev/shm";
 
-/// The two of them.
+/// Both file systems.
 pub(crate) struct MemoryDirs {
-    /// None where `/tmp` is a part of the root directory.
+    /// None if `/tmp` is part of the root directory.
     tmp: Option<OwnedFd>,
     shm: OwnedFd,
-    /// Hears of whatever is done in them; none where that is not known.
+    /// Reports whatever is done in them; none if that cannot be observed.
     watch: Option<InotifyWatch>,
-    /// Bytes and files that each may hold, and the bytes of `/dev/shm`.
+    /// The bytes and files that each may hold, and the bytes of `/dev/shm`.
     limits: (u64, u64, u64),
 }
 
 impl MemoryDirs {
-    /// New ones, attached nowhere yet.
+    /// Creates new ones, not attached anywhere yet.
     pub(crate) fn new(
         confined: &Confinement,
         job: &Job,
@@ -50,10 +50,10 @@ impl MemoryDirs {
             .map_err(|errno| JobError::step("create", "/dev/shm", errno))?;
         let watch = if watcher.is_worth_it() {
             let watch = watch(watcher, tmp.as_ref(), &shm);
-            // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
+            // A worker's work does not depend on its working directory, but a mount that it stood in could not go away.
             rustix::process::fchdir(&confined.host.root)
                 .map_err(|errno| JobError::step("enter", "/", errno))?;
-            // The system may have none left to give.
+            // The system may have no watches left.
             watch.ok()
         } else {
             None
@@ -61,26 +61,26 @@ impl MemoryDirs {
         Ok(MemoryDirs { tmp, shm, watch, limits: limits(job) })
     }
 
-    /// Whether they are what new ones for `job` would be. No process of an earlier command may be alive.
+    /// Returns whether they are equivalent to new ones for `job`. No process of an earlier command may be alive.
     pub(crate) fn are_as_new(&self, job: &Job, watcher: &mut Watcher) -> bool {
         self.limits == limits(job)
             && self.tmp.is_none() == keeps_tmp(job)
             && self.watch.as_ref().is_some_and(|watch| watcher.heard_nothing(watch))
     }
 
-    /// Each with where it belongs.
+    /// Returns each with its place.
     pub(crate) fn places(&self) -> impl Iterator<Item = (CString, BorrowedFd<'_>)> {
         let tmp = self.tmp.iter().map(|tmp| (TMP.to_owned(), tmp.as_fd()));
         tmp.chain([(SHM.to_owned(), self.shm.as_fd())])
     }
 
-    /// Each.
+    /// Returns each mount.
     pub(crate) fn mounts(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.tmp.iter().chain([&self.shm]).map(AsFd::as_fd)
     }
 }
 
-/// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
+/// Returns whether `/tmp` is part of a root directory that the command may write to, so that its outputs may be there.
 pub(crate) fn keeps_tmp(job: &Job) -> bool {
     job.work.is_none() && matches!(job.root, JobRoot::Dir { access: Access::Layered, .. })
 }
@@ -90,7 +90,7 @@ fn limits(job: &Job) -> (u64, u64, u64) {
     (disk, inodes, shared_memory.unwrap_or(disk))
 }
 
-/// An empty `/tmp` with a home directory in it.
+/// Creates an empty `/tmp` with a home directory in it.
 fn temporary_directory(confined: &Confinement, job: &Job) -> Result<OwnedFd, JobError> {
     let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
     let mut place = DirWriter::new(tmp.as_fd(), confined.owner).unreachable();
@@ -101,7 +101,7 @@ fn temporary_directory(confined: &Confinement, job: &Job) -> Result<OwnedFd, Job
     Ok(tmp)
 }
 
-/// Watches every directory that there is, by way of the working directory: watches take no descriptors.
+/// Watches every directory in them, through the working directory: inotify takes paths, not descriptors.
 fn watch(
     watcher: &mut Watcher,
     tmp: Option<&OwnedFd>,

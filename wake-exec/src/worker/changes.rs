@@ -1,7 +1,7 @@
-//! What a command changed in a root of its own: the private layer that lies on it, against what lies below.
+//! Determines what a command changed in a private root: compares the private layer with what is below it.
 //!
-//! What comes of it depends on the two trees alone and not on how the kernel keeps the difference: a file that was written
-//! anew with the same bytes is no change.
+//! The result depends on the two trees alone, not on how the kernel stores the difference: a file rewritten with the
+//! same bytes is not a change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,22 +15,22 @@ use super::owners::DiskOwners;
 use crate::finished::{Change, Changed, OutputDefect, OutputFault};
 use crate::wire::JobError;
 
-/// How deep directories may be nested; each level takes two open files and some stack.
+/// The maximum nesting of directories; each level takes two open files and some stack.
 const DEPTH: usize = 200;
-/// What a root directory has of the sandbox's own, which is no change.
+/// Entries of a root directory that belong to the sandbox, which are not changes.
 const SYSTEM: [&str; 2] = ["dev", "proc"];
-/// By which the kernel says of a directory of the layer that nothing shows through it.
+/// The attribute with which the kernel marks a directory of the layer as opaque: nothing shows through it.
 const OPAQUE: &str = "user.overlay.opaque";
-/// The rights that a program has whoever starts it.
+/// The attribute with a program's file capabilities.
 const CAPABILITY: &str = "security.capability";
 
-/// What lies in a layer before a command has run.
+/// The contents of a layer before a command has run.
 pub(crate) struct LayerBefore(HashMap<String, Trace>);
 
-/// What shows that somebody has touched something.
+/// Evidence by which a later change to an entry is detected.
 #[derive(PartialEq, Eq)]
 enum Trace {
-    /// A directory, whatever is made in it.
+    /// A directory, whatever is created in it.
     Dir {
         mode: u32,
         owner: (u32, u32),
@@ -56,7 +56,7 @@ impl Trace {
 }
 
 impl LayerBefore {
-    /// What lies in `layer` now.
+    /// Records the present contents of `layer`.
     pub(crate) fn of(layer: BorrowedFd<'_>) -> Result<LayerBefore, JobError> {
         let mut traces = HashMap::new();
         let mut note = |path: String, stat: &Stat| {
@@ -91,22 +91,23 @@ fn walk(
 
 /// The two trees, and where changed files are put.
 pub(crate) struct Layered<'a> {
-    /// What was written.
+    /// The layer that was written to.
     pub(crate) layer: BorrowedFd<'a>,
-    /// What lies below, on the host.
+    /// The tree below, on the host.
     pub(crate) lower: &'a Path,
-    /// What the sandbox itself has made in the layer.
+    /// What the sandbox itself created in the layer.
     pub(crate) before: &'a LayerBefore,
-    /// The owners that files have on disk, where that is not what the worker sees.
+    /// The owners of files on disk, if they differ from what the worker sees.
     pub(crate) owners: Option<&'a DiskOwners>,
-    /// An absent directory, which is made: a changed file lies there under its number.
+    /// A directory, not yet existing, that is created: changed files are put there under their numbers.
     pub(crate) into: &'a Path,
-    /// How many bytes all changed files may hold.
+    /// The maximum size of all changed files, in bytes.
     pub(crate) limit: u64,
 }
 
 impl Layered<'_> {
-    /// Everything that has changed, sorted by path; or all that is wrong with it. The layer is of no use afterwards.
+    /// Returns everything that changed, sorted by path, or everything that is wrong with it. The layer cannot be used
+    /// afterwards.
     pub(crate) fn changes(
         &self,
         buffer: &mut [u8],
@@ -153,7 +154,7 @@ struct Walk<'a, 'b> {
 }
 
 impl Walk<'_, '_> {
-    /// The root itself, of which only a change of rights or owner counts.
+    /// Visits the root itself, for which only a change of mode or owner counts.
     fn root(&mut self, lower: &OwnedFd) -> Result<(), Errno> {
         let (stat, below) = (rustix::fs::fstat(self.of.layer)?, rustix::fs::fstat(lower)?);
         if stat.st_mode & 0o1777 != below.st_mode & 0o1777 || !self.is_of_the_same(&stat, &below) {
@@ -196,7 +197,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Says what of `lower` does not show any more: by name, or all at once where nothing of it is left.
+    /// Records what of `lower` no longer shows: by name, or all at once if nothing of it is left.
     fn gone(
         &mut self,
         lower: &Lower,
@@ -240,7 +241,7 @@ impl Walk<'_, '_> {
                 self.subdirectory(layer, lower, name, below.as_ref(), path, depth)?;
                 let is_dir = below.is_some_and(|below| is_dir(&below));
                 let is_new = match is_dir {
-                    // What the sandbox has made for itself is there where something was made in it.
+                    // What the sandbox created for itself counts only if something was created in it.
                     false => !is_ours || self.changes.len() > known,
                     true => below.is_some_and(|below| !self.is_alike(stat, &below)),
                 };
@@ -256,7 +257,7 @@ impl Walk<'_, '_> {
                     self.change(path, Changed::Pipe, stat, below.as_ref());
                 }
             }
-            // One that nobody listens at any more is nothing.
+            // A socket that nobody listens on any more is nothing.
             FileType::Socket => {}
             _ => self.fault(path, OutputDefect::Device),
         }
@@ -322,7 +323,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Puts the bytes of a file where whoever asked finds them under its number.
+    /// Puts a file's bytes where the caller finds them under its number.
     fn take(
         &mut self,
         layer: BorrowedFd<'_>,
@@ -332,7 +333,7 @@ impl Walk<'_, '_> {
         number: u64,
     ) -> Result<(), Errno> {
         let to = number.to_string();
-        // Under another name it would be taken as well.
+        // A file with further names is copied: changing the moved one would change those as well.
         if stat.st_nlink == 1 && rustix::fs::renameat(layer, name, &self.into, &to).is_ok() {
             return rustix::fs::fchmod(from, Mode::from_raw_mode(0o600));
         }
@@ -386,7 +387,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    /// Whether both are of one kind, with the same rights and owner.
+    /// Returns whether both are of the same kind, mode and owner.
     fn is_alike(&self, stat: &Stat, below: &Stat) -> bool {
         stat.st_mode == below.st_mode && self.is_of_the_same(stat, below)
     }
@@ -434,7 +435,7 @@ fn is_dir(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
-/// Whether the kernel says by it that something of below is gone.
+/// Returns whether it is a whiteout: the kernel's mark that something below is removed.
 fn is_whiteout(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }
@@ -448,7 +449,7 @@ fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
     }
 }
 
-/// The rights that a file gives to whoever starts it, as they are written for all users of a machine.
+/// Returns the capabilities of a program file, in the form that holds for all users of a machine.
 fn capability(file: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
     let mut value = [0u8; 64];
     let length = match rustix::fs::fgetxattr(file, CAPABILITY, &mut value) {
@@ -457,7 +458,7 @@ fn capability(file: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
         Err(errno) => return Err(errno),
     };
     let mut value = value[..length].to_vec();
-    // The third form says in which user namespace alone it holds.
+    // The third version states the only user namespace in which it holds.
     if length == 24 && value[3] == 3 {
         value.truncate(20);
         value[3] = 2;
@@ -487,7 +488,7 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") }
 }
 
-/// The names in a directory, sorted; of one that is not UTF-8 what can be shown of it.
+/// Returns the names in a directory, sorted; for one that is not UTF-8, a displayable approximation.
 fn names(dir: BorrowedFd<'_>) -> Result<Vec<Result<String, String>>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::read_from(dir)? {

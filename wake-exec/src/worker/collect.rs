@@ -1,5 +1,5 @@
-//! Taking outputs from where the command left them. No process of it is alive any more, and no link is
-//! ever followed.
+//! Collects outputs from where the command left them. No process of the command is alive any more, and no link is ever
+//! followed.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,24 +17,24 @@ use crate::finished::{OutputDefect, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
 use crate::wire::JobError;
 
-/// How deep output directories may be nested; each level takes three open files and some stack.
+/// The maximum nesting of output directories; each level takes three open files and some stack.
 const DEPTH: usize = 200;
 
-/// What a root directory has of the sandbox's own, which is not taken with it.
+/// Entries of a root directory that belong to the sandbox, which are not collected with it.
 const SYSTEM: [&str; 2] = ["dev", "proc"];
 
-/// What is taken from where.
+/// What is collected from where.
 pub(crate) struct Collection<'a> {
     pub(crate) outputs: &'a Outputs,
     /// The directory that output paths are relative to.
     pub(crate) base: BorrowedFd<'a>,
-    /// The owners that outputs are kept with, where they can be given.
+    /// The owners that outputs keep, if owners can be set.
     pub(crate) owners: Option<&'a DiskOwners>,
-    /// How many bytes all outputs may hold.
+    /// The maximum size of all outputs, in bytes.
     pub(crate) limit: u64,
 }
 
-/// Copies the declared outputs; or says everything that is wrong with them, and leaves nothing.
+/// Copies the declared outputs; or returns everything that is wrong with them, and leaves nothing behind.
 pub(crate) fn collect(
     collection: &Collection<'_>,
     buffer: &mut [u8],
@@ -56,7 +56,7 @@ pub(crate) fn collect(
     declared.sort();
     let mut done: Option<&RelPath> = None;
     for decl in declared {
-        // What lies in a directory that is taken as a whole is taken with it.
+        // The contents of a directory that is collected as a whole are collected with it.
         if done.is_some_and(|done| decl.path.starts_with(done)) {
             taking.check_present(decl)?;
         } else if taking.declared(decl)? {
@@ -76,7 +76,7 @@ struct Taking<'a> {
     taken: u64,
 }
 
-/// A directory: somebody else's, or opened for this.
+/// A directory: one that belongs to the caller, or one opened for this purpose.
 pub(crate) enum OutputDir<'a> {
     Lent(BorrowedFd<'a>),
     Opened(OwnedFd),
@@ -109,7 +109,7 @@ impl<'a> Taking<'a> {
         self.faults.push(OutputFault::new(path, fault));
     }
 
-    /// Takes one declared path; true where it is a directory.
+    /// Collects one declared path; returns whether it is a directory.
     fn declared(&mut self, decl: &OutputDecl) -> Result<bool, JobError> {
         let Some(holder) = self.holder(decl)? else { return Ok(false) };
         let name = decl.path.file_name().unwrap_or(".").to_owned();
@@ -139,7 +139,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// The directory that holds a declared path; none where there is none, which is noted.
+    /// Returns the directory that holds a declared path; none if there is none, which is recorded.
     fn holder(&mut self, decl: &OutputDecl) -> Result<Option<OutputDir<'a>>, JobError> {
         let base = self.collection.base;
         let parent = decl.path.parent().unwrap_or_default();
@@ -190,7 +190,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// The directory into which `path` is copied, made where it does not exist.
+    /// Returns the directory into which `path` is copied, creating it if necessary.
     fn target_of(&self, path: &RelPath) -> Result<OutputDir<'a>, JobError> {
         let failed = |errno: Errno| JobError::step("create", path.as_str(), errno);
         let mut at = OutputDir::Lent(self.target);
@@ -225,7 +225,7 @@ impl<'a> Taking<'a> {
             self.fault(at.path, OutputDefect::SetId);
             return Ok(());
         }
-        // Asked before it is read: a sparse file holds more than it takes.
+        // Checked before reading: a sparse file is larger than the space it occupies.
         self.taken = self.taken.saturating_add(stat.st_size as u64);
         if self.taken > self.collection.limit {
             self.fault(at.path, OutputDefect::TooLarge { limit: self.collection.limit });
@@ -293,7 +293,7 @@ impl<'a> Taking<'a> {
         rustix::fs::futimens(&target, &fixed_times(time)).map_err(failed)
     }
 
-    /// Gives a copy, which lies at `name` from `dir` or is that itself, to whom its original belongs.
+    /// Gives a copy, at `name` in `dir` or `dir` itself, the owner of the original.
     fn give(&self, dir: impl AsFd, name: &CStr, stat: &Stat) -> Result<(), Errno> {
         let Some(DiskOwners { users, groups }) = self.collection.owners else { return Ok(()) };
         let (uid, gid) = (users.of(stat.st_uid), groups.of(stat.st_gid));
@@ -302,7 +302,7 @@ impl<'a> Taking<'a> {
         rustix::fs::chownat(dir, name, uid, gid, flags)
     }
 
-    /// Makes a pipe like the one that was left; a manifest has no place for it.
+    /// Creates a pipe like the one that was left; a manifest cannot represent it.
     fn pipe(&self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
@@ -345,10 +345,10 @@ impl<'a> Taking<'a> {
         Ok(())
     }
 
-    /// Whether a link at `path` to `target` leads to a declared output.
+    /// Returns whether a link at `path` to `target` leads to a declared output.
     ///
-    /// A `..` after a name is refused even where it stays inside as text: the name may be a link itself,
-    /// and then it does not stay.
+    /// A `..` after a name is refused even if the path stays inside textually: the name may be a link itself, and then
+    /// the path would lead elsewhere.
     fn stays(&self, path: &RelPath, target: &str) -> bool {
         let mut parts = target.split('/').filter(|part| !matches!(*part, "" | ".")).peekable();
         while parts.next_if_eq(&"..").is_some() {}
@@ -383,7 +383,7 @@ fn make_directory(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(dir, name, flags, Mode::empty())
 }
 
-/// Copies and hashes in one pass, so that the digest is that of the bytes that were written.
+/// Copies and hashes in one pass, so that the digest is that of the bytes written.
 fn copy_hashing(
     from: &OwnedFd,
     to: &OwnedFd,

@@ -1,4 +1,4 @@
-//! Entering the namespaces, once in the life of a worker.
+//! Entering the namespaces, once in a worker's life.
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,81 +16,81 @@ use super::{hold, mounts, seccomp};
 use crate::job::{Identity, Network, Rights};
 use crate::wire::{JobError, WorkerClass};
 
-/// What a process has become.
+/// The role of a process after the fork.
 pub(crate) enum ForkRole {
-    /// The process outside, which waits for the worker and says who owns what.
+    /// The process outside, which waits for the worker and maps owners on its behalf.
     Parent(Overseer),
-    /// The worker; nothing is known of it where it is not confined.
+    /// The worker, with its confinement; none if it is not confined.
     Worker(Option<Confinement>),
 }
 
-/// What a worker has in hand once it is inside.
+/// The resources of a confined worker.
 pub(crate) struct Confinement {
-    /// Its own process number as the executor sees it.
+    /// Its own process ID as the executor sees it.
     pub(crate) outer_pid: i32,
     /// Its copy of the host's mounts.
     pub(crate) host: HostMounts,
-    /// The process file system of its own process namespace.
+    /// The procfs of its own PID namespace.
     pub(crate) proc: OwnedFd,
-    /// For what is to be shown with its own owners.
+    /// Maps owners for mounts that must show them unchanged.
     pub(crate) owners: Owners,
-    /// Who commands run as, where that is somebody else than the worker.
+    /// The user that commands run as, if it differs from the worker's.
     pub(crate) owner: Option<Owner>,
-    /// What commands use that would show to the next one.
+    /// Uses of kernel objects that would be visible to the next command.
     pub(crate) uses: Uses,
-    /// Who commands see themselves as.
+    /// The user, group and host name that commands see.
     pub(crate) identity: Identity,
-    /// The users among whom commands live that have rights over them, where there are such.
+    /// The users for commands with rights over users, if there are such.
     pub(crate) inside: Option<Inside>,
-    /// The owners of files on disk; none where they cannot be given away.
+    /// The owners of files on disk; none if owners cannot be set.
     pub(crate) disk_owners: Option<DiskOwners>,
     /// What commands may reach.
     pub(crate) network: Network,
-    /// Whether it has a network that nobody else has, which the next command gets anew.
+    /// Whether the worker has a private network namespace, which is renewed for the next command.
     pub(crate) has_own_network: bool,
 }
 
-/// The mount namespace in which the host's paths mean what they mean to the executor.
+/// The mount namespace in which the host's paths have the same meaning as for the executor.
 pub(crate) struct HostMounts {
     pub(crate) ns: OwnedFd,
     pub(crate) root: OwnedFd,
 }
 
 impl HostMounts {
-    /// Goes back into it from another one.
+    /// Returns to it from another mount namespace.
     pub(crate) fn enter(&self) -> Result<(), Errno> {
         move_into_link_name_space(self.ns.as_fd(), Some(LinkNameSpaceType::Mount))?;
-        // The executor's root may be a directory of the namespace's root.
+        // The executor's root may be a subdirectory of the namespace's root.
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(".")
     }
 }
 
-/// The user outside that stands for the command's user where the worker itself is root: one that owns
-/// nothing, for as user 0 outside a command could write to `/proc/sys` without any capability.
+/// The outside user that the command's user maps to if the worker itself is root. It owns nothing: as user 0 outside, a
+/// command could write to `/proc/sys` without any capability.
 const NOBODY_OUTSIDE: u32 = 2_000_000_000;
 
-/// Users of a command's own: what it may do to them it may do to nobody else.
+/// A command's own users: it has rights over these and no others.
 pub(crate) struct Inside {
-    /// Their namespace.
+    /// Their user namespace.
     pub(crate) users: OwnedFd,
-    /// Who the command is among them.
+    /// The command's own user and group among them.
     pub(crate) owner: Owner,
-    /// Whether it has rights over them.
+    /// Whether the command has rights over them.
     pub(crate) has_rights: bool,
 }
 
-/// How many users there are inside, from 0 on.
+/// The number of users inside, from 0 on.
 const INSIDE: u32 = 1 << 16;
 
-/// The first number, outside, of the users inside, where so many exist; none where they are too few.
+/// Returns the first outside ID of the users inside, if `count` IDs exist; none if that is too few.
 fn first_inside(count: u32) -> Option<u32> {
-    // What belongs to somebody outside has a small number.
+    // IDs that own anything outside are small.
     let first = NOBODY_OUTSIDE.min(count.checked_sub(INSIDE + 1)?);
     (first >= INSIDE).then_some(first)
 }
 
-/// Whether this process can give a command several users and groups, and files to any of them.
+/// Returns whether this process can give a command several users and groups, and set any of them as owners of files.
 pub fn keeps_owners() -> bool {
     match Numbers::of_root() {
         Ok(Numbers::All { users, groups }) => first_inside(users.min(groups)).is_some(),
@@ -102,7 +102,7 @@ fn has_own_network(class: &WorkerClass) -> bool {
     class.network == Network::None && class.place.is_none()
 }
 
-/// Forks into new namespaces. Both processes return.
+/// Forks into new namespaces. Returns in both processes.
 pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
     if let Some(place) = class.place {
         hold::join(place)?;
@@ -115,7 +115,7 @@ pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
         Ok(fork) => return go_on(fork, pipes, class, UserNs::Own(numbers)),
         Err(errno) => errno,
     };
-    // Root needs no user namespace; what it runs then has the command's numbers outside as well.
+    // Root needs no user namespace; what it runs then has the command's IDs outside as well.
     let is_plain = class.identity.uid != 0 && class.identity.rights == Rights::Ordinary;
     if !is_plain || !rustix::process::geteuid().is_root() {
         return Err(JobError::unavailable("user namespaces", refused));
@@ -125,7 +125,7 @@ pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
     go_on(fork, pipes, class, UserNs::Hosts)
 }
 
-/// The first steps of either process after the fork.
+/// Performs the first steps of either process after the fork.
 fn go_on(
     fork: Fork,
     pipes: [(OwnedFd, OwnedFd); 2],
@@ -169,7 +169,7 @@ enum UserNs {
     Hosts,
 }
 
-/// What the process outside tells the one inside before it goes on.
+/// What the outside process tells the inside one before that continues.
 struct StartNote {
     pid: libc::pid_t,
     mapped: Result<(), Errno>,
@@ -200,10 +200,11 @@ impl StartNote {
     }
 }
 
-/// Says who the users inside are outside.
+/// Maps the users inside to users outside.
 ///
-/// An ordinary user becomes the command's user. Root maps everybody, with the command's user and a user
-/// who owns nothing swapped, so that it can still read everybody's files. A command with rights over users is none of them.
+/// An ordinary user becomes the command's user. Root maps everybody, with the command's user and a user that owns
+/// nothing swapped, so that it can still read everybody's files. The user of a command with rights over users is not
+/// swapped.
 fn map_users(child: libc::pid_t, class: &WorkerClass, numbers: Numbers) -> Result<(), Errno> {
     let Identity { uid, gid, rights, .. } = class.identity;
     let write = |file: &str, text: String| {
@@ -229,17 +230,17 @@ fn map_users(child: libc::pid_t, class: &WorkerClass, numbers: Numbers) -> Resul
     }
 }
 
-/// Whoever owns nothing among so many users.
+/// Returns a user that owns nothing among `count` users.
 fn nobody(count: u32) -> u32 {
     NOBODY_OUTSIDE.min(count - 1)
 }
 
-/// Whom this process may map into a user namespace.
+/// The IDs that this process may map into a user namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Numbers {
-    /// All that there are, from 0 on.
+    /// All existing IDs, from 0 on.
     All { users: u32, groups: u32 },
-    /// Itself.
+    /// Only its own.
     One,
 }
 
@@ -257,7 +258,7 @@ impl Numbers {
     }
 }
 
-/// Makes the users inside, with an ordinary process for their first one, which is gone when they are made.
+/// Creates the users inside, with an ordinary process as their first one, which exits once they exist.
 fn users_inside(
     class: &WorkerClass,
     numbers: Numbers,
@@ -272,7 +273,7 @@ fn users_inside(
             rustix::event::pause();
         },
     };
-    // One number more where the command's is none of them.
+    // One more ID if the command's is not among them.
     let map = |id: u32| match id < INSIDE {
         true => format!("0 {first} {INSIDE}\n"),
         false => format!("0 {first} {INSIDE}\n{id} {} 1\n", first + INSIDE),
@@ -299,9 +300,9 @@ fn users_inside(
     ))
 }
 
-/// Which numbers, from 0 on, exist in this process's own user namespace.
+/// The IDs, from 0 on, that exist in this process's own user namespace.
 enum Ids {
-    /// So many, 0 among them.
+    /// This many, including 0.
     Many(u32),
     /// Only 0, which is 0 outside as well.
     RootAlone,
@@ -326,7 +327,7 @@ impl Ids {
     }
 }
 
-/// The map of `count` numbers onto themselves, with `a` and `b` swapped.
+/// Returns the identity map of `count` IDs with `a` and `b` swapped.
 fn swap(a: u32, b: u32, count: u32) -> String {
     if a >= count || a == b {
         return format!("0 0 {count}\n");
@@ -340,18 +341,18 @@ fn swap(a: u32, b: u32, count: u32) -> String {
         .collect()
 }
 
-/// The rest of the way, inside.
+/// Performs the remaining steps, inside.
 fn inside(
     class: &WorkerClass,
     outer_pid: i32,
     userns: UserNs,
     mut owners: Owners,
 ) -> Result<Confinement, JobError> {
-    // Everything below dies with the process outside, and that with the executor.
+    // Everything below dies with the outside process, which in turn dies with the executor.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|errno| JobError::step("watch", "parent process", errno))?;
     kernel::default_signals();
-    // No terminal can be reached from it, nor from what it starts.
+    // Neither this process nor its descendants can reach a terminal.
     rustix::process::setsid().map_err(|errno| JobError::step("start", "session", errno))?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
         .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
@@ -386,7 +387,7 @@ fn inside(
         (inside, owner, disk_owners) = (Some(users), Some(outside), Some(disk));
     }
     if matches!(userns, UserNs::Own(_)) {
-        // A second lock behind the system call filter; some kernels do not have the setting.
+        // A second barrier behind the system call filter; some kernels do not have the setting.
         let _ = write_at(&proc, "sys/user/max_user_namespaces", b"0");
     }
     let host = HostMounts { ns: mount_namespace(&proc)?, root: open_root()? };
@@ -423,13 +424,13 @@ fn inside(
     })
 }
 
-/// This process's present mount namespace.
+/// Returns this process's current mount namespace.
 pub(crate) fn mount_namespace(proc: impl AsFd) -> Result<OwnedFd, JobError> {
     rustix::fs::openat(proc, "self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| JobError::step("open", "/proc/self/ns/mnt", errno))
 }
 
-/// This process's present root directory.
+/// Returns this process's current root directory.
 fn open_root() -> Result<OwnedFd, JobError> {
     rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| JobError::step("open", "/", errno))

@@ -1,4 +1,4 @@
-//! Times of directories in which something is made for a command: nothing of the moment may show.
+//! Times of directories in which something is created for a command: no current time may show.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::place::{STRAIGHT, fixed_times};
 use crate::wire::JobError;
 
-/// What times everything is to have in the end: what was there its own, what was made one that is fixed.
+/// The times that everything must have in the end: existing entries keep their own, created ones get a fixed time.
 pub(crate) struct Dates {
     made_at: i64,
     /// By path below the root directory.
@@ -17,12 +17,13 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
-    /// What is made is dated `made_at`, in seconds since 1970.
+    /// Created entries are dated `made_at`, in seconds since 1970.
     pub(crate) fn new(made_at: i64) -> Self {
         Dates { made_at, times: BTreeMap::new() }
     }
 
-    /// Notes what making something at `path` changes, before it is made. What is mounted there has times of its own.
+    /// Records the times that creating something at `path` will change; called before it is created. A mount there has
+    /// times of its own.
     pub(crate) fn note(
         &mut self,
         root: &OwnedFd,
@@ -37,7 +38,7 @@ impl Dates {
                 let times = match times_at(root, path) {
                     Ok(times) => times,
                     Err(Errno::NOENT) => fixed_times(self.made_at),
-                    // What cannot be reached is not changed either.
+                    // A path that cannot be reached is not changed either.
                     Err(Errno::NOTDIR | Errno::LOOP) => return Ok(()),
                     Err(errno) => return Err(JobError::step("read", format!("/{path}"), errno)),
                 };
@@ -47,12 +48,12 @@ impl Dates {
         Ok(())
     }
 
-    /// Gives everything its time.
+    /// Sets all times.
     pub(crate) fn restore(self, root: &OwnedFd) -> Result<(), JobError> {
         for (path, times) in self.times {
             let at = if path.is_empty() { "." } else { &path };
             match rustix::fs::utimensat(root, at, &times, AtFlags::SYMLINK_NOFOLLOW) {
-                // Not everything that is wanted finds room.
+                // An optional entry may not have been created.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(JobError::step("date", format!("/{path}"), errno)),
             }
@@ -68,7 +69,7 @@ fn times_at(root: &OwnedFd, path: &str) -> Result<Timestamps, Errno> {
     Ok(times_of(&rustix::fs::fstat(&opened)?))
 }
 
-/// The times of modification that `stat` tells, as those of access too.
+/// Returns the modification time of `stat` as both modification and access time.
 pub(crate) fn times_of(stat: &Stat) -> Timestamps {
     let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
     Timestamps { last_access: time, last_modification: time }

@@ -1,9 +1,9 @@
-//! Keeping what a command holds on disk within its bound, where no file system of its own does that.
+//! Keeps a command's disk usage within its bound where no file system of its own enforces it.
 //!
-//! Its directories are walked through again and again, a little at a time, so that the worker hears of everything else
-//! meanwhile. In between the file system is asked what it has left, which costs next to nothing: as often as a writer at full
-//! speed could get from where the command is to the bound. If so much is gone, the directories are walked through at once,
-//! for somebody else may have taken it.
+//! The command's directories are walked again and again, a little at a time, so that the worker can handle everything
+//! else meanwhile. In between, the file system is asked for its free space, which costs next to nothing: as often as a
+//! writer at full speed could get from the present usage to the bound. If that much space is gone, the directories are
+//! walked at once, because somebody else may have used it.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, CString};
@@ -24,17 +24,17 @@ pub(crate) struct DiskMeter {
     /// What each may hold.
     limits: Amount,
     walk: Walk,
-    /// Time spent on this walk.
+    /// Time spent on the current walk.
     spent: Duration,
-    /// When to look again.
+    /// When to check again.
     next: Instant,
-    /// When to walk again, whatever the file system says.
+    /// When to walk again, whatever the file system reports.
     next_walk: Instant,
-    /// What the fullest held by the last walk, and what was free when that began.
+    /// The usage of the fullest directory in the last walk, and the free space when that walk began.
     last: Sample,
-    /// What was free when the walk that is under way began.
+    /// The free space when the current walk began.
     begun: Amount,
-    /// What tells the bytes of open files that have no name any more, where that can be told.
+    /// Returns the size of open files that no longer have a name, if that can be determined.
     deleted: Box<dyn Fn() -> u64>,
 }
 
@@ -51,48 +51,48 @@ struct Sample {
     free: Amount,
 }
 
-/// What is wrong with what a command holds on disk.
+/// How a command's disk usage is excessive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskExcess {
     /// One of its directories holds more than it may.
     Bound,
-    /// It holds more than is left of the file system, and that is little.
+    /// It holds more than is left on the file system, and little is left.
     Reserve,
 }
 
-/// A walk that has not come to its end.
+/// A walk in progress.
 #[derive(Default)]
 struct Walk {
-    /// Of the directories still to be read the number of the root and the path from there.
+    /// The directories still to be read: the index of the root and the path from there.
     open: Vec<(usize, CString)>,
-    /// Of each root, what was found so far.
+    /// The usage found so far, by root.
     found: Vec<Amount>,
     /// Files with several names that have been counted.
     linked: HashSet<(u64, u64)>,
 }
 
-/// So much is looked at before the worker turns to something else, in files.
+/// The number of files visited before the worker does something else.
 const PIECE: usize = 1000;
 
-/// The shortest time between two walks that nothing calls for.
+/// The shortest time between two walks without a cause.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Such walks take at most one part in so many of the time.
+/// Such walks take at most one part in this many of the time.
 const SHARE: u32 = 20;
 
-/// No command writes more bytes in a millisecond, nor makes more files.
+/// No command writes more bytes, or creates more files, in a millisecond.
 const FASTEST: Amount = Amount { bytes: 4 << 20, files: 200 };
 
-/// The shortest time between two looks at what is free.
+/// The shortest time between two checks of the free space.
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// Where a file system has less left than this, a command that holds more of it than that is ended, in bytes: what is left is
-/// for the results of others, and for the user.
+/// If less than this is left on a file system, a command that holds more than this is killed, in bytes: the rest is for
+/// the results of others, and for the user.
 pub(crate) const RESERVE: u64 = 128 << 20;
 
 impl DiskMeter {
-    /// Of the directories `roots`, each of which may hold what `limits` says; all lie on one file system. `deleted` tells what
-    /// open files hold that have no name any more.
+    /// Watches the directories `roots`, each of which may hold `limits`; all are on one file system. `deleted` returns
+    /// the size of open files that no longer have a name.
     pub(crate) fn new(
         roots: &[BorrowedFd<'_>],
         limits: &Limits,
@@ -113,17 +113,17 @@ impl DiskMeter {
             roots,
             deleted,
         };
-        // Inputs lie there already.
+        // Inputs are there already.
         meter.begin();
         Ok(meter)
     }
 
-    /// When to look again.
+    /// Returns when to check again.
     pub(crate) fn next(&self) -> Instant {
         self.next
     }
 
-    /// Looks, if it is time, and at a little more of the directories, if that is called for.
+    /// Checks, if it is time, and continues the walk a little, if one is called for.
     pub(crate) fn excess(&mut self) -> Option<DiskExcess> {
         let now = clock::instant();
         if now < self.next {
@@ -151,7 +151,7 @@ impl DiskMeter {
         None
     }
 
-    /// What lies in the fullest directory, in bytes: for when no process is left that could change it.
+    /// Returns the bytes in the fullest directory: for use when no process is left that could change it.
     pub(crate) fn measure(&mut self) -> u64 {
         self.begin();
         while !self.walk.open.is_empty() {
@@ -174,7 +174,7 @@ impl DiskMeter {
         while seen < PIECE
             && let Some((root, path)) = self.walk.open.pop()
         {
-            // What is gone meanwhile holds nothing.
+            // Something removed meanwhile holds nothing.
             seen += self.walk.read(self.roots[root].as_fd(), root, &path).unwrap_or(0) + 1;
         }
         self.spent += now.elapsed();
@@ -184,7 +184,7 @@ impl DiskMeter {
         }
     }
 
-    /// What the fullest directory can hold, if all went there that is gone since the last walk.
+    /// Returns the most that the fullest directory can hold, if all space lost since the last walk went there.
     fn at_most(&self, free: Amount) -> Amount {
         let Sample { held, free: before } = self.last;
         Amount {
@@ -201,7 +201,7 @@ impl DiskMeter {
         held.bytes >= self.limits.bytes || held.files >= self.limits.files
     }
 
-    /// How long it takes at least from `held` to the bound.
+    /// Returns the shortest time in which `held` can reach the bound.
     fn wait(&self, held: Amount) -> Duration {
         let bytes = self.limits.bytes.saturating_sub(held.bytes) / FASTEST.bytes;
         let files = self.limits.files.saturating_sub(held.files) / FASTEST.files;
@@ -209,7 +209,7 @@ impl DiskMeter {
     }
 }
 
-/// What the file system of the directories has left for ordinary users.
+/// Returns what the directories' file system has left for ordinary users.
 fn free(roots: &[OwnedFd]) -> Amount {
     let stat = roots.first().and_then(|root| fstatvfs(root).ok());
     stat.map_or(Amount::default(), |stat| Amount {
@@ -219,13 +219,13 @@ fn free(roots: &[OwnedFd]) -> Amount {
 }
 
 impl Walk {
-    /// One of so many roots, at its beginning.
+    /// Starts a walk of this many roots.
     fn of(roots: usize) -> Self {
         let open = (0..roots).map(|root| (root, c".".to_owned())).collect();
         Walk { open, found: vec![Amount::default(); roots], linked: HashSet::new() }
     }
 
-    /// The most that was found in one root, of either.
+    /// Returns the largest number of bytes and of files found in one root.
     fn fullest(&self) -> Amount {
         self.found.iter().fold(Amount::default(), |most, found| Amount {
             bytes: most.bytes.max(found.bytes),
@@ -233,12 +233,12 @@ impl Walk {
         })
     }
 
-    /// The bytes found in all.
+    /// Returns the bytes found in all roots.
     fn total(&self) -> u64 {
         self.found.iter().map(|found| found.bytes).sum()
     }
 
-    /// Counts what lies in one directory; how much that is.
+    /// Counts the contents of one directory; returns how many entries it has.
     fn read(&mut self, from: BorrowedFd<'_>, root: usize, path: &CStr) -> Result<usize, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let dir = rustix::fs::openat2(from, path, flags, Mode::empty(), STRAIGHT)?;

@@ -1,5 +1,5 @@
-//! `/etc` as commands see it whose root directory is the host's: a copy of what belongs to the installed system, made once
-//! in the life of a worker.
+//! `/etc` as seen by commands with the host's root directory: a copy of what belongs to the installed system, made once
+//! in a worker's life.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
@@ -16,17 +16,17 @@ use super::place::{DirWriter, fix_time};
 use crate::etc::{EtcNode, etc_of_host_but};
 use crate::wire::JobError;
 
-/// Directories that hold hundreds of things and nothing that is not for everybody: they are mounted as they lie, like `/usr`.
+/// Directories with hundreds of entries, all of them public: they are mounted as they are, like `/usr`.
 const PUBLIC: &[&str] = &["alternatives", "ssl/certs"];
 
 /// The copy.
 pub(crate) struct EtcCopy {
-    /// A mount namespace whose root directory it is: what is mounted nowhere cannot be mounted twice.
+    /// A mount namespace whose root directory is the copy: a detached mount cannot be mounted twice.
     ns: OwnedFd,
 }
 
 impl EtcCopy {
-    /// Makes one.
+    /// Creates the copy.
     pub(crate) fn new(confined: &Confinement) -> Result<Self, JobError> {
         let memory = mounts::memory(&mounts::ROOT)
             .map_err(|errno| JobError::unavailable("mounting tmpfs", errno))?;
@@ -58,7 +58,7 @@ impl EtcCopy {
         Ok(EtcCopy { ns: ns? })
     }
 
-    /// It as a mount that is attached nowhere yet.
+    /// Returns it as a mount that is not attached yet.
     pub(crate) fn mount(&self, confined: &Confinement) -> Result<OwnedFd, JobError> {
         move_into_link_name_space(self.ns.as_fd(), Some(LinkNameSpaceType::Mount))
             .map_err(|errno| JobError::step("enter", "/etc", errno))?;
@@ -71,7 +71,7 @@ impl EtcCopy {
     }
 }
 
-/// Copies all but what is [`PUBLIC`]; gives what there is of that.
+/// Copies everything except [`PUBLIC`]; returns which of those exist.
 fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<Vec<&'static str>, JobError> {
     let (identity, network) = (&confined.identity, confined.network);
     let nodes = etc_of_host_but(identity, network, PUBLIC)

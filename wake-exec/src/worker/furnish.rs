@@ -1,4 +1,4 @@
-//! What a root directory is given: the host's system, a directory's entries, and what every root has.
+//! The contents of a root directory: the host's system, a directory's entries, and what every root has.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ use crate::etc::{Descend, EtcEntry, NETWORK_ETC, resolver, walk_etc};
 use crate::job::Network;
 use crate::wire::JobError;
 
-/// What of these must be the host's, whatever a root directory brings.
+/// Those that must be the host's, whatever the root directory contains.
 const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
 
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
 impl RootPlan {
-    /// The host's system directories, with `etc` as its `/etc`.
+    /// Adds the host's system directories, with `etc` as its `/etc`.
     pub(crate) fn show_system(&mut self, etc: OwnedFd) -> Result<(), JobError> {
         for name in SYSTEM_DIRS {
             self.show(name, &Path::new("/").join(name))?;
@@ -38,7 +38,7 @@ impl RootPlan {
         Ok(())
     }
 
-    /// Every entry of `host` is mounted by itself, so that the mount points of the rest can lie beside them.
+    /// Mounts every entry of `host` separately, so that the mount points of everything else can be beside them.
     pub(crate) fn show_entries(&mut self, host: &Path, network: Network) -> Result<(), JobError> {
         for name in names(host)? {
             let path = host.join(&name);
@@ -57,12 +57,12 @@ impl RootPlan {
         Ok(())
     }
 
-    /// What every root has: `/dev`, `/proc` and `/tmp`.
+    /// Adds what every root has: `/dev`, `/proc` and `/tmp`.
     pub(crate) fn furnish(&mut self) -> Result<(), JobError> {
         let proc =
             mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
         self.add("proc", RootItem::Mount(proc));
-        // A root of the command's own has what its job says.
+        // A private root has what its job declares.
         if !self.is_layered() {
             self.add("tmp", RootItem::Directory);
         }
@@ -83,7 +83,7 @@ impl RootPlan {
         Ok(())
     }
 
-    /// A device of the host, at its own path.
+    /// Adds a device of the host, at its own path.
     pub(crate) fn show_device(&mut self, path: &Path) -> Result<(), JobError> {
         let device = mounts::device(path).map_err(|errno| JobError::step("mount", path, errno))?;
         let name = path.strip_prefix("/").unwrap_or(path).to_string_lossy().into_owned();
@@ -91,7 +91,7 @@ impl RootPlan {
         Ok(())
     }
 
-    /// What programs need of `/etc` that reach the network, where the root directory does not bring its own.
+    /// Adds what programs with network access need in `/etc`, except where the root directory has its own.
     pub(crate) fn show_network(&mut self) -> Result<(), JobError> {
         let own = self.items.len();
         self.add("etc", RootItem::Directory);
@@ -103,7 +103,7 @@ impl RootPlan {
         Ok(())
     }
 
-    /// Shows `host` at `name`: links as links, all else mounted read only; nothing where nothing is.
+    /// Shows `host` at `name`: links as links, everything else mounted read-only; nothing if it does not exist.
     fn show(&mut self, name: &str, host: &Path) -> Result<(), JobError> {
         let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
         let item = if metadata.is_symlink() {
@@ -119,7 +119,7 @@ impl RootPlan {
         Ok(())
     }
 
-    /// Copies what of `/etc` lies at `names`, directories with what they hold; nothing where nothing is.
+    /// Copies what `/etc` has at `names`, directories with their contents; nothing if they do not exist.
     fn copy_etc(&mut self, names: &[impl AsRef<str>]) -> Result<(), JobError> {
         let mut add = |path: String, entry: EtcEntry, _: Option<&Stat>| {
             let item = match entry {
@@ -136,7 +136,7 @@ impl RootPlan {
     }
 }
 
-/// The names in a directory that are UTF-8, sorted.
+/// Returns the names in a directory that are UTF-8, sorted.
 fn names(dir: &Path) -> Result<Vec<String>, JobError> {
     let failed = |error: io::Error| JobError::step("read", dir, error);
     let mut names = Vec::new();

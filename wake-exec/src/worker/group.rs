@@ -1,4 +1,4 @@
-//! The control group of a command, seen by the worker that runs it.
+//! A command's control group, as used by the worker that runs it.
 
 use std::fs;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
@@ -10,27 +10,28 @@ use crate::groups::{GroupDirs, Version};
 use crate::job::Limits;
 use crate::wire::JobError;
 
-/// A group with its bounds, into which a command goes before its program is executed.
+/// A bounded group, which a command enters before it executes its program.
 pub(crate) struct BoundGroup<'a> {
     dirs: &'a GroupDirs,
-    /// Whoever writes `0` into these is in the group.
+    /// A process that writes `0` into these enters the group.
     doors: Vec<OwnedFd>,
 }
 
 impl<'a> BoundGroup<'a> {
-    /// Bounds the group: what it may hold is the limit of memory without `held`, which others hold for it already, in bytes.
+    /// Bounds the group: its memory limit is the command's, less the `held` bytes already held outside the group on its
+    /// behalf.
     pub(crate) fn new(dirs: &'a GroupDirs, limits: &Limits, held: u64) -> Result<Self, JobError> {
         let set = |dir: &Path, name: &str, value: &str| {
             let path = dir.join(name);
             fs::write(&path, value).map_err(|error| JobError::step("write", path, error))
         };
         let bytes = limits.memory.map_or(u64::MAX, |limit| limit.saturating_sub(held));
-        // Numbers beyond this one the kernel takes for none.
+        // The kernel treats larger numbers as no limit.
         let bytes = bytes.min(1 << 62).to_string();
         match dirs.version {
             Version::V1 => {
                 set(&dirs.memory, "memory.limit_in_bytes", &bytes)?;
-                // Only where the kernel counts what it has put away on disk.
+                // Only if the kernel accounts for swap.
                 let _ = set(&dirs.memory, "memory.memsw.limit_in_bytes", &bytes);
             }
             Version::V2 => {
@@ -61,17 +62,17 @@ impl<'a> BoundGroup<'a> {
         Ok(BoundGroup { dirs, doors: doors.collect::<Result<_, _>>()? })
     }
 
-    /// Whether it bounds the time of processors.
+    /// Returns whether it bounds CPU time.
     pub(crate) fn bounds_processors(&self) -> bool {
         self.dirs.processors.is_some()
     }
 
-    /// What a process writes `0` into that is to be in the group.
+    /// Returns the files into which a process writes `0` to enter the group.
     pub(crate) fn doors(&self) -> Vec<RawFd> {
         self.doors.iter().map(|door| door.as_raw_fd()).collect()
     }
 
-    /// How often the kernel has killed a process of the group because the memory was at its bound.
+    /// Returns how often the kernel has killed a process of the group because it was at its memory limit.
     pub(crate) fn kills(&self) -> u64 {
         let name = match self.dirs.version {
             Version::V1 => "memory.oom_control",
@@ -81,7 +82,7 @@ impl<'a> BoundGroup<'a> {
         number(&text, "oom_kill").unwrap_or(0)
     }
 
-    /// What the group holds that the kernel could not take from it at once, in bytes: without pages of files on disk.
+    /// Returns the memory of the group that the kernel could not reclaim at once, in bytes: without page cache.
     pub(crate) fn held(&self) -> u64 {
         let stat = fs::read_to_string(self.dirs.memory.join("memory.stat")).unwrap_or_default();
         let names = match self.dirs.version {
@@ -100,22 +101,22 @@ impl<'a> BoundGroup<'a> {
         let inside = fs::read_to_string(memory.join("cgroup.procs")).unwrap_or_default();
         for pid in inside.lines().filter_map(|line| line.parse().ok()) {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                // One that has ended meanwhile is what is wanted.
+                // A process that has already exited is the desired result.
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
     }
 }
 
-/// How many microseconds of how many a command may run that has so many thousandths of a processor.
+/// Returns the quota and the period, in microseconds, for a command limited to this many thousandths of a processor.
 ///
-/// The kernel takes no quota below a millisecond and no period above a second.
+/// The kernel accepts no quota below a millisecond and no period above a second.
 fn share(processors: u64) -> (u64, u64) {
     let period: u64 = if processors < 10 { 1_000_000 } else { 100_000 };
     ((processors.saturating_mul(period) / 1000).max(1000), period)
 }
 
-/// The number behind `name` in lines of names and numbers.
+/// Returns the number after `name` in lines of names and numbers.
 fn number(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     rest.and_then(|rest| rest.trim().parse().ok())

@@ -1,7 +1,8 @@
-//! Holding networks for commands that are to be reached by others: each has loopback alone, and this process can make sockets
-//! in all of them.
+//! Holds networks for commands that others must be able to reach: each has only loopback, and this process can create
+//! sockets in all of them.
 //!
-//! They are made before any command is there and outlive each, so that one that is started again is where the last one was.
+//! They are created before any command exists and outlive each command, so that a restarted one is in the same network
+//! as before.
 
 use std::fs;
 use std::io;
@@ -22,7 +23,8 @@ use crate::wire::{self, JobError, Reply, Request};
 /// A program on the same machine answers at once, or its queue is full.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// Holds `count` networks, and makes sockets in them for the executor at the other end of `socket`, until that is gone.
+/// Holds `count` networks, and creates sockets in them for the executor at the other end of `socket`, until that is
+/// closed.
 pub(crate) fn hold(count: u32, socket: &UnixStream) -> ExitCode {
     let (networks, held) = match networks(count) {
         Ok((networks, held)) => (networks, Ok(held)),
@@ -64,7 +66,7 @@ fn networks(count: u32) -> Result<(Vec<OwnedFd>, HeldNetworks), JobError> {
     Ok((all, HeldNetworks { places }))
 }
 
-/// Enters a network of its own; says whether that took users of its own as well.
+/// Enters a network namespace of its own; returns whether that required a user namespace of its own as well.
 fn enter() -> Result<bool, JobError> {
     if rustix::process::geteuid().is_root() && kernel::unshare(libc::CLONE_NEWNET).is_ok() {
         return Ok(false);
@@ -82,7 +84,7 @@ fn enter() -> Result<bool, JobError> {
     Ok(true)
 }
 
-/// Takes this process to where another one holds a network.
+/// Moves this process into the network that another process holds.
 pub(crate) fn join(place: NetworkPlace) -> Result<(), JobError> {
     let NetworkPlace { holder, file, users } = place;
     let enter = |path: String, kind: LinkNameSpaceType| {
@@ -91,7 +93,7 @@ pub(crate) fn join(place: NetworkPlace) -> Result<(), JobError> {
             .and_then(|namespace| move_into_link_name_space(namespace.as_fd(), Some(kind)))
             .map_err(|errno| JobError::unavailable("network namespaces", errno))
     };
-    // Before anything else is entered: a path means what it means to the executor.
+    // Before any other namespace is entered: the path has the same meaning as for the executor.
     let network = format!("/proc/{holder}/fd/{file}");
     if users {
         enter(format!("/proc/{holder}/ns/user"), LinkNameSpaceType::User)?;

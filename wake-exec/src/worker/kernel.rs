@@ -1,4 +1,4 @@
-//! System calls that no crate wraps safely, each as one function.
+//! System calls that no crate wraps safely, one function each.
 
 use std::ffi::CStr;
 use std::io;
@@ -8,15 +8,15 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
-/// Namespaces of a worker, besides the user namespace.
+/// The namespaces of a worker, besides the user namespace.
 pub(crate) const NAMESPACES: libc::c_int =
     libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
-/// Which side of a fork one is on.
+/// The side of a fork that returned.
 pub(crate) enum Fork {
-    /// The one that forked, with the new process's number.
+    /// The process that forked, with the new process's ID.
     Parent(libc::pid_t),
-    /// The new one.
+    /// The new process.
     Child,
 }
 
@@ -24,26 +24,26 @@ fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result < 0 { Err(last_errno()) } else { Ok(result) }
 }
 
-/// What the last system call failed with.
+/// Returns the error of the last system call.
 pub(crate) fn last_errno() -> Errno {
     Errno::from_raw_os_error(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// Forks into new namespaces; the process must have one thread only.
+/// Forks into new namespaces; the process must have only one thread.
 pub(crate) fn fork_into(namespaces: libc::c_int) -> Result<Fork, Errno> {
-    // SAFETY: without CLONE_VM this is fork: the child has its own copy of everything, and as the process
-    // has a single thread no lock can be held by another one.
+    // SAFETY: without CLONE_VM this is fork: the child has its own copy of everything, and as the process has a single
+    // thread, no lock can be held by another one.
     let pid = check(unsafe {
         libc::syscall(libc::SYS_clone, namespaces | libc::SIGCHLD, 0usize, 0usize, 0usize, 0usize)
     })?;
     Ok(match pid {
         0 => Fork::Child,
-        // The kernel's process numbers fit.
+        // The kernel's process IDs fit.
         pid => Fork::Parent(pid as libc::pid_t),
     })
 }
 
-/// Ends this process at once, running nothing that stands behind.
+/// Ends this process at once, without running any cleanup.
 pub(crate) fn exit() -> ! {
     // SAFETY: ends the process.
     unsafe { libc::_exit(0) }
@@ -55,14 +55,14 @@ pub(crate) fn unshare(namespaces: libc::c_int) -> Result<(), Errno> {
     check(unsafe { libc::syscall(libc::SYS_unshare, namespaces) }).map(drop)
 }
 
-/// Sets and clears attributes of a mount, and of those below it where `recursive`.
+/// Sets and clears attributes of a mount and, if `recursive`, of those below it.
 pub(crate) fn set_mount(mount: impl AsFd, set: u64, recursive: bool) -> Result<(), Errno> {
     let attributes = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
     change_mount(mount.as_fd(), &attributes, flags)
 }
 
-/// Makes `mount` show owners as the user namespace `users` has them inside.
+/// Makes `mount` show owners as mapped by the user namespace `users`.
 pub(crate) fn map_owners(mount: impl AsFd, users: impl AsFd) -> Result<(), Errno> {
     let attributes = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
@@ -93,14 +93,14 @@ fn change_mount(
     .map(drop)
 }
 
-/// Makes every capability unreachable for what this process starts.
+/// Removes every capability from the bounding set, so that nothing this process starts can gain one.
 ///
 /// The process itself keeps its own until it executes a program.
 pub(crate) fn drop_bounding_set() -> Result<(), Errno> {
     for number in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         match remove_capability_from_bounding_set(capability) {
-            // The first number that the kernel does not know.
+            // The first number that is unknown to the kernel.
             Err(Errno::INVAL) => break,
             other => other?,
         };
@@ -108,13 +108,13 @@ pub(crate) fn drop_bounding_set() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Gives every signal its default effect and unblocks all, as commands expect to find them.
+/// Gives every signal its default action and unblocks all, as commands expect.
 pub(crate) fn default_signals() {
-    // The kernel's `struct sigaction`, all zero: the default effect. Not through the C library, which keeps
-    // two signals to itself.
+    // The kernel's `struct sigaction`, all zero: the default action. Not through the C library, which reserves two
+    // signals for itself.
     let default = [0u64; 4];
     for signal in 1..=64 {
-        // SAFETY: the default effect involves no code of ours; numbers that cannot be set are refused.
+        // SAFETY: the default action involves no code of ours; numbers that cannot be set are refused.
         unsafe {
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0usize, 8usize);
         }
@@ -127,9 +127,10 @@ pub(crate) fn default_signals() {
     }
 }
 
-/// Switches the loopback device of this network namespace on.
+/// Brings up the loopback device of this network namespace.
 pub(crate) fn loopback_up() -> Result<(), Errno> {
-    // Of a type that no command can have: the system call filter asks about all others, and whom it asks is this process.
+    // Of a type that no command can create: the system call filter would ask about any other, and this process is the
+    // one that answers.
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::INET,
         rustix::net::SocketType::RAW,
@@ -147,12 +148,12 @@ pub(crate) fn loopback_up() -> Result<(), Errno> {
     }
 }
 
-/// The most that this process may have of a resource.
+/// Returns this process's hard limit for a resource.
 pub(crate) fn hard_limit(resource: Resource) -> u64 {
     getrlimit(resource).maximum.unwrap_or(libc::RLIM_INFINITY)
 }
 
-/// Sets a limit of this process and all that it starts, or the nearest that it may have.
+/// Sets a resource limit of this process and all that it starts, or the nearest one permitted.
 pub(crate) fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
     let hard = hard.min(hard_limit(resource));
     let finite = |limit: u64| (limit != libc::RLIM_INFINITY).then_some(limit);
@@ -160,7 +161,7 @@ pub(crate) fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errn
     setrlimit(resource, limits)
 }
 
-/// A file in memory with `bytes`, at its start and sealed against change.
+/// Returns a memory file with `bytes`, positioned at its start and sealed against changes.
 pub(crate) fn memory_file(name: &CStr, bytes: &[u8]) -> Result<OwnedFd, Errno> {
     use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek};
     let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
@@ -191,12 +192,12 @@ pub(crate) fn read_some(file: impl AsFd, buffer: &mut [u8]) -> Result<usize, Err
     rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut *buffer))
 }
 
-/// How one process ended, as `wait4` tells it.
+/// How one process ended, as reported by `wait4`.
 #[derive(Clone, Copy)]
 pub(crate) struct ReapedChild {
     /// The raw status.
     pub(crate) status: libc::c_int,
-    /// What it and those it waited for used.
+    /// The resources used by it and the children it waited for.
     pub(crate) usage: libc::rusage,
 }
 
@@ -205,11 +206,11 @@ pub(crate) struct ReapedChild {
 pub(crate) enum Wait {
     /// Wait.
     Block,
-    /// Only look.
+    /// Only check.
     Poll,
 }
 
-/// Reaps one child; none where no child has ended, or none is left.
+/// Reaps one child; none if no child has ended, or none is left.
 pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<ReapedChild>, Errno> {
     let flags = libc::__WALL | if wait == Wait::Poll { libc::WNOHANG } else { 0 };
     let mut status = 0;
@@ -228,7 +229,7 @@ pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<ReapedChil
     }
 }
 
-/// Reaps every child that has ended, up to the one numbered `but`.
+/// Reaps every child that has ended, until the one with the ID `but` is next.
 pub(crate) fn reap_orphans(but: libc::pid_t) -> Result<(), Errno> {
     loop {
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
@@ -244,7 +245,7 @@ pub(crate) fn reap_orphans(but: libc::pid_t) -> Result<(), Errno> {
     }
 }
 
-/// Whether this process has a child, be it alive or dead.
+/// Returns whether this process has a child, running or not yet reaped.
 pub(crate) fn has_child() -> bool {
     let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
     // SAFETY: all-zero is a valid `siginfo_t`, which the kernel overwrites.
@@ -255,8 +256,8 @@ pub(crate) fn has_child() -> bool {
     result == 0 || last_errno() != Errno::CHILD
 }
 
-/// Kills every process that this one may signal in its process namespace, but itself.
+/// Kills every process in this PID namespace that this one may signal, except itself.
 pub(crate) fn kill_all() {
-    // SAFETY: takes numbers only. That there is nobody to kill is what is hoped for.
+    // SAFETY: takes numbers only. An error means that there is nobody to kill, which is fine.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }

@@ -1,5 +1,5 @@
-//! Showing large files of the store in a work directory without copying them: they lie below it, as a layer, and are copied
-//! by the kernel when the command changes them.
+//! Shows large files of the store in a work directory without copying them: they are a layer below it, and the kernel
+//! copies them when the command changes them.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -17,22 +17,22 @@ use super::scratch::{UPPER, WORK};
 use super::view::{PAST, RootView};
 use crate::wire::JobError;
 
-/// What lies below work directories in one mount namespace, beside its root directory.
+/// The layers below work directories in one mount namespace, beside its root directory.
 #[derive(Default)]
 pub(crate) struct Layers {
-    /// Directories of the store, each where [`place`] says.
+    /// Directories of the store, each attached at [`place`].
     lower: HashSet<PathBuf>,
-    /// Whether an earlier command's directory lies at [`TOP`].
+    /// Whether an earlier command's directory is at [`TOP`].
     is_taken: bool,
 }
 
-/// Where a command's own directory lies.
+/// Where a command's own directory is attached.
 const TOP: &str = "/top";
 
 impl Layers {
-    /// The work directory `top` of a command that runs in `view`, with all of `trees` showing through.
+    /// Returns the work directory `top` of a command that runs in `view`, with all of `trees` showing through.
     ///
-    /// The inner error says that this kernel or file system cannot do that.
+    /// The inner error means that this kernel or file system does not support it.
     pub(crate) fn show_through(
         &mut self,
         confined: &Confinement,
@@ -44,7 +44,7 @@ impl Layers {
         for tree in trees.iter().filter(|tree| !self.lower.contains(*tree)) {
             let mount = mounts::host(tree, Writable::No)
                 .map_err(|errno| JobError::step("mount", tree, errno))?;
-            // What the command may change has to be its own, where that is not the executor's user.
+            // Files that the command may change must be its own, if its user is not the executor's.
             if confined.owner.is_some()
                 && let Err(errno) = confined.owners.give(&mount)
             {
@@ -59,7 +59,7 @@ impl Layers {
         Ok(shown)
     }
 
-    /// The same inside the mount namespace.
+    /// As above, inside the mount namespace.
     fn put_together(
         &mut self,
         top: &OwnedFd,
@@ -83,7 +83,8 @@ impl Layers {
     }
 }
 
-/// Where a directory of the store lies: commands are shown that, so it says nothing of those before.
+/// Returns where a directory of the store is attached: commands can see that path, so it must not reveal anything about
+/// earlier ones.
 fn place(tree: &Path) -> String {
     let name = blake3::hash(tree.as_os_str().as_bytes()).to_hex();
     format!("/{}", &name[..32])

@@ -1,4 +1,4 @@
-//! What a command writes to a stream: the beginning and the end of it.
+//! Captures what a command writes to a stream: its beginning and its end.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ impl LogCapture {
         LogCapture { half, head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
     }
 
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let (first, rest) = bytes.split_at(bytes.len().min(self.half - self.head.len()));
         self.head.extend_from_slice(first);
@@ -30,7 +30,7 @@ impl LogCapture {
         self.dropped += (rest.len() - kept.len() + excess) as u64;
     }
 
-    /// What was kept.
+    /// Returns what was kept.
     pub(crate) fn finish(mut self) -> Log {
         if self.dropped == 0 {
             self.head.extend(self.tail.drain(..));

@@ -1,4 +1,4 @@
-//! Adding up what a command holds in memory.
+//! Adds up what a command holds in memory.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
@@ -10,17 +10,17 @@ use rustix::io::Errno;
 
 use super::{kernel, sysv};
 
-/// What all processes but this one, the given file systems, files in memory without a name, segments of System V, pipes and
-/// sockets hold, in bytes.
+/// Returns what all processes but this one, the given file systems, unnamed files in memory, System V segments, pipes
+/// and sockets hold, in bytes.
 ///
-/// Memory that processes share counts once for each. What cannot be read counts as nothing: a process
-/// that ends meanwhile.
+/// Memory that processes share counts once for each. What cannot be read, such as a process that ends meanwhile, counts
+/// as nothing.
 pub(crate) fn used(proc: &OwnedFd, file_systems: &[BorrowedFd<'_>]) -> u64 {
     let (proc, pids) = (proc.as_fd(), processes(proc.as_fd()));
     let mut held = Held { segments: sysv::held(), ..Held::default() };
     pids.iter().for_each(|pid| held.add(proc, *pid));
     let nameless = held.nameless.values().sum::<u64>() + held.segments;
-    // What processes have mapped of these is resident in them already.
+    // What processes have mapped of these is included in their resident memory.
     let counted = match nameless {
         0 => 0,
         _ => pids.iter().map(|pid| resident_in_files(proc, *pid)).sum(),
@@ -30,7 +30,8 @@ pub(crate) fn used(proc: &OwnedFd, file_systems: &[BorrowedFd<'_>]) -> u64 {
     in_files(file_systems) + held.resident + nameless.saturating_sub(counted) + pipes + sockets
 }
 
-/// What open files that have no name any more hold, in bytes, but for those on one of `devices` and in memory without a name.
+/// Returns the size of open files that no longer have a name, in bytes, except those on one of `devices` and unnamed
+/// files in memory.
 pub(crate) fn in_deleted_files(proc: BorrowedFd<'_>, devices: &[u64]) -> u64 {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut found = HashMap::new();
@@ -55,7 +56,7 @@ pub(crate) fn in_deleted_files(proc: BorrowedFd<'_>, devices: &[u64]) -> u64 {
     found.values().sum()
 }
 
-/// What those of the given file systems hold that lie in memory, in bytes.
+/// Returns what those of the given file systems hold that are in memory, in bytes.
 pub(crate) fn in_files(file_systems: &[BorrowedFd<'_>]) -> u64 {
     file_systems
         .iter()
@@ -68,25 +69,25 @@ pub(crate) fn in_files(file_systems: &[BorrowedFd<'_>]) -> u64 {
 /// What processes hold.
 #[derive(Default)]
 struct Held {
-    /// Resident in them, in bytes.
+    /// Resident memory, in bytes.
     resident: u64,
-    /// Segments of System V, in bytes.
+    /// System V segments, in bytes.
     segments: u64,
-    /// Files in memory without a name, by inode, and their bytes.
+    /// Unnamed files in memory: bytes by inode.
     nameless: HashMap<u64, u64>,
-    /// Pipes by device and inode, and their bytes.
+    /// Pipes: bytes by device and inode.
     pipes: HashMap<(u64, u64), u64>,
-    /// Sockets by inode.
+    /// Sockets, by inode.
     sockets: HashSet<u64>,
 }
 
-/// How many bytes a socket may be sent that nobody reads, as most systems have it.
+/// The bytes that can be sent to a socket that nobody reads, as configured on most systems.
 const SOCKET: u64 = 208 << 10;
 
-/// So many sockets are not counted: most programs have a few, and in these is little.
+/// This many sockets are not counted: most programs have a few, which hold little.
 const SOCKETS: u64 = 64;
 
-/// What a pipe with a name counts as, in bytes: looking into it could wake those who wait for a reader.
+/// The size that a named pipe counts as, in bytes: opening it could wake up writers that wait for a reader.
 const NAMED_PIPE: u64 = 64 << 10;
 
 impl Held {
@@ -124,16 +125,16 @@ impl Held {
     }
 }
 
-/// The bytes in a pipe.
+/// Returns the number of bytes in a pipe.
 ///
-/// That it has one more reader for a moment tells nobody anything: a writer whom nobody reads is told so a moment later.
+/// Having one more reader for a moment reveals nothing: a writer without readers gets its error a moment later.
 fn in_pipe(dir: BorrowedFd<'_>, name: &CStr) -> u64 {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(dir, name, flags, Mode::empty());
     opened.and_then(rustix::io::ioctl_fionread).unwrap_or(0)
 }
 
-/// The numbers of all processes but this one that `proc` shows.
+/// Returns the IDs of all processes in `proc` except this one.
 fn processes(proc: BorrowedFd<'_>) -> Vec<u32> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(proc, ".", flags, Mode::empty());
@@ -142,7 +143,7 @@ fn processes(proc: BorrowedFd<'_>) -> Vec<u32> {
     pids.filter(|pid| *pid != 1).collect()
 }
 
-/// What is resident in a process of files in memory, in bytes.
+/// Returns the part of a process's resident memory that is files in memory, in bytes.
 fn resident_in_files(proc: BorrowedFd<'_>, pid: u32) -> u64 {
     let mut buffer = [0; 4096];
     let status = read(proc, &format!("{pid}/status"), &mut buffer);
@@ -151,7 +152,7 @@ fn resident_in_files(proc: BorrowedFd<'_>, pid: u32) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-/// The beginning of a file of `proc`; nothing if it is gone.
+/// Returns the beginning of a file of `proc`; nothing if it does not exist any more.
 fn read<'b>(proc: BorrowedFd<'_>, path: &str, buffer: &'b mut [u8]) -> &'b str {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let length = rustix::fs::openat(proc, path, flags, Mode::empty())
@@ -159,7 +160,7 @@ fn read<'b>(proc: BorrowedFd<'_>, path: &str, buffer: &'b mut [u8]) -> &'b str {
     std::str::from_utf8(&buffer[..length.unwrap_or(0)]).unwrap_or_default()
 }
 
-/// What devices the kernel says that things without a name lie on.
+/// The device numbers that the kernel reports for unnamed objects.
 struct Devices {
     nameless: Option<u64>,
     pipes: Option<u64>,

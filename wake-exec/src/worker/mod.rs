@@ -1,8 +1,8 @@
 //! The worker process: enters its namespaces once, then runs one job after another in them.
 //!
-//! It is process number 1 of a process namespace of its own. That it does not make a new one for each
-//! command is what makes commands cheap, and loses nothing: after each command it kills whatever is
-//! left in the namespace and waits until it is alone, and the kernel lets no fork slip past that kill.
+//! It is process 1 of its own PID namespace. Not creating a new namespace for each command is what makes commands
+//! cheap, and loses nothing: after each command it kills whatever is left in the namespace and waits until it is alone,
+//! and the kernel lets no fork escape that kill.
 
 mod kernel;
 mod owners;
@@ -51,8 +51,7 @@ use crate::wire::{self, Reply, Request, WorkerClass};
 pub(crate) use confine::confine;
 pub use confine::keeps_owners;
 
-/// The `main` of a worker process: serves the executor at the other end of standard input until that is
-/// gone.
+/// The `main` of a worker process: serves the executor at the other end of standard input until that is closed.
 ///
 /// Must be called before the process starts a thread, by a program that does nothing else.
 pub fn serve() -> ExitCode {
@@ -90,7 +89,7 @@ fn become_worker(
         }
         SandboxLevel::Strict => match confine(class) {
             Ok(confine::ForkRole::Parent(overseer)) => {
-                // The worker speaks from here on; a second holder would hide its end from the executor.
+                // From here on the worker speaks; a second holder of the socket would hide its end from the executor.
                 drop(socket);
                 let worker = overseer.worker;
                 overseer.serve();
@@ -138,7 +137,7 @@ fn answer(
                     return ExitCode::from(2);
                 }
             }
-            // Of a job that was over before it heard of them.
+            // For a job that was over before they arrived.
             Ok(Some(Request::Go | Request::Cancel | Request::Streams)) => {}
             Ok(Some(Request::Become(..) | Request::Hold(_) | Request::Wish(_))) | Err(_) => {
                 return ExitCode::from(2);

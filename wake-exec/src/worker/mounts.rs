@@ -1,4 +1,4 @@
-//! Making mounts that are attached nowhere yet.
+//! Creates detached mounts.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -14,7 +14,7 @@ use rustix::mount::{
 use super::kernel::set_mount;
 use super::owners::{Owner, Owners};
 
-/// Whether something mounted may be written to.
+/// Whether a mount is writable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writable {
     No,
@@ -24,7 +24,7 @@ pub(crate) enum Writable {
 const QUIET: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
 
-/// The processes of the namespace that this process is in, hidden from each other across users.
+/// Returns the procfs of the PID namespace of this process, with processes hidden across users.
 pub(crate) fn proc() -> Result<OwnedFd, Errno> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), "hidepid", "2")?;
@@ -36,7 +36,7 @@ pub(crate) fn proc() -> Result<OwnedFd, Errno> {
     )
 }
 
-/// Pseudo-terminals of one's own.
+/// Returns a private instance of pseudo-terminals.
 pub(crate) fn terminals() -> Result<OwnedFd, Errno> {
     let context = fsopen("devpts", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), "ptmxmode", "0666")?;
@@ -46,7 +46,7 @@ pub(crate) fn terminals() -> Result<OwnedFd, Errno> {
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-/// What a file system in memory is like.
+/// The parameters of an in-memory file system.
 pub(crate) struct Memory<'a> {
     pub(crate) mode: &'a str,
     pub(crate) owner: Option<Owner>,
@@ -54,7 +54,7 @@ pub(crate) struct Memory<'a> {
     pub(crate) inodes: Option<u64>,
 }
 
-/// An empty file system in memory.
+/// Returns an empty in-memory file system.
 pub(crate) fn memory(memory: &Memory<'_>) -> Result<OwnedFd, Errno> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let set = |key: &str, value: &str| fsconfig_set_string(context.as_fd(), key, value);
@@ -73,21 +73,21 @@ pub(crate) fn memory(memory: &Memory<'_>) -> Result<OwnedFd, Errno> {
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }
 
-/// What a file system in memory is like that is a root directory.
+/// The parameters of an in-memory file system that is a root directory.
 pub(crate) const ROOT: Memory<'static> =
     Memory { mode: "0755", owner: None, bytes: None, inodes: None };
 
-/// Makes `root` the root directory of this mount namespace, and lets go of the old one.
+/// Makes `root` the root directory of this mount namespace, and releases the old one.
 pub(crate) fn pivot(root: &OwnedFd) -> Result<(), Errno> {
     attach(root, CWD, "/")?;
     rustix::process::fchdir(root)?;
-    // Old root onto new root, then away with the upper one: no directory is needed for the old one.
+    // Put the old root on top of the new one and detach it: no directory is needed for it.
     rustix::process::pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     rustix::process::chdir("/")
 }
 
-/// What `path` of the host holds, other mounts below it included.
+/// Returns what `path` of the host contains, including mounts below it.
 pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
     let mount = clone(path)?;
     let read_only = if writable == Writable::No { libc::MOUNT_ATTR_RDONLY } else { 0 };
@@ -95,7 +95,7 @@ pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
     Ok(mount)
 }
 
-/// The same with the owners on disk, where that can be: the command has the rights of its number there.
+/// As [`host`], with the owners on disk if possible: the command then has the access rights of its user ID there.
 pub(crate) fn host_as_owned(
     path: &Path,
     writable: Writable,
@@ -106,23 +106,23 @@ pub(crate) fn host_as_owned(
     Ok(mount)
 }
 
-/// A device of the host.
+/// Returns a device of the host.
 pub(crate) fn device(path: &Path) -> Result<OwnedFd, Errno> {
     let mount = clone(path)?;
     set_mount(&mount, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, false)?;
     Ok(mount)
 }
 
-/// What `path` names, as a mount of its own.
+/// Returns what `path` names, as a mount of its own.
 fn clone(path: &Path) -> Result<OwnedFd, Errno> {
-    // Recursive always: in a user namespace the kernel refuses to leave out what lies below.
+    // Always recursive: in a user namespace, the kernel refuses to leave out mounts below.
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
     open_tree(CWD, path, flags)
 }
 
-/// The directory `lower` with a private layer on top, kept in `upper` by way of `work`.
+/// Returns the directory `lower` with a private layer on top, stored in `upper` with the work directory `work`.
 pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd, Errno> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let escaped = |path: &Path| path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:");
@@ -134,13 +134,13 @@ pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }
 
-/// The directory `upper` through which those at `lower` show, which is written to by way of `work`.
+/// Returns the directory `upper` with those at `lower` showing through, using the work directory `work`.
 pub(crate) fn showing_through(lower: &[String], upper: &str, work: &str) -> Result<OwnedFd, Errno> {
-    /// The kernel takes no longer text.
+    /// The kernel accepts no longer value.
     const LONGEST: usize = 255;
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let add = |path: &String| fsconfig_set_string(context.as_fd(), "lowerdir+", path.as_str());
-    // One by one since Linux 6.5.
+    // One at a time since Linux 6.5.
     match lower.iter().try_for_each(add) {
         Err(Errno::INVAL) if lower.join(":").len() <= LONGEST => {
             fsconfig_set_string(context.as_fd(), "lowerdir", lower.join(":"))?;
@@ -150,15 +150,15 @@ pub(crate) fn showing_through(lower: &[String], upper: &str, work: &str) -> Resu
     fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
     fsconfig_set_string(context.as_fd(), "workdir", work)?;
     fsconfig_set_flag(context.as_fd(), "userxattr")?;
-    // All that lies there is on one file system to whoever asks, where numbers of inodes leave room for that.
+    // Makes everything there appear to be on one file system, if inode numbers leave room for that.
     fsconfig_set_string(context.as_fd(), "xino", "on")?;
-    // What is written is of no use after a power cut, and is not waited for.
+    // What is written is of no use after a power cut, so it need not be synced.
     fsconfig_set_flag(context.as_fd(), "volatile")?;
     fsconfig_create(context.as_fd())?;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }
 
-/// Shows `mount` at `path` below `dir`.
+/// Attaches `mount` at `path` below `dir`.
 pub(crate) fn attach(
     mount: impl AsFd,
     dir: impl AsFd,
@@ -167,7 +167,7 @@ pub(crate) fn attach(
     move_mount(mount, "", dir, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
-/// Shows `mount` on the file or directory `target`.
+/// Attaches `mount` on the file or directory `target`.
 pub(crate) fn attach_on(mount: impl AsFd, target: impl AsFd) -> Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, "", target, "", flags)

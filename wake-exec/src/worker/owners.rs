@@ -1,8 +1,8 @@
-//! Showing what lies on the host with the owners that it has there, or as the command's.
+//! Shows files of the host with their owners on disk, or as owned by the command.
 //!
-//! Where the executor is root, the command's user is somebody else outside, so that what belongs to that number on disk
-//! would belong to a stranger inside. A mount can put this right, but only a process outside may say so: the one
-//! that waits for the worker.
+//! If the executor is root, the command's user is another user outside, so files that belong to that ID on disk would
+//! appear to belong to a stranger inside. An ID-mapped mount corrects this, but only a process outside may create it:
+//! the one that waits for the worker.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
@@ -13,31 +13,32 @@ use rustix::process::{
 
 use super::kernel;
 
-/// A user and a group, as numbers inside.
+/// A user and a group, as IDs inside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// The numbers that files have on disk, for those that they have to the worker.
+/// Converts the owners that the worker sees to those on disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskOwners {
     pub(crate) users: DiskNumbers,
     pub(crate) groups: DiskNumbers,
 }
 
-/// Which number on disk, as the worker has to say it, stands for one that it sees.
+/// Which ID on disk, as the worker has to state it, stands for one that it sees.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum DiskNumbers {
-    /// The same, but for these two, which stand for each other.
+    /// The same, except that these two are swapped.
     Swapped(u32, u32),
-    /// Of those from the first one on, as far as the second says, the numbers that a command has inside; else the same.
+    /// The `count` IDs from `first` on are those that a command has inside, from 0 on; the next one is `last`; all
+    /// others are the same.
     Inside { first: u32, count: u32, last: u32 },
 }
 
 impl DiskNumbers {
-    /// The number on disk.
+    /// Returns the ID on disk.
     pub(crate) fn of(self, seen: u32) -> u32 {
         match self {
             DiskNumbers::Swapped(one, other) if seen == one => other,
@@ -51,24 +52,23 @@ impl DiskNumbers {
     }
 }
 
-/// The worker's end.
+/// The worker's end of the connection.
 pub(crate) struct Owners {
     pub(crate) ask: OwnedFd,
     pub(crate) answer: OwnedFd,
-    /// The users among whom a command lives, where these are others than the worker's.
+    /// The users among whom a command lives, if these differ from the worker's.
     pub(crate) users: Option<OwnedFd>,
 }
 
 impl Owners {
-    /// Makes `mount`, which is attached nowhere yet, show the owners on disk.
+    /// Makes the detached mount `mount` show the owners on disk.
     ///
-    /// It stays as it is where the kernel or the file system cannot do that, or the executor is not root.
+    /// It stays as it is if the kernel or the file system does not support that, or the executor is not root.
     pub(crate) fn keep(&self, mount: &OwnedFd) -> Result<(), Errno> {
         self.ask(mount, Shown::AsOnDisk).map(drop)
     }
 
-    /// Makes what belongs to the executor in `mount`, which is attached nowhere yet, show as the command's; an error where
-    /// that cannot be.
+    /// Makes the executor's files in the detached mount `mount` appear as the command's; fails if that is not possible.
     pub(crate) fn give(&self, mount: &OwnedFd) -> Result<(), Errno> {
         if self.ask(mount, Shown::AsTheCommands)? { Ok(()) } else { Err(Errno::OPNOTSUPP) }
     }
@@ -87,31 +87,31 @@ impl Owners {
     }
 }
 
-/// The bytes of a question: whose, which mount, which users.
+/// The bytes of a request: the mapping, the mount, the users.
 const QUESTION: usize = 9;
-/// In a question, the number of a file where none is meant.
+/// The file descriptor in a request that has none.
 const NOBODY: i32 = -1;
 
-/// Whose what a mount holds is to be.
+/// How owners in a mount are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Whose it is on disk.
+    /// As on disk.
     AsOnDisk,
-    /// What is the executor's, the command's.
+    /// The executor's as the command's.
     AsTheCommands,
 }
 
-/// The end outside.
+/// The end of the connection outside.
 pub(crate) struct Overseer {
     pub(crate) worker: libc::pid_t,
-    /// The command's numbers inside.
+    /// The command's IDs inside.
     pub(crate) command: Owner,
     pub(crate) asked: OwnedFd,
     pub(crate) answers: OwnedFd,
 }
 
 impl Overseer {
-    /// Does what the worker asks for until there is no worker.
+    /// Serves the worker's requests until there is no worker.
     pub(crate) fn serve(self) {
         let worker = Pid::from_raw(self.worker)
             .and_then(|worker| pidfd_open(worker, PidfdFlags::empty()).ok());
@@ -138,7 +138,7 @@ impl Overseer {
                             kernel::map_owners(&mount, known)
                         }
                     });
-                // What cannot be done is left, and said.
+                // A failure changes nothing and is reported.
                 mapped.is_ok()
             });
             if kernel::write_all(&self.answers, &[u8::from(done)]).is_err() {
@@ -147,12 +147,12 @@ impl Overseer {
         }
     }
 
-    /// The worker's user namespace.
+    /// Returns the worker's user namespace.
     fn users_inside(&self) -> Result<OwnedFd, Errno> {
         namespace_of(self.worker)
     }
 
-    /// A user namespace in which the executor's numbers stand for those that the command has outside.
+    /// Returns a user namespace that maps the executor's IDs to those that the command has outside.
     fn executor_as_command(&self) -> Result<OwnedFd, Errno> {
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
         let outside = |map, inside| outside(self.worker, map, inside).ok_or(Errno::INVAL);
@@ -161,7 +161,7 @@ impl Overseer {
         let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         match kernel::fork_into(libc::CLONE_NEWUSER)? {
             kernel::Fork::Child => {
-                // It is there so that the namespace is, until the other end is closed.
+                // The process exists to hold the namespace, until the other end is closed.
                 drop(go);
                 let _ = kernel::read_some(&wait, &mut [0]);
                 kernel::exit()
@@ -182,14 +182,14 @@ impl Overseer {
     }
 }
 
-/// The user namespace of a process.
+/// Returns the user namespace of a process.
 fn namespace_of(pid: libc::pid_t) -> Result<OwnedFd, Errno> {
     std::fs::File::open(format!("/proc/{pid}/ns/user"))
         .map(OwnedFd::from)
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// What a number inside a process's user namespace is in this process's.
+/// Converts an ID inside a process's user namespace to one of this process's.
 fn outside(pid: libc::pid_t, map: &str, inside: u32) -> Option<u32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/{map}")).ok()?;
     text.lines().find_map(|line| {

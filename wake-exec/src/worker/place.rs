@@ -1,4 +1,4 @@
-//! Making things below a directory without ever following a link.
+//! Creates entries below a directory without ever following a link.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,33 +9,33 @@ use rustix::io::Errno;
 use super::owners::Owner;
 use crate::defaults::input_time;
 
-/// Stay below the start, and let no link decide where.
+/// Resolution stays below the start and follows no link.
 pub(crate) const STRAIGHT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// A directory in which things are made. Nobody else changes it meanwhile.
+/// A directory in which entries are created. Nobody else changes it meanwhile.
 pub(crate) struct DirWriter<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
-    /// Nothing new can be made afterwards at and below this path.
+    /// Nothing new can be created later at or below this path.
     sealed: Option<&'static str>,
-    /// So many directories deep things are made by their path from the top.
+    /// Down to this depth, entries are created by their path from the top.
     shallow: usize,
     made: HashSet<String>,
-    /// Those of them that were not there before, and that nothing is mounted on.
+    /// Those of `made` that did not exist before and have no mount on them.
     new: HashSet<String>,
-    /// The directory in which something was made last, below those that lead to it.
+    /// The directory in which something was last created, after those that lead to it.
     open: Vec<(String, OwnedFd)>,
 }
 
-/// Directories on the way to one that are kept open; deeper ones are reached in one step.
+/// The number of directories on a path that are kept open; deeper ones are reached in one step.
 const MOST_OPEN: usize = 32;
 
-/// Walking so many directories costs less than a descriptor.
+/// Walking this many directories costs less than a descriptor.
 const SHALLOW: usize = 8;
 
 impl<'a> DirWriter<'a> {
-    /// `root` as a place where everything made belongs to `owner`.
+    /// Creates a writer for `root` in which everything created belongs to `owner`.
     pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
         DirWriter {
             root,
@@ -48,26 +48,26 @@ impl<'a> DirWriter<'a> {
         }
     }
 
-    /// The same, of a directory that nobody but this process can reach: no link can take the place of a directory that
-    /// was made, so that most need not be opened.
+    /// As above, for a directory that only this process can reach: no link can replace a directory that was created, so
+    /// most need not be opened.
     pub(crate) fn unreachable(self) -> Self {
         DirWriter { shallow: SHALLOW, ..self }
     }
 
-    /// The same, where `sealed` and all below it stay this process's own, and the directories there give nobody the right to
-    /// make anything new in them.
+    /// As above, but `sealed` and everything below it remain this process's own, and the directories there give nobody
+    /// permission to create anything in them.
     ///
-    /// Whoever makes them must be one whom rights do not concern.
+    /// The calling process must be exempt from permission checks.
     pub(crate) fn sealing(self, sealed: &'static str) -> Self {
         DirWriter { sealed: Some(sealed), ..self }
     }
 
-    /// The directory itself.
+    /// Returns the directory itself.
     pub(crate) fn root(&self) -> BorrowedFd<'a> {
         self.root
     }
 
-    /// Makes the directory `path` and its parents, as far as they do not exist.
+    /// Creates the directory `path` and its parents, where they do not exist.
     pub(crate) fn directory(&mut self, path: &str) -> Result<(), Errno> {
         if path.is_empty() || self.made.contains(path) {
             return Ok(());
@@ -79,7 +79,7 @@ impl<'a> DirWriter<'a> {
                 self.give(path, name)?;
                 self.new.insert(path.to_owned());
             }
-            // If it is one: a link is none.
+            // Only if it is a directory: a link is not.
             Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
         }
@@ -87,15 +87,15 @@ impl<'a> DirWriter<'a> {
         Ok(())
     }
 
-    /// Says that something is going to be mounted on the directory `path`, whose times are its own.
+    /// Announces a mount on the directory `path`, which brings its own times.
     pub(crate) fn cover(&mut self, path: &str) {
         self.new.remove(path);
     }
 
-    /// Makes the regular file `path`, which must not exist, and its parents; open for writing.
+    /// Creates the regular file `path`, which must not exist, and its parents; returns it open for writing.
     pub(crate) fn file(&mut self, path: &str, mode: u32) -> Result<OwnedFd, Errno> {
         let name = self.beside(path)?;
-        // A link in its place is something that exists.
+        // A link in its place counts as existing.
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self.here(), name, flags, Mode::from_raw_mode(mode))?;
         if let Some(Owner { uid, gid }) = self.owner_of(path) {
@@ -104,7 +104,7 @@ impl<'a> DirWriter<'a> {
         Ok(file)
     }
 
-    /// Makes the symbolic link `path`, which must not exist, and its parents; it has the one time that inputs have.
+    /// Creates the symbolic link `path`, which must not exist, and its parents; its time is that of all inputs.
     pub(crate) fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Errno> {
         let name = self.beside(path)?;
         rustix::fs::symlinkat(target, self.here(), name)?;
@@ -113,8 +113,8 @@ impl<'a> DirWriter<'a> {
         rustix::fs::utimensat(self.here(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// Gives the directory itself and all that were made in it the one time that inputs have: making things in them
-    /// changed it. Nothing may be made afterwards.
+    /// Sets the times of the directory itself and of all directories created in it to that of all inputs: creating
+    /// entries changed them. Nothing may be created afterwards.
     pub(crate) fn fix_times(self) -> Result<(), Errno> {
         let times = fixed_times(input_time());
         for path in &self.new {
@@ -123,7 +123,7 @@ impl<'a> DirWriter<'a> {
         rustix::fs::utimensat(self.root, ".", &times, AtFlags::empty())
     }
 
-    /// Gives the directory `path` to the owner, who may do everything in it.
+    /// Gives the directory `path` to the owner, with full permissions.
     pub(crate) fn own(&mut self, path: &str) -> Result<(), Errno> {
         self.go_to(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -135,7 +135,7 @@ impl<'a> DirWriter<'a> {
         rustix::fs::fchmod(&directory, mode | Mode::RWXU)
     }
 
-    /// Lets everybody make things in the directory `path`.
+    /// Makes the directory `path` writable for everybody.
     pub(crate) fn share(&mut self, path: &str) -> Result<(), Errno> {
         self.go_to(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -143,7 +143,7 @@ impl<'a> DirWriter<'a> {
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o1777))
     }
 
-    /// Whether nothing new may be made at `path`.
+    /// Returns whether nothing new may be created at `path`.
     pub(crate) fn is_sealed(&self, path: &str) -> bool {
         self.sealed.is_some_and(|sealed| below(sealed, path).is_some())
     }
@@ -152,7 +152,7 @@ impl<'a> DirWriter<'a> {
         self.owner.filter(|_| !self.is_sealed(path))
     }
 
-    /// Goes to the directory of `path`, or near it, which is made if it does not exist; gives the way on from there.
+    /// Goes to the directory of `path`, or near it, creating it if it does not exist; returns the remaining path.
     fn beside<'p>(&mut self, path: &'p str) -> Result<&'p str, Errno> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.directory(parent)?;
@@ -164,7 +164,7 @@ impl<'a> DirWriter<'a> {
         Ok(name)
     }
 
-    /// The directory that was gone to.
+    /// Returns the current directory.
     fn here(&self) -> BorrowedFd<'_> {
         self.open.last().map_or(self.root, |(_, directory)| directory.as_fd())
     }
@@ -192,7 +192,7 @@ impl<'a> DirWriter<'a> {
         Ok(())
     }
 
-    /// Gives what lies at `path`, `name` from here, to whom it is to belong.
+    /// Gives what is at `path`, which is `name` in the current directory, to its owner.
     fn give(&self, path: &str, name: &str) -> Result<(), Errno> {
         let Some(Owner { uid, gid }) = self.owner_of(path) else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
@@ -200,7 +200,7 @@ impl<'a> DirWriter<'a> {
     }
 }
 
-/// What of `path` lies below `directory`; none if it lies elsewhere.
+/// Returns the part of `path` below `directory`; none if it is elsewhere.
 fn below<'p>(directory: &str, path: &'p str) -> Option<&'p str> {
     match path.strip_prefix(directory)? {
         rest if directory.is_empty() || rest.is_empty() => Some(rest),
@@ -208,12 +208,12 @@ fn below<'p>(directory: &str, path: &'p str) -> Option<&'p str> {
     }
 }
 
-/// Gives a file the one time that every input has.
+/// Sets a file's time to that of all inputs.
 pub(crate) fn fix_time(file: impl AsFd) -> Result<(), Errno> {
     rustix::fs::futimens(file, &fixed_times(input_time()))
 }
 
-/// Access and modification at `seconds` since 1970.
+/// Returns `seconds` since 1970 as access and modification time.
 pub(crate) fn fixed_times(seconds: i64) -> Timestamps {
     let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
     Timestamps { last_access: time, last_modification: time }

@@ -1,4 +1,4 @@
-//! Filling what a command sees with the inputs of its job.
+//! Places a job's inputs where the command sees them.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,44 +17,44 @@ use super::shared::SharedFiles;
 use crate::job::{Access, Layer, Seal, Source};
 use crate::wire::JobError;
 
-/// From this size on a file of the store is mounted rather than copied, in bytes.
+/// Files of the store of this size and larger are mounted rather than copied, in bytes.
 const MOUNTED_FROM: u64 = 128 << 10;
 
-/// How what cannot be copied gets to its place.
+/// How files that are not copied are placed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// As a mount, or from below the work directory, which is a layer.
+    /// As a mount, or showing through from a layer below the work directory.
     Layers,
     /// As a mount.
     Mounts,
-    /// As a symbolic link, where there are no mounts.
+    /// As a symbolic link, where mounts are not available.
     Links,
 }
 
-/// What is left to be done when the files are in place.
+/// What remains to be done once the files are in place.
 #[derive(Default)]
 pub(crate) struct PendingWork {
-    /// Mounts for paths below the place.
+    /// Mounts for paths below the directory.
     pub(crate) mounts: Vec<(String, OwnedFd)>,
-    /// Directories of the store that are to show through the place.
+    /// Directories of the store that must show through the directory.
     pub(crate) below: Vec<PathBuf>,
 }
 
-/// A place that is being filled.
+/// A directory that is being filled.
 pub(crate) struct Filling<'a> {
     place: DirWriter<'a>,
     reach: Reach,
-    /// Large pieces are read into it.
+    /// A buffer for large reads.
     buffer: &'a mut [u8],
-    /// What was copied for earlier jobs.
+    /// Content copied for earlier jobs.
     shared: &'a mut SharedFiles,
     pending: PendingWork,
-    /// Files of the host that had another content than the job says.
+    /// Files of the host whose content differs from what the job states.
     changed: Vec<PathBuf>,
 }
 
 impl<'a> Filling<'a> {
-    /// Begins with nothing in `place`.
+    /// Starts with an empty `place`.
     pub(crate) fn new(
         place: DirWriter<'a>,
         reach: Reach,
@@ -65,7 +65,7 @@ impl<'a> Filling<'a> {
         Filling { place, reach, buffer, shared, pending, changed }
     }
 
-    /// Puts `source` at `path`.
+    /// Places `source` at `path`.
     pub(crate) fn put(&mut self, path: &str, source: &Source) -> Result<(), JobError> {
         let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
         match source {
@@ -82,7 +82,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// Ends it; an error if files of the host were not what the job says.
+    /// Finishes; fails if files of the host were not what the job states.
     pub(crate) fn finish(self) -> Result<PendingWork, JobError> {
         if !self.changed.is_empty() {
             return Err(JobError::Changed { paths: self.changed });
@@ -113,7 +113,7 @@ impl<'a> Filling<'a> {
         self.add_mount(path, mount, FileType::from_raw_mode(stat.st_mode))
     }
 
-    /// Makes something of the right kind for a mount to lie on, and notes the mount.
+    /// Creates a mount point of the right kind, and records the mount.
     fn add_mount(&mut self, path: &str, mount: OwnedFd, kind: FileType) -> Result<(), JobError> {
         let made = if kind == FileType::Directory {
             self.place.directory(path)
@@ -136,7 +136,7 @@ impl<'a> Filling<'a> {
             let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
             return make(&mut self.place, path, wanted.executable, bytes).map_err(made);
         }
-        // What is no regular file (any more) is a change like any other, and a pipe must not block.
+        // A file that is not (or no longer) regular counts as changed, and a pipe must not block.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match rustix::fs::open(host, flags, Mode::empty()) {
             Ok(file) => File::from(file),
@@ -157,9 +157,9 @@ impl<'a> Filling<'a> {
         self.copy(path, wanted, &file, metadata.len())
     }
 
-    /// Leaves the files of a layer to show through, or copies them where that cannot be.
+    /// Lets the files of a layer show through, or copies them if that is not possible.
     pub(crate) fn put_layer(&mut self, layer: &Layer) -> Result<(), JobError> {
-        // They are made here as well, so that they are like any other.
+        // Created here as well, so that they are like all others.
         for dir in &layer.dirs {
             self.place
                 .directory(dir.as_str())
@@ -175,7 +175,7 @@ impl<'a> Filling<'a> {
             for entry in std::fs::read_dir(&host).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let stat = entry.metadata().map_err(failed)?;
-                // What is no text is not of the store.
+                // A name that is not UTF-8 is not from the store.
                 let name = entry
                     .file_name()
                     .into_string()
@@ -216,12 +216,12 @@ impl<'a> Filling<'a> {
             kernel::write_all(&copy, bytes).map_err(made)
         })?;
         fix_time(&copy).map_err(made)?;
-        // A copy that is hashed while it is made cannot be of anything else.
+        // A copy that is hashed while it is made is verified.
         let Some(blob) = wanted.expected else { return Ok(()) };
         if hasher.finalize().as_bytes() != blob.0.as_bytes() {
             return self.changed(wanted.host);
         }
-        // What came in one piece is still in the buffer.
+        // A file read in one piece is still in the buffer.
         if pieces == 1 {
             self.shared.keep(*blob, &self.buffer[..length]);
         }
@@ -229,7 +229,7 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// Makes a file of bytes that are at hand.
+/// Creates a file from bytes in memory.
 fn make(
     place: &mut DirWriter<'_>,
     path: &str,
@@ -240,7 +240,7 @@ fn make(
     kernel::write_all(&file, bytes).and_then(|()| fix_time(&file))
 }
 
-/// The mode of an input file.
+/// Returns the mode of an input file.
 pub(crate) fn mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
@@ -248,14 +248,14 @@ pub(crate) fn mode(executable: bool) -> u32 {
 /// A regular file of the host.
 struct HostFile<'a> {
     host: &'a Path,
-    /// What its content must be, where nothing else shows that.
+    /// The expected content, if nothing else proves it.
     expected: Option<&'a BlobDigest>,
     executable: bool,
 }
 
 impl HostFile<'_> {
-    /// Reads the file as far as it went when it was opened: what is more by now is a change, and no part of
-    /// what the job knows.
+    /// Reads the file up to the size it had when it was opened: anything beyond that is a change, and not part of what
+    /// the job knows.
     fn read(
         &self,
         file: &File,

@@ -1,4 +1,4 @@
-//! Waiting for processes, and making sure that none is left.
+//! Waits for processes, and ensures that none is left.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::kernel::{self, ReapedChild, Wait};
 
-/// The life of the process outside: it ends when the worker has, with every process that was inside.
+/// The main loop of the outside process: it ends when the worker has ended, with every process inside.
 pub(crate) fn wait_for(worker: libc::pid_t) -> ExitCode {
     match kernel::reap_one(worker, Wait::Block) {
         Ok(Some(ReapedChild { status: 0, .. })) => ExitCode::SUCCESS,
@@ -14,12 +14,12 @@ pub(crate) fn wait_for(worker: libc::pid_t) -> ExitCode {
     }
 }
 
-/// Kills and reaps every process but this one in its process namespace.
+/// Kills and reaps every other process in the PID namespace.
 ///
-/// As process number 1 it inherits every orphan, so that having no child means being alone; and a fork
-/// under way when the kill comes fails in the kernel, so that nothing slips through.
+/// As process 1, it inherits every orphan, so having no child means being alone; and a fork in progress when the kill
+/// arrives fails in the kernel, so nothing escapes.
 pub(crate) fn all_inside() -> Result<(), Errno> {
-    // Mostly nobody is left, and the kernel would look at every process of the machine for whom to kill.
+    // Usually nobody is left, and the kernel would search all processes of the machine for targets.
     if !kernel::has_child() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! One job from beginning to end, inside its walls.
+//! One job from beginning to end, inside the sandbox.
 
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -45,19 +45,19 @@ pub(crate) struct Runner {
     starter: Starter,
     pub(crate) buffer: Vec<u8>,
     shared: SharedFiles,
-    /// What commands see of `/etc` whose root directory is the host's.
+    /// The `/etc` of commands with the host's root directory.
     etc: Option<EtcCopy>,
-    /// Whether things of the store can show through work directories, as far as is known.
+    /// Whether files of the store can show through work directories, as far as is known.
     can_layer: bool,
-    /// Standard input of commands that get none.
+    /// Standard input of commands that have none.
     nothing: OwnedFd,
 }
 
-/// How large pieces are read in.
+/// The size of reads.
 const BUFFER: usize = 128 << 10;
 
 impl Runner {
-    /// `scheduling` is that of commands, if it is known.
+    /// `scheduling` is that of commands, if known.
     pub(crate) fn new(
         confined: Option<Confinement>,
         scheduling: Option<Scheduling>,
@@ -83,7 +83,7 @@ impl Runner {
         })
     }
 
-    /// Runs `job`, or `visit` where it would run, in the control group `group`; `control` may ask to stop it.
+    /// Runs `job`, or `visit` in its place, in the control group `group`; `control` may request a stop.
     pub(crate) fn run(
         &mut self,
         job: &Job,
@@ -123,8 +123,8 @@ impl Runner {
         let Some(confined) = &self.confined else {
             return Err(JobError::bad_job("", "needs a confined worker"));
         };
-        // Before what the command has for itself, so that its list of mounts has one order. Where anything goes wrong,
-        // nobody knows what became of the root directory: it is not given back.
+        // Before the command's own mounts, so that its mount list has a fixed order. If anything fails, the state of
+        // the root directory is unknown, and it is not returned for reuse.
         let mut stand = match self.standing.take(job) {
             Some(stand) => stand,
             None => StandingRoot::new(build_view(confined, job, &mut self.etc)?),
@@ -181,7 +181,7 @@ impl Runner {
         let disk = disk.map(RefCell::new);
         let disk = disk.as_ref();
         let group = group.map(|group| {
-            // What inputs take of it was put there by this process.
+            // The part used by inputs was written by this process.
             BoundGroup::new(group, &job.limits, memory::in_files(&in_memory))
         });
         let group = group.transpose()?;
@@ -212,7 +212,7 @@ impl Runner {
     }
 }
 
-/// The root directory that `job` asks for.
+/// Builds the root directory that `job` requests.
 fn build_view(
     confined: &Confinement,
     job: &Job,
@@ -223,7 +223,7 @@ fn build_view(
         WorkPlace::Disk(parent) if !StandingRoots::can_have(job) => {
             let on_disk = RootLayers::Disk(OwnDirectory::below(parent)?);
             match root_plan(confined, job, etc)?.build(confined, on_disk, job.made_at) {
-                // Not every file system of a host can have a layer on it: memory can.
+                // Not every file system of a host can hold a layer: memory can.
                 Err(JobError::Unavailable { .. }) if is_layered => {}
                 built => return built,
             }
@@ -234,7 +234,7 @@ fn build_view(
     root_plan(confined, job, etc)?.build(confined, in_memory, job.made_at)
 }
 
-/// What the root directory of `job` is made of.
+/// Returns what the root directory of `job` consists of.
 fn root_plan(
     confined: &Confinement,
     job: &Job,
@@ -244,7 +244,7 @@ fn root_plan(
     if let Some(work) = &job.work {
         plan.add(work.as_str(), RootItem::Directory);
         if plan.is_layered() {
-            // What it writes there is nobody's business.
+            // What is written there is not part of any result.
             plan.add("tmp", RootItem::Directory);
         }
     }
@@ -257,26 +257,26 @@ fn root_plan(
     Ok(plan)
 }
 
-/// A work directory with the inputs that lie in it.
+/// A work directory with its inputs.
 #[derive(Default)]
 struct Work {
-    /// None where the root directory itself is written to.
+    /// None if the root directory itself is written to.
     dir: Option<WorkDir>,
-    /// What of it the command is shown, where other things show through it.
+    /// The mount that the command sees, if other directories show through it.
     layered: Option<OwnedFd>,
     pending: PendingWork,
 }
 
 impl Work {
-    /// What the command is shown.
+    /// Returns the mount that the command sees.
     fn shown(&self) -> Option<BorrowedFd<'_>> {
         let dir = self.dir.as_ref().map(|dir| dir.mount.as_fd());
         self.layered.as_ref().map(|layered| layered.as_fd()).or(dir)
     }
 }
 
-/// Makes the work directory of `job`; `can_layer` says whether things of the store can show through it, and is cleared if
-/// that turns out not to be so.
+/// Creates the work directory of `job`; `can_layer` says whether files of the store can show through it, and is cleared
+/// if that turns out to be unsupported.
 fn work_directory(
     confined: &Confinement,
     job: &Job,
@@ -288,7 +288,7 @@ fn work_directory(
     let Some(at) = &job.work else { return Ok(Work::default()) };
     let mut filled = |form: WorkForm, reach: Reach| {
         let dir = scratch::work(job, confined.owner, form)?;
-        // What belongs to others is for reading: nothing new may appear beside it either.
+        // Files of others are read-only: nothing new may appear beside them either.
         let place = DirWriter::new(dir.place(), confined.owner).unreachable().sealing(FOREIGN);
         let mut filling = Filling::new(place, reach, buffer, shared);
         for input in &job.inputs {
@@ -307,7 +307,7 @@ fn work_directory(
         let StandingRoot { view, layers, .. } = stand;
         match layers.show_through(confined, view, &dir.mount, &pending.below)? {
             Ok(shown) => return Ok(Work { dir: Some(dir), layered: Some(shown), pending }),
-            // Copies are the same to a command.
+            // Copies make no difference to a command.
             Err(_) => *can_layer = false,
         }
     }
@@ -315,7 +315,7 @@ fn work_directory(
     Ok(Work { dir: Some(dir), layered: None, pending })
 }
 
-/// What the command writes to on disk; none where all of that lies in memory.
+/// Returns the directories on disk that the command writes to; none if all of them are in memory.
 fn on_disk<'a>(job: &Job, work: &'a Work, stand: &'a StandingRoot) -> Option<Vec<BorrowedFd<'a>>> {
     let dir = work.dir.iter().map(|dir| dir.mount.as_fd());
     let on_disk = dir.chain(stand.view.layers.iter().map(|layers| layers.as_fd()));
@@ -323,7 +323,7 @@ fn on_disk<'a>(job: &Job, work: &'a Work, stand: &'a StandingRoot) -> Option<Vec
     (matches!(job.scratch, WorkPlace::Disk(_)) && !on_disk.is_empty()).then_some(on_disk)
 }
 
-/// What tells the bytes of open files on disk that have no name any more.
+/// Returns a function that computes the size of open files on disk that no longer have a name.
 fn deleted_on_disk(
     proc: &OwnedFd,
     beside: Option<&MemoryDirs>,
@@ -336,7 +336,7 @@ fn deleted_on_disk(
     Ok(Box::new(move || memory::in_deleted_files(proc.as_fd(), &devices)))
 }
 
-/// Whether the work directory holds what other packages and modules made.
+/// Returns whether the work directory contains files of other packages and modules.
 fn holds_foreign(job: &Job) -> bool {
     let Some(at) = &job.work else { return false };
     let foreign = at.join(&RelPath::parse(FOREIGN).unwrap_or_default());
@@ -350,10 +350,10 @@ fn traced(errno: rustix::io::Errno) -> JobError {
     JobError::step("clean", "namespaces", errno)
 }
 
-/// Where the work directory holds what other packages and modules made.
+/// The directory in the work directory with the files of other packages and modules.
 const FOREIGN: &str = ".wake";
 
-/// An input outside the work directory as part of the root directory.
+/// Converts an input outside the work directory to an item of the root directory.
 fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, JobError> {
     use super::mounts::{self, Writable};
     match source {
@@ -368,7 +368,7 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
                 Access::ReadOnly | Access::Layered => Writable::No,
                 Access::ReadWrite => Writable::Yes,
             };
-            // What root alone may read of the system is not for commands, whatever number they have.
+            // System files that only root may read are not for commands, whatever their user ID.
             let mount = match *access == Access::ReadOnly && is_system(host) {
                 true => mounts::host(host, writable),
                 false => mounts::host_as_owned(host, writable, owners),
@@ -381,13 +381,13 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
             })
         }
         Source::File { .. } => {
-            let reason = "is a single file outside the work directory, which can only be mounted";
+            let reason = "is a single file outside the work directory and can only be mounted";
             Err(JobError::bad_job(path.as_str(), reason))
         }
     }
 }
 
-/// A path below the root directory as the mount namespace has it.
+/// Converts a path below the root directory to one in the mount namespace.
 fn absolute(base: &str, path: &str) -> Result<CString, JobError> {
     let mut text = SHOWN.to_bytes().to_vec();
     for part in [base, path].into_iter().filter(|part| !part.is_empty()) {

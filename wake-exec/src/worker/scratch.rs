@@ -19,7 +19,7 @@ use crate::wire::JobError;
 pub(crate) struct OwnDirectory(PathBuf);
 
 impl OwnDirectory {
-    /// Makes `path`, which only its owner can enter.
+    /// Creates `path` with access only for its owner.
     pub(crate) fn new(path: PathBuf) -> Result<Self, JobError> {
         fs::DirBuilder::new()
             .mode(0o700)
@@ -28,7 +28,7 @@ impl OwnDirectory {
         Ok(OwnDirectory(path))
     }
 
-    /// A new one below `parent`.
+    /// Creates a new one below `parent`.
     pub(crate) fn below(parent: &Path) -> Result<Self, JobError> {
         for count in 0.. {
             let path = parent.join(format!("work-{}-{count}", std::process::id()));
@@ -44,7 +44,7 @@ impl OwnDirectory {
         &self.0
     }
 
-    /// Makes a directory in it that belongs to `owner`, and opens it.
+    /// Creates a directory in it that belongs to `owner`, and returns its path.
     pub(crate) fn part(&self, name: &str, owner: Option<Owner>) -> Result<PathBuf, JobError> {
         let path = self.0.join(name);
         fs::create_dir(&path).map_err(|error| JobError::step("create", &path, error))?;
@@ -59,16 +59,16 @@ impl OwnDirectory {
 
 impl Drop for OwnDirectory {
     fn drop(&mut self) {
-        // What stays behind all the same is only disk space in a place that is swept.
+        // Anything left behind costs only disk space in a place that is swept.
         let _ = open(&self.0).map_err(|_| Errno::IO).and_then(|top| empty(&top));
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// Removes everything below `top`, however deep it is and whatever rights it has, following no link.
+/// Removes everything below `top`, however deep it is and whatever its permissions, following no link.
 ///
-/// Subdirectories are moved up next to their parent instead of being descended into, so that a command
-/// that nests a million directories costs no stack and no open files.
+/// Subdirectories are moved up next to their parent instead of being descended into, so a million nested directories
+/// cost no stack and no open files.
 fn empty(top: &OwnedFd) -> Result<(), Errno> {
     let mut moved = 0;
     loop {
@@ -86,7 +86,7 @@ fn empty(top: &OwnedFd) -> Result<(), Errno> {
             for below in names_in(&dir)? {
                 if rustix::fs::unlinkat(&dir, &below, AtFlags::empty()).is_err() {
                     moved += 1;
-                    // The right to move a directory includes the right to write to it.
+                    // Moving a directory requires write permission on it.
                     let mode = Mode::from_raw_mode(0o700);
                     let _ = rustix::fs::chmodat(&dir, &below, mode, AtFlags::empty());
                     rustix::fs::renameat(&dir, &below, top, format!(".moved-{moved}"))?;
@@ -108,38 +108,38 @@ fn names_in(dir: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(names)
 }
 
-/// A work directory, attached nowhere yet.
+/// A work directory, not attached anywhere yet.
 pub(crate) struct WorkDir {
     pub(crate) mount: OwnedFd,
-    /// The directory in it that the command gets, where that is not all of it.
+    /// The directory in it that the command sees, if that is not all of it.
     upper: Option<OwnedFd>,
-    /// Removes what lies on the host.
+    /// Removes its files on the host.
     _host: Option<OwnDirectory>,
 }
 
-/// Whether other directories are to show through a work directory.
+/// Whether other directories must show through a work directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WorkForm {
-    /// It is all there is.
+    /// The command sees all of it.
     Whole,
-    /// It is [`UPPER`], and [`WORK`] beside it is for the kernel.
+    /// The command sees [`UPPER`]; [`WORK`] beside it is for the kernel.
     Upper,
 }
 
-/// The part of a work directory that the command gets.
+/// The part of a work directory that the command sees.
 pub(crate) const UPPER: &str = "upper";
 
-/// Where the kernel gets ready what it puts there.
+/// The overlay's work directory.
 pub(crate) const WORK: &str = "work";
 
 impl WorkDir {
-    /// Where inputs are put.
+    /// Returns where inputs are placed.
     pub(crate) fn place(&self) -> BorrowedFd<'_> {
         self.upper.as_ref().unwrap_or(&self.mount).as_fd()
     }
 }
 
-/// Makes the work directory that `job` asks for.
+/// Creates the work directory that `job` requests.
 pub(crate) fn work(job: &Job, owner: Option<Owner>, form: WorkForm) -> Result<WorkDir, JobError> {
     let (mount, host) = match &job.scratch {
         WorkPlace::Memory => (memory(&job.limits, "0755", owner)?, None),
@@ -168,7 +168,7 @@ fn upper_part(mount: &OwnedFd, owner: Option<Owner>) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(mount, UPPER, flags, Mode::empty())
 }
 
-/// An empty directory in memory within `limits`.
+/// Creates an empty directory in memory within `limits`.
 pub(crate) fn memory(
     limits: &Limits,
     mode: &str,

@@ -1,17 +1,16 @@
-//! The system calls that no command needs and every escape does.
+//! Blocks the system calls that no command needs and every escape does.
 //!
-//! A filter of classic BPF. The worker puts it on itself, once, and every command inherits it: giving it
-//! to each command anew would cost more than all the rest (the kernel translates it each time, 0.2 ms).
-//! So it lets pass what the worker itself needs to make mounts; that a command cannot make any is the work of
-//! its missing capabilities. What is not named here is allowed: namespaces and capabilities are the wall,
-//! and this takes away the ladders.
+//! A classic BPF filter. The worker installs it on itself, once, and every command inherits it: installing it for each
+//! command would cost more than all the rest (the kernel compiles it each time, 0.2 ms). So it allows what the worker
+//! itself needs to create mounts; a command cannot create any because it lacks the capabilities. Everything that is not
+//! listed here is allowed: namespaces and capabilities are the wall, and this takes away the ladders.
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 
 use libc::{c_long, sock_filter};
 use rustix::io::Errno;
 
-/// What becomes of a system call.
+/// What happens to a system call.
 #[derive(Clone, Copy)]
 enum Rule {
     /// It fails with this error.
@@ -24,14 +23,15 @@ enum Rule {
     OwnOnly { user: u32 },
     /// It fails with `EAFNOSUPPORT` unless the first argument is one of these.
     Families(&'static [u32]),
-    /// The worker is asked, who says yes; see [`super::uses`].
+    /// The worker is asked and always agrees; see [`super::uses`].
     Ask,
-    /// The same of sockets of the network; only one that a command cannot make is not asked about, which is for the worker.
+    /// The same for network sockets; the only type not asked about is one that a command cannot create, which the
+    /// worker uses.
     AskOfNetwork,
 }
 
 const DENY: Rule = Rule::Refuse(libc::EPERM);
-/// As if the kernel did not have it, so that programs fall back to what they did before it.
+/// As if the kernel did not have it, so that programs fall back to an older call.
 const ABSENT: Rule = Rule::Refuse(libc::ENOSYS);
 
 const RULES: &[(c_long, Rule)] = &[
@@ -45,9 +45,9 @@ const RULES: &[(c_long, Rule)] = &[
     // Namespaces.
     (libc::SYS_unshare, Rule::RefuseBits { argument: 0, bits: libc::CLONE_NEWUSER as u32 }),
     (libc::SYS_clone, Rule::RefuseBits { argument: 0, bits: NEW_NAMESPACES }),
-    // Its flags lie in memory, where no filter can see them.
+    // Its flags are in memory, where no filter can inspect them.
     (libc::SYS_clone3, ABSENT),
-    // Other processes. The worker may have the same user number as the command.
+    // Other processes. The worker may have the same user ID as the command.
     (libc::SYS_ptrace, DENY),
     (libc::SYS_process_vm_readv, DENY),
     (libc::SYS_process_vm_writev, DENY),
@@ -63,7 +63,7 @@ const RULES: &[(c_long, Rule)] = &[
     (libc::SYS_sched_setattr, Rule::RefuseUnlessZero { argument: 0 }),
     (libc::SYS_setpriority, Rule::OwnOnly { user: 2 }),
     (libc::SYS_ioprio_set, Rule::OwnOnly { user: 3 }),
-    // Large parts of the kernel that are seldom needed and often attacked.
+    // Large parts of the kernel that are rarely needed and often attacked.
     (libc::SYS_bpf, DENY),
     (libc::SYS_perf_event_open, DENY),
     (libc::SYS_userfaultfd, DENY),
@@ -94,10 +94,11 @@ const RULES: &[(c_long, Rule)] = &[
     // Message queues outlive their processes, and nothing lists them.
     (libc::SYS_mq_open, ABSENT),
     (libc::SYS_mq_unlink, ABSENT),
-    // Sockets that no namespace holds, or that reach the kernel itself.
+    // Sockets that no namespace contains, or that reach the kernel itself.
     (libc::SYS_socket, Rule::AskOfNetwork),
     (libc::SYS_socketpair, Rule::Families(PAIRS)),
-    // What these make is seen by nobody else while it is there, but the next ones are numbered on.
+    // Objects created by these are visible to nobody else while they exist, but the IDs of later ones continue from
+    // them.
     (libc::SYS_shmget, Rule::Ask),
     (libc::SYS_semget, Rule::Ask),
     (libc::SYS_msgget, Rule::Ask),
@@ -122,7 +123,7 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u32;
 
-/// No other family has pairs.
+/// No other family has socket pairs.
 const PAIRS: &[u32] = &[libc::AF_UNIX as u32];
 
 #[cfg(target_arch = "x86_64")]
@@ -130,10 +131,10 @@ const ARCHITECTURE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xC000_00B7;
 
-/// The bits of a socket's type that are no flags.
+/// The bits of a socket's type that are not flags.
 const SOCKET_TYPE: u32 = 0xF;
 
-/// Numbers from here on are those of x32, another way to reach every call.
+/// Numbers from here on are those of x32, another entry to every call.
 const X32: u32 = 0x4000_0000;
 
 // Offsets in the kernel's `seccomp_data`.
@@ -143,10 +144,10 @@ const fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
-/// Puts the filter on this process and all that it starts, which must have been denied new privileges.
+/// Installs the filter on this process and all that it starts; `no_new_privs` must be set.
 ///
-/// Gives what is readable when somebody is to be asked; none on a kernel that cannot ask, as where it asks another filter's
-/// owner already.
+/// Returns a descriptor that is readable when the kernel asks; none on a kernel that cannot ask, for example because
+/// another filter has a listener already.
 pub(crate) fn install() -> Result<Option<OwnedFd>, Errno> {
     match put(&program(Verdict::Ask), libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
         // SAFETY: the kernel has just opened it for this process, and nobody else owns it.
@@ -169,15 +170,15 @@ fn put(code: &[sock_filter], flags: libc::c_ulong) -> Result<i32, Errno> {
     i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(super::kernel::last_errno)
 }
 
-/// What becomes of a call about which somebody is to be asked.
+/// What happens to a call for which the worker must be asked.
 #[derive(Clone, Copy)]
 enum Verdict {
     Ask,
-    /// There is nobody.
+    /// There is no listener.
     Allow,
 }
 
-/// The filter's program.
+/// Returns the filter program.
 fn program(asked: Verdict) -> Vec<sock_filter> {
     let mut code = vec![
         load(ARCH),
@@ -190,7 +191,7 @@ fn program(asked: Verdict) -> Vec<sock_filter> {
     for (number, rule) in RULES.iter().chain(RULES_OF_ARCHITECTURE) {
         let body = body(*rule, asked);
         let skip = u8::try_from(body.len()).unwrap_or(u8::MAX);
-        // The numbers of system calls are small.
+        // System call numbers are small.
         code.push(jump(libc::BPF_JEQ, *number as u32, 0, skip));
         code.extend(body);
     }
@@ -198,7 +199,7 @@ fn program(asked: Verdict) -> Vec<sock_filter> {
     code
 }
 
-/// What follows where the number fits; every path ends in a verdict.
+/// Returns the instructions for a matching number; every path ends in a verdict.
 fn body(rule: Rule, asked: Verdict) -> Vec<sock_filter> {
     let ask = || match asked {
         Verdict::Ask => answer(libc::SECCOMP_RET_USER_NOTIF),
@@ -249,7 +250,7 @@ fn body(rule: Rule, asked: Verdict) -> Vec<sock_filter> {
     }
 }
 
-// The operation codes of classic BPF fit sixteen bits.
+// Classic BPF opcodes fit in sixteen bits.
 fn load(offset: u32) -> sock_filter {
     sock_filter {
         code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,

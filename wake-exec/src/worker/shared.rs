@@ -1,13 +1,13 @@
-//! Bytes of small files that were copied for one job, for the next one that wants the same.
+//! The bytes of small files that were copied for one job, for later jobs with the same files.
 
 use std::collections::HashMap;
 
 use wake_model::BlobDigest;
 
-/// Files up to this size are kept, in bytes.
+/// The largest file that is kept, in bytes.
 const LARGEST: usize = 64 << 10;
 
-/// So much is kept at most, in bytes.
+/// The most bytes kept in total.
 const MOST: usize = 1 << 20;
 
 /// Contents by digest: a tool or a header is an input of many jobs, and need not be read and hashed for each.
@@ -18,14 +18,14 @@ pub(crate) struct SharedFiles {
 }
 
 impl SharedFiles {
-    /// The bytes with this digest, if they are kept.
+    /// Returns the bytes with this digest, if they are kept.
     pub(crate) fn get(&self, blob: &BlobDigest) -> Option<&[u8]> {
         self.kept.get(blob).map(|bytes| &**bytes)
     }
 
-    /// Keeps `bytes`, which were found to have the digest `blob`, unless they are many.
+    /// Keeps `bytes`, verified to have the digest `blob`, unless they are too large.
     ///
-    /// Where there is no room everything else is let go: what is wanted often is soon here again.
+    /// If there is no room, everything else is dropped: frequently used content soon returns.
     pub(crate) fn keep(&mut self, blob: BlobDigest, bytes: &[u8]) {
         if bytes.len() > LARGEST || self.kept.contains_key(&blob) {
             return;
@@ -51,7 +51,7 @@ mod tests {
         for number in 0..most {
             let bytes = piece(number);
             shared.keep(BlobDigest::of(&bytes), &bytes);
-            // The same once more takes no room.
+            // Adding the same content again takes no room.
             shared.keep(BlobDigest::of(&bytes), &bytes);
         }
         assert_eq!((shared.kept.len(), shared.held), (most, MOST));

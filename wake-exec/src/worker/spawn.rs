@@ -1,8 +1,8 @@
-//! Starting a command: from the worker to the first instruction of the program.
+//! Starts a command: from the worker to the first instruction of the program.
 //!
-//! The child shares the worker's memory until it executes the program, as after `vfork`, so that its cost
-//! does not depend on the worker's size. It therefore does nothing but system calls on what was prepared
-//! before: no allocation, no panic, no lock.
+//! The child shares the worker's memory until it executes the program, as after `vfork`, so that its cost does not
+//! depend on the worker's size. It therefore makes only system calls on data prepared beforehand: no allocation, no
+//! panic, no lock.
 
 use std::collections::hash_map::RandomState;
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
@@ -21,49 +21,50 @@ use crate::job::{Command, Limits};
 use crate::scheduling::{Native, Scheduling};
 use crate::wire::JobError;
 
-/// Where a command is started.
+/// How a command is started.
 pub(crate) struct Launch<'a> {
-    /// What.
+    /// The command.
     pub(crate) command: &'a Command,
-    /// How much it may take.
+    /// Its resource limits.
     pub(crate) limits: &'a Limits,
     /// Standard input, output and error.
     pub(crate) stdio: [BorrowedFd<'a>; 3],
-    /// The walls; none where it is not confined.
+    /// The confinement; none if it is not confined.
     pub(crate) walls: Option<Walls<'a>>,
-    /// Whether standard input is a terminal, which becomes that of a session of its own.
+    /// Whether standard input is a terminal, which becomes the controlling terminal of a new session.
     pub(crate) terminal: bool,
-    /// Where it goes into control groups.
+    /// The files through which it enters control groups.
     pub(crate) doors: Vec<RawFd>,
-    /// To so many processors it is kept, where nothing else bounds their time.
+    /// The number of processors it is restricted to, if nothing else bounds its CPU time.
     pub(crate) processors: Option<usize>,
 }
 
 /// What confines a command.
 #[derive(Clone, Copy)]
 pub(crate) struct Walls<'a> {
-    /// The mount namespace that it runs in.
+    /// The mount namespace in which it runs.
     pub(crate) view: &'a OwnedFd,
-    /// Where something of an earlier command lies, which is put away first.
+    /// The places with mounts of an earlier command, which are moved away first.
     pub(crate) past: &'a [CString],
-    /// What is mounted, in order.
+    /// Its mounts, in order.
     pub(crate) attachments: &'a [Attachment<'a>],
-    /// Who it becomes, where that is somebody else.
+    /// The user it becomes, if that differs from the worker's.
     pub(crate) owner: Option<Owner>,
-    /// Users of its own, where there are such.
+    /// Its own users, if it has any.
     pub(crate) inside: Option<&'a Inside>,
 }
 
 impl<'a> Walls<'a> {
-    /// The same for another command in the same place, where everything has been mounted.
+    /// Returns the same for another command in the same place, where everything has been mounted.
     pub(crate) fn standing(self) -> Walls<'a> {
         Walls { past: &[], attachments: &[], ..self }
     }
 }
 
-/// What a command may do among users of its own, by the numbers of the capabilities: change owners, pass over modes, act on
-/// what is others', keep set-id bits, signal, become others, give its rights away, bind ports, open raw sockets, change its
-/// root, write to the audit, give rights to files. Source: repeatr's policy `governor`.
+/// The capabilities of a command among its own users, by number: changing owners, bypassing file modes, acting on
+/// others' files, keeping set-id bits, sending signals, changing user and group IDs, passing on capabilities, binding
+/// ports, opening raw sockets, changing the root, writing to the audit log, setting file capabilities. Source:
+/// repeatr's policy `governor`.
 const RIGHTS: [u32; 13] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31];
 
 const fn mask(rights: &[u32]) -> u32 {
@@ -75,16 +76,16 @@ const fn mask(rights: &[u32]) -> u32 {
     mask
 }
 
-/// One mount.
+/// One mount operation.
 pub(crate) enum Attachment<'a> {
-    /// This one, there.
+    /// Attaches this mount there.
     Mount(CString, BorrowedFd<'a>),
-    /// What lies there, so that nobody can write to it.
+    /// Makes what is there read-only.
     ReadOnly(CString),
 }
 
 impl Attachment<'_> {
-    /// Where.
+    /// Returns its place.
     pub(crate) fn at(&self) -> &CString {
         match self {
             Attachment::Mount(at, _) | Attachment::ReadOnly(at) => at,
@@ -100,15 +101,15 @@ pub(crate) struct Running {
 
 /// Starts commands, one after another.
 pub(crate) struct Starter {
-    /// For the few calls of a child.
+    /// A stack for the few calls of a child.
     stack: Vec<u128>,
-    /// How commands are scheduled, where that is not as the worker is.
+    /// How commands are scheduled, if not like the worker.
     scheduling: Option<Native>,
 }
 
-/// Everything the child needs, as plain numbers and pointers, and what it walks through.
+/// Everything that the child needs, as plain numbers and pointers.
 struct SpawnPlan<'a> {
-    /// Where the program may lie, best first; ended by null.
+    /// The possible paths of the program, best first; null-terminated.
     programs: *const *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
@@ -123,14 +124,14 @@ struct SpawnPlan<'a> {
 }
 
 impl Starter {
-    /// Commands are to be scheduled as `wanted` says, if that is known.
+    /// Commands are scheduled as `wanted`, if known.
     pub(crate) fn new(wanted: Option<Scheduling>) -> Self {
         let own = Scheduling::of_thread();
         let other = wanted.filter(|wanted| own.as_ref() != Some(wanted));
         Starter { stack: vec![0; 4096], scheduling: other.map(|wanted| wanted.native()) }
     }
 
-    /// How a command is scheduled, kept to so many processors; none: as the worker is.
+    /// Returns how a command is scheduled if restricted to this many processors; none for the same as the worker.
     fn scheduling(&self, processors: Option<usize>) -> Option<Native> {
         let Some(count) = processors else { return self.scheduling };
         let all = self.scheduling.or_else(|| Scheduling::of_thread().map(|own| own.native()));
@@ -164,9 +165,9 @@ impl Starter {
         let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
         let mut pidfd: c_int = -1;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-        // SAFETY: CLONE_VFORK suspends this process until the child has executed its program or ended, so the
-        // borrowed memory outlives the child's use of it; the child runs on a stack of its own and makes system
-        // calls only. The worker has one thread.
+        // SAFETY: CLONE_VFORK suspends this process until the child has executed its program or ended, so the borrowed
+        // memory outlives the child's use of it; the child runs on a stack of its own and makes system calls only. The
+        // worker has one thread.
         let pid =
             unsafe { libc::clone(child, top, flags, (&raw mut prepared).cast(), &raw mut pidfd) };
         if pid < 0 {
@@ -185,7 +186,8 @@ impl Starter {
     }
 }
 
-/// Where the program of `command` may lie, best first: where it says, or in the directories of its `PATH`.
+/// Returns the possible paths of the program of `command`, best first: the stated path, or one in each directory of its
+/// `PATH`.
 fn candidates(command: &Command) -> Result<Vec<CString>, JobError> {
     let program = &command.program;
     if program.contains('/') {
@@ -212,9 +214,9 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
-/// The limits of one command; those that all have in common the worker has itself.
+/// Returns the limits of one command; the worker itself has those that all commands share.
 fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
-    // Nothing changes those of the worker.
+    // Those of the worker never change.
     static CEILINGS: OnceLock<[u64; 3]> = OnceLock::new();
     let resources = [Resource::Nofile, Resource::Nproc, Resource::Fsize];
     let [files, processes, size] = *CEILINGS.get_or_init(|| resources.map(kernel::hard_limit));
@@ -228,10 +230,10 @@ fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
     ]
 }
 
-/// Files that a command may have open at once.
+/// The number of files that a command may have open at once.
 const OPEN_FILES: u64 = 4096;
 
-/// What makes a mount one for reading.
+/// The attributes that make a mount read-only.
 static READ_ONLY: libc::mount_attr = libc::mount_attr {
     attr_set: libc::MOUNT_ATTR_RDONLY,
     attr_clr: 0,
@@ -239,7 +241,7 @@ static READ_ONLY: libc::mount_attr = libc::mount_attr {
     userns_fd: 0,
 };
 
-/// What `capset` takes; the kernel's third version of it.
+/// The argument of `capset`, in version 3.
 #[repr(C)]
 struct CapabilityHeader {
     version: u32,
@@ -259,7 +261,7 @@ extern "C" fn child(prepared: *mut c_void) -> c_int {
     127
 }
 
-/// Goes all the way; returns only where a step failed, with its name and the kernel's error.
+/// Performs all steps; returns only if a step failed, with its name and the kernel's error.
 unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     macro_rules! step {
         ($name:expr, $call:expr) => {
@@ -270,7 +272,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         };
     }
     for door in prepared.doors {
-        // What it allocates from here on is counted there as soon as the program has a memory of its own.
+        // What it allocates from here on is charged to the group as soon as the program has its own memory.
         step!(c"bound", libc::syscall(libc::SYS_write, *door, c"0".as_ptr(), 1 as c_long));
     }
     if let Some(walls) = &prepared.walls {
@@ -307,7 +309,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
                 );
             }
         }
-        // What lies beside the root directory is out of reach of a process that cannot change its root again.
+        // What is beside the root directory is out of reach for a process that cannot change its root again.
         step!(c"confine", libc::syscall(libc::SYS_chroot, SHOWN.as_ptr()));
         step!(c"confine", libc::syscall(libc::SYS_chdir, c"/".as_ptr()));
         if let Some(Inside { users, .. }) = walls.inside {
@@ -317,7 +319,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         if prepared.terminal {
             step!(c"confine", libc::syscall(libc::SYS_setsid));
         } else {
-            // The session is the worker's, which has no terminal: a new one would cost the kernel a group to schedule.
+            // The session is the worker's, which has no terminal: a new one would cost the kernel a scheduling group.
             step!(c"confine", libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long));
         }
     } else {
@@ -331,7 +333,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     if prepared.terminal {
         step!(c"connect", libc::ioctl(0, libc::TIOCSCTTY, 0 as c_int));
     }
-    // Before any path is walked: none may lead through a descriptor of the worker.
+    // Before any path is resolved: none may lead through a descriptor of the worker.
     step!(
         c"confine",
         libc::syscall(libc::SYS_close_range, 3 as c_long, c_long::from(u32::MAX), 0 as c_long)
@@ -354,7 +356,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         let (size, set) = (size_of_val(processors) as c_long, std::ptr::from_ref(processors));
         let no_priority = libc::sched_param { sched_priority: 0 };
         let (policy, parameters) = (c_long::from(*policy), &raw const no_priority);
-        // Where it cannot be had any more, that of the worker does as well.
+        // If it is no longer available, the worker's will do.
         // SAFETY: reads so many bytes.
         unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0 as c_long, size, set) };
         // SAFETY: reads one structure.
@@ -385,13 +387,13 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
             step!(c"confine", libc::syscall(libc::SYS_setresuid, uid, uid, uid));
         }
         let header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
-        // Effective, permitted, inheritable; of the low numbers, then of the high ones.
+        // Effective, permitted, inheritable; the low numbers, then the high ones.
         let has_rights = matches!(walls.inside, Some(Inside { has_rights: true, .. }));
         let rights = if has_rights { mask(&RIGHTS) } else { 0 };
         let sets = [rights, rights, rights, 0, 0, 0];
         step!(c"confine", libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()));
         for right in RIGHTS.iter().filter(|_| has_rights) {
-            // So that whoever is not user 0 keeps them when the program is executed.
+            // So that a user other than 0 keeps them when the program is executed.
             let (set, raise) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as c_long);
             step!(c"confine", libc::prctl(set, raise, *right as c_long, 0, 0));
         }
@@ -400,7 +402,8 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     (c"execute", libc::ENOEXEC)
 }
 
-/// The first of the candidates that can be executed; the only one as it is, so that the kernel says what is wrong with it.
+/// Returns the first candidate that can be executed. A single one is returned as it is, so that the kernel reports what
+/// is wrong with it.
 ///
 /// # Safety
 ///
@@ -429,7 +432,7 @@ unsafe fn found_program(candidates: *const *const c_char) -> Result<*const c_cha
     Err(failure)
 }
 
-/// Whether an open file is a regular one that somebody may execute.
+/// Returns whether an open file is a regular one that somebody may execute.
 ///
 /// # Safety
 ///
@@ -449,8 +452,7 @@ fn errno() -> c_int {
     unsafe { *libc::__errno_location() }
 }
 
-/// Opens a path without going through what the process file system offers of this process: its
-/// descriptors, its program, its root.
+/// Opens a path without going through what procfs exposes of this process: its descriptors, its program, its root.
 fn open_straight(path: *const c_char, flags: c_int) -> c_long {
     // SAFETY: all-zero is a valid `open_how`; the path was prepared by the parent.
     unsafe {

@@ -1,4 +1,4 @@
-//! Watching a command until it ends or has to be ended.
+//! Supervises a command until it ends or must be killed.
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,7 +20,7 @@ use crate::finished::Log;
 use crate::job::{Limits, Logs, Stream};
 use crate::wire::{self, JobError, Reply};
 
-/// How a command ended, and what it wrote and used.
+/// How a command ended, its output and its resource usage.
 pub(crate) struct CommandEnd {
     pub(crate) outcome: Outcome,
     pub(crate) stdout: Log,
@@ -29,7 +29,7 @@ pub(crate) struct CommandEnd {
 }
 
 impl CommandEnd {
-    /// That of a command for which there was not even the memory to start it.
+    /// Returns the end of a command for which there was not enough memory to start it.
     pub(crate) fn out_of_memory() -> Self {
         let (outcome, usage) = (Outcome::OutOfMemory, Usage::default());
         CommandEnd { outcome, stdout: Log::default(), stderr: Log::default(), usage }
@@ -39,10 +39,10 @@ impl CommandEnd {
 /// How often the memory of a limited command is added up.
 const MEMORY_TICK: Duration = Duration::from_millis(20);
 
-/// How often orphans that have ended are put out of the way of the limit on processes.
+/// How often dead orphans are reaped, so that they do not count towards the process limit.
 const ORPHAN_TICK: Duration = Duration::from_secs(1);
 
-/// A command under watch.
+/// A command under supervision.
 pub(crate) struct Supervision<'a> {
     pub(crate) running: Running,
     pub(crate) control: &'a UnixStream,
@@ -52,18 +52,18 @@ pub(crate) struct Supervision<'a> {
     pub(crate) around: Surroundings<'a>,
 }
 
-/// What is done about what a command leaves its own process for.
+/// The surroundings of a command's main process: how what it leaves there is measured and cleared.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
-    /// What its processes and its files in memory hold, in bytes.
+    /// Returns what its processes and its files in memory hold, in bytes.
     pub(crate) memory: &'a dyn Fn() -> u64,
-    /// The control group that it is in, which bounds its memory instead, where there is one.
+    /// The control group that it is in, if there is one, which bounds its memory instead.
     pub(crate) group: Option<&'a BoundGroup<'a>>,
     /// Kills and reaps everything that is left.
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
-    /// Who is to be told what it uses, where that can be.
+    /// Receives questions about what it uses, where the kernel can ask.
     pub(crate) uses: Option<&'a Uses>,
-    /// What adds up what it holds on disk, where that is to be done.
+    /// Adds up its disk usage, if necessary.
     pub(crate) disk: Option<&'a RefCell<DiskMeter>>,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Streams {
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    /// Where they are written to: as long as these are open here, a command that closes its own as it ends wakes nobody.
+    /// The write ends: while these are open here, a command that closes its own as it exits causes no wake-up.
     pub(crate) ends: [OwnedFd; 2],
 }
 
@@ -82,12 +82,12 @@ enum EndCause {
     OutOfMemory,
     OutOfDisk(DiskExcess),
     Cancelled,
-    /// It was told to end, and did.
+    /// It was told to exit, and did.
     Left(ReapedChild),
 }
 
 impl Supervision<'_> {
-    /// Returns when no process of the command is left; `streams` are what is kept, where it does not write elsewhere.
+    /// Returns when no process of the command is left; `streams` are captured, unless it writes elsewhere.
     pub(crate) fn until_gone(
         self,
         streams: Option<Streams>,
@@ -126,7 +126,7 @@ impl Supervision<'_> {
             drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
         }
         let outcome = match end {
-            // The kernel may have ended a process on which the command depended.
+            // The kernel may have killed a process that the command depended on.
             EndCause::Natural(_) if memory.was_taken() => Outcome::OutOfMemory,
             EndCause::Natural(waited) => outcome(waited.status),
             EndCause::TimedOut => Outcome::TimedOut,
@@ -160,12 +160,12 @@ impl Supervision<'_> {
         };
         let after_streams = 2 + streams.len();
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
-        // Until when it may end by itself that was told to.
+        // The deadline for a command that was told to exit.
         let mut told: Option<Instant> = None;
         loop {
             let mut fds = Vec::with_capacity(5);
             fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
-            // Once a word has come, only the silence of an executor that is gone is listened for.
+            // After a stop request, only the executor's disappearance is of interest.
             let heard = if told.is_some() { PollFlags::empty() } else { PollFlags::IN };
             fds.push(PollFd::new(self.control, heard));
             fds.extend(streams.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
@@ -195,7 +195,7 @@ impl Supervision<'_> {
                 });
             }
             let now = clock::instant();
-            // A word from the executor while a command runs means stop; so does its silence for ever.
+            // Any message from the executor while a command runs means stop; so does its disappearance.
             if ready[1] {
                 match self.limits.grace {
                     Some(grace) if told.is_none() && !is_alone => {
@@ -227,7 +227,7 @@ impl Supervision<'_> {
 
     fn tell_to_end(&self) {
         let term = rustix::process::Signal::TERM;
-        // One that has ended meanwhile is what is wanted.
+        // A process that has already exited is the desired result.
         let _ = rustix::process::pidfd_send_signal(&self.running.pidfd, term);
     }
 
@@ -235,7 +235,7 @@ impl Supervision<'_> {
         self.limits.wall.map(|wall| self.started + wall)
     }
 
-    /// Until something has to be looked at even if nothing happens.
+    /// Returns the time until something must be checked even if no event arrives.
     fn pause(&self, next_memory: Option<Instant>, told: Option<Instant>) -> Timespec {
         let now = clock::instant();
         let next_disk = self.around.disk.map(|disk| disk.borrow().next());
@@ -251,12 +251,12 @@ impl Supervision<'_> {
     }
 }
 
-/// Watches what a command holds in memory.
+/// Watches a command's memory.
 struct MemoryWatch<'a> {
     around: Surroundings<'a>,
-    /// How often the kernel had ended a process of the group for its memory before this command.
+    /// How many processes of the group the kernel had killed for memory before this command.
     kills: u64,
-    /// The most that was seen in the group, in bytes.
+    /// The highest value seen in the group, in bytes.
     peak: u64,
 }
 
@@ -266,7 +266,7 @@ impl<'a> MemoryWatch<'a> {
         MemoryWatch { around: *around, kills, peak: 0 }
     }
 
-    /// Looks whether it holds, or was about to hold, more than `limit`.
+    /// Returns whether it holds, or was about to hold, more than `limit`.
     fn exceeds(&mut self, limit: u64) -> bool {
         match self.around.group {
             Some(group) => {
@@ -277,7 +277,7 @@ impl<'a> MemoryWatch<'a> {
         }
     }
 
-    /// Whether the kernel has ended a process of its for its memory.
+    /// Returns whether the kernel has killed one of its processes for memory.
     fn was_taken(&self) -> bool {
         self.around.group.is_some_and(|group| group.kills() > self.kills)
     }
@@ -301,11 +301,11 @@ fn usage(wall: Duration, ended: Option<&ReapedChild>) -> Usage {
     }
 }
 
-/// What becomes of an output stream.
+/// The destination of an output stream.
 struct OutputPipe<'a> {
     capture: LogCapture,
     stream: Stream,
-    /// Who hears of it at once.
+    /// The executor, if output is reported at once.
     tell: Option<&'a UnixStream>,
 }
 
@@ -313,13 +313,13 @@ impl OutputPipe<'_> {
     fn push(&mut self, bytes: &[u8]) {
         self.capture.push(bytes);
         if let Some(socket) = self.tell {
-            // An executor that is gone is noticed where the command is watched.
+            // An executor that is gone is noticed by the supervision loop.
             let _ = wire::send(socket, &Reply::Wrote(self.stream, bytes.to_vec()));
         }
     }
 }
 
-/// Reads once what is there.
+/// Reads once what is available.
 fn take(stream: &OwnedFd, output: &mut OutputPipe<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     match kernel::read_some(stream.as_fd(), buffer) {
         Ok(length) => {
@@ -331,7 +331,7 @@ fn take(stream: &OwnedFd, output: &mut OutputPipe<'_>, buffer: &mut [u8]) -> Res
     }
 }
 
-/// Reads what is left; all who could write are gone.
+/// Reads the rest; no writer is left.
 fn drain(stream: &OwnedFd, output: &mut OutputPipe<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     loop {
         match kernel::read_some(stream.as_fd(), buffer) {

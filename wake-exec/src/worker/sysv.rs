@@ -1,16 +1,17 @@
-//! What System V's shared memory holds in the namespace that this process is in.
+//! The System V shared memory held in the namespace of this process.
 
 /// As in the kernel's `linux/shm.h`.
 const SHM_INFO: libc::c_int = 14;
 
-/// Bytes of all segments, attached or not, that are in memory or swapped out; none on a kernel without the facility.
+/// Returns the bytes of all segments, attached or not, that are in memory or swapped out; 0 on a kernel without System
+/// V shared memory.
 ///
 /// Source: `shmctl(2)`.
 pub(crate) fn held() -> u64 {
     let mut info: [libc::c_ulong; 16] = [0; 16];
     // SAFETY: the kernel's structure is smaller than this one, which lives across the call.
     let result = unsafe { libc::shmctl(0, SHM_INFO, (&raw mut info).cast()) };
-    // After the number of segments and their size: the pages in memory, and those swapped out.
+    // The number of segments and their size are followed by the pages in memory and those swapped out.
     let [_, _, resident, swapped, ..] = info;
     if result < 0 { 0 } else { (resident + swapped) * rustix::param::page_size() as u64 }
 }

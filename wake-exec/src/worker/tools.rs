@@ -1,4 +1,4 @@
-//! What runs of either kind have in common: a command from its turn until its outputs are taken.
+//! What both sandbox levels have in common: a command from its turn until its outputs are collected.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -32,18 +32,18 @@ pub(crate) struct Tools<'a> {
     pub(crate) nothing: &'a OwnedFd,
 }
 
-/// Where outputs are looked for.
+/// Where outputs are.
 pub(crate) enum OutputRoot<'a> {
     /// In the work directory.
     Work(BorrowedFd<'a>),
-    /// Anywhere below the root directory, whose files have these owners on disk, where they can be given.
+    /// Anywhere below the root directory, with these owners on disk, if owners can be set.
     Root(BorrowedFd<'a>, Option<&'a DiskOwners>),
-    /// In the layer of a root directory, where all that was changed lies.
+    /// In the layer of a root directory, which contains all changes.
     Layer(Layered<'a>),
 }
 
 impl Tools<'_> {
-    /// Waits until the command may start; gives the time when it may.
+    /// Waits until the command may start; returns that time.
     pub(crate) fn turn(&self) -> Result<Instant, JobError> {
         match wire::receive(self.control) {
             Ok(Some(Request::Go)) => Ok(clock::instant()),
@@ -51,7 +51,7 @@ impl Tools<'_> {
         }
     }
 
-    /// Starts the command and stays with it until nothing of it is left.
+    /// Starts the command and supervises it until nothing of it is left.
     pub(crate) fn command(
         &mut self,
         job: &Job,
@@ -63,7 +63,7 @@ impl Tools<'_> {
         let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
         let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
         if let Some(Owner { uid, gid }) = walls.as_ref().and_then(|walls| walls.owner) {
-            // Else nobody could open `/dev/stdout`, which leads to a pipe of the worker's.
+            // Otherwise it could not open `/dev/stdout`, which leads to a pipe of the worker.
             for pipe in [&to_stdout, &to_stderr] {
                 let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
                 rustix::fs::fchown(pipe, uid, gid).map_err(piped)?;
@@ -96,7 +96,7 @@ impl Tools<'_> {
         watch.until_gone(Some(streams), self.buffer)
     }
 
-    /// Runs what somebody visits for, before the command or after it, and stays until nothing of either is left.
+    /// Runs a visit, before or after the command, and returns when nothing of either is left.
     pub(crate) fn visit(
         &mut self,
         job: &Job,
@@ -123,7 +123,7 @@ impl Tools<'_> {
         };
         let streams = self.streams(own)?;
         if let Some(Owner { uid, gid }) = walls.and_then(|walls| walls.owner) {
-            // Else they could not be opened by their names; they can be used without. Standard input may be a person's file.
+            // Otherwise they could not be opened by name; they are usable without. Standard input may be a user's file.
             for output in &streams[1..] {
                 let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
                 let _ = rustix::fs::fchown(output, uid, gid);
@@ -131,7 +131,7 @@ impl Tools<'_> {
         }
         let started = clock::instant();
         let running = self.first(job, visit, &streams, walls, around)?;
-        // Whoever reads what is written there is to see its end.
+        // Whoever reads from them must see end of file.
         drop(streams);
         let limits = Limits { wall: None, ..job.limits.clone() };
         let (control, logs) = (self.control, job.logs);
@@ -139,12 +139,12 @@ impl Tools<'_> {
         watch.until_gone(None, self.buffer)
     }
 
-    /// Says that a visit can begin, and receives its streams.
+    /// Announces that a visit can begin, and receives its streams.
     fn streams(&self, own: Option<Result<Outcome, JobError>>) -> Result<[OwnedFd; 3], JobError> {
         wire::send(self.control, &Reply::Welcome(own)).map_err(|_| JobError::Cancelled)?;
         loop {
             match wire::receive(self.control) {
-                // Too late to stop what has ended.
+                // Too late to stop something that has ended.
                 Ok(Some(Request::Cancel)) => {}
                 Ok(Some(Request::Streams)) => break,
                 Ok(_) | Err(_) => return Err(JobError::Cancelled),
@@ -154,7 +154,7 @@ impl Tools<'_> {
             .map_err(|error| JobError::step("connect", "terminal", error))
     }
 
-    /// Starts the first command of a visit whose program is there.
+    /// Starts the first command of a visit whose program exists.
     fn first(
         &mut self,
         job: &Job,
@@ -174,7 +174,8 @@ impl Tools<'_> {
                 Err(JobError::NotStarted { program, errno })
                     if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::EACCES) =>
                 {
-                    // As a shell has it: one that may not be executed is what was meant, if no other is.
+                    // Like a shell: if no other candidate exists, one that may not be executed is the one that was
+                    // meant.
                     let is_better = errno == libc::EACCES || refused.is_none();
                     let failed = JobError::NotStarted { program, errno };
                     refused = if is_better { Some(failed) } else { refused };
@@ -186,9 +187,9 @@ impl Tools<'_> {
         Err(refused.unwrap_or_else(|| JobError::bad_job("", "names no program")))
     }
 
-    /// Takes the outputs of a command that has ended, and puts together what came of it.
+    /// Collects the outputs of a command that has ended, and assembles its result.
     ///
-    /// `setup` is how long it took to get ready for it; it began to run at `start`.
+    /// `setup` is how long the preparation took; the command started running at `start`.
     pub(crate) fn finish(
         &mut self,
         job: &Job,
@@ -238,7 +239,7 @@ impl Tools<'_> {
         Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report, changes })
     }
 
-    /// Takes the outputs, where they are to be taken.
+    /// Collects the outputs, if they are to be collected.
     fn collect(
         &mut self,
         job: &Job,
@@ -286,12 +287,12 @@ impl Tools<'_> {
     }
 }
 
-/// Where a command goes into its control group, if it has one.
+/// Returns the files through which a command enters its control group, if it has one.
 fn doors(around: Surroundings<'_>) -> Vec<RawFd> {
     around.group.map(BoundGroup::doors).unwrap_or_default()
 }
 
-/// To how many processors a command is kept, because its control group does not bound their time.
+/// Returns the number of processors that a command is restricted to because its control group does not bound CPU time.
 fn processors(job: &Job, around: Surroundings<'_>) -> Option<usize> {
     let thousandths = job.limits.processors?;
     let is_bounded = around.group.is_some_and(BoundGroup::bounds_processors);

@@ -1,4 +1,4 @@
-//! Removing what a command can leave in the namespaces that the next one gets.
+//! Removes what a command can leave in the namespaces that the next one uses.
 
 use std::os::fd::OwnedFd;
 
@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use super::confine::Confinement;
 use super::kernel;
 
-/// Removes traces.
+/// Removes such traces.
 pub(crate) struct Traces {
-    /// The last process number given out; some kernels do not have the setting.
+    /// The last process ID assigned; some kernels do not have the setting.
     last_pid: Option<OwnedFd>,
 }
 
@@ -32,7 +32,7 @@ impl Traces {
             kernel::loopback_up()?;
         }
         if let Some(last_pid) = &self.last_pid {
-            // Only so that process numbers repeat; nothing depends on it.
+            // Only makes process IDs reproducible; nothing depends on it.
             let _ = rustix::io::pwrite(last_pid, b"1", 0);
         }
         Ok(())

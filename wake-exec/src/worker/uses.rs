@@ -1,8 +1,8 @@
-//! Hearing of what a command uses that would show to the next one in its namespaces, however well it tidies up after itself:
-//! System V objects, whose numbers go on rising, and sockets of the network, whose packets are counted.
+//! Learns which objects a command uses that remain visible to the next one in its namespaces, however well it cleans
+//! up: System V objects, whose IDs keep increasing, and network sockets, whose packets are counted.
 //!
-//! The system call filter has the kernel ask before such an object is made. The answer is always yes; it is the question
-//! that counts.
+//! The system call filter makes the kernel ask before such an object is created. The answer is always yes; only the
+//! question matters.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -11,33 +11,34 @@ use rustix::io::Errno;
 
 use super::kernel::last_errno;
 
-/// What was used since somebody asked last.
+/// What was used since it was last queried.
 pub(crate) struct Uses {
-    /// Where the kernel asks; none where it cannot, and then everything counts as used.
+    /// The descriptor on which the kernel asks; none if it cannot, and then everything counts as used.
     listener: Option<OwnedFd>,
     objects: Cell<bool>,
     sockets: Cell<bool>,
 }
 
 impl Uses {
-    /// `listener` is what [`super::seccomp::install`] gave.
+    /// `listener` is the result of [`super::seccomp::install`].
     pub(crate) fn new(listener: Option<OwnedFd>) -> Self {
         Uses { listener, objects: Cell::new(false), sockets: Cell::new(false) }
     }
 
-    /// What is readable when the kernel asks: then [`Uses::answer`] is to be called, for somebody waits for that.
+    /// Returns a descriptor that is readable when the kernel asks: [`Uses::answer`] must then be called, because a
+    /// command is waiting.
     pub(crate) fn questions(&self) -> Option<BorrowedFd<'_>> {
         self.listener.as_ref().map(|listener| listener.as_fd())
     }
 
-    /// Notes what is about to be used, and lets it be.
+    /// Records what is about to be used, and allows it.
     pub(crate) fn answer(&self) -> Result<(), Errno> {
         let Some(listener) = &self.listener else { return Ok(()) };
         // SAFETY: all-zero is a valid structure of numbers, which the kernel asks for and overwrites.
         let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         let asked = control(listener, libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut question);
         match asked {
-            // Who asked is gone.
+            // The asking process is gone.
             Err(Errno::NOENT | Errno::INTR) => return Ok(()),
             other => other?,
         }
@@ -58,12 +59,12 @@ impl Uses {
         }
     }
 
-    /// Whether System V objects were made since this was last asked, or may have been.
+    /// Returns whether System V objects were, or may have been, created since the last call.
     pub(crate) fn take_objects(&self) -> bool {
         self.objects.replace(false) || self.listener.is_none()
     }
 
-    /// Whether sockets of the network were.
+    /// Returns whether network sockets were, or may have been, created since the last call.
     pub(crate) fn take_sockets(&self) -> bool {
         self.sockets.replace(false) || self.listener.is_none()
     }

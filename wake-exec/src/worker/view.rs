@@ -1,4 +1,4 @@
-//! Root directories: mount namespaces that hold nothing but what a command may see.
+//! Root directories: mount namespaces that contain only what a command may see.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,30 +21,30 @@ use crate::wire::JobError;
 
 /// A finished root directory.
 ///
-/// Commands run in its mount namespace itself, one after another, with their root changed to [`SHOWN`]. Giving each
-/// a copy would be cheap to make, but the kernel stops for a round of all processors when a mount goes away: what
-/// an earlier command had for itself is moved to [`PAST`] instead, which no path of a command reaches, and goes
-/// with the whole namespace.
+/// Commands run in its mount namespace itself, one after another, with their root changed to [`SHOWN`]. Giving each a
+/// copy would be cheap to create, but the kernel synchronizes all processors when a mount is removed. Instead, an
+/// earlier command's mounts are moved to [`PAST`], which no path of a command reaches, and are removed with the whole
+/// namespace.
 pub(crate) struct RootView {
-    /// The mount namespace that has it.
+    /// Its mount namespace.
     pub(crate) ns: OwnedFd,
     /// The directory itself.
     pub(crate) root: OwnedFd,
-    /// What is written to its layers, where that lies on the host.
+    /// The data written to its layers, if that is on the host.
     pub(crate) layers: Option<OwnedFd>,
-    /// The layer of the root directory itself, where it has one, with what lies in it before a command has run.
+    /// The layer of the root directory itself, if it has one, with its contents before a command has run.
     pub(crate) own_layer: Option<(OwnedFd, LayerBefore)>,
-    /// Removes that.
+    /// Removes the data of the layers.
     _layers: Option<OwnDirectory>,
 }
 
-/// Where in its mount namespace a root directory lies.
+/// Where a root directory is in its mount namespace.
 pub(crate) const SHOWN: &CStr = c"/shown";
 
-/// Where in its mount namespace lies what earlier commands had for themselves.
+/// Where the mounts of earlier commands are in the mount namespace.
 pub(crate) const PAST: &CStr = c"/past";
 
-/// Where what is written to layers is kept.
+/// Where the data written to layers is kept.
 pub(crate) enum RootLayers<'a> {
     /// In memory, within these limits.
     Memory(&'a Limits),
@@ -58,18 +58,18 @@ pub(crate) struct RootPlan {
     pub(crate) items: Vec<(String, RootItem, RootNeed)>,
 }
 
-/// Whether the root directory may do without an item.
+/// Whether an item of the root directory is required.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RootNeed {
-    /// It may not.
+    /// It is.
     Must,
-    /// It may, where its own files are in the way.
+    /// It is left out if the root directory's own files are in the way.
     IfRoom,
 }
 
-/// What the root directory itself is.
+/// The base of a root directory.
 enum RootBase {
-    /// An empty file system in memory, read only once it is furnished.
+    /// An empty in-memory file system, read-only once it is furnished.
     Memory,
     /// A directory of the host.
     Host(OwnedFd),
@@ -77,15 +77,15 @@ enum RootBase {
     Layered(OwnedFd),
 }
 
-/// Something at one path of the root directory.
+/// An item at one path of the root directory.
 pub(crate) enum RootItem {
-    /// A directory; what is there already stays as it is.
+    /// A directory; an existing one stays as it is.
     Directory,
-    /// A directory that belongs to the command, whether or not it is there already.
+    /// A directory that belongs to the command, whether or not it existed before.
     Own,
-    /// A directory in which everybody may make things and remove their own.
+    /// A directory in which everybody may create entries and remove their own.
     Shared,
-    /// A file by its bytes and its mode.
+    /// A file with these bytes and this mode.
     File(Vec<u8>, u32),
     /// A symbolic link.
     Link(OsString),
@@ -96,9 +96,9 @@ pub(crate) enum RootItem {
 }
 
 impl RootPlan {
-    /// What `root` asks for, together with what every root directory has.
+    /// Returns what `root` requests, together with what every root directory has.
     ///
-    /// `etc` is made where it is needed and not there.
+    /// `etc` is created if it is needed and does not exist yet.
     pub(crate) fn new(
         confined: &Confinement,
         root: &JobRoot,
@@ -140,17 +140,18 @@ impl RootPlan {
         Ok(plan)
     }
 
-    /// Whether the root directory has a private layer.
+    /// Returns whether the root directory has a private layer.
     pub(crate) fn is_layered(&self) -> bool {
         matches!(self.ground, RootBase::Layered(_))
     }
 
-    /// Puts `item` at `path`.
+    /// Adds `item` at `path`.
     pub(crate) fn add(&mut self, path: impl Into<String>, item: RootItem) {
         self.items.push((path.into(), item, RootNeed::Must));
     }
 
-    /// Builds it in a mount namespace of its own, and returns to the host's; what is made in a layer is dated `made_at`.
+    /// Builds it in a mount namespace of its own, and returns to the host's; entries created in a layer are dated
+    /// `made_at`.
     pub(crate) fn build(
         self,
         confined: &Confinement,
@@ -182,7 +183,7 @@ impl RootPlan {
         })
     }
 
-    /// The finished mount namespace, its root directory and the layer of that.
+    /// Returns the finished mount namespace, its root directory and the layer of that.
     fn assemble(
         self,
         confined: &Confinement,
@@ -247,7 +248,7 @@ impl RootPlan {
     }
 }
 
-/// A mount namespace, its root directory, and the layer of that with what lies in it.
+/// A mount namespace, its root directory, and the layer of that with its contents.
 type AssembledRoot = (OwnedFd, OwnedFd, Option<(OwnedFd, LayerBefore)>);
 
 /// Makes `ground` a directory of an otherwise empty root directory of this mount namespace.
@@ -262,7 +263,7 @@ fn outside_of(ground: &OwnedFd) -> Result<(), JobError> {
     mounts::attach(ground, CWD, SHOWN).map_err(failed)
 }
 
-/// A directory in which layers are put together; gone once the root directory has been changed.
+/// A directory in which layers are assembled; it disappears once the root directory has been changed.
 struct Workshop {
     mount: OwnedFd,
     count: usize,
@@ -275,7 +276,7 @@ impl Workshop {
         Ok(Workshop { mount, count: 0 })
     }
 
-    /// `lower` with a private layer on top, and that layer.
+    /// Returns `lower` with a private layer on top, and that layer.
     fn layer(&mut self, lower: OwnedFd) -> Result<(OwnedFd, OwnedFd), JobError> {
         let base = format!("layer{}", self.count);
         self.count += 1;
@@ -284,14 +285,14 @@ impl Workshop {
         for part in ["lower", "upper", "work"] {
             place.directory(&format!("{base}/{part}")).map_err(failed)?;
         }
-        // The top of the layer is what shows of the two.
+        // The top of the layer is the one that is visible.
         let stat = rustix::fs::fstat(&lower).map_err(failed)?;
         let mode = stat.st_mode & 0o1777;
         let top = format!("{base}/upper");
         let flags = AtFlags::empty();
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
         match rustix::fs::chownat(&self.mount, &top, Some(uid), Some(gid), flags) {
-            // An ordinary user has only itself to give it to.
+            // An ordinary user can give it only to itself.
             Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
             Err(errno) => return Err(failed(errno)),
         }
@@ -314,7 +315,7 @@ fn pivot(root: &OwnedFd) -> Result<(), JobError> {
     mounts::pivot(root).map_err(|errno| JobError::unavailable("changing the root directory", errno))
 }
 
-/// Lets everybody pass through the directories above `path`, whoever they belong to.
+/// Makes the directories above `path` searchable for everybody, whoever owns them.
 fn open_the_way(root: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
     let above = path.match_indices('/').map(|(at, _)| &path[..at]);
     for dir in std::iter::once(".").filter(|_| !path.is_empty()).chain(above) {
@@ -330,7 +331,7 @@ fn open_the_way(root: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
 
 fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errno> {
     let absent_or_kept = |made: Result<(), Errno>| match made {
-        // A root directory that brings its own keeps it.
+        // A root directory that has its own keeps it.
         Err(Errno::EXIST) => Ok(()),
         other => other,
     };
@@ -355,7 +356,7 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
             } else {
                 absent_or_kept(place.file(path, 0o644).map(drop))?;
             }
-            // Opened here and not by path, so that no link of the root directory decides where.
+            // Opened here and not by path, so that no link in the root directory redirects it.
             let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let target = rustix::fs::openat2(
                 place.root(),

@@ -1,7 +1,7 @@
-//! Hearing from the kernel whether anything was done to a directory.
+//! Detects through inotify whether anything was done in a directory.
 //!
-//! There is one queue of events for the life of a worker, because letting go of one waits for ten milliseconds and more;
-//! and none before a worker has served so often that it will have been worth that.
+//! There is one event queue for the life of a worker, because closing one takes ten milliseconds and more. It is
+//! created only once a worker has run enough commands to be worth it.
 
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
@@ -14,39 +14,39 @@ use rustix::io::Errno;
 #[derive(Default)]
 pub(crate) struct Watcher {
     queue: Option<OwnedFd>,
-    /// The numbers of directories that something was done to.
+    /// The watch descriptors of directories in which something was done.
     touched: HashSet<i32>,
-    /// Watches from before the last loss of events say nothing.
+    /// The number of event losses; watches from before the last one are meaningless.
     losses: u32,
-    /// How often somebody could have used a watch.
+    /// How often a watch could have been used.
     asked: u32,
-    /// How often something had been done to what was watched.
+    /// How often the watched directories had been used.
     in_vain: u32,
 }
 
-/// Some directories that are watched.
+/// A set of watched directories.
 pub(crate) struct InotifyWatch {
     numbers: Vec<i32>,
     losses: u32,
 }
 
-/// A worker that has served less often has no queue.
+/// A worker that has run fewer commands has no queue.
 const WARM: u32 = 16;
 
-/// So often in vain, and commands are taken to use what is watched.
+/// After this many used watches, commands are assumed to use the directories.
 const IN_VAIN: u32 = 8;
 
-/// More numbers are not kept: what is watched now counts as touched then.
+/// The most descriptors kept; beyond that, everything watched counts as used.
 const NUMBERS: usize = 1024;
 
 impl Watcher {
-    /// Whether a watch is likely to be of use.
+    /// Returns whether a watch is likely to be useful.
     pub(crate) fn is_worth_it(&mut self) -> bool {
         self.asked = self.asked.saturating_add(1);
         self.asked > WARM && self.in_vain < IN_VAIN
     }
 
-    /// A watch of no directory yet.
+    /// Returns a watch without directories.
     pub(crate) fn watch_nothing(&mut self) -> Result<InotifyWatch, Errno> {
         if self.queue.is_none() {
             self.queue = Some(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?);
@@ -54,16 +54,16 @@ impl Watcher {
         Ok(InotifyWatch { numbers: Vec::with_capacity(3), losses: self.losses })
     }
 
-    /// Has `watch` hear of the directory at `path` as well.
+    /// Adds the directory at `path` to `watch`.
     pub(crate) fn add(&self, watch: &mut InotifyWatch, path: &str) -> Result<(), Errno> {
         let queue = self.queue.as_ref().ok_or(Errno::BADF)?;
-        // The first event says it all.
+        // The first event is enough.
         let flags = WatchFlags::ALL_EVENTS | WatchFlags::ONESHOT;
         watch.numbers.push(inotify::add_watch(queue, path, flags)?);
         Ok(())
     }
 
-    /// Whether nothing has been done to any of the directories.
+    /// Returns whether nothing has been done in any of the directories.
     pub(crate) fn heard_nothing(&mut self, watch: &InotifyWatch) -> bool {
         self.read();
         let touched = watch.losses != self.losses

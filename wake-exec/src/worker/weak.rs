@@ -1,7 +1,7 @@
-//! Running without walls: by convention only, where the kernel gives none and the user has asked for it.
+//! Runs commands without confinement: by convention only, where the kernel provides none and the user asked for it.
 //!
-//! A private directory, a clean environment, no inherited descriptors, limits, and the end of every
-//! process that does not hide. A command can still read and write whatever its user can.
+//! A private directory, a clean environment, no inherited descriptors, limits, and the termination of every process
+//! that does not hide. A command can still read and write whatever its user can.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -32,7 +32,8 @@ use crate::wire::JobError;
 
 /// Makes this process the one that inherits its orphans.
 ///
-/// Programs that gain rights by being started do so here: an engine of containers maps the users of whoever calls it by one, `newuidmap`.
+/// Programs that gain privileges when executed do so here: a container engine maps its caller's users through one,
+/// `newuidmap`.
 pub(crate) fn prepare() -> Result<(), JobError> {
     let failed = |errno| JobError::step("prepare", "worker process", errno);
     let myself = rustix::process::getpid();
@@ -42,7 +43,7 @@ pub(crate) fn prepare() -> Result<(), JobError> {
     Ok(())
 }
 
-/// Runs `job` in a directory of its own, or `visit` there.
+/// Runs `job`, or `visit` in its place, in a private directory.
 pub(crate) fn run(
     job: &Job,
     group: Option<&GroupDirs>,
@@ -52,7 +53,7 @@ pub(crate) fn run(
 ) -> Result<JobResult, JobError> {
     let start = clock::instant();
     if job.root != JobRoot::Host {
-        return Err(JobError::bad_job("/", "can only be the host's in the weak sandbox"));
+        return Err(JobError::bad_job("/", "must be the host's in the weak sandbox"));
     }
     let Some(at) = &job.work else {
         return Err(JobError::bad_job("/", "cannot be the work directory in the weak sandbox"));
@@ -112,7 +113,7 @@ fn populate_work(
     let mut filling = Filling::new(place, Reach::Links, buffer, shared);
     for input in &job.inputs {
         let Some(path) = input.path.strip(at) else {
-            let reason = "must lie in the work directory in the weak sandbox";
+            let reason = "must be in the work directory in the weak sandbox";
             return Err(JobError::bad_job(input.path.as_str(), reason));
         };
         filling.put(path.as_str(), &input.source)?;
@@ -123,7 +124,7 @@ fn populate_work(
     filling.finish().map(drop)
 }
 
-/// The command with the fixed places of the strict sandbox replaced by where they really are.
+/// Returns the command with the fixed paths of the strict sandbox replaced by the real ones.
 fn translated(command: &Command, at: &RelPath, own: &Path) -> Command {
     let mut command = command.clone();
     let below = |path: &Path| path.to_string_lossy().into_owned();
@@ -151,12 +152,13 @@ fn translated(command: &Command, at: &RelPath, own: &Path) -> Command {
     command
 }
 
-/// Kills and reaps this process's descendants until there are none that it may kill: who has become somebody else is out of reach.
+/// Kills and reaps this process's descendants until none is left that it may kill: a process that has changed its user
+/// is out of reach.
 fn clear() -> Result<(), Errno> {
     loop {
         let is_left = |pid: &&i32| {
             let pid = rustix::process::Pid::from_raw(**pid);
-            // One that has ended meanwhile is what is wanted.
+            // A process that has already exited is the desired result.
             let killed = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
             killed != Some(Err(Errno::PERM))
         };
@@ -168,7 +170,7 @@ fn clear() -> Result<(), Errno> {
     }
 }
 
-/// The numbers of all processes below this one.
+/// Returns the IDs of all descendants of this process.
 fn descendants() -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
     let mut open = vec![i32::try_from(std::process::id()).unwrap_or_default()];

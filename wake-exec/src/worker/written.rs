@@ -1,4 +1,4 @@
-//! Reading files in which a command says something of itself. No process of it is alive any more, and no link is followed.
+//! Reads files in which a command reports about itself. No process of it is alive any more, and no link is followed.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,14 +15,14 @@ use crate::wire::JobError;
 /// The most bytes that are read.
 const LONGEST: u64 = 16 << 20;
 
-/// What is wrong with the file, if it is no file or too large.
+/// What is wrong with the file: it is not a regular file, or too large.
 enum Defect {
     Absent,
     NoFile,
     TooLarge,
 }
 
-/// The bytes of the depfile at `path` from `base`; or what is wrong with it.
+/// Returns the bytes of the depfile at `path` below `base`, or what is wrong with it.
 pub(crate) fn depfile(
     base: BorrowedFd<'_>,
     path: &RelPath,
@@ -38,7 +38,7 @@ pub(crate) fn depfile(
     Ok(read(base, path)?.map_err(fault))
 }
 
-/// The bytes of the report of a test at `path` from `base`, or what is wrong with it; none if it left none.
+/// Returns the bytes of the test report at `path` below `base`, or what is wrong with it; none if there is none.
 pub(crate) fn report(
     base: BorrowedFd<'_>,
     path: &RelPath,
@@ -54,7 +54,7 @@ pub(crate) fn report(
 
 fn read(base: BorrowedFd<'_>, path: &RelPath) -> Result<Result<Vec<u8>, Defect>, JobError> {
     let failed = |errno: Errno| JobError::step("read", path.as_str(), errno);
-    // A pipe that was left there must not be waited for.
+    // A pipe left there must not block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = match rustix::fs::openat2(base, path.as_str(), flags, Mode::empty(), STRAIGHT) {
         Ok(file) => file,

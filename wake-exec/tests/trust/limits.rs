@@ -371,7 +371,7 @@ fn a_little_of_a_disk_is_left(bed: &Bed) {
     let fits = on_disk("head -c 80M /dev/zero > a; sleep 1.5");
     let unmounted = std::process::Command::new("umount").arg("-l").arg(&disk).status();
     assert!(unmounted.unwrap().success());
-    let expected = "its directories on disk held more than was left there, and that was less than 134217728 bytes";
+    let expected = "its directories on disk held more than the space left there, which was less than 134217728 bytes";
     assert_eq!(full.unwrap_err().to_string(), expected);
     assert_eq!(fits.unwrap().outcome, Outcome::Exited(0));
 }
