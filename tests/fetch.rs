@@ -302,7 +302,7 @@ fn what_is_wrong_is_named() {
         &format!("wake.fetch('{url}', sha256='{other}')"),
         7,
         expect![[r#"
-        error: //:m: http://127.0.0.1:PORT/words.txt: it has the SHA-256 [DIGEST]
+        error: //:m: http://127.0.0.1:PORT/words.txt: its SHA-256 is [DIGEST]
          --> PKG.libsonnet:2:19
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
@@ -311,7 +311,7 @@ fn what_is_wrong_is_named() {
         failed: //:m
     "#]],
     );
-    assert!(run.stderr.contains(&format!("it has the SHA-256 {digest}")), "{run}");
+    assert!(run.stderr.contains(&format!("its SHA-256 is {digest}")), "{run}");
     let run = fails(
         &format!("wake.fetch('{url}')"),
         5,
@@ -344,7 +344,7 @@ fn what_is_wrong_is_named() {
         &of(&server.url("kit-1/"), ""),
         7,
         expect![[r#"
-        error: //:m: http://127.0.0.1:PORT/kit-1/: it has the SHA-256 [DIGEST], and is a web page
+        error: //:m: http://127.0.0.1:PORT/kit-1/: its SHA-256 is [DIGEST], and it is a web page
          --> PKG.libsonnet:2:19
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/kit-1/', sha256='[DIGEST]');
@@ -407,7 +407,7 @@ fn what_is_wrong_is_named() {
     step(&project, &of(&url, ""), COPY);
     let offline = project.wake(["build", "--offline"]).run().code(9);
     expect![[r#"
-        error: //:m: http://127.0.0.1:PORT/words.txt: no other machine is asked
+        error: //:m: http://127.0.0.1:PORT/words.txt: network access is disabled (offline)
          --> PKG.libsonnet:2:19
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
@@ -454,7 +454,7 @@ fn an_encrypted_address_leads_to_no_other() {
     step(&project, &format!("wake.fetch('{url}', sha256='{digest}')"), COPY);
     let run = project.wake(["build"]).env("SSL_CERT_FILE", dir.join("ca.pem")).run().code(9);
     expect![[r#"
-        error: //:m: https://127.0.0.1:PORT/words.txt: it leads to `http://127.0.0.1:9/words.txt`, which is not encrypted, and that way is not taken
+        error: //:m: https://127.0.0.1:PORT/words.txt: it redirects to `http://127.0.0.1:9/words.txt`, which is not encrypted and is not followed
          --> PKG.libsonnet:2:19
           |
         2 |   local fetched = wake.fetch('https://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');

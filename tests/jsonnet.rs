@@ -213,7 +213,7 @@ fn values_are_written_as_other_engines_write_them() {
     wake(&["eval", "-S", "-m", "out", "{ link: 'new' }"]).success();
     assert_eq!(project.read("out/link"), "new\n");
     wake(&["eval", "-S", "-c", "-m", "out", "{ 'dir/file': 'new' }"]).code(2).mentions(
-        "error: cannot write `out/dir/file`: `dir` is a symbolic link, which is not followed there",
+        "error: cannot write `out/dir/file`: `dir` is a symbolic link, which is not followed",
     );
     assert_eq!(project.read("mine/file"), "mine");
 }

@@ -503,7 +503,7 @@ fn what_comes_is_compared_with_what_was_asked_for() {
     let finished = project.wake(["build", "//:m"]).run().code(7);
     finished.says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: hash mismatch: asked for `[WARE]`, but `[WARE]` came
+        error: //:m: `rootfs`: hash mismatch: expected `[WARE]`, got `[WARE]`
          --> m.libsonnet:6:48
           |
         6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
@@ -596,7 +596,7 @@ fn the_weak_sandbox_has_no_roots() {
     finished.says(expect![[r#"
         [TIME] warning: the sandbox is weak: commands can see more than what is declared
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `/` can only be the host's in the weak sandbox
+        error: //:m: `/` must be the host's in the weak sandbox
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

@@ -53,7 +53,7 @@ fn a_store_from_a_newer_version() {
     let text = fs::read_to_string(&format).unwrap();
     fs::write(&format, text.replace('3', "4")).unwrap();
     project.wake(["build"]).run().code(10).says(expect![[r#"
-        error: `[STORE]` has store format 4; this wake knows format 3
+        error: `[STORE]` has store format 4; this version of wake supports format 3
          help: use that newer wake, or another store: `--store DIR`
         [TIME] FAILED 1 error in [TIME]
     "#]]);

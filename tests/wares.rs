@@ -168,7 +168,7 @@ fn another_tree_than_the_one_asked_for_is_refused() {
     let other = id(&project, "ware id tar tree");
     let finished =
         wake(&project, &format!("ware unpack {other} back --source file://./ours.tgz")).code(7);
-    let expected = format!("error: hash mismatch: asked for `{other}`, but `{ware}` came\n");
+    let expected = format!("error: hash mismatch: expected `{other}`, got `{ware}`\n");
     assert!(finished.stderr.starts_with(&expected), "{}", finished.stderr);
     assert!(!project.path("back").exists());
     wake(

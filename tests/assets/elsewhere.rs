@@ -218,7 +218,7 @@ fn a_place_that_shows_nothing_says_why() {
         &["--offline"],
         9,
         expect![[r#"
-        error: PLACE/openapi.json: no other machine is asked
+        error: PLACE/openapi.json: network access is disabled (offline)
     "#]],
     );
     let nowhere = format!("file://{}", place.path("nowhere").display());

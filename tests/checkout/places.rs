@@ -24,7 +24,7 @@ fn links_to_results_lead_out_of_no_checkout() {
         for obstacle in [Obstacle::LinkToDir, Obstacle::LinkToNothing, Obstacle::LinkToItself] {
             let project = victim();
             build_with(&project, place, obstacle).code(10).mentions(&format!(
-                "error: nothing can be linked below `.wake/out`: `{place}` is a symbolic link, which is not followed there"
+                "error: nothing can be linked below `.wake/out`: `{place}` is a symbolic link, which is not followed"
             ));
         }
     }
@@ -92,11 +92,11 @@ fn a_file_that_has_another_name_elsewhere_is_not_written_in_place() {
 #[test]
 fn settings_are_read_from_no_link_and_no_pipe() {
     for (obstacle, what) in [
-        (Obstacle::LinkToFile, "is a symbolic link, which is not followed there"),
-        (Obstacle::LinkToZeros, "is a symbolic link, which is not followed there"),
-        (Obstacle::Pipe, "is a pipe, socket or device where a file belongs"),
-        (Obstacle::Socket, "is a pipe, socket or device where a file belongs"),
-        (Obstacle::Large, "has more than 1 MiB"),
+        (Obstacle::LinkToFile, "is a symbolic link, which is not followed"),
+        (Obstacle::LinkToZeros, "is a symbolic link, which is not followed"),
+        (Obstacle::Pipe, "is a pipe, socket or device, not a file"),
+        (Obstacle::Socket, "is a pipe, socket or device, not a file"),
+        (Obstacle::Large, "is larger than 1 MiB"),
     ] {
         let project = victim();
         let run = build_with(&project, "wake.toml", obstacle).code(10);
@@ -126,7 +126,7 @@ fn a_warehouse_of_the_checkout_leads_nowhere_else() {
         assert!(Obstacle::LinkToDir.put(&project.path(place), &home));
         let before = canaries(&home);
         let run = project.wake(["plan", "--format", "formula", "//:m"]).run().code(10);
-        run.mentions(&format!("`{place}` is a symbolic link, which is not followed there"));
+        run.mentions(&format!("`{place}` is a symbolic link, which is not followed"));
         assert_eq!(canaries(&home), before);
     }
 }

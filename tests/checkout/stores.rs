@@ -122,7 +122,7 @@ fn what_is_left_of_a_store_says_how_to_remove_it() {
         fs::remove_file(project.store().join(name)).unwrap();
     }
     project.wake(["build"]).run().code(10).says(expect![[r#"
-        error: `[STORE]` is what is left of a wake store
+        error: `[STORE]` is a partly removed wake store
          help: remove the rest of it: `chmod -R u+w [STORE] && rm -r [STORE]`
         [TIME] FAILED 1 error in [TIME]
     "#]]);

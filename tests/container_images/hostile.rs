@@ -132,7 +132,7 @@ fn a_layer_does_not_climb_out() {
     "#]]);
     Layout::of(&[("a", b'1', "../../../etc/passwd")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: layer sha256:[DIGEST]: hard link `a` names `../../../etc/passwd`, which is no earlier file of the archive
+        error: //:user: image `./layout/`: layer sha256:[DIGEST]: hard link `a` names `../../../etc/passwd`, which is not an earlier file in the archive
          help: nothing of it was kept: ask who made the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl

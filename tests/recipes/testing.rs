@@ -196,7 +196,7 @@ fn a_file_that_cannot_be_fetched_is_shown_where_it_is_named() {
         &test(&project, &[RECIPE, "--offline"]).code(9),
         &server,
         expect![[r#"
-        error: file `fasta` of `test`: http://SERVER/t.fa: no other machine is asked
+        error: file `fasta` of `test`: http://SERVER/t.fa: network access is disabled (offline)
           --> docs/fasta_asset_recipe.yaml:18:12
            |
         18 |     fasta: http://SERVER/t.fa
@@ -209,7 +209,7 @@ fn a_file_that_cannot_be_fetched_is_shown_where_it_is_named() {
         &test(&project, &[RECIPE]).code(9),
         &server,
         expect![[r#"
-        error: file `fasta` of `test`: http://SERVER/t.fa: the answer broke off: Peer disconnected
+        error: file `fasta` of `test`: http://SERVER/t.fa: the response ended early: Peer disconnected
           --> docs/fasta_asset_recipe.yaml:18:12
            |
         18 |     fasta: http://SERVER/t.fa

@@ -173,7 +173,7 @@ fn n4_a_server_that_stalls_is_named_within_its_time() {
     settings(&user, "[http]\ntimeout = \"1s\"\n");
     let started = std::time::Instant::now();
     let failed = user.wake(["lock"]).run().code(9);
-    failed.mentions("registry `main`: http://127.0.0.1:").mentions("it did not answer in time");
+    failed.mentions("registry `main`: http://127.0.0.1:").mentions("it did not respond in time");
     // Six waits of a second, and the pauses between them.
     assert!(started.elapsed() < std::time::Duration::from_secs(60));
     user.write("wake.toml", toml(&format!("file:{}", scene.registry().display())));

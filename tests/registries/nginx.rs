@@ -114,7 +114,7 @@ fn a_registry_is_read_from_behind_nginx() {
     let user = scene.user_of(&nginx.address, &pkgs);
     // N1: nobody vouches for it, until the person says who does.
     let failed = user.wake(["build", "//app"]).run().code(9);
-    failed.mentions("its certificate is refused").mentions("`ca` in `config.toml`");
+    failed.mentions("its certificate was rejected").mentions("`ca` in `config.toml`");
     settings(&user, &format!("[http]\nca = \"{}/ca.pem\"\n", dir.display()));
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");

@@ -213,7 +213,7 @@ fn links_that_lead_out_are_refused() {
         inside,
         7,
         expect![[r#"
-        error: retriever //tool left at `out/a` what no package may hold: the link `link` leads out of it, to `../b/x`
+        error: retriever //tool left at `out/a` what no package may hold: the link `link` points outside it: `../b/x`
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
@@ -242,7 +242,7 @@ fn links_that_lead_out_are_refused() {
         alike,
         7,
         expect![[r#"
-        error: retriever //tool left at `out/a` what no package may hold: `data` and `DATA` are one file to some file systems
+        error: retriever //tool left at `out/a` what no package may hold: `data` and `DATA` are one file on some file systems
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),

@@ -1,4 +1,4 @@
-//! The action cache: what came of running an action, found by the action's digest.
+//! The action cache: results of actions, found by the action's digest.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Read;
@@ -15,30 +15,30 @@ use crate::packs::PackedRecord;
 use crate::record_file::{ActionFile, ActionParts};
 use crate::stamps::{Freshness, Stamps};
 
-/// Logs up to this many bytes lie in the record itself.
+/// Logs of up to this many bytes are stored in the record itself.
 const INLINE_LOG: usize = 4096;
-/// Uses are noted at most this often.
+/// The last use is updated at most this often.
 pub(crate) const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// What is to be remembered about one action.
+/// The data to record about one action.
 #[derive(Clone, Copy, Debug)]
 pub struct ActionEntry<'a> {
-    /// The action's name.
+    /// The action's digest.
     pub digest: ActionDigest,
-    /// The action's canonical bytes, kept for those who ask why another one differs; what has another digest
-    /// than `digest` is not found again.
+    /// The action's canonical bytes, kept to explain why another action differs; if their digest is not `digest`, the
+    /// entry is not found again.
     pub action: &'a [u8],
-    /// What came of it; its logs' digests and sizes must be those of `logs`.
+    /// The run record; the digests and sizes of its logs must be those of `logs`.
     pub record: &'a RunRecord,
-    /// The outputs, as [`Store::adopt_tree`] left them.
+    /// The tree of the outputs, as returned by [`Store::adopt_tree`].
     pub tree: TreeDigest,
-    /// What to compare the outputs with at their next use.
+    /// The stamps to compare the outputs with at their next use.
     pub stamps: &'a Stamps,
-    /// What the command wrote.
+    /// The command's output.
     pub logs: Logs<'a>,
 }
 
-/// The kept bytes of what a command wrote.
+/// The kept bytes of a command's output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Logs<'a> {
     /// Its standard output.
@@ -47,7 +47,7 @@ pub struct Logs<'a> {
     pub stderr: &'a [u8],
 }
 
-/// Which of a command's two streams.
+/// One of a command's two output streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     /// Standard output.
@@ -56,43 +56,43 @@ pub enum Log {
     Stderr,
 }
 
-/// An action that has been run before, with its outputs in place.
+/// A cached action, with its outputs in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAction {
     file: ActionFile,
 }
 
 impl StoredAction {
-    /// What came of it.
+    /// Returns the run record.
     pub fn record(&self) -> &RunRecord {
         &self.file.record
     }
 
-    /// Takes the record out.
+    /// Returns the run record by value.
     pub fn into_record(self) -> RunRecord {
         self.file.record
     }
 
-    /// The tree of its outputs.
+    /// Returns the tree of the outputs.
     pub fn tree(&self) -> TreeDigest {
         self.file.tree
     }
 
-    /// What its outputs have just been compared with.
+    /// Returns the stamps that the outputs have just been compared with.
     pub fn stamps(&self) -> &Stamps {
         &self.file.stamps
     }
 
-    /// The canonical bytes of the action: `wake_model::Action::decode_fields` names their parts.
+    /// Returns the action's canonical bytes: `wake_model::Action::decode_fields` names their parts.
     pub fn action(&self) -> &[u8] {
         &self.file.action
     }
 }
 
 impl Store {
-    /// Remembers what came of an action; replaces what was remembered of it before.
+    /// Records the result of an action, replacing an earlier one.
     ///
-    /// One write; a file for each log of more than 4 KiB. A reader sees all of it or none.
+    /// One write; one file for each log of more than 4 KiB. Readers see all of it or none.
     pub fn put_action(&self, entry: ActionEntry<'_>) -> Result<(), StoreError> {
         let ActionEntry { digest, action, record, tree, stamps, logs } = entry;
         let file = ActionParts {
@@ -106,7 +106,7 @@ impl Store {
         self.write_action(&digest, file)
     }
 
-    /// The bytes of a log that lie in the record itself; long ones are put beside it.
+    /// Returns the bytes of a log that are stored in the record itself; longer ones are stored separately.
     fn inline<'a>(
         &self,
         log: Option<&LogRef>,
@@ -119,10 +119,10 @@ impl Store {
         }
     }
 
-    /// What came of an action, if its outputs are still what they were.
+    /// Returns the result of an action, if its outputs are unmodified.
     ///
-    /// Reads one record, about 3 µs, and compares each output with its stamp, about 1 µs; outputs that a
-    /// power cut or someone else may have touched are hashed. Outputs that are wrong are put aside.
+    /// Reads one record, about 3 µs, and compares each output with its stamp, about 1 µs; outputs that may have been
+    /// affected by a power cut or modified are hashed. Corrupt outputs are quarantined.
     pub fn action(&self, digest: &ActionDigest) -> Result<Lookup<StoredAction>, StoreError> {
         let Some(packed) = self.packs().find(&digest.0)? else { return Ok(Lookup::Miss) };
         let Ok(mut file) = ActionFile::decode(packed.bytes(), &digest.0) else {
@@ -144,7 +144,7 @@ impl Store {
         match self.recheck(&file.tree, Some(&before))? {
             Ok((manifest, stamps)) if manifest == file.record.outputs => {
                 file.stamps = stamps;
-                // The outputs are right whether or not there is room to say so.
+                // The outputs are right even if there is no space to record it.
                 let _ = self.write_action(digest, file.parts());
                 Ok(Lookup::Hit(StoredAction { file }))
             }
@@ -157,14 +157,14 @@ impl Store {
         }
     }
 
-    /// What is remembered of an action, whatever became of its outputs; for those who explain.
+    /// Returns what is recorded of an action, whatever became of its outputs; for explanations.
     pub fn action_record(&self, digest: &ActionDigest) -> Result<Option<StoredAction>, StoreError> {
         let Some(packed) = self.packs().find(&digest.0)? else { return Ok(None) };
         let file = ActionFile::decode(packed.bytes(), &digest.0).ok();
         Ok(file.map(|file| StoredAction { file }))
     }
 
-    /// What a command wrote to one of its streams; none if it wrote nothing, or if it is gone.
+    /// Returns what a command wrote to one of its streams; none if it wrote nothing, or if the log no longer exists.
     pub fn log(&self, action: &StoredAction, log: Log) -> Result<Option<Vec<u8>>, StoreError> {
         let ActionFile { record, stdout, stderr, .. } = &action.file;
         let (kept, reference) = match log {
@@ -186,7 +186,7 @@ impl Store {
         self.packs().put(&*self.session()?, &digest.0, &file.encode(&digest.0))
     }
 
-    /// Removes the record of an action that is not what it should be.
+    /// Removes a damaged action record.
     pub(crate) fn forget_damaged(
         &self,
         digest: &ActionDigest,
@@ -198,23 +198,23 @@ impl Store {
     }
 }
 
-/// A file's bytes and its modification time; none if there is no such file.
+/// Returns a file's bytes and its modification time; none if it does not exist.
 pub(crate) fn read_with_time(path: &Path) -> Result<Option<(Vec<u8>, SystemTime)>, StoreError> {
     let Some(file) = optional(File::open(path).at(path))? else { return Ok(None) };
     let metadata = file.metadata().at(path)?;
-    // With the length as a limit there is no second look for an end that is known already.
+    // With the length as capacity, no further read is needed to detect the end.
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     (&file).take(metadata.len()).read_to_end(&mut bytes).at(path)?;
     Ok(Some((bytes, metadata.modified().at(path)?)))
 }
 
-/// Sets the modification time of a record, which is its last use, unless that was set lately.
+/// Sets the modification time of a record, which is its last use, unless it was set recently.
 pub(crate) fn note_use(path: &Path, last: SystemTime) {
     let now = clock::now();
     if now.duration_since(last).is_ok_and(|age| age < USE_NOTED_EVERY) {
         return;
     }
-    // A use that is not noted makes an early collection likelier, nothing worse.
+    // If this fails, the record is only collected earlier.
     let _ = fs::OpenOptions::new()
         .write(true)
         .open(path)

@@ -1,4 +1,4 @@
-//! Taking over a finished directory as a tree: moved, not copied.
+//! Adopts a finished directory as a tree: it is moved, not copied.
 
 use std::collections::HashSet;
 use std::io;
@@ -24,21 +24,21 @@ use crate::stamps::{Stamps, file_mode};
 const DIR_MODE: u32 = 0o555;
 const TREE_TIME: Timespec = Timespec { tv_sec: TREE_MTIME, tv_nsec: 0 };
 
-/// A tree that is in the store now.
+/// A tree that has been adopted into the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adopted {
-    /// Its name.
+    /// Its digest.
     pub tree: TreeDigest,
-    /// What to compare it with at its next use.
+    /// The stamps to compare it with at its next use.
     pub stamps: Stamps,
-    /// A tree of this name that lay there before, was wrong, and has been replaced.
+    /// The corrupt tree of the same name that it replaced, if any.
     pub replaced: Option<Corruption>,
 }
 
-/// A directory could not become a tree.
+/// Why a directory could not become a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptError {
-    /// The directory does not hold what the manifest says.
+    /// The directory's contents differ from the manifest.
     #[error("`{path}` {problem}")]
     NotAsDeclared {
         /// The entry that differs.
@@ -46,7 +46,7 @@ pub enum AdoptError {
         /// How it differs.
         problem: String,
     },
-    /// The disk failed.
+    /// An I/O error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -65,12 +65,11 @@ impl From<ListError> for AdoptError {
 impl Store {
     /// Moves `dir` into the store as the tree that `manifest` describes.
     ///
-    /// `dir` must be on the store's file system (a [`Scratch`](crate::Scratch) is), hold exactly what the
-    /// manifest says, its files having been hashed as they were written there, and belong to nobody
-    /// else any more. Modes become 0444, 0555 for executables and directories, times [`TREE_MTIME`]. If the
-    /// tree is there already and right, `dir` is removed; if it is there and wrong, it is put aside.
-    /// Nothing is flushed to the disk: the stamps make the next use notice what a power cut took. Costs
-    /// about ten system calls and, per node, two to four.
+    /// `dir` must be on the store's file system (a [`Scratch`](crate::Scratch) is), have exactly the contents of the
+    /// manifest, with files that were hashed as they were written there, and be in nobody else's use. Modes become
+    /// 0444, 0555 for executables and directories, times [`TREE_MTIME`]. If the tree exists already and is right, `dir`
+    /// is removed; if it exists and is corrupt, it is quarantined. Nothing is fsynced: the stamps make the next use
+    /// detect losses of a power cut. Costs about ten system calls and two to four per node.
     pub fn adopt_tree(&self, dir: &Path, manifest: &Manifest) -> Result<Adopted, AdoptError> {
         let tree = manifest.digest();
         let mut listing = Listing::read(dir)?;
@@ -78,11 +77,11 @@ impl Store {
         finalise(&mut listing, manifest)?;
         let place = self.layout().tree(&tree);
         let mut replaced = None;
-        // A second round happens only if the tree that was there before had to be put aside.
+        // A second iteration happens only if an existing tree had to be moved aside.
         loop {
             match rename_into(dir, &place) {
                 Ok(()) => {
-                    // Only now: moving a directory into another one needs leave to write in it.
+                    // Only now: moving a directory into another one requires write permission on it.
                     fchmod(&listing.dir, Mode::from_raw_mode(DIR_MODE)).at(&place)?;
                     return Ok(Adopted { tree, stamps: Stamps::of(&listing), replaced });
                 }
@@ -99,9 +98,9 @@ impl Store {
         }
     }
 
-    /// Hashes a tree that is there: what is in it with new stamps, or how it is wrong.
+    /// Hashes an existing tree: returns its contents with new stamps, or how it is corrupt.
     ///
-    /// `before` are the stamps that were in doubt, if there were any.
+    /// `before` are the stamps that did not match, if there were any.
     pub(crate) fn recheck(
         &self,
         tree: &TreeDigest,
@@ -127,11 +126,11 @@ fn is_taken(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists)
 }
 
-/// Compares names, kinds, sizes and link texts; the bytes are the caller's word.
+/// Compares names, kinds, sizes and link targets; the file contents are the caller's responsibility.
 fn check(listing: &Listing, manifest: &Manifest) -> Result<(), AdoptError> {
     let mut parents = HashSet::new();
     let mut matched = 0;
-    // From the last to the first, so that whatever a directory holds comes before it.
+    // In reverse order, so that a directory comes after its contents.
     for found in listing.entries.iter().rev() {
         match (found.kind, manifest.get(&found.path)) {
             (EntryKind::Dir, None) if parents.contains(&found.path) => {}
@@ -147,7 +146,7 @@ fn check(listing: &Listing, manifest: &Manifest) -> Result<(), AdoptError> {
                 matched += 1;
             }
             (_, None) => return Err(differs(listing, found, "is not in the manifest")),
-            (_, Some(_)) => return Err(differs(listing, found, "is not what the manifest says")),
+            (_, Some(_)) => return Err(differs(listing, found, "differs from the manifest")),
         }
         parents.extend(found.path.parent().filter(|parent| !parent.is_root()));
     }
@@ -166,7 +165,7 @@ fn differs(listing: &Listing, found: &ListedEntry, problem: &str) -> AdoptError 
     AdoptError::NotAsDeclared { path, problem: problem.to_owned() }
 }
 
-/// Sets modes and times where they are not right yet; all but the mode of the root.
+/// Sets modes and times where they are not right yet; everything but the mode of the root.
 fn finalise(listing: &mut Listing, manifest: &Manifest) -> Result<(), StoreError> {
     let Listing { path, dir, root, entries } = listing;
     for found in entries {
@@ -182,7 +181,7 @@ fn finalise(listing: &mut Listing, manifest: &Manifest) -> Result<(), StoreError
         }
     }
     if !has_tree_mtime(root) {
-        // The root's access time is its last use, which garbage collection asks for.
+        // The root's access time is its last use, which garbage collection reads.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let times = Timestamps { last_access: now, last_modification: TREE_TIME };
         futimens(&*dir, &times).at(path)?;
@@ -190,7 +189,7 @@ fn finalise(listing: &mut Listing, manifest: &Manifest) -> Result<(), StoreError
     Ok(())
 }
 
-/// The new status of an entry, if anything had to be set.
+/// Returns the new status of an entry, if anything had to be set.
 fn settle(
     dir: &rustix::fd::OwnedFd,
     at: &str,

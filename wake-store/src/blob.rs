@@ -1,4 +1,4 @@
-//! Bytes that stand alone: long logs and the like.
+//! Blobs that are not part of a tree, such as long logs.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -15,7 +15,7 @@ use crate::publish::{Durability, publish_file, rename_into};
 use crate::removal::remove_file;
 use crate::session::Scratch;
 
-/// Bytes that are becoming a blob, piece by piece; where it is dropped before its end there are none.
+/// A blob that is written piece by piece; if it is dropped before it is finished, nothing is stored.
 #[derive(Debug)]
 pub struct BlobWriter<'s> {
     store: &'s Store,
@@ -26,7 +26,7 @@ pub struct BlobWriter<'s> {
 }
 
 impl Store {
-    /// Keeps some bytes; those that are there already are compared, and replaced if they are wrong.
+    /// Stores bytes; if they exist already they are compared, and replaced if they are wrong.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
         let digest = BlobDigest::of(bytes);
         let place = self.layout().blob(&digest);
@@ -37,7 +37,7 @@ impl Store {
         Ok(digest)
     }
 
-    /// Keeps what `bytes` gives until its end, of which little is held in memory at a time; says how much it was.
+    /// Stores what `bytes` yields until its end, with little memory; returns the digest and the size.
     pub fn put_blob_from(&self, bytes: &mut dyn Read) -> Result<(BlobDigest, u64), StoreError> {
         let mut writer = self.begin_blob()?;
         let mut piece = vec![0; CHUNK];
@@ -51,15 +51,15 @@ impl Store {
         }
     }
 
-    /// Begins to keep bytes as they come.
+    /// Starts storing bytes as they arrive.
     pub fn begin_blob(&self) -> Result<BlobWriter<'_>, StoreError> {
         let new = self.place()?;
         let file = File::create_new(new.path()).at(new.path())?;
         Ok(BlobWriter { store: self, new, file, hasher: blake3::Hasher::new(), size: 0 })
     }
 
-    /// The file that has the bytes of a digest, open to be read; none if it is not there. They are not compared: whoever reads
-    /// them does that by a name that they have besides.
+    /// Opens the file with the bytes of a digest for reading; none if it does not exist. The bytes are not compared:
+    /// the caller verifies them by another name.
     pub fn open_blob(&self, digest: &BlobDigest) -> Result<Option<File>, StoreError> {
         let place = self.layout().blob(digest);
         let Some(file) = optional(File::open(&place).at(&place))? else { return Ok(None) };
@@ -67,8 +67,8 @@ impl Store {
         Ok(Some(file))
     }
 
-    /// The file that has the bytes of a digest, compared with it and at its beginning; none if they are not there or, being wrong,
-    /// have just been removed.
+    /// Opens the file with the bytes of a digest, compared with it and positioned at its start; none if it does not
+    /// exist or was wrong and has just been removed.
     pub fn compared_blob(&self, digest: &BlobDigest) -> Result<Option<File>, StoreError> {
         let place = self.layout().blob(digest);
         let Some(mut file) = self.open_blob(digest)? else { return Ok(None) };
@@ -80,17 +80,17 @@ impl Store {
         Ok(Some(file))
     }
 
-    /// Where the bytes of a digest lie, or would lie.
+    /// Returns where the bytes of a digest are, or would be.
     pub fn blob_place(&self, digest: &BlobDigest) -> PathBuf {
         self.layout().blob(digest)
     }
 
-    /// Takes bytes away that turned out to be others than they were.
+    /// Removes bytes that turned out to be wrong.
     pub fn drop_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
         remove_file(&self.layout().blob(digest))
     }
 
-    /// Bytes by their digest; none if they are not there or, being wrong, have just been removed.
+    /// Returns bytes by their digest; none if they do not exist or were wrong and have just been removed.
     pub fn blob(&self, digest: &BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
         let place = self.layout().blob(digest);
         let Some((bytes, used)) = read_with_time(&place)? else { return Ok(None) };
@@ -104,10 +104,10 @@ impl Store {
 }
 
 impl BlobWriter<'_> {
-    /// Adds bytes behind those that came before.
+    /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.file.write_all_at(bytes, self.size).at(self.new.path()).inspect_err(|_| {
-            // What did not fit is cut off again.
+            // A partial write is cut off again.
             let _ = self.file.set_len(self.size);
         })?;
         self.hasher.update(bytes);
@@ -115,12 +115,12 @@ impl BlobWriter<'_> {
         Ok(())
     }
 
-    /// How many bytes have come.
+    /// Returns the number of bytes so far.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Keeps them; a power cut may take them, which a reader notices. Says how many they were.
+    /// Stores the blob; a power cut may lose it, which readers detect. Returns the digest and the size.
     pub fn finish(self) -> Result<(BlobDigest, u64), StoreError> {
         let digest = BlobDigest(self.hasher.finalize().into());
         let place = self.store.layout().blob(&digest);
@@ -152,7 +152,7 @@ mod tests {
         fs::write(store.blob_place(&digest), changed).unwrap();
         assert!(store.compared_blob(&digest).unwrap().is_none());
         assert!(!store.blob_place(&digest).exists());
-        // What breaks off leaves nothing.
+        // An interrupted stream leaves nothing.
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

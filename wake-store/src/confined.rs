@@ -1,7 +1,7 @@
-//! Files below a directory that anybody may have filled: a checkout comes from a clone, an archive, another user.
+//! Access to files below an untrusted directory: a checkout may come from a clone, an archive or another user.
 //!
-//! Whatever lies there, opening it leads nowhere else and waits for nobody: the directory is held open, no link below it is
-//! followed, only regular files are read, and only so many bytes of them; what is written has a new name first.
+//! Opening a file there cannot lead elsewhere and does not block: the directory is held open, no link below it is
+//! followed, only regular files are read, and only a bounded number of bytes. Files are written under a new name first.
 
 mod refusal;
 mod way;
@@ -24,7 +24,7 @@ pub use refusal::{Obstacle, Refusal};
 
 /// A path below a directory that is held open, on which no link is followed.
 ///
-/// Nothing need lie there. It is cheap to clone, and compares like the path that it is.
+/// The file need not exist. Cloning is cheap, and comparison is by path.
 #[derive(Clone, Debug)]
 pub struct ConfinedPath {
     top: Arc<Top>,
@@ -45,39 +45,39 @@ pub struct ConfinedEntry {
     pub name: OsString,
     /// Whether it is a regular file.
     pub is_file: bool,
-    /// Whether it is a link.
+    /// Whether it is a symbolic link.
     pub is_link: bool,
-    /// When its bytes changed last: seconds since 1970, and nanoseconds.
+    /// The modification time: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),
 }
 
 impl ConfinedPath {
-    /// The directory at `path` itself; links on the way to it are followed.
+    /// Returns the directory at `path` itself; links on the way to it are followed.
     pub fn top(path: &Path) -> io::Result<ConfinedPath> {
         let dir = rustix::fs::open(path, way::DIR, Mode::empty())?;
         let top = Top { dir, path: path.to_owned(), refusals: Refusals::default() };
         Ok(ConfinedPath { top: Arc::new(top), below: PathBuf::new() })
     }
 
-    /// What is called `name`, which may be several names, below this one.
+    /// Returns the path `name`, which may have several components, below this one.
     pub fn join(&self, name: impl AsRef<Path>) -> ConfinedPath {
         ConfinedPath { top: self.top.clone(), below: self.below.join(name) }
     }
 
-    /// What lies beside it and is called like it with `suffix` at the end.
+    /// Returns the path beside this one whose name has `suffix` appended.
     pub fn beside(&self, suffix: &str) -> ConfinedPath {
         let mut below = OsString::from(&self.below);
         below.push(suffix);
         ConfinedPath { top: self.top.clone(), below: below.into() }
     }
 
-    /// The directory that it lies in; none of the directory held open.
+    /// Returns the directory that contains it; none for the directory held open.
     pub fn parent(&self) -> Option<ConfinedPath> {
         let below = self.below.parent()?.to_owned();
         Some(ConfinedPath { top: self.top.clone(), below })
     }
 
-    /// The path, for people and as a name: whoever opens it follows links again.
+    /// Returns the path for display and as a name: opening it follows links again.
     pub fn path(&self) -> PathBuf {
         if self.below.as_os_str().is_empty() {
             return self.top.path.clone();
@@ -85,29 +85,29 @@ impl ConfinedPath {
         self.top.path.join(&self.below)
     }
 
-    /// The path from the directory that is held open.
+    /// Returns the path relative to the directory that is held open.
     pub fn below(&self) -> &Path {
         &self.below
     }
 
-    /// What was met below the directory held open that was not what belongs there, each once.
+    /// Returns the refusals below the directory held open, each once.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.top.refusals.all()
     }
 
-    /// What `stat` says, links not followed.
+    /// Returns the result of `stat`, without following links.
     pub fn stat(&self) -> io::Result<Stat> {
         let Some(parent) = self.parent() else { return Ok(rustix::fs::fstat(&self.top.dir)?) };
         let dir = parent.open_dir()?;
         Ok(rustix::fs::statat(dir, self.name()?, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Opens the directory, for looking things up in it.
+    /// Opens the directory, for lookups in it.
     pub fn open_dir(&self) -> io::Result<OwnedFd> {
         self.open_at(way::DIR, Mode::empty())
     }
 
-    /// Opens the directory, making it and those above it where they are missing.
+    /// Opens the directory, creating it and its parents if they do not exist.
     pub fn make_dir(&self) -> io::Result<OwnedFd> {
         match self.open_dir() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -125,7 +125,7 @@ impl ConfinedPath {
         self.open_file(OFlags::RDONLY)
     }
 
-    /// Opens the regular file for writing at its end; one that has another name as well must be replaced instead.
+    /// Opens the regular file for appending; a file with several links must be replaced instead.
     pub fn append(&self) -> io::Result<File> {
         let file = self.open_file(OFlags::WRONLY | OFlags::APPEND)?;
         match file.metadata()?.nlink() {
@@ -134,14 +134,14 @@ impl ConfinedPath {
         }
     }
 
-    /// The bytes of the regular file, which may be `limit` at most.
+    /// Returns the bytes of the regular file, at most `limit`.
     pub fn read(&self, limit: u64) -> io::Result<Vec<u8>> {
         let file = self.open()?;
         let size = file.metadata()?.len();
         let mut bytes = Vec::new();
         if size <= limit {
             bytes.reserve(usize::try_from(size).unwrap_or(0));
-            // One more than there may be tells whether it is being added to.
+            // One byte beyond the limit reveals that the file is growing.
             file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         }
         if size > limit || bytes.len() as u64 > limit {
@@ -150,13 +150,13 @@ impl ConfinedPath {
         Ok(bytes)
     }
 
-    /// Opens a file that nobody has made yet, in a directory that is made where it is missing.
+    /// Creates a file that must not exist, in a directory that is created if necessary.
     pub fn create_new(&self) -> io::Result<File> {
         let parent = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
         Ok(create_in(&parent, self.name()?)?.into())
     }
 
-    /// A new file in this directory that has no name any more, so that it is gone with whoever holds it.
+    /// Creates an unnamed file in this directory, which disappears when it is closed.
     pub fn nameless(&self) -> io::Result<File> {
         let dir = self.make_dir()?;
         let (file, name) = temporary(&dir, OsStr::new("spool"))?;
@@ -164,9 +164,9 @@ impl ConfinedPath {
         Ok(file)
     }
 
-    /// Replaces the file by what `write` writes; readers see the old bytes or the new, never half.
+    /// Replaces the file with what `write` writes; readers see either the old or the new bytes, never a mixture.
     ///
-    /// Whatever else lies there makes room, unless it is a directory. Nothing is forced to disk.
+    /// Anything else in its place is replaced, except a directory. Nothing is fsynced.
     pub fn replace(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         let name = self.name()?;
         let dir = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
@@ -179,7 +179,7 @@ impl ConfinedPath {
         written
     }
 
-    /// Replaces the file by `parts`, one after the other, like [`ConfinedPath::replace`].
+    /// Replaces the file with `parts`, concatenated, like [`ConfinedPath::replace`].
     pub fn replace_by(&self, parts: &[&[u8]]) -> io::Result<()> {
         self.replace(|file| {
             let mut file = io::BufWriter::with_capacity(256 << 10, file);
@@ -188,8 +188,8 @@ impl ConfinedPath {
         })
     }
 
-    /// Replaces the file by `parts`, like [`ConfinedPath::replace_by`], and makes it in the directory `aside`, so that a process
-    /// that is killed leaves nothing beside it; where that is another file system, it is made beside it.
+    /// Replaces the file with `parts`, like [`ConfinedPath::replace_by`], but creates it in the directory `aside`, so
+    /// that a killed process leaves nothing beside it; if that is on another file system, it is created beside it.
     pub fn replace_from(&self, aside: &ConfinedPath, parts: &[&[u8]]) -> io::Result<()> {
         let name = self.name()?;
         let dir = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
@@ -209,8 +209,8 @@ impl ConfinedPath {
         }
     }
 
-    /// Replaces it by another name of the regular file `of`, on the same file system; `between` is called when all but the
-    /// renaming is done.
+    /// Replaces it with a hard link to the regular file `of`, on the same file system; `between` is called when only
+    /// the rename remains.
     pub fn replace_by_link(&self, of: &ConfinedPath, between: impl FnOnce()) -> io::Result<()> {
         let name = self.name()?;
         let from = of.parent().ok_or(io::ErrorKind::InvalidInput)?.open_dir()?;
@@ -219,18 +219,18 @@ impl ConfinedPath {
         rustix::fs::linkat(&from, of.name()?, &dir, &temporary, AtFlags::empty())?;
         between();
         let renamed = rustix::fs::renameat(&dir, &temporary, &dir, name);
-        // Between two names of one file nothing is renamed.
+        // Between two names of one file, nothing is renamed.
         let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
         Ok(renamed?)
     }
 
-    /// Removes the file, link or whatever it is, unless it is a directory.
+    /// Removes the file, link or special file, but not a directory.
     pub fn remove_file(&self) -> io::Result<()> {
         let parent = self.parent().ok_or(io::ErrorKind::InvalidInput)?.open_dir()?;
         Ok(rustix::fs::unlinkat(parent, self.name()?, AtFlags::empty())?)
     }
 
-    /// The entries of the directory whose names `wanted` wants, in no order.
+    /// Returns the entries of the directory whose names satisfy `wanted`, in no particular order.
     pub fn entries(&self, wanted: impl Fn(&OsStr) -> bool) -> io::Result<Vec<ConfinedEntry>> {
         use std::os::unix::ffi::OsStrExt;
         let dir = self.open_at(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
@@ -258,9 +258,9 @@ impl ConfinedPath {
     }
 
     fn open_file(&self, flags: OFlags) -> io::Result<File> {
-        // Nothing waits for the other end of a pipe, and no terminal becomes ours.
+        // Does not block on a pipe, and does not acquire a controlling terminal.
         let file = match self.open_at(flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
-            // A pipe that nobody reads, a socket, a device without a driver.
+            // A pipe without a reader, a socket, a device without a driver.
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
                 let kind = self.stat().map(|stat| FileType::from_raw_mode(stat.st_mode));
                 return Err(kind.map_or(error, |kind| self.refuse_kind(kind)));
@@ -328,12 +328,12 @@ fn create_in(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o666))
 }
 
-/// A new file in `dir` on its way to being called `name`, and what it is called until then.
+/// Creates a temporary file in `dir` for the later name `name`, and returns it with its temporary name.
 fn temporary(dir: &OwnedFd, name: &OsStr) -> io::Result<(File, OsString)> {
     let temporary = temporary_name(name);
     let created = match create_in(dir, &temporary) {
         Err(Errno::EXIST) => {
-            // A process of the same number that was killed has left it.
+            // Left by a killed process with the same ID.
             rustix::fs::unlinkat(dir, &temporary, AtFlags::empty())?;
             create_in(dir, &temporary)
         }
@@ -342,7 +342,7 @@ fn temporary(dir: &OwnedFd, name: &OsStr) -> io::Result<(File, OsString)> {
     Ok((created?.into(), temporary))
 }
 
-/// A name that no other thread or process takes meanwhile for what is to be called `name`.
+/// Returns a temporary name for `name` that no other thread or process uses at the same time.
 pub(crate) fn temporary_name(name: &OsStr) -> OsString {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -362,7 +362,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory with something beside it that nothing may touch.
+    /// A directory with something beside it that must not be touched.
     fn scene() -> (tempfile::TempDir, ConfinedPath) {
         let scene = tempfile::tempdir().unwrap();
         fs::create_dir(scene.path().join("top")).unwrap();
@@ -384,7 +384,7 @@ mod tests {
         file.replace_from(&aside, &[b"n", b"ew"]).unwrap();
         assert_eq!(fs::read(file.path()).unwrap(), b"new");
         assert_eq!(fs::read_dir(aside.path()).unwrap().count(), 0);
-        // What cannot be moved there leaves nothing either.
+        // What cannot be moved there leaves nothing behind either.
         assert!(aside.replace_from(&dir.join("other"), &[b"x"]).is_err());
         assert_eq!(fs::read_dir(dir.join("other").path()).unwrap().count(), 0);
     }
@@ -410,7 +410,7 @@ mod tests {
         other.replace_by_link(&file, || ()).unwrap();
         assert_eq!(other.read(100).unwrap(), b"second!?");
         assert_eq!(names(&top.join("a/b")).len(), 2);
-        // Two names now: adding here would add there.
+        // Two names now: appending here would change the other.
         assert!(file.append().is_err());
         assert_eq!(top.refusals(), []);
     }
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(
             refused,
             ["dir", "file"]
-                .map(|name| format!("`{name}` is a symbolic link, which is not followed there"))
+                .map(|name| format!("`{name}` is a symbolic link, which is not followed"))
         );
         file.replace_by(&[b"own"]).unwrap();
         new.replace_by(&[b"own"]).unwrap();
@@ -474,7 +474,7 @@ mod tests {
             ("socket", Obstacle::Special),
         ];
         assert_eq!(obstacles, expected.map(|(path, obstacle)| (PathBuf::from(path), obstacle)));
-        // What is not there is no obstacle.
+        // A missing file is not an obstacle.
         assert_eq!(top.join("none").read(1).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(top.refusals().len(), expected.len());
     }

@@ -1,24 +1,24 @@
-//! What is told when something in the store is not what it was.
+//! Reports of corrupt content in the store.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use wake_model::ActionDigest;
 
-/// What came of looking something up.
+/// The result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Lookup<T> {
-    /// It is there, and it is what was put there.
+    /// It exists and is unmodified.
     Hit(T),
-    /// It is not there.
+    /// It does not exist.
     Miss,
-    /// It was there, was not what it claimed, and is there no longer.
+    /// It was corrupt, and has been removed.
     Corrupt(Corruption),
 }
 
 impl<T> Lookup<T> {
-    /// The thing, where it is there.
+    /// Returns the value of a hit.
     pub fn hit(self) -> Option<T> {
         match self {
             Lookup::Hit(value) => Some(value),
@@ -27,27 +27,27 @@ impl<T> Lookup<T> {
     }
 }
 
-/// Something in the store is not what its name says.
+/// Content of the store that does not match its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corruption {
-    /// The file or directory that is wrong.
+    /// The corrupt file or directory.
     pub path: PathBuf,
-    /// How it is wrong.
+    /// How it is corrupt.
     pub damage: Damage,
-    /// Where it has been put aside, if it was kept: people may have written into a result.
+    /// Where it was moved, if it was kept: a user may have written into a result.
     pub kept: Option<PathBuf>,
 }
 
-/// How something is wrong.
+/// How something is corrupt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// A record is cut short, altered, or lies under the name of another.
+    /// A record is truncated, altered, or stored under the name of another.
     Record,
-    /// A pack holds a record of this action that is cut short or altered.
+    /// A pack contains a record of this action that is truncated or altered.
     PackedRecord(ActionDigest),
-    /// A tree's content does not have the digest it is named after.
+    /// A tree's content does not have the digest that it is named after.
     Content,
-    /// A tree holds what no tree may hold, such as a device.
+    /// A tree contains something that no tree may contain, such as a device.
     Foreign(String),
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.path.display(), self.damage)?;
         match &self.kept {
-            Some(kept) => write!(f, "; what was there is now `{}`", kept.display()),
+            Some(kept) => write!(f, "; its content was moved to `{}`", kept.display()),
             None => Ok(()),
         }
     }
@@ -66,9 +66,9 @@ impl fmt::Display for Damage {
         match self {
             Damage::Record => f.write_str("is damaged"),
             Damage::PackedRecord(action) => {
-                write!(f, "holds a damaged record of action {}", action.0.short(12))
+                write!(f, "contains a damaged record of action {}", action.0.short(12))
             }
-            Damage::Content => f.write_str("is not what its name says"),
+            Damage::Content => f.write_str("does not match the digest in its name"),
             Damage::Foreign(what) => write!(f, "holds {what}"),
         }
     }

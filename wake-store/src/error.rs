@@ -1,4 +1,4 @@
-//! What can go wrong with the disk under the store.
+//! I/O errors of the store.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 /// The store could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system, or the user's share of it, is full.
+    /// The file system, or the user's quota on it, is full.
     #[error("`{path}`: no space left")]
     DiskFull {
         /// What was being written.
         path: PathBuf,
     },
-    /// Any other failure of the file system.
+    /// Any other file system error.
     #[error("`{path}`: {source}")]
     Io {
         /// What was being read or written.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -33,17 +33,17 @@ impl StoreError {
         }
     }
 
-    /// Whether the thing asked for is simply not there.
+    /// Returns whether the requested file does not exist.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// Gives a failed system call the path it failed on.
+/// Adds the path to the error of a failed system call.
 pub(crate) trait At<T> {
     fn at(self, path: &Path) -> Result<T, StoreError>;
 
-    /// As [`At::at`], for a path relative to a directory; the join happens only on failure.
+    /// As [`At::at`], for a path relative to a directory, which is joined only on failure.
     fn below(self, dir: &Path, rest: &str) -> Result<T, StoreError>;
 }
 
@@ -57,7 +57,7 @@ impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
     }
 }
 
-/// Turns "not there" into none.
+/// Turns "does not exist" into none.
 pub(crate) fn optional<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),

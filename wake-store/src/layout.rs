@@ -1,4 +1,4 @@
-//! Where everything lies below the root of the store. Source: `spec/store-layout.md`.
+//! The paths of everything below the root of the store. Source: `spec/store-layout.md`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,20 +8,19 @@ use wake_model::{BlobDigest, Digest, TreeDigest};
 
 /// The content of the file `format` in a store of this version.
 pub(crate) const FORMAT: &str = "wake-store 3\n";
-/// The same of the versions before, whose records of actions are of another form: all else is alike, and without a
-/// record an action is run again.
+/// That of the previous versions, which differ only in their action records: without a record, an action is run again.
 pub(crate) const FORMER_FORMATS: [&str; 2] = ["wake-store 1\n", "wake-store 2\n"];
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// The places in one store.
+/// The paths in one store.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) root: PathBuf,
     pub(crate) format: PathBuf,
-    /// Held shared by every open store, alone by garbage collection.
+    /// Held shared by every open store, exclusively by garbage collection.
     pub(crate) lock: PathBuf,
-    /// The turnstile before [`Layout::lock`].
+    /// The gate before [`Layout::lock`].
     pub(crate) gate: PathBuf,
     pub(crate) trees: PathBuf,
     pub(crate) manifests: PathBuf,
@@ -65,7 +64,7 @@ impl Layout {
         }
     }
 
-    /// The directories in its root.
+    /// Returns the directories in its root.
     pub(crate) fn dirs(&self) -> [&PathBuf; 15] {
         let Layout { trees, manifests, actions, blobs, memo, roots, .. } = self;
         let Layout { outside, states, tmp, quarantine, wares, registries, .. } = self;
@@ -80,7 +79,7 @@ impl Layout {
         self.sharded("tree", &digest.0)
     }
 
-    /// The manifest and stamps of a tree that no action made.
+    /// The manifest and stamps of a tree that no action created.
     pub(crate) fn manifest(&self, digest: &TreeDigest) -> PathBuf {
         self.sharded("manifest", &digest.0)
     }
@@ -89,7 +88,7 @@ impl Layout {
         self.sharded("blob", &digest.0)
     }
 
-    /// `<root>/<kind>/ab/ab01…`: built in one allocation, because warm builds do little else.
+    /// Returns `<root>/<kind>/ab/ab01…`, built in one allocation, because warm builds do little else.
     fn sharded(&self, kind: &str, digest: &Digest) -> PathBuf {
         let mut hex = [0; 64];
         for (at, byte) in digest.as_bytes().iter().enumerate() {

@@ -1,8 +1,8 @@
-//! Who may delete: builds share the store, garbage collection has it alone for a moment.
+//! Who may delete: builds share the store, garbage collection locks it exclusively for a moment.
 //!
-//! Two locks: everybody passes the *gate* before taking the *lock*. Garbage collection keeps the gate
-//! closed while it waits for the lock, so builds that keep arriving cannot starve it. The kernel drops
-//! both when a process dies.
+//! There are two locks: everybody passes the *gate* before taking the *lock*. Garbage collection keeps the gate closed
+//! while it waits for the lock, so builds that keep arriving cannot starve it. The kernel releases both when a process
+//! dies.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -13,14 +13,14 @@ use rustix::io::Errno;
 use crate::error::{At, StoreError};
 use crate::layout::Layout;
 
-/// A hold on the store: nothing is deleted by others while it is alive.
+/// A hold on the store: nobody else deletes anything while it exists.
 #[derive(Debug)]
 pub(crate) struct Lease {
     gate: File,
     lock: File,
 }
 
-/// What a lease must do to get its lock.
+/// How a lease must acquire its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Shared,
@@ -28,16 +28,16 @@ enum Mode {
 }
 
 impl Lease {
-    /// Takes part in the shared hold, waiting for a garbage collection that is under way.
+    /// Takes the lock shared, waiting for a garbage collection in progress.
     pub(crate) fn shared(layout: &Layout) -> Result<Self, StoreError> {
         let lease = Lease { gate: lock_file(&layout.gate)?, lock: lock_file(&layout.lock)? };
         lease.take(layout, Mode::Shared, &mut || {})?;
         Ok(lease)
     }
 
-    /// Turns a shared hold into the only one, calling `waiting` once if others must end first.
+    /// Turns a shared hold into an exclusive one, calling `waiting` once if others must finish first.
     ///
-    /// The shared hold is given up meanwhile: what was looked up before may be gone afterwards.
+    /// The shared hold is released meanwhile: what was looked up before may have been deleted afterwards.
     pub(crate) fn make_exclusive(
         &self,
         layout: &Layout,
@@ -46,7 +46,7 @@ impl Lease {
         self.take(layout, Mode::Alone, waiting)
     }
 
-    /// Lets others in again.
+    /// Returns to a shared hold.
     pub(crate) fn make_shared(&self, layout: &Layout) -> Result<(), StoreError> {
         lock(&self.lock, FlockOperation::LockShared).at(&layout.lock)
     }
@@ -64,7 +64,7 @@ impl Lease {
             }
         };
         if mode == Mode::Alone {
-            // Two collectors that each kept a shared hold would wait for each other for ever.
+            // Two collectors that each kept a shared hold would wait for each other forever.
             lock(&self.lock, FlockOperation::Unlock).at(&layout.lock)?;
         }
         let mut told = false;

@@ -1,30 +1,29 @@
-//! Keeps bytes by the digest of their content.
+//! Stores bytes by the digest of their content.
 //!
-//! One directory, shared by all checkouts of a user and by any number of processes at once. Content is
-//! the truth and a name is a claim: whatever is handed out as a hit has been compared with what it was
-//! when it was put there, and what differs is set aside, reported and forgotten. `spec/store-layout.md`
-//! describes every file.
+//! One directory, shared by all checkouts of a user and by any number of processes at once. Content is authoritative
+//! and a name is only a claim: whatever is returned as a hit has been compared with what was stored, and anything that
+//! differs is moved aside, reported and forgotten. `spec/store-layout.md` describes every file.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `confined` | files below a directory that anybody may have filled, such as a checkout |
-//! | `owners` | whose directories are believed |
-//! | `layout`, `session`, `publish`, `lease` | the directory itself: places, scratch space, how a file gets its name, who may delete |
-//! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
-//! | `record_file`, `sorted_index` | the forms of small files |
-//! | `memo`, `packs` | small values by digest; records of actions |
+//! | `confined` | files below an untrusted directory, such as a checkout |
+//! | `owners` | whose directories are trusted |
+//! | `layout`, `session`, `publish`, `lease` | the directory itself: paths, scratch space, how a file gets its name, who may delete |
+//! | `listing`, `measure`, `stamps` | a tree on disk: its entries, its digest, whether it is unmodified |
+//! | `record_file`, `sorted_index` | the formats of small files |
+//! | `memo`, `packs` | small values by digest; action records |
 //! | `ware` | content named by other systems |
-//! | `private` | whether a store is one's own |
-//! | `open` | the store, with all of the above in hand |
-//! | `adopt`, `tree_builder`, `action`, `tree`, `tree_archive`, `blob` | putting and getting content and actions |
-//! | `seen` | what lies elsewhere and may only grow, as it was seen last |
-//! | `partial` | files of other machines that broke off |
-//! | `states` | what other checkouts may begin from |
+//! | `private` | whether a store belongs to the user alone |
+//! | `open` | the store, which combines all of the above |
+//! | `adopt`, `tree_builder`, `action`, `tree`, `tree_archive`, `blob` | storing and retrieving content and actions |
+//! | `seen` | the last seen state of remote files that may only grow |
+//! | `partial` | interrupted downloads |
+//! | `states` | build states that other checkouts can start from |
 //! | `series` | numbered documents by name, such as codespecs |
 //! | `streams` | streams as lists of blobs |
-//! | `roots`, `usage`, `verify`, `gc` | keeping house |
+//! | `roots`, `usage`, `verify`, `gc` | housekeeping |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! They are declared in this order, and none depends on a later one.
 
 mod confined;
 mod owners;

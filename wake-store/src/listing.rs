@@ -1,4 +1,4 @@
-//! What lies in a directory tree on disk, without reading any file.
+//! Lists a directory tree on disk, without reading any file.
 
 use std::ffi::CStr;
 use std::fs;
@@ -11,27 +11,27 @@ use wake_model::RelPath;
 use crate::corruption::Damage;
 use crate::error::{At, StoreError, optional};
 
-/// The modification time of everything in a tree, in seconds since 1970: 1980-01-02, which zip archives
-/// can hold in every time zone.
+/// The modification time of everything in a tree, in seconds since 1970: 1980-01-02, which zip archives can represent
+/// in every time zone.
 pub const TREE_MTIME: i64 = 315_619_200;
 
-/// A directory tree as it was found.
+/// A directory tree as listed.
 pub(crate) struct Listing {
     pub(crate) path: PathBuf,
     pub(crate) dir: OwnedFd,
     pub(crate) root: Stat,
-    /// Everything below the root, directories included; sorted by path.
+    /// Everything below the root, including directories; sorted by path.
     pub(crate) entries: Vec<ListedEntry>,
 }
 
-/// One entry of a tree as it was found.
+/// One entry of a tree as listed.
 pub(crate) struct ListedEntry {
     pub(crate) path: RelPath,
     pub(crate) kind: EntryKind,
     pub(crate) stat: Stat,
 }
 
-/// The kinds of entries that a tree may hold.
+/// The kinds of entries that a tree may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     File,
@@ -44,13 +44,13 @@ pub(crate) enum EntryKind {
 pub(crate) enum ListError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It holds something that has no place in a tree.
+    /// It contains something that has no place in a tree.
     #[error("`{path}` holds {what}")]
     Foreign { path: PathBuf, what: String },
 }
 
 impl ListError {
-    /// The damage that this is to a tree of the store; disk faults are handed back.
+    /// Returns the damage that this means for a tree of the store; I/O errors are passed on.
     pub(crate) fn into_damage(self) -> Result<Damage, StoreError> {
         match self {
             ListError::Store(error) => Err(error),
@@ -62,11 +62,11 @@ impl ListError {
 pub(crate) const DIR_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Room for the names of one call, of which a directory of outputs needs no second one.
+/// The buffer for the names of one call; large enough for a typical directory of outputs.
 const DIR_BUFFER: usize = 4096;
 
 impl Listing {
-    /// Lists `path` without following a link; costs about 2 µs an entry and 5 µs a directory.
+    /// Lists `path` without following links; costs about 2 µs per entry and 5 µs per directory.
     pub(crate) fn read(path: &Path) -> Result<Self, ListError> {
         let dir = open(path, DIR_FLAGS, Mode::empty()).at(path)?;
         let root = fstat(&dir).at(path)?;
@@ -109,7 +109,7 @@ fn list_one(
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).below(root, path.as_str())?;
         let kind = kind_of(&stat).ok_or_else(|| ListError::Foreign {
             path: root.to_owned(),
-            what: format!("`{path}`, which is neither file, directory nor link"),
+            what: format!("`{path}`, which is not a file, directory or link"),
         })?;
         entries.push(ListedEntry { path, kind, stat });
     }
@@ -134,17 +134,17 @@ fn kind_of(stat: &Stat) -> Option<EntryKind> {
     }
 }
 
-/// The permission bits.
+/// Returns the permission bits.
 pub(crate) fn mode_of(stat: &Stat) -> u32 {
     stat.st_mode & 0o7777
 }
 
-/// Whether the modification time is the one that everything in a tree has.
+/// Returns whether the modification time is the one that everything in a tree has.
 pub(crate) fn has_tree_mtime(stat: &Stat) -> bool {
     stat.st_mtime == TREE_MTIME && stat.st_mtime_nsec == 0
 }
 
-/// What lies in a directory, sorted; nothing if there is no such directory.
+/// Returns the paths of the entries of a directory, sorted; none if it does not exist.
 pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! The manifest of a tree as it lies on disk: reads and hashes every file.
+//! Computes the manifest of a tree on disk: reads and hashes every file.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,10 +14,10 @@ use crate::listing::{EntryKind, ListError, ListedEntry, Listing, mode_of};
 /// Trees with at least this many entries, or bytes, are hashed by all threads.
 const PARALLEL_ENTRIES: usize = 64;
 const PARALLEL_BYTES: i64 = 4 << 20;
-/// Bytes that are read at once: no more than stays near a processor.
+/// Bytes that are read at once: small enough to stay in the processor's cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
-/// Hashes everything that a listing found; about 6 µs a small file and 0.16 ms a MiB.
+/// Hashes everything in a listing; about 6 µs per small file and 0.16 ms per MiB.
 pub(crate) fn measure(listing: &Listing) -> Result<Manifest, ListError> {
     let node = |found| node_of(listing, found);
     let bytes: i64 = listing.entries.iter().map(|found| found.stat.st_size).sum();
@@ -27,7 +27,7 @@ pub(crate) fn measure(listing: &Listing) -> Result<Manifest, ListError> {
         } else {
             listing.entries.iter().map(node).collect()
         };
-    // A listing cannot hold one path twice, so the only conflict is a tree changed while it is read.
+    // A listing cannot contain a path twice, so the only conflict is a tree that changes while it is read.
     Manifest::new(nodes?).map_err(|conflict| ListError::Foreign {
         path: listing.path.clone(),
         what: conflict.to_string(),
@@ -50,8 +50,8 @@ fn node_of(listing: &Listing, found: &ListedEntry) -> Result<(RelPath, Node), St
     Ok((found.path.clone(), node))
 }
 
-/// The text of a link; a text that is not UTF-8 is given with replacement characters, which no declared
-/// link has, so that it never equals one.
+/// Returns a link's target; one that is not UTF-8 is returned with replacement characters, which no declared link has,
+/// so that it never equals one.
 pub(crate) fn link_target(listing: &Listing, found: &ListedEntry) -> Result<String, StoreError> {
     let target = readlinkat(&listing.dir, found.path.as_str(), Vec::new())
         .below(&listing.path, found.path.as_str())?;
@@ -61,7 +61,7 @@ pub(crate) fn link_target(listing: &Listing, found: &ListedEntry) -> Result<Stri
     })
 }
 
-/// The digest of what an open file has from here on, and how many bytes that are.
+/// Returns the digest of the rest of an open file, and its size.
 pub(crate) fn hash_file(file: &mut File) -> std::io::Result<(BlobDigest, u64)> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK.min(file.metadata()?.len() as usize + 1)];
@@ -79,7 +79,7 @@ pub(crate) fn hash_file(file: &mut File) -> std::io::Result<(BlobDigest, u64)> {
     }
 }
 
-/// The digest of one file's bytes, and their number.
+/// Returns the digest and the size of a file.
 pub(crate) fn measure_file(path: &Path) -> Result<(BlobDigest, u64), StoreError> {
     let mut file = File::open(path).at(path)?;
     hash_file(&mut file).at(path)

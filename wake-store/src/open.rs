@@ -18,8 +18,8 @@ use crate::ware::Route;
 
 /// An open store: any number of threads and processes may have it open at once.
 ///
-/// While it is open nobody else deletes from it. Opening costs about ten system calls; scratch space is
-/// made, and that of dead processes swept, at the first write.
+/// While it is open, nobody else deletes from it. Opening costs about ten system calls; at the first write, scratch
+/// space is created and that of dead processes is swept.
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
@@ -32,62 +32,63 @@ pub struct Store {
     is_taken_over: bool,
 }
 
-/// A directory could not be opened as a store.
+/// Why a directory could not be opened as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A later wake has written it.
-    #[error("`{path}` has store format {found}; this wake knows format 3")]
+    /// It was written by a later version of wake.
+    #[error("`{path}` has store format {found}; this version of wake supports format 3")]
     NewerFormat {
         /// The store.
         path: PathBuf,
-        /// Its format's number.
+        /// The number of its format.
         found: u32,
     },
-    /// Its format file says nothing that any wake has written.
-    #[error("`{path}` is not a format file of a wake store")]
+    /// Its format file has content that no version of wake has written.
+    #[error("`{path}` is not a valid wake store format file")]
     UnknownFormat {
         /// The format file.
         path: PathBuf,
     },
-    /// It holds other things and no format file.
+    /// It contains other files and no format file.
     #[error("`{path}` is neither empty nor a wake store")]
     NotAStore {
         /// The directory.
         path: PathBuf,
     },
-    /// It holds a part of a store and no format file, as where removing it broke off at a directory that is read-only.
-    #[error("`{path}` is what is left of a wake store")]
+    /// It contains parts of a store and no format file, for example because its removal failed at a read-only
+    /// directory.
+    #[error("`{path}` is a partly removed wake store")]
     Remains {
         /// The directory.
         path: PathBuf,
     },
-    /// Something else than a directory is in its place.
+    /// It is not a directory.
     #[error("`{path}` is not a directory")]
     NotADirectory {
-        /// What lies there.
+        /// The path.
         path: PathBuf,
     },
-    /// Somebody else owns it, and so says what is found there.
+    /// It belongs to somebody else, who thus controls its contents.
     #[error("`{path}` belongs to another user (number {owner})")]
     OfStranger {
         /// The store, or a directory of it.
         path: PathBuf,
-        /// Who owns it.
+        /// Its owner.
         owner: u32,
     },
-    /// Others may write to it, and so say what is found there.
+    /// Others may write to it, and thus control its contents.
     #[error("others may write to `{path}`")]
     OpenToOthers {
         /// The store, or a directory of it.
         path: PathBuf,
     },
-    /// This user may not write there.
+    /// This user may not write to it.
     #[error("`{path}`: not writable")]
     NotWritable {
-        /// What may not be written.
+        /// The path that is not writable.
         path: PathBuf,
     },
-    /// The disk failed.
+    /// An I/O error.
     #[error(transparent)]
     Store(StoreError),
 }
@@ -116,15 +117,15 @@ impl From<Distrust> for OpenError {
 }
 
 impl Store {
-    /// Opens the store at `root`, making it if there is nothing yet.
+    /// Opens the store at `root`, creating it if it does not exist.
     ///
-    /// Waits while a garbage collection is deleting, which takes moments. A directory that holds anything
-    /// else is never touched.
+    /// Waits while a garbage collection is deleting, which takes moments. A directory with other contents is never
+    /// modified.
     pub fn open(root: &Path) -> Result<Store, OpenError> {
         Store::open_of(root, &Owners::default())
     }
 
-    /// The same, where more than one's own and root's is believed.
+    /// As [`Store::open`], trusting further owners besides the user and root.
     pub fn open_of(root: &Path, owners: &Owners) -> Result<Store, OpenError> {
         make_root(root).map_err(|error| match nearest_existing(root) {
             Some(path) if !path.is_dir() => OpenError::NotADirectory { path: path.to_owned() },
@@ -148,58 +149,58 @@ impl Store {
         Ok(Store { layout, top, lease, session, memo, packs, route, is_taken_over })
     }
 
-    /// The same store, for which what lies on other machines is fetched by `route`.
+    /// Returns the same store with `route` for network access.
     pub fn reaching_by(self, route: Route) -> Store {
         Store { route, ..self }
     }
 
-    /// How what lies on other machines is fetched for it.
+    /// Returns its route for network access.
     pub fn route(&self) -> &Route {
         &self.route
     }
 
-    /// Whether it was of an earlier format until it was opened: then its records of actions are gone.
+    /// Returns whether it was converted from an earlier format when it was opened: then its action records are gone.
     pub fn is_taken_over(&self) -> bool {
         self.is_taken_over
     }
 
-    /// Where it lies, absolute and without links.
+    /// Returns its root, absolute and without links.
     pub fn root(&self) -> &Path {
         &self.layout.root
     }
 
-    /// A new directory of one's own on the store's file system.
+    /// Creates a private directory on the store's file system.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
         Scratch::new(self.session()?)
     }
 
-    /// A place of one's own on the store's file system at which nothing lies yet; what is made there is removed in the
-    /// end unless it was moved away.
+    /// Reserves a private path on the store's file system that does not exist yet; what is created there is removed in
+    /// the end, unless it was moved away.
     pub fn place(&self) -> Result<Scratch, StoreError> {
         Ok(Scratch::unmade(self.session()?))
     }
 
-    /// Small values by digest, such as remembered evaluations.
+    /// Returns the memo: small values by digest, such as cached evaluations.
     pub fn memo(&self) -> &Memo {
         &self.memo
     }
 
-    /// Writes what the memo was given since it was last flushed.
+    /// Writes what was added to the memo since the last flush.
     pub fn flush_memo(&self) -> Result<(), StoreError> {
         self.memo.flush(|| self.session())
     }
 
-    /// Where unpacked wares are kept; may not exist yet.
+    /// Returns where unpacked wares are kept; it may not exist yet.
     pub fn ware_cache_dir(&self) -> PathBuf {
         self.layout.wares.clone()
     }
 
-    /// Where the state of what is run outside any workspace is kept; may not exist yet.
+    /// Returns where the state of runs outside any workspace is kept; it may not exist yet.
     pub fn outside_dir(&self) -> ConfinedPath {
         self.confined(&self.layout.outside)
     }
 
-    /// A path below its root, held to what lies there.
+    /// Returns a path below its root as a confined path.
     pub(crate) fn confined(&self, path: &Path) -> ConfinedPath {
         self.top.join(path.strip_prefix(&self.layout.root).unwrap_or(path))
     }
@@ -227,12 +228,12 @@ impl Store {
     }
 }
 
-/// The path itself or the nearest above it where anything is, if only a link that leads nowhere.
+/// Returns the path itself or its nearest existing parent, where a dangling link counts as existing.
 fn nearest_existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }
 
-/// Says whether the store was taken over from an earlier format.
+/// Checks the format; returns whether the store was converted from an earlier format.
 fn check_format(layout: &Layout) -> Result<bool, OpenError> {
     let path = &layout.format;
     let Some(text) = optional(fs::read(path).at(path))? else { return make_format(layout) };
@@ -253,14 +254,14 @@ fn check_format(layout: &Layout) -> Result<bool, OpenError> {
     }
 }
 
-/// Makes a store of an earlier format one of this: records of actions go, so that their actions run once more.
+/// Converts a store of an earlier format: action records are removed, so that their actions run once more.
 fn take_over(layout: &Layout) -> Result<(), OpenError> {
     let records = &layout.actions;
     optional(fs::remove_dir_all(records).at(records))?;
     write_format(layout)
 }
 
-/// Marks an empty directory as a store. Two processes may do it at once: both write the same.
+/// Marks an empty directory as a store. Two processes may do so at once: both write the same.
 fn make_format(layout: &Layout) -> Result<bool, OpenError> {
     let root = &layout.root;
     let mut is_ours = true;
@@ -279,7 +280,7 @@ fn make_format(layout: &Layout) -> Result<bool, OpenError> {
     if is_empty {
         return write_format(layout).map(|()| false);
     }
-    // Another process may have finished making the store since the format file was looked for.
+    // Another process may have finished creating the store since the format file was checked.
     let path = &layout.format;
     match optional(path.symlink_metadata().at(path))? {
         Some(_) => check_format(layout),
@@ -292,7 +293,7 @@ fn write_format(layout: &Layout) -> Result<(), OpenError> {
     let new = layout.root.join(format!("format.new-{}", unique()));
     let written = fs::File::create_new(&new).and_then(|mut file| {
         io::Write::write_all(&mut file, FORMAT.as_bytes())?;
-        // Once in a store's life: without it, a power cut could leave an empty file, which nobody trusts.
+        // Once in a store's life: without it, a power cut could leave an empty file, which is not trusted.
         file.sync_all()?;
         fs::rename(&new, &layout.format)
     });

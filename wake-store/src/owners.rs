@@ -1,27 +1,27 @@
-//! Whose directories are believed: who owns one decides what is found in it.
+//! Whose directories are trusted: the owner of a directory controls its contents.
 
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-/// The variable by which a person vouches for directories.
+/// The variable with which a user declares directories safe.
 pub const SAFE_DIRECTORY: &str = "WAKE_SAFE_DIRECTORY";
 
-/// Whose directories are believed beside one's own and root's.
+/// Whose directories are trusted besides the user's own and root's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// The user for whom root works, as `sudo` says.
+    /// The user that root works for, according to `sudo`.
     pub behind_root: Option<u32>,
-    /// Directories that are believed whoever owns them.
+    /// Directories that are trusted whoever owns them.
     pub safe: SafeDirectories,
 }
 
-/// Directories that a person vouches for.
+/// Directories that the user declares safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafeDirectories {
     /// These.
     These(Vec<PathBuf>),
-    /// All that there are, as in a container in which nobody else works.
+    /// All directories, as in a container that nobody else uses.
     All,
 }
 
@@ -32,19 +32,19 @@ impl Default for SafeDirectories {
 }
 
 impl Owners {
-    /// `owner` if that one is not believed, who owns `dir` or something that decides what it is.
+    /// Returns `owner`, the owner of `dir` or of something that determines it, if it is not trusted.
     pub fn stranger(&self, dir: &Path, owner: u32) -> Option<u32> {
         let me = geteuid().as_raw();
         let is_known = owner == me || owner == 0 || (me == 0 && self.behind_root == Some(owner));
         (!is_known && !self.vouch_for(dir)).then_some(owner)
     }
 
-    /// Whether `dir` is believed whoever owns it or may write to it.
+    /// Returns whether `dir` is trusted whoever owns it or may write to it.
     pub fn vouch_for(&self, dir: &Path) -> bool {
         match &self.safe {
             SafeDirectories::All => true,
             SafeDirectories::These(dirs) => {
-                // However it is written: links to a directory that is vouched for lead to one.
+                // However it is spelled: a link to a safe directory leads to that directory.
                 let is_it = |safe: &PathBuf| {
                     safe == dir || safe.canonicalize().is_ok_and(|safe| safe == dir)
                 };

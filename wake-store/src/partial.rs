@@ -1,6 +1,6 @@
-//! Files of other machines that broke off: what came of them, so that it need not come again.
+//! Interrupted downloads: the received part is kept, so that it need not be transferred again.
 //!
-//! Nothing here is believed: whoever puts a file together from such bytes compares it with what it is to be.
+//! Nothing here is trusted: whoever completes a file from these bytes verifies its digest.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -15,24 +15,25 @@ use crate::open::Store;
 use crate::removal::make_dir_all;
 
 const HEAD: &str = "wake-part 1 ";
-/// The directory of such files among those of an address.
+/// The directory of such files within that of an address.
 const DIR: &str = "part";
-/// Bytes of the first line at most.
+/// The maximum length of the first line.
 const LONGEST_HEAD: usize = 4096;
 
-/// The beginning of a file, which only this process adds to as long as this lives.
+/// The beginning of a file, to which only this process appends while this exists.
 #[derive(Debug)]
 pub struct Partial {
     place: PathBuf,
     file: File,
     tag: String,
-    /// Bytes of the first line.
+    /// The length of the first line.
     head: u64,
     length: u64,
 }
 
 impl Store {
-    /// What came of the file `name` at `address`; none if nothing did, or another process adds to it.
+    /// Opens the received part of the file `name` at `address`; none if there is none, or if another process appends to
+    /// it.
     pub fn partial(&self, address: &str, name: &str) -> Result<Option<Partial>, StoreError> {
         let place = self.seen_dir(address).join(DIR).join(name);
         let file = OpenOptions::new().read(true).write(true).open(&place).at(&place);
@@ -42,7 +43,7 @@ impl Store {
         }
     }
 
-    /// Begins to keep the file `name` at `address`, which is in the state `tag`; none while another process adds to it.
+    /// Starts keeping the file `name` at `address`, whose ETag is `tag`; none while another process appends to it.
     pub fn begin_partial(
         &self,
         address: &str,
@@ -60,7 +61,7 @@ impl Store {
         Ok(Some(partial))
     }
 
-    /// Drops what nobody adds to.
+    /// Deletes all that nobody appends to.
     pub(crate) fn drop_partials(&self) -> Result<(), StoreError> {
         let registries = &self.layout().registries;
         for address in children(registries)? {
@@ -85,27 +86,27 @@ impl Partial {
         Ok(Some(partial))
     }
 
-    /// What the server called the state of the file of which this is the beginning.
+    /// Returns the server's ETag of the file of which this is the beginning.
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
         self.length
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Reads what there is from `at` on.
+    /// Reads from the offset `at`.
     pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.read_at(buffer, self.head + at)
     }
 
-    /// Begins anew, with a file in the state `tag`.
+    /// Starts over, with a file whose ETag is `tag`.
     fn begin(&mut self, tag: &str) -> io::Result<()> {
         let head = format!("{HEAD}{tag}\n");
         self.length = 0;
@@ -115,16 +116,16 @@ impl Partial {
         Ok(())
     }
 
-    /// Adds what comes next.
+    /// Appends the next bytes.
     pub fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.head + self.length)?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    /// Drops it: the file is whole, or of no use.
+    /// Deletes it: the file is complete, or of no use.
     pub fn drop_it(self) {
-        // What is left begins anew next time.
+        // A remainder is started over next time.
         let _ = self.file.set_len(0);
         let _ = fs::remove_file(&self.place);
     }
@@ -165,7 +166,7 @@ mod tests {
         assert!(open().is_none());
         let mut partial = begin("\"1\"").unwrap();
         partial.add(b"abc").unwrap();
-        // Nobody else adds to it meanwhile.
+        // Nobody else appends to it meanwhile.
         assert!(open().is_none() && begin("\"9\"").is_none());
         store.drop_partials().unwrap();
         drop(partial);

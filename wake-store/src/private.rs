@@ -1,4 +1,4 @@
-//! Whether a store is one's own: what others own or may write to is their claim.
+//! Whether a store belongs to the user alone: what others own or may write to is their claim.
 
 use std::fs;
 use std::io;
@@ -11,12 +11,12 @@ use crate::listing::children;
 use crate::owners::Owners;
 use crate::removal::make_dir_all;
 
-/// Who else may read, write or enter.
+/// Read, write and execute permissions of others.
 const OTHERS: u32 = 0o077;
-/// Who else may write.
+/// Write permissions of others.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Why a directory is not believed.
+/// Why a directory is not trusted.
 pub(crate) enum Distrust {
     /// Somebody else owns it.
     OfStranger(PathBuf, u32),
@@ -24,20 +24,20 @@ pub(crate) enum Distrust {
     OpenToOthers(PathBuf),
 }
 
-/// Makes the directory of a store, which nobody else may enter; one that exists is fine.
+/// Creates the directory of a store, which nobody else may enter; an existing one is accepted.
 pub(crate) fn make_root(root: &Path) -> Result<(), StoreError> {
     if let Some(parent) = root.parent() {
         make_dir_all(parent)?;
     }
     match fs::DirBuilder::new().mode(0o700).create(root) {
-        // Whatever the umask takes away.
+        // Whatever the umask.
         Ok(()) => close(root),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => make_dir_all(root),
         Err(error) => Err(error).at(root),
     }
 }
 
-/// Sees to it that nobody else may enter the store, if nobody else could write to it before.
+/// Ensures that nobody else may enter the store, provided that nobody else could write to it before.
 pub(crate) fn check(layout: &Layout, owners: &Owners) -> Result<Option<Distrust>, StoreError> {
     let root = &layout.root;
     if owners.vouch_for(root) {
@@ -56,7 +56,7 @@ pub(crate) fn check(layout: &Layout, owners: &Owners) -> Result<Option<Distrust>
             return Ok(Some(distrust));
         }
     }
-    // What its owner may not use is nobody's store now, and stays as it is.
+    // A store that its owner may not use is left as it is.
     if metadata.mode() & OTHERS == 0 || metadata.mode() & 0o700 != 0o700 {
         return Ok(None);
     }
@@ -71,7 +71,8 @@ fn close(root: &Path) -> Result<(), StoreError> {
     fs::set_permissions(root, fs::Permissions::from_mode(0o700)).at(root)
 }
 
-/// A directory of a store that holds something and that others may write to. Down to where trees begin, which are read-only.
+/// Returns a non-empty directory of a store that others may write to. Checks down to where trees begin, which are
+/// read-only.
 fn open_to_others(layout: &Layout) -> Result<Option<PathBuf>, StoreError> {
     let is_open = |dir: &Path| {
         let metadata = optional(fs::symlink_metadata(dir).at(dir))?;

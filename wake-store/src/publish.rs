@@ -1,4 +1,4 @@
-//! Putting a finished file or directory in its place in one step.
+//! Puts a finished file or directory in its place atomically.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,12 +8,12 @@ use std::path::Path;
 use crate::error::{At, StoreError};
 use crate::session::Session;
 
-/// Whether what is published must survive a power cut as soon as this returns.
+/// Whether a published file must survive a power cut as soon as this returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// A reader notices what a power cut took.
+    /// Readers detect what a power cut lost.
     Noticed,
-    /// It is on the disk; costs a flush, from 0.6 ms.
+    /// It is on the disk; costs an fsync, from 0.6 ms.
     Kept,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn publish_file(
     publish_with(session, place, durability, |file| file.write_all(bytes))
 }
 
-/// As [`publish_file`], for what is written piece by piece.
+/// As [`publish_file`], for content that is written piece by piece.
 pub(crate) fn publish_with(
     session: &Session,
     place: &Path,
@@ -60,7 +60,7 @@ fn write_new(
     }
 }
 
-/// Renames, making the directory that holds `to` where it does not exist yet.
+/// Renames, creating the parent directory of `to` if it does not exist.
 pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

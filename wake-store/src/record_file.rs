@@ -1,9 +1,8 @@
-//! The records that say what is known about an action or a tree.
+//! The records about actions and trees.
 //!
-//! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the record is named
-//! after, so that a torn, altered or misplaced one is noticed. Behind the check of an action's record comes the action,
-//! whose digest is that very key. The body is what postcard makes of the forms below. Source: `spec/store-layout.md`,
-//! records.
+//! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the record is named after,
+//! so that a torn, altered or misplaced record is detected. In an action record, the action, whose digest is that key,
+//! follows the check. The body is the postcard encoding of the types below. Source: `spec/store-layout.md`, records.
 
 use std::borrow::Cow;
 
@@ -23,7 +22,7 @@ const TREE_MAGIC: &[u8; 8] = b"waketre1";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The content of one action's record.
+/// The content of an action record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActionFile {
     pub(crate) tree: TreeDigest,
@@ -31,12 +30,12 @@ pub(crate) struct ActionFile {
     /// The canonical bytes of the action.
     pub(crate) action: Vec<u8>,
     pub(crate) stamps: Stamps,
-    /// The logs' bytes, where they are small enough to lie here.
+    /// The bytes of the logs that are small enough to be stored here.
     pub(crate) stdout: Option<Vec<u8>>,
     pub(crate) stderr: Option<Vec<u8>>,
 }
 
-/// The same, of things that are others'.
+/// The same, borrowed.
 #[derive(Clone, Copy)]
 pub(crate) struct ActionParts<'a> {
     pub(crate) tree: &'a TreeDigest,
@@ -47,7 +46,7 @@ pub(crate) struct ActionParts<'a> {
     pub(crate) stderr: Option<&'a [u8]>,
 }
 
-/// The content of the file of a tree that no action made.
+/// The content of the record of a tree that no action created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TreeFile {
     pub(crate) manifest: Manifest,
@@ -56,7 +55,7 @@ pub(crate) struct TreeFile {
 
 #[derive(Serialize, Deserialize)]
 struct ActionForm<'a> {
-    /// How long the action is that comes behind the check.
+    /// The length of the action after the check.
     #[serde(with = "postcard::fixint::le")]
     action: u64,
     tree: [u8; 32],
@@ -73,7 +72,7 @@ struct ActionForm<'a> {
 struct RunForm<'a> {
     guid: &'a str,
     started_ms: u64,
-    /// What it was, and the status or signal.
+    /// The kind of outcome, and the status or signal.
     outcome: (u8, [u8; 4]),
     #[serde(borrow)]
     outputs: ManifestForm<'a>,
@@ -84,7 +83,7 @@ struct RunForm<'a> {
     sandbox: SandboxLevel,
 }
 
-/// The blob, its size and how many bytes were dropped.
+/// The blob, its size and the number of bytes dropped.
 type LogForm = ([u8; 32], u64, u64);
 
 type ManifestForm<'a> = Vec<(RelPath, NodeForm<'a>)>;
@@ -129,7 +128,7 @@ impl ActionParts<'_> {
             stderr,
         };
         let mut bytes = seal(ACTION_MAGIC, &form, key);
-        // Most of the record: its own digest is the key, so that nothing has to be hashed for it here.
+        // Most of the record: its own digest is the key, so it need not be hashed here.
         bytes.extend_from_slice(action);
         bytes
     }
@@ -169,12 +168,12 @@ impl TreeFile {
     }
 }
 
-/// Whether these are the bytes of an action's record, whole and under its own name.
+/// Returns whether these are the bytes of a complete action record under its own name.
 pub(crate) fn is_action_record(bytes: &[u8], key: &Digest) -> bool {
     unseal_action(bytes, key).is_ok()
 }
 
-/// What is sealed of an action's record, and the action.
+/// Returns the sealed part of an action record, and the action.
 fn unseal_action<'a>(bytes: &'a [u8], key: &Digest) -> Result<(&'a [u8], &'a [u8]), Malformed> {
     let len = bytes.get(ACTION_MAGIC.len()..).and_then(|rest| rest.first_chunk());
     let len = usize::try_from(u64::from_le_bytes(*len.ok_or(Malformed)?)).ok();
@@ -188,7 +187,7 @@ fn unseal_action<'a>(bytes: &'a [u8], key: &Digest) -> Result<(&'a [u8], &'a [u8
 }
 
 fn seal(magic: &[u8], form: &impl Serialize, key: &Digest) -> Vec<u8> {
-    // In memory there is room for every form; were there one without, its record would not be found again.
+    // Encoding into memory cannot fail; if it did, the record would not be found again.
     let mut bytes = Vec::with_capacity(1024);
     bytes.extend_from_slice(magic);
     let mut bytes = postcard::to_extend(form, bytes).unwrap_or_default();
@@ -197,7 +196,7 @@ fn seal(magic: &[u8], form: &impl Serialize, key: &Digest) -> Vec<u8> {
     bytes
 }
 
-/// What lies between magic and check, if these are right.
+/// Returns the bytes between magic and check, if these are right.
 fn unseal<'a>(bytes: &'a [u8], key: &Digest, magic: &[u8]) -> Result<&'a [u8], Malformed> {
     let (sealed, check) = bytes.split_last_chunk().ok_or(Malformed)?;
     if blake3::keyed_hash(key.as_bytes(), sealed).as_bytes() != check {
@@ -206,7 +205,7 @@ fn unseal<'a>(bytes: &'a [u8], key: &Digest, magic: &[u8]) -> Result<&'a [u8], M
     sealed.strip_prefix(magic).ok_or(Malformed)
 }
 
-/// Reads a form that all of the bytes are.
+/// Decodes a value that must span all bytes.
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     match postcard::take_from_bytes(bytes) {
         Ok((form, [])) => Ok(form),
@@ -216,7 +215,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
 
 impl<'a> RunForm<'a> {
     fn of(record: &'a RunRecord) -> Self {
-        // No `..`: what a record says is either kept here or lost, and that is to be decided.
+        // No `..`: every field of a record is either kept here or deliberately dropped.
         let RunRecord { guid, started_ms, outcome, outputs, wares, stdout, stderr, usage, sandbox } =
             record;
         let (tag, number) = match outcome {

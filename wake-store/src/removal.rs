@@ -1,4 +1,4 @@
-//! Making and removing directories, read-only ones included.
+//! Creates and removes directories, including read-only ones.
 
 use std::fs;
 use std::io;
@@ -11,19 +11,19 @@ use rustix::path::Arg;
 
 use crate::error::{At, StoreError};
 
-/// Makes a directory with its parents; one that exists is fine.
+/// Creates a directory with its parents; an existing one is accepted.
 pub(crate) fn make_dir_all(path: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(path).at(path)
 }
 
-/// Removes a file, link or directory with all it holds; what is not there is fine.
+/// Removes a file, link or directory with its contents; a missing one is accepted.
 ///
-/// Never follows a link. Directories are made writable first where that is needed.
+/// Never follows a link. Directories are made writable first if necessary.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), StoreError> {
     remove_whatever(path).at(path)
 }
 
-/// As [`remove_tree`], for those who say themselves what they removed.
+/// As [`remove_tree`], for callers that add the path to errors themselves.
 pub(crate) fn remove_whatever(path: &Path) -> io::Result<()> {
     match fs::remove_dir(path) {
         Ok(()) => Ok(()),
@@ -35,7 +35,7 @@ pub(crate) fn remove_whatever(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file or link; what is not there is fine.
+/// Removes a file or link; a missing one is accepted.
 pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
     if_there(fs::remove_file(path)).at(path)
 }
@@ -66,7 +66,7 @@ fn empty(dir: OwnedFd) -> rustix::io::Result<()> {
         if kind != FileType::Directory {
             match unlinkat(dir, &name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => continue,
-                // Some file systems do not say what an entry is.
+                // Some file systems do not report an entry's type.
                 Err(Errno::ISDIR | Errno::PERM) => {}
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! Which trees are in use: those that the result links of living checkouts point at.
+//! Which trees are in use: those that the result links of existing checkouts point at.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,15 +16,15 @@ use crate::open::Store;
 use crate::publish::{Durability, publish_file};
 use crate::removal::remove_file;
 
-/// How long a checkout may be gone (a disk that is not mounted, say) before it is forgotten.
+/// How long a checkout may be missing (because its disk is not mounted, say) before it is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What the registered checkouts say.
+/// What the registered checkouts refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
     /// The trees that links point at or into.
     pub(crate) trees: HashSet<TreeDigest>,
-    /// Registered directories that are not there now.
+    /// Registered directories that do not exist now.
     pub(crate) missing: Vec<PathBuf>,
     /// Registrations that have outlived their checkout.
     pub(crate) stale: Vec<PathBuf>,
@@ -33,8 +33,8 @@ pub(crate) struct Roots {
 impl Store {
     /// Registers a checkout's directory of result links, such as `.wake/out`.
     ///
-    /// From now on garbage collection keeps each tree that a link in it, however deep, points at. Register
-    /// before making links. Costs one small file read when it is known already; else a flush to the disk.
+    /// From now on, garbage collection keeps each tree that a link in it, at any depth, points at. Register before
+    /// creating links. Costs one small file read if it is registered already, otherwise an fsync.
     pub fn register_root(&self, links: &Path) -> Result<(), StoreError> {
         let links = std::path::absolute(links).at(links)?;
         let bytes = links.as_os_str().as_bytes();
@@ -44,11 +44,11 @@ impl Store {
             crate::action::note_use(&place, modified(&place)?);
             return Ok(());
         }
-        // Losing this to a power cut would let a collection delete what a checkout shows.
+        // If a power cut lost this, a collection could delete what a checkout refers to.
         publish_file(&*self.session()?, &place, bytes, Durability::Kept)
     }
 
-    /// The registered directories, whether they exist or not.
+    /// Returns the registered directories, whether they exist or not.
     pub fn roots(&self) -> Result<Vec<PathBuf>, StoreError> {
         Ok(registrations(self.layout())?.into_iter().map(|(_, links)| links).collect())
     }
@@ -67,7 +67,7 @@ impl Roots {
         Ok(roots)
     }
 
-    /// Forgets what has outlived its checkout.
+    /// Forgets registrations that have outlived their checkout.
     pub(crate) fn forget_stale(&self) -> Result<(), StoreError> {
         self.stale.iter().try_for_each(|registration| remove_file(registration))
     }
@@ -100,7 +100,7 @@ fn modified(path: &Path) -> Result<SystemTime, StoreError> {
     path.metadata().and_then(|metadata| metadata.modified()).at(path)
 }
 
-/// Registration file and the directory it names.
+/// Returns each registration file with the directory it names.
 fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
     let mut found = Vec::new();
     for registration in children(&layout.roots)? {
@@ -110,7 +110,7 @@ fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError>
     Ok(found)
 }
 
-/// The tree that an absolute link points at or into.
+/// Returns the tree that an absolute link points at or into.
 fn tree_of(layout: &Layout, target: &Path) -> Option<TreeDigest> {
     let rest = target.strip_prefix(&layout.trees).ok()?;
     let Some(Component::Normal(name)) = rest.components().nth(1) else { return None };

@@ -1,4 +1,4 @@
-//! What lies elsewhere and may only grow, as it was seen last: so that whoever takes something of it back is noticed.
+//! The last seen state of remote files that may only grow, so that a truncated or rewritten one is detected.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,33 +11,33 @@ use crate::publish::{Durability, publish_file};
 use crate::removal::remove_tree;
 
 const HEAD: &str = "wake-seen 1 ";
-/// Digits of the digest of an address that name its directory.
+/// The digits of an address's digest that name its directory.
 const DIGITS: usize = 32;
 
-/// Something that may only grow, as it was seen last.
+/// The last seen state of a file that may only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// What the server calls that state of it.
+    /// The server's ETag of that state.
     pub tag: Option<String>,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
 impl Store {
-    /// What was seen last of `name` at `address`; none if nothing was, or what is left of it is not what was put there.
+    /// Returns the last seen state of `name` at `address`; none if there is none, or if it is damaged.
     pub fn seen(&self, address: &str, name: &RelPath) -> Result<Option<Seen>, StoreError> {
         let place = self.seen_dir(address).join(name.as_str());
         let bytes = optional(fs::read(&place).at(&place))?;
         Ok(bytes.and_then(|bytes| decode(&bytes)))
     }
 
-    /// Keeps what was seen of `name` at `address`.
+    /// Stores the seen state of `name` at `address`.
     pub fn keep_seen(&self, address: &str, name: &RelPath, seen: &Seen) -> Result<(), StoreError> {
         let place = self.seen_dir(address).join(name.as_str());
         publish_file(&*self.session()?, &place, &encode(seen), Durability::Noticed)
     }
 
-    /// Forgets all that was seen at `address`; says whether there was anything.
+    /// Forgets everything seen at `address`; returns whether there was anything.
     pub fn forget_seen(&self, address: &str) -> Result<bool, StoreError> {
         let dir = self.seen_dir(address);
         let is_there = optional(fs::symlink_metadata(&dir).at(&dir))?.is_some();
@@ -53,7 +53,7 @@ impl Store {
     }
 }
 
-/// `wake-seen 1 CHECK`, the tag, what was seen: the check is of all behind its line.
+/// `wake-seen 1 CHECK`, the ETag, the content: the check covers everything after its line.
 fn encode(seen: &Seen) -> Vec<u8> {
     let tag = seen.tag.as_deref().filter(|tag| !tag.contains('\n')).unwrap_or_default();
     let rest = [tag.as_bytes(), b"\n", &seen.bytes].concat();

@@ -1,4 +1,4 @@
-//! Names, each with numbered documents of which none ever changes.
+//! Names with numbered documents, none of which ever changes.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::open::Store;
 use crate::publish::{Durability, publish_file};
 use crate::removal::make_dir_all;
 
-/// The file that whoever adds a document holds a lock on.
+/// The file that a writer locks.
 const LOCK: &str = "=lock";
 
-/// Numbered documents by name. They are roots of themselves: garbage collection leaves them alone.
+/// Numbered documents by name. They are their own roots: garbage collection leaves them alone.
 ///
-/// A name consists of lower-case letters, digits, `-`, `_` and `.`, and has at most 200 of them: whoever has one has seen to that.
+/// A name consists of at most 200 lower-case letters, digits, `-`, `_` and `.`; callers must ensure this.
 #[derive(Debug)]
 pub struct Series<'s> {
     store: &'s Store,
@@ -32,14 +32,14 @@ pub struct Numbered {
 }
 
 impl Store {
-    /// The codespecs of this store.
+    /// Returns the codespecs of this store.
     pub fn codespecs(&self) -> Series<'_> {
         Series { store: self }
     }
 }
 
 impl Series<'_> {
-    /// The document of a name with the highest number.
+    /// Returns the document of a name with the highest number.
     pub fn latest(&self, name: &str) -> Result<Option<Numbered>, StoreError> {
         let mut numbers = numbers(&self.dir(name))?;
         numbers.sort_unstable();
@@ -49,19 +49,19 @@ impl Series<'_> {
         }
     }
 
-    /// The document of a name with this number.
+    /// Returns the document of a name with this number.
     pub fn get(&self, name: &str, number: u32) -> Result<Option<Numbered>, StoreError> {
         let place = self.place(name, number);
         let bytes = optional(fs::read(&place).at(&place))?;
         Ok(bytes.map(|bytes| Numbered { number, bytes }))
     }
 
-    /// Where a document lies, for people.
+    /// Returns the path of a document, for display.
     pub fn place(&self, name: &str, number: u32) -> PathBuf {
         self.dir(name).join(number.to_string())
     }
 
-    /// All names, sorted.
+    /// Returns all names, sorted.
     pub fn names(&self) -> Result<Vec<String>, StoreError> {
         let dirs = children(&self.store.layout().codespecs)?;
         let names = dirs.iter().filter_map(|dir| dir.file_name()?.to_str());
@@ -72,9 +72,10 @@ impl Series<'_> {
         Ok(names)
     }
 
-    /// Has `next` say what follows the latest document of a name, if anything does; gives the number of the latest one afterwards.
+    /// Calls `next` with the latest document of a name and the next number, and adds the document it returns, if any;
+    /// returns the number of the latest one afterwards.
     ///
-    /// Nobody else adds one meanwhile. What was added survives a power cut.
+    /// Nobody else adds one meanwhile. An added document survives a power cut.
     pub fn add(
         &self,
         name: &str,
@@ -94,7 +95,7 @@ impl Series<'_> {
         Ok(number)
     }
 
-    /// A name that begins with a dot would be hidden, or be a directory above.
+    /// A name that starts with a dot would be hidden, or be the parent directory.
     fn dir(&self, name: &str) -> PathBuf {
         let lead = if name.starts_with('.') { "=" } else { "" };
         self.store.layout().codespecs.join(format!("{lead}{name}"))

@@ -1,7 +1,7 @@
-//! Scratch space of living processes.
+//! The scratch space of living processes.
 //!
-//! Each process that writes owns one directory below `tmp/` and holds a lock on it. The kernel drops the
-//! lock when the process dies however it dies, and the next one that writes sweeps what it left.
+//! Each process that writes owns one directory below `tmp/` and holds a lock on it. The kernel releases the lock when
+//! the process dies, however it dies, and the next process that writes sweeps what it left.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -20,13 +20,13 @@ use crate::removal::{make_dir_all, remove_tree};
 #[derive(Debug)]
 pub(crate) struct Session {
     path: PathBuf,
-    /// Keeps the lock.
+    /// Holds the lock.
     _dir: File,
     next: AtomicU64,
 }
 
 impl Session {
-    /// Sweeps the directories of dead processes, then makes one's own.
+    /// Sweeps the directories of dead processes, then creates one for this process.
     pub(crate) fn start(layout: &Layout) -> Result<Self, StoreError> {
         let tmp = &layout.tmp;
         make_dir_all(tmp)?;
@@ -38,7 +38,7 @@ impl Session {
         }
     }
 
-    /// None when a sweeper was faster between making the directory and locking it.
+    /// None if a sweeping process removed the directory before it was locked.
     fn try_start(tmp: &Path) -> Result<Option<Self>, StoreError> {
         let path = tmp.join(format!("{}-{}", std::process::id(), unique()));
         fs::create_dir(&path).at(&path)?;
@@ -48,7 +48,7 @@ impl Session {
         Ok((!removed).then_some(Session { path, _dir: dir, next: AtomicU64::new(0) }))
     }
 
-    /// A path that nothing else uses; nothing is created.
+    /// Returns a path that nothing else uses; nothing is created.
     pub(crate) fn fresh_path(&self) -> PathBuf {
         self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
@@ -61,34 +61,34 @@ impl Drop for Session {
     }
 }
 
-/// Removes what dead processes left.
+/// Removes the leftovers of dead processes.
 pub(crate) fn sweep(tmp: &Path) -> Result<(), StoreError> {
     let Some(entries) = optional(fs::read_dir(tmp).at(tmp))? else { return Ok(()) };
     for entry in entries {
         let path = entry.at(tmp)?.path();
         let Some(dir) = optional(File::open(&path).at(&path))? else { continue };
         if flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            // What belongs to others in it, such as the users inside of an engine, keeps nobody from working.
+            // Files in it that belong to others, such as the users of a container engine, must not be an obstacle.
             let _ = remove_tree(&path);
         }
     }
     Ok(())
 }
 
-/// Eight random bytes in hexadecimal.
+/// Returns eight random bytes in hexadecimal.
 pub(crate) fn unique() -> String {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     if filled != Ok(bytes.len()) {
-        // Names must only differ, and what collides is noticed: the clock will do.
+        // Names only need to differ, and collisions are detected: the clock will do.
         bytes = (clock::since_1970().as_nanos() as u64).to_le_bytes();
     }
     format!("{:016x}", u64::from_le_bytes(bytes))
 }
 
-/// A directory of one's own in the store, on the same file system; removed when dropped.
+/// A private directory in the store, on the same file system; removed when dropped.
 ///
-/// It may be filled with anything, read-only directories included.
+/// It may contain anything, including read-only directories.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -105,17 +105,17 @@ impl Scratch {
         Ok(Scratch { path, gone: false, _session: session })
     }
 
-    /// A path of one's own at which nothing lies: whoever gets it makes there what is to be.
+    /// Returns a private path that does not exist: the caller creates what it needs there.
     pub(crate) fn unmade(session: Arc<Session>) -> Self {
         Scratch { path: session.fresh_path(), gone: false, _session: session }
     }
 
-    /// Where it lies, absolute.
+    /// Returns its absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Lets go of a directory that [`Store::adopt_tree`](crate::Store::adopt_tree) has taken.
+    /// Releases a directory that [`Store::adopt_tree`](crate::Store::adopt_tree) has adopted.
     pub fn taken(mut self) {
         self.gone = true;
     }
@@ -124,7 +124,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if !self.gone {
-            // Litter at worst: the session's own end or the next process sweeps it.
+            // A failure leaves litter at worst: the end of the session or the next process sweeps it.
             let _ = remove_tree(&self.path);
         }
     }

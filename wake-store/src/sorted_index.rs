@@ -1,7 +1,7 @@
-//! Finding a key among the sorted entries of a file without reading them all.
+//! Finds a key among the sorted entries of a file without reading all of them.
 //!
-//! Entries have 64 bytes and begin with their key. Read with `pread` and not mapped: a file that someone cuts
-//! short gives an error then, not a signal. Source: `spec/store-layout.md`, memo segments and packs.
+//! Entries have 64 bytes and start with their key. The file is read with `pread` rather than mapped: if somebody
+//! truncates it, that gives an error instead of a signal. Source: `spec/store-layout.md`, memo segments and packs.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wake_model::Digest;
 
-/// The bytes of an entry.
+/// The size of an entry.
 pub(crate) const ENTRY: usize = 64;
 const KEY: usize = 32;
-/// Entries read around the place where a key should be.
+/// The number of entries read around the expected position of a key.
 const WINDOW: u64 = 256;
-/// After this many looks the whole index is read.
+/// After this many lookups, the whole index is read.
 const LOOKS_BEFORE_INDEX: u32 = 16;
 
-/// The number in the eight bytes from `at` on, if there are so many.
+/// Returns the number in the eight bytes at `at`, if there are that many.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -26,7 +26,7 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// The index of one file.
 #[derive(Debug)]
 pub(crate) struct SortedIndex {
-    /// Where it begins in the file.
+    /// Its offset in the file.
     at: u64,
     count: u64,
     whole: OnceLock<Vec<u8>>,
@@ -38,7 +38,7 @@ impl SortedIndex {
         SortedIndex { at, count, whole: OnceLock::new(), looks: AtomicU32::new(0) }
     }
 
-    /// The entry of a key; none as well where the file cannot be read.
+    /// Returns the entry of a key; none if it is missing or the file cannot be read.
     pub(crate) fn find(&self, file: &File, key: &Digest) -> Option<[u8; ENTRY]> {
         let key_bytes = key.as_bytes().as_slice();
         let few = self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_BEFORE_INDEX;
@@ -55,7 +55,7 @@ impl SortedIndex {
         search(self.whole(file)?, key_bytes)
     }
 
-    /// All entries one after the other; none where the file cannot be read.
+    /// Returns all entries, concatenated; none if the file cannot be read.
     pub(crate) fn whole(&self, file: &File) -> Option<&[u8]> {
         if self.whole.get().is_none() {
             let mut index = vec![0; usize::try_from(self.count).ok()?.checked_mul(ENTRY)?];
@@ -66,7 +66,7 @@ impl SortedIndex {
         self.whole.get().map(Vec::as_slice)
     }
 
-    /// The entries around the place where `key` should be: keys are hashes, so they lie evenly.
+    /// Returns the entries around the expected position of `key`: keys are hashes, so they are evenly distributed.
     fn window(&self, file: &File, key: &Digest) -> Option<(u64, Vec<u8>)> {
         let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
         let head = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]));

@@ -1,13 +1,13 @@
-//! Whether a tree is untouched, told without reading it.
+//! Tells whether a tree is unmodified, without reading its files.
 //!
-//! Every file and link of a tree in the store has a *stamp*: its inode and its change time, which only the
-//! kernel sets. Size and mode are compared with what the manifest says, modification times with the one that
-//! all trees have; for a directory, whose modification time moves whenever an entry comes or goes, that is
-//! enough. So a write through a link, a truncation, a replaced or added file are all seen by one `lstat` a node.
+//! Every file and link of a tree in the store has a *stamp*: its inode and its change time, which only the kernel sets.
+//! Size and mode are compared with the manifest, modification times with the one that all trees have; for a directory,
+//! whose modification time changes whenever an entry is added or removed, that is enough. So a write through a link, a
+//! truncation, and a replaced or added file are all detected by one `lstat` per node.
 //!
-//! Stamps say nothing about bytes that a power cut kept from reaching the disk. So they carry the boot in
-//! which they were taken, and in another boot the bytes are hashed once; having been read from the disk then,
-//! they are *settled*, and later boots trust the stamps again.
+//! Stamps say nothing about bytes that a power cut kept from reaching the disk. So they record the boot in which they
+//! were taken, and in another boot the bytes are hashed once; as they have then been read from the disk, the stamps are
+//! *settled*, and later boots trust them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -25,10 +25,10 @@ use crate::listing::{DIR_FLAGS, EntryKind, Listing, has_tree_mtime, mode_of};
 /// Trees with at least this many nodes are compared by all threads.
 const PARALLEL_NODES: usize = 512;
 
-/// What the kernel said about each file and link of a tree when it was known to be right.
+/// What the kernel reported about each file and link of a tree when it was known to be right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps {
-    /// The boot in which the bytes were last known; none where the system does not name its boots.
+    /// The boot in which the bytes were last verified; none if the system has no boot ID.
     pub(crate) boot: Option<[u8; 16]>,
     /// Whether the bytes have been read back in a later boot than the one that wrote them.
     pub(crate) settled: bool,
@@ -36,7 +36,7 @@ pub struct Stamps {
     pub(crate) nodes: Vec<Stamp>,
 }
 
-/// One file or link.
+/// The stamp of one file or link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     pub(crate) inode: u64,
@@ -44,14 +44,14 @@ pub(crate) struct Stamp {
     pub(crate) changed_ns: i64,
 }
 
-/// What comparing a tree with its stamps says.
+/// The result of comparing a tree with its stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// Nothing has been touched.
+    /// Nothing was modified.
     Untouched,
-    /// Something has, or may not have reached the disk: the bytes must be hashed.
+    /// Something was modified, or may not have reached the disk: the bytes must be hashed.
     Doubtful,
-    /// There is no such tree.
+    /// The tree does not exist.
     Absent,
 }
 
@@ -63,28 +63,28 @@ impl Stamp {
 }
 
 impl Stamps {
-    /// The stamps of a listed tree whose bytes are known to be right.
+    /// Returns the stamps of a listed tree whose bytes are known to be right.
     pub(crate) fn of(listing: &Listing) -> Self {
         let nodes = listing.entries.iter().filter(|found| found.kind != EntryKind::Dir);
         let nodes = nodes.map(|found| Stamp::of(&found.stat)).collect();
         Stamps { boot: current_boot(), settled: false, nodes }
     }
 
-    /// As [`Stamps::of`], after the bytes have been read back; `before` are the stamps that were in doubt.
+    /// As [`Stamps::of`], after the bytes have been read back; `before` are the stamps that did not match.
     pub(crate) fn renewed(listing: &Listing, before: Option<&Stamps>) -> Self {
         let stamps = Stamps::of(listing);
         let other_boot = before.is_some_and(|before| before.boot != stamps.boot);
         Stamps { settled: other_boot, ..stamps }
     }
 
-    /// Whether these speak about bytes that are on the disk or in this boot's memory.
+    /// Returns whether these describe bytes that are on the disk or in this boot's memory.
     fn are_binding(&self) -> bool {
         self.settled || (self.boot.is_some() && self.boot == current_boot())
     }
 
-    /// Compares the tree at `path`, which should hold what `manifest` says, with these stamps.
+    /// Compares the tree at `path`, which should have the contents of `manifest`, with these stamps.
     ///
-    /// One `lstat` a node, about 1 µs each, on all threads when there are many.
+    /// One `lstat` per node, about 1 µs each, on all threads if there are many.
     pub(crate) fn compare(
         &self,
         path: &Path,
@@ -131,7 +131,7 @@ fn is_untouched(dir: &OwnedFd, path: &RelPath, node: &Node, stamp: &Stamp) -> bo
     as_declared && has_tree_mtime(&stat) && Stamp::of(&stat) == *stamp
 }
 
-/// The root is the caller's; this looks at every directory below it, implied ones included.
+/// Does not check the root; checks every directory below it, including implied ones.
 fn dirs_untouched(dir: &OwnedFd, manifest: &Manifest) -> bool {
     let mut seen: HashSet<&str> = HashSet::new();
     for (path, node) in manifest.iter() {
@@ -154,12 +154,12 @@ fn parent(path: &str) -> &str {
     path.rfind('/').map_or("", |slash| &path[..slash])
 }
 
-/// The permission bits of a file in a tree.
+/// Returns the permission bits of a file in a tree.
 pub(crate) const fn file_mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
-/// Names the time since the machine started; none where the system does not say.
+/// Returns the ID of the current boot; none if the system does not provide one.
 pub fn current_boot() -> Option<[u8; 16]> {
     static BOOT: OnceLock<Option<[u8; 16]>> = OnceLock::new();
     *BOOT.get_or_init(|| {

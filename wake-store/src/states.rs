@@ -1,4 +1,4 @@
-//! States of builds that other checkouts may begin from: files whose content the builder alone understands.
+//! Build states that other checkouts can start from: files whose content only the builder understands.
 
 use std::fs;
 use std::io;
@@ -12,15 +12,15 @@ use crate::listing::children;
 use crate::open::Store;
 use crate::removal::remove_file;
 
-/// So many are kept, and so many bytes of them beside the newest.
+/// How many are kept, and how many bytes in addition to the newest.
 const KEPT: usize = 32;
 const KEPT_BYTES: u64 = 256 << 20;
 
 impl Store {
-    /// Keeps the file at `from`, which nobody changes in place, as the state called `name`; forgets the oldest where
-    /// there are many.
+    /// Stores the file at `from`, which must never be changed in place, as the state `name`; deletes the oldest states
+    /// if there are too many.
     ///
-    /// It is not copied where the file system can give a file two names.
+    /// It is hard-linked rather than copied where the file system supports that.
     pub fn keep_state(&self, name: &str, from: &ConfinedPath) -> Result<(), StoreError> {
         let place = self.state(name);
         let copy = |_| {
@@ -31,7 +31,7 @@ impl Store {
         forget_oldest(&self.layout().states, &place.path())
     }
 
-    /// Where the state called `name` lies; it need not be there, and is not checked.
+    /// Returns the path of the state `name`; it need not exist, and is not checked.
     pub fn state(&self, name: &str) -> ConfinedPath {
         self.confined(&self.layout().states).join(name)
     }
@@ -74,7 +74,7 @@ mod tests {
             fs::File::options().write(true).open(&from).unwrap().set_modified(time).unwrap();
             let from = ConfinedPath::top(dir.path()).unwrap().join("state");
             store.keep_state(&format!("s{number}"), &from).unwrap();
-            // The same once more, as when nothing has changed.
+            // Storing the same again, as when nothing has changed.
             store.keep_state(&format!("s{number}"), &from).unwrap();
         }
         assert_eq!(children(&store.layout().states).unwrap().len(), KEPT);

@@ -1,7 +1,7 @@
-//! Streams that are kept as blocks: which blobs they are, one behind the other, while they come and afterwards.
+//! Streams that are stored as blocks: the sequence of their blobs, while they are written and afterwards.
 //!
-//! A list of blocks lies in the directory of a buffer. Garbage collection keeps each blob that one names; what a directory is about is
-//! nobody's business here.
+//! The block list of a stream is in the directory of a buffer. Garbage collection keeps each blob that a list names;
+//! the meaning of a directory is not known here.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
@@ -19,11 +19,11 @@ use crate::publish::{Durability, publish_file};
 use crate::removal::{make_dir_all, remove_tree};
 use crate::session::unique;
 
-/// The list of blocks in a directory.
+/// The file with the block list.
 const BLOCKS: &str = "blocks";
 const MAGIC: &[u8; 8] = b"wakestr2";
 const RECORD: usize = 48;
-/// What stands before the check in a record.
+/// The bytes of a record before its check.
 const BODY: usize = 40;
 
 /// One block of a stream.
@@ -31,11 +31,11 @@ const BODY: usize = 40;
 pub struct StreamBlock {
     /// Its bytes.
     pub blob: BlobDigest,
-    /// How many.
+    /// Its size.
     pub size: u64,
 }
 
-/// A list that grows. Nobody else adds to it while this lives, and readers know that it does.
+/// A list that is being written. Nobody else appends to it while this exists, and readers can tell that it does.
 #[derive(Debug)]
 pub struct StreamWriter {
     file: File,
@@ -44,7 +44,7 @@ pub struct StreamWriter {
     records: blake3::Hasher,
 }
 
-/// A list as far as it is there.
+/// A list as far as it has been written.
 #[derive(Debug)]
 pub struct StreamReader {
     file: File,
@@ -54,17 +54,18 @@ pub struct StreamReader {
 }
 
 impl Store {
-    /// Where directories of buffers lie; may not exist yet.
+    /// Returns where directories of buffers are; it may not exist yet.
     pub fn buffers_dir(&self) -> PathBuf {
         self.layout().buffers.clone()
     }
 
-    /// Where directories of jobs lie; may not exist yet.
+    /// Returns where directories of jobs are; it may not exist yet.
     pub fn jobs_dir(&self) -> PathBuf {
         self.layout().jobs.clone()
     }
 
-    /// Writes a small file into the directory of a buffer or a job: readers see the old bytes or the new, also after a power cut.
+    /// Writes a small file into the directory of a buffer or a job: readers see the old bytes or the new, even after a
+    /// power cut.
     pub fn keep_file(&self, place: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         publish_file(&*self.session()?, place, bytes, Durability::Kept)
     }
@@ -74,11 +75,11 @@ impl Store {
         remove_tree(dir)
     }
 
-    /// Begins the list of a directory; none if it has been begun before.
+    /// Starts the list of a directory; none if it exists already.
     pub fn begin_stream(&self, dir: &Path) -> Result<Option<StreamWriter>, StoreError> {
         make_dir_all(dir)?;
         let path = dir.join(BLOCKS);
-        // It has its lock before it has its name: whoever sees it sees that it is being written.
+        // It is locked before it is named: whoever sees it sees that it is being written.
         let unnamed = dir.join(format!("{BLOCKS}.{}", unique()));
         let mut options = OpenOptions::new();
         let mut file =
@@ -95,12 +96,12 @@ impl Store {
         }
     }
 
-    /// The list of a directory; none if it has not been begun.
+    /// Opens the list of a directory; none if it does not exist.
     pub fn stream(&self, dir: &Path) -> Result<Option<StreamReader>, StoreError> {
         open(dir)
     }
 
-    /// Has what the list of a directory names survive a power cut.
+    /// Makes everything that the list of a directory names survive a power cut.
     pub fn sync_stream(&self, dir: &Path) -> Result<(), StoreError> {
         let Some(mut reader) = open(dir)? else { return Ok(()) };
         let mut seen = HashSet::new();
@@ -121,12 +122,12 @@ fn open(dir: &Path) -> Result<Option<StreamReader>, StoreError> {
 }
 
 impl StreamWriter {
-    /// Adds a block behind the last one; its blob is in the store.
+    /// Appends a block, whose blob is in the store.
     pub fn add(&mut self, block: &StreamBlock) -> Result<(), StoreError> {
         let record = encode(self.blocks, block);
         let offset = offset(self.blocks);
         self.file.write_all_at(&record, offset).at(&self.path).inspect_err(|_| {
-            // What did not fit is cut off again: a torn end reads as none.
+            // A partial write is cut off again: a torn end is ignored.
             let _ = self.file.set_len(offset);
         })?;
         self.blocks += 1;
@@ -134,14 +135,14 @@ impl StreamWriter {
         Ok(())
     }
 
-    /// BLAKE3 of the records so far.
+    /// Returns the BLAKE3 of the records so far.
     pub fn digest(&self) -> Digest {
         self.records.finalize().into()
     }
 }
 
 impl StreamReader {
-    /// The next block, if it is there by now.
+    /// Returns the next block, if it has been written.
     pub fn next_block(&mut self) -> Result<Option<StreamBlock>, StoreError> {
         let mut record = [0; RECORD];
         let mut filled = 0;
@@ -160,12 +161,12 @@ impl StreamReader {
         Ok(Some(block))
     }
 
-    /// BLAKE3 of the records that were read.
+    /// Returns the BLAKE3 of the records that were read.
     pub fn digest(&self) -> Digest {
         self.records.finalize().into()
     }
 
-    /// Whether somebody is writing it.
+    /// Returns whether it is being written.
     pub fn is_being_written(&self) -> bool {
         let free = flock(&self.file, FlockOperation::NonBlockingLockShared);
         if free.is_ok() {
@@ -175,7 +176,7 @@ impl StreamReader {
     }
 }
 
-/// The blobs that all lists of the store name.
+/// Returns the blobs that all lists of the store name.
 pub(crate) fn named_blobs(buffers: &Path) -> Result<HashSet<BlobDigest>, StoreError> {
     let mut all = HashSet::new();
     for dir in children(buffers)? {
@@ -195,7 +196,7 @@ fn offset(block: u64) -> u64 {
     MAGIC.len() as u64 + block * RECORD as u64
 }
 
-/// `blob, size, check`: the check is of the number of the block and all before it.
+/// `blob, size, check`: the check covers the number of the block and everything before the check.
 fn encode(number: u64, block: &StreamBlock) -> [u8; RECORD] {
     let mut record = [0; RECORD];
     record[..32].copy_from_slice(block.blob.0.as_bytes());
@@ -284,7 +285,7 @@ mod tests {
         let mut altered = bytes.clone();
         altered[8 + RECORD + 3] ^= 1;
         assert_eq!(count(&altered), 1);
-        // The second record in place of the first one is none.
+        // The second record in place of the first is invalid.
         let swapped = [&bytes[..8], &bytes[8 + RECORD..]].concat();
         assert_eq!(count(&swapped), 0);
     }

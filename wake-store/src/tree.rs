@@ -1,4 +1,4 @@
-//! Trees by digest: where they lie, what is in them.
+//! Trees by digest: their paths and their contents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,63 +15,63 @@ use crate::removal::remove_file;
 use crate::session::unique;
 use crate::stamps::{Freshness, Stamps};
 
-/// A tree that is in the store and has been compared with its name.
+/// A tree in the store that has been compared with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredTree {
-    /// Where it lies, absolute; read only.
+    /// Its absolute path; read-only.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its contents.
     pub manifest: Manifest,
 }
 
-/// A path could not be looked up in a tree.
+/// Why a path could not be looked up in a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum BrowseError {
-    /// There is no such tree, or none that is what its name says.
+    /// There is no such tree, or it is corrupt.
     #[error("`{0}` is not in the store")]
     NoTree(TreeDigest),
-    /// There is no such path in it.
+    /// The tree has no such path.
     #[error("`{path}` is not in tree `{tree}`")]
     NoPath {
         /// The tree.
         tree: TreeDigest,
-        /// The path that was asked for.
+        /// The path.
         path: RelPath,
     },
-    /// Only files have bytes.
+    /// Only files have content.
     #[error("`{path}` in tree `{tree}` is not a file")]
     NotAFile {
         /// The tree.
         tree: TreeDigest,
-        /// The path that was asked for.
+        /// The path.
         path: RelPath,
     },
-    /// The disk failed.
+    /// An I/O error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// Where a tree lies or would lie; says nothing about whether it is right.
+    /// Returns the path of a tree, whether or not it exists; does not check its contents.
     ///
-    /// For outputs, ask [`Store::action`]; for other trees, [`Store::tree`]: those compare.
+    /// For outputs, use [`Store::action`], for other trees [`Store::tree`]: those verify.
     pub fn tree_place(&self, digest: &TreeDigest) -> PathBuf {
         self.layout().tree(digest)
     }
 
-    /// Whether a tree is in its place and nobody has touched it since `stamps` were taken.
+    /// Returns whether a tree exists and is unmodified since `stamps` were taken.
     ///
-    /// The quick question for those who keep stamps themselves; false is no proof of damage: ask
-    /// [`Store::tree`] or [`Store::action`] then.
+    /// A quick check for callers that keep stamps themselves; false does not prove damage: use [`Store::tree`] or
+    /// [`Store::action`] then.
     pub fn is_untouched(&self, digest: &TreeDigest, manifest: &Manifest, stamps: &Stamps) -> bool {
         let path = self.layout().tree(digest);
         stamps.compare(&path, manifest).is_ok_and(|freshness| freshness == Freshness::Untouched)
     }
 
-    /// A tree that no action made, compared with its stamps or, in doubt, hashed.
+    /// Returns a tree that no action created, compared with its stamps or, in doubt, hashed.
     ///
-    /// Works for every tree, but outputs are cheaper through [`Store::action`], whose record has their
-    /// stamps; here they are hashed the first time.
+    /// Works for every tree, but outputs are cheaper through [`Store::action`], whose record has their stamps; here
+    /// they are hashed the first time.
     pub fn tree(&self, digest: &TreeDigest) -> Result<Lookup<StoredTree>, StoreError> {
         let path = self.layout().tree(digest);
         let known = self.layout().manifest(digest);
@@ -96,7 +96,7 @@ impl Store {
         }
         match self.recheck(digest, before.as_ref())? {
             Ok((manifest, stamps)) => {
-                // The tree is right whether or not there is room to say so.
+                // The tree is right even if there is no space to record it.
                 let _ = self.put_tree_file(digest, manifest.clone(), stamps);
                 Ok(Lookup::Hit(StoredTree { path, manifest }))
             }
@@ -108,19 +108,19 @@ impl Store {
         }
     }
 
-    /// What is in a tree; none if it is not there or not right.
+    /// Returns the contents of a tree; none if it does not exist or is corrupt.
     pub fn manifest(&self, digest: &TreeDigest) -> Result<Option<Manifest>, StoreError> {
         Ok(self.tree(digest)?.hit().map(|tree| tree.manifest))
     }
 
-    /// What lies at and below a path of a tree, by paths relative to it.
+    /// Returns what is at and below a path of a tree, by paths relative to it.
     pub fn ls(&self, tree: &TreeDigest, path: &RelPath) -> Result<Manifest, BrowseError> {
         let stored = self.tree(tree)?.hit().ok_or(BrowseError::NoTree(*tree))?;
         let no_path = || BrowseError::NoPath { tree: *tree, path: path.clone() };
         stored.manifest.subtree(path).ok_or_else(no_path)
     }
 
-    /// The bytes of one file of a tree.
+    /// Returns the bytes of one file of a tree.
     pub fn cat(&self, tree: &TreeDigest, path: &RelPath) -> Result<Vec<u8>, BrowseError> {
         let stored = self.tree(tree)?.hit().ok_or(BrowseError::NoTree(*tree))?;
         match stored.manifest.get(path) {
@@ -136,7 +136,7 @@ impl Store {
         }
     }
 
-    /// Remembers what is in a tree that no action made.
+    /// Records the contents of a tree that no action created.
     pub(crate) fn put_tree_file(
         &self,
         digest: &TreeDigest,
@@ -148,11 +148,11 @@ impl Store {
         publish_file(&*self.session()?, &place, &bytes, Durability::Noticed)
     }
 
-    /// Moves something that is wrong out of the way, keeping it for whoever wants to look.
+    /// Moves something corrupt out of the way, keeping it for inspection.
     pub(crate) fn quarantine(&self, path: &Path, damage: Damage) -> Result<Corruption, StoreError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let kept = self.layout().quarantine.join(format!("{name}-{}", unique()));
-        // An ordinary user moves a directory only if it is writable.
+        // An ordinary user can move a directory only if it is writable.
         let _ = rustix::fs::chmod(path, rustix::fs::Mode::RWXU);
         let kept = optional(rename_into(path, &kept).at(path))?.map(|()| kept);
         Ok(Corruption { path: path.to_owned(), damage, kept })

@@ -1,4 +1,4 @@
-//! Trees that come as archives.
+//! Reads trees from archives.
 
 use std::io::Read;
 use std::path::Path;
@@ -15,39 +15,39 @@ use crate::removal::remove_file;
 use crate::tree::StoredTree;
 use crate::ware::{ArchivePolicy, ExtractError, Meter, extract_bare};
 
-/// An archive did not become a tree.
+/// Why an archive did not become a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadArchiveError {
-    /// It is another tree than the one that was asked for.
+    /// It contains another tree than the requested one.
     #[error("it holds {came}")]
     Mismatch {
-        /// What it holds.
+        /// The tree it contains.
         came: TreeDigest,
     },
-    /// The archive was not taken.
+    /// The archive was refused.
     #[error(transparent)]
     Extract(#[from] ExtractError),
-    /// What was unpacked is not what was put there.
+    /// The unpacked directory changed meanwhile.
     #[error(transparent)]
     Adopt(#[from] AdoptError),
-    /// The disk failed.
+    /// An I/O error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// Puts a tree aside that is what its name says, and that nobody is to use.
+    /// Moves aside a tree that matches its name but must not be used.
     pub fn put_aside(&self, tree: &TreeDigest) -> Result<(), StoreError> {
         remove_file(&self.layout().manifest(tree))?;
         self.quarantine(&self.tree_place(tree), Damage::Content).map(drop)
     }
 
-    /// Takes a directory of this process's own, outside of which nobody knows it, as a tree: what lies there is moved.
+    /// Adopts a directory that only this process knows as a tree: its contents are moved.
     pub fn take_tree(&self, root: &Path) -> Result<TreeDigest, ReadArchiveError> {
         Ok(self.taken(root, None)?.0)
     }
 
-    /// Measures what lies at `root` and moves it into the store, if it is what `asked` says.
+    /// Measures what is at `root` and moves it into the store, if it is the tree `asked`.
     fn taken(
         &self,
         root: &Path,
@@ -65,9 +65,10 @@ impl Store {
         Ok((adopted.tree, manifest))
     }
 
-    /// Unpacks an archive of a package as the tree that it is to be; what holds anything else is dropped, and nobody has seen it.
+    /// Unpacks a package archive as the tree that it must be; if it contains anything else, it is dropped before
+    /// anybody can see it.
     ///
-    /// The digest is of the bytes that lie on the disk. `meter` counts what is read, and may stop it.
+    /// The digest is that of the bytes on the disk. `meter` counts the bytes read, and may stop the operation.
     pub fn read_archive(
         &self,
         source: impl Read,

@@ -1,4 +1,4 @@
-//! Making a tree from files of the host, given bytes and links.
+//! Builds a tree from files of the host, given bytes and links.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ use crate::ware::Meter;
 
 const CHUNK: usize = 256 << 10;
 
-/// A tree in the making; nothing of it is seen by others before [`TreeBuilder::finish`].
+/// A tree under construction; others see nothing of it before [`TreeBuilder::finish`].
 #[derive(Debug)]
 pub struct TreeBuilder<'a> {
     store: &'a Store,
@@ -28,34 +28,34 @@ pub struct TreeBuilder<'a> {
     meter: Option<&'a Meter>,
 }
 
-/// A tree could not be made.
+/// Why a tree could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildTreeError {
-    /// A file does not have, or no longer has, the bytes that were expected.
+    /// A file does not have, or no longer has, the expected bytes.
     #[error("`{path}` changed while it was being read")]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// Two things at one path, or one below a file.
-    #[error("`{path}` is in the way of something else in the tree")]
+    /// Two entries have the same path, or one is below a file.
+    #[error("`{path}` conflicts with another entry of the tree")]
     Conflict {
         /// The path in the tree.
         path: RelPath,
     },
-    /// A name or the text of a link is no text.
-    #[error("`{path}` has a name or a link that is not UTF-8")]
+    /// A name or a link target is not UTF-8.
+    #[error("`{path}` has a name or link target that is not UTF-8")]
     NotText {
         /// The file or link.
         path: PathBuf,
     },
-    /// Somebody stopped it.
+    /// The operation was stopped.
     #[error("stopped")]
     Stopped,
-    /// The finished directory is not what was put into it.
+    /// The finished directory differs from what was put into it.
     #[error(transparent)]
     Adopt(#[from] AdoptError),
-    /// The disk failed.
+    /// An I/O error.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -70,12 +70,12 @@ impl Store {
 }
 
 impl<'a> TreeBuilder<'a> {
-    /// The same; nothing is copied any more once `meter` has been stopped.
+    /// As above; nothing more is copied once `meter` has been stopped.
     pub fn unless_stopped(self, meter: &'a Meter) -> Self {
         TreeBuilder { meter: Some(meter), ..self }
     }
 
-    /// Copies a file of the host, hashing the bytes that are written; does not follow a link at its end.
+    /// Copies a file of the host, hashing the bytes that are written; does not follow a link as the last component.
     pub fn add_file(
         &mut self,
         path: &RelPath,
@@ -83,7 +83,7 @@ impl<'a> TreeBuilder<'a> {
         expected: &BlobDigest,
         executable: bool,
     ) -> Result<(), BuildTreeError> {
-        // What is no regular file any more is a change, and a pipe must not block.
+        // A file that is no longer regular counts as changed, and a pipe must not block.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = flags.bits() as i32;
         let mut source = OpenOptions::new().read(true).custom_flags(flags).open(host).at(host)?;
@@ -91,7 +91,7 @@ impl<'a> TreeBuilder<'a> {
             return Err(BuildTreeError::Changed { path: host.to_owned() });
         }
         let (place, mut target) = self.create(path, executable)?;
-        // Where the file system lets files share their bytes until one of them is changed, nothing is copied.
+        // If the file system supports clones, nothing is copied.
         let (blob, size) = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
             measure_file(&place)?
         } else {
@@ -104,7 +104,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(())
     }
 
-    /// Copies `source`, which lies at `host`, to `target` at `place`; the digest and the number of the bytes written.
+    /// Copies `source`, which is at `host`, to `target` at `place`; returns the digest and the number of bytes written.
     fn copy(
         &mut self,
         source: &mut File,
@@ -145,7 +145,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(())
     }
 
-    /// Makes a symbolic link with this text.
+    /// Creates a symbolic link with this target.
     pub fn add_link(&mut self, path: &RelPath, target: &str) -> Result<(), BuildTreeError> {
         let place = self.place(path)?;
         taken(symlink(target, &place), path, &place)?;
@@ -153,7 +153,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(())
     }
 
-    /// Makes a directory that may stay empty.
+    /// Creates a directory, which may stay empty.
     pub fn add_dir(&mut self, path: &RelPath) -> Result<(), BuildTreeError> {
         let place = self.place(path)?;
         taken(fs::create_dir_all(&place), path, &place)?;
@@ -161,9 +161,10 @@ impl<'a> TreeBuilder<'a> {
         Ok(())
     }
 
-    /// Copies what lies in the directory `host`: files with their executable bits, links, directories.
+    /// Copies the contents of the directory `host`: files with their executable bits, links, directories.
     ///
-    /// Gives the paths in the tree of what no tree holds and was left out: devices, pipes and sockets.
+    /// Returns the paths in the tree of entries that were left out because no tree can contain them: devices, pipes and
+    /// sockets.
     pub fn add_contents(
         &mut self,
         path: &RelPath,
@@ -205,7 +206,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(adopted.tree)
     }
 
-    /// Moves the tree into the store as the outputs of an action, whose record will hold its stamps.
+    /// Moves the tree into the store as the outputs of an action, whose record will contain its stamps.
     pub fn finish_as_outputs(self) -> Result<(Manifest, Adopted), BuildTreeError> {
         let manifest = Manifest::new(self.nodes)
             .map_err(|conflict| BuildTreeError::Conflict { path: conflict.path })?;
@@ -225,7 +226,7 @@ impl<'a> TreeBuilder<'a> {
         Ok((place, file))
     }
 
-    /// The path in the scratch directory, its parents made.
+    /// Returns the path in the scratch directory, with its parents created.
     fn place(&self, path: &RelPath) -> Result<PathBuf, BuildTreeError> {
         let place = self.scratch.path().join(path.as_str());
         if let Some(parent) = place.parent().filter(|_| path.as_str().contains('/')) {
@@ -235,7 +236,7 @@ impl<'a> TreeBuilder<'a> {
     }
 }
 
-/// Tells "something else lies there" from what is wrong with the disk.
+/// Distinguishes conflicts with existing entries from I/O errors.
 fn taken<T>(result: io::Result<T>, path: &RelPath, place: &Path) -> Result<T, BuildTreeError> {
     match result {
         Err(error)

@@ -1,4 +1,4 @@
-//! How much of the disk each kind of thing takes.
+//! Disk usage by kind of content.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,13 +15,13 @@ use crate::memo::segment_paths;
 use crate::open::Store;
 use crate::packs::is_pack;
 
-/// The kinds of things that a store keeps.
+/// The kinds of content that a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// Directory trees.
     Tree,
-    /// Standalone bytes.
+    /// Bytes that are not part of a tree.
     Blob,
     /// Records of actions and of trees.
     Action,
@@ -29,15 +29,15 @@ pub enum Kind {
     Memo,
     /// Unpacked wares.
     Ware,
-    /// States of builds.
+    /// Build states.
     State,
-    /// What was wrong and has been put aside.
+    /// Corrupt content that was moved aside.
     Quarantine,
-    /// Scratch space of living processes, and what dead ones left.
+    /// Scratch space of living processes, and leftovers of dead ones.
     Scratch,
 }
 
-/// How many there are of a kind and what they take.
+/// The number of entries of a kind and their disk usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Their number.
@@ -47,7 +47,7 @@ pub struct Usage {
 }
 
 impl Store {
-    /// What each kind of thing takes; looks at every file.
+    /// Returns the disk usage of each kind; looks at every file.
     pub fn du(&self) -> Result<BTreeMap<Kind, Usage>, StoreError> {
         let layout = self.layout();
         let of = |paths: Vec<PathBuf>| usage_of(&paths);
@@ -78,7 +78,7 @@ fn usage_of(paths: &[PathBuf]) -> Result<Usage, StoreError> {
     Ok(Usage { count: paths.len(), bytes })
 }
 
-/// The blocks that a file, or a directory with all it holds, occupies; 0 for what has just vanished.
+/// Returns the space that a file, or a directory with its contents, occupies; 0 if it has just disappeared.
 pub(crate) fn disk_usage(path: &Path) -> Result<u64, StoreError> {
     let Some(metadata) = optional(fs::symlink_metadata(path).at(path))? else { return Ok(0) };
     // POSIX leaves the unit of st_blocks open; on Linux it is 512 bytes.
@@ -91,7 +91,7 @@ pub(crate) fn disk_usage(path: &Path) -> Result<u64, StoreError> {
     Ok(bytes)
 }
 
-/// The entries of `dir/ab/` whose names are digests, with these.
+/// Returns the entries of `dir/ab/` whose names are digests, with their paths.
 pub(crate) fn shards(dir: &Path) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
     let mut found = Vec::new();
     for shard in children(dir)? {
@@ -105,7 +105,7 @@ pub(crate) fn shards(dir: &Path) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
     Ok(found)
 }
 
-/// The unpacked wares: `<type>/fileset/aaa/bbb/<hash>`.
+/// Returns the unpacked wares: `<type>/fileset/aaa/bbb/<hash>`.
 pub(crate) fn ware_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut level: Vec<PathBuf> =
         children(dir)?.into_iter().map(|packtype| packtype.join("fileset")).collect();

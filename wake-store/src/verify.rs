@@ -1,4 +1,4 @@
-//! Looking at everything in the store, to find what is wrong before it is needed.
+//! Checks everything in the store, to find damage before it matters.
 
 use std::fs;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::removal::remove_file;
 use crate::session::Session;
 use crate::usage::shards;
 
-/// How thoroughly to look.
+/// How thoroughly to check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
-    /// What is done about the bytes of trees.
+    /// How the contents of trees are checked.
     pub contents: Contents,
 }
 
-/// What is done about the bytes of trees.
+/// How the contents of trees are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Contents {
     /// Each file is compared with its stamp, and hashed only in doubt.
@@ -34,7 +34,7 @@ pub enum Contents {
     Hash,
 }
 
-/// What was looked at and found.
+/// What was checked and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// How many trees.
@@ -45,14 +45,14 @@ pub struct VerifyReport {
     pub blobs: usize,
     /// How many memo segments.
     pub segments: usize,
-    /// What was wrong, and is no longer in its place.
+    /// Corrupt content, which has been moved aside.
     pub corrupt: Vec<Corruption>,
 }
 
 impl Store {
-    /// Looks at everything; what is wrong is put aside, so that later builds make it anew.
+    /// Checks everything; corrupt content is moved aside, so that later builds recreate it.
     ///
-    /// Calls `looked` after each thing with the number of things so far and the number of all.
+    /// Calls `looked` after each item with the number of items so far and in total.
     pub fn verify(
         &self,
         options: &VerifyOptions,
@@ -105,7 +105,7 @@ impl Store {
         match self.recheck(digest, None) {
             Ok(Ok(_)) => Ok(None),
             Ok(Err(damage)) => self.quarantine(&self.layout().tree(digest), damage).map(Some),
-            // Another process has just put it aside.
+            // Another process has just moved it aside.
             Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error),
         }
@@ -123,7 +123,7 @@ impl Store {
 
     fn verify_action(&self, digest: &ActionDigest) -> Result<Option<Corruption>, StoreError> {
         let Some(packed) = self.packs().find(&digest.0)? else { return Ok(None) };
-        // A record whose check holds can still lie about the outputs: only its maker's fault does that.
+        // A record that passes its check can still be wrong about the outputs, but only if its writer was faulty.
         let lies = ActionFile::decode(packed.bytes(), &digest.0)
             .is_ok_and(|file| file.tree != file.record.outputs.digest());
         if lies {
@@ -132,8 +132,8 @@ impl Store {
         Ok(corruption(self.action(digest)?))
     }
 
-    /// Looks at the index of a pack; where that is wrong, its records are put into another one, or go where there is
-    /// no room.
+    /// Checks the index of a pack; if it is wrong, its records are copied to another pack, or dropped if there is no
+    /// space.
     fn verify_pack(&self, pack: &Arc<Pack>) -> Result<Option<Corruption>, StoreError> {
         if pack.index_is_sound() {
             return Ok(None);

@@ -151,16 +151,16 @@ fn n1_a_server_is_believed_that_an_authority_vouches_for() {
 fn n1_no_other_server_is_asked_for_anything() {
     let bed = Bed::new();
     for (host, until, route, why) in [
-        ("localhost", 4000, Route::default(), "no authority that is known vouches for it"),
+        ("localhost", 4000, Route::default(), "it is not signed by a trusted authority"),
         ("localhost", 2020, bed.trusting(), "it has expired"),
-        ("elsewhere.example", 4000, bed.trusting(), "it is not for `localhost`"),
+        ("elsewhere.example", 4000, bed.trusting(), "it is not valid for `localhost`"),
     ] {
         let server = Server::start(Some(bed.certified(host, until)), bed.ok());
         let address = format!("https://localhost:{}/x", server.port);
         let error = bed.unpack(&route, &address).unwrap_err();
         assert_eq!(error.category(), Category::WarehouseUnavailable);
         let text = error.to_string();
-        assert!(text.contains(&format!("its certificate is refused: {why}")), "{text}");
+        assert!(text.contains(&format!("its certificate was rejected: {why}")), "{text}");
         assert_eq!(server.heads(), [""; 0]);
     }
 }

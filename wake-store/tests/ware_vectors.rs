@@ -163,8 +163,8 @@ fn another_ware_than_asked_for_is_not_used() {
     assert_eq!(error.category().exit_code(), 7);
     assert_eq!(
         error.to_string(),
-        "hash mismatch: asked for `tar:6ZQwr3JLPNsLPxEkBt66PadXcX8GkJ35juzyrHMkvoqxnqXR5oR1U2c71vatgXv3zH`, but \
-         `tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D` came"
+        "hash mismatch: expected `tar:6ZQwr3JLPNsLPxEkBt66PadXcX8GkJ35juzyrHMkvoqxnqXR5oR1U2c71vatgXv3zH`, got \
+         `tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D`"
     );
     assert!(out.join("precious").is_file());
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 3, "something was left behind");

@@ -247,16 +247,16 @@ fn x_hostile_archives() {
         x2 through a link: link `a` points out of the tree: `/tmp`
         x3 a link out: link `PKG.libsonnet` points out of the tree: `/etc/passwd`
         x4 a link beside: link `a` points out of the tree: `../tone`
-        x5 a directory that becomes a link: `a` stands in the archive twice
-        x6 twice: `a` stands in the archive twice
-        x6 cases: `README` and `readme` are the same name to some file systems
+        x5 a directory that becomes a link: `a` appears twice in the archive
+        x6 twice: `a` appears twice in the archive
+        x6 cases: `README` and `readme` are the same name on some file systems
         x6 a dot at the end: path `a.` in the archive has a name that is not portable
-        x6 forms of a letter: `é` and `é` are the same name to some file systems
+        x6 forms of a letter: `é` and `é` are the same name on some file systems
         x8 a long name: path `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn` in the archive has a name of more than 255 bytes
         x11 a hard link: `b` is a hard link, which this kind of ware cannot hold
         x13 a device: `null` is a device, which this kind of ware cannot hold
         x13 a pipe: `pipe` is a pipe, which this kind of ware cannot hold
-        x14 bytes behind: something follows the end of the archive at byte 10240
+        x14 bytes behind: data follows the end of the archive at byte 10240
         x14 cut short: the archive is truncated after 700 bytes
         x10 no archive: the archive is truncated after 15 bytes
     "#]].assert_eq(&all);

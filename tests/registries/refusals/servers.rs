@@ -115,7 +115,7 @@ fn n4_answers_that_are_none() {
             Manner::Silent,
             9,
             expect![[r#"
-                error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: it did not answer in time
+                error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: it did not respond in time
                  help: what is in the store is built with `--offline`
                        Error 1 error in [TIME]
             "#]],
@@ -283,7 +283,7 @@ fn n1_certificates_that_do_not_vouch() {
             "cert.pem",
             "",
             expect![[r#"
-                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate is refused: no authority that is known vouches for it; authorities of your own can be named with `ca` in `config.toml`, or in SSL_CERT_FILE
+                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not signed by a trusted authority; add your own with `ca` in `config.toml` or SSL_CERT_FILE
                  help: what is in the store is built with `--offline`
                        Error 1 error in [TIME]
             "#]],
@@ -292,7 +292,7 @@ fn n1_certificates_that_do_not_vouch() {
             "own.pem",
             &*ca,
             expect![[r#"
-                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate is refused: no authority that is known vouches for it; authorities of your own can be named with `ca` in `config.toml`, or in SSL_CERT_FILE
+                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not signed by a trusted authority; add your own with `ca` in `config.toml` or SSL_CERT_FILE
                  help: what is in the store is built with `--offline`
                        Error 1 error in [TIME]
             "#]],
@@ -301,7 +301,7 @@ fn n1_certificates_that_do_not_vouch() {
             "expired.pem",
             &*ca,
             expect![[r#"
-                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate is refused: it has expired
+                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it has expired
                  help: what is in the store is built with `--offline`
                        Error 1 error in [TIME]
             "#]],
@@ -310,7 +310,7 @@ fn n1_certificates_that_do_not_vouch() {
             "elsewhere.pem",
             &*ca,
             expect![[r#"
-                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate is refused: it is not for `127.0.0.1`
+                error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not valid for `127.0.0.1`
                  help: what is in the store is built with `--offline`
                        Error 1 error in [TIME]
             "#]],
@@ -332,7 +332,7 @@ fn n1_certificates_that_do_not_vouch() {
         &user.wake(["build", "//app", "--quiet"]).run().code(9),
         &[],
         &expect![[r#"
-            error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: it leads to `http://127.0.0.1:PORT/wake/`, which is not encrypted, and that way is not taken
+            error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: it redirects to `http://127.0.0.1:PORT/wake/`, which is not encrypted and is not followed
              help: what is in the store is built with `--offline`
                    Error 1 error in [TIME]
         "#]],

@@ -1,4 +1,4 @@
-//! What was met where something else belongs.
+//! Unexpected kinds of entries that were not opened.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::FileType;
 
-/// Something was not opened because it is not what belongs there.
+/// An entry that was not opened because it is of the wrong kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` {obstacle}", path.display())]
 pub struct Refusal {
-    /// Where, from the directory held open.
+    /// The path, relative to the directory held open.
     pub path: PathBuf,
-    /// What lies there.
+    /// What is there.
     pub obstacle: Obstacle,
 }
 
@@ -22,15 +22,15 @@ pub struct Refusal {
 pub enum Obstacle {
     /// A link, wherever it leads.
     Link,
-    /// A file where a directory belongs.
+    /// A file where a directory is expected.
     NotADirectory,
-    /// A directory where a file belongs.
+    /// A directory where a file is expected.
     Directory,
     /// A pipe, socket or device.
     Special,
-    /// A file of more bytes than this.
+    /// A file larger than this.
     Large {
-        /// So many it may have.
+        /// The maximum size in bytes.
         limit: u64,
     },
 }
@@ -49,16 +49,16 @@ impl Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Obstacle::Link => f.write_str("is a symbolic link, which is not followed there"),
-            Obstacle::NotADirectory => f.write_str("is a file where a directory belongs"),
-            Obstacle::Directory => f.write_str("is a directory where a file belongs"),
-            Obstacle::Special => f.write_str("is a pipe, socket or device where a file belongs"),
-            Obstacle::Large { limit } => write!(f, "has more than {} MiB", limit >> 20),
+            Obstacle::Link => f.write_str("is a symbolic link, which is not followed"),
+            Obstacle::NotADirectory => f.write_str("is a file, not a directory"),
+            Obstacle::Directory => f.write_str("is a directory, not a file"),
+            Obstacle::Special => f.write_str("is a pipe, socket or device, not a file"),
+            Obstacle::Large { limit } => write!(f, "is larger than {} MiB", limit >> 20),
         }
     }
 }
 
-/// All that was refused below one directory.
+/// Everything that was refused below one directory.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Mutex<BTreeMap<PathBuf, Refusal>>);
 

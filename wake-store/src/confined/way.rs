@@ -1,4 +1,4 @@
-//! The way from a directory that is held open to what lies below it, without a link on it.
+//! Resolves paths below a directory that is held open, without following links.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use rustix::io::{Errno, Result};
 
-/// How a directory is opened from which others are looked for.
+/// How a directory is opened for lookups.
 pub(super) const DIR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Opens `below` from `top`, following no link.
+/// Opens `below` relative to `top`, following no link.
 pub(super) fn open(
     top: BorrowedFd<'_>,
     below: &Path,
@@ -25,7 +25,7 @@ pub(super) fn open(
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         loop {
             match openat2(top, path, flags, mode, resolve) {
-                // The kernel could not make sure that a rename did not lead outside: ask again.
+                // The kernel could not rule out that a rename led outside: retry.
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(Errno::NOSYS | Errno::PERM) => break,
                 opened => return opened,
@@ -55,13 +55,13 @@ fn names(below: &Path) -> Result<Vec<&Path>> {
     let name = |part| match part {
         Component::Normal(name) => Some(Ok(Path::new(name))),
         Component::CurDir => None,
-        // As `openat2` says it.
+        // The error that `openat2` returns.
         Component::ParentDir | Component::RootDir | Component::Prefix(_) => Some(Err(Errno::XDEV)),
     };
     below.components().filter_map(name).collect()
 }
 
-/// The first thing on the way that is no directory, and what it is; none if all are, or it cannot be told.
+/// Returns the first component that is not a directory, and its kind; none if all are, or it cannot be determined.
 pub(super) fn obstacle(top: BorrowedFd<'_>, below: &Path) -> Option<(PathBuf, FileType)> {
     let mut dir: Option<OwnedFd> = None;
     let mut way = PathBuf::new();
@@ -113,7 +113,7 @@ mod tests {
             ("a/b/file/below", false),
         ] {
             let one = openat2(&top, path, flags, Mode::empty(), within).is_ok();
-            // `openat2` itself would allow a way up and down again.
+            // `openat2` itself would allow going up and down again.
             let other = step_by_step(top.as_fd(), Path::new(path), flags, Mode::empty()).is_ok();
             assert_eq!(other, is_opened, "{path}");
             assert!(one == other || path.contains(".."), "{path}");

@@ -20,20 +20,20 @@ use crate::streams::named_blobs;
 use crate::usage::{Kind, disk_usage, shards, ware_paths};
 use crate::ware::seal_of;
 
-/// Something that goes or stays as a whole.
+/// Something that is kept or deleted as a whole.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) kind: Kind,
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) used: SystemTime,
-    /// Whether a checkout shows it.
+    /// Whether a checkout refers to it.
     pub(super) rooted: bool,
-    /// What speaks of it, which goes first.
+    /// The records that refer to it, which are removed first.
     pub(super) records: Vec<UsedRecord>,
 }
 
-/// What speaks of something else.
+/// A record that refers to something else.
 #[derive(Debug)]
 pub(super) enum UsedRecord {
     /// A file.
@@ -42,7 +42,7 @@ pub(super) enum UsedRecord {
     Packed(PackPlace),
 }
 
-/// What the action records say about other things.
+/// The references in action records.
 #[derive(Default)]
 struct Mentions {
     trees: HashMap<TreeDigest, Mention>,
@@ -57,7 +57,7 @@ struct Mention {
     rooted: bool,
 }
 
-/// Looks at the whole store; changes nothing.
+/// Scans the whole store; changes nothing.
 pub(super) fn candidates(
     layout: &Layout,
     records: Vec<PackPlace>,
@@ -75,13 +75,13 @@ pub(super) fn candidates(
     for path in children(&layout.states)? {
         found.extend(plain(Kind::State, path)?);
     }
-    // What is left is spoken of by records and not there.
+    // The remaining ones are referred to by records and do not exist.
     let orphans = mentions.trees.into_values().flat_map(|mention| mention.records);
     found.extend(orphans.chain(mentions.damaged).map(orphan));
     Ok(found)
 }
 
-/// A record that is of no use; its path is that of the pack that it lies in.
+/// A record that is of no use; its path is that of the pack that contains it.
 fn orphan(place: PackPlace) -> Candidate {
     Candidate {
         kind: Kind::Action,
@@ -175,7 +175,7 @@ fn blobs(layout: &Layout, mentions: &Mentions) -> Result<Vec<Candidate>, StoreEr
     Ok(found)
 }
 
-/// The modification time of an unpacked ware is what it declares; its seal has its last use.
+/// The modification time of an unpacked ware is a declared one; its seal has its last use.
 fn ware(path: PathBuf) -> Result<Option<Candidate>, StoreError> {
     let seal = seal_of(&path);
     let Some(mut ware) = plain(Kind::Ware, path)? else { return Ok(None) };
@@ -188,7 +188,7 @@ fn ware(path: PathBuf) -> Result<Option<Candidate>, StoreError> {
     Ok(Some(ware))
 }
 
-/// Something whose last use is its own modification time; none if it has just vanished.
+/// Returns a candidate whose last use is its own modification time; none if it has just disappeared.
 fn plain(kind: Kind, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
     let Some(metadata) = optional(fs::symlink_metadata(&path).at(&path))? else { return Ok(None) };
     let bytes = disk_usage(&path)?;
@@ -196,7 +196,7 @@ fn plain(kind: Kind, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
     Ok(Some(Candidate { kind, path, bytes, used, rooted: false, records: Vec::new() }))
 }
 
-/// For trees that no record speaks of, the root's access time is the last use.
+/// For trees without a record, the root's access time is the last use.
 fn size_and_use(path: &Path) -> Result<(u64, SystemTime), StoreError> {
     let metadata = fs::symlink_metadata(path).at(path)?;
     let seconds = u64::try_from(metadata.atime()).unwrap_or_default();

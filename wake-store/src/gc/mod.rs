@@ -1,11 +1,10 @@
-//! Garbage collection: deletes what no living checkout shows, the longest unused first.
+//! Garbage collection: deletes what no checkout refers to, least recently used first.
 //!
-//! The store is held alone only while it is decided what goes and while that is moved aside, which takes
-//! moments; the bytes are removed after others have been let in again. Where nothing can be moved because the disk
-//! is full, it is removed in its place. A record goes before the tree it speaks of, so being killed at any
-//! point leaves trees that nobody remembers and litter that the next process sweeps, never a record of something
-//! that is half gone. In a pack a record goes by a mark in its place; packs of which little is left are written
-//! anew afterwards, if there is room.
+//! The store is locked exclusively only while it is decided what to delete and while that is moved aside, which takes
+//! moments; the bytes are deleted after the lock is shared again. If nothing can be moved because the disk is full, it
+//! is deleted in place. A record is removed before the tree it refers to, so a killed collection leaves trees without
+//! records and litter that the next process sweeps, never a record of a half-deleted tree. A record in a pack is
+//! removed by a mark in place; packs with little left are rewritten afterwards, if there is space.
 
 mod candidates;
 
@@ -26,10 +25,10 @@ use candidates::{Candidate, UsedRecord, candidates};
 
 /// What a collection may delete.
 ///
-/// With neither bound, everything goes that no checkout shows.
+/// Without bounds, everything that no checkout refers to is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GcOptions {
-    /// Stop deleting when the store is no larger than this many bytes.
+    /// Stop deleting once the store is no larger than this, in bytes.
     pub max_size: Option<u64>,
     /// Delete whatever has not been used for this long.
     pub older_than: Option<Duration>,
@@ -37,7 +36,7 @@ pub struct GcOptions {
     pub mode: GcMode,
 }
 
-/// Whether a collection deletes or only says what it would delete.
+/// Whether a collection deletes or only reports what it would delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GcMode {
     /// Deletes.
@@ -47,16 +46,16 @@ pub enum GcMode {
     DryRun,
 }
 
-/// What happens during a collection.
+/// An event during a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GcEvent<'a> {
     /// Builds that use the store must end first; later ones wait.
     Waiting,
-    /// Something has been, or would be, deleted.
+    /// Something was, or would be, deleted.
     Deleted {
-        /// What it is.
+        /// Its kind.
         kind: Kind,
-        /// Where it lay.
+        /// Its path.
         path: &'a Path,
         /// Its size on disk.
         bytes: u64,
@@ -74,19 +73,19 @@ pub struct GcReport {
     pub kept: usize,
     /// Their size on disk.
     pub kept_bytes: u64,
-    /// How many of these are shown by checkouts.
+    /// How many of these are referred to by checkouts.
     pub rooted: usize,
-    /// Registered checkouts that are not where they were; after thirty days without a build there they
-    /// are forgotten.
+    /// Registered checkouts that do not exist at their path; after thirty days without a build there, they are
+    /// forgotten.
     pub missing_roots: Vec<PathBuf>,
 }
 
 impl Store {
     /// Deletes what `options` allow.
     ///
-    /// Waits for other processes that have the store open, and keeps later ones waiting, until it is decided
-    /// what goes. Whatever this process looked up before may be gone afterwards. Writes nothing but
-    /// directory entries, and those only if there is room.
+    /// Waits for other processes that have the store open, and blocks later ones until it is decided what to delete.
+    /// Whatever this process looked up before may have been deleted afterwards. Writes only directory entries, and
+    /// those only if there is space.
     pub fn gc(
         &self,
         options: &GcOptions,
@@ -95,7 +94,7 @@ impl Store {
         self.lease().make_exclusive(self.layout(), &mut || progress(GcEvent::Waiting))?;
         let collected = self.collect(options, progress);
         self.lease().make_shared(self.layout())?;
-        // Dropping the trash removes the bytes; others are in again by now.
+        // Dropping the trash deletes the bytes; the lock is shared again by now.
         let (report, trash) = collected?;
         drop(trash);
         if options.mode == GcMode::Delete {
@@ -126,7 +125,7 @@ impl Store {
             sweep(&self.layout().tmp)?;
             self.drop_partials()?;
             roots.forget_stale()?;
-            // Where there is no room for its index, it is left without.
+            // If there is no space for its index, it is left without one.
             let _ = self.packs().seal();
             outdated.iter().try_for_each(forget)?;
             trash = self.scratch().ok();
@@ -144,8 +143,8 @@ impl Store {
         Ok((report, trash))
     }
 
-    /// What lies beside the packs goes: records of the format before this one, which had a file each, and files in
-    /// which a power cut left nothing.
+    /// Deletes what is beside the packs: records of the previous format, one per file, and files that a power cut left
+    /// empty.
     fn discard_all_but_packs(&self, trash: Option<&Scratch>) -> Result<(), StoreError> {
         let packs = self.packs().known();
         let mut all = children(&self.layout().actions)?;
@@ -156,7 +155,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes packs of which nothing is left; of which little is left, those are written anew.
+    /// Deletes empty packs and rewrites those of which little is left.
     fn tidy_packs(&self) -> Result<(), StoreError> {
         let mut sparse = Vec::new();
         for pack in self.packs().known() {
@@ -167,13 +166,13 @@ impl Store {
             }
         }
         let Ok(session) = self.session() else { return Ok(()) };
-        // Without room they stay as they are.
+        // Without space they stay as they are.
         let _ = self.packs().write_anew(&session, &sparse);
         Ok(())
     }
 }
 
-/// What goes, the longest unused first, and what stays.
+/// Returns what is deleted, least recently used first, and what is kept.
 fn choose(
     mut all: Vec<Candidate>,
     options: &GcOptions,
@@ -199,12 +198,12 @@ fn choose(
     (doomed, kept)
 }
 
-/// Marks a record as gone; where not even that can be written, its pack goes as a whole.
+/// Marks a record as removed; if not even that can be written, its pack is removed as a whole.
 fn forget(place: &PackPlace) -> Result<(), StoreError> {
     place.forget().or_else(|_| remove_file(place.path()))
 }
 
-/// Moves a thing and the records of it aside: unlinking can cost a millisecond a file, moving does not.
+/// Moves a candidate and its records aside: unlinking can cost a millisecond per file, moving does not.
 fn discard(
     candidate: &Candidate,
     trash: Option<&Scratch>,
@@ -217,15 +216,15 @@ fn discard(
         }
     }
     if candidate.kind == Kind::Action {
-        // The record itself was all, and its path is that of a pack with others.
+        // The record was everything, and its path is that of a pack with others.
         return Ok(());
     }
-    // An ordinary user moves a directory only if it is writable.
+    // An ordinary user can move a directory only if it is writable.
     let _ = rustix::fs::chmod(&candidate.path, rustix::fs::Mode::RWXU);
     move_aside(&candidate.path, trash, &number.to_string())
 }
 
-/// Moves something into the trash under `name`; where that cannot be, it is removed in its place.
+/// Moves a path into the trash under `name`; if that is not possible, it is deleted in place.
 fn move_aside(path: &Path, trash: Option<&Scratch>, name: &str) -> Result<(), StoreError> {
     match trash.map(|trash| rename_into(path, &trash.path().join(name))) {
         Some(Ok(())) => Ok(()),

@@ -1,4 +1,4 @@
-//! Making one segment of several.
+//! Merges several segments into one.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::session::Session;
 
 /// More segments than this are merged.
 const MANY: usize = 8;
-/// Bytes of values that are held while merging, and kept at all; beyond it the oldest go.
+/// The bytes of values that are held while merging, and kept at all; beyond it, the oldest are deleted.
 const LIMIT: u64 = 256 << 20;
 
-/// Merges what is worth merging. Several processes may do so at once: at worst entries are there twice.
+/// Merges what is worth merging. Several processes may do so at once: at worst, entries are duplicated.
 pub(super) fn merge_if_many(dir: &Path, session: &Session) -> Result<(), StoreError> {
     let paths = segment_paths(dir)?;
     if paths.len() <= MANY {
@@ -34,7 +34,7 @@ pub(super) fn merge_if_many(dir: &Path, session: &Session) -> Result<(), StoreEr
     Ok(())
 }
 
-/// The sound segments from the newest on, as far as the limit reaches; and the paths of all others.
+/// Returns the sound segments, newest first, within the limit, and the paths of all others.
 fn keep_within_limit(paths: &[PathBuf]) -> (Vec<Segment>, Vec<PathBuf>) {
     let mut kept = Vec::new();
     let mut useless = Vec::new();
@@ -51,8 +51,8 @@ fn keep_within_limit(paths: &[PathBuf]) -> (Vec<Segment>, Vec<PathBuf>) {
     (kept, useless)
 }
 
-/// All of them, or all but the largest if that alone outweighs the rest: rewriting it each time would cost
-/// more than looking into it.
+/// Returns all of them, or all but the largest if that alone is larger than the rest together: rewriting it each time
+/// would cost more than searching it.
 fn worth_merging(segments: &[Segment]) -> Vec<&Segment> {
     let total: u64 = segments.iter().map(Segment::size).sum();
     let largest = segments.iter().max_by_key(|segment| segment.size());
@@ -60,7 +60,7 @@ fn worth_merging(segments: &[Segment]) -> Vec<&Segment> {
     segments.iter().filter(|segment| Some(segment.path()) != spared).collect()
 }
 
-/// The sound entries of segments given newest first, each key once, by key.
+/// Returns the sound entries of segments given newest first, without duplicates, by key.
 fn newest_entries(segments: &[&Segment]) -> Vec<(Digest, Vec<u8>)> {
     let mut slots: Vec<(MemoSlot, usize)> = Vec::new();
     for (age, segment) in segments.iter().enumerate() {
@@ -77,7 +77,7 @@ fn newest_entries(segments: &[&Segment]) -> Vec<(Digest, Vec<u8>)> {
     entries
 }
 
-/// The time in a segment's name, so that what is merged is as old as its newest part.
+/// Returns the time in a segment's name, so that a merged segment is as old as its newest part.
 fn age_of(path: &Path) -> u128 {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let nanos = name.split('-').next().unwrap_or_default();

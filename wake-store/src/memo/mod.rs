@@ -1,8 +1,8 @@
 //! Small values by digest, many in one file.
 //!
-//! What a process puts is kept in memory until it is flushed as one immutable *segment*. Segments are looked
-//! through from the newest to the oldest and merged when there are many. Nothing here is trusted further than
-//! its check: a damaged or vanished segment, or entry, is as good as absent.
+//! Values are kept in memory until they are flushed as one immutable *segment*. Segments are searched from the newest
+//! to the oldest and merged when there are many. Nothing is trusted beyond its check: a damaged or missing segment or
+//! entry counts as absent.
 
 mod segment;
 mod merge;
@@ -23,11 +23,11 @@ use segment::{Segment, write_segment};
 #[derive(Debug)]
 pub struct Memo {
     dir: PathBuf,
-    /// The segments as they were at the first look.
+    /// The segments as of the first lookup.
     segments: OnceLock<Vec<Segment>>,
-    /// What is to be written.
+    /// Values still to be written.
     pending: Mutex<UnwrittenValues>,
-    /// What this process has written.
+    /// Segments written by this process.
     flushed: Mutex<Vec<Segment>>,
 }
 
@@ -47,9 +47,9 @@ impl Memo {
         }
     }
 
-    /// The value last put under `key`; costs a few microseconds a segment.
+    /// Returns the value last stored under `key`; costs a few microseconds per segment.
     ///
-    /// What other processes put since this one's first look is not seen.
+    /// Values that other processes stored after this one's first lookup are not seen.
     pub fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         if let Some(value) = lock(&self.pending).values.get(key) {
             return Some(value.to_vec());
@@ -62,7 +62,7 @@ impl Memo {
         flushed.or_else(older)
     }
 
-    /// Remembers a value under `key`, once it is flushed; the last one put counts.
+    /// Stores a value under `key`, to be written by the next flush; the last one counts.
     pub fn put(&self, key: Digest, value: Vec<u8>) {
         let mut pending = lock(&self.pending);
         pending.bytes += value.len();
@@ -71,12 +71,12 @@ impl Memo {
         }
     }
 
-    /// The bytes that wait to be flushed, for those who flush now and then.
+    /// Returns the bytes that wait to be flushed, for callers that flush periodically.
     pub fn pending_bytes(&self) -> usize {
         lock(&self.pending).bytes
     }
 
-    /// Writes what is pending as one segment, and merges segments when there are many.
+    /// Writes the pending values as one segment, and merges segments if there are many.
     pub(crate) fn flush(
         &self,
         session: impl FnOnce() -> Result<Arc<Session>, StoreError>,
@@ -87,7 +87,7 @@ impl Memo {
         }
         let mut pending: Vec<_> = pending.into_iter().collect();
         pending.sort_unstable_by_key(|(key, _)| *key);
-        // Those who ask meanwhile miss, which costs time and nothing else.
+        // Concurrent lookups miss, which costs only time.
         let session = session()?;
         let place = self.dir.join(segment_name(clock::since_1970().as_nanos()));
         write_segment(&session, &place, pending.iter().map(|(key, value)| (*key, &**value)))?;
@@ -100,12 +100,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sorts by age; two processes never choose the same one.
+/// Names sort by age, and two processes never choose the same one.
 fn segment_name(nanos: u128) -> String {
     format!("{nanos:032x}-{}.seg", unique())
 }
 
-/// The paths of all segments, newest first.
+/// Returns the paths of all segments, newest first.
 pub(crate) fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut paths = children(dir)?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
@@ -118,7 +118,7 @@ fn open_segments(dir: &Path) -> Vec<Segment> {
     paths.iter().filter_map(|path| Segment::open(path)).collect()
 }
 
-/// Whether a segment is whole and every entry of it checks.
+/// Returns whether a segment is complete and all its entries pass their checks.
 pub(crate) fn segment_is_sound(path: &Path) -> bool {
     Segment::open(path).is_some_and(|segment| segment.is_sound())
 }

@@ -24,7 +24,7 @@ pub(super) struct Segment {
     index: SortedIndex,
 }
 
-/// Where the value of a key lies, and what it must hash to.
+/// The position of a key's value, and its expected hash.
 #[derive(Clone, Copy)]
 pub(super) struct MemoSlot {
     pub(super) key: Digest,
@@ -34,7 +34,7 @@ pub(super) struct MemoSlot {
 }
 
 impl Segment {
-    /// None if there is no whole segment at `path`.
+    /// Opens the segment at `path`; none if there is no complete one.
     pub(super) fn open(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         let mut header = [0; HEADER];
@@ -59,13 +59,13 @@ impl Segment {
         self.len
     }
 
-    /// The value of a key, if it is here and its check holds.
+    /// Returns the value of a key, if it is here and passes its check.
     pub(super) fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         let slot = self.index.find(&self.file, key)?;
         self.value(&MemoSlot::decode(&slot)?)
     }
 
-    /// Every entry, by key.
+    /// Returns every entry, by key.
     pub(super) fn slots(&self) -> Option<Vec<MemoSlot>> {
         let index = self.index.whole(&self.file)?;
         index.chunks_exact(ENTRY).map(MemoSlot::decode).collect()
@@ -81,7 +81,7 @@ impl Segment {
         (check_of(&slot.key, &value) == slot.check).then_some(value)
     }
 
-    /// Whether the keys ascend and every value checks.
+    /// Returns whether the keys ascend and every value passes its check.
     pub(super) fn is_sound(&self) -> bool {
         let Some(slots) = self.slots() else { return false };
         slots.is_sorted_by(|a, b| a.key < b.key)
@@ -100,7 +100,7 @@ impl MemoSlot {
     }
 }
 
-/// Covers the key too, so that a value under a wrong key does not check.
+/// Covers the key too, so that a value under a wrong key fails the check.
 fn check_of(key: &Digest, value: &[u8]) -> [u8; 16] {
     let hash = blake3::keyed_hash(key.as_bytes(), value);
     let mut check = [0; 16];
@@ -108,7 +108,7 @@ fn check_of(key: &Digest, value: &[u8]) -> [u8; 16] {
     check
 }
 
-/// Writes a segment of entries that ascend by key.
+/// Writes a segment of entries with ascending keys.
 pub(super) fn write_segment<V: AsRef<[u8]>>(
     session: &Session,
     place: &Path,

@@ -1,4 +1,4 @@
-//! The bytes of a pack. Source: `spec/store-layout.md`, packs.
+//! The byte format of a pack. Source: `spec/store-layout.md`, packs.
 
 use std::io;
 
@@ -10,25 +10,25 @@ const MAGIC: &[u8; 8] = b"wakepck1";
 const INDEX_MAGIC: &[u8; 8] = b"wakeidx1";
 /// The magic and the salt.
 pub(super) const HEAD: usize = 40;
-/// What comes before a record: its slot, and its last use.
+/// What precedes a record: its slot and its last use.
 pub(super) const HEADER: usize = ENTRY + 8;
-/// The end of a finished pack.
+/// The size of a finished pack's trailer.
 pub(super) const TRAILER: usize = 32;
 
-/// What the checks of one pack are keyed with: records hold what commands wrote, and no command knows this, so
-/// nothing that it writes can pass for a part of a pack wherever a pack is torn.
+/// The key of one pack's checks. Records contain what commands wrote, and no command knows this key, so nothing that a
+/// command writes can pass for a part of a pack, wherever the pack is torn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Salt([u8; 32]);
 
-/// Where the record of a key lies.
+/// The position of a key's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) key: Digest,
-    /// Where its header begins.
+    /// The offset of its header.
     pub(super) offset: u64,
-    /// The record's bytes.
+    /// The length of the record.
     pub(super) len: u64,
-    /// When it was put, in nanoseconds since 1970; the latest record of a key counts.
+    /// When it was written, in nanoseconds since 1970; the latest record of a key counts.
     pub(super) written: u64,
 }
 
@@ -46,7 +46,7 @@ impl Salt {
         head
     }
 
-    /// None if a pack does not begin so.
+    /// Reads the salt of a pack; none if it does not begin like one.
     pub(super) fn of_head(head: &[u8; HEAD]) -> Option<Self> {
         let (magic, salt) = head.split_first_chunk()?;
         (magic == MAGIC).then(|| Some(Salt(salt.try_into().ok()?)))?
@@ -59,7 +59,7 @@ impl Salt {
         check
     }
 
-    /// The end of a pack whose index of `count` entries begins at `at`.
+    /// Returns the trailer of a pack whose index of `count` entries begins at `at`.
     pub(super) fn trailer(&self, at: u64, count: u64) -> [u8; TRAILER] {
         let mut trailer = [0; TRAILER];
         trailer[..8].copy_from_slice(INDEX_MAGIC);
@@ -70,7 +70,7 @@ impl Salt {
         trailer
     }
 
-    /// Where the index of a pack of `len` bytes begins that ends so, and how many entries it has.
+    /// Returns the offset of the index and its number of entries, for a pack of `len` bytes with this trailer.
     pub(super) fn index_of(&self, trailer: &[u8; TRAILER], len: u64) -> Option<(u64, u64)> {
         let (at, count) = (u64_at(trailer, 8)?, u64_at(trailer, 16)?);
         let end = count.checked_mul(ENTRY as u64)?.checked_add(at)?.checked_add(TRAILER as u64)?;
@@ -91,7 +91,7 @@ impl Slot {
         bytes
     }
 
-    /// None if the bytes are not those of a slot of this pack.
+    /// Decodes a slot; none if the bytes are not a slot of this pack.
     pub(super) fn decode(bytes: &[u8], salt: &Salt) -> Option<Self> {
         let slot = Slot {
             key: Digest::from_bytes(bytes.get(..32)?.try_into().ok()?),
@@ -102,17 +102,17 @@ impl Slot {
         (bytes.get(56..64)? == salt.check(&bytes[..56])).then_some(slot)
     }
 
-    /// Where the last use of the record is kept.
+    /// Returns the offset of the record's last use.
     pub(super) fn used_at(&self) -> u64 {
         self.offset + ENTRY as u64
     }
 
-    /// The bytes of header and record.
+    /// Returns the size of header and record.
     pub(super) fn size(&self) -> u64 {
         self.len.saturating_add(HEADER as u64)
     }
 
-    /// Where the next one begins.
+    /// Returns the offset of the next header.
     pub(super) fn end(&self) -> u64 {
         self.offset.saturating_add(self.size())
     }

@@ -1,4 +1,4 @@
-//! Making one pack of several, so that a lookup does not have to go through many.
+//! Merges several packs into one, so that lookups need not search many.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,13 +18,13 @@ use crate::session::Session;
 
 /// More finished packs than this are merged.
 const MANY: usize = 8;
-/// A pack of so many bytes stays as it is.
+/// Packs of this size and larger are left alone.
 const LARGE: u64 = 64 << 20;
-/// What so many bytes of records remember is not entrusted to the memory of the machine alone.
+/// Merged packs of more than this many bytes of records are fsynced, not left to the page cache.
 const MUCH: u64 = 1 << 20;
 
 impl Packs {
-    /// Gives an index to the packs of dead processes, then makes one pack of the small ones if there are many.
+    /// Adds an index to the packs of dead processes, then merges the small ones if there are many.
     pub(super) fn keep_few(&self, session: &Session) -> Result<(), StoreError> {
         let mut finished = Vec::new();
         for pack in self.known() {
@@ -40,10 +40,10 @@ impl Packs {
         self.write_anew(session, &worth_merging(finished))
     }
 
-    /// Puts the records of some packs that nobody appends to into a new one, and removes them.
+    /// Writes the records of some packs that nobody appends to into a new one, and removes the old ones.
     ///
-    /// What has been forgotten or does not check is left behind. Several processes may do so at once, and one may be
-    /// killed while it does: at worst records are there twice.
+    /// Removed records and those that fail their check are left out. Several processes may do so at once, and one may
+    /// be killed in the middle: at worst, records are duplicated.
     pub(crate) fn write_anew(
         &self,
         session: &Session,
@@ -63,15 +63,15 @@ impl Packs {
     fn copy(&self, session: &Session, places: &[PackPlace]) -> Result<Option<Pack>, StoreError> {
         let place = self.new_place();
         let bytes: u64 = places.iter().map(PackPlace::size).sum();
-        // The packs that go may long have been on the disk.
+        // The old packs may have been on the disk for a long time.
         let durability = if bytes > MUCH { Durability::Kept } else { Durability::Noticed };
         publish_with(session, &place, durability, |file| write_all(file, places))?;
         Pack::open(&place)
     }
 }
 
-/// The packs of ascending size that are not much larger than those before them together: so each record is
-/// written anew a few times at most, however many packs come.
+/// Returns the packs, given in ascending size, that are not much larger than the preceding ones together: so each
+/// record is rewritten only a few times, however many packs are added.
 fn worth_merging(ascending: Vec<(u64, Arc<Pack>)>) -> Vec<Arc<Pack>> {
     let mut chosen = Vec::new();
     let mut total = 0;
@@ -85,7 +85,7 @@ fn worth_merging(ascending: Vec<(u64, Arc<Pack>)>) -> Vec<Arc<Pack>> {
     chosen
 }
 
-/// The latest record of each key, in the order in which they lie there.
+/// Returns the latest record of each key, in their order in the packs.
 fn latest(packs: &[Arc<Pack>]) -> Result<Vec<PackPlace>, StoreError> {
     let mut latest: HashMap<Digest, (usize, Slot)> = HashMap::new();
     for (number, pack) in packs.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! The records of actions, many in one file.
+//! Action records, many in one file.
 //!
-//! A process appends what it puts to a *pack* of its own, which costs one write and no inode. Others read it while
-//! it grows. Whoever begins a pack first makes one of many small ones. A record that is removed, and the day of
-//! its last use, are noted in its place, so that collecting garbage takes no room.
+//! A process appends its records to a *pack* of its own, which costs one write and no inode. Others read it while it
+//! grows. A process that starts a pack first merges many small ones. Removal of a record, and the day of its last use,
+//! are marked in place, so that garbage collection needs no space.
 //!
 //! | file | holds |
 //! |---|---|
@@ -30,9 +30,9 @@ use crate::error::{At, StoreError, optional};
 use crate::listing::children;
 use crate::session::{Session, unique};
 
-/// Uses are noted at most this often.
+/// The last use is updated at most this often.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// A directory that was changed so short a time ago may change again without another time.
+/// A directory modified this recently may change again without a new modification time.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// The packs of one store.
@@ -47,29 +47,28 @@ pub(crate) struct Packs {
 #[derive(Debug, Default)]
 struct KnownPacks {
     packs: Vec<Arc<Pack>>,
-    /// The directory that was listed last.
+    /// The directory that was last listed.
     dir: Option<OwnedFd>,
-    /// The directory's modification time when it was last listed, if nothing can have happened since that
-    /// would not show in it.
+    /// The directory's modification time when it was last listed, if any later change is certain to alter it.
     listed: Option<(i64, u64)>,
 }
 
 impl KnownPacks {
-    /// The modification time of the directory; none if it is not there any more.
+    /// Returns the modification time of the directory; none if it no longer exists.
     fn dir_time(&self) -> Option<(i64, u64)> {
         let stat = fstat(self.dir.as_ref()?).ok()?;
         (stat.st_nlink > 0).then_some((stat.st_mtime, stat.st_mtime_nsec))
     }
 }
 
-/// A record that has been found; whether it is whole is for its reader to say.
+/// A record that was found; its reader checks whether it is complete.
 #[derive(Debug)]
 pub(crate) struct PackedRecord {
     place: PackPlace,
     raw: pack::Raw,
 }
 
-/// Where a record lies.
+/// The position of a record.
 #[derive(Clone, Debug)]
 pub(crate) struct PackPlace {
     pack: Arc<Pack>,
@@ -77,7 +76,7 @@ pub(crate) struct PackPlace {
 }
 
 impl PackedRecord {
-    /// Its bytes; none if what lies there is not a whole record.
+    /// Returns its bytes; empty if there is no complete record.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.raw.record()
     }
@@ -86,25 +85,25 @@ impl PackedRecord {
         &self.place
     }
 
-    /// Its last use, as exact as a day.
+    /// Returns its last use, to the day.
     pub(crate) fn used(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.raw.used)
     }
 
-    /// Notes that it has been used now, unless that was noted lately.
+    /// Records that it is used now, unless that was recorded recently.
     pub(crate) fn note_use(&self) {
         let now = clock::now();
         if now.duration_since(self.used()).is_ok_and(|age| age < USE_NOTED_EVERY) {
             return;
         }
         let PackPlace { pack, slot } = &self.place;
-        // A use that is not noted makes an early collection likelier, nothing worse.
+        // If this fails, the record is only collected earlier.
         let _ = pack.note_use(slot, now_nanos());
     }
 }
 
 impl PackPlace {
-    /// The pack that it lies in.
+    /// Returns the path of its pack.
     pub(crate) fn path(&self) -> &Path {
         self.pack.path()
     }
@@ -113,7 +112,7 @@ impl PackPlace {
         &self.slot.key
     }
 
-    /// The bytes that it takes.
+    /// Returns the bytes that it occupies.
     pub(crate) fn size(&self) -> u64 {
         self.slot.size()
     }
@@ -123,7 +122,7 @@ impl PackPlace {
         Ok(raw.map(|raw| PackedRecord { place: self.clone(), raw }))
     }
 
-    /// Makes the record be there no longer; takes no room.
+    /// Removes the record; needs no space.
     pub(crate) fn forget(&self) -> Result<(), StoreError> {
         self.pack.forget(&self.slot)
     }
@@ -134,20 +133,20 @@ impl Packs {
         Packs { dir, known: RwLock::default(), own: Mutex::default() }
     }
 
-    /// The latest record of a key, from whatever process.
+    /// Returns the latest record of a key, from any process.
     ///
-    /// One read once a few keys have been asked for; a key that is nowhere costs a look at the directory and at
-    /// each pack that another process may still write.
+    /// One read once a few keys have been looked up; a missing key costs a check of the directory and of each pack that
+    /// another process may still write.
     pub(crate) fn find(&self, key: &Digest) -> Result<Option<PackedRecord>, StoreError> {
         if let Some(found) = self.newest(key).map_or(Ok(None), |place| place.read())? {
             return Ok(Some(found));
         }
-        // Whether this look finds anything new says nothing: another thread may have found it just before.
+        // It does not matter whether this check finds anything new: another thread may have found it just before.
         self.look_again()?;
         self.newest(key).map_or(Ok(None), |place| place.read())
     }
 
-    /// Puts a record; replaces what there was of this key.
+    /// Adds a record, which replaces earlier ones of the same key.
     pub(crate) fn put(
         &self,
         session: &Session,
@@ -156,7 +155,7 @@ impl Packs {
     ) -> Result<(), StoreError> {
         loop {
             let pack = self.own(session)?;
-            // The latest counts, also after the clock was set back.
+            // The latest counts, even if the clock was set back.
             let before = self.newest(key).map_or(0, |place| place.slot.written);
             if pack.append(key, record, now_nanos().max(before.saturating_add(1)))? {
                 return Ok(());
@@ -164,14 +163,14 @@ impl Packs {
         }
     }
 
-    /// Removes what there is of a key in the packs that are known.
+    /// Removes the records of a key in the known packs.
     pub(crate) fn forget(&self, key: &Digest) -> Result<(), StoreError> {
         let known = self.known();
         for pack in known {
             let Some(slot) = pack.slot(key) else { continue };
             pack.forget(&slot)?;
             if pack.is_cut_short(&slot)? {
-                // What is left of it is found anew.
+                // The rest of it is found again.
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
                 known.packs.retain(|known| !Arc::ptr_eq(known, &pack));
                 known.listed = None;
@@ -180,8 +179,8 @@ impl Packs {
         Ok(())
     }
 
-    /// The latest record of each key, as far as it has not been removed, and what else lies in the packs: older
-    /// records and those that have been removed.
+    /// Returns the latest record of each key that has not been removed, and all others in the packs: older records and
+    /// removed ones.
     pub(crate) fn all(&self) -> Result<(Vec<PackPlace>, Vec<PackPlace>), StoreError> {
         self.look_again()?;
         let mut newest: HashMap<Digest, PackPlace> = HashMap::new();
@@ -203,12 +202,12 @@ impl Packs {
         Ok((live, rest))
     }
 
-    /// The packs that are known.
+    /// Returns the known packs.
     pub(crate) fn known(&self) -> Vec<Arc<Pack>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).packs.clone()
     }
 
-    /// Ends the pack of this process, so that others find its records quickly; the next record begins another.
+    /// Finishes the pack of this process, so that others find its records quickly; the next record starts a new one.
     pub(crate) fn seal(&self) -> Result<(), StoreError> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         own.map_or(Ok(()), |pack| pack.seal())
@@ -221,14 +220,14 @@ impl Packs {
         Some(PackPlace { pack: Arc::clone(pack), slot })
     }
 
-    /// The pack that this process appends to.
+    /// Returns the pack that this process appends to.
     fn own(&self, session: &Session) -> Result<Arc<Pack>, StoreError> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pack) = &*own {
             return Ok(Arc::clone(pack));
         }
         self.look_again()?;
-        // More packs than need be are slower, nothing worse; there may be no room.
+        // Too many packs only slow down lookups; there may be no space.
         let _ = self.keep_few(session);
         let pack = Arc::new(Pack::begin(session, &self.new_place())?);
         self.known.write().unwrap_or_else(PoisonError::into_inner).packs.push(Arc::clone(&pack));
@@ -240,7 +239,7 @@ impl Packs {
         self.dir.join(format!("{}.pack", unique()))
     }
 
-    /// Sees the packs that have come and what has been appended.
+    /// Picks up new packs and appended records.
     fn look_again(&self) -> Result<(), StoreError> {
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -264,7 +263,7 @@ impl Packs {
                 Some(pack) => listed.push(Arc::clone(pack)),
                 None => match Pack::open(&path)? {
                     Some(pack) => listed.push(Arc::new(pack)),
-                    // Another process has just made one of it and others: that one is not in this list.
+                    // Another process has just merged it with others: the result is not in this list.
                     None if path.symlink_metadata().is_err() => return self.list(known),
                     None => {}
                 },
@@ -281,17 +280,17 @@ impl Packs {
 
 impl Drop for Packs {
     fn drop(&mut self) {
-        // Without an index the pack is walked through, and the next process that writes gives it one.
+        // Without an index the pack is scanned, and the next process that writes adds one.
         let _ = self.seal();
     }
 }
 
-/// Whether a path is that of a pack.
+/// Returns whether a path is that of a pack.
 pub(crate) fn is_pack(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "pack")
 }
 
-/// Whether whatever happens from now on gives the directory another time than this.
+/// Returns whether any change from now on gives the directory another modification time than this.
 fn is_past((seconds, nanos): (i64, u64)) -> bool {
     let changed = u128::from(seconds.unsigned_abs()) * 1_000_000_000 + u128::from(nanos);
     u128::from(now_nanos()) > changed + CLOCK_TICK.as_nanos()

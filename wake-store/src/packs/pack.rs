@@ -1,7 +1,7 @@
-//! One pack: a file to which one process appends records, and in which all processes look for them.
+//! One pack: a file to which one process appends records, and which all processes search.
 //!
-//! While its process lives, it holds a lock on the pack; at its end it writes an index behind the records. A pack
-//! without one is walked through from record to record, as far as it is whole.
+//! While its process lives, it holds a lock on the pack; at the end it writes an index after the records. A pack
+//! without an index is scanned from record to record, as far as it is intact.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -19,9 +19,9 @@ use crate::publish::rename_into;
 use crate::session::Session;
 use crate::sorted_index::{ENTRY, SortedIndex, u64_at};
 
-/// Bytes that are read at once while walking.
+/// Bytes read at once while scanning.
 const WINDOW: u64 = 256 << 10;
-/// The last use of a record that is no longer there.
+/// The last use that marks a record as removed.
 const FORGOTTEN: u64 = 0;
 
 /// An open pack.
@@ -37,16 +37,16 @@ pub(crate) struct Pack {
 enum Slots {
     /// It had an index when it was opened.
     Sorted(SortedIndex),
-    /// What was found by walking, or appended.
+    /// Found by scanning, or appended.
     Chained(Mutex<SlotChain>),
 }
 
 #[derive(Debug)]
 struct SlotChain {
     slots: HashMap<Digest, Slot>,
-    /// Where the next record would begin.
+    /// The offset of the next record.
     end: u64,
-    /// The file's length when it was last walked through.
+    /// The file's length when it was last scanned.
     walked: u64,
     state: PackState,
 }
@@ -54,15 +54,15 @@ struct SlotChain {
 /// Who may append to a pack that had no index when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PackState {
-    /// This process, which has the lock.
+    /// This process, which holds the lock.
     Ours,
-    /// Another one, or nobody if that one is dead.
+    /// Another process, or nobody if that process is dead.
     Theirs,
     /// Nobody any more.
     Sealed,
 }
 
-/// How much of a pack is of use.
+/// How much of a pack is still in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
     /// A process may still append to it.
@@ -75,7 +75,7 @@ pub(crate) enum Fill {
     Full,
 }
 
-/// A record as it was read; its bytes have not been checked yet.
+/// A record as read; its bytes have not been checked yet.
 #[derive(Debug)]
 pub(super) struct Raw {
     bytes: Vec<u8>,
@@ -84,14 +84,14 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// Empty if what lies there is not a whole record.
+    /// Returns the bytes; empty if there is no complete record.
     pub(super) fn record(&self) -> &[u8] {
         self.bytes.get(HEADER..).unwrap_or_default()
     }
 }
 
 impl Slots {
-    /// None yet, of a pack without an index.
+    /// Starts without slots, for a pack without an index.
     fn unsorted(state: PackState) -> Self {
         let (slots, start) = (HashMap::new(), HEAD as u64);
         Slots::Chained(Mutex::new(SlotChain { slots, end: start, walked: start, state }))
@@ -99,14 +99,14 @@ impl Slots {
 }
 
 impl Pack {
-    /// Begins a pack at `place`, for this process to append to.
+    /// Creates a pack at `place`, for this process to append to.
     pub(super) fn begin(session: &Session, place: &Path) -> Result<Self, StoreError> {
         let temporary = session.fresh_path();
         let new = || {
             let mut options = OpenOptions::new();
             let file =
                 options.read(true).write(true).create_new(true).mode(0o644).open(&temporary)?;
-            // Before others can see it, so that nobody takes it for one of a dead process.
+            // Before others can see it, so that nobody takes it for a dead process's.
             rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
             let salt = Salt::random()?;
             file.write_all_at(&salt.head(), 0)?;
@@ -118,7 +118,7 @@ impl Pack {
         Ok(Pack { path: place.to_owned(), file, salt, slots: Slots::unsorted(PackState::Ours) })
     }
 
-    /// None if no pack lies there.
+    /// Opens a pack; none if there is none at `path`.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         use io::ErrorKind::{IsADirectory, PermissionDenied, ReadOnlyFilesystem};
         let opened = match OpenOptions::new().read(true).write(true).open(path) {
@@ -148,7 +148,7 @@ impl Pack {
         &self.path
     }
 
-    /// Whether this process may append to it.
+    /// Returns whether this process may append to it.
     pub(super) fn is_ours(&self) -> bool {
         match &self.slots {
             Slots::Sorted(_) => false,
@@ -160,7 +160,7 @@ impl Pack {
         Ok(self.file.metadata().at(&self.path)?.len())
     }
 
-    /// Where the record of a key lies.
+    /// Returns the position of a key's record.
     pub(super) fn slot(&self, key: &Digest) -> Option<Slot> {
         match &self.slots {
             Slots::Sorted(index) => Slot::decode(&index.find(&self.file, key)?, &self.salt),
@@ -168,7 +168,7 @@ impl Pack {
         }
     }
 
-    /// The slots of all records, those of forgotten ones as well.
+    /// Returns the slots of all records, including removed ones.
     pub(super) fn slots(&self) -> Vec<Slot> {
         match &self.slots {
             Slots::Sorted(index) => {
@@ -179,7 +179,7 @@ impl Pack {
         }
     }
 
-    /// Whether every entry of the index is one, in its place.
+    /// Returns whether every entry of the index is valid and in its place.
     pub(crate) fn index_is_sound(&self) -> bool {
         let Slots::Sorted(index) = &self.slots else { return true };
         let Some(entries) = index.whole(&self.file) else { return false };
@@ -188,7 +188,7 @@ impl Pack {
         keys.is_some_and(|keys| keys.is_sorted_by(|a, b| a < b))
     }
 
-    /// Every record that can be reached, by the index or from the one before; the latest of each key.
+    /// Returns every record reachable through the index or from the preceding one; the latest of each key.
     pub(super) fn reachable(&self) -> Result<Vec<Slot>, StoreError> {
         let mut slots: HashMap<Digest, Slot> = HashMap::new();
         walk(&self.file, &self.salt, HEAD as u64, self.len()?, |slot| {
@@ -199,7 +199,7 @@ impl Pack {
         Ok(slots.into_values().collect())
     }
 
-    /// The record that a slot says is there; none if it has been forgotten.
+    /// Returns the record that a slot refers to; none if it has been removed.
     pub(super) fn read(&self, slot: &Slot) -> Result<Option<Raw>, StoreError> {
         let mut bytes = vec![0; usize::try_from(slot.size()).unwrap_or(HEADER)];
         match self.file.read_exact_at(&mut bytes, slot.offset) {
@@ -216,9 +216,9 @@ impl Pack {
         Ok(Some(Raw { bytes, used }))
     }
 
-    /// How much of it is of use.
+    /// Returns how much of it is in use.
     pub(crate) fn fill(&self) -> Result<Fill, StoreError> {
-        // There may be no room for the index of one whose process died.
+        // There may be no space for the index of a dead process's pack.
         if !self.finish_if_left().unwrap_or(false) {
             return Ok(Fill::InUse);
         }
@@ -231,7 +231,7 @@ impl Pack {
         })
     }
 
-    /// Whether a record is there that has not been forgotten; quicker than reading it.
+    /// Returns whether a record exists and has not been removed; faster than reading it.
     pub(super) fn holds(&self, slot: &Slot) -> bool {
         let mut used = [0; 8];
         self.file.read_exact_at(&mut used, slot.used_at()).is_ok()
@@ -240,14 +240,14 @@ impl Pack {
 
     /// Sets the last use of a record.
     pub(super) fn note_use(&self, slot: &Slot, used: u64) -> io::Result<()> {
-        // Never behind the end of a file that someone has cut short: that would make it longer again.
+        // Never beyond the end of a file that somebody has truncated: that would extend it again.
         if self.file.metadata()?.len() < slot.end() {
             return Ok(());
         }
         self.file.write_all_at(&used.max(1).to_le_bytes(), slot.used_at())
     }
 
-    /// Makes a record be there no longer; takes no room on the disk.
+    /// Removes a record; needs no space on the disk.
     pub(super) fn forget(&self, slot: &Slot) -> Result<(), StoreError> {
         if let Slots::Chained(chain) = &self.slots {
             lock(chain).slots.remove(&slot.key);
@@ -258,12 +258,12 @@ impl Pack {
         self.file.write_all_at(&FORGOTTEN.to_le_bytes(), slot.used_at()).at(&self.path)
     }
 
-    /// Whether someone has cut it short since it was opened.
+    /// Returns whether somebody has truncated it since it was opened.
     pub(super) fn is_cut_short(&self, slot: &Slot) -> Result<bool, StoreError> {
         Ok(self.len()? < slot.end())
     }
 
-    /// Appends a record with one write; false if nothing may be appended any more.
+    /// Appends a record with one write; returns false if nothing may be appended any more.
     ///
     /// A record that does not fit on the disk leaves nothing behind.
     pub(super) fn append(&self, key: &Digest, record: &[u8], now: u64) -> Result<bool, StoreError> {
@@ -272,8 +272,8 @@ impl Pack {
         bytes.resize(HEADER, 0);
         bytes.extend_from_slice(record);
         bytes[ENTRY..HEADER].copy_from_slice(&now.to_le_bytes());
-        // Held while the record is copied to the kernel: otherwise a process that is killed could leave a hole
-        // before the record of another thread.
+        // Held while the record is copied to the kernel: otherwise a killed process could leave a hole before another
+        // thread's record.
         let mut chain = lock(chain);
         if chain.state != PackState::Ours {
             return Ok(false);
@@ -289,7 +289,7 @@ impl Pack {
         Ok(true)
     }
 
-    /// Sees what another process has appended since the last look.
+    /// Picks up what another process has appended since the last scan.
     pub(super) fn catch_up(&self) -> Result<(), StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(()) };
         let mut chain = lock(chain);
@@ -309,7 +309,7 @@ impl Pack {
         Ok(())
     }
 
-    /// Whether it has an index, so that it changes no more; gives one to what a dead process left.
+    /// Returns whether it has an index, so that it no longer changes; adds one to a dead process's pack.
     pub(super) fn finish_if_left(&self) -> Result<bool, StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(true) };
         match lock(chain).state {
@@ -322,7 +322,7 @@ impl Pack {
         }
         self.catch_up()?;
         if index_of(&self.file, &self.salt, self.len()?).is_some() {
-            // Its own process, or another one that found it, has been faster.
+            // Its own process, or another one that found it, was faster.
             lock(chain).state = PackState::Sealed;
             flock(&self.file, FlockOperation::Unlock).at(&self.path)?;
         } else {
@@ -332,7 +332,7 @@ impl Pack {
         Ok(true)
     }
 
-    /// Writes the index, cutting off what is torn; nothing is appended from now on.
+    /// Writes the index, cutting off a torn end; nothing is appended from now on.
     pub(super) fn seal(&self) -> Result<(), StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(()) };
         let mut chain = lock(chain);
@@ -346,7 +346,7 @@ impl Pack {
             .file
             .set_len(chain.end)
             .and_then(|()| self.file.write_all_at(&bytes, chain.end))
-            // Without the whole index it is walked through, and the next process tries again.
+            // Without a complete index it is scanned, and the next process tries again.
             .inspect_err(|_| drop(self.file.set_len(chain.end)));
         let _ = flock(&self.file, FlockOperation::Unlock);
         written.at(&self.path)
@@ -357,7 +357,7 @@ fn lock(chain: &Mutex<SlotChain>) -> MutexGuard<'_, SlotChain> {
     chain.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The index of a pack whose records end at `at`, with its trailer.
+/// Returns the index of a pack whose records end at `at`, with its trailer.
 pub(super) fn index_bytes(salt: &Salt, slots: &mut [Slot], at: u64) -> Vec<u8> {
     slots.sort_unstable_by_key(|slot| slot.key);
     let mut bytes = Vec::with_capacity(slots.len() * ENTRY + TRAILER);
@@ -374,7 +374,7 @@ fn index_of(file: &File, salt: &Salt, len: u64) -> Option<(u64, u64)> {
     salt.index_of(&trailer, len)
 }
 
-/// Goes from record to record, as far as they are whole; says where the next one would begin.
+/// Scans from record to record, as far as they are complete; returns the offset of the next one.
 fn walk(
     file: &File,
     salt: &Salt,

@@ -10,27 +10,27 @@ use std::str::FromStr;
 pub struct AbsPath(String);
 
 impl AbsPath {
-    /// The root.
+    /// Returns the root.
     pub fn root() -> Self {
         Self("/".to_owned())
     }
 
-    /// The path with its leading slash.
+    /// Returns the path with its leading slash.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The components below the root.
+    /// Returns the components below the root.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|component| !component.is_empty())
     }
 
-    /// Whether `self` lies at or below `ancestor`, by component: `/ab` does not lie below `/a`.
+    /// Returns whether `self` is at or below `ancestor`, by component: `/ab` is not below `/a`.
     pub fn starts_with(&self, ancestor: &AbsPath) -> bool {
         Path::new(&self.0).starts_with(&ancestor.0)
     }
 
-    /// The directory that holds this path; the root has none.
+    /// Returns the directory that contains this path; none for the root.
     pub fn parent(&self) -> Option<AbsPath> {
         if self.0 == "/" {
             return None;
@@ -39,18 +39,18 @@ impl AbsPath {
         Some(AbsPath(if end == 0 { "/".to_owned() } else { self.0[..end].to_owned() }))
     }
 
-    /// The path of `name` in this directory, cleaned like any other.
+    /// Returns the path of `name` in this directory, cleaned like any other.
     pub fn child(&self, name: &str) -> AbsPath {
         clean(&format!("{}/{name}", self.0))
     }
 
-    /// Where this path lies when `root` is taken for the root.
+    /// Returns this path with `root` in place of the root directory.
     pub fn below(&self, root: &Path) -> PathBuf {
         root.join(self.0.trim_start_matches('/'))
     }
 }
 
-/// Equal, ordered and hashed as its text is.
+/// Compares, orders and hashes like its text.
 impl Borrow<str> for AbsPath {
     fn borrow(&self) -> &str {
         &self.0
@@ -97,13 +97,13 @@ pub enum ParseAbsPathError {
     /// It does not start with a slash.
     #[error("path `{path}` is relative: expected one that starts with `/`")]
     Relative {
-        /// What was given.
+        /// The given text.
         path: String,
     },
-    /// It holds a NUL byte.
+    /// It contains a NUL byte.
     #[error("path `{path}` holds a NUL byte")]
     Nul {
-        /// What was given, made visible.
+        /// The given text, escaped.
         path: String,
     },
 }

@@ -1,4 +1,5 @@
-//! Trees of nothing but files and links as archives: no owners, no times, so that a tree gives one archive.
+//! Archives of trees that contain only files and links: without owners and times, so that a tree has exactly one
+//! archive.
 
 use super::archive::{Content, ExtractError, Stream, TarWriter, Visit, read_tar};
 use super::disk::{ROOT, TreeWriter};
@@ -18,18 +19,18 @@ use wake_model::{Manifest, Node as TreeNode, RelPath};
 /// Why a tree was not written as an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum BareTarError {
-    /// Files and links are all that such an archive holds.
-    #[error("`{path}` is a directory with nothing in it, which an archive of files cannot hold")]
+    /// Such an archive can contain only files and links.
+    #[error("`{path}` is an empty directory, which an archive of files cannot hold")]
     EmptyDir {
         /// The directory.
         path: RelPath,
     },
-    /// A file cannot be read, or has other bytes than its manifest says.
+    /// A file cannot be read, or its bytes differ from the manifest.
     #[error("`{}`: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The archive cannot be written.
@@ -37,8 +38,8 @@ pub enum BareTarError {
     Write(io::Error),
 }
 
-/// Writes what lies in `dir` and is listed in `manifest` as a tar archive: entries sorted by the bytes of their paths, ustar, extended
-/// records only for what does not fit; modes 0644, 0755 and 0777, owner 0, the time of all trees.
+/// Writes the entries of `manifest` from `dir` as a tar archive: entries sorted by the bytes of their paths, ustar,
+/// extended records only for what does not fit; modes 0644, 0755 and 0777, owner 0, the time of all trees.
 pub fn write_bare_tar<W: Write>(manifest: &Manifest, dir: &Path, to: W) -> Result<W, BareTarError> {
     let mut tar = TarWriter::new(to);
     for (path, node) in manifest.iter() {
@@ -87,10 +88,11 @@ pub(super) fn copy<W: Write>(
     }
 }
 
-/// Unpacks an archive of a stranger, compressed or not, into the empty directory `stage`; gives where its root lies there.
+/// Unpacks an untrusted archive, compressed or not, into the empty directory `stage`; returns the path of its root
+/// there.
 ///
-/// It may hold what a package may: files and links that stay inside, and directories. Who they belong to and when they were changed
-/// is passed over. `meter` counts what is read, and may stop it.
+/// It may contain what a package may: files, links that stay inside, and directories. Owners and times are ignored.
+/// `meter` counts the bytes read, and may stop the operation.
 pub fn extract_bare(
     source: impl Read,
     stage: &Path,
@@ -107,7 +109,7 @@ pub fn extract_bare(
     Ok(stage.join(ROOT))
 }
 
-/// Lets through what a package may hold.
+/// Passes on what a package may contain.
 struct Bare<'a>(Extraction<'a>);
 
 impl Visit for Bare<'_> {

@@ -23,23 +23,23 @@ struct Slot {
 /// Why a node cannot join the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    /// Something else is declared at this path.
+    /// Another node is declared at this path.
     Duplicate,
     /// This ancestor is not a directory.
     NotADirectory(EntryPath),
 }
 
-/// What adding a node did.
+/// The result of adding a node.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AddedNode {
-    /// Directories that no record declared so far, outermost first.
+    /// Directories that no record has declared so far, outermost first.
     pub(crate) conjured: Vec<EntryPath>,
-    /// Whether the node's own directory was there before: the last that is said of one counts.
+    /// Whether the node's own directory existed before: the last declaration counts.
     pub(crate) replaces_dir: bool,
 }
 
 impl Bucket {
-    /// Adds the node at `path`, with the directories above it that nobody declared.
+    /// Adds the node at `path`, with the undeclared directories above it.
     pub(crate) fn add(
         &mut self,
         path: &EntryPath,
@@ -60,24 +60,24 @@ impl Bucket {
         Ok(AddedNode { conjured, replaces_dir })
     }
 
-    /// Says what the file at `path`, added before, contains.
+    /// Sets the content of the file at `path`, which was added before.
     pub(crate) fn set_content(&mut self, path: &EntryPath, content: Sha384Digest) {
         if let Some(slot) = self.nodes.get_mut(path.as_str()) {
             slot.content = Some(content);
         }
     }
 
-    /// The node that is not a directory at `path`.
+    /// Returns the node at `path` that is not a directory.
     pub(crate) fn get(&self, path: &EntryPath) -> Option<&Meta> {
         self.nodes.get(path.as_str()).map(|slot| &slot.meta)
     }
 
-    /// All nodes in order of hashing; conjured ones are among them.
+    /// Returns all nodes in hashing order, including conjured ones.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntryPath, &Meta)> {
         self.nodes.values().map(|slot| (&slot.path, &slot.meta))
     }
 
-    /// The tree that `rules` make of this one.
+    /// Returns the tree that `rules` turn this one into.
     pub(crate) fn filtered(&self, rules: &Rules) -> Result<Bucket, FilterRejection> {
         let mut nodes = BTreeMap::new();
         for (key, slot) in &self.nodes {
@@ -91,10 +91,10 @@ impl Bucket {
         Ok(Bucket { nodes })
     }
 
-    /// The hash of the whole tree. A tree without any node is an empty conjured directory.
+    /// Returns the hash of the whole tree. A tree without nodes is an empty conjured directory.
     pub(crate) fn root_hash(&self, coverage: Coverage) -> Sha384Digest {
         let conjured = Meta::conjured();
-        // An explicit stack: the depth of a stranger's tree must not be the depth of ours.
+        // An explicit stack: the depth of an untrusted tree must not become the depth of recursion.
         let mut open: Vec<(&str, &str, &Meta, Vec<Sha384Digest>)> = Vec::new();
         let mut root = None;
         let close = |open: &mut Vec<(&str, &str, &Meta, Vec<Sha384Digest>)>| {
@@ -158,10 +158,10 @@ impl Bucket {
     }
 }
 
-/// The key of a node, and the one that a node of the other kind at the same path would have.
+/// Returns the key of a node, and the one that a node of the other kind at the same path would have.
 fn keys(path: &EntryPath, meta: &Meta) -> (String, String) {
     if path.is_root() {
-        // One key whatever the root is; the other can belong to no path.
+        // One key whatever the root is; the other cannot belong to any path.
         return (String::new(), "/".to_owned());
     }
     let plain = path.as_str().to_owned();

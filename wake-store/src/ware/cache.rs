@@ -13,64 +13,64 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use wake_model::ware::WareId;
 
-/// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`, each with a seal beside `fileset`. Where an id
-/// leaves out what tells two trees apart, the second one has a part of its `tree` id after `HASH`.
+/// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`, each with a seal beside `fileset`. If an id
+/// does not distinguish two trees, the second one has a part of its `tree` id after `HASH`.
 ///
 /// A tree appears under its id by one rename, after its data is on disk. Many processes may use one cache. A tree that
-/// somebody has altered is not handed out.
+/// was altered is not used.
 #[derive(Clone, Debug)]
 pub struct WareCache {
     root: PathBuf,
 }
 
-/// So many digits of the id of all that was received tell two trees apart that came under one id.
+/// How many digits of the `tree` id of everything received distinguish two trees with the same id.
 const VARIANT: usize = 24;
 
 /// An unpacked ware in a cache.
 pub(crate) struct LyingWare {
-    /// Where it lies.
+    /// Its path.
     pub(crate) place: PathBuf,
     /// The `tree` id of everything that was received.
     pub(crate) received: WareId,
 }
 
-/// How a ware lies in a cache.
+/// The state of a ware in a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cached {
-    /// Not at all.
+    /// It is not there.
     Absent,
-    /// As it was put there.
+    /// It is unmodified.
     Untouched,
-    /// Altered, or put there by somebody who did not seal it: it counts as absent.
+    /// It was altered, or put there by a program that did not seal it: it counts as absent.
     Altered,
 }
 
 impl WareCache {
-    /// The cache at `root`, which is created when something is put into it.
+    /// Returns the cache at `root`, which is created when something is added to it.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    /// Where the first tree that came as `ware` lies if it is in the cache.
+    /// Returns the path of the first tree received as `ware`, if it is in the cache.
     pub fn place(&self, ware: &WareId) -> PathBuf {
         shard(&self.root.join(ware.packtype().as_ref()).join("fileset"), ware.hash())
     }
 
-    /// Where a tree lies that came as `ware` and is another than the first: its id leaves out what tells the two apart.
+    /// Returns the path of a tree received as `ware` that differs from the first: its id does not distinguish the two.
     fn other_place(&self, ware: &WareId, received: &WareId) -> PathBuf {
         let digits = received.hash().get(..VARIANT).unwrap_or(received.hash());
         self.place(ware).with_file_name(format!("{}.{digits}", ware.hash()))
     }
 
-    /// How `ware` lies in the cache for whoever asks `sources` for it.
+    /// Returns the state of `ware` in the cache for a request to `sources`.
     pub fn state(&self, ware: &WareId, sources: &[Warehouse]) -> Cached {
         self.find(ware, sources, &Meter::default()).0
     }
 
-    /// Finds what `sources` have sent as `ware`, with the `tree` id of all that was received: looks at every node of it, and
-    /// notes that it is used. One `lstat` a node, and its bytes if any of these differs.
+    /// Finds what `sources` have sent as `ware`, with the `tree` id of everything received: checks every node of it,
+    /// and records the use. One `lstat` per node, and its content if any of these differs.
     ///
-    /// Where the id leaves nodes out, nobody is given what others than `sources` have sent.
+    /// If the id leaves out nodes, trees sent by other sources are not returned.
     pub(crate) fn find(
         &self,
         ware: &WareId,
@@ -89,13 +89,13 @@ impl WareCache {
                 other => (other, None),
             };
         }
-        // Somebody else put it there, or took its seal away.
+        // It was put there by another program, or its seal was removed.
         let unsealed = seal_of(&first).is_some_and(|seal| Seal::read(&seal).is_none());
         let altered = unsealed && first.symlink_metadata().is_ok();
         (if altered { Cached::Altered } else { Cached::Absent }, None)
     }
 
-    /// The places beside `first` where something has come as the same ware.
+    /// Returns the paths beside `first` of other trees received as the same ware.
     fn others(&self, first: &Path) -> Vec<PathBuf> {
         let (Some(dir), Some(name)) = (first.parent(), first.file_name()) else {
             return Vec::new();
@@ -119,7 +119,7 @@ impl WareCache {
             note_use(&seal);
             return Cached::Untouched;
         }
-        // Another process may just be putting it there; and two should not read it.
+        // Another process may be putting it there right now; and two should not read it.
         let Ok(_lock) = self.lock(meter) else { return Cached::Altered };
         if place.symlink_metadata().is_err() {
             return Cached::Absent;
@@ -133,14 +133,14 @@ impl WareCache {
         }
     }
 
-    /// Makes a directory in the cache's file system to unpack into.
+    /// Creates a directory in the cache's file system for unpacking.
     pub(crate) fn stage(&self) -> Result<Stage, CacheError> {
         Stage::new(&self.root, "unpack")
     }
 
-    /// Moves the tree of `stage` to a place of `ware`, seals it and gives that place. If another process was faster, its
-    /// tree stays; one that was altered goes. `tree`: the id of all that the stage holds, where that is known; `received`: that of
-    /// all that came from `sources`.
+    /// Moves the tree of `stage` to a path of `ware`, seals it and returns that path. If another process was faster,
+    /// its tree stays; an altered tree is removed. `tree` is the id of everything in the stage, if known; `received` is
+    /// that of everything received from `sources`.
     pub(crate) fn commit(
         &self,
         stage: &Stage,
@@ -173,7 +173,7 @@ impl WareCache {
             }
             return Ok(place);
         }
-        // What was altered goes with the stage.
+        // An altered tree is removed with the stage.
         match rename_new(&place, &stage.path().join("altered")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -184,7 +184,7 @@ impl WareCache {
         Ok(place)
     }
 
-    /// Held while a tree and its seal are put in their places, one after the other. Who waits for it can be stopped.
+    /// Held while a tree and its seal are moved into place, one after the other. Waiting for it can be stopped.
     fn lock(&self, meter: &Meter) -> Result<File, CacheError> {
         let path = self.root.join(".lock");
         let failed = |source| CacheError { path: path.clone(), source };
@@ -202,7 +202,8 @@ impl WareCache {
     }
 }
 
-/// Where the seal of the ware at `ROOT/<packtype>/fileset/aaa/bbb/HASH` lies: `seal` stands for `fileset`.
+/// Returns the path of the seal of the ware at `ROOT/<packtype>/fileset/aaa/bbb/HASH`, with `seal` in place of
+/// `fileset`.
 pub(crate) fn seal_of(place: &Path) -> Option<PathBuf> {
     let parts: Vec<_> = place.components().rev().take(3).collect();
     let mut seal = place.ancestors().nth(4)?.join("seal");
@@ -216,17 +217,17 @@ pub(crate) fn seal_of(place: &Path) -> Option<PathBuf> {
 pub struct CacheError {
     /// The path in the cache.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// A directory under a temporary name that disappears with its owner.
+/// A directory under a temporary name that is removed on drop.
 pub(crate) struct Stage {
     path: PathBuf,
 }
 
 impl Stage {
-    /// Makes `DIR/.tmp.<what>.<guid>`, with `DIR` if needed.
+    /// Creates `DIR/.tmp.<what>.<guid>`, and `DIR` if needed.
     pub(crate) fn new(dir: &Path, what: &str) -> Result<Self, CacheError> {
         let path = dir.join(format!(".tmp.{what}.{}", new_guid()));
         fs::create_dir_all(dir)
@@ -235,12 +236,12 @@ impl Stage {
         Ok(Self { path })
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the tree's root is written.
+    /// Returns the path of the tree's root.
     pub(crate) fn root(&self) -> PathBuf {
         self.path.join(super::disk::ROOT)
     }

@@ -1,27 +1,27 @@
-//! The error categories that rio and repeatr publish, with their exit codes.
+//! The error categories published by rio and repeatr, with their exit codes.
 
-/// What kind of failure a ware operation ended in.
+/// The kind of failure of a ware operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Category {
-    /// The arguments cannot mean anything.
+    /// The arguments are invalid.
     Usage,
     /// No warehouse could be reached.
     WarehouseUnavailable,
     /// The warehouse could not be written.
     WarehouseUnwritable,
-    /// Warehouses were reached and none has the ware.
+    /// Warehouses were reached, but none has the ware.
     WareNotFound,
-    /// The bytes are not a well-formed ware.
+    /// The data is not a well-formed ware.
     WareCorrupt,
-    /// The ware is well-formed and another one.
+    /// The ware is well-formed, but not the requested one.
     HashMismatch,
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     Cancelled,
     /// The ware cache could not be used.
     LocalCacheProblem,
-    /// Inputs cannot be put together into one tree.
+    /// Inputs cannot be combined into one tree.
     AssemblyInvalid,
-    /// What is to be packed cannot be.
+    /// The tree cannot be packed.
     PackInvalid,
     /// A path on this machine could not be used.
     InoperablePath,
@@ -30,7 +30,7 @@ pub enum Category {
 }
 
 impl Category {
-    /// The published name, `rio-…`.
+    /// Returns the published name, `rio-…`.
     pub fn name(self) -> &'static str {
         match self {
             Category::Usage => "rio-usage-error",
@@ -48,7 +48,7 @@ impl Category {
         }
     }
 
-    /// The published exit code.
+    /// Returns the published exit code.
     pub fn exit_code(self) -> u8 {
         match self {
             Category::Usage => 1,

@@ -1,4 +1,4 @@
-//! Writes the small part of CBOR (RFC 7049) that ware and formula identities are made of.
+//! Writes the small subset of CBOR (RFC 7049) that ware and formula ids are computed from.
 //!
 //! Heads are always minimal, lengths definite except where a caller opens an indefinite array.
 
@@ -14,7 +14,7 @@ impl Cbor {
         Self::default()
     }
 
-    /// The bytes written so far.
+    /// Returns the bytes written so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -40,28 +40,28 @@ impl Cbor {
         self.bytes.extend_from_slice(value.as_bytes());
     }
 
-    /// Appends a text string of bytes that need not be UTF-8, as Go programs write their strings.
+    /// Appends a text string whose bytes need not be UTF-8, as Go programs write strings.
     pub(crate) fn raw_text(&mut self, value: &[u8]) {
         self.head(3, value.len() as u64);
         self.bytes.extend_from_slice(value);
     }
 
-    /// Begins an array of `len` items, which the caller appends next.
+    /// Starts an array of `len` items, which the caller appends next.
     pub fn array(&mut self, len: usize) {
         self.head(4, len as u64);
     }
 
-    /// Begins an array whose length is not known; [`Cbor::close`] ends it.
+    /// Starts an array of unknown length; [`Cbor::close`] ends it.
     pub fn open_array(&mut self) {
         self.bytes.push(0x9f);
     }
 
-    /// Ends the array that [`Cbor::open_array`] began.
+    /// Ends the array started by [`Cbor::open_array`].
     pub fn close(&mut self) {
         self.bytes.push(0xff);
     }
 
-    /// Begins a map of `len` pairs, whose keys and values the caller appends next.
+    /// Starts a map of `len` pairs, whose keys and values the caller appends next.
     pub fn map(&mut self, len: usize) {
         self.head(5, len as u64);
     }
@@ -76,7 +76,7 @@ impl Cbor {
         self.bytes.push(0xf6);
     }
 
-    /// Appends a whole value, its maps in the order that `keys` says.
+    /// Appends a whole value, with map keys in the order `keys`.
     pub fn item(&mut self, item: &Item, keys: KeyOrder) {
         match item {
             Item::Null => self.null(),
@@ -122,27 +122,27 @@ impl Cbor {
     }
 }
 
-/// A value to be written by [`Cbor::item`].
+/// A value for [`Cbor::item`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// `null`.
     Null,
-    /// A truth value.
+    /// A Boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// Text.
     Text(String),
-    /// A list.
+    /// An array.
     Array(Vec<Item>),
-    /// Pairs in the order in which their document declares them.
+    /// Pairs in the order of their document.
     Map(Vec<(String, Item)>),
 }
 
 /// The order of the keys of every map in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrder {
-    /// As the pairs stand: repeatr's documents.
+    /// In the given order: repeatr's documents.
     AsGiven,
     /// Shorter keys first, then bytewise: DAG-CBOR, which warpforge uses.
     LengthFirst,

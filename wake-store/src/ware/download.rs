@@ -1,4 +1,4 @@
-//! Files of other machines that are known by the SHA-256 of their bytes.
+//! Downloads of files that are identified by their SHA-256.
 
 use super::meter::Meter;
 use super::route::Route;
@@ -12,72 +12,72 @@ use std::path::{Path, PathBuf};
 /// Bytes that are read at once.
 const PIECE: usize = 64 << 10;
 
-/// Nobody gave the file.
+/// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// What each of the addresses came to, in their order.
+    /// The failures of all addresses, in order.
     #[error("{}", first(.0))]
     Nowhere(Vec<Attempt>),
-    /// What was received could not be kept.
+    /// The received data could not be stored.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What happened.
+        /// The error.
         source: io::Error,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// What one address came to.
+/// The failure of one address.
 #[derive(Debug)]
 pub struct Attempt {
     /// The address.
     pub url: String,
-    /// Why it did not give the file.
+    /// The reason.
     pub problem: AttemptError,
 }
 
-/// Why an address did not give a file.
+/// Why an address did not provide a file.
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
-    /// There was no answer.
+    /// There was no response.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// The answer is none that has a file.
+    /// The response contains no file.
     #[error("{0}")]
     Refused(String),
     /// It is another file.
-    #[error("it has the SHA-256 {found}{}", page(*.is_page))]
+    #[error("its SHA-256 is {found}{}", page(*.is_page))]
     Mismatch {
-        /// The digest of what came, in hexadecimal.
+        /// The SHA-256 of what was received, in hexadecimal.
         found: String,
-        /// Whether the server calls it a web page.
+        /// Whether the server declares it to be a web page.
         is_page: bool,
     },
-    /// The answer broke off.
-    #[error("the answer broke off: {0}")]
+    /// The response ended early.
+    #[error("the response ended early: {0}")]
     Broken(io::Error),
 }
 
 fn first(attempts: &[Attempt]) -> String {
     match attempts.first() {
         Some(Attempt { url, problem }) => format!("{url}: {problem}"),
-        None => "no address is named".to_owned(),
+        None => "no address was given".to_owned(),
     }
 }
 
 fn page(is_page: bool) -> &'static str {
-    if is_page { ", and is a web page" } else { "" }
+    if is_page { ", and it is a web page" } else { "" }
 }
 
-/// Writes to `into` the file with the digest `sha256`, in hexadecimal, from the first of `urls` that has it; without a digest what
-/// the first has, whatever it is. Gives the digest.
+/// Downloads the file with the SHA-256 `sha256`, in hexadecimal, to `into` from the first of `urls` that has it;
+/// without a digest, whatever the first one provides. Returns the digest.
 ///
-/// Mirrors of an address are asked before it, if there is a digest to compare with what they have. One that has something else, or
-/// cannot be reached, is passed over.
+/// If there is a digest to verify them with, mirrors of an address are tried before it. An address that has another
+/// file, or cannot be reached, is skipped.
 pub fn download(
     urls: &[String],
     sha256: Option<&str>,
@@ -103,10 +103,10 @@ pub fn download(
     Err(DownloadError::Nowhere(attempts))
 }
 
-/// A file that was received: its digest, and whether it is said to be a web page.
+/// A received file: its digest, and whether it is declared to be a web page.
 type Received = Result<(String, bool), AttemptError>;
 
-/// Asks one address. A directory of this machine is none of another, so it is asked offline, too.
+/// Fetches from one address. A directory of this machine is not on the network, so it is available offline, too.
 fn asked(url: &str, web: &Web, meter: &Meter, into: &Path) -> Result<Received, DownloadError> {
     if let Some(path) = url.strip_prefix("file://") {
         return local(Path::new(path), into);
@@ -122,12 +122,12 @@ fn local(path: &Path, into: &Path) -> Result<Received, DownloadError> {
     let is_file = path.metadata().map(|stat| stat.is_file());
     match is_file.and_then(|is_file| is_file.then(|| File::open(path)).transpose()) {
         Ok(Some(file)) => Ok(written(file, into)?.map(|digest| (digest, false))),
-        Ok(None) => Ok(Err(AttemptError::Refused("it is no regular file".to_owned()))),
+        Ok(None) => Ok(Err(AttemptError::Refused("it is not a regular file".to_owned()))),
         Err(error) => Ok(Err(AttemptError::Refused(error.to_string()))),
     }
 }
 
-/// Writes an answer down.
+/// Stores the body of a response.
 fn receive(answer: WebAnswer, into: &Path) -> Result<Received, DownloadError> {
     if answer.status != 200 {
         return Ok(Err(AttemptError::Refused(format!("HTTP status {}", answer.status_line))));
@@ -139,7 +139,7 @@ fn receive(answer: WebAnswer, into: &Path) -> Result<Received, DownloadError> {
     Ok(written(answer.bytes, into)?.map(|digest| (digest, is_page)))
 }
 
-/// Writes bytes down; gives their digest.
+/// Stores bytes; returns their digest.
 fn written(
     mut bytes: impl Read,
     into: &Path,
@@ -159,7 +159,7 @@ fn written(
     }
     let mut digest = String::with_capacity(64);
     for byte in hasher.finalize() {
-        // Writing to a text does not fail.
+        // Writing to a string does not fail.
         let _ = write!(digest, "{byte:02x}");
     }
     Ok(Ok(digest))

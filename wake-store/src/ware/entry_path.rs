@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-/// The place of a node below its ware's root: components joined by `/`, no `.`, `..` or empty one. The root is empty.
+/// The path of a node below its ware's root: components joined by `/`, none of them empty, `.` or `..`. The root is
+/// empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryPath(String);
 
 impl EntryPath {
-    /// The root of the ware.
+    /// Returns the root of the ware.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// Reads a path as an archive writes it. `./x`, `x/` and `x//y` are normalised; a path that could leave the tree is refused.
+    /// Parses a path as written in an archive. `./x`, `x/` and `x//y` are normalised; a path that could leave the tree
+    /// is refused.
     pub fn parse(raw: &[u8]) -> Result<Self, EntryPathError> {
         let text = std::str::from_utf8(raw).map_err(|_| EntryPathError::NotUtf8)?;
         if text.is_empty() {
@@ -40,22 +42,22 @@ impl EntryPath {
         Ok(Self(path))
     }
 
-    /// The path of `name` in the directory at this path. The caller has checked that `name` is one component.
+    /// Returns the path of `name` in the directory at this path. The caller must ensure that `name` is one component.
     pub(crate) fn join(&self, name: &str) -> Self {
         if self.is_root() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }
     }
 
-    /// The path as text; empty for the root.
+    /// Returns the path as text; empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the root.
+    /// Returns whether this is the root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The last component, by which the node is hashed; `.` for the root.
+    /// Returns the last component, which is hashed with the node; `.` for the root.
     pub fn name(&self) -> &str {
         match self.0.rsplit('/').next() {
             None | Some("") => ".",
@@ -63,7 +65,7 @@ impl EntryPath {
         }
     }
 
-    /// The directory that holds the node; the root has none.
+    /// Returns the directory that contains the node; none for the root.
     pub fn parent(&self) -> Option<EntryPath> {
         if self.is_root() {
             return None;
@@ -71,13 +73,13 @@ impl EntryPath {
         Some(Self(self.0.rfind('/').map_or(String::new(), |slash| self.0[..slash].to_owned())))
     }
 
-    /// How many components the path has.
+    /// Returns the number of components.
     pub fn depth(&self) -> usize {
         if self.is_root() { 0 } else { self.0.bytes().filter(|byte| *byte == b'/').count() + 1 }
     }
 }
 
-/// A path from a stranger as it may be shown on a terminal.
+/// Escapes an untrusted path for display on a terminal.
 pub(crate) fn shown(path: &EntryPath) -> String {
     path.to_string().escape_debug().to_string()
 }
@@ -89,7 +91,7 @@ impl fmt::Display for EntryPath {
     }
 }
 
-/// Why a path cannot stand in a ware.
+/// Why a path is not allowed in a ware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryPathError {
     /// It starts with a slash.
@@ -101,13 +103,13 @@ pub enum EntryPathError {
     /// It is empty.
     #[error("is empty")]
     Empty,
-    /// It holds a NUL byte.
+    /// It contains a NUL byte.
     #[error("holds a NUL byte")]
     Nul,
     /// It is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// A component is longer than the 255 bytes that file systems hold.
+    /// A component is longer than the 255 bytes that file systems allow.
     #[error("has a name of more than 255 bytes")]
     LongName,
     /// The path is longer than the policy allows.
@@ -116,7 +118,7 @@ pub enum EntryPathError {
     /// The path has more components than the policy allows.
     #[error("is too deep")]
     Deep,
-    /// A component means something else on another operating system.
+    /// A component has another meaning on another operating system.
     #[error("has a name that is not portable")]
     NotPortable,
 }

@@ -1,4 +1,4 @@
-//! Questions to other machines that are more than asking for a file: with headers, and with bytes to send.
+//! HTTP requests beyond fetching a file: with headers, and with a body.
 
 use super::meter::Meter;
 use super::waiting::{Awaited, unless_stopped};
@@ -12,59 +12,60 @@ use std::time::Duration;
 use ureq::http::Request;
 use ureq::{AsSendBody, SendBody};
 
-/// A question to another machine.
+/// An HTTP request.
 #[derive(Clone)]
 pub struct WebRequest {
     /// `GET`, `HEAD`, `POST` or `PUT`.
     pub method: &'static str,
-    /// Where it goes.
+    /// Its URL.
     pub url: String,
-    /// What is said beside it.
+    /// Its headers.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent with it.
+    /// Its body.
     pub body: WebBody,
 }
 
-/// The bytes that go with a question.
+/// The body of a request.
 #[derive(Clone)]
 pub enum WebBody {
     /// None.
     None,
-    /// These.
+    /// These bytes.
     Bytes(Vec<u8>),
-    /// Those of a file, read anew whenever they are sent.
+    /// The content of a file, read again each time it is sent.
     File {
         /// The file.
         path: PathBuf,
-        /// How many bytes it has.
+        /// Its size.
         size: u64,
     },
 }
 
-/// An answer, with all that was said beside it.
+/// A response with its headers.
 pub struct WebReply {
-    /// The answer.
+    /// The response.
     pub answer: WebAnswer,
     headers: Vec<(String, String)>,
 }
 
 impl WebReply {
-    /// What was said under a name, which is written in small letters; the first where several were.
+    /// Returns the header with this lower-case name; the first one if there are several.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(called, _)| called == name).map(|(_, value)| &**value)
     }
 
-    /// All that was said under a name.
+    /// Returns all headers with this name.
     pub fn headers<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         self.headers.iter().filter(move |(called, _)| called == name).map(|(_, value)| &**value)
     }
 }
 
 impl Web {
-    /// Asks, up to five times more with growing waits between where the server says that another time may do or cannot be reached.
-    /// It may be asked twice for one thing.
+    /// Sends the request, and retries up to five times, with growing waits, if the server says that a later attempt may
+    /// succeed or cannot be reached. It may be carried out twice.
     ///
-    /// Where a redirect leads to another machine, `authorization` stays behind. Each step before the first byte may take as long as the route allows.
+    /// If a redirect leads to another machine, `authorization` is not sent there. Each step before the first byte may
+    /// take as long as the route allows.
     pub fn exchange(&self, request: &WebRequest, meter: &Meter) -> Result<WebReply, WebError> {
         let mut wait = FIRST_WAIT;
         for _ in 0..RETRIES {
@@ -81,7 +82,7 @@ impl Web {
         self.exchange_once(request, meter)
     }
 
-    /// The same, asked once.
+    /// Sends the request without retries.
     pub fn exchange_once(&self, request: &WebRequest, meter: &Meter) -> Result<WebReply, WebError> {
         let (web, request) = (self.clone(), request.clone());
         let reply = unless_stopped(meter, move || web.carry(&request));

@@ -1,4 +1,4 @@
-//! Takes the entries of an archive: checks what they mean, hashes them, and writes them if asked to.
+//! Processes the entries of an archive: checks their meaning, hashes them, and writes them if requested.
 
 use super::archive::{Content, ExtractError, NoContent, Visit, copy_hashed};
 use super::bucket::{Bucket, Conflict};
@@ -18,27 +18,28 @@ pub(crate) struct Extraction<'a> {
     coverage: Coverage,
     bucket: Bucket,
     writer: Option<TreeWriter>,
-    /// For each path, folded: how it was first written.
+    /// For each case-folded path: its first spelling.
     spellings: HashMap<String, String>,
     entries: u64,
     meter: &'a Meter,
 }
 
-/// What an archive turned out to hold.
+/// The contents of an archive.
 #[derive(Debug)]
 pub(crate) struct ExtractedTree {
     /// The root hash of what the archive declares.
     pub(crate) before: Sha384Digest,
-    /// The root hash of what its filters made of it; also where this process may not give files away.
+    /// The root hash after its filters, even if this process cannot set owners.
     pub(crate) after: Sha384Digest,
-    /// Whether the written files belong to whom they should.
+    /// Whether the written files have the right owners.
     pub(crate) ownership: Ownership,
-    /// Every node in order of hashing.
+    /// Every node in hashing order.
     pub(crate) bucket: Bucket,
 }
 
 impl<'a> Extraction<'a> {
-    /// Prepares to take an archive of the given coverage until `meter` is stopped, and to write it if there is a `writer`.
+    /// Prepares to process an archive with the given coverage until `meter` is stopped, and to write it if there is a
+    /// `writer`.
     pub(crate) fn new(
         policy: ArchivePolicy,
         rules: Rules,
@@ -58,7 +59,7 @@ impl<'a> Extraction<'a> {
         }
     }
 
-    /// Ends the archive: gives directories their times and computes the hashes.
+    /// Ends the archive: sets the times of directories and computes the hashes.
     pub(crate) fn finish(mut self) -> Result<ExtractedTree, ExtractError> {
         if self.bucket.iter().next().is_none() {
             self.entry(EntryPath::root(), Meta::conjured(), &mut NoContent)?;

@@ -1,4 +1,4 @@
-//! Whether a tree that lies in the store already keeps the limits that its archive would have to keep.
+//! Checks whether a tree in the store respects the limits that its archive would have to respect.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wake_model::{Manifest, Node, RelPath};
 use super::entry_path::{EntryPath, EntryPathError};
 use super::policy::{ArchivePolicy, Links, Names, folded, stays_inside};
 
-/// Why a tree does not keep the limits of a policy.
+/// Why a tree violates a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitTree {
     /// A path that the policy does not allow.
@@ -18,38 +18,38 @@ pub enum UnfitTree {
         /// What is wrong with it.
         problem: EntryPathError,
     },
-    /// Two paths that some file system takes for one.
-    #[error("`{path}` and `{other}` are one file to some file systems")]
+    /// Two paths that some file systems cannot distinguish.
+    #[error("`{path}` and `{other}` are one file on some file systems")]
     Alias {
-        /// The one.
+        /// One path.
         path: String,
-        /// The other.
+        /// The other path.
         other: String,
     },
-    /// A link that leads out of the tree.
-    #[error("the link `{path}` leads out of it, to `{target}`")]
+    /// A link that points outside the tree.
+    #[error("the link `{path}` points outside it: `{target}`")]
     LinkLeaves {
         /// The link.
         path: String,
-        /// Its text.
+        /// Its target.
         target: String,
     },
-    /// Too much of it.
+    /// There are too many entries.
     #[error("it has more than {most} files and links")]
     Entries {
-        /// How many there may be.
+        /// The maximum.
         most: u64,
     },
-    /// Too many bytes.
-    #[error("its files have more than {most} bytes")]
+    /// There are too many bytes.
+    #[error("its files exceed {most} bytes")]
     Bytes {
-        /// How many there may be.
+        /// The maximum.
         most: u64,
     },
 }
 
 impl ArchivePolicy {
-    /// Whether a tree is one that an archive may hold; the first thing that is wrong with it otherwise, by path.
+    /// Checks whether an archive may contain this tree; returns the first violation, by path.
     pub fn check_tree(&self, manifest: &Manifest) -> Result<(), UnfitTree> {
         let mut spellings: BTreeMap<String, RelPath> = BTreeMap::new();
         let mut bytes: u64 = 0;
@@ -61,7 +61,7 @@ impl ArchivePolicy {
             let wrong = |problem| UnfitTree::Path { path: path.as_str().to_owned(), problem };
             let entry = EntryPath::parse(path.as_str().as_bytes()).map_err(wrong)?;
             self.check_path(&entry).map_err(wrong)?;
-            // A directory is spelt by what lies in it.
+            // The spelling of a directory comes from its entries.
             let dirs = path.ancestors().filter(|_| self.names == Names::Portable);
             for dir in dirs.filter(|dir| !dir.is_empty()) {
                 let dir = RelPath::parse(dir).unwrap_or_default();
@@ -123,20 +123,20 @@ mod tests {
     fn what_it_may_not_hold_is_named() {
         assert_eq!(
             fault(&[("a/evil", link("../../etc"))]),
-            "the link `a/evil` leads out of it, to `../../etc`"
+            "the link `a/evil` points outside it: `../../etc`"
         );
         assert_eq!(
             fault(&[("a/evil", link("/etc/passwd"))]),
-            "the link `a/evil` leads out of it, to `/etc/passwd`"
+            "the link `a/evil` points outside it: `/etc/passwd`"
         );
         assert_eq!(fault(&[("a:b", file(1))]), "`a:b` has a name that is not portable");
         assert_eq!(
             fault(&[("Dir/a", file(1)), ("dir/b", file(1))]),
-            "`dir` and `Dir` are one file to some file systems"
+            "`dir` and `Dir` are one file on some file systems"
         );
         assert_eq!(
             fault(&[("a", file(4 << 30)), ("b", file(1))]),
-            "its files have more than 4294967296 bytes"
+            "its files exceed 4294967296 bytes"
         );
         let deep = format!("{}x", "d/".repeat(64));
         assert_eq!(fault(&[(&deep, file(1))]), format!("`{deep}` is too deep"));

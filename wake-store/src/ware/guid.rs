@@ -1,13 +1,13 @@
-//! Names for what happens once: runs and unfinished files.
+//! Unique names for runs and unfinished files.
 
 use crate::clock;
 use std::sync::Mutex;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghkmnopqrstvwxyz";
 
-/// Draws a new guid, `tttttttt-rrrrrrrr-rrrrrrrr`: milliseconds since 1970 modulo 32⁸, then 80 random bits.
+/// Returns a new GUID, `tttttttt-rrrrrrrr-rrrrrrrr`: milliseconds since 1970 modulo 32⁸, then 80 random bits.
 ///
-/// Guids of one process differ even within a millisecond: there the random part counts on from the last one.
+/// GUIDs of one process differ even within a millisecond: the random part is then incremented.
 pub fn new_guid() -> String {
     static LAST: Mutex<(u64, [u8; 16])> = Mutex::new((0, [0; 16]));
     let now = clock::since_1970().as_millis() as u64;
@@ -20,7 +20,7 @@ pub fn new_guid() -> String {
     spell(last.0, &last.1)
 }
 
-/// Whether `text` is spelled as [`new_guid`] spells.
+/// Returns whether `text` has the form of a GUID from [`new_guid`].
 pub fn is_guid(text: &str) -> bool {
     let is_right = |(at, byte): (usize, &u8)| match at {
         8 | 17 => *byte == b'-',
@@ -42,7 +42,7 @@ fn spell(millis: u64, random: &[u8; 16]) -> String {
     guid
 }
 
-/// Counts on by one, the last digit first, each carry to its left.
+/// Increments by one, the last digit first, with carry to the left.
 fn increment(random: &mut [u8; 16]) {
     for digit in random.iter_mut().rev() {
         *digit = (*digit + 1) % 32;
@@ -55,7 +55,7 @@ fn increment(random: &mut [u8; 16]) {
 fn random_digits() -> [u8; 16] {
     let mut bytes = [0u8; 16];
     if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {
-        // Without an entropy source the process and the clock still tell guids apart.
+        // Without an entropy source, the process and the clock still make GUIDs unique.
         let seed = u128::from(std::process::id()) << 64 | clock::since_1970().as_nanos();
         bytes = seed.to_le_bytes();
     }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha384};
 use std::fmt;
 
-/// A SHA-384 digest; it prints as base58 with the Bitcoin alphabet, as WareIDs and formulaIDs do.
+/// A SHA-384 digest; displayed in base58 with the Bitcoin alphabet, like WareIDs and formulaIDs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha384Digest([u8; 48]);
 
@@ -13,7 +13,7 @@ impl Sha384Digest {
         Self(Sha384::digest(bytes).into())
     }
 
-    /// The digest itself.
+    /// Returns the digest's bytes.
     pub fn as_bytes(&self) -> &[u8; 48] {
         &self.0
     }
@@ -31,22 +31,22 @@ impl fmt::Debug for Sha384Digest {
     }
 }
 
-/// Prints `bytes` in base58 with the Bitcoin alphabet; each leading zero byte becomes `1`.
+/// Formats `bytes` in base58 with the Bitcoin alphabet; each leading zero byte becomes `1`.
 pub fn base58(bytes: &[u8]) -> String {
     bs58::encode(bytes).into_string()
 }
 
-/// Streams content to its digest.
+/// An incremental hasher.
 #[derive(Clone, Default)]
 pub struct Sha384Stream(Sha384);
 
 impl Sha384Stream {
-    /// Adds `bytes` to what is hashed.
+    /// Adds `bytes` to the hash.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// Ends the stream.
+    /// Returns the digest.
     pub fn finish(self) -> Sha384Digest {
         Sha384Digest(self.0.finalize().into())
     }

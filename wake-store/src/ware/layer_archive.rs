@@ -1,4 +1,4 @@
-//! Writing a layer of a container image: a tar archive whose bytes depend on nothing but its entries.
+//! Writes a layer of a container image: a tar archive whose bytes depend only on its entries.
 
 use super::archive::TarWriter;
 use super::bare_tree::{BareTarError, copy};
@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// What a layer has at a path: what is said of it, and for a file where its bytes lie.
+/// A layer's entry at one path: its metadata and, for a file, the path of its content.
 pub type LayerEntry = (Meta, Option<PathBuf>);
 
-/// Writes entries, sorted by the bytes of their paths, as a tar archive: ustar, extended records only for what does not fit.
+/// Writes entries, sorted by the bytes of their paths, as a tar archive: ustar, extended records only for what does not
+/// fit.
 pub fn write_layer<W: Write>(
     entries: &BTreeMap<EntryPath, LayerEntry>,
     to: W,

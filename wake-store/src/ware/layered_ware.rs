@@ -1,4 +1,4 @@
-//! The tree that layers make, kept as a ware: each file is written once and read never again.
+//! The tree that layers form, stored as a ware: each file is written once and never read again.
 
 use super::archive::ExtractError;
 use super::bucket::Bucket;
@@ -14,22 +14,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use wake_model::ware::{PackType, WareId};
 
-/// A tree that was laid in a cache.
+/// A tree that was stored in a cache.
 #[derive(Debug)]
 pub struct LaidWare {
-    /// Its `tree` id, without devices and attributes, which no ware of a root has.
+    /// Its `tree` id, without devices and attributes, which no root ware contains.
     pub ware: WareId,
-    /// Everything that the layers say is in it.
+    /// All nodes according to the layers.
     pub nodes: BTreeMap<EntryPath, LayeredNode>,
 }
 
-/// Why a tree could not be laid in a cache.
+/// Why a tree could not be stored in a cache.
 #[derive(Debug, thiserror::Error)]
 pub enum LayError<E> {
-    /// Whoever was to lay it did not.
+    /// The callback failed.
     #[error("{0}")]
     Layers(E),
-    /// It could not be written down.
+    /// The tree could not be written.
     #[error(transparent)]
     Extract(#[from] ExtractError),
     /// The cache cannot be used.
@@ -38,7 +38,8 @@ pub enum LayError<E> {
 }
 
 impl WareCache {
-    /// Keeps the tree of the layers that `lay` lays, as far as this process may with the owners that they say; `meter` may stop it.
+    /// Stores the tree of the layers that `lay` applies, with the declared owners as far as this process can set them;
+    /// `meter` may stop the operation.
     pub fn keep_layers<E>(
         &self,
         policy: ArchivePolicy,
@@ -56,10 +57,10 @@ impl WareCache {
         let said =
             nodes.iter().filter_map(|(path, node)| Some((path, kept(&node.meta)?, node.content())));
         for (path, meta, content) in said {
-            // A path that is said twice, or below a file, layers have not.
+            // Layers contain no path twice and none below a file.
             let _ = bucket.add(path, meta, content);
         }
-        // What is in a directory before it: that may be closed to its owner, and has a time.
+        // The contents of a directory before the directory itself: it may be closed to its owner, and has a time.
         let said =
             nodes.iter().rev().filter_map(|(path, node)| Some((path.clone(), kept(&node.meta)?)));
         for (path, meta) in said.chain((!root_is_said).then_some(conjured)) {
@@ -77,7 +78,8 @@ impl WareCache {
     }
 }
 
-/// What a ware of a root has of something: no devices, which a sandbox brings itself, and no attributes.
+/// Returns the part of a node that a root ware contains: no devices, which a sandbox provides itself, and no
+/// attributes.
 fn kept(meta: &Meta) -> Option<Meta> {
     match meta.node {
         Node::CharDevice { .. } | Node::BlockDevice { .. } => None,
@@ -85,7 +87,7 @@ fn kept(meta: &Meta) -> Option<Meta> {
     }
 }
 
-/// Layers leave pipes to whoever wants them.
+/// Layers leave the creation of pipes to the caller.
 fn make(place: &Path, meta: &Meta) -> Result<(), rustix::io::Errno> {
     match meta.node {
         Node::Fifo => rustix::fs::mknodat(CWD, place, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0),
@@ -150,9 +152,9 @@ mod tests {
         let LaidWare { ware, nodes } = laid.map_err(|error: LayError<ExtractError>| error).unwrap();
         assert_eq!(cache.state(&ware, &[]), Cached::Untouched);
         let place = cache.place(&ware);
-        // Read anew from the disk it is the same.
+        // Read back from the disk, it is the same.
         assert_eq!(pack(&place, PackType::Tree, PackFilters::LOSSLESS, None).unwrap(), ware);
-        // And so it is as an archive of the same entries.
+        // So it is as an archive of the same entries.
         let entries = nodes.iter().filter_map(|(path, node)| {
             let file = place.join(path.as_str());
             let file = matches!(node.meta.node, Node::File { .. }).then_some(file);

@@ -1,4 +1,5 @@
-//! Layers of a container image, laid on top of each other. Source: image-spec 1.1, "Image Layer Filesystem Changeset".
+//! Applies the layers of a container image on top of each other. Source: image-spec 1.1, "Image Layer Filesystem
+//! Changeset".
 
 use super::archive::{Content, ExtractError, Stream, Visit, copy_hashed, read_tar};
 use super::disk::{Room, RoomyFile};
@@ -17,19 +18,19 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-/// What the name of an entry begins with that takes away what lower layers have under the rest of it.
+/// The prefix of a whiteout: it removes what lower layers have under the rest of the name.
 const WHITEOUT: &str = ".wh.";
-/// The entry that takes away all that lower layers have in its directory.
+/// The entry that removes everything that lower layers have in its directory.
 const OPAQUE: &str = ".wh..wh..opq";
-/// What the names of entries begin with by which an old driver kept house.
+/// The prefix of internal entries of an old driver.
 const HOUSEKEEPING: &str = ".wh..wh.";
-/// Links of which one leads to what the next lies in.
+/// The maximum length of a chain of links.
 const MOST_LINKS: usize = 40;
 
-/// The layers of an image so far, the lowest first, as one tree. Nothing is written below a path that a layer names: files wait under
-/// numbers until the last layer is there.
+/// The layers of an image so far, lowest first, as one tree. Nothing is written to a path that a layer names: files are
+/// stored under numbers until the last layer has been applied.
 pub struct Layers<'m> {
-    /// An empty directory of ours.
+    /// An empty directory of this process.
     stage: PathBuf,
     nodes: BTreeMap<EntryPath, LayeredNode>,
     files: u64,
@@ -39,44 +40,45 @@ pub struct Layers<'m> {
     meter: &'m Meter,
 }
 
-/// One node of the tree that layers make.
+/// One node of the tree that layers form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayeredNode {
-    /// What it is, with its owner, mode and time. A hard link is the file that it names.
+    /// Its metadata. A hard link is the file that it names.
     pub meta: Meta,
-    /// The number of the file that has its bytes, and their digest.
+    /// The number of the file with its content, and that content's digest.
     file: Option<(u64, Sha384Digest)>,
-    /// The layer that said so last.
+    /// The last layer that declared it.
     layer: usize,
 }
 
-/// A tree that layers have made, on disk.
+/// The tree that layers form, on disk.
 #[derive(Debug)]
 pub struct LayeredTree {
-    /// Its root: files with their executable bits, links and directories, all of this process's user.
+    /// Its root: files with their executable bits, links and directories, all owned by this process's user.
     pub root: PathBuf,
-    /// Everything in it, with what the layers say of it; also devices and pipes, which are not on disk.
+    /// All nodes, as declared by the layers; including devices and pipes, which are not on disk.
     pub nodes: BTreeMap<EntryPath, LayeredNode>,
 }
 
 impl LayeredNode {
-    /// The digest of a file's bytes.
+    /// Returns the digest of a file's content.
     pub(crate) fn content(&self) -> Option<Sha384Digest> {
         self.file.map(|(_, content)| content)
     }
 }
 
 impl<'m> Layers<'m> {
-    /// No layer yet; `stage` is an empty directory, and `meter` counts the bytes of packed layers and may stop them.
+    /// Starts without layers; `stage` is an empty directory, and `meter` counts the bytes of packed layers and may stop
+    /// the operation.
     pub fn new(stage: &Path, policy: ArchivePolicy, meter: &'m Meter) -> Layers<'m> {
         let (nodes, room) = (BTreeMap::new(), Room::default());
         Layers { stage: stage.to_owned(), nodes, files: 0, layer: 0, room, policy, meter }
     }
 
-    /// Lays a layer on those that are there: a tar archive, plain or in gzip, bzip2, xz or zstd. Gives the SHA-256 of its uncompressed
-    /// bytes in hexadecimal, by which the image's configuration knows it.
+    /// Applies a layer on top of the previous ones: a tar archive, plain or compressed with gzip, bzip2, xz or zstd.
+    /// Returns the SHA-256 of its uncompressed bytes in hexadecimal, by which the image's configuration identifies it.
     ///
-    /// It is uncompressed in a thread of its own meanwhile.
+    /// Decompression runs in a thread of its own.
     pub fn lay(&mut self, packed: impl Read + Send) -> Result<String, ExtractError> {
         self.layer += 1;
         let packed = Metered { source: packed, meter: self.meter };
@@ -87,13 +89,13 @@ impl<'m> Layers<'m> {
             let laid = Stream::open(&mut pieces, policy).and_then(|mut stream| {
                 read_tar(&mut stream, &mut Laying { layers: self, entries: 0 })
             });
-            // The digest is of all that there is. Whoever uncompresses for nobody ends.
+            // The digest covers all bytes. If nobody reads any more, decompression stops.
             if laid.is_ok() {
                 while pieces.receive.recv().is_ok() {}
             }
             drop(pieces);
             match (unpacking.join().unwrap_or_else(|panic| resume_unwind(panic)), laid) {
-                // What went wrong below is what went wrong.
+                // The cause of a failure is the one reported by the lower level.
                 (Err(Some(failure)), _) | (_, Err(failure)) => Err(failure),
                 (Ok(digest), Ok(())) => Ok(digest),
                 (Err(None), Ok(())) => Err(ExtractError::Cancelled),
@@ -101,7 +103,7 @@ impl<'m> Layers<'m> {
         })
     }
 
-    /// Writes down the tree as it is now.
+    /// Writes the present tree to disk.
     pub fn finish(self) -> Result<LayeredTree, ExtractError> {
         let root = self.stage.join("root");
         fs::create_dir(&root).map_err(|source| unwritten(&root, source))?;
@@ -116,7 +118,7 @@ impl<'m> Layers<'m> {
         Ok(LayeredTree { root, nodes: self.nodes })
     }
 
-    /// A directory stands before what is in it, since paths are sorted and each has its directories among them.
+    /// A directory comes before its contents, since paths are sorted and the parents of each are among them.
     fn place(
         &self,
         root: &Path,
@@ -153,7 +155,7 @@ impl<'m> Layers<'m> {
         self.stage.join(number.to_string())
     }
 
-    /// Takes away what lower layers have at `path`, and below it.
+    /// Removes what lower layers have at and below `path`.
     fn hide(&mut self, path: &EntryPath) {
         if self.nodes.get(path).is_some_and(|node| node.layer < self.layer) {
             self.nodes.remove(path);
@@ -161,7 +163,7 @@ impl<'m> Layers<'m> {
         self.hide_below(path);
     }
 
-    /// Takes away what lower layers have in the directory `path`.
+    /// Removes what lower layers have in the directory `path`.
     fn hide_below(&mut self, path: &EntryPath) {
         let (new, old): (Vec<_>, Vec<_>) = self
             .below(path)
@@ -170,13 +172,13 @@ impl<'m> Layers<'m> {
         for (at, _) in old {
             self.nodes.remove(&at);
         }
-        // A directory of a lower layer in which something new lies is there all the same.
+        // A directory of a lower layer that contains new entries is kept.
         for (at, _) in new {
             let _ = at.parent().map(|parent| self.conjure(&parent));
         }
     }
 
-    /// Everything in the directory `path`.
+    /// Returns everything in the directory `path`.
     fn below(&self, path: &EntryPath) -> impl Iterator<Item = (&EntryPath, &LayeredNode)> {
         let first = if path.is_root() { EntryPath::root() } else { path.join("") };
         let inside = first.clone();
@@ -186,7 +188,7 @@ impl<'m> Layers<'m> {
             .filter(|(at, _)| !at.is_root())
     }
 
-    /// Has a directory be at `path`, with all above it; a file in the way is an error.
+    /// Ensures that there is a directory at `path`, with all its parents; a file in the way is an error.
     fn conjure(&mut self, path: &EntryPath) -> Result<(), ExtractError> {
         let mut at = Some(path.clone());
         let mut missing = Vec::new();
@@ -209,7 +211,8 @@ impl<'m> Layers<'m> {
         Ok(())
     }
 
-    /// Where an entry lies whose directory may be written by way of links, as every engine follows them inside the root.
+    /// Returns the real path of an entry whose directory may be given through links, which every engine follows inside
+    /// the root.
     fn resolved(&self, path: &EntryPath) -> Result<EntryPath, ExtractError> {
         let Some(parent) = path.parent().filter(|parent| !parent.is_root()) else {
             return Ok(path.clone());
@@ -281,7 +284,7 @@ impl<'m> Layers<'m> {
                 self.nodes.remove(&path);
             }
         }
-        // Of what a layer says twice the last counts, to every engine.
+        // If a layer declares something twice, every engine uses the last declaration.
         self.nodes.insert(at, node);
         Ok(())
     }
@@ -298,7 +301,7 @@ impl<'m> Layers<'m> {
     }
 }
 
-/// One layer on its way.
+/// One layer being applied.
 struct Laying<'a, 'm> {
     layers: &'a mut Layers<'m>,
     entries: u64,
@@ -345,12 +348,12 @@ impl Visit for Laying<'_, '_> {
     }
 }
 
-/// How many pieces of a layer wait to be laid, and how large they are.
+/// The number of pieces of a layer that are buffered, and their size.
 const PIECES: usize = 16;
 const PIECE: usize = 128 << 10;
 
-/// Sends the uncompressed bytes of a layer in pieces. Gives their SHA-256, or why there are no more of them: nothing where nobody wants
-/// them.
+/// Sends the uncompressed bytes of a layer in pieces. Returns their SHA-256, or why there are no more of them: none if
+/// nobody reads them any more.
 fn uncompress(
     packed: impl Read,
     policy: ArchivePolicy,
@@ -370,7 +373,7 @@ fn uncompress(
     }
 }
 
-/// The bytes of a layer as they come.
+/// The bytes of a layer as they arrive.
 struct Pieces {
     receive: mpsc::Receiver<Vec<u8>>,
     piece: Vec<u8>,
@@ -380,7 +383,7 @@ struct Pieces {
 impl Read for Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.read == self.piece.len() {
-            // No more of them: that they broke off says whoever sends them.
+            // No more pieces: the sender reports it if they ended early.
             let Ok(piece) = self.receive.recv() else { return Ok(0) };
             (self.piece, self.read) = (piece, 0);
         }
@@ -497,7 +500,7 @@ mod tests {
         let lines = laid(&[lower, tar(&[(".wh.d", Text("")), (".wh..wh.plnk", Text(""))])]);
         assert_eq!(lines.unwrap(), ["d-x=3", "e/", "e/f=4"]);
         let error = laid(&[tar(&[("a/.wh.", Text(""))])]).unwrap_err().to_string();
-        assert_eq!(error, "whiteout `a/.wh.` takes nothing away");
+        assert_eq!(error, "whiteout `a/.wh.` names nothing to remove");
     }
 
     #[test]
@@ -525,7 +528,7 @@ mod tests {
         ]);
         assert_eq!(lines.unwrap(), ["a=2", "b*=1", "c*=1"]);
         let error = laid(&[tar(&[("c", Hard("d"))])]).unwrap_err().to_string();
-        assert_eq!(error, "hard link `c` names `d`, which is no earlier file of the archive");
+        assert_eq!(error, "hard link `c` names `d`, which is not an earlier file in the archive");
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! How far reading or packing has come, and whether it is to go on.
+//! Progress and cancellation of reading or packing.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counts bytes of packed wares that are read, or of files that are packed; another thread may look at it meanwhile.
+/// Counts bytes of packed wares that are read, or of files that are packed; another thread may read it meanwhile.
 #[derive(Debug, Default)]
 pub struct Meter {
     done: AtomicU64,
     total: AtomicU64,
-    /// Parts whose size nobody knows beforehand.
+    /// Parts of unknown size.
     unknown: AtomicU64,
     stopped: StopFlag,
 }
 
-/// Whether a [`Meter`] was stopped, for those who outlive it.
+/// Whether a [`Meter`] was stopped, for threads that outlive it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StopFlag(Arc<AtomicBool>);
 
@@ -25,23 +25,23 @@ impl StopFlag {
 }
 
 impl Meter {
-    /// Bytes so far.
+    /// Returns the bytes so far.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Bytes in the end, where that is known.
+    /// Returns the total number of bytes, if it is known.
     pub fn total(&self) -> Option<u64> {
         let total = self.total.load(Ordering::Relaxed);
         (total > 0 && self.unknown.load(Ordering::Relaxed) == 0).then_some(total)
     }
 
-    /// Ends what is counted, with an error that says so, as soon as it looks.
+    /// Makes the counted operation fail with a corresponding error as soon as it checks.
     pub fn stop(&self) {
         self.stopped.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it was stopped.
+    /// Returns whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         self.stopped.is_set()
     }
@@ -50,7 +50,7 @@ impl Meter {
         self.stopped.clone()
     }
 
-    /// Counts what is to come: so many bytes, or nobody knows how many.
+    /// Announces a part with this many bytes, or of unknown size.
     pub fn expect(&self, size: Option<u64>) {
         match size {
             Some(size) => self.total.fetch_add(size, Ordering::Relaxed),
@@ -63,19 +63,19 @@ impl Meter {
     }
 }
 
-/// Why a reader whose [`Meter`] was stopped gives nothing more.
+/// The error of a reader whose [`Meter`] was stopped.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("cancelled")]
 pub(crate) struct MeterStopped;
 
 impl MeterStopped {
-    /// Whether this is what an error comes from.
+    /// Returns whether this is the cause of an error.
     pub(crate) fn caused(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<MeterStopped>())
     }
 }
 
-/// Counts what is read.
+/// A reader that counts what is read.
 pub(crate) struct Metered<'a, R> {
     pub(crate) source: R,
     pub(crate) meter: &'a Meter,

@@ -1,7 +1,8 @@
-//! Wares: trees packed under an identity that says what is in them, wherever they lie.
+//! Wares: packed trees identified by their contents, wherever they are stored.
 //!
-//! This is the Timeless Stack's layer 0. `pack` and `unpack` are the two ways through the door; `scan`, `list` and `mirror`
-//! look at what is packed. `spec/wares.md` has the formats. Nothing here reads the environment or the working directory.
+//! This is layer 0 of the Timeless Stack. `pack` and `unpack` convert in both directions; `scan`, `list` and `mirror`
+//! work on packed wares. `spec/wares.md` describes the formats. Nothing here reads the environment or the working
+//! directory.
 
 mod category;
 mod hash;

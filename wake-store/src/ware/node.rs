@@ -1,13 +1,13 @@
-//! One node of a tree: what it is, and its part in the tree's hash.
+//! One node of a tree: its metadata, and its contribution to the tree's hash.
 
 use super::cbor::Cbor;
 use super::hash::Sha384Digest;
 use std::collections::BTreeMap;
 
-/// The moment that stands for "no time": 2010-01-01T00:00:00Z, in seconds since 1970.
+/// The time that stands for "no time": 2010-01-01T00:00:00Z, in seconds since 1970.
 pub const DEFAULT_TIME: i64 = 1_262_304_000;
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     /// A regular file of this many bytes.
@@ -17,14 +17,14 @@ pub enum Node {
     },
     /// A directory.
     Dir,
-    /// A symbolic link; its target is text that is never followed here.
+    /// A symbolic link; its target is never followed here.
     Symlink {
-        /// The link's text.
+        /// The link's target.
         target: String,
     },
     /// A second name for an earlier file of the same archive.
     Hardlink {
-        /// The path of that file, as the archive writes it.
+        /// The path of that file, as written in the archive.
         target: String,
     },
     /// A named pipe.
@@ -59,7 +59,7 @@ impl Node {
     }
 }
 
-/// A moment, in seconds since 1970 and nanoseconds after them.
+/// A time, in seconds since 1970 and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
     /// Whole seconds; negative before 1970.
@@ -68,13 +68,13 @@ pub struct Timestamp {
     pub nanos: u32,
 }
 
-/// The highest number of a user or group: the one above means nobody to the system.
+/// The highest user or group ID: the one above means "none" to the system.
 pub const MAX_OWNER: u32 = u32::MAX - 1;
 
-/// What a ware declares about one node, apart from its name and content.
+/// What a ware declares about one node, except its name and content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// What it is.
+    /// Its kind.
     pub node: Node,
     /// Permission bits with setuid, setgid and sticky: the lowest twelve.
     pub perms: u16,
@@ -89,7 +89,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// A directory that no record declares, but that a path needs: 0755, owner 0:0, the default time.
+    /// Returns a directory that no record declares but that a path needs: 0755, owner 0:0, the default time.
     pub fn conjured() -> Self {
         Self {
             node: Node::Dir,
@@ -101,33 +101,33 @@ impl Meta {
         }
     }
 
-    /// Whether this is a directory.
+    /// Returns whether this is a directory.
     pub fn is_dir(&self) -> bool {
         self.node == Node::Dir
     }
 }
 
-/// Which nodes a directory's hash is made of.
+/// Which nodes count in a directory's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coverage {
-    /// Files and directories alone, as in the Timeless `tar` and `zip` ids.
+    /// Only files and directories, as in the Timeless `tar` and `zip` ids.
     FilesAndDirs,
     /// Every node, as in `tree` ids.
     EveryNode,
 }
 
-/// What a node's hash is made of besides its description.
+/// What enters a node's hash besides its metadata.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Body<'a> {
     /// The hash of a file's content.
     Content(&'a Sha384Digest),
-    /// The hashes of a directory's children in order of their sort keys.
+    /// The hashes of a directory's children in hashing order.
     Children(&'a [Sha384Digest]),
     /// Nothing: a link, pipe or device.
     Nothing,
 }
 
-/// The hash of the node called `name`; the root is called `.`.
+/// Returns the hash of the node called `name`; the root is called `.`.
 pub(crate) fn node_hash(name: &str, meta: &Meta, body: Body<'_>) -> Sha384Digest {
     let mut cbor = Cbor::new();
     cbor.map(if matches!(body, Body::Nothing) { 1 } else { 2 });
@@ -149,7 +149,7 @@ pub(crate) fn node_hash(name: &str, meta: &Meta, body: Body<'_>) -> Sha384Digest
     Sha384Digest::of(cbor.as_bytes())
 }
 
-/// Writes the map that describes a node. Its keys stand in this order and no other.
+/// Writes the map with a node's metadata. Its keys have a fixed order.
 fn write_meta(cbor: &mut Cbor, name: &str, meta: &Meta) {
     let Meta { node, perms, uid, gid, mtime, xattrs } = meta;
     let link = match node {

@@ -1,49 +1,50 @@
-//! What an archive may hold and how much of it.
+//! What an archive may contain and how much.
 
 use super::entry_path::{EntryPath, EntryPathError};
 use super::node::{Meta, Node};
 use unicode_normalization::UnicodeNormalization;
 
-/// The limits that an archive must keep. Everything beyond them is an error, never skipped.
+/// The limits on an archive. Exceeding them is an error; nothing is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchivePolicy {
     /// Which file names are allowed.
     pub names: Names,
     /// Where symbolic links may point.
     pub links: Links,
-    /// How many entries, at most.
+    /// The maximum number of entries.
     pub max_entries: u64,
-    /// How many bytes after decompression, at most.
+    /// The maximum number of bytes after decompression.
     pub max_bytes: u64,
-    /// How many bytes may come out for each byte that goes in, once [`ArchivePolicy::RATIO_GRACE`] bytes came out.
+    /// The maximum number of bytes after decompression per compressed byte, once [`ArchivePolicy::RATIO_GRACE`] bytes
+    /// have been decompressed.
     pub max_ratio: u64,
-    /// How many bytes a path has, at most.
+    /// The maximum length of a path in bytes.
     pub max_path: usize,
-    /// How many components a path has, at most.
+    /// The maximum number of components of a path.
     pub max_depth: usize,
 }
 
 /// Which file names are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// Whatever Linux can name and UTF-8 can spell. `a\b` and `C:x` are one component each.
+    /// Whatever Linux can name and UTF-8 can encode. `a\b` and `C:x` are one component each.
     Unix,
-    /// What every file system tells apart: no backslash, colon, device name, trailing dot or space,
-    /// and no two names that differ only in case or Unicode composition.
+    /// Names that every file system can distinguish: no backslash, colon, device name, trailing dot or space, and no
+    /// two names that differ only in case or Unicode composition.
     Portable,
 }
 
 /// Where symbolic links may point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// Anywhere: the text is kept and never followed. Root file systems need this.
+    /// Anywhere: the target is kept and never followed. Root file systems need this.
     Any,
     /// Only inside the tree.
     Inside,
 }
 
 impl ArchivePolicy {
-    /// Bytes that may come out of an archive before its ratio counts.
+    /// The number of decompressed bytes before the ratio is checked.
     pub const RATIO_GRACE: u64 = 64 << 20;
 
     /// For wares, which are often whole root file systems.
@@ -57,7 +58,7 @@ impl ArchivePolicy {
         max_depth: 128,
     };
 
-    /// For packages from strangers.
+    /// For untrusted packages.
     pub const PACKAGE: ArchivePolicy = ArchivePolicy {
         names: Names::Portable,
         links: Links::Inside,
@@ -68,8 +69,7 @@ impl ArchivePolicy {
         max_depth: 64,
     };
 
-    /// For root file systems from strangers: what they may be called and lead to as in wares, how much there may be of them
-    /// as in packages.
+    /// For untrusted root file systems: names and links as in wares, limits on size as in packages.
     pub const ROOT: ArchivePolicy = ArchivePolicy {
         names: Names::Unix,
         links: Links::Any,
@@ -78,7 +78,7 @@ impl ArchivePolicy {
         ..Self::PACKAGE
     };
 
-    /// For a layer of a container image: there may be as much of it as of a ware.
+    /// For a layer of a container image: limits on size as in wares.
     pub const IMAGE: ArchivePolicy = ArchivePolicy { max_ratio: 1024, ..Self::WARE };
 
     /// Checks the spelling of `path`.
@@ -95,7 +95,7 @@ impl ArchivePolicy {
         Ok(())
     }
 
-    /// Whether the policy allows the node at `path` to point where it points.
+    /// Returns whether the policy allows the target of the node at `path`.
     pub(crate) fn allows_link(&self, path: &EntryPath, meta: &Meta) -> bool {
         match (&meta.node, self.links) {
             (Node::Symlink { target }, Links::Inside) => stays_inside(path, target),
@@ -104,7 +104,7 @@ impl ArchivePolicy {
     }
 }
 
-/// What a name looks like to a file system that ignores case and Unicode composition.
+/// Returns a name as seen by a file system that ignores case and Unicode composition.
 pub(crate) fn folded(path: &str) -> String {
     path.nfc().flat_map(char::to_lowercase).nfc().collect()
 }
@@ -124,7 +124,7 @@ fn is_portable(name: &str) -> bool {
         && !numbered("lpt")
 }
 
-/// Whether `target`, read from the directory of `path`, never climbs above the root at any point on its way.
+/// Returns whether `target`, resolved from the directory of `path`, never climbs above the root at any point.
 pub(crate) fn stays_inside(path: &EntryPath, target: &str) -> bool {
     if target.is_empty() || target.starts_with('/') {
         return false;

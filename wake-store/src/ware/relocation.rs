@@ -1,4 +1,4 @@
-//! Moving a finished tree to its place, by one rename.
+//! Moves a finished tree into place with one rename.
 
 use super::guid::new_guid;
 use crate::removal::remove_whatever;
@@ -14,7 +14,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     moved(from, to, RenameFlags::NOREPLACE)
 }
 
-/// Puts `from` in the place of `to`, whatever that was; what `to` was is gone, or is then at `from`.
+/// Puts `from` in the place of `to`, whatever that was; the old `to` is removed, or is then at `from`.
 pub(crate) fn exchange(from: &Path, to: &Path) -> io::Result<()> {
     match to.symlink_metadata() {
         Ok(_) => moved(from, to, RenameFlags::EXCHANGE),
@@ -36,10 +36,10 @@ fn moved(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
     }
 }
 
-/// Moves the directory `from` beside `to` under a temporary name, although it may not be written to.
+/// Moves the directory `from` beside `to` under a temporary name, even if it is not writable.
 ///
-/// The kernel asks for leave to write in a directory that comes to lie in another one, but not in one that is renamed where
-/// it lies. So its mode is right again before it has its name.
+/// The kernel requires write permission on a directory that is moved to another one, but not on one that is renamed in
+/// place. So its mode is restored before it gets its final name.
 fn bring_near(from: &Path, to: &Path) -> io::Result<PathBuf> {
     let mode = from.symlink_metadata()?.permissions().mode();
     let near = to.with_file_name(format!(".tmp.move.{}", new_guid()));
@@ -63,7 +63,7 @@ mod tests {
         path.metadata().unwrap().permissions().mode() & 0o7777
     }
 
-    // Root may do it in any case; `tests/wares.rs` runs it as somebody else.
+    // Root can do this in any case; `tests/wares.rs` runs it as another user.
     #[test]
     fn a_directory_that_may_not_be_written_to_is_moved_as_it_is() {
         let base = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How other machines are reached, as whoever starts wake decides.
+//! Network settings, as chosen by the user who runs wake.
 
 use super::secrets::Secret;
 use std::collections::BTreeMap;
@@ -6,69 +6,70 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Files that are fetched at once, where nobody says otherwise.
+/// The default number of files fetched at the same time.
 const AT_ONCE: usize = 8;
-/// Files that are fetched at once at most.
+/// The maximum number of files fetched at the same time.
 pub const MOST_AT_ONCE: usize = 64;
-/// How long each step before the first byte of an answer may take, and the wait for any further byte, where nobody says otherwise.
+/// The default timeout of each step before the first byte of a response, and of waiting for any further byte.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where else the files lie whose addresses begin alike.
+/// An alternative location for files whose addresses have a common prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressMirror {
-    /// What they begin with, to the end of a directory: `https://example.org/pub/`; of images `oci://registry.example.org/`.
+    /// The prefix, up to the end of a directory: `https://example.org/pub/`; for images `oci://registry.example.org/`.
     pub begin: String,
-    /// What stands there instead, the first that is asked first: `https:`, `http:` or `file:`; of images `oci:` or `file:`.
+    /// The replacements for the prefix, in the order in which they are tried: `https:`, `http:` or `file:`; for images
+    /// `oci:` or `file:`.
     pub places: Vec<String>,
 }
 
-/// How other machines are reached. The default is directly, by what lies in the usual places.
+/// How the network is accessed. By default directly, with the system's usual settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Whether nothing leads to another machine.
+    /// Whether network access is disabled.
     pub offline: bool,
     /// The proxy for `http` addresses.
     pub http_proxy: Option<String>,
     /// The proxy for `https` addresses.
     pub https_proxy: Option<String>,
-    /// The proxy for all that have none by their scheme.
+    /// The proxy for addresses without a proxy for their scheme.
     pub all_proxy: Option<String>,
-    /// Who is reached without a proxy: hosts, each with all below it, between commas, or `*`.
+    /// Hosts that are accessed without a proxy, each including its subdomains, comma-separated, or `*`.
     pub no_proxy: Option<String>,
-    /// A file of PEM certificates: who may vouch for servers, instead of whom the system trusts.
+    /// A PEM file of certificate authorities that replace the system's.
     pub authorities: Option<PathBuf>,
-    /// A file of PEM certificates of who may vouch for servers as well.
+    /// A PEM file of additional certificate authorities.
     pub more_authorities: Option<PathBuf>,
-    /// Where else files lie that are known by their content.
+    /// Mirrors of files that are identified by their content.
     pub mirrors: Vec<AddressMirror>,
-    /// How many files are fetched at once.
+    /// How many files are fetched at the same time.
     pub at_once: Option<usize>,
-    /// How long each step before the first byte of an answer may take, and the wait for any further byte.
+    /// The timeout of each step before the first byte of a response, and of waiting for any further byte.
     pub patience: Option<Duration>,
-    /// Files that say with which name and password registries of containers are asked, the first that knows one first.
+    /// Files with user names and passwords for container registries, in order of precedence.
     pub logins: Vec<PathBuf>,
-    /// Logins of the environment for registries, by the names of their variables.
+    /// Logins for registries from the environment, by variable name.
     pub tokens: BTreeMap<String, Secret>,
-    /// The file of logins that `wake login` notes.
+    /// The file in which `wake login` stores logins.
     pub own_logins: Option<PathBuf>,
-    /// The file of logins for servers of files: `.netrc`.
+    /// The file of logins for file servers: `.netrc`.
     pub netrc: Option<PathBuf>,
-    /// Where `git` and what it starts are looked for.
+    /// Where `git` and the programs it starts are looked up.
     pub search_path: Option<OsString>,
-    /// Where `git` finds a person's passwords, in `.netrc`.
+    /// The home directory, where `git` finds the user's passwords in `.netrc`.
     pub home: Option<OsString>,
-    /// The socket of the agent that has a person's keys for `ssh`.
+    /// The socket of the user's `ssh` agent.
     pub ssh_agent: Option<OsString>,
 }
 
 impl Route {
-    /// How many files are fetched at once.
+    /// Returns how many files are fetched at the same time.
     pub fn at_once(&self) -> usize {
         self.at_once.unwrap_or(AT_ONCE).clamp(1, MOST_AT_ONCE)
     }
 
-    /// The addresses at which a file that is known by its content is asked for: those of mirrors, of which the one that names most of
-    /// the address comes first, then its own.
+    /// Returns the addresses at which a file that is identified by its content is looked for: those of mirrors, the one
+    /// with the longest prefix first, then its own.
     pub fn addresses(&self, url: &str) -> Vec<String> {
         let of = |mirror: &'_ AddressMirror| {
             Some((mirror.begin.len(), url.strip_prefix(&mirror.begin)?.to_owned()))
@@ -82,7 +83,7 @@ impl Route {
         elsewhere.chain([url.to_owned()]).collect()
     }
 
-    /// Whether a text is the address of a proxy.
+    /// Returns whether a text is the address of a proxy.
     pub fn is_proxy(text: &str) -> bool {
         ureq::Proxy::new(text).is_ok()
     }
@@ -91,7 +92,7 @@ impl Route {
         self.patience.unwrap_or(PATIENCE)
     }
 
-    /// The proxy by which `url` is reached, if there is one.
+    /// Returns the proxy for `url`, if there is one.
     pub(super) fn proxy(&self, url: &str) -> Option<&str> {
         let (scheme, rest) = url.split_once("://")?;
         let own = if scheme == "https" { &self.https_proxy } else { &self.http_proxy };
@@ -111,7 +112,7 @@ impl Route {
     }
 }
 
-/// The host of an address behind its scheme, without user and port.
+/// Returns the host of an address after its scheme, without user and port.
 fn host(rest: &str) -> &str {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -1,9 +1,9 @@
-//! What shows that an unpacked ware is still what it was when it was put there.
+//! Evidence that an unpacked ware is unmodified since it was put in its place.
 //!
-//! A seal holds a hash over what `lstat` says of every node: comparing it costs about 1 µs a node and reads no bytes.
-//! Whoever writes to a file, replaces, adds or removes one moves a change time, an inode number or a directory's
-//! modification time, which only the kernel sets. Where that differs all the same, as after a restored backup, the bytes
-//! decide: a seal also knows the id of the whole tree, links and owners included, if the tree on disk is what the
+//! A seal contains a hash over the `lstat` results of all nodes: comparing it costs about 1 µs per node and reads no
+//! content. Writing to, replacing, adding or removing a file changes a change time, an inode number or a directory's
+//! modification time, which only the kernel sets. If these differ nevertheless, as after a restored backup, the content
+//! decides: a seal also records the id of the whole tree, including links and owners, if the tree on disk is what the
 //! ware declares.
 
 use super::filters::PackFilters;
@@ -19,24 +19,24 @@ use std::time::Duration;
 use wake_model::ware::{PackType, WareId};
 
 const HEAD: &str = "wake ware seal 3";
-/// So many claims are kept, the newest ones.
+/// How many claims are kept, the newest ones.
 const MOST_CLAIMS: usize = 64;
-/// How exactly the last use is noted.
+/// The precision of the last use.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The seal of one unpacked ware.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {
     stamps: blake3::Hash,
-    /// The `tree` id of what lies on the disk; none where that is not known without reading it.
+    /// The `tree` id of the tree on disk; none if it cannot be known without reading it.
     tree: Option<WareId>,
     /// The `tree` id of everything that was received.
     received: WareId,
-    /// Who sent it, whoever was asked.
+    /// Which lists of warehouses have sent it.
     claims: Vec<Claim>,
 }
 
-/// The warehouses that were asked for a ware, in their order: those who ask the same are sent the same.
+/// The list of warehouses from which a ware was requested, in order: the same list gets the same tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim(blake3::Hash);
 
@@ -62,13 +62,14 @@ impl Seal {
         Ok(Seal { stamps: stamps(root)?, tree, received, claims: vec![claim] })
     }
 
-    /// The `tree` id of everything that was received, whatever this disk can hold of it.
+    /// Returns the `tree` id of everything received, whatever part of it this disk can represent.
     pub(crate) fn received(&self) -> &WareId {
         &self.received
     }
 
-    /// Whether this is what whoever asks for `ware` as `claim` says would be sent: its id says all of a tree, or they have
-    /// sent this one. That an id leaves nothing out of this tree does not mean that others would send the same.
+    /// Returns whether a request for `ware` with `claim` would be answered with this tree: either its id covers
+    /// everything, or these warehouses have sent this tree. That an id leaves out nothing of this tree does not mean
+    /// that other warehouses would send the same one.
     pub(crate) fn answers(&self, ware: &WareId, claim: Claim) -> bool {
         match ware.packtype() {
             PackType::Tree | PackType::Git => true,
@@ -76,7 +77,7 @@ impl Seal {
         }
     }
 
-    /// Adds a claim; none if it is there.
+    /// Adds a claim; none if it is there already.
     pub(crate) fn with_claim(mut self, claim: Claim) -> Option<Seal> {
         if self.claims.contains(&claim) {
             return None;
@@ -105,7 +106,7 @@ impl Seal {
         Some(Seal { stamps, tree, received, claims: claims? })
     }
 
-    /// Writes the seal in one step.
+    /// Writes the seal atomically.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
         let Seal { stamps, tree, received, claims } = self;
         let tree = tree.as_ref().map_or("-".to_owned(), WareId::to_string);
@@ -118,23 +119,23 @@ impl Seal {
         fs::rename(&new, path)
     }
 
-    /// Whether nothing has been touched at `root`.
+    /// Returns whether nothing was modified at `root`.
     pub(crate) fn is_whole(&self, root: &Path) -> bool {
         stamps(root).is_ok_and(|stamps| stamps == self.stamps)
     }
 
-    /// A new seal for the tree at `root`, whose bytes are right although something has been touched.
+    /// Returns a new seal for the tree at `root` if its content is right although its metadata changed.
     pub(crate) fn renewed(&self, root: &Path) -> Option<Seal> {
         let tree = self.tree.clone()?;
         let before = stamps(root).ok()?;
         let found = pack(root, PackType::Tree, PackFilters::LOSSLESS, None).ok()?;
-        // Whoever writes while the bytes are read moves the stamps.
+        // A write while the content is read changes the stamps.
         let still = stamps(root).ok()? == before;
         (found == tree && still).then(|| Seal { stamps: before, ..self.clone() })
     }
 }
 
-/// Notes at `seal` that its ware is used now.
+/// Records at `seal` that its ware is used now.
 pub(crate) fn note_use(seal: &Path) {
     let now = clock::now();
     let is_old = |used| now.duration_since(used).is_ok_and(|age| age > DAY);
@@ -144,13 +145,13 @@ pub(crate) fn note_use(seal: &Path) {
     }
 }
 
-/// A hash over what the kernel says of every node at and below `root`.
+/// Returns a hash over the kernel's metadata of every node at and below `root`.
 fn stamps(root: &Path) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new();
     let meta = fs::symlink_metadata(root)?;
-    // The root is sealed before it is moved to its place, which moves its change time.
+    // The root is sealed before it is moved into place, which changes its change time.
     put(&mut hasher, Path::new(""), &meta, 0);
-    // An explicit stack: whoever alters a tree decides how deep it is.
+    // An explicit stack: an altered tree may be arbitrarily deep.
     let mut open: Vec<PathBuf> = meta.is_dir().then(PathBuf::new).into_iter().collect();
     while let Some(dir) = open.pop() {
         let mut entries = fs::read_dir(root.join(&dir))?.collect::<io::Result<Vec<_>>>()?;

@@ -1,19 +1,19 @@
-//! Addresses as they may be shown: who is let in by them is nobody else's business.
+//! Removes credentials from addresses before they are shown.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A text that lets one in. It has no form in which it would be shown by mistake.
+/// A secret text. It cannot be formatted, so it is not shown by mistake.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps it.
+    /// Wraps a text.
     pub fn new(text: String) -> Secret {
         Secret(text)
     }
 
-    /// The text, for whoever has to be told.
+    /// Returns the text, to be sent to its recipient.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -25,9 +25,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `text` with every character of a password, a token or a query's values in an address in it replaced by `*`.
+/// Returns `text` with every character of passwords, tokens and query values in its addresses replaced by `*`.
 ///
-/// The text keeps its length in characters, so that columns in it stay what they are.
+/// The text keeps its length in characters, so that columns in it stay aligned.
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains("://") {
         return Cow::Borrowed(text);
@@ -79,22 +79,22 @@ fn push_address(scheme: &str, address: &str, out: &mut String) {
     }
 }
 
-/// What stands before the `@` of an address, behind which its host begins.
+/// Returns the part of an address before the `@` that precedes the host.
 fn credentials(place: &str) -> Option<&str> {
     let authority = place.split(['/', '#']).next().unwrap_or_default();
     let in_authority = authority.rfind('@');
-    // A password may hold what should have been written otherwise: then the port is no number.
+    // A password may contain unescaped characters: then the port is not a number.
     let strange = || {
         let port = authority.rsplit_once(':')?.1;
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || port.contains(']');
         if is_port { None } else { place.rfind('@') }
     };
-    // Of a line that was cut short, the end of the password and all behind it may be missing.
+    // In a truncated line, the end of the password and everything after it may be missing.
     let cut = || (authority == place).then(|| place.strip_suffix('…'))?.map(str::len);
     in_authority.or_else(strange).or_else(cut).map(|at| &place[..at])
 }
 
-/// Whether it is only the name of an account, as in `ssh://git@host`.
+/// Returns whether it is only an account name, as in `ssh://git@host`.
 fn is_bare_user(scheme: &str, user: &str) -> bool {
     !user.contains(':') && (scheme.ends_with("ssh") || scheme == "git")
 }

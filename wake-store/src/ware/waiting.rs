@@ -1,7 +1,7 @@
-//! Waiting for others, who may never answer, no longer than a meter lets one.
+//! Waits for others, who may never answer, until a meter is stopped.
 //!
-//! The system has no call that ends another thread's wait for a network. So the wait has a thread of its own, which is left to
-//! itself when nobody wants its answer any more, and ends with the program.
+//! No system call ends another thread's wait for the network. So the wait has a thread of its own, which is abandoned
+//! when nobody needs its answer any more, and ends with the program.
 
 use super::meter::{Meter, MeterStopped, StopFlag};
 use std::io::{self, Read};
@@ -9,19 +9,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// How often one who waits looks whether to go on.
+/// How often a waiting thread checks whether to go on.
 pub(crate) const GLANCE: Duration = Duration::from_millis(20);
-/// Bytes that are read at once, and how many such pieces lie ready.
+/// The bytes read at once, and how many such pieces are buffered.
 const PIECE: usize = 64 << 10;
 const READY: usize = 8;
 
-/// What `work` gives; nothing as soon as `meter` is stopped.
+/// Returns the result of `work`, or nothing as soon as `meter` is stopped.
 pub(crate) fn unless_stopped<T: Send + 'static>(
     meter: &Meter,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, MeterStopped> {
     let (sender, receiver) = channel();
-    // Nobody may be there to take it.
+    // The receiver may be gone.
     thread::spawn(move || drop(sender.send(work())));
     loop {
         match receiver.recv_timeout(GLANCE) {
@@ -33,18 +33,18 @@ pub(crate) fn unless_stopped<T: Send + 'static>(
     }
 }
 
-/// The bytes of a source that may be slow; an error as soon as a meter is stopped.
+/// The bytes of a source that may be slow; fails as soon as a meter is stopped.
 pub(crate) struct Awaited {
     pieces: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     taken: usize,
     stop: StopFlag,
-    /// How many more glances may find nothing, each time; none: any number.
+    /// How many more checks in a row may find nothing; none for any number.
     patience: Option<u32>,
 }
 
 impl Awaited {
-    /// Begins to read `source`.
+    /// Starts reading `source`.
     pub(crate) fn new(mut source: Box<dyn Read + Send>, meter: &Meter) -> Self {
         let (sender, pieces) = sync_channel(READY);
         thread::spawn(move || {
@@ -66,7 +66,7 @@ impl Awaited {
         Awaited { pieces, piece: Vec::new(), taken: 0, stop, patience: None }
     }
 
-    /// The same; an error as well when nothing comes for as long as `patience`, about.
+    /// As above; also fails if nothing arrives for about as long as `patience`.
     pub(crate) fn patient(
         source: Box<dyn Read + Send>,
         meter: &Meter,
@@ -91,7 +91,10 @@ impl Read for Awaited {
                 Err(RecvTimeoutError::Timeout)
                     if self.patience.is_some_and(|most| glances >= most) =>
                 {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing more comes"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "no more data arrived in time",
+                    ));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     glances += 1;
@@ -115,7 +118,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc::Sender;
 
-    /// A source that gives what it is sent, and waits for more.
+    /// A source that yields what it is sent, and waits for more.
     struct Slow(Receiver<u8>);
 
     impl Read for Slow {

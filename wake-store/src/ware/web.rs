@@ -1,4 +1,4 @@
-//! Asks other machines over HTTP. What a server says is only a claim: whoever asks compares it.
+//! HTTP requests. A server's response is only a claim: callers verify it.
 
 use super::meter::Meter;
 use super::policy::ArchivePolicy;
@@ -13,39 +13,39 @@ use std::thread;
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// The longest wait before a question is asked again, whatever a server says.
+/// The longest wait before a retry, whatever a server says.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often a question that failed is asked again, and how long to wait before that for the first time.
+/// The number of retries, and the wait before the first one.
 pub(super) const RETRIES: u32 = 5;
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// How long a whole answer may take.
+/// The maximum duration of a whole response.
 const WHOLE: Duration = Duration::from_secs(3600);
 
-/// Other machines, as one route leads there. Connections are kept from one question to the next.
+/// HTTP access with the settings of one route. Connections are kept between requests.
 #[derive(Clone, Debug, Default)]
 pub struct Web {
     route: Route,
-    /// What each question for a file says of who asks.
+    /// The `Authorization` header of each request for a file.
     login: Option<Secret>,
     agents: Arc<Mutex<HashMap<Way, ureq::Agent>>>,
 }
 
-/// What an agent is made for: whether everything must be encrypted, and the proxy.
+/// The settings of an agent: whether everything must be encrypted, and the proxy.
 type Way = (bool, Option<String>);
 
-/// What of a file is asked for; the default is all of it.
+/// Which part of a file is requested; by default all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portion {
-    /// Nothing where it still has this tag: then the answer is 304.
+    /// Nothing if the file still has this ETag: then the status is 304.
     pub unless: Option<String>,
-    /// What follows so many bytes: then the answer is 206, of a server that can do that.
+    /// What follows this many bytes: then the status is 206, if the server supports that.
     pub from: u64,
-    /// All of it after all, where it does not have this tag any more.
+    /// All of it nevertheless, if it no longer has this ETag.
     pub same: Option<String>,
 }
 
 impl Portion {
-    /// What is said of it beside the question. Source: RFC 9110, 13.1 and 14.2.
+    /// Returns the headers of the request. Source: RFC 9110, 13.1 and 14.2.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let Portion { unless, from, same } = self;
         let range = (*from > 0).then(|| ("range", format!("bytes={from}-")));
@@ -55,35 +55,35 @@ impl Portion {
     }
 }
 
-/// What a server answered.
+/// A server's response.
 pub struct WebAnswer {
     /// The status: 200, 304, 404 and the like.
     pub status: u16,
-    /// The same with its name, as `404 Not Found`.
+    /// The status with its name, as `404 Not Found`.
     pub status_line: String,
-    /// The tag of this state of what was asked for: `ETag`.
+    /// The `ETag` of the file's current state.
     pub tag: Option<String>,
-    /// What kind of bytes they are: `Content-Type`, without its parameters.
+    /// The `Content-Type`, without its parameters.
     pub kind: Option<String>,
-    /// How many seconds to wait before asking again.
+    /// How many seconds to wait before retrying.
     pub retry_after: Option<u64>,
-    /// Whether the bytes are encoded, though none of that was asked for.
+    /// Whether the body has a content encoding, although none was accepted.
     pub is_encoded: bool,
-    /// The number of bytes, where the server says it.
+    /// The number of bytes, if the server provides it.
     pub size: Option<u64>,
-    /// How many bytes of the file come before the first one, where the answer is 206 and says so.
+    /// The offset of the first byte in the file, if the status is 206 and the server provides it.
     pub from: Option<u64>,
     /// The bytes.
     pub bytes: Box<dyn Read + Send>,
 }
 
-/// Why no answer came.
+/// Why there was no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebError {
-    /// The server cannot be reached, or does not answer.
+    /// The server cannot be reached, or does not respond.
     #[error("{0}")]
     Unreachable(String),
-    /// Nobody who is believed vouches for the server, or nobody is believed.
+    /// The server's certificate is not trusted, or there are no trusted authorities.
     #[error("{0}")]
     Untrusted(String),
     /// A file that was to be sent cannot be read.
@@ -91,31 +91,33 @@ pub enum WebError {
     Unsent {
         /// The file.
         path: std::path::PathBuf,
-        /// What the system says.
+        /// The system's error.
         problem: String,
     },
-    /// Nothing leads to another machine.
-    #[error("no other machine is asked")]
+    /// Network access is disabled.
+    #[error("network access is disabled (offline)")]
     Offline,
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl Web {
-    /// Other machines, as `route` leads there.
+    /// Returns HTTP access with the settings of `route`.
     pub fn new(route: Route) -> Web {
         Web { route, login: None, agents: Arc::default() }
     }
 
-    /// The same, where each question for a file also says who asks: `Basic …` or `Bearer …`. Where a redirect leads it stays behind.
+    /// Returns the same with an `Authorization` header for each request for a file: `Basic …` or `Bearer …`. It is not
+    /// sent on to redirect targets.
     pub fn saying(&self, login: Secret) -> Web {
         Web { login: Some(login), ..self.clone() }
     }
 
-    /// Asks for a portion of what lies at `url`.
+    /// Requests a portion of the file at `url`.
     ///
-    /// Each step before the first byte may take as long as the route allows, the whole an hour; all of it ends at once when `meter` is stopped.
+    /// Each step before the first byte may take as long as the route allows, the whole request an hour; all of it ends
+    /// at once when `meter` is stopped.
     pub fn get(&self, url: &str, portion: &Portion, meter: &Meter) -> Result<WebAnswer, WebError> {
         let (web, url, portion) = (self.clone(), url.to_owned(), portion.clone());
         let answer = unless_stopped(meter, move || web.ask(&url, &portion));
@@ -124,8 +126,8 @@ impl Web {
         Ok(WebAnswer { bytes, ..answer })
     }
 
-    /// The same, asked again up to five times, with growing waits between, where the server says that another time may do, or cannot
-    /// be reached.
+    /// As [`Web::get`], with up to five retries, with growing waits, if the server says that a later attempt may
+    /// succeed, or cannot be reached.
     pub fn get_patiently(
         &self,
         url: &str,
@@ -158,7 +160,7 @@ impl Web {
         Ok(answered(answer))
     }
 
-    /// The way there.
+    /// Returns the network settings.
     pub fn route(&self) -> &Route {
         &self.route
     }
@@ -186,7 +188,7 @@ impl Web {
     }
 }
 
-/// What an answer says, with its bytes unread.
+/// Returns the response, with its body unread.
 pub(super) fn answered(answer: ureq::http::Response<ureq::Body>) -> WebAnswer {
     let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
     let kind = header("content-type");
@@ -204,7 +206,7 @@ pub(super) fn answered(answer: ureq::http::Response<ureq::Body>) -> WebAnswer {
     WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, from, bytes }
 }
 
-/// Who may vouch for servers: the authorities that `route` names, else those of the system.
+/// Returns the trusted certificate authorities: those of `route`, else those of the system.
 fn tls(route: &Route) -> Result<TlsConfig, String> {
     let mut found = match &route.authorities {
         Some(file) => load_certs_from_paths(Some(file), None),
@@ -215,7 +217,7 @@ fn tls(route: &Route) -> Result<TlsConfig, String> {
         if more.is_empty() {
             let file = file.display();
             return Err(format!(
-                "there are no certificates of authorities in `{file}`, which `ca` in `config.toml` names"
+                "there are no CA certificates in `{file}`, which is `ca` in `config.toml`"
             ));
         }
         found.certs.extend(more);
@@ -223,39 +225,40 @@ fn tls(route: &Route) -> Result<TlsConfig, String> {
     if found.certs.is_empty() {
         let place = route.authorities.as_ref().map_or_else(
             || {
-                "on this system: install `ca-certificates`, or name a file of them in SSL_CERT_FILE"
+                "on this system: install `ca-certificates`, or set SSL_CERT_FILE to a file of them"
                     .to_owned()
             },
             |file| format!("in `{}`, which SSL_CERT_FILE names", file.display()),
         );
-        return Err(format!("there are no certificates of authorities {place}"));
+        return Err(format!("there are no CA certificates {place}"));
     }
     let roots = found.certs.iter().map(|one| Certificate::from_der(one).to_owned());
     Ok(TlsConfig::builder().root_certs(RootCerts::from(roots.collect::<Vec<_>>())).build())
 }
 
-/// What went wrong, without the name of the library that says so.
+/// Returns the error without the name of the library that reports it.
 pub(super) fn problem(error: &ureq::Error) -> WebError {
     let text = error.to_string();
     if let Some((_, why)) = text.split_once("invalid peer certificate: ") {
-        return WebError::Untrusted(format!("its certificate is refused: {}", untrusted(why)));
+        return WebError::Untrusted(format!("its certificate was rejected: {}", untrusted(why)));
     }
     WebError::Unreachable(match error {
-        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::Timeout(_) => "it did not respond in time".to_owned(),
         ureq::Error::Io(source) => source.to_string(),
         ureq::Error::RequireHttpsOnly(to) => {
-            format!("it leads to `{to}`, which is not encrypted, and that way is not taken")
+            format!("it redirects to `{to}`, which is not encrypted and is not followed")
         }
         _ => text,
     })
 }
 
-/// Why a certificate is refused, from how the library that looked at it says that.
+/// Explains why a certificate was rejected, from the library's message.
 fn untrusted(why: &str) -> String {
-    // Where an authority of the system happens to have the name of the one that is missing, it is its signature that does not fit.
+    // If an authority of the system happens to have the name of the missing one, the error is that the signature does
+    // not match.
     let is_by_a_stranger = ["UnknownIssuer", "BadSignature", "UnsupportedSignatureAlgorithm"];
     if is_by_a_stranger.iter().any(|said| why.starts_with(said)) {
-        return "no authority that is known vouches for it; authorities of your own can be named with `ca` in `config.toml`, or in \
+        return "it is not signed by a trusted authority; add your own with `ca` in `config.toml` or \
                 SSL_CERT_FILE"
             .to_owned();
     }
@@ -267,12 +270,12 @@ fn untrusted(why: &str) -> String {
     }
     let other_name = why.strip_prefix("certificate not valid for name \"");
     match other_name.and_then(|rest| rest.split_once('"')) {
-        Some((name, _)) => format!("it is not for `{name}`"),
+        Some((name, _)) => format!("it is not valid for `{name}`"),
         None => why.to_owned(),
     }
 }
 
-/// Waits so long, unless `meter` is stopped.
+/// Waits for `length`, unless `meter` is stopped.
 pub fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
     let glances = length.as_millis().div_ceil(GLANCE.as_millis());
     for _ in 0..glances {
@@ -284,7 +287,7 @@ pub fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
     Ok(())
 }
 
-/// An `https` address never leads to an unencrypted one, also not by a redirect. Where it leads, its proxy goes along.
+/// An `https` address never leads to an unencrypted one, not even by a redirect. Redirects use the same proxy.
 fn agent(
     https_only: bool,
     proxy: Option<ureq::Proxy>,
@@ -293,7 +296,7 @@ fn agent(
 ) -> ureq::Agent {
     ureq::Agent::config_builder()
         .https_only(https_only)
-        // Also none must be said: a builder takes what it finds in the environment.
+        // The absence of a proxy must be set, too: a builder uses what it finds in the environment.
         .proxy(proxy)
         .tls_config(tls)
         .http_status_as_error(false)

@@ -75,10 +75,10 @@ fn a_directory_that_is_not_as_declared_is_refused() {
         ("a", "is missing", |dir| fs::remove_file(dir.join("a")).unwrap()),
         ("new", "is not in the manifest", |dir| fs::write(dir.join("new"), "").unwrap()),
         ("new", "is not in the manifest", |dir| fs::create_dir(dir.join("new")).unwrap()),
-        ("a", "is not what the manifest says", |dir| fs::write(dir.join("a"), "12").unwrap()),
+        ("a", "differs from the manifest", |dir| fs::write(dir.join("a"), "12").unwrap()),
         ("e", "is missing", |dir| fs::remove_dir(dir.join("e")).unwrap()),
         ("e/x", "is not in the manifest", |dir| fs::write(dir.join("e/x"), "").unwrap()),
-        ("l", "is not what the manifest says", |dir| {
+        ("l", "differs from the manifest", |dir| {
             fs::remove_file(dir.join("l")).unwrap();
             std::os::unix::fs::symlink("b", dir.join("l")).unwrap();
         }),
@@ -102,10 +102,8 @@ fn a_socket_is_refused_by_name() {
     let _socket = std::os::unix::net::UnixListener::bind(scratch.path().join("s")).unwrap();
     let error = world.store.adopt_tree(scratch.path(), &Manifest::default()).unwrap_err();
     assert!(matches!(error, AdoptError::NotAsDeclared { .. }));
-    let expected = format!(
-        "`{}` holds `s`, which is neither file, directory nor link",
-        scratch.path().display()
-    );
+    let expected =
+        format!("`{}` holds `s`, which is not a file, directory or link", scratch.path().display());
     assert_eq!(error.to_string(), expected);
 }
 

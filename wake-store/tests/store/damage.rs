@@ -214,7 +214,7 @@ fn c6_each_altered_byte_of_a_record_is_noticed() {
         flip(&pack, at);
         let Lookup::Corrupt(corruption) = world.lookup(&digest) else { panic!("byte {at}") };
         let expected = format!(
-            "`{}` holds a damaged record of action {}",
+            "`{}` contains a damaged record of action {}",
             pack.display(),
             &digest.to_string()[..12]
         );

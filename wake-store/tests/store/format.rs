@@ -43,7 +43,7 @@ fn c5_a_store_from_a_newer_wake_is_left_alone() {
     let error = opened.unwrap_err();
     assert!(matches!(error, OpenError::NewerFormat { found: 4, .. }));
     let expected = format!(
-        "`{}` has store format 4; this wake knows format 3",
+        "`{}` has store format 4; this version of wake supports format 3",
         dir.path().canonicalize().unwrap().display()
     );
     assert_eq!(error.to_string(), expected);
@@ -94,7 +94,7 @@ fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
     for text in texts {
         let (dir, opened) = open_with(Some(text), &[]);
         let expected = format!(
-            "`{}` is not a format file of a wake store",
+            "`{}` is not a valid wake store format file",
             dir.path().canonicalize().unwrap().join("format").display()
         );
         assert_eq!(opened.unwrap_err().to_string(), expected, "{text:?}");
@@ -106,7 +106,7 @@ fn c5_a_directory_with_other_things_or_without_its_format_file_is_left_alone() {
     for (names, what) in [
         (&["letter.txt"][..], "neither empty nor a wake store"),
         (&["lock", "letter.txt"], "neither empty nor a wake store"),
-        (&["lock", "tree"], "what is left of a wake store"),
+        (&["lock", "tree"], "a partly removed wake store"),
     ] {
         let (dir, opened) = open_with(None, names);
         let expected = format!("`{}` is {what}", dir.path().canonicalize().unwrap().display());

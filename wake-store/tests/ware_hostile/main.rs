@@ -113,26 +113,26 @@ fn x3_x4_links_out_of_a_package() {
 #[test]
 fn x5_a_directory_becomes_a_link() {
     let tar = TarBytes::new().dir("d").link(b'2', "d", "..").file("d/canary", b"dead");
-    assert_eq!(refused_tar(tar), "`d` stands in the archive twice");
+    assert_eq!(refused_tar(tar), "`d` appears twice in the archive");
     let tar = TarBytes::new().file("d/x", b"").link(b'2', "d", "..");
-    assert_eq!(refused_tar(tar), "`d` stands in the archive twice");
+    assert_eq!(refused_tar(tar), "`d` appears twice in the archive");
 }
 
 #[test]
 fn x6_two_names_for_one_file() {
     assert_eq!(
         refused_tar(TarBytes::new().file("a", b"1").file("./a", b"2")),
-        "`a` stands in the archive twice"
+        "`a` appears twice in the archive"
     );
     let tar = TarBytes::new().file("Makefile", b"").file("makefile", b"");
     assert_eq!(
         refused_package(tar),
-        "`makefile` and `Makefile` are the same name to some file systems"
+        "`makefile` and `Makefile` are the same name on some file systems"
     );
     let tar = TarBytes::new().file("\u{e4}", b"").file("a\u{308}", b"");
-    assert!(refused_package(tar).ends_with("are the same name to some file systems"));
+    assert!(refused_package(tar).ends_with("are the same name on some file systems"));
     let tar = TarBytes::new().file("Lib/a", b"").file("lib/b", b"");
-    assert_eq!(refused_package(tar), "`lib` and `Lib` are the same name to some file systems");
+    assert_eq!(refused_package(tar), "`lib` and `Lib` are the same name on some file systems");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn x9_disagreements() {
     let tar = TarBytes::new().pax(b"10 path=a\n").pax(b"10 path=b\n").file("c", b"");
     assert!(refused_tar(tar).ends_with("a second extended header for one entry"));
     let tar = TarBytes::new().pax(b"10 path=a\n10 path=b\n").file("c", b"");
-    assert!(refused_tar(tar).ends_with("extended header says `path` twice"));
+    assert!(refused_tar(tar).ends_with("extended header repeats `path`"));
     let mut negative = Header::file("f", 0).bytes();
     negative[124..136].copy_from_slice(&[0xff; 12]);
     assert!(
@@ -218,7 +218,7 @@ fn x9_disagreements() {
     assert!(refusal.ends_with("field `size` is not a number"), "{refusal}");
     let tar =
         TarBytes::new().raw(Header { size: 512, ..Header::dir("d") }.bytes()).raw([b'x'; 512]);
-    assert!(refused_tar(tar).ends_with("an entry that is no file has a size"));
+    assert!(refused_tar(tar).ends_with("an entry that is not a file has a size"));
 }
 
 #[test]
@@ -258,11 +258,11 @@ fn x11_hard_links() {
         let refusal = refused_tar(tar);
         assert_eq!(
             refusal,
-            format!("hard link `h` names `{target}`, which is no earlier file of the archive")
+            format!("hard link `h` names `{target}`, which is not an earlier file in the archive")
         );
     }
     let tar = TarBytes::new().link(b'2', "l", "..").link(b'1', "h", "l/canary");
-    assert!(refused_tar(tar).contains("is no earlier file"));
+    assert!(refused_tar(tar).contains("is not an earlier file"));
 }
 
 #[test]
@@ -311,11 +311,11 @@ fn x14_ends() {
         assert!(refusal.starts_with("the archive is truncated after"), "{length}: {refusal}");
     }
     let with = |tail: &[u8]| refusal(PackType::Tar, &[&whole, tail].concat(), ArchivePolicy::WARE);
-    assert_eq!(with(b"x"), "something follows the end of the archive at byte 2560");
-    assert_eq!(with(&whole), "something follows the end of the archive at byte 2560");
+    assert_eq!(with(b"x"), "data follows the end of the archive at byte 2560");
+    assert_eq!(with(&whole), "data follows the end of the archive at byte 2560");
     let one_zero_block =
         TarBytes::new().file("f", b"").raw([0; 512]).raw(Header::file("g", 0).bytes());
-    assert!(refused_tar(one_zero_block).starts_with("something follows the end"));
+    assert!(refused_tar(one_zero_block).starts_with("data follows the end"));
 }
 
 #[test]
@@ -401,5 +401,5 @@ fn a_directory_twice_is_what_is_said_of_it_last() {
     assert_eq!(id(TarBytes::new().raw(dir(0o755)).file("d/f", b"x").raw(dir(0o711))), once);
     assert_eq!(id(TarBytes::new().raw(dir(0o755)).raw(dir(0o711)).file("d/f", b"x")), once);
     let file_then_dir = TarBytes::new().file("d", b"").raw(dir(0o755));
-    assert_eq!(refused_tar(file_then_dir), "`d` stands in the archive twice");
+    assert_eq!(refused_tar(file_then_dir), "`d` appears twice in the archive");
 }

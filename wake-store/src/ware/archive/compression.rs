@@ -1,4 +1,4 @@
-//! Undoes compression, recognised by its first bytes.
+//! Decompression, with the format detected by its first bytes.
 
 use super::ExtractError;
 use crate::ware::policy::ArchivePolicy;
@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// The uncompressed bytes of an archive, counted and bounded.
+/// The uncompressed bytes of an archive, counted and limited.
 pub(crate) struct Stream<'a> {
     plain: Box<dyn Read + 'a>,
     raw: Arc<RawCount>,
@@ -22,7 +22,7 @@ struct RawCount {
 }
 
 impl<'a> Stream<'a> {
-    /// Begins to read `source`: plain, gzip, bzip2, xz or zstd.
+    /// Opens `source`: plain, gzip, bzip2, xz or zstd.
     pub(crate) fn open(
         source: impl Read + 'a,
         policy: ArchivePolicy,
@@ -49,7 +49,7 @@ impl<'a> Stream<'a> {
         Ok(Self { plain, raw, format, offset: 0, policy })
     }
 
-    /// How many uncompressed bytes were read.
+    /// Returns how many uncompressed bytes were read.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }
@@ -69,7 +69,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Fills `buffer`; it is an error if the stream ends before.
+    /// Fills `buffer`; fails if the stream ends early.
     pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ExtractError> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -105,10 +105,10 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The first six bytes, left in the buffer; fewer when the source is shorter.
+/// Returns the first six bytes, which stay in the buffer; fewer if the source is shorter.
 fn peek<R: Read>(reader: &mut BufReader<R>) -> io::Result<Vec<u8>> {
     use std::io::BufRead;
-    // A short first read does not happen with files and pipes of archives, but a network may do it.
+    // Files and archive pipes do not give a short first read, but a network may.
     let first = reader.fill_buf()?;
     Ok(first[..first.len().min(6)].to_vec())
 }
@@ -120,7 +120,8 @@ struct CountedReader<R> {
 
 impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // The first read decides the format, so it must not be shorter than a magic number if more will come.
+        // The format is detected from the first read, so it must not be shorter than a magic number if more bytes
+        // follow.
         let mut filled = 0;
         while filled < buffer.len().min(8) {
             match self.source.read(&mut buffer[filled..]) {

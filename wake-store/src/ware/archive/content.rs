@@ -1,17 +1,17 @@
-//! The bytes of one entry on their way.
+//! The content of an archive entry while it is read.
 
 use super::ExtractError;
 use crate::ware::hash::{Sha384Digest, Sha384Stream};
 use std::io::Write;
 use std::path::Path;
 
-/// The bytes of one entry. Unlike `Read`, it says in its own words why it failed.
+/// The bytes of one entry. Unlike `Read`, it has its own error type.
 pub(crate) trait Content {
     /// Reads some bytes into `buffer`; 0 at the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError>;
 }
 
-/// The content of what has none.
+/// The content of an entry without content.
 pub(crate) struct NoContent;
 
 impl Content for NoContent {
@@ -29,7 +29,7 @@ impl Content for &[u8] {
     }
 }
 
-/// Hashes `content` to its end and copies it into `file`, if there is one; 64 KiB of memory whatever the length.
+/// Hashes `content` to its end and copies it into `file`, if there is one; uses 64 KiB of memory whatever the length.
 pub(crate) fn copy_hashed(
     content: &mut dyn Content,
     mut file: Option<(&mut dyn Write, &Path)>,

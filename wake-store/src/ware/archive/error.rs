@@ -5,66 +5,66 @@ use crate::ware::meter::MeterStopped;
 use std::io;
 use std::path::PathBuf;
 
-/// Why an archive was not taken.
+/// Why an archive was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
-    /// Its bytes cannot be had.
+    /// Its bytes cannot be read.
     #[error("the archive cannot be read: {source}")]
     Source {
-        /// What reading said.
+        /// The error from reading.
         source: io::Error,
     },
-    /// Its compressed form is broken.
+    /// Its compressed data is corrupt.
     #[error("the archive's {format} data is corrupt: {source}")]
     Corrupt {
-        /// The compression.
+        /// The compression format.
         format: &'static str,
-        /// What decompressing said.
+        /// The error from decompressing.
         source: io::Error,
     },
-    /// It ends too early.
+    /// It ends early.
     #[error("the archive is truncated after {offset} bytes")]
     Truncated {
-        /// Bytes of the uncompressed archive that were there.
+        /// The length of the uncompressed archive.
         offset: u64,
     },
-    /// A header or record makes no sense.
+    /// A header or record is invalid.
     #[error("the archive's header at byte {offset} is malformed: {problem}")]
     Malformed {
-        /// Where the header starts in the uncompressed archive.
+        /// The offset of the header in the uncompressed archive.
         offset: u64,
         /// What is wrong with it.
         problem: String,
     },
-    /// Something follows its end.
-    #[error("something follows the end of the archive at byte {offset}")]
+    /// Data follows its end.
+    #[error("data follows the end of the archive at byte {offset}")]
     TrailingGarbage {
-        /// Where it starts in the uncompressed archive.
+        /// The offset of that data in the uncompressed archive.
         offset: u64,
     },
     /// An entry's path is refused.
     #[error("path `{path}` in the archive {problem}")]
     Path {
-        /// The path, unprintable bytes escaped.
+        /// The path, with unprintable bytes escaped.
         path: String,
         /// What is wrong with it.
         problem: EntryPathError,
     },
-    /// Two entries have one path.
-    #[error("`{path}` stands in the archive twice")]
+    /// Two entries have the same path.
+    #[error("`{path}` appears twice in the archive")]
     Duplicate {
         /// The path.
         path: String,
     },
-    /// Two entries have paths that some file systems do not tell apart.
-    #[error("`{path}` and `{other}` are the same name to some file systems")]
+    /// Two entries have paths that some file systems cannot distinguish.
+    #[error("`{path}` and `{other}` are the same name on some file systems")]
     Alias {
         /// The later path.
         path: String,
-        /// The earlier one.
+        /// The earlier path.
         other: String,
     },
-    /// An entry lies below something that is no directory.
+    /// An entry is below something that is not a directory.
     #[error("`{path}` lies below `{ancestor}`, which is not a directory")]
     NotADirectory {
         /// The entry.
@@ -73,46 +73,46 @@ pub enum ExtractError {
         ancestor: String,
     },
     /// A hard link names no earlier file of the archive.
-    #[error("hard link `{path}` names `{target}`, which is no earlier file of the archive")]
+    #[error("hard link `{path}` names `{target}`, which is not an earlier file in the archive")]
     Hardlink {
         /// The link.
         path: String,
         /// What it names.
         target: String,
     },
-    /// A layer of an image takes away something without a name.
-    #[error("whiteout `{path}` takes nothing away")]
+    /// A whiteout of an image layer names nothing.
+    #[error("whiteout `{path}` names nothing to remove")]
     Whiteout {
         /// The entry.
         path: String,
     },
-    /// A symbolic link points out of the tree.
+    /// A symbolic link points outside the tree.
     #[error("link `{path}` points out of the tree: `{target}`")]
     LinkLeaves {
         /// The link.
         path: String,
-        /// Its text.
+        /// Its target.
         target: String,
     },
-    /// This kind of ware cannot hold such a node.
+    /// This kind of ware cannot contain such a node.
     #[error("`{path}` is {kind}, which this kind of ware cannot hold")]
     Kind {
         /// The entry.
         path: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// A limit of the policy is exceeded.
     #[error("the archive exceeds the limit of {most} {of}{}", at(path))]
     Limit {
-        /// What is counted.
+        /// What is limited.
         of: &'static str,
         /// The limit.
         most: u64,
-        /// The entry that exceeded it; `.` if it is the archive as a whole.
+        /// The entry that exceeded it; `.` for the archive as a whole.
         path: String,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
     /// A filter refuses an entry.
@@ -123,26 +123,26 @@ pub enum ExtractError {
     Write {
         /// The file, link or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A tree on disk that is copied cannot be read.
+    /// A tree on disk that is being copied cannot be read.
     #[error("`{}` cannot be read: {source}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ExtractError {
-    /// What a failed read of the packed bytes means.
+    /// Converts a failure to read the packed bytes.
     pub(crate) fn unread(source: io::Error) -> Self {
         if MeterStopped::caused(&source) { Self::Cancelled } else { Self::Source { source } }
     }
 
-    /// The published category.
+    /// Returns the published error category.
     pub fn category(&self) -> Category {
         match self {
             ExtractError::Source { .. } => Category::WarehouseUnavailable,

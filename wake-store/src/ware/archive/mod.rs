@@ -1,7 +1,7 @@
-//! Reads and writes archives: the one door through which every archive enters wake.
+//! Reads and writes archives: the only entrance for archives into wake.
 //!
-//! Readers hand each entry to a [`Visit`]; they check form, visitors check meaning. What is not well-formed is an
-//! error that names the place, never skipped.
+//! Readers pass each entry to a [`Visit`]; they check the format, visitors check the meaning. Malformed data is an
+//! error that names the place, and is never skipped.
 
 mod error;
 mod content;
@@ -24,9 +24,9 @@ pub(crate) use zip_writer::ZipWriter;
 use super::entry_path::EntryPath;
 use super::node::Meta;
 
-/// Receives the entries of an archive in the order in which it holds them.
+/// Receives the entries of an archive in archive order.
 pub(crate) trait Visit {
-    /// Takes one entry. What it leaves of `content` is skipped.
+    /// Receives one entry. Unread `content` is skipped.
     fn entry(
         &mut self,
         path: EntryPath,

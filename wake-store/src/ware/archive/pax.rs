@@ -3,10 +3,10 @@
 use crate::ware::node::Timestamp;
 use std::collections::BTreeMap;
 
-/// Readers disagree about what a sparse file holds, so none is read.
+/// Readers disagree about the content of a sparse file, so sparse files are refused.
 pub(super) const SPARSE: &str = "a sparse file, which is not supported";
 
-/// What an extended header says about the next entry.
+/// The contents of an extended header for the next entry.
 #[derive(Debug, Default)]
 pub(super) struct Pax {
     pub(super) path: Option<Vec<u8>>,
@@ -19,13 +19,13 @@ pub(super) struct Pax {
 }
 
 impl Pax {
-    /// Reads all records; the error says what is wrong with them.
+    /// Parses all records; the error describes what is wrong with them.
     pub(super) fn parse(records: &[u8]) -> Result<Self, String> {
         let mut pax = Pax::default();
         let mut seen = Vec::new();
         for (key, value) in split(records)? {
             if seen.contains(&key) {
-                return Err(format!("extended header says `{}` twice", key.escape_ascii()));
+                return Err(format!("extended header repeats `{}`", key.escape_ascii()));
             }
             seen.push(key);
             if key.starts_with(b"GNU.sparse.") {
@@ -38,8 +38,8 @@ impl Pax {
         Ok(pax)
     }
 
-    /// Checks a header that speaks for all following entries. Such headers are ignored, so one that would change what
-    /// an entry is called or where it ends is refused.
+    /// Checks a header that applies to all following entries. Such headers are ignored, so one that would change the
+    /// name or the end of an entry is refused.
     pub(super) fn check_global(records: &[u8]) -> Result<(), String> {
         for (key, _) in split(records)? {
             if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
@@ -84,7 +84,7 @@ fn split(mut records: &[u8]) -> Result<Vec<PaxRecord<'_>>, String> {
     Ok(pairs)
 }
 
-/// The first record of `length key=value\n` and what follows; `length` counts the whole record.
+/// Returns the first record, `length key=value\n`, and the rest; `length` covers the whole record.
 fn split_first(records: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
     let space = records.iter().take(20).position(|byte| *byte == b' ')?;
     let length = usize::try_from(decimal(&records[..space])?).ok()?;
@@ -100,7 +100,7 @@ fn split_first(records: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
     Some(((&body[..equals], &body[equals + 1..]), rest))
 }
 
-/// A number in decimal digits and nothing else.
+/// Parses a number of decimal digits only.
 fn decimal(text: &[u8]) -> Option<i64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -108,7 +108,7 @@ fn decimal(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Seconds since 1970, perhaps negative and with a fraction, of which nine digits count.
+/// Parses seconds since 1970, possibly negative and with a fraction, of which nine digits count.
 fn moment(text: &[u8]) -> Option<Timestamp> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn records_are_read() {
-        // The length decides where a record ends: a value may hold a newline.
+        // The length decides where a record ends: a value may contain a newline.
         let records = b"12 path=a/b\n18 comment=x\nyzzz\n30 mtime=1350244992.023960108\n";
         let pax = Pax::parse(records).unwrap();
         assert_eq!(pax.path.unwrap(), b"a/b");

@@ -5,7 +5,7 @@ use super::ExtractError;
 /// Length of a header, and the unit in which archives are laid out.
 pub(super) const BLOCK: usize = 512;
 
-/// A header whose checksum is right and whose numbers are numbers.
+/// A header with a correct checksum and valid numbers.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) name: Vec<u8>,
@@ -28,7 +28,7 @@ enum TarDialect {
 }
 
 impl Header {
-    /// Reads the block that starts at `offset`.
+    /// Parses the block that starts at `offset`.
     pub(super) fn parse(block: &[u8; BLOCK], offset: u64) -> Result<Self, ExtractError> {
         let malformed =
             |problem: &str| ExtractError::Malformed { offset, problem: problem.to_owned() };
@@ -42,7 +42,7 @@ impl Header {
         let dialect = match &block[257..265] {
             b"ustar\x0000" => TarDialect::Ustar,
             b"ustar  \0" => TarDialect::Gnu,
-            // Some writers leave the version out.
+            // Some writers omit the version.
             b"ustar\0\0\0" => TarDialect::Ustar,
             [0, 0, 0, 0, 0, 0, 0, 0] => TarDialect::V7,
             _ => return Err(malformed("the format is unknown")),
@@ -70,7 +70,7 @@ impl Header {
     }
 }
 
-/// The sum of all bytes, the checksum field itself taken for spaces.
+/// Returns the sum of all bytes, with the checksum field counted as spaces.
 pub(super) fn checksum(block: &[u8; BLOCK]) -> i64 {
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     let field: u32 = block[148..156].iter().map(|byte| u32::from(*byte)).sum();
@@ -82,7 +82,7 @@ fn text(field: &[u8]) -> &[u8] {
     &field[..end]
 }
 
-/// Octal digits among spaces and NULs, or the base-256 form of GNU and star; a blank field is 0.
+/// Parses octal digits among spaces and NULs, or the base-256 form of GNU and star; a blank field is 0.
 fn parse_number(field: &[u8]) -> Option<i64> {
     if field[0] & 0x80 != 0 {
         return parse_base256(field);
@@ -100,7 +100,7 @@ fn parse_number(field: &[u8]) -> Option<i64> {
     })
 }
 
-/// Big-endian two's complement; the highest bit of the first byte only marks the form.
+/// Parses big-endian two's complement; the highest bit of the first byte only marks the form.
 fn parse_base256(field: &[u8]) -> Option<i64> {
     let negative = field[0] & 0x40 != 0;
     let first = if negative { field[0] } else { field[0] & 0x7f };

@@ -6,10 +6,10 @@ use super::{Content, ExtractError, NoContent, Stream, Visit};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 
-/// Most bytes of an extended header or long name.
+/// The maximum size of an extended header or long name.
 const MAX_EXTENSION: i64 = 1 << 20;
 
-/// Reads a whole archive, to the end of `stream`, and hands every entry to `visitor`.
+/// Reads a whole archive, to the end of `stream`, and passes every entry to `visitor`.
 pub(crate) fn read_tar(
     stream: &mut Stream<'_>,
     visitor: &mut dyn Visit,
@@ -51,7 +51,7 @@ impl EntryPlace {
     }
 }
 
-/// What came before an entry to amend its header.
+/// The extensions that precede an entry and amend its header.
 #[derive(Default)]
 struct Extensions {
     pax: Option<Pax>,
@@ -128,8 +128,8 @@ fn read_entry(
     skip_padding(stream, size)
 }
 
-/// Joins a header with what amends it. Where two of them say different things, the archive is refused: readers disagree
-/// about who wins, and so would disagree about what the archive holds.
+/// Combines a header with its extensions. If two of them contradict each other, the archive is refused: readers
+/// disagree about which one wins, and thus about what the archive contains.
 fn describe(
     header: Header,
     extensions: Extensions,
@@ -158,7 +158,7 @@ fn describe(
     let node = match header.typeflag {
         0 if named_as_dir => Node::Dir,
         b'0' | b'7' if named_as_dir => {
-            return Err(place.malformed("a file is named like a directory"));
+            return Err(place.malformed("a file's name ends in a slash"));
         }
         0 | b'0' | b'7' => Node::File { size },
         b'1' => Node::Hardlink { target: text()? },
@@ -174,7 +174,7 @@ fn describe(
         }
     };
     if size != 0 && !matches!(node, Node::File { .. }) {
-        return Err(place.malformed("an entry that is no file has a size"));
+        return Err(place.malformed("an entry that is not a file has a size"));
     }
     let mtime = pax.mtime.unwrap_or(Timestamp { seconds: header.mtime, nanos: 0 });
     let perms = (header.mode & 0o7777) as u16;
@@ -197,7 +197,8 @@ fn choose(
 }
 
 fn size(header: i64, pax: Option<i64>, place: EntryPlace) -> Result<u64, ExtractError> {
-    /// The greatest size that eleven octal digits can say; beyond it, writers put anything into the header.
+    /// The largest size that eleven octal digits can represent; beyond it, writers put arbitrary values into the
+    /// header.
     const OCTAL_MAX: i64 = 0o77_777_777_777;
     let size = match pax {
         Some(size) if size <= OCTAL_MAX && size != header => {
@@ -239,10 +240,10 @@ fn skip_padding(stream: &mut Stream<'_>, size: u64) -> Result<(), ExtractError> 
     stream.fill(&mut [0u8; BLOCK][..padding as usize])
 }
 
-/// The most zeros after the end of an archive: tapes are filled up to whole records.
+/// The most zeros after the end of an archive: tapes are padded to whole records.
 const MOST_ZEROS: u64 = 16 << 20;
 
-/// The end of an archive is two blocks of zeros, and after it only zeros up to the end of the stream.
+/// Expects the end of an archive: two blocks of zeros, followed only by zeros up to the end of the stream.
 fn expect_end(stream: &mut Stream<'_>) -> Result<(), ExtractError> {
     let mut block = [0u8; BLOCK];
     let mut offset = stream.offset();

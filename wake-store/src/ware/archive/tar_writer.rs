@@ -1,26 +1,26 @@
-//! Writes tar archives whose bytes depend on nothing but the entries: ustar headers, extended ones only where needed.
+//! Writes tar archives whose bytes depend only on the entries: ustar headers, extended ones only where needed.
 
 use super::tar_header::{BLOCK, checksum};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::{Meta, Node};
 use std::io::{self, Write};
 
-/// Writes entries in the order in which they come.
+/// Writes entries in the given order.
 pub(crate) struct TarWriter<W: Write> {
     to: W,
-    /// Bytes of the current file that are still to come.
+    /// The remaining bytes of the current file.
     left: u64,
-    /// Zeros that end the current file's last block.
+    /// The zeros that pad the current file's last block.
     padding: usize,
 }
 
 impl<W: Write> TarWriter<W> {
-    /// Begins an archive.
+    /// Starts an archive.
     pub(crate) fn new(to: W) -> Self {
         Self { to, left: 0, padding: 0 }
     }
 
-    /// Begins an entry. A file's content follows through [`TarWriter::content`], exactly as long as `meta` says.
+    /// Starts an entry. A file's content follows through [`TarWriter::content`], with exactly the length in `meta`.
     pub(crate) fn entry(&mut self, path: &EntryPath, meta: &Meta) -> io::Result<()> {
         let name = match (path.is_root(), meta.is_dir()) {
             (true, true) => "./".to_owned(),
@@ -60,7 +60,7 @@ impl<W: Write> TarWriter<W> {
         Ok(())
     }
 
-    /// Ends the archive and gives back what it was written to.
+    /// Ends the archive and returns the underlying writer.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.to.write_all(&[0u8; 2 * BLOCK])?;
         Ok(self.to)
@@ -106,7 +106,7 @@ impl HeaderFields {
         }
     }
 
-    /// The extended records for what does not fit the header.
+    /// Returns the extended records for values that do not fit into the header.
     fn records(&self) -> Vec<u8> {
         let mut records = Vec::new();
         let mut put = |key: &str, value: String| records.extend(record(key, value.as_bytes()));
@@ -158,7 +158,7 @@ impl HeaderFields {
     }
 }
 
-/// `length key=value\n`, whose length counts its own digits.
+/// Returns `length key=value\n`, whose length includes its own digits.
 fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let body = key.len() + value.len() + 3;
     let mut length = body + 1;
@@ -168,7 +168,7 @@ fn record(key: &str, value: &[u8]) -> Vec<u8> {
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
 
-/// `value` in exactly `digits` octal digits, if it fits.
+/// Formats `value` in exactly `digits` octal digits, if it fits.
 fn octal(value: u64, digits: usize) -> Option<String> {
     let text = format!("{value:0digits$o}");
     (text.len() == digits).then_some(text)

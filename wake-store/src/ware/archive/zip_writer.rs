@@ -1,5 +1,5 @@
-//! Writes zip archives (PKWARE APPNOTE 6.3.10, Info-ZIP's extra fields), in one pass and with bytes that depend on what is
-//! in them alone.
+//! Writes zip archives (PKWARE APPNOTE 6.3.10, Info-ZIP's extra fields), in one pass and with bytes that depend on the
+//! entries alone.
 
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::{Meta, Node};
@@ -13,16 +13,16 @@ const DEFLATED: u16 = 8;
 /// Sizes and checksum follow the content.
 const DESCRIBED_AFTER: u16 = 1 << 3;
 const NAMES_ARE_UTF8: u16 = 1 << 11;
-/// The version of the format whose features are used: 2.0, and 4.5 for what is too large for it.
+/// The version of the format that is needed to extract: 2.0, or 4.5 for zip64.
 const PLAIN: u16 = 20;
 const LARGE: u16 = 45;
 const MADE_ON_UNIX: u16 = 3 << 8 | LARGE;
-/// Files from here on have their sizes in eight bytes: compressing can make them a little larger.
+/// Files of this size and larger have their sizes in eight bytes: compression can make them a little larger.
 const LARGE_FROM: u64 = 0xff00_0000;
 const MANY_ENTRIES: u64 = 0xffff;
 const FULL: u32 = 0xffff_ffff;
 
-/// A zip archive in the making.
+/// A zip archive under construction.
 pub(crate) struct ZipWriter<W: Write> {
     out: W,
     written: u64,
@@ -31,7 +31,7 @@ pub(crate) struct ZipWriter<W: Write> {
     open: Option<OpenFile>,
 }
 
-/// What the central directory says of an entry.
+/// The central directory's data about an entry.
 struct Described {
     name: String,
     flags: u16,
@@ -53,7 +53,7 @@ struct OpenFile {
 }
 
 impl<W: Write> ZipWriter<W> {
-    /// An empty one.
+    /// Starts an empty archive.
     pub(crate) fn new(out: W) -> Self {
         Self { out, written: 0, central: Vec::new(), entries: 0, open: None }
     }
@@ -61,7 +61,7 @@ impl<W: Write> ZipWriter<W> {
     /// Appends a file, whose content follows, a directory or a link.
     pub(crate) fn entry(&mut self, path: &EntryPath, meta: &Meta) -> io::Result<()> {
         self.close()?;
-        // The top is `.`, as in the paths of a tar archive.
+        // The root is `.`, as in the paths of a tar archive.
         let slash = if meta.is_dir() { "/" } else { "" };
         let (kind, content, size): (u32, &[u8], u64) = match &meta.node {
             Node::File { size } => (0o100_000, b"", *size),
@@ -95,7 +95,7 @@ impl<W: Write> ZipWriter<W> {
         Ok(())
     }
 
-    /// Appends a part of the content of the file at hand.
+    /// Appends content of the current file.
     pub(crate) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(mut file) = self.open.take() else { return Ok(()) };
         file.crc.update(bytes);
@@ -129,7 +129,7 @@ impl<W: Write> ZipWriter<W> {
         Ok(self.out)
     }
 
-    /// Ends the file at hand.
+    /// Ends the current file.
     fn close(&mut self) -> io::Result<()> {
         let Some(OpenFile { described, deflate, crc, size, packed, large }) = self.open.take()
         else {
@@ -148,7 +148,7 @@ impl<W: Write> ZipWriter<W> {
         Ok(())
     }
 
-    /// Writes the header that stands before an entry; checksum, packed and unpacked size are zero where they follow.
+    /// Writes the local header of an entry; checksum and sizes are zero if they follow the content.
     fn local_header(
         &mut self,
         described: &Described,
@@ -172,7 +172,7 @@ impl<W: Write> ZipWriter<W> {
     fn list(&mut self, described: &Described, crc: u32, packed: u64, size: u64) {
         let Described { name, flags, method, date: (date, time), attributes, extra, offset } =
             described;
-        // In this order, those that four bytes do not hold.
+        // The values that do not fit into four bytes, in this order.
         let large: Vec<u64> =
             [size, packed, *offset].into_iter().filter(|n| *n >= FULL.into()).collect();
         let wide = if large.is_empty() { Vec::new() } else { wide_field(&large) };
@@ -181,7 +181,7 @@ impl<W: Write> ZipWriter<W> {
         let entry = Bytes::begin(b"PK\x01\x02").short(MADE_ON_UNIX).short(needs);
         let entry = entry.short(*flags).short(*method).short(*time).short(*date);
         let entry = entry.word(crc).word(small(packed)).word(small(size));
-        // The local header has held both lengths.
+        // The local header was able to represent both lengths.
         let entry = entry.short(name.len() as u16).short((wide.len() + extra.len()) as u16);
         let entry = entry.short(0).short(0).short(0).word(*attributes).word(small(*offset));
         self.central.extend(entry.0);
@@ -197,7 +197,7 @@ impl<W: Write> ZipWriter<W> {
     }
 }
 
-/// Bytes in the making, the least significant of a number first.
+/// A byte buffer, written in little-endian order.
 struct Bytes(Vec<u8>);
 
 impl Bytes {
@@ -230,7 +230,7 @@ fn wide_field(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().fold(Bytes(Vec::new()).short(0x0001).short(length), |to, n| to.long(*n)).0
 }
 
-/// Time and owner; a time that 32 bits do not hold in the form that NTFS has for it.
+/// Returns time and owner fields; a time that does not fit into 32 bits is written in the NTFS form.
 fn extra(meta: &Meta) -> Vec<u8> {
     /// Seconds between 1601 and 1970.
     const NTFS_EPOCH: i64 = 11_644_473_600;
@@ -254,7 +254,7 @@ fn extra(meta: &Meta) -> Vec<u8> {
     field.word(meta.gid).0
 }
 
-/// Date and time as DOS has them, of the nearest moment that it can say.
+/// Returns the DOS date and time that is nearest to a moment.
 fn dos_date(seconds: i64) -> (u16, u16) {
     const FIRST: i64 = 315_532_800;
     const LAST: i64 = 4_354_819_198;

@@ -1,4 +1,4 @@
-//! What a directory holds and what its nodes are.
+//! The entries of a directory and their kinds.
 
 use crate::ware::node::{Meta, Node, Timestamp};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -10,11 +10,11 @@ use std::io;
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) name: String,
-    /// What stands behind the name.
+    /// The kind of the node.
     pub(crate) kind: FileType,
 }
 
-/// The children of `dir` in the order in which they are hashed: bytewise, directories with a slash at the end.
+/// Returns the children of `dir` in hashing order: bytewise, directories with a trailing slash.
 pub(crate) fn list_dir(dir: BorrowedFd<'_>) -> io::Result<Vec<Child>> {
     let mut children = Vec::new();
     for entry in Dir::read_from(dir)? {
@@ -47,7 +47,7 @@ fn sort_key(child: &Child) -> impl Iterator<Item = &u8> {
     child.name.as_bytes().iter().chain(slash)
 }
 
-/// The description of a node from its `stat`; none for a socket. A link's target is left empty.
+/// Returns the metadata of a node from its `stat`; none for a socket. A link's target is left empty.
 pub(crate) fn meta_of(stat: &Stat) -> Option<Meta> {
     let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     let node = match FileType::from_raw_mode(stat.st_mode) {
@@ -69,7 +69,7 @@ pub(crate) fn meta_of(stat: &Stat) -> Option<Meta> {
     })
 }
 
-/// The text of the link `name`.
+/// Returns the target of the link `name`.
 pub(crate) fn read_link(dir: impl AsFd, name: &str) -> io::Result<String> {
     let target = rustix::fs::readlinkat(dir, name, Vec::new())?;
     target

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Hands every node at and below `root` to `visitor`, directories before what they hold.
+/// Passes every node at and below `root` to `visitor`, directories before their contents.
 pub(crate) fn read_tree(root: &Path, visitor: &mut dyn Visit) -> Result<(), ExtractError> {
     let mut walk = DiskWalk { root, visitor };
     walk.node(CWD, root, EntryPath::root())

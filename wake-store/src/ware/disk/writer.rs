@@ -1,4 +1,4 @@
-//! Writes a tree below a directory, so that no entry can reach out of it.
+//! Writes a tree below a directory, so that no entry can escape from it.
 
 use crate::ware::archive::{Content, ExtractError, copy_hashed};
 use crate::ware::entry_path::EntryPath;
@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 /// The name of the tree's root inside its stage.
 pub(crate) const ROOT: &str = "root";
 
-/// Whether written files belong to whom the ware says.
+/// Whether written files have the owners that the ware declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
     /// They do.
     Kept,
-    /// This process may not give files away: some belong to its user, without setuid and setgid bits.
+    /// This process may not set owners: some files belong to its user, without setuid and setgid bits.
     Mine,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct TreeWriter {
 }
 
 impl TreeWriter {
-    /// Prepares to write below `stage`, an existing empty directory of ours.
+    /// Prepares to write below `stage`, an existing empty directory of this process.
     pub(crate) fn new(stage: &Path) -> Result<Self, ExtractError> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let fd = rustix::fs::open(stage, flags, Mode::empty()).map_err(|errno| {
@@ -56,7 +56,7 @@ impl TreeWriter {
         })
     }
 
-    /// Creates the node at `path`. Gives the digest of a file's content.
+    /// Creates the node at `path`. Returns the digest of a file's content.
     pub(crate) fn create(
         &mut self,
         path: &EntryPath,
@@ -106,12 +106,12 @@ impl TreeWriter {
         Ok(None)
     }
 
-    /// Says what a directory that was created before is to be in the end.
+    /// Replaces the declaration of a directory that was created before.
     pub(crate) fn redeclare_dir(&mut self, path: &EntryPath, meta: &Meta) {
         self.dirs.insert(path.clone(), meta.clone());
     }
 
-    /// Gives all directories their owners, permissions and times, the innermost first.
+    /// Sets the owners, permissions and times of all directories, innermost first.
     pub(crate) fn finish(mut self) -> Result<Ownership, ExtractError> {
         for (path, meta) in std::mem::take(&mut self.dirs).into_iter().rev() {
             let full = self.full(&path);
@@ -162,7 +162,8 @@ impl TreeWriter {
             .map_err(|errno| failed(errno.into()))
     }
 
-    /// The directory in which `path` is created; the last one is remembered, since archives list neighbours together.
+    /// Returns the directory in which `path` is created. The last one is remembered, since archives list neighbours
+    /// together.
     fn parent(&mut self, path: &EntryPath) -> Result<BorrowedFd<'_>, ExtractError> {
         let Some(parent) = path.parent() else { return Ok(self.stage.as_fd()) };
         if self.parent.as_ref().is_none_or(|(open, _)| *open != parent) {
@@ -196,19 +197,19 @@ impl TreeWriter {
     }
 }
 
-/// How much has been written since anybody looked how much there is room for.
+/// The bytes written since the free space was last checked.
 #[derive(Default)]
 pub(crate) struct Room {
     written: u64,
 }
 
 impl Room {
-    /// Bytes that are written before somebody looks.
+    /// Bytes written between two checks.
     const GLANCE: u64 = 64 << 20;
-    /// Bytes that stay free on a disk, or a fiftieth of a small one.
+    /// Bytes that remain free on a disk; on a small one, a fiftieth.
     const FREE: u64 = 1 << 30;
 
-    /// A stranger's archive may take much, but not the disk.
+    /// An untrusted archive may use much space, but not fill the disk.
     fn take(&mut self, bytes: usize, file: &File) -> std::io::Result<()> {
         self.written += bytes as u64;
         if self.written < Room::GLANCE {
@@ -219,14 +220,14 @@ impl Room {
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let total = disk.f_blocks.saturating_mul(disk.f_frsize);
         if free < Room::FREE.min(total / 50) {
-            let message = "hardly any space would be left on the disk";
+            let message = "too little space would be left on the disk";
             return Err(std::io::Error::new(std::io::ErrorKind::StorageFull, message));
         }
         Ok(())
     }
 }
 
-/// A file that is written as long as there is room.
+/// A file that is written as long as there is space.
 pub(crate) struct RoomyFile<'a> {
     pub(crate) file: &'a File,
     pub(crate) room: &'a mut Room,
@@ -243,7 +244,7 @@ impl Write for RoomyFile<'_> {
     }
 }
 
-/// Gives what lies at `place`, which only this process can change, its owner, permissions and time.
+/// Sets owner, permissions and time of the node at `place`, which only this process can change.
 pub(crate) fn declare(place: &Path, meta: &Meta) -> Result<Ownership, Errno> {
     let kept = match is_mine(meta) {
         true => Ownership::Kept,
@@ -300,7 +301,7 @@ fn permitted(result: Result<(), Errno>) -> Result<Ownership, Errno> {
 }
 
 fn mode(meta: &Meta, ownership: Ownership) -> Mode {
-    // A setuid file that should be root's and is mine would let others act as me.
+    // A setuid file that should be root's but is the user's own would let others act as the user.
     let perms = if ownership == Ownership::Kept { meta.perms } else { meta.perms & !0o6000 };
     Mode::from_raw_mode(u32::from(perms))
 }

@@ -1,7 +1,7 @@
-//! Pack and unpack filters: what of a tree's metadata is kept, flattened or refused on the way.
+//! Pack and unpack filters: which metadata of a tree is kept, changed or refused.
 //!
-//! A filter is written `uid=1000,mtime=@1262304000` or, in a formula, as a JSON object of strings.
-//! What is not set takes a default; which default is the caller's choice among the presets.
+//! A filter is written as `uid=1000,mtime=@1262304000` or, in a formula, as a JSON object of strings. Unset fields take
+//! a default; the caller chooses the default among the presets.
 
 mod rules;
 mod syntax;
@@ -16,19 +16,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-/// The way from a file system to a ware.
+/// From a file system to a ware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pack {}
 
-/// The way from a ware to a file system.
+/// From a ware to a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unpack {}
 
-/// One of [`Pack`] and [`Unpack`]: they differ in the word for "leave it" and in what only unpacking can do.
+/// One of [`Pack`] and [`Unpack`]: they differ in the word for "leave unchanged" and in what only unpacking can do.
 pub trait Direction: Clone + Copy + fmt::Debug + PartialEq + Eq + 'static {
-    /// The word for "as it is".
+    /// The word for "leave unchanged".
     const PASS: &'static str;
-    /// Whether `uid=mine`, `gid=mine` and `mtime=now` mean something.
+    /// Whether `uid=mine`, `gid=mine` and `mtime=now` are allowed.
     const LOCAL: bool;
     /// Whether `dev` and `setid` may be left open for a default; they may in both directions.
     const NAME: &'static str;
@@ -46,32 +46,32 @@ impl Direction for Unpack {
     const NAME: &'static str = "unpack";
 }
 
-/// What to do with an owner's number.
+/// What to do with owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Leave it.
+    /// Leave them unchanged.
     Pass,
-    /// The user or group of the process that unpacks.
+    /// Use the user or group of the process that unpacks.
     Mine,
-    /// This number.
+    /// Use this ID.
     Id(u32),
 }
 
 /// What to do with modification times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mtime {
-    /// Leave them.
+    /// Leave them unchanged.
     Pass,
-    /// The moment of unpacking.
+    /// Use the time of unpacking.
     Now,
-    /// This moment, in seconds since 1970.
+    /// Use this time, in seconds since 1970.
     At(i64),
 }
 
-/// What to do with something special about a node.
+/// What to do with a special property of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
-    /// Leave it.
+    /// Leave it unchanged.
     Pass,
     /// Drop it.
     Ignore,
@@ -82,9 +82,9 @@ pub enum Special {
 /// A filter; each field may be unset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filters<D: Direction> {
-    /// User numbers.
+    /// User IDs.
     pub uid: Option<Owner>,
-    /// Group numbers.
+    /// Group IDs.
     pub gid: Option<Owner>,
     /// Modification times.
     pub mtime: Option<Mtime>,
@@ -94,7 +94,7 @@ pub struct Filters<D: Direction> {
     pub setid: Option<Special>,
     /// Block and character devices.
     pub dev: Option<Special>,
-    /// Which way the filter is for; it holds nothing.
+    /// Which direction the filter is for; has no content.
     pub direction: PhantomData<D>,
 }
 
@@ -110,7 +110,7 @@ impl<D: Direction> Default for Filters<D> {
 }
 
 impl<D: Direction> Filters<D> {
-    /// Nothing set.
+    /// Nothing is set.
     pub const UNSET: Self = Self {
         uid: None,
         gid: None,
@@ -121,7 +121,7 @@ impl<D: Direction> Filters<D> {
         direction: PhantomData,
     };
 
-    /// Everything left as it is.
+    /// Everything is left unchanged.
     pub const LOSSLESS: Self = Self {
         uid: Some(Owner::Pass),
         gid: Some(Owner::Pass),
@@ -132,7 +132,7 @@ impl<D: Direction> Filters<D> {
         direction: PhantomData,
     };
 
-    /// The filter with each unset field taken from `defaults`.
+    /// Returns the filter with each unset field taken from `defaults`.
     pub fn apply(self, defaults: Self) -> Self {
         Self {
             uid: self.uid.or(defaults.uid),
@@ -145,12 +145,12 @@ impl<D: Direction> Filters<D> {
         }
     }
 
-    /// The fields that are set, as a formula's JSON object holds them.
+    /// Returns the fields that are set, as in a formula's JSON object.
     pub fn to_map(&self) -> BTreeMap<String, String> {
         syntax::pairs(self).into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// Reads the JSON object form. Every value is a string, as the published documents have it.
+    /// Parses the JSON object form. Every value is a string, as in the published documents.
     pub fn from_map<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ParseFiltersError> {
@@ -170,7 +170,7 @@ impl PackFilters {
         mtime: Some(Mtime::At(DEFAULT_TIME)),
         ..Self::LOSSLESS
     };
-    /// The default for packing by hand: [`Self::FLATTEN`], and devices and setid bits refused.
+    /// The default for packing by hand: [`Self::FLATTEN`], with devices and setid bits refused.
     pub const CONSERVATIVE: Self =
         Self { setid: Some(Special::Reject), dev: Some(Special::Reject), ..Self::FLATTEN };
 }
@@ -179,7 +179,7 @@ impl UnpackFilters {
     /// The default for scanning: nothing changed, devices and setid bits refused.
     pub const CONSERVATIVE: Self =
         Self { setid: Some(Special::Reject), dev: Some(Special::Reject), ..Self::LOSSLESS };
-    /// The default for unpacking by hand: as [`Self::CONSERVATIVE`], and everything belongs to me.
+    /// The default for unpacking by hand: [`Self::CONSERVATIVE`], with everything owned by the calling user.
     pub const LOW_PRIV: Self =
         Self { uid: Some(Owner::Mine), gid: Some(Owner::Mine), ..Self::CONSERVATIVE };
 }

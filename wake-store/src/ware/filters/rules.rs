@@ -1,11 +1,11 @@
-//! What a filter does to one node.
+//! The effect of a filter on one node.
 
 use super::{Direction, Filters, Mtime, Owner, Special};
 use crate::clock;
 use crate::ware::node::{Meta, Node, Timestamp};
 use std::fmt::Display;
 
-/// A filter made ready to be applied: nothing unset, `mine` and `now` replaced by numbers.
+/// A filter ready to be applied: nothing unset, `mine` and `now` replaced by numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     uid: Option<u32>,
@@ -16,17 +16,17 @@ pub(crate) struct Rules {
     dev: Special,
 }
 
-/// Whether a node goes on after its filter.
+/// Whether a node is kept by a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
-    /// It does, possibly changed.
+    /// It is kept, possibly changed.
     Through,
     /// The filter drops it.
     Dropped,
 }
 
 impl Rules {
-    /// Reads the clock for `mtime=now` and the process's ids for `mine`; unset fields leave things as they are.
+    /// Reads the clock for `mtime=now` and the process's IDs for `mine`; unset fields leave things unchanged.
     pub(crate) fn of<D: Direction>(filters: &Filters<D>) -> Self {
         let owner = |owner: Option<Owner>, mine: u32| match owner {
             None | Some(Owner::Pass) => None,
@@ -48,7 +48,7 @@ impl Rules {
         }
     }
 
-    /// Whether applying the rules can change a tree or refuse it.
+    /// Returns whether applying the rules can change a tree or refuse it.
     pub(crate) fn alter(&self) -> bool {
         self.uid.is_some()
             || self.gid.is_some()
@@ -56,7 +56,7 @@ impl Rules {
             || [self.sticky, self.setid, self.dev].iter().any(|rule| *rule != Special::Pass)
     }
 
-    /// Changes `meta`, the description of the node at `path`.
+    /// Applies the rules to `meta`, the metadata of the node at `path`.
     pub(crate) fn apply(
         &self,
         path: &dyn Display,
@@ -95,13 +95,13 @@ impl Rules {
     }
 }
 
-/// A filter says `reject`, and the tree holds such a thing.
+/// A filter says `reject`, and the tree contains what it rejects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterRejection {
     /// A set-user or set-group bit under `setid=reject`.
     #[error("`{path}` has permissions 0{perms:o}, which filter `setid=reject` refuses")]
     SetId {
-        /// Where in the tree.
+        /// The path in the tree.
         path: String,
         /// The permission bits.
         perms: u16,
@@ -109,7 +109,7 @@ pub enum FilterRejection {
     /// A device under `dev=reject`.
     #[error("`{path}` is the {kind} device {major},{minor}, which filter `dev=reject` refuses")]
     Device {
-        /// Where in the tree.
+        /// The path in the tree.
         path: String,
         /// `block` or `character`.
         kind: &'static str,

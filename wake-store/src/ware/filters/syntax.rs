@@ -1,4 +1,4 @@
-//! The published text of filters.
+//! The published syntax of filters.
 
 use super::{Direction, Filters, Mtime, Owner, Special};
 use crate::ware::node::MAX_OWNER;
@@ -25,22 +25,22 @@ pub enum ParseFiltersError {
         /// The key.
         key: String,
     },
-    /// A key stands twice.
+    /// A key is repeated.
     #[error("cannot specify the same option repeatedly: `{key}`")]
     Repeated {
         /// The key.
         key: String,
     },
-    /// The value means nothing for this key.
+    /// The value is invalid for this key.
     #[error("{direction} filter `{key}` cannot be `{value}`: expected {expected}")]
     Value {
         /// `pack` or `unpack`.
         direction: &'static str,
         /// The key.
         key: String,
-        /// What was given.
+        /// The given value.
         value: String,
-        /// What would have been right.
+        /// The allowed values.
         expected: String,
     },
 }
@@ -171,9 +171,9 @@ fn wrong<D: Direction>(key: &str, value: &str, expected: String) -> ParseFilters
     }
 }
 
-/// Reads `2010-01-01T00:00:00Z` or the same with an offset; fractions of a second are dropped.
+/// Parses `2010-01-01T00:00:00Z` or the same with an offset; fractions of a second are dropped.
 fn rfc3339(text: &str) -> Option<i64> {
-    // Other separators and leap seconds are RFC 3339 as well, but not the published syntax.
+    // Other separators and leap seconds are valid in RFC 3339, but not in the published syntax.
     let published = matches!(text.get(10..11)?, "T" | "t") && text.get(17..19)? != "60";
     let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| published)?;
     Some(time.unix_timestamp())

@@ -1,10 +1,10 @@
-//! The paths of a tree, as `git` lists them: as many as a stranger's few objects can name.
+//! The paths of a tree, as listed by `git`: a few untrusted objects can name very many.
 
 use super::GitError;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-/// Bytes of one line at most; longer paths are refused in any case.
+/// The maximum length of a line; longer paths are refused in any case.
 const LONGEST: u64 = 64 << 10;
 
 /// A running `git ls-tree`, line by line.
@@ -15,7 +15,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Lists all trees and files below `commit` by `git`, which knows its repository.
+    /// Lists all trees and files below `commit` with `git`, which is set up for its repository.
     pub(super) fn of(mut git: Command, commit: &str) -> Result<Self, GitError> {
         git.args(["ls-tree", "-r", "-t", "-z", "--full-tree", commit]);
         let child = git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -26,7 +26,7 @@ impl Listing {
         Ok(Self { child, lines: BufReader::with_capacity(64 << 10, lines), line: Vec::new() })
     }
 
-    /// The next line without its end; none behind the last.
+    /// Returns the next line without its terminator; none after the last.
     pub(super) fn next(&mut self, commit: &str) -> Result<Option<&[u8]>, GitError> {
         let failed = |source| GitError::Run { source };
         let malformed = |problem: &str| GitError::Malformed {
@@ -40,14 +40,14 @@ impl Listing {
             None if self.child.wait().map_err(failed)?.success() => Ok(None),
             None => Err(malformed("its tree cannot be listed")),
             Some(0) => Ok(Some(&self.line)),
-            Some(_) => Err(malformed("its tree has a path without end")),
+            Some(_) => Err(malformed("its tree has an unterminated path")),
         }
     }
 }
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        // Where its end was not read it has more to say, and nobody listens.
+        // If its output was not read to the end, it is still writing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,6 +1,7 @@
-//! Reads a commit of a git repository, by asking the `git` program for objects only.
+//! Reads a commit of a git repository, by asking the `git` program only for objects.
 //!
-//! Nothing is checked out, so hooks, filters and attributes have no say; all objects are verified when they are fetched.
+//! Nothing is checked out, so hooks, filters and attributes do not apply; all objects are verified when they are
+//! fetched.
 
 mod program;
 mod objects;
@@ -18,23 +19,23 @@ use super::warehouse::Warehouse;
 use std::io;
 use std::path::Path;
 
-/// Why a commit cannot be had.
+/// Why a commit could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// The program `git` cannot be run.
     #[error("`git` cannot be run: {source}")]
     Run {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// No repository gave the commit.
-    #[error("commit `{commit}` cannot be had from any of {tried} repositories{}", attempts.concat())]
+    /// No repository provided the commit.
+    #[error("commit `{commit}` is not available from any of {tried} repositories{}", attempts.concat())]
     NotFound {
         /// The commit.
         commit: String,
         /// How many repositories there were.
         tried: usize,
-        /// What git said of each.
+        /// Git's message for each.
         attempts: Vec<String>,
     },
     /// No repository could be reached.
@@ -42,10 +43,10 @@ pub enum GitError {
     Unavailable {
         /// The commit.
         commit: String,
-        /// What git said of each.
+        /// Git's message for each.
         attempts: Vec<String>,
     },
-    /// A repository holds something that has no meaning here.
+    /// The commit contains something invalid.
     #[error("commit `{commit}` is malformed: {problem}")]
     Malformed {
         /// The commit.
@@ -53,13 +54,13 @@ pub enum GitError {
         /// What is wrong.
         problem: String,
     },
-    /// A tree of the commit was not taken.
+    /// A tree of the commit was refused.
     #[error(transparent)]
     Extract(#[from] ExtractError),
 }
 
 impl GitError {
-    /// The published category.
+    /// Returns the published error category.
     pub fn category(&self) -> Category {
         match self {
             GitError::Run { .. } | GitError::Unavailable { .. } => Category::WarehouseUnavailable,
@@ -70,11 +71,11 @@ impl GitError {
     }
 }
 
-/// Submodules of a commit at most: each is fetched by itself.
+/// The maximum number of submodules of a commit: each is fetched separately.
 const MOST_MODULES: usize = 1000;
 
-/// Hands the tree of `commit` to `visitor`, with the trees of its submodules but not of theirs. Objects are fetched into
-/// `scratch`, a directory that the caller removes; `meter` may stop it.
+/// Passes the tree of `commit` to `visitor`, with the trees of its submodules, but not of theirs. Objects are fetched
+/// into `scratch`, a directory that the caller removes; `meter` may stop the operation.
 pub(super) fn read_commit(
     commit: &str,
     sources: &[Warehouse],
@@ -114,7 +115,8 @@ pub(super) fn read_commit(
     Ok(())
 }
 
-/// A submodule's address, relative ones taken from that of the repository; none if git could mistake it for something else.
+/// Returns a submodule's address, with relative ones resolved against the repository's; none if git could misinterpret
+/// it.
 fn resolve(parent: &str, address: &str) -> Option<String> {
     if address.starts_with("./") || address.starts_with("../") {
         let mut base = parent.trim_end_matches('/').to_owned();
@@ -127,7 +129,7 @@ fn resolve(parent: &str, address: &str) -> Option<String> {
         }
         return Some(base);
     }
-    // A stranger's repository may point to the network, but not into this machine.
+    // An untrusted repository may refer to the network, but not to this machine.
     let network = ["https://", "http://", "ssh://", "git://"]
         .iter()
         .any(|scheme| address.starts_with(scheme));

@@ -1,4 +1,4 @@
-//! Blobs, read through one long-lived process.
+//! Blobs, read through one long-running process.
 
 use super::GitError;
 use crate::ware::archive::{Content, ExtractError};
@@ -13,7 +13,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Starts the process by `git`, which knows its repository.
+    /// Starts the process with `git`, which is set up for its repository.
     pub(super) fn open(mut git: Command) -> Result<Self, GitError> {
         let mut child = git
             .args(["cat-file", "--batch"])
@@ -28,7 +28,7 @@ impl Objects {
         }
     }
 
-    /// Begins to read a blob; the caller reads it to its end and calls [`Blob::finish`].
+    /// Starts reading a blob; the caller reads it to its end and calls [`Blob::finish`].
     pub(super) fn blob(&mut self, object: &str) -> Result<Blob<'_>, GitError> {
         let failed = |source| GitError::Run { source };
         writeln!(self.ask, "{object}").and_then(|()| self.ask.flush()).map_err(failed)?;
@@ -45,7 +45,7 @@ impl Objects {
         }
     }
 
-    /// A blob that is the target of a link; none if it cannot be one.
+    /// Returns a blob as the target of a link; none if it cannot be one.
     pub(super) fn text(&mut self, object: &str) -> Result<Option<String>, GitError> {
         let mut blob = self.blob(object)?;
         if blob.left > 4096 {
@@ -61,7 +61,7 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        // It ends by itself when its input does; killing it saves the wait.
+        // It exits by itself when its input ends; killing it saves the wait.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -69,13 +69,13 @@ impl Drop for Objects {
 
 /// A blob that is being read.
 pub(super) struct Blob<'a> {
-    /// Bytes that are still to be read.
+    /// The remaining bytes.
     pub(super) left: u64,
     answer: &'a mut BufReader<ChildStdout>,
 }
 
 impl Blob<'_> {
-    /// Skips to the end of the object, which git marks by a newline.
+    /// Skips to the end of the object, which git marks with a newline.
     pub(super) fn finish(mut self) -> Result<(), GitError> {
         let mut rest = [0u8; 8192];
         while self.read(&mut rest)? > 0 {}

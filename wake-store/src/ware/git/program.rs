@@ -1,4 +1,4 @@
-//! The `git` program, kept from running anything.
+//! The `git` program, prevented from running anything else.
 #![expect(clippy::disallowed_methods, reason = "the one program that wares need")]
 
 use super::GitError;
@@ -10,18 +10,18 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// Where programs usually are.
+/// The usual directories of programs.
 const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Git with everything shut off that a repository, a user's settings or the environment could make it run.
+/// Returns git with everything disabled that a repository, a user's settings or the environment could make it run.
 pub(super) fn git(route: &Route) -> Command {
     let mut command = Command::new("git");
     // SAFETY: what runs between fork and execution is one system call, which allocates nothing and takes no lock.
     unsafe {
-        // Whoever waits for it may be gone, and a silent server would keep it for ever.
+        // The process that waits for it may be gone, and a silent server would keep it alive forever.
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
     }
-    // Without a home it would ask the list of users for one.
+    // Without a home directory, it would look one up in the user database.
     command
         .env_clear()
         .env("PATH", route.search_path.as_deref().unwrap_or(OsStr::new(SEARCH_PATH)))
@@ -45,10 +45,10 @@ pub(super) fn git(route: &Route) -> Command {
     command
 }
 
-/// Bytes that a command may say, on each of its streams: a stranger's repository decides how much it has to say.
+/// The maximum output of a command on each of its streams: an untrusted repository determines how much there is.
 const MOST: u64 = 16 << 20;
 
-/// Runs a command; the inner error is what it said when it failed.
+/// Runs a command; the inner error is its message on failure.
 pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitError> {
     let failed = |source| GitError::Run { source };
     let mut child =
@@ -60,12 +60,12 @@ pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitE
     let complaint = complaint.join().unwrap_or_default();
     if status.success() {
         return Ok(match said.len() as u64 {
-            MOST => Err("it has more to say than is read".to_owned()),
+            MOST => Err("its output is too long".to_owned()),
             _ => Ok(said),
         });
     }
     let said = String::from_utf8_lossy(&complaint);
-    // What follows the first line that is fatal is advice about it.
+    // The lines after the first `fatal:` line are advice about it.
     let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
     let last = || said.lines().rfind(|line| !line.trim().is_empty());
     let problem = fatal.or_else(last).unwrap_or("git failed");
@@ -73,11 +73,11 @@ pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitE
     Ok(Err(problem.escape_debug().to_string().replace("\\'", "'")))
 }
 
-/// The first [`MOST`] bytes of a stream, which is read to its end all the same: nobody waits for who says more.
+/// Returns the first [`MOST`] bytes of a stream, which is still read to its end so that the writer does not block.
 fn beginning(stream: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let Some(mut stream) = stream else { return bytes };
-    // What breaks off is what was said.
+    // If reading fails, what was read so far counts.
     let _ = stream.by_ref().take(MOST).read_to_end(&mut bytes);
     let _ = io::copy(&mut stream, &mut io::sink());
     bytes
@@ -139,7 +139,7 @@ mod tests {
         owned(&pairs)
     }
 
-    /// The last of each name.
+    /// Returns the last pair of each name.
     fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
     }

@@ -1,4 +1,4 @@
-//! A bare repository that holds what was fetched.
+//! A bare repository with the fetched objects.
 
 use super::GitError;
 use super::listing::Listing;
@@ -45,12 +45,12 @@ impl<'a> Repository<'a> {
         let (mut attempts, mut reached) = (Vec::new(), false);
         for url in urls {
             let exact = repository.try_fetch(url, &["--depth=1", "--", url, commit], meter)?;
-            // Old servers give only what their branches and tags name.
+            // Old servers provide only what their branches and tags name.
             let got = match exact {
                 Ok(_) => Ok(Vec::new()),
                 Err(_) => repository.try_fetch(url, &["--", url, "+refs/*:refs/wake/*"], meter)?,
             };
-            // A tag is followed by git, but it has an id of its own.
+            // Git follows a tag, but a tag has an ID of its own.
             let present = run(repository.git().args(["cat-file", "-t", commit]))?;
             let is_commit = present.is_ok_and(|kind| kind.trim_ascii() == b"commit");
             reached |= got.is_ok();
@@ -78,7 +78,7 @@ impl<'a> Repository<'a> {
         let is_local = !url.contains("://") && !url.contains('@') || url.starts_with("file://");
         let is_here = url.starts_with("file://") || Path::new(url).is_absolute();
         if self.route.offline && !is_here {
-            return Ok(Err("no other machine is asked".to_owned()));
+            return Ok(Err("network access is disabled (offline)".to_owned()));
         }
         let mut command = self.git();
         command
@@ -96,7 +96,7 @@ impl<'a> Repository<'a> {
             .unwrap_or_else(|_| Err(ExtractError::Cancelled.into()))
     }
 
-    /// Hands the tree of `commit` to `visitor` as if it stood at `base`; gives the submodules in it.
+    /// Passes the tree of `commit` to `visitor` as if it were at `base`; returns its submodules.
     pub(super) fn read_tree(
         &self,
         commit: &str,
@@ -118,12 +118,12 @@ impl<'a> Repository<'a> {
             let tab = line
                 .iter()
                 .position(|byte| *byte == b'\t')
-                .ok_or_else(|| malformed("a tree has no names"))?;
+                .ok_or_else(|| malformed("a tree entry has no name"))?;
             let head =
                 std::str::from_utf8(&line[..tab]).map_err(|_| malformed("a tree is not text"))?;
             let path = path_below(base, &line[tab + 1..])?;
             let [mode, _, object] = head.split(' ').collect::<Vec<_>>()[..] else {
-                return Err(malformed("a tree has an entry of unknown form"));
+                return Err(malformed("a tree entry is malformed"));
             };
             match mode {
                 "040000" => visitor.entry(path, described(Node::Dir, 0o755), &mut NoContent)?,
@@ -151,13 +151,13 @@ impl<'a> Repository<'a> {
                     )?;
                     blob.finish()?;
                 }
-                _ => return Err(malformed("a tree has an entry of unknown mode")),
+                _ => return Err(malformed("a tree entry has an unknown mode")),
             }
         }
         Ok(modules)
     }
 
-    /// Counts before anything is written: ten small objects can name as many paths as there are stars.
+    /// Counts the paths before anything is written: ten small objects can name as many paths as there are stars.
     fn check_count(&self, commit: &str) -> Result<(), GitError> {
         let most = ArchivePolicy::WARE.max_entries;
         let mut listing = Listing::of(self.git(), commit)?;
@@ -173,7 +173,7 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
-    /// The urls of submodules by their paths.
+    /// Returns the URLs of submodules by their paths.
     pub(super) fn submodule_urls(
         &self,
         commit: &str,
@@ -194,7 +194,7 @@ impl<'a> Repository<'a> {
         Ok(paths.into_iter().filter_map(|(name, path)| Some((path, urls.remove(&name)?))).collect())
     }
 
-    /// The program, told of this repository.
+    /// Returns the program, set up for this repository.
     fn git(&self) -> Command {
         let mut command = git(self.route);
         command.arg("--git-dir").arg(&self.dir);

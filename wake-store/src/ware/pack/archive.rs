@@ -1,4 +1,4 @@
-//! The archive of a tree that is being packed, on its way into a warehouse.
+//! The archive of a tree that is being packed, while it is written to a warehouse.
 
 use super::PackError;
 use crate::ware::archive::{TarWriter, ZipWriter};
@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use std::io::{self, BufWriter, Write};
 use wake_model::ware::{PackType, WareId};
 
-/// An archive of the form that its pack type has: gzipped tar, or zip.
+/// An archive in the format of its pack type: gzipped tar, or zip.
 pub(super) struct Archive {
     form: ArchiveForm,
     address: String,
@@ -22,7 +22,7 @@ enum ArchiveForm {
 }
 
 impl Archive {
-    /// An empty one.
+    /// Starts an empty archive.
     pub(super) fn begin(packtype: PackType, target: &Warehouse) -> Result<Self, PackError> {
         let upload = BufWriter::with_capacity(1 << 16, Upload::begin(target)?);
         // Neither has a name, a time or an operating system of its own: the same tree gives the same bytes.
@@ -36,7 +36,7 @@ impl Archive {
         Ok(Self { form, address: target.to_string() })
     }
 
-    /// Whether a node of this kind can be appended.
+    /// Returns whether a node of this kind can be appended.
     pub(super) fn holds(&self, meta: &Meta) -> bool {
         match self.form {
             ArchiveForm::Tar(_) => true,
@@ -55,7 +55,7 @@ impl Archive {
         appended.map_err(|error| unwritable(&self.address, &error))
     }
 
-    /// Appends a part of the content of the file at hand.
+    /// Appends content of the current file.
     pub(super) fn content(&mut self, bytes: &[u8]) -> Result<(), PackError> {
         let appended = match &mut self.form {
             ArchiveForm::Tar(tar) => tar.content(bytes),
@@ -64,7 +64,7 @@ impl Archive {
         appended.map_err(|error| unwritable(&self.address, &error))
     }
 
-    /// Ends it, and puts it in place under its id.
+    /// Ends the archive, and moves it into place under its id.
     pub(super) fn commit(self, ware: &WareId) -> Result<(), PackError> {
         let Archive { form, address } = self;
         let ended = match form {

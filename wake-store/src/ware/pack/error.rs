@@ -20,31 +20,31 @@ pub enum PackError {
     /// A file, link or directory cannot be read.
     #[error("`{}` cannot be read: {source}", path.display())]
     Read {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file changed its size while it was read.
+    /// A file's size changed while it was read.
     #[error("`{}` changed while it was packed", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// A socket, which no archive can hold.
+    /// A socket, which no archive can contain.
     #[error("`{}` is a socket, which no ware can hold", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
     },
-    /// A pipe or a device, which no zip archive can hold.
+    /// A pipe or a device, which no zip archive can contain.
     #[error("`{}` is a pipe or a device, which no zip archive can hold", path.display())]
     Kind {
         /// The node.
         path: PathBuf,
     },
-    /// The tree is too deep.
-    #[error("`{}` lies below more than {MAX_DEPTH} directories", path.display())]
+    /// The tree is nested too deeply.
+    #[error("`{}` is nested in more than {MAX_DEPTH} directories", path.display())]
     Depth {
         /// The node.
         path: PathBuf,
@@ -55,19 +55,19 @@ pub enum PackError {
         /// The root.
         path: PathBuf,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
     /// A filter refuses a node.
     #[error(transparent)]
     Filter(#[from] FilterRejection),
-    /// The warehouse does not take the ware.
+    /// The warehouse refused the ware.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
 }
 
 impl PackError {
-    /// The published category.
+    /// Returns the published error category.
     pub fn category(&self) -> Category {
         match self {
             PackError::Unsupported { .. } => Category::Usage,

@@ -1,4 +1,4 @@
-//! Packs a tree on disk: its id, and if asked the archive that has it.
+//! Packs a tree on disk: computes its id and, if requested, its archive.
 
 mod error;
 mod archive;
@@ -20,13 +20,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use wake_model::ware::{PackType, WareId};
 
-/// Most directories above a node.
+/// The maximum number of directories above a node.
 const MAX_DEPTH: usize = 256;
 
-/// Computes the id of the tree at `path` and, with a `target`, puts its archive there.
+/// Computes the id of the tree at `path` and, with a `target`, stores its archive there.
 ///
-/// A path that does not exist gives [`WareId::nothing`], as does one whose node the pack type leaves out. Unset filters leave the metadata as it is; fractions of seconds are
-/// dropped always. Without a target, files are hashed in parallel. Memory does not grow with the size of files.
+/// Returns [`WareId::nothing`] for a path that does not exist or whose node the pack type leaves out. Unset filters
+/// leave the metadata unchanged; fractions of seconds are always dropped. Without a target, files are hashed in
+/// parallel. Memory use does not grow with the size of files.
 pub fn pack(
     path: &Path,
     packtype: PackType,
@@ -36,7 +37,7 @@ pub fn pack(
     pack_metered(path, packtype, filters, target, &Meter::default())
 }
 
-/// The same; `meter` counts the bytes of files, and may stop it.
+/// As [`pack`]; `meter` counts the bytes of files, and may stop the operation.
 pub fn pack_metered(
     path: &Path,
     packtype: PackType,
@@ -62,7 +63,7 @@ pub fn pack_metered(
     let mut archive = target.map(|target| Archive::begin(packtype, target)).transpose()?;
     let ware = match packer.root(path, &root, archive.as_mut())? {
         Some(hash) => WareId::new(packtype, hash),
-        // What no id of this kind says anything of is nothing, as in rio.
+        // A node that ids of this kind do not cover is nothing, as in rio.
         None if coverage == Coverage::FilesAndDirs => return Ok(WareId::nothing(packtype)),
         None => return Err(PackError::Dropped { path: path.to_owned() }),
     };
@@ -78,7 +79,7 @@ struct Packer<'a> {
     meter: &'a Meter,
 }
 
-/// The place of the node at hand. It is spelled out only when an error or an archive needs it.
+/// The path of the current node, spelled out only for an error or an archive.
 struct PackedDir<'a> {
     name: &'a Path,
     entry: EntryPath,
@@ -111,7 +112,7 @@ impl Packer<'_> {
         self.node(CWD, path, FileType::from_raw_mode(stat.st_mode), here, archive)
     }
 
-    /// The hash of a node as its directory counts it; none when the directory leaves it out.
+    /// Returns the hash of a node as its directory counts it; none if the directory leaves it out.
     fn node(
         &self,
         dir: BorrowedFd<'_>,
@@ -222,7 +223,7 @@ impl Packer<'_> {
     }
 }
 
-/// An archive cannot say more than ustar headers do, so its id does not either.
+/// An archive cannot represent more than ustar headers do, so its id does not either.
 fn whole_seconds(mut meta: Meta) -> Meta {
     meta.mtime.nanos = 0;
     meta
@@ -246,7 +247,7 @@ fn hash_file(
     BUFFER.with_borrow_mut(|buffer| {
         let mut stream = Sha384Stream::default();
         let mut read = 0;
-        // A read that comes back short of the buffer has seen the end, so a small file costs one.
+        // A read shorter than the buffer has reached the end, so a small file takes one read.
         while read < size {
             let n = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut buffer[..]))
                 .map_err(|e| here.read_error(e))?;

@@ -13,21 +13,21 @@ use wake_model::ware::{PackType, WareId};
 /// Why a ware was not unpacked, scanned or mirrored.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// The archive holds a well-formed other ware.
-    #[error("hash mismatch: asked for `{asked}`, but `{came}` came")]
+    /// The archive contains a well-formed, but different ware.
+    #[error("hash mismatch: expected `{asked}`, got `{came}`")]
     HashMismatch {
-        /// The ware that was asked for.
+        /// The requested ware.
         asked: WareId,
-        /// The ware that came.
+        /// The received ware.
         came: WareId,
     },
-    /// The id says that nothing was packed.
+    /// The id states that nothing was packed.
     #[error("`{ware}` stands for a path that did not exist: there is nothing to unpack")]
     Nothing {
         /// The id.
         ware: WareId,
     },
-    /// This pack type cannot do that.
+    /// This pack type does not support the operation.
     #[error("pack type `{packtype}` cannot be {verb}")]
     Unsupported {
         /// The pack type.
@@ -35,19 +35,19 @@ pub enum UnpackError {
         /// `scanned` or `mirrored`.
         verb: &'static str,
     },
-    /// Something is to stay in a cache, and none was given.
+    /// A ware must stay in a cache, but no cache was given.
     #[error("there is no ware cache to unpack into")]
     NoCache,
-    /// The archive was not taken.
+    /// The archive was refused.
     #[error(transparent)]
     Extract(#[from] ExtractError),
-    /// No warehouse gave it, or one did not take it.
+    /// No warehouse provided it, or one refused it.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
     /// The ware cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// Git did not give the commit.
+    /// Git did not provide the commit.
     #[error(transparent)]
     Git(#[from] GitError),
     /// The destination cannot be written.
@@ -55,13 +55,13 @@ pub enum UnpackError {
     Destination {
         /// The destination.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl UnpackError {
-    /// The published category.
+    /// Returns the published error category.
     pub fn category(&self) -> Category {
         match self {
             UnpackError::HashMismatch { .. } => Category::HashMismatch,

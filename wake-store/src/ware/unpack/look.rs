@@ -1,4 +1,4 @@
-//! Packed wares that are only looked at or copied, as they are.
+//! Scans, lists and copies packed wares without unpacking them.
 
 use super::UnpackError;
 use super::packed::{coverage, read_packed, verify};
@@ -13,7 +13,7 @@ use crate::ware::warehouse::{Upload, Warehouse, open_first};
 use wake_model::ware::{PackType, WareId};
 
 /// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused; `meter`
-/// counts what is read, and may stop it.
+/// counts the bytes read, and may stop the operation.
 pub fn scan(
     packtype: PackType,
     source: &Warehouse,
@@ -24,8 +24,8 @@ pub fn scan(
     scan_nodes(packtype, source, filters, policy, meter).map(|(ware, _)| ware)
 }
 
-/// Lists what the packed ware in `source` holds, in order of hashing and with its id; `meter` counts what is read, and may
-/// stop it.
+/// Lists the contents of the packed ware in `source`, in hashing order and with its id; `meter` counts the bytes read,
+/// and may stop the operation.
 pub fn list(
     packtype: PackType,
     source: &Warehouse,
@@ -54,8 +54,8 @@ fn scan_nodes(
     Ok((WareId::new(packtype, extracted.before), extracted.bucket))
 }
 
-/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right; `meter` counts what is read,
-/// and may stop it.
+/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right; `meter` counts the
+/// bytes read, and may stop the operation.
 pub fn mirror(
     ware: &WareId,
     target: &Warehouse,

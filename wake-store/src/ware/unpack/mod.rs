@@ -22,44 +22,44 @@ use crate::removal::remove_whatever;
 use std::path::{Path, PathBuf};
 use wake_model::ware::{PackType, WareId};
 
-/// How an unpacked tree comes to its place.
+/// Where an unpacked tree is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// It stays in the cache.
     None,
     /// It is unpacked into the cache, if there is one, and copied from there.
     Copy,
-    /// It is unpacked at its place, past the cache.
+    /// It is unpacked in its place, bypassing the cache.
     Direct,
 }
 
 /// What to unpack, from where and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Unpack<'a> {
-    /// The ware that is asked for.
+    /// The requested ware.
     pub ware: &'a WareId,
-    /// Where it may be, tried in this order.
+    /// Where it may be, in the order in which they are tried.
     pub sources: &'a [Warehouse],
-    /// What happens to its metadata; unset fields are followed.
+    /// How its metadata is treated; unset fields are followed.
     pub filters: UnpackFilters,
-    /// Unpacked wares of earlier times.
+    /// The cache of unpacked wares.
     pub cache: Option<&'a WareCache>,
-    /// What the archive may hold.
+    /// What the archive may contain.
     pub policy: ArchivePolicy,
 }
 
-/// What unpacking gave.
+/// The result of unpacking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnpackReport {
     /// The id of the tree after filters.
     pub ware: WareId,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether its files belong to whom they should.
+    /// Whether its files have the right owners.
     pub ownership: Ownership,
-    /// How the cache had it before.
+    /// Its previous state in the cache.
     pub cached: Cached,
-    /// The `tree` id of everything that came, after filters: it leaves out nothing that a command sees.
+    /// The `tree` id of everything received, after filters: it leaves out nothing that a command sees.
     pub received: WareId,
 }
 
@@ -67,16 +67,16 @@ pub struct UnpackReport {
 struct StagedTree {
     /// Its id after filters.
     ware: WareId,
-    /// The id of everything that came, after filters.
+    /// The id of everything received, after filters.
     received: WareId,
     ownership: Ownership,
-    /// The id of everything in it, if that is what lies on the disk.
+    /// The id of everything in it, if that is what is on the disk.
     tree: Option<WareId>,
 }
 
 impl Unpack<'_> {
-    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right;
-    /// `meter` counts what is read of the packed ware, and may stop it.
+    /// Replaces whatever is at `destination` with the unpacked tree, atomically and only once its hash has been
+    /// verified; `meter` counts the bytes read of the packed ware, and may stop the operation.
     pub fn place_at(
         &self,
         destination: &Path,
@@ -100,13 +100,13 @@ impl Unpack<'_> {
         }
     }
 
-    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
-    /// `meter` counts what is read of the packed ware, and may stop it.
+    /// Brings the ware into the cache and returns where it is. A ware that is there already is not fetched; `meter`
+    /// counts the bytes read of the packed ware, and may stop the operation.
     pub fn into_cache(&self, meter: &Meter) -> Result<UnpackReport, UnpackError> {
         self.into_cache_telling(meter, &|_| {})
     }
 
-    /// The same; `told` hears how the cache has it before anything is fetched.
+    /// As [`Unpack::into_cache`]; `told` is called with its state in the cache before anything is fetched.
     pub fn into_cache_telling(
         &self,
         meter: &Meter,
@@ -129,7 +129,7 @@ impl Unpack<'_> {
         Ok(UnpackReport { ware, path, ownership, cached, received })
     }
 
-    /// Unpacks to `stage` and compares the hash.
+    /// Unpacks to `stage` and verifies the hash.
     fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<StagedTree, UnpackError> {
         let writer = TreeWriter::new(stage.path())?;
         let packtype = self.ware.packtype();
@@ -151,7 +151,7 @@ impl Unpack<'_> {
     }
 }
 
-/// Where owners could not be set or filters altered something, the disk does not hold what the archive declares.
+/// If owners could not be set or filters changed something, the disk does not contain what the archive declares.
 fn landed(ware: WareId, extracted: &ExtractedTree, rules: &Rules) -> StagedTree {
     let ownership = extracted.ownership;
     let as_declared = ownership == Ownership::Kept && !rules.alter();
@@ -160,7 +160,7 @@ fn landed(ware: WareId, extracted: &ExtractedTree, rules: &Rules) -> StagedTree 
     StagedTree { ware, ownership, tree: as_declared.then(|| received.clone()), received }
 }
 
-/// What cannot be written into the cache is the cache's problem, not that of a path that somebody named.
+/// A failure to write into the cache is the cache's problem, not that of a path that the user named.
 fn in_cache(error: UnpackError) -> UnpackError {
     match error {
         UnpackError::Extract(ExtractError::Write { path, source }) => {
@@ -170,7 +170,8 @@ fn in_cache(error: UnpackError) -> UnpackError {
     }
 }
 
-/// Copies the tree at `from` to `destination` with all that a ware can hold of it, in one step; `meter` may stop it.
+/// Copies the tree at `from` to `destination`, with everything that a ware can represent, atomically; `meter` may stop
+/// the operation.
 pub fn copy_tree(from: &Path, destination: &Path, meter: &Meter) -> Result<(), UnpackError> {
     let stage = beside(destination)?;
     let (max_entries, max_bytes) = (u64::MAX, u64::MAX);
@@ -183,7 +184,7 @@ pub fn copy_tree(from: &Path, destination: &Path, meter: &Meter) -> Result<(), U
     put(&stage, destination)
 }
 
-/// A stage in the file system of `destination`, so that a rename can end the work.
+/// Returns a stage in the file system of `destination`, so that a rename can finish the work.
 fn beside(destination: &Path) -> Result<Stage, UnpackError> {
     let parent = match destination.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -198,6 +199,6 @@ fn beside(destination: &Path) -> Result<Stage, UnpackError> {
 fn put(stage: &Stage, destination: &Path) -> Result<(), UnpackError> {
     let failed = |source| UnpackError::Destination { path: destination.to_owned(), source };
     exchange(&stage.root(), destination).map_err(failed)?;
-    // What was at the destination is now in the stage and goes with it.
+    // What was at the destination is now in the stage and is removed with it.
     remove_whatever(stage.path()).map_err(failed)
 }

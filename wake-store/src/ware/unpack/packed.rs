@@ -1,4 +1,4 @@
-//! The bytes of a packed ware, from where they come.
+//! Reads packed wares from their sources.
 
 use super::UnpackError;
 use crate::ware::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use wake_model::ware::{PackType, WareId};
 
-/// Which nodes the hash of a pack type counts.
+/// Returns which nodes the hash of a pack type covers.
 pub(super) fn coverage(packtype: PackType) -> Coverage {
     match packtype {
         PackType::Tar | PackType::Zip => Coverage::FilesAndDirs,
@@ -18,7 +18,7 @@ pub(super) fn coverage(packtype: PackType) -> Coverage {
     }
 }
 
-/// The ware that came must be the one that was asked for.
+/// Checks that the received ware is the requested one.
 pub(super) fn verify(asked: &WareId, came: &WareId) -> Result<(), UnpackError> {
     if asked == came {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn verify(asked: &WareId, came: &WareId) -> Result<(), UnpackError> {
     Err(UnpackError::HashMismatch { asked: asked.clone(), came: came.clone() })
 }
 
-/// Reads a packed ware from its first byte to its last, and writes what it reads to `copy`.
+/// Reads a packed ware completely, and writes what it reads to `copy`.
 pub(super) fn read_packed(
     packtype: PackType,
     packed: PackedWare,
@@ -43,7 +43,7 @@ pub(super) fn read_packed(
         _ => Stream::open(source, policy).and_then(|mut stream| read_tar(&mut stream, visitor)),
     };
     read.map_err(|error| match error {
-        // Whoever has several warehouses wants to know which one broke off.
+        // With several warehouses, it matters which one failed.
         ExtractError::Source { source } => {
             WarehouseError::Failed { address, problem: source.to_string() }.into()
         }
@@ -51,7 +51,7 @@ pub(super) fn read_packed(
     })
 }
 
-/// A zip archive is read from its end, so it is first brought to disk, under no name.
+/// A zip archive is read from its end, so it is first stored in an unnamed file.
 fn spool(mut source: impl Read, policy: ArchivePolicy) -> Result<File, ExtractError> {
     let failed = ExtractError::unread;
     let mut file = tempfile::tempfile_in("/var/tmp").map_err(failed)?;
@@ -65,7 +65,7 @@ fn spool(mut source: impl Read, policy: ArchivePolicy) -> Result<File, ExtractEr
     Ok(file)
 }
 
-/// Copies what is read, where there is a place for it.
+/// Copies what is read, if there is a destination for it.
 struct Tee<'a, R> {
     source: R,
     copy: Option<&'a mut Upload>,

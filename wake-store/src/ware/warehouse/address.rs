@@ -9,19 +9,19 @@ use wake_model::ware::PackType;
 pub enum Warehouse {
     /// `file://PATH`: one packed ware.
     File(PathBuf),
-    /// `ca+file://DIR`: wares by their hashes.
+    /// `ca+file://DIR`: wares by hash.
     CaFile(PathBuf),
-    /// `http(s)://URL`: one packed ware, read only.
+    /// `http(s)://URL`: one packed ware, read-only.
     Http(String, Route),
-    /// `ca+http(s)://URL`: wares by their hashes, read only. Held without the `ca+`.
+    /// `ca+http(s)://URL`: wares by hash, read-only. Stored without the `ca+`.
     CaHttp(String, Route),
-    /// A git repository, by URL or path, for `git` wares alone.
+    /// A git repository, by URL or path, only for `git` wares.
     Git(String, Route),
 }
 
 impl Warehouse {
-    /// Reads an address for wares of `packtype`, on other machines reached by `route`. Relative paths such as
-    /// `file://./x` start at `base`.
+    /// Parses an address for wares of `packtype`, with `route` for network access. Relative paths such as `file://./x`
+    /// start at `base`.
     pub fn parse(
         text: &str,
         packtype: PackType,
@@ -53,12 +53,12 @@ impl Warehouse {
     }
 }
 
-/// `path` as it is shown to people, without `.` between its components.
+/// Returns `path` for display, without `.` between its components.
 fn place(base: &Path, path: &str) -> PathBuf {
     base.join(path).components().collect()
 }
 
-/// Git takes many forms of addresses; those that it would take for an option or that run a program are refused.
+/// Git accepts many forms of addresses; those that it would take for an option or that run a program are refused.
 fn git(text: &str, base: &Path) -> Result<String, ParseWarehouseError> {
     if text.is_empty()
         || text.starts_with('-')
@@ -80,7 +80,7 @@ fn git(text: &str, base: &Path) -> Result<String, ParseWarehouseError> {
 }
 
 impl Warehouse {
-    /// What `git` is told, with all that lets one in.
+    /// Returns the address for `git`, including credentials.
     pub(in crate::ware) fn git_address(&self) -> String {
         match self {
             Warehouse::Git(url, _) => url.clone(),
@@ -89,7 +89,7 @@ impl Warehouse {
     }
 }
 
-/// As it may be shown: without passwords.
+/// For display: without passwords.
 impl fmt::Display for Warehouse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -109,7 +109,7 @@ pub enum ParseWarehouseError {
         "warehouse `{address}` has no scheme: expected `file://`, `ca+file://`, `http(s)://` or `ca+http(s)://`"
     )]
     NoScheme {
-        /// What was given.
+        /// The given text.
         address: String,
     },
     /// The scheme is unknown.
@@ -117,21 +117,21 @@ pub enum ParseWarehouseError {
         "warehouse `{address}` has the unknown scheme `{scheme}`: expected `file`, `ca+file`, `http(s)` or `ca+http(s)`"
     )]
     UnknownScheme {
-        /// What was given.
+        /// The given text.
         address: String,
         /// Its scheme.
         scheme: String,
     },
     /// Nothing follows the scheme.
-    #[error("warehouse `{address}` names no place")]
+    #[error("warehouse `{address}` has no path")]
     Empty {
-        /// What was given.
+        /// The given text.
         address: String,
     },
-    /// Git would take it for something else than an address.
+    /// Git would not take it for an address.
     #[error("`{address}` is not the address of a git repository")]
     Git {
-        /// What was given.
+        /// The given text.
         address: String,
     },
 }

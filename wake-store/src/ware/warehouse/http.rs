@@ -1,4 +1,4 @@
-//! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
+//! Reads wares over HTTP. Every ware is verified by its hash afterwards, so a server's response is only a claim.
 
 use super::{PackedWare, Warehouse, WarehouseError};
 use crate::ware::meter::Meter;
@@ -6,8 +6,8 @@ use crate::ware::route::Route;
 use crate::ware::web::{Web, WebError};
 use wake_model::ware::WareId;
 
-/// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds; it ends at once
-/// when `meter` is stopped.
+/// Starts downloading `url`. The whole download may take an hour, each step before its first byte 30 seconds; it ends
+/// at once when `meter` is stopped.
 pub(super) fn get(
     warehouse: &Warehouse,
     url: &str,

@@ -1,4 +1,4 @@
-//! Where packed wares are kept: files, directories by hash, and the same over HTTP.
+//! Where packed wares are stored: files, directories by hash, and the same over HTTP.
 
 mod address;
 mod http;
@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use wake_model::ware::WareId;
 
-/// Why a warehouse did not give or take a ware.
+/// Why a warehouse did not provide or accept a ware.
 #[derive(Debug, thiserror::Error)]
 pub enum WarehouseError {
     /// It cannot be reached; another one may be tried.
@@ -24,7 +24,7 @@ pub enum WarehouseError {
     Unavailable {
         /// The warehouse.
         address: String,
-        /// What happened.
+        /// The error.
         problem: String,
     },
     /// It was reached and does not have the ware; another one may be tried.
@@ -35,23 +35,23 @@ pub enum WarehouseError {
         /// The ware.
         ware: WareId,
     },
-    /// It answered with something that does not let others be tried.
+    /// It failed in a way that does not allow trying others.
     #[error("warehouse `{address}` failed: {problem}")]
     Failed {
         /// The warehouse.
         address: String,
-        /// What happened.
+        /// The error.
         problem: String,
     },
-    /// Nothing can be written to it.
+    /// It cannot be written to.
     #[error("warehouse `{address}` cannot be written: {problem}")]
     Unwritable {
         /// The warehouse.
         address: String,
-        /// What happened.
+        /// The error.
         problem: String,
     },
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
     /// All warehouses were tried; none could be reached.
@@ -59,21 +59,21 @@ pub enum WarehouseError {
     NoneAvailable {
         /// The ware.
         ware: WareId,
-        /// What each said.
+        /// The result of each.
         attempts: Vec<WarehouseError>,
     },
-    /// All warehouses were tried; some could be reached, none has the ware.
+    /// All warehouses were tried; some could be reached, but none has the ware.
     #[error("no warehouse has `{ware}`{}", tried(.attempts))]
     NowhereFound {
         /// The ware.
         ware: WareId,
-        /// What each said.
+        /// The result of each.
         attempts: Vec<WarehouseError>,
     },
 }
 
 impl WarehouseError {
-    /// The published category.
+    /// Returns the published error category.
     pub fn category(&self) -> Category {
         match self {
             WarehouseError::Unavailable { .. } | WarehouseError::NoneAvailable { .. } => {
@@ -96,18 +96,18 @@ fn tried(attempts: &[WarehouseError]) -> String {
     attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
 }
 
-/// The packed form of a ware, as a warehouse gives it.
+/// The packed form of a ware, as provided by a warehouse.
 pub(crate) struct PackedWare {
-    /// Its bytes, which nobody has verified.
+    /// Its bytes, not verified.
     pub(crate) bytes: Box<dyn Read + Send>,
-    /// Their number, where the warehouse says it.
+    /// Its size, if the warehouse provides it.
     pub(crate) size: Option<u64>,
-    /// Who gives them.
+    /// The warehouse.
     pub(crate) address: String,
 }
 
-/// Opens `ware` in the first of `warehouses` that has it. One that is unavailable or does not have it is passed over;
-/// any other failure ends the search.
+/// Opens `ware` in the first of `warehouses` that has it. One that is unavailable or does not have it is skipped; any
+/// other failure ends the search.
 pub(crate) fn open_first(
     ware: &WareId,
     warehouses: &[Warehouse],
@@ -133,12 +133,12 @@ pub(crate) fn open_first(
 }
 
 impl Warehouse {
-    /// Whether `ware` lies here, as far as a look at the disk can say; its bytes are not verified.
+    /// Returns whether `ware` is here, as far as a look at the disk can tell; its bytes are not verified.
     pub fn holds(&self, ware: &WareId) -> bool {
         matches!(self, Warehouse::CaFile(dir) if shard(dir, ware.hash()).is_file())
     }
 
-    /// Where `ware` comes to lie here, if this is a directory by hashes.
+    /// Returns where `ware` is stored here, if this is a directory by hash.
     pub fn shelf(&self, ware: &WareId) -> Option<PathBuf> {
         match self {
             Warehouse::CaFile(dir) => Some(shard(dir, ware.hash())),
@@ -146,7 +146,7 @@ impl Warehouse {
         }
     }
 
-    /// How it is reached, if it is on another machine.
+    /// Returns the network settings, if it is on another machine.
     pub(super) fn route(&self) -> Option<&Route> {
         match self {
             Warehouse::File(_) | Warehouse::CaFile(_) => None,
@@ -156,7 +156,7 @@ impl Warehouse {
         }
     }
 
-    /// Whether something can be put here now; nothing is.
+    /// Checks whether something can be written here now, without writing.
     pub fn check_writable(&self) -> Result<(), WarehouseError> {
         Upload::begin(self).map(drop)
     }
@@ -186,7 +186,7 @@ impl Warehouse {
         ware: &WareId,
     ) -> Result<PackedWare, WarehouseError> {
         let address = self.to_string();
-        // What is a pipe must not be waited for.
+        // A pipe must not block.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = rustix::fs::open(path, flags, Mode::empty());
         match opened.map(File::from).map_err(io::Error::from) {
@@ -210,7 +210,7 @@ impl Warehouse {
     }
 }
 
-/// Where the ware of `hash` lies in a content-addressed directory: `BASE/aaa/bbb/HASH`.
+/// Returns the path of the ware with `hash` in a content-addressed directory: `BASE/aaa/bbb/HASH`.
 pub(crate) fn shard(base: &Path, hash: &str) -> PathBuf {
     let padded = format!("{hash:-<7}");
     base.join(&padded[0..3]).join(&padded[3..6]).join(&padded)

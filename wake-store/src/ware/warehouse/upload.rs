@@ -1,4 +1,4 @@
-//! Puts wares into warehouses that are directories.
+//! Writes wares to warehouses that are directories.
 
 use super::{Warehouse, WarehouseError, shard};
 use crate::ware::guid::new_guid;
@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use tempfile::TempPath;
 use wake_model::ware::WareId;
 
-/// A ware on its way into a warehouse. Until [`Upload::commit`] it lies beside its place under a temporary name, which
-/// is removed when the upload is given up.
+/// A ware being written to a warehouse. Until [`Upload::commit`] it is beside its final path under a temporary name,
+/// which is removed if the upload is dropped.
 pub(crate) struct Upload {
     target: Warehouse,
     file: File,
@@ -17,7 +17,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Begins to write to `target`, whose directory must exist.
+    /// Starts writing to `target`, whose directory must exist.
     pub(crate) fn begin(target: &Warehouse) -> Result<Self, WarehouseError> {
         let address = target.to_string();
         let unavailable =
@@ -25,8 +25,9 @@ impl Upload {
         let (dir, name) = match target {
             Warehouse::CaFile(base) => (base.clone(), format!(".tmp.upload.{}", new_guid())),
             Warehouse::File(path) => {
-                let name =
-                    path.file_name().ok_or_else(|| unavailable("it names no file".to_owned()))?;
+                let name = path
+                    .file_name()
+                    .ok_or_else(|| unavailable("it has no file name".to_owned()))?;
                 let dir = path.parent().map(PathBuf::from).unwrap_or_default();
                 (dir, format!(".tmp.upload.{}.{}", name.to_string_lossy(), new_guid()))
             }
@@ -45,7 +46,7 @@ impl Upload {
         Ok(Self { target: target.clone(), file, temporary })
     }
 
-    /// Puts what was written in its place, as `ware`. It is on disk before it can be found.
+    /// Moves what was written into place, as `ware`. It is on disk before it can be found.
     pub(crate) fn commit(self, ware: &WareId) -> Result<(), WarehouseError> {
         let address = self.target.to_string();
         self.place(ware)

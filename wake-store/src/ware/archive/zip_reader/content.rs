@@ -1,4 +1,4 @@
-//! The bytes of one entry, checked while they are read.
+//! The content of one entry, verified while it is read.
 
 use super::malformed;
 use crate::ware::archive::{Content, ExtractError};
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-/// The content of one entry, its length and checksum verified at its end.
+/// The content of one entry, whose length and checksum are verified at its end.
 pub(super) struct ZipContent<'a> {
     pub(super) bytes: Box<dyn Read + 'a>,
     pub(super) left: u64,
@@ -16,7 +16,7 @@ pub(super) struct ZipContent<'a> {
 }
 
 impl ZipContent<'_> {
-    /// All of it, as the target of a link.
+    /// Returns all of it as text, for the target of a link.
     pub(super) fn text(&mut self, place: u64) -> Result<String, ExtractError> {
         let mut text = Vec::new();
         let mut buffer = [0u8; 4096];
@@ -50,7 +50,7 @@ impl Content for ZipContent<'_> {
         self.left = self
             .left
             .checked_sub(n as u64)
-            .ok_or_else(|| malformed(self.place, "an entry holds more than it says"))?;
+            .ok_or_else(|| malformed(self.place, "an entry is larger than its header says"))?;
         if n == 0 && (self.left != 0 || self.crc.sum() != self.expected) {
             return Err(malformed(self.place, "an entry's content does not match its checksum"));
         }
@@ -58,7 +58,7 @@ impl Content for ZipContent<'_> {
     }
 }
 
-/// A part of a file.
+/// A section of a file.
 pub(super) struct ZipSection<'a> {
     pub(super) file: &'a File,
     pub(super) at: u64,

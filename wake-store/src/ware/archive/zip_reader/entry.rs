@@ -1,4 +1,4 @@
-//! An entry of the central directory, and what its extra fields say.
+//! An entry of the central directory and its extra fields.
 
 use super::{malformed, u16_at, u32_at, u64_at};
 use crate::ware::archive::ExtractError;
@@ -6,7 +6,7 @@ use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 use std::collections::BTreeMap;
 use time::{Date, Month};
 
-/// One entry, as the central directory has it.
+/// One entry of the central directory.
 pub(super) struct ZipEntry {
     pub(super) name: Vec<u8>,
     pub(super) made_by: u8,
@@ -24,7 +24,7 @@ pub(super) struct ZipEntry {
 }
 
 impl ZipEntry {
-    /// Takes the sizes and the place from the zip64 extra field where the fixed fields say so.
+    /// Takes the sizes and the offset from the zip64 extra field, if the fixed fields refer to it.
     pub(super) fn widen(&mut self) {
         let mut fields = self.fields().filter_map(Result::ok);
         let wide = fields.find(|(id, _)| *id == 0x0001).map(|(_, field)| field.to_vec());
@@ -39,7 +39,7 @@ impl ZipEntry {
         }
     }
 
-    /// What it describes, without its name.
+    /// Returns its metadata, without its name.
     pub(super) fn meta(&self) -> Result<Meta, ExtractError> {
         let (kind, perms) = self.mode();
         let named_as_dir = self.name.ends_with(b"/");
@@ -60,8 +60,8 @@ impl ZipEntry {
         Ok(Meta { node, perms, uid, gid, mtime: self.mtime()?, xattrs: BTreeMap::new() })
     }
 
-    /// What it is, as Unix says it, and its permissions; both depend on the system that it was made on. Source: Go's
-    /// `archive/zip`, by which rio reads them.
+    /// Returns its Unix file type and its permissions; both depend on the system that it was created on. Source: Go's
+    /// `archive/zip`, which rio uses.
     fn mode(&self) -> (u32, u16) {
         const UNIX: [u8; 2] = [3, 19];
         const DOS: [u8; 3] = [0, 11, 14];
@@ -85,7 +85,7 @@ impl ZipEntry {
         }
     }
 
-    /// Of two fields of one kind the last counts.
+    /// If there are two fields of one kind, the last one counts.
     fn owner(&self) -> Result<(u32, u32), ExtractError> {
         let (mut new, mut old) = (None, None);
         for field in self.fields() {
@@ -105,7 +105,7 @@ impl ZipEntry {
         }
     }
 
-    /// The last time among the extra fields, else the DOS time taken for UTC.
+    /// Returns the last time among the extra fields, else the DOS time interpreted as UTC.
     fn mtime(&self) -> Result<Timestamp, ExtractError> {
         let seconds = |seconds: u32| Timestamp { seconds: seconds.into(), nanos: 0 };
         let mut mtime = seconds(0);
@@ -115,7 +115,7 @@ impl ZipEntry {
                 (0x5455, field) if field.len() >= 5 && field[0] & 1 != 0 => {
                     mtime = seconds(u32_at(field, 1));
                 }
-                // The old fields of Info-ZIP and PKWARE: time of access, time of modification.
+                // The old fields of Info-ZIP and PKWARE: access time, modification time.
                 (0x000d | 0x5855, field) if field.len() >= 8 => mtime = seconds(u32_at(field, 4)),
                 (0x000a, field) => mtime = ntfs_time(field).unwrap_or(mtime),
                 _ => {}
@@ -124,7 +124,7 @@ impl ZipEntry {
         Ok(mtime)
     }
 
-    /// The extra fields; an error where one says that it is longer than what is there.
+    /// Returns the extra fields; an error if one claims to be longer than the remaining space.
     pub(super) fn fields(&self) -> impl Iterator<Item = Result<(u16, &[u8]), ExtractError>> {
         let mut rest = self.extra.as_slice();
         std::iter::from_fn(move || {
@@ -139,14 +139,17 @@ impl ZipEntry {
                 }
                 None => {
                     rest = &[];
-                    Some(Err(malformed(self.place, "an extra field is longer than all of them")))
+                    Some(Err(malformed(
+                        self.place,
+                        "an extra field is longer than the space for all of them",
+                    )))
                 }
             }
         })
     }
 }
 
-/// User and group, each with its length before it.
+/// Parses user and group, each preceded by its length.
 fn sized_owner(field: &[u8]) -> Option<(u32, u32)> {
     let sized = |field: &[u8]| -> Option<(u32, usize)> {
         let size = usize::from(*field.first()?);
@@ -159,7 +162,7 @@ fn sized_owner(field: &[u8]) -> Option<(u32, u32)> {
     Some((uid, sized(&field[used..])?.0))
 }
 
-/// The time of modification in tenths of microseconds since 1601.
+/// Parses the modification time in tenths of microseconds since 1601.
 fn ntfs_time(field: &[u8]) -> Option<Timestamp> {
     const TICKS: i64 = 10_000_000;
     let mut rest = field.get(4..)?;
@@ -177,7 +180,8 @@ fn ntfs_time(field: &[u8]) -> Option<Timestamp> {
     found
 }
 
-/// What is too much for a month goes on into the next, and what is too little comes from the one before, as in Go.
+/// Values that are too large for a month carry over into the next, and values that are too small borrow from the
+/// previous one, as in Go.
 fn dos_seconds(date: u16, time: u16) -> i64 {
     let months = (1980 + i32::from(date >> 9)) * 12 + i32::from(date >> 5 & 15) - 1;
     let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);

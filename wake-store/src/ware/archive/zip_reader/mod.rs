@@ -1,7 +1,7 @@
 //! Reads zip archives (PKWARE APPNOTE 6.3.10, Info-ZIP's extra fields).
 //!
-//! The central directory says what there is; local headers must agree with it, entries may not overlap, and nothing may
-//! follow the end. So no two readers see two different archives.
+//! The central directory lists the entries; local headers must agree with it, entries may not overlap, and nothing may
+//! follow the end. So no two readers can see different archives.
 
 mod content;
 mod entry;
@@ -26,7 +26,7 @@ const UNLISTED: &str = "an entry is not in the central directory";
 /// The most bytes between two entries.
 const LARGEST_GAP: u64 = 1 << 20;
 
-/// Reads a whole archive and hands every entry to `visitor` in the order of their places in the file.
+/// Reads a whole archive and passes every entry to `visitor`, in the order of their offsets.
 pub(crate) fn read_zip(
     file: &File,
     policy: ArchivePolicy,
@@ -63,7 +63,7 @@ struct Zip<'a> {
     policy: ArchivePolicy,
 }
 
-/// Where the central directory is.
+/// The location of the central directory.
 struct EndRecord {
     entries: u64,
     size: u64,
@@ -75,8 +75,8 @@ impl Zip<'_> {
         let tail_length = self.length.min(22 + 65535);
         let tail_start = self.length - tail_length;
         let tail = self.read_at(tail_start, tail_length as usize)?;
-        // A comment could hold a second end record; only one whose comment reaches the end of the file counts, and the
-        // first found from behind is the one all readers take.
+        // A comment could contain a second end record. Only one whose comment reaches the end of the file counts, and
+        // the first one found from the end is the one that all readers use.
         let at = (0..tail.len().saturating_sub(21))
             .rev()
             .find(|at| tail[*at..*at + 4] == END)
@@ -103,7 +103,7 @@ impl Zip<'_> {
             return Ok(end);
         }
         if end.start.checked_add(end.size) != Some(place) {
-            return Err(malformed(place, "the central directory is not where the end says"));
+            return Err(malformed(place, "the central directory is not where the end record says"));
         }
         Ok(end)
     }
@@ -174,7 +174,7 @@ impl Zip<'_> {
         Ok((entry, (46 + name + extra + comment) as u64))
     }
 
-    /// Every local part must lie before the central directory, and none over another.
+    /// Checks that every local part is before the central directory, and that none overlaps another.
     fn check_layout(&self, entries: &[ZipEntry], end: &EndRecord) -> Result<(), ExtractError> {
         let mut free = 0;
         for entry in entries {
@@ -191,7 +191,7 @@ impl Zip<'_> {
         Ok(())
     }
 
-    /// Whoever reads from the beginning must not find what the central directory does not name.
+    /// A reader that starts at the beginning must not find entries that the central directory does not list.
     fn check_start(&self, first: Option<u64>) -> Result<(), ExtractError> {
         let hidden = match first {
             Some(0) => false,
@@ -203,11 +203,11 @@ impl Zip<'_> {
         Ok(())
     }
 
-    /// What lies between the end of an entry's data and the next one: nothing, its sizes, or padding.
+    /// Checks the bytes between the end of an entry's data and the next entry: none, the entry's sizes, or padding.
     fn check_gap(&self, from: u64, to: u64) -> Result<(), ExtractError> {
         let length = to.saturating_sub(from);
         if length > LARGEST_GAP {
-            return Err(malformed(from, "what follows an entry is in no entry"));
+            return Err(malformed(from, "data after an entry belongs to no entry"));
         }
         let gap = self.read_at(from, length as usize)?;
         if gap.windows(4).any(|bytes| bytes == LOCAL) {
@@ -240,7 +240,7 @@ impl Zip<'_> {
         Ok(())
     }
 
-    /// Compares the local header with the central one; gives where the data starts.
+    /// Compares the local header with the central one; returns the offset of the data.
     fn check_local(&self, entry: &ZipEntry) -> Result<u64, ExtractError> {
         let place = entry.local_offset;
         let fixed = self.read_at(place, 30)?;
@@ -252,7 +252,7 @@ impl Zip<'_> {
         let after = entry.flags & 8 != 0;
         let says = |at: usize, whole: u64| {
             let said = u32_at(&fixed, at);
-            // Sizes that are too large for the header stand in an extra field, which nobody can read two ways.
+            // Sizes that are too large for the header are in an extra field, which cannot be read in two ways.
             said == 0xffff_ffff || u64::from(said) == whole
         };
         let sizes = after
