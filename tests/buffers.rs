@@ -447,7 +447,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["write", &id, "-i", "source", "--block-size", "0"],
         expect![[r#"
-        error: invalid value '0' for '--block-size <SIZE>': expected a size of a block from 1 on
+        error: invalid value '0' for '--block-size <SIZE>': expected a block size of at least 1
 
         For more information, try '--help'.
     "#]],
@@ -463,7 +463,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["write", &id, "-i", "source", "--flush-interval", "soon"],
         expect![[r#"
-        error: invalid value 'soon' for '--flush-interval <SECONDS>': expected seconds, found `soon`
+        error: invalid value 'soon' for '--flush-interval <SECONDS>': expected a number of seconds, found `soon`
 
         For more information, try '--help'.
     "#]],

@@ -1,13 +1,13 @@
-//! What `wake asset` and `wake genome` take.
+//! Arguments of `wake asset` and `wake genome`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// Which registry of assets.
+/// Selects the asset registry.
 #[derive(Debug, Args)]
 pub(crate) struct AssetRegistryArgs {
-    /// The configuration of the registry, `genome_config.yaml`; without it the one that REFGENIE names
+    /// Configuration of the registry, `genome_config.yaml` [default: $REFGENIE]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) genome_config: Option<PathBuf>,
 }
@@ -17,7 +17,7 @@ pub(crate) struct AssetRegistryArgs {
 #[command(
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "An asset is named `GENOME/ASSET`, with `.SEEK_KEY` for a part of it and `:TAG` for one of its forms."
+    after_help = "An asset is named `GENOME/ASSET[.SEEK_KEY][:TAG]`: the seek key selects a part of it, the tag a variant."
 )]
 pub(crate) struct AssetArgs {
     #[command(flatten)]
@@ -26,101 +26,101 @@ pub(crate) struct AssetArgs {
     pub(crate) command: AssetCommand,
 }
 
-/// What is asked of assets.
+/// Subcommands of `wake asset`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AssetCommand {
-    /// Print where assets are, or the values of their seek keys
+    /// Print the paths of assets, or the values of their seek keys
     Seek {
-        /// Assets
+        /// Assets to look up
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// Do not look whether something is there
+        /// Do not check that the path exists
         #[arg(long)]
         unchecked: bool,
-        /// Where the data lie, by the digest of the genome
+        /// Print the path of the data, by genome digest
         #[arg(long)]
         data: bool,
-        /// Print one JSON object for each
+        /// Print one JSON object per asset
         #[arg(long)]
         json: bool,
     },
-    /// List genomes and their assets, of the registry here or of a place to pull from
+    /// List genomes and their assets, in the local registry or at a remote address
     List {
-        /// What is at `file:DIR`, the `https://` address of the same or of a server of refgenie, or `oci://HOST/PREFIX`; without an
-        /// address at the servers of the configuration
+        /// List the assets at ADDRESS: `file:DIR`, an `https://` address that serves such a directory or is a refgenie server, or
+        /// `oci://HOST/PREFIX` [default ADDRESS: the configured servers]
         #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
         #[allow(clippy::option_option, reason = "the flag may stand without an address")]
         from: Option<Option<String>>,
-        /// Only these genomes, and each tag
+        /// Only these genomes, with every tag
         #[arg(short, long = "genome", value_name = "GENOME")]
         genomes: Vec<String>,
-        /// Print one JSON object with everything
+        /// Print a single JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Print the digests by which refgenie tells assets
+    /// Print the digests that identify assets in refgenie
     Id {
-        /// Assets
+        /// Assets to identify
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// Print the digests of whole trees
+        /// Print the digests of whole trees instead
         #[arg(long)]
         tree: bool,
     },
-    /// Give an asset another tag, or have its tag be the default one
+    /// Retag an asset, or make its tag the default
     Tag {
-        /// The asset
+        /// Asset to tag
         #[arg(value_name = "ASSET")]
         asset: String,
-        /// The new tag
+        /// New tag
         #[arg(long = "to", value_name = "TAG", required_unless_present = "default")]
         to: Option<String>,
-        /// Have this tag be the one that is meant where none is named
+        /// Make this tag the default of the asset
         #[arg(long)]
         default: bool,
-        /// Replace an asset that has the new tag
+        /// Replace an existing asset with the new tag
         #[arg(long, requires = "to")]
         force: bool,
     },
-    /// Register a directory or a file that was made elsewhere; it is copied
+    /// Register a copy of a file or directory that was made elsewhere
     Add(AddAssetArgs),
     /// Remove assets and their files
     Remove {
-        /// Assets
+        /// Assets to remove
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// Also those of which others were made
+        /// Also remove assets that others were made from
         #[arg(long)]
         force: bool,
     },
-    /// Fetch assets from where somebody pushed them, and register them
+    /// Fetch pushed assets and register them
     Pull {
-        /// Assets
+        /// Assets to pull
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// `file:DIR`, the `https://` address of the same or of a server of refgenie, or `oci://HOST/PREFIX`; without it the servers
-        /// of the configuration
+        /// Source: `file:DIR`, an `https://` address that serves such a directory or is a refgenie server, or
+        /// `oci://HOST/PREFIX` [default: the configured servers]
         #[arg(long, value_name = "ADDRESS")]
         from: Option<String>,
-        /// Replace what is there and is something else
+        /// Replace existing assets that differ
         #[arg(long)]
         force: bool,
     },
-    /// Pack assets and put them where others can fetch them
+    /// Pack assets and upload them for others to pull
     Push {
-        /// Assets
+        /// Assets to push
         #[arg(required = true, value_name = "ASSET")]
         assets: Vec<String>,
-        /// `file:DIR`, which any server of files may serve, or `oci://HOST/PREFIX`
+        /// Destination: `file:DIR`, which any file server can serve, or `oci://HOST/PREFIX`
         #[arg(long, value_name = "ADDRESS")]
         to: String,
-        /// Replace what is there and is something else
+        /// Replace existing assets that differ
         #[arg(long)]
         force: bool,
     },
-    /// Put the paths of assets in place of `refgenie://GENOME/ASSET` in a text
+    /// Replace `refgenie://GENOME/ASSET` in a text with the paths of assets
     Populate {
-        /// A file; without it standard input
+        /// File to read [default: standard input]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
@@ -129,28 +129,28 @@ pub(crate) enum AssetCommand {
 /// `wake asset add`.
 #[derive(Debug, Args)]
 pub(crate) struct AddAssetArgs {
-    /// What it is to be called
+    /// Name of the asset
     #[arg(value_name = "ASSET")]
     pub(crate) asset: String,
-    /// The directory or file
+    /// File or directory to register
     #[arg(long, value_name = "PATH")]
     pub(crate) path: PathBuf,
-    /// What is found by which key, as JSON: `{"fasta": "genome.fa", "cores": {"value": "4", "type": "number"}}`
+    /// Seek keys as JSON: `{"fasta": "genome.fa", "cores": {"value": "4", "type": "number"}}`
     #[arg(long, value_name = "JSON")]
     pub(crate) seek_keys: Option<String>,
-    /// Its class
+    /// Asset class
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
-    /// What the asset is
+    /// Description of the asset
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
-    /// What this form of it is
+    /// Description of this tag
     #[arg(long, value_name = "TEXT")]
     pub(crate) tag_description: Option<String>,
-    /// An asset that it was made of
+    /// Asset that this one was made from
     #[arg(long = "parent", value_name = "ASSET")]
     pub(crate) parents: Vec<String>,
-    /// Replace what is there
+    /// Replace an existing asset
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -165,48 +165,48 @@ pub(crate) struct GenomeArgs {
     pub(crate) command: GenomeCommand,
 }
 
-/// What is asked of genomes.
+/// Subcommands of `wake genome`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum GenomeCommand {
-    /// Add the genome of a FASTA file, packed with gzip or not; the registry is made if it is not there
+    /// Add the genome of a FASTA file, gzipped or not, creating the registry if missing
     Init {
-        /// The file; without it only the registry is made
+        /// FASTA file; if omitted, only the registry is created
         #[arg(value_name = "FASTA")]
         fasta: Option<PathBuf>,
-        /// What the genome is to be called
+        /// Alias of the genome
         #[arg(short, long = "alias", value_name = "ALIAS", requires = "fasta")]
         aliases: Vec<String>,
-        /// What the genome is
+        /// Description of the genome
         #[arg(long, value_name = "TEXT", requires = "fasta")]
         description: Option<String>,
-        /// Where data of a new registry are to lie; without it beside its configuration
+        /// Data directory of a new registry [default: the directory of its configuration]
         #[arg(long, value_name = "DIR")]
         genome_folder: Option<PathBuf>,
-        /// A server that refgenie is to ask, of a new registry
+        /// Server for refgenie to use, in a new registry
         #[arg(long = "genome-server", value_name = "URL")]
         servers: Vec<String>,
     },
-    /// Show, set and remove aliases
+    /// Show, set and remove genome aliases
     #[command(subcommand)]
     Alias(AliasCommand),
-    /// Print a sequence, or a part of it
+    /// Print a sequence or part of it
     Getseq {
-        /// The genome, which must have an asset `fasta`
+        /// Genome, which must have a `fasta` asset
         #[arg(value_name = "GENOME")]
         genome: String,
-        /// `NAME` or `NAME:START-END`: the first character is 0, the one at END is not printed
+        /// Sequence, as `NAME` or `NAME:START-END`, zero-based and excluding END
         #[arg(value_name = "LOCUS")]
         locus: String,
     },
-    /// Say what two genomes have in common
+    /// Compare the sequences of two genomes
     Compare {
-        /// A genome
+        /// First genome
         #[arg(value_name = "A")]
         a: String,
-        /// Another one
+        /// Second genome
         #[arg(value_name = "B")]
         b: String,
-        /// Print one JSON object
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -215,30 +215,30 @@ pub(crate) enum GenomeCommand {
 /// `wake genome alias`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AliasCommand {
-    /// Print the digests of genomes, with all their aliases
+    /// Print the digests of genomes and all their aliases
     Get {
-        /// Genomes, by alias or digest; without any all of them
+        /// Genomes, by alias or digest [default: all]
         #[arg(value_name = "GENOME")]
         genomes: Vec<String>,
-        /// Print one JSON object
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Give a genome further aliases
+    /// Add aliases to a genome
     Set {
-        /// The genome
+        /// Genome to name
         #[arg(value_name = "GENOME")]
         genome: String,
-        /// Aliases
+        /// Aliases to add
         #[arg(required = true, value_name = "ALIAS")]
         aliases: Vec<String>,
-        /// Take them from other genomes
+        /// Move aliases that belong to other genomes
         #[arg(long)]
         force: bool,
     },
-    /// Take aliases away
+    /// Remove aliases
     Remove {
-        /// Aliases
+        /// Aliases to remove
         #[arg(required = true, value_name = "ALIAS")]
         aliases: Vec<String>,
     },

@@ -1,4 +1,4 @@
-//! What the commands for codespecs take.
+//! Arguments of the commands for codespecs.
 
 use std::path::PathBuf;
 
@@ -8,54 +8,54 @@ use wake_codespec::Kind;
 /// `wake codespec`
 #[derive(Debug, Subcommand)]
 pub(crate) enum CodespecCommand {
-    /// Keep a codespec under a name, and print its version
+    /// Store a codespec under a name and print its version
     Create(Box<CreateCodespecArgs>),
     /// Print a codespec
     #[command(visible_alias = "get")]
     Show {
-        /// Its name
+        /// Name of the codespec
         #[arg(value_name = "NAME")]
         name: String,
-        /// The version; without it the latest one
+        /// Version [default: the latest]
         #[arg(long = "version", value_name = "VERSION")]
         version: Option<u32>,
-        /// The same; so `-v VERSION` says it as well
+        /// Version, like --version; makes `-v VERSION` work as well
         #[arg(value_name = "VERSION", conflicts_with = "version")]
         bare_version: Option<u32>,
     },
     /// List the latest version of each codespec
     List {
-        /// Only those whose names begin so
+        /// Only names with this prefix
         #[arg(short, long, value_name = "STRING", default_value = "")]
         prefix: String,
-        /// At most so many [default: 1000]
+        /// Maximum number of codespecs to list [default: 1000]
         #[arg(short, long, value_name = "COUNT")]
         limit: Option<usize>,
     },
-    /// Make a package of a codespec, which `wake publish` publishes
+    /// Create a package from a codespec, for `wake publish`
     Package {
-        /// The codespec, `NAME` or `NAME/versions/N`
+        /// Codespec, as `NAME` or `NAME/versions/N`
         #[arg(value_name = "CODESPEC")]
         codespec: String,
-        /// What the package is to be, as `NAMESPACE/NAME@VERSION`
+        /// Package to create, as `NAMESPACE/NAME@VERSION`
         #[arg(value_name = "PACKAGE@VERSION")]
         package: String,
-        /// Its directory, which is made
+        /// Directory to create for the package
         #[arg(value_name = "DIR")]
         dir: PathBuf,
-        /// Under which licence others may use it
+        /// License of the package
         #[arg(long, value_name = "LICENSE")]
         license: Option<String>,
     },
-    /// Keep a codespec of a published package, and print its name and version
+    /// Store a codespec from a published package and print its name and version
     Pull {
-        /// The package, as `NAMESPACE/NAME`, or with the versions that will do: `NAMESPACE/NAME@REQUIREMENT`
+        /// Package, as `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
         #[arg(value_name = "PACKAGE")]
         package: String,
-        /// Its file, YAML or JSON; without it the only codespec that it has
+        /// YAML or JSON file in the package [default: its only codespec]
         #[arg(value_name = "FILE")]
         file: Option<String>,
-        /// The name that it is kept under; without it that of the file
+        /// Name to store the codespec under [default: that of the file]
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
@@ -64,62 +64,62 @@ pub(crate) enum CodespecCommand {
 /// `wake codespec create`
 #[derive(Args, Debug)]
 #[command(
-    after_help = "What is typed stands for what the file says; each of `--input`, `--output`, `--env` and `--endpoint` \
-                  for the whole list or mapping."
+    after_help = "Flags override the file; each of `--input`, `--output`, `--env` and `--endpoint` replaces the whole \
+                  list or mapping."
 )]
 pub(crate) struct CreateCodespecArgs {
-    /// The name; without it that of the file
+    /// Name of the codespec [default: that of the file]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// The document: YAML, JSON or Jsonnet; `-` for standard input
+    /// Codespec document: YAML, JSON or Jsonnet; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// The container image to run
+    /// Container image to run
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
-    /// What the codespec is for [default: job]
+    /// Kind of the codespec [default: job]
     #[arg(short, long, value_name = "KIND")]
     pub(crate) kind: Option<CodespecKind>,
-    /// How many of it there may be at most
+    /// Maximum number of replicas
     #[arg(short = 'r', long, value_name = "REPLICAS")]
     pub(crate) max_replicas: Option<u32>,
-    /// A buffer that runs read from
+    /// Buffer that runs read from
     #[arg(short, long = "input", value_name = "BUFFER_NAME", value_delimiter = ',')]
     pub(crate) inputs: Vec<String>,
-    /// A buffer that runs write to
+    /// Buffer that runs write to
     #[arg(short, long = "output", value_name = "BUFFER_NAME", value_delimiter = ',')]
     pub(crate) outputs: Vec<String>,
-    /// An environment variable; several with `,` between them
+    /// Environment variable; separate several with `,`
     #[arg(short, long = "env", value_name = "KEY=VALUE")]
     pub(crate) env: Vec<String>,
-    /// A port that a worker listens on
+    /// Port that a worker listens on
     #[arg(long = "endpoint", value_name = "SERVICE=PORT", value_delimiter = ',')]
     pub(crate) endpoints: Vec<String>,
-    /// Whose rights it has where a site gives some
+    /// Identity to run as, at sites that define identities
     #[arg(long, value_name = "IDENTITY")]
     pub(crate) identity: Option<String>,
-    /// Where it begins
+    /// Working directory
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<String>,
-    /// Graphics processors
+    /// Number of GPUs
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) gpu: Option<String>,
-    /// Processors that it needs
+    /// CPU request
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) cpu_request: Option<String>,
-    /// Memory that it needs
+    /// Memory request
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) memory_request: Option<String>,
-    /// Processors that it may use
+    /// CPU limit
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) cpu_limit: Option<String>,
-    /// Memory that it may use
+    /// Memory limit
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) memory_limit: Option<String>,
-    /// The size of /dev/shm
+    /// Size of /dev/shm
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) shm: Option<String>,
-    /// What stands behind `--` is the command, instead of its arguments
+    /// Treat ARGS as the command instead of as its arguments
     #[arg(long)]
     pub(crate) command: bool,
     /// Arguments of the command
@@ -130,9 +130,9 @@ pub(crate) struct CreateCodespecArgs {
 /// `--kind`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CodespecKind {
-    /// It reads buffers and writes buffers
+    /// Reads and writes buffers
     Job,
-    /// It serves jobs
+    /// Serves jobs
     Worker,
 }
 

@@ -1,4 +1,4 @@
-//! What each command takes of its own.
+//! Arguments of the individual commands.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -13,34 +13,34 @@ use wake_model::PkgName;
 
 use crate::args::quantity;
 
-/// Which modules, with which configuration.
+/// A selection of modules and their configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Selection {
-    /// The targets [default: the package around you]
+    /// Targets to select [default: the current package]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }
 
-/// The configuration of the targets.
+/// Configuration of the targets.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigArgs {
-    /// Set one key of the targets' default config; VALUE is JSON if it parses as JSON, else a string
+    /// Override one key of the targets' default config; VALUE is parsed as JSON, or else taken as a string
     #[arg(long = "config", value_name = "KEY=VALUE")]
     pub(crate) config: Vec<String>,
-    /// Replace the whole config of the targets by a JSON object
+    /// Replace the targets' whole config with a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) config_json: Option<String>,
 }
 
-/// Which of the modules that patterns mean.
+/// Filters on the modules that patterns match.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TagArgs {
-    /// Of the modules that patterns mean, take only those with TAG; with several, those with one of them
+    /// Select only modules with TAG among those that patterns match; if repeated, modules with any of the tags
     #[arg(long = "tag", value_name = "TAG")]
     with: Vec<String>,
-    /// Take none with TAG
+    /// Exclude modules with TAG among those that patterns match
     #[arg(long = "no-tag", value_name = "TAG")]
     without: Vec<String>,
 }
@@ -61,31 +61,31 @@ pub(crate) struct TestArgs {
     /// Run only tests whose label matches REGEX
     #[arg(long, value_name = "REGEX")]
     pub(crate) filter: Option<Regex>,
-    /// Run only the tests that failed when they ran last
+    /// Run only tests that failed in their last run
     #[arg(long)]
     pub(crate) failed: bool,
-    /// Run only the tests that were flaky in their last runs
+    /// Run only tests that were flaky in their last runs
     #[arg(long, conflicts_with = "failed")]
     pub(crate) flaky: bool,
-    /// Run only the Kth of N shares of the tests
+    /// Run only the Kth of N shards of the tests
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     pub(crate) shard: Option<Shard>,
-    /// Run each test N times, whatever is remembered; it passes if it passes each time
+    /// Run each test N times, ignoring cached results; it passes only if every run passes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
-    /// Try a test again up to N times after a failure, instead of what the test says
+    /// Retry a failing test up to N times, overriding the test's own setting
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub(crate) retries: Option<u32>,
-    /// Stop at the first failure of what tests need; failures of tests stop nothing
+    /// Stop at the first failed step that tests depend on; failing tests stop nothing
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Write what came of each test to FILE, as JUnit does
+    /// Write test results to FILE as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Test again whenever something changes that matters, until Ctrl-C
+    /// Rerun the tests after every relevant change, until Ctrl-C
     #[arg(long, conflicts_with_all = ["file", "failed", "flaky"])]
     pub(crate) watch: bool,
-    /// With --watch, look every so many seconds instead of having the system tell what changes
+    /// With --watch, poll for changes every SECONDS instead of using kernel notifications
     #[arg(long, value_name = "SECONDS", requires = "watch")]
     pub(crate) poll: Option<NonZeroU32>,
     #[command(flatten)]
@@ -99,22 +99,22 @@ pub(crate) struct BuildArgs {
     pub(crate) selection: Selection,
     #[command(flatten)]
     pub(crate) tags: TagArgs,
-    /// After a failure, continue with everything that does not depend on it
+    /// Continue after a failure with everything that does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,
     /// Do not update the links in `.wake/out`
     #[arg(long)]
     pub(crate) no_link: bool,
-    /// Run the commands of the targets again even if their results are cached
+    /// Rerun the targets' commands even if their results are cached
     #[arg(long)]
     pub(crate) rebuild: bool,
-    /// Print the paths of the results on standard output
+    /// Print the paths of the results to standard output
     #[arg(long)]
     pub(crate) print: bool,
-    /// Build again whenever something changes that matters, until Ctrl-C
+    /// Rebuild after every relevant change, until Ctrl-C
     #[arg(long, conflicts_with_all = ["print", "rebuild", "file"])]
     pub(crate) watch: bool,
-    /// With --watch, look every so many seconds instead of having the system tell what changes
+    /// With --watch, poll for changes every SECONDS instead of using kernel notifications
     #[arg(long, value_name = "SECONDS", requires = "watch")]
     pub(crate) poll: Option<NonZeroU32>,
     #[command(flatten)]
@@ -123,30 +123,30 @@ pub(crate) struct BuildArgs {
     pub(crate) profile: ProfileArgs,
 }
 
-/// For the commands that build.
+/// The `--warnings` flag of commands that build.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WarningArgs {
-    /// When to show what a command that succeeded wrote to standard error
+    /// When to show the standard error of commands that succeed
     #[arg(long, value_name = "WHEN", default_value = "ran")]
     pub(crate) warnings: Warnings,
 }
 
-/// `--warnings`: what commands that succeeded wrote to standard error.
+/// `--warnings`: when to show the standard error of commands that succeed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Warnings {
-    /// It is not shown
+    /// Never
     None,
-    /// It is shown in the build that ran the command
+    /// In the build that ran the command
     #[default]
     Ran,
-    /// It is shown as well where the result is remembered
+    /// Also when the result was cached
     All,
 }
 
-/// For the commands that build.
+/// The `--profile` flag of commands that build.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProfileArgs {
-    /// Write a trace of where the time went to FILE, for the viewers of Perfetto and Chrome
+    /// Write a trace of the build's timing to FILE, for the Perfetto and Chrome viewers
     #[arg(long = "profile", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
@@ -154,7 +154,7 @@ pub(crate) struct ProfileArgs {
 /// `wake run`
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// The target to run: its output `bin`, else its only executable output; `TARGET#KEY` names another
+    /// Target to run: its output `bin`, or else its only executable output; `TARGET#KEY` selects another
     #[arg(value_name = "TARGET", default_value = ".")]
     pub(crate) target: String,
     #[command(flatten)]
@@ -163,7 +163,7 @@ pub(crate) struct RunArgs {
     pub(crate) warnings: WarningArgs,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
-    /// Arguments for the program
+    /// Arguments to pass to the program
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<OsString>,
 }
@@ -171,15 +171,15 @@ pub(crate) struct RunArgs {
 /// `wake shell`
 #[derive(Args, Debug)]
 pub(crate) struct ShellArgs {
-    /// The module to enter [default: the one of the package around you]
+    /// Module to enter [default: the only module of the current package]
     #[arg(value_name = "TARGET")]
     pub(crate) target: Option<TargetPattern>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Run the command of the step first, and enter amid what it leaves behind
+    /// Run the step's own command first, and enter the sandbox as that leaves it
     #[arg(long)]
     pub(crate) after: bool,
-    /// Enter the step that failed last, with --after
+    /// Enter the step that failed last; implies --after
     #[arg(long, conflicts_with_all = ["target", "config", "config_json"])]
     pub(crate) failed: bool,
 }
@@ -187,15 +187,15 @@ pub(crate) struct ShellArgs {
 /// `wake exec`
 #[derive(Args, Debug)]
 pub(crate) struct ExecArgs {
-    /// The module in whose sandbox the command runs
+    /// Module in whose sandbox to run the command
     #[arg(value_name = "TARGET", default_value = ".")]
     pub(crate) target: TargetPattern,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Run the command of the step first, and this one amid what it leaves behind
+    /// Run the step's own command first, and CMD in the sandbox as that leaves it
     #[arg(long)]
     pub(crate) after: bool,
-    /// The command: a path, or a name that is looked for on the `PATH` of the step; and its arguments
+    /// Command to run, with its arguments: a path, or a name to look up on the step's `PATH`
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
 }
@@ -205,16 +205,16 @@ pub(crate) struct ExecArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Leave out cache hits
+    /// Omit cache hits
     #[arg(long)]
     pub(crate) changed_only: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// What to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: PlanFormat,
-    /// Where to pack the inputs of a formula; created if missing [default: .wake/warehouse]
+    /// Warehouse to pack the formula's inputs into; created if missing [default: .wake/warehouse]
     #[arg(long, value_name = "DIR")]
     pub(crate) warehouse: Option<PathBuf>,
 }
@@ -222,23 +222,23 @@ pub(crate) struct PlanArgs {
 /// `wake plan --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanFormat {
-    /// Each step and what would happen to it
+    /// What would happen to each step
     Text,
     /// The same, as JSON
     Json,
-    /// The one module that TARGET names, as a formula for `wake formula run`; what it needs must have been built
+    /// The one module that TARGET names, as a formula for `wake formula run`; its dependencies must already be built
     Formula,
 }
 
 /// `wake why`
 #[derive(Args, Debug)]
 pub(crate) struct WhyArgs {
-    /// The target to explain
+    /// Target to explain
     #[arg(value_name = "TARGET", default_value = ".")]
     pub(crate) target: TargetPattern,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// Explain instead why the workspace needs this package, `NAMESPACE/NAME`: who does, and where that is written
+    /// Explain instead why the workspace needs PACKAGE (`NAMESPACE/NAME`): which packages require it, and where
     #[arg(long, value_name = "PACKAGE", conflicts_with = "target")]
     pub(crate) depends: Option<PkgName>,
     /// Print JSON
@@ -251,7 +251,7 @@ pub(crate) struct WhyArgs {
 pub(crate) struct GraphArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// The format of the graph
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub(crate) format: GraphFormat,
 }
@@ -263,19 +263,19 @@ pub(crate) enum GraphFormat {
     Dot,
     /// Mermaid, as shown in Markdown files
     Mermaid,
-    /// Nodes and edges, as JSON
+    /// JSON nodes and edges
     Json,
-    /// The commands that compile, for clangd and other editors: `compile_commands.json`
+    /// A `compile_commands.json` for clangd and editors
     CompileCommands,
 }
 
 /// `wake affected`
 #[derive(Args, Debug)]
 pub(crate) struct AffectedArgs {
-    /// The targets to look at [default: //...]
+    /// Targets to check [default: //...]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
-    /// The revision of the git repository to compare the checkout with
+    /// Git revision to compare the checkout with
     #[arg(long, value_name = "REV", default_value = "HEAD")]
     pub(crate) since: String,
     /// Print JSON
@@ -287,34 +287,34 @@ pub(crate) struct AffectedArgs {
 #[derive(Args, Debug)]
 #[command(after_long_help = QUERIES)]
 pub(crate) struct QueryArgs {
-    /// What to find, such as 'rdeps(//libs/ring:lib) & kind(test)'
+    /// Query, such as 'rdeps(//libs/ring:lib) & kind(test)'
     #[arg(value_name = "QUERY", allow_hyphen_values = true)]
     pub(crate) query: String,
-    /// What to print
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: QueryFormat,
 }
 
 const QUERIES: &str = "\
 Queries:
-  TARGET          the modules that a target or a label means; in ' or \" if it holds spaces
-  deps(Q)         these, and all that they need
-  rdeps(Q)        these, and all that need them
-  path(Q, Q)      a shortest way from one of the first to one of the second, in its order
-  owner(FILE)     the modules whose commands see a file, or that are made from it
-  kind(KIND, Q)   those of a kind: test, command, files; of all without Q
-  tag(TAG, Q)     those with a tag; of all without Q
-  Q + Q           the modules of both
-  Q - Q           those of the first without those of the second
-  Q & Q           those that are in both
-  Operators go from left to right and stand between spaces.";
+  TARGET          the modules of a target or label; quote with ' or \" if it contains spaces
+  deps(Q)         Q and its transitive dependencies
+  rdeps(Q)        Q and everything that depends on it, directly or not
+  path(Q, Q)      a shortest dependency path from the first set to the second, in order
+  owner(FILE)     modules whose commands see FILE, or that are evaluated from it
+  kind(KIND, Q)   modules in Q of a kind: test, command, files [default Q: all]
+  tag(TAG, Q)     modules in Q with a tag [default Q: all]
+  Q + Q           union
+  Q - Q           difference
+  Q & Q           intersection
+  Operators are left-associative, have equal precedence, and must be surrounded by spaces.";
 
 /// `wake query --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueryFormat {
-    /// A label a line
+    /// One label per line
     Text,
-    /// Modules with their kinds, tags and needs, as JSON
+    /// JSON with each module's kind, tags and dependencies
     Json,
     /// Graphviz
     Dot,
@@ -323,28 +323,28 @@ pub(crate) enum QueryFormat {
 /// `wake log`
 #[derive(Args, Debug)]
 pub(crate) struct LogArgs {
-    /// A build, by its name or the first letters of it [default: list all]
+    /// Build to show, by its name or a unique prefix of it [default: list all]
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
-    /// Print what the last action of TARGET wrote
+    /// Print the output of TARGET's last action
     #[arg(short, long, value_name = "TARGET", conflicts_with_all = ["failed", "critical_path"])]
     pub(crate) output: Option<TargetPattern>,
-    /// Show only failures; without RUN, those of the last build
+    /// Show only failures [default RUN: the last build]
     #[arg(long)]
     pub(crate) failed: bool,
-    /// Show the chain of steps that bounded the build; without RUN, of the last build
+    /// Show the critical path [default RUN: the last build]
     #[arg(long, conflicts_with = "failed")]
     pub(crate) critical_path: bool,
-    /// List the tests that were flaky in their last runs
+    /// List tests that were flaky in their last runs
     #[arg(long, conflicts_with_all = ["run", "failed", "output", "critical_path", "formulas", "records"])]
     pub(crate) flaky: bool,
-    /// List the run records of formulas instead, or print the one that RUN names
+    /// List the run records of formulas, or print the one that RUN names
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path", "records"])]
     pub(crate) formulas: bool,
-    /// List the run records of commands, or print the one that RUN names, or the last one of the module RUN
+    /// List the run records of commands, or print one: that of RUN, or the last of a module named as RUN
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
     pub(crate) records: bool,
-    /// Add the formulaID, the wares of the results and the result id to the record
+    /// Add the formulaID, the result wares and the result id to the record
     #[arg(long, requires = "records")]
     pub(crate) ids: bool,
     /// Print JSON
@@ -355,10 +355,10 @@ pub(crate) struct LogArgs {
 /// `wake ls`
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {
-    /// The targets to list [default: every package below this directory, or else the one around it]
+    /// Targets to list [default: the packages in and below this directory, or else the current package]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
-    /// List modules too that belong to another one, such as `server.unit` to `server`
+    /// Include modules that belong to another module, such as `server.unit` to `server`
     #[arg(long)]
     pub(crate) all: bool,
     /// Print JSON
@@ -369,28 +369,28 @@ pub(crate) struct LsArgs {
 /// `wake eval`
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
-    /// The expression; `wake` in it is the library. A file that ends in `.jsonnet` or `.libsonnet` is evaluated as with --file
+    /// Expression to evaluate, with the library in scope as `wake`; a path ending in `.jsonnet` or `.libsonnet` is treated as --file
     #[arg(value_name = "EXPR", required_unless_present = "file")]
     pub(crate) expression: Option<String>,
-    /// Evaluate a file instead
+    /// Evaluate FILE instead of an expression
     #[arg(short, long, value_name = "FILE", conflicts_with = "expression")]
     pub(crate) file: Option<PathBuf>,
-    /// Look for imports here too that are not beside the importing file; of several, in the last first
+    /// Add a directory to the import search path; if repeated, the last is searched first
     #[arg(short = 'J', long = "jpath", value_name = "DIR")]
     pub(crate) library: Vec<PathBuf>,
-    /// Expect a string, and print it as it is
+    /// Expect a string and print it raw
     #[arg(short = 'S', long = "string")]
     pub(crate) raw: bool,
-    /// Expect a list, and print its elements as a stream of YAML documents
+    /// Expect an array and print it as a YAML stream
     #[arg(short = 'y', long, conflicts_with = "multi")]
     pub(crate) yaml_stream: bool,
-    /// Expect an object, write each of its fields to a file of that name in DIR, and list the files
+    /// Expect an object, write each field to a file of that name in DIR, and list the files
     #[arg(short = 'm', long, value_name = "DIR")]
     pub(crate) multi: Option<PathBuf>,
     /// Write to FILE instead of standard output
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output_file: Option<PathBuf>,
-    /// Create the directories of the files that are written
+    /// Create missing directories for output files
     #[arg(short = 'c', long)]
     pub(crate) create_output_dirs: bool,
 }
@@ -398,13 +398,13 @@ pub(crate) struct EvalArgs {
 /// `wake init`
 #[derive(Args, Debug)]
 pub(crate) struct InitArgs {
-    /// The directory; created if missing
+    /// Directory of the package; created if missing
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// The name of the package [default: the name of the directory]
+    /// Package name [default: the name of the directory]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// What the package begins with
+    /// Template to start from
     #[arg(long, value_name = "TEMPLATE", default_value = "plain")]
     pub(crate) template: Template,
 }
@@ -412,20 +412,20 @@ pub(crate) struct InitArgs {
 /// `wake init --template`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Template {
-    /// A program made by a shell script, and its test; needs no rules
+    /// A program made by a shell script, with a test; uses no rules
     Plain,
-    /// The same by the rules for commands
+    /// The same, using the rules for commands
     Sh,
-    /// A library, a program and a test in C
+    /// A C library and program, with a test
     Cc,
-    /// A library, a program and tests in Python
+    /// A Python library and program, with tests
     Python,
-    /// A library, a program and tests in Rust
+    /// A Rust library and program, with tests
     Rust,
 }
 
 impl Template {
-    /// Whether the package is made by the library of rules.
+    /// Whether the package uses the rule library.
     pub(crate) fn has_rules(self) -> bool {
         self != Template::Plain
     }
@@ -434,10 +434,10 @@ impl Template {
 /// `wake gc`
 #[derive(Args, Debug)]
 pub(crate) struct GcArgs {
-    /// Delete the least recently used until the store is no larger than this, such as 20G
+    /// Delete the least recently used content until the store is at most SIZE, such as 20G
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub(crate) max_size: Option<u64>,
-    /// Delete what has not been used for this long, such as 7d [default: 30d, unless --max-size is given]
+    /// Delete content that has not been used for AGE, such as 7d [default: 30d, unless --max-size is given]
     #[arg(long, value_name = "AGE", value_parser = quantity::age)]
     pub(crate) older_than: Option<Duration>,
     /// Show what would be deleted without deleting it
@@ -448,37 +448,37 @@ pub(crate) struct GcArgs {
 /// `wake store`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Check all content against its digest; what does not match is quarantined
+    /// Check all content against its digest, and quarantine what does not match
     Verify {
-        /// Trust files whose metadata is unchanged
+        /// Skip files whose metadata is unchanged
         #[arg(long)]
         quick: bool,
     },
-    /// Print where a tree is
+    /// Print the path of a tree
     Path {
-        /// The tree
+        /// Digest of the tree
         #[arg(value_name = "DIGEST")]
         tree: String,
     },
     /// List a tree
     Ls {
-        /// The tree, or a path in it
+        /// Tree, or path in it
         #[arg(value_name = "DIGEST[/PATH]")]
         place: String,
     },
-    /// Print a file of a tree, or a blob
+    /// Print a blob, or a file in a tree
     Cat {
-        /// The blob, or a path in a tree
+        /// Blob, or path in a tree
         #[arg(value_name = "DIGEST[/PATH]")]
         place: String,
     },
-    /// Put the content of a directory into the store, and print the digest of its tree
+    /// Copy a directory into the store and print the digest of its tree
     Import {
-        /// The directory
+        /// Directory to import
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
-    /// Show how much space each kind of content takes
+    /// Show the disk usage of each kind of content
     Du {
         /// Print JSON
         #[arg(long)]
@@ -497,7 +497,7 @@ pub(crate) struct DoctorArgs {
 /// `wake completions`
 #[derive(Args, Debug)]
 pub(crate) struct CompletionsArgs {
-    /// The shell
+    /// Shell to complete for
     #[arg(value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
 }

@@ -1,27 +1,27 @@
-//! What commands are called in other tools, for whoever types them here.
+//! Hints for commands that other tools have under another name.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// What other tools have, and what does here what people want of it.
+/// Subcommands of other tools, each with the hint to the equivalent here.
 const WORDS: [(&str, &str); 9] = [
     (
         "clean",
-        "nothing has to be cleaned before a build; 'wake build --rebuild' runs all of it again, 'wake gc' removes what nothing uses",
+        "builds need no cleaning; 'wake build --rebuild' rebuilds everything, 'wake gc' deletes unused store content",
     ),
     (
         "deps",
-        "'wake tree' shows the packages that are needed, 'wake query deps(:NAME)' the modules",
+        "'wake tree' shows package dependencies, 'wake query deps(:NAME)' module dependencies",
     ),
-    ("format", "no command does that: package files are Jsonnet, which has formatters"),
-    ("fmt", "no command does that: package files are Jsonnet, which has formatters"),
-    ("install", "'wake add NAMESPACE/NAME' has the package here need a published one"),
+    ("format", "wake has no formatter; package files are Jsonnet, so use a Jsonnet formatter"),
+    ("fmt", "wake has no formatter; package files are Jsonnet, so use a Jsonnet formatter"),
+    ("install", "'wake add NAMESPACE/NAME' adds a published package as a dependency"),
     ("list", "'wake ls' lists packages and modules"),
-    ("new", "'wake init DIR' writes a package that builds"),
-    ("rebuild", "'wake build --rebuild' runs everything again"),
-    ("watch", "'wake build --watch' builds again whenever something changes"),
+    ("new", "'wake init DIR' creates a package"),
+    ("rebuild", "'wake build --rebuild' rebuilds everything"),
+    ("watch", "'wake build --watch' rebuilds on every change"),
 ];
 
-/// The same error, which tells what to type instead where another tool calls it so.
+/// Adds the hint to an unknown-subcommand error if another tool has that subcommand.
 pub(crate) fn led_on(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;

@@ -1,20 +1,20 @@
-//! Flags that every command takes.
+//! Global flags, accepted by every command.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-/// Flags that every command takes.
+/// The global flags.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Print only what is wrong
+    /// Print only errors and warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print what ran and why; twice: also cache hits
+    /// Print which steps ran and why; -vv also prints cache hits
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colours
@@ -23,28 +23,28 @@ pub(crate) struct Global {
     /// How to show progress [default: auto]
     #[arg(long, global = true, value_name = "HOW")]
     pub(crate) progress: Option<ProgressHow>,
-    /// Format of messages: for people, for programs (events, one JSON object a line), or one line for each error
+    /// Format of messages
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
-    /// How many commands to run at once [default: one for each processor]
+    /// Maximum number of commands to run at once [default: number of CPUs]
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(wake_steps::MOST_JOBS)))]
     pub(crate) jobs: Option<u16>,
-    /// Directory of the store [default: ~/.cache/wake/store]
+    /// Store directory [default: ~/.cache/wake/store]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// Set an option of the build, as packages read it with `wake.option`, or all that a profile of the root package sets
+    /// Set a build option (`wake.option` in packages), or apply a profile of the root package
     #[arg(long = "set", global = true, value_name = "NAME=VALUE|@PROFILE")]
     pub(crate) set: Vec<String>,
-    /// Ask no registry, no retriever that needs the network and no other machine; what is missing is an error
+    /// Do not access the network: no registries, no other machines, no retrievers that need it; fail if anything is missing
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// Never change `wake.lock`: what it does not meet is an error
+    /// Fail if `wake.lock` would have to change
     #[arg(long, global = true)]
     pub(crate) locked: bool,
-    /// Both --offline and --locked
+    /// Equivalent to --offline and --locked together
     #[arg(long, global = true)]
     pub(crate) frozen: bool,
-    /// How strictly commands are held to what they declare
+    /// How strictly to confine commands to their declared inputs
     #[arg(long, global = true, value_name = "LEVEL", default_value = "strict")]
     pub(crate) sandbox: SandboxHow,
 }
@@ -63,32 +63,32 @@ pub(crate) enum ColorWhen {
 /// `--progress`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressHow {
-    /// A bar on a terminal, plain lines elsewhere
+    /// A bar on a terminal, otherwise plain lines
     Auto,
-    /// A live bar
+    /// A live progress bar
     Bar,
-    /// Lines with timestamps, for logs
+    /// Timestamped lines, for logs
     Plain,
-    /// No progress, only what has happened
+    /// No progress, only results
     None,
 }
 
 /// `--message-format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
-    /// Full messages with source lines
+    /// Full messages with source excerpts
     Human,
-    /// Events on standard output
+    /// Events on standard output, one JSON object per line
     Json,
-    /// One line for each error
+    /// One line per error
     Short,
 }
 
 /// `--sandbox`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxHow {
-    /// Enforced by the kernel: a command sees nothing else
+    /// Enforced by the kernel: commands see only their declared inputs
     Strict,
-    /// By convention only, where the kernel cannot enforce it; results are marked and never shared
+    /// Not enforced, for machines whose kernel cannot; results are marked and never shared
     Weak,
 }

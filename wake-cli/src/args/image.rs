@@ -1,4 +1,4 @@
-//! What `wake image` takes, with the names of Velocity.
+//! Arguments of `wake image`, named as in Velocity.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use super::stored_image::StoredImageCommand;
 #[derive(Args, Debug)]
 #[command(after_help = IMAGE_HELP)]
 pub(crate) struct ImageArgs {
-    /// What documents call the tool that builds images [default: apptainer]
+    /// Backend to build for, as named in specifications [default: apptainer]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) backend: Option<String>,
-    /// The machine that images are for [default: its architecture]
+    /// System to build for [default: this machine's architecture]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) system: Option<String>,
-    /// The distribution that images are made of [default: ubuntu]
+    /// Distribution to build on [default: ubuntu]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) distro: Option<String>,
-    /// A directory of images; the first one that has a name counts [default: ~/.velocity/images]
+    /// Image directory; if repeated, the first that has a name wins [default: ~/.velocity/images]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) images: Vec<PathBuf>,
     #[command(subcommand)]
@@ -27,60 +27,60 @@ pub(crate) struct ImageArgs {
 }
 
 const IMAGE_HELP: &str = "\
-A target is NAME or NAME@=VERSION, NAME@^LOWEST, NAME@_HIGHEST, NAME@LOWEST%HIGHEST; where images have
-a `specs.yaml`, NAME@VERSION, NAME@LOWEST:, NAME@:HIGHEST, NAME@LOWEST:HIGHEST as well.
+A target is NAME or NAME@=VERSION, NAME@^LOWEST, NAME@_HIGHEST, NAME@LOWEST%HIGHEST; for images with
+a `specs.yaml`, also NAME@VERSION, NAME@LOWEST:, NAME@:HIGHEST, NAME@LOWEST:HIGHEST.
 For `pull`, `inspect`, `save` and `push` an image is HOST/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIR[:NAME],
 oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], or the path of a layout or an archive.
-What is not said here is read from VELOCITY_IMAGE_DIR or VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM,
+Settings without a flag are read from VELOCITY_IMAGE_DIR or VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM,
 VELOCITY_BACKEND, VELOCITY_DISTRO and VELOCITY_BUILD_DIR, then from `config.yaml` in VELOCITY_CONFIG_DIR
 or ~/.velocity.";
 
-/// What is asked of images.
+/// Subcommands of `wake image` for specifications.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
-    /// List the images that exist for system, backend and distribution
+    /// List the images available for a system, backend and distribution
     Avail {
-        /// Only these
+        /// Images to list [default: all]
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Show which versions targets come to, as a tree of what needs what
+    /// Show the resolved versions of targets as a dependency tree
     Spec {
-        /// Images
+        /// Target images
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
     },
-    /// Show what is built for targets, in which order, under which ids
+    /// Show which images targets need, in build order, with their build ids
     Plan {
-        /// Images
+        /// Target images
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
-        /// For people, or for programs
+        /// Output format
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: ImageFormat,
         #[command(flatten)]
         added: AddedArgs,
     },
-    /// Print the scripts and commands that build targets, and run none
+    /// Print the scripts and commands that build targets, without running them
     #[command(visible_alias = "dry-run")]
     Script {
-        /// Images
+        /// Target images
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
-        /// What the last image is to be called
+        /// Name of the last image
         #[arg(short, long, value_name = "NAME")]
         name: Option<String>,
-        /// Keep the names of the images in between
+        /// Keep the tags of intermediate images
         #[arg(short, long)]
         leave_tags: bool,
         #[command(flatten)]
         added: AddedArgs,
     },
-    /// Build images, each as steps that are cached, and keep them by name
+    /// Build images in cached steps, and store them by name
     Build(BuildImageArgs),
-    /// Say why the steps of images ran last, or would run now
+    /// Explain why the steps of images last ran, or would run now
     Why {
-        /// Images
+        /// Target images
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
         #[command(flatten)]
@@ -91,15 +91,15 @@ pub(crate) enum ImageCommand {
         #[command(flatten)]
         added: AddedArgs,
     },
-    /// Open a shell where the commands of an image run, after them and amid what they left
+    /// Open a shell in an image's build environment, after its commands have run
     Shell {
-        /// The image
+        /// Image to enter
         #[arg(value_name = "TARGET", required = true)]
         targets: Vec<String>,
-        /// Before its commands
+        /// Enter before the image's commands run
         #[arg(long)]
         before: bool,
-        /// A command instead of a shell
+        /// Command to run instead of a shell
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,
         #[command(flatten)]
@@ -107,12 +107,12 @@ pub(crate) enum ImageCommand {
         #[command(flatten)]
         added: AddedArgs,
     },
-    /// Write down which images of others are begun from; of all images where no target is named
+    /// Lock the external base images of targets
     Lock {
-        /// Images
+        /// Target images
         #[arg(value_name = "TARGET")]
         targets: Vec<String>,
-        /// Look up those that are locked as well
+        /// Update base images that are already locked
         #[arg(short, long)]
         update: bool,
         #[command(flatten)]
@@ -120,12 +120,12 @@ pub(crate) enum ImageCommand {
     },
     #[command(flatten)]
     Stored(StoredImageCommand),
-    /// Write the documents of a new image, to begin with
+    /// Create the skeleton of a new image specification
     Create {
-        /// What it is called
+        /// Name of the image
         #[arg(value_name = "NAME")]
         name: String,
-        /// Its version
+        /// Version of the image
         #[arg(value_name = "VERSION")]
         version: String,
     },
@@ -134,57 +134,57 @@ pub(crate) enum ImageCommand {
 /// `wake image build`
 #[derive(Args, Debug)]
 pub(crate) struct BuildImageArgs {
-    /// Images
+    /// Target images
     #[arg(value_name = "TARGET", required = true)]
     pub(crate) targets: Vec<String>,
-    /// What the last image is to be called
+    /// Name of the last image
     #[arg(short, long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Give the last image away as well: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE` or `HOST/REPOSITORY:TAG`
+    /// Also export the last image, to `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE` or `HOST/REPOSITORY:TAG`
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: Option<String>,
-    /// Have another tool build them: apptainer, singularity, podman, docker, buildah or openshift
+    /// Build with another tool: apptainer, singularity, podman, docker, buildah or openshift
     #[arg(short, long, value_name = "ENGINE")]
     pub(crate) engine: Option<String>,
-    /// Say this to another tool before its command, as `--engine-flag=--runtime=runc`; may be given several times
+    /// Pass FLAG to the other tool before its subcommand, as in `--engine-flag=--runtime=runc`; repeatable
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     pub(crate) engine_flag: Vec<String>,
     #[command(flatten)]
     pub(crate) reach: ReachArgs,
-    /// Put no SBOM beside an image that is given to a registry
+    /// Do not attach an SBOM to an image pushed to a registry
     #[arg(long)]
     pub(crate) no_sbom: bool,
-    /// Print the scripts and commands of the tool that is named, or else of the backend, and run none
+    /// Print the scripts and commands of the engine, or else of the backend, without running them
     #[arg(short, long)]
     pub(crate) dry_run: bool,
-    /// Keep the names of the images in between, where a tool has them
+    /// Keep the tags of intermediate images, if the tool has any
     #[arg(short, long)]
     pub(crate) leave_tags: bool,
-    /// Go on with what does not need what has failed
+    /// Continue after a failure with everything that does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,
-    /// Build the images of the targets anew, whatever is remembered
+    /// Rebuild the target images even if they are cached
     #[arg(short = 'c', long, alias = "clean")]
     pub(crate) rebuild: bool,
     #[command(flatten)]
     pub(crate) added: AddedArgs,
 }
 
-/// What builds of images may reach.
+/// Network access of image builds.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct ReachArgs {
-    /// Let prologs and the lines of `@run` reach the network
+    /// Allow network access for prologs and `@run` lines
     #[arg(long)]
     pub(crate) allow_network: bool,
 }
 
-/// What is added to what images say.
+/// Additions to the image specifications.
 #[derive(Args, Debug)]
 pub(crate) struct AddedArgs {
-    /// Add to the commands: `value: --no-cache; when: backend=podman`
+    /// Add an argument to build commands, such as `value: --no-cache; when: backend=podman`
     #[arg(short = 'A', long = "argument", value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,
-    /// Give templates a value, before what images say: `name: prefix; value: /opt`
+    /// Set a template variable, overriding specifications, such as `name: prefix; value: /opt`
     #[arg(short = 'V', long = "variable", value_name = "VARIABLE")]
     pub(crate) variables: Vec<String>,
 }
@@ -192,8 +192,8 @@ pub(crate) struct AddedArgs {
 /// `wake image plan --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ImageFormat {
-    /// A line for each image
+    /// One line per image
     Text,
-    /// One JSON object
+    /// A single JSON object
     Json,
 }

@@ -1,4 +1,4 @@
-//! What the commands for jobs take.
+//! Arguments of the commands for jobs.
 
 use std::path::PathBuf;
 
@@ -14,79 +14,79 @@ use super::buffer::tag;
 /// `wake job`
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
-    /// Run a job with standard input and output for the one input and the one output that nobody named
+    /// Run a job, connecting standard input and output to the one input and output without a buffer
     Exec(JobArgs),
-    /// Run a job with buffers alone, which are made for outputs that nobody named, and print what is known of it
+    /// Run a job on buffers, creating those of outputs without one, and print its status
     Run(JobArgs),
-    /// Make a job that runs on by itself, with buffers alone, and print its number
+    /// Start a job on buffers in the background, and print its id
     Create(JobArgs),
-    /// Print the objects of Kubernetes that a run with its worker is
+    /// Print the Kubernetes objects for a run and its worker
     Manifest {
         #[command(flatten)]
         job: JobArgs,
-        /// What they are called [default: made of the codespec]
+        /// Name of the objects [default: derived from the codespec]
         #[arg(long = "name", value_name = "NAME", id = "run_name")]
         name: Option<RunName>,
     },
-    /// Run a job that was made
+    /// Run a job that was created
     #[command(hide = true)]
     Perform {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
-        /// One replica of it alone
+        /// Run only this replica
         #[arg(long, value_name = "NUMBER")]
         replica: Option<u32>,
-        /// What the machine is called that this is
+        /// Name of this machine
         #[arg(long, value_name = "NAME", requires = "replica")]
         node: Option<String>,
-        /// The graphics processors that it may have, such as 0,2; otherwise any
+        /// GPUs that the job may use, such as 0,2 [default: any]
         #[arg(long, value_name = "NUMBERS")]
         graphics: Option<GivenGraphics>,
     },
-    /// Say what becomes of a job that a cluster was asked to run
+    /// Track a job that was submitted to a cluster
     #[command(hide = true)]
     Attend {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
     },
-    /// Move what goes through the pipes of a command that somebody else runs
+    /// Move data between buffers and the pipes of a command run by another program
     #[command(subcommand, hide = true)]
     Pipes(PipesCommand),
-    /// Print what is known of a job
+    /// Print the status of a job
     Show {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
     },
-    /// List jobs, the latest first
+    /// List jobs, newest first
     List {
-        /// Those that have this tag
+        /// Only jobs with this tag
         #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
         tags: Vec<(String, String)>,
-        /// At most so many
+        /// Maximum number of jobs to list
         #[arg(short, long, value_name = "COUNT")]
         limit: Option<usize>,
     },
-    /// Print what the command of a job has written
+    /// Print the log of a job
     Logs {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
-        /// Go on until it ends
+        /// Follow the log until the job ends
         #[arg(short, long)]
         follow: bool,
     },
-    /// Print a line whenever a job is further, until it ends
+    /// Print a line for every status change of a job, until it ends
     Watch {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
     },
-    /// End a job with all of its processes
+    /// Cancel a job and kill all of its processes
     Cancel {
-        /// The job
+        /// Id of the job
         #[arg(value_name = "ID")]
         id: u64,
     },
@@ -95,30 +95,30 @@ pub(crate) enum JobCommand {
 /// `wake job pipes`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PipesCommand {
-    /// Make pipes
+    /// Create pipes
     Make {
-        /// Where
+        /// Directory of the pipes
         #[arg(value_name = "DIR")]
         dir: PathBuf,
-        /// What they are called
+        /// Names of the pipes
         #[arg(value_name = "NAME")]
         names: Vec<BufferName>,
     },
-    /// Have them be buffers, until the command has ended
+    /// Connect the pipes to buffers until the command has ended
     Serve {
-        /// Where they are
+        /// Directory of the pipes
         #[arg(value_name = "DIR")]
         dir: PathBuf,
-        /// What the command reads
+        /// Buffer that the command reads
         #[arg(long = "input", value_name = "NAME=ID", value_parser = named_buffer)]
         inputs: Vec<(BufferName, BufferId)>,
-        /// What it writes
+        /// Buffer that the command writes
         #[arg(long = "output", value_name = "NAME=ID", value_parser = named_buffer)]
         outputs: Vec<(BufferName, BufferId)>,
     },
-    /// Say that the command has succeeded, and wait until all that it wrote is kept
+    /// Report that the command succeeded, and wait until all of its output is stored
     End {
-        /// Where they are
+        /// Directory of the pipes
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
@@ -130,19 +130,19 @@ fn named_buffer(text: &str) -> Result<(BufferName, BufferId), String> {
     Ok((name, id.parse::<BufferId>().map_err(|error| error.to_string())?))
 }
 
-/// Where a job may run.
+/// The engines a job can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineChoice {
     /// On this machine
     Here,
-    /// On a node of Slurm, which shares the store with this machine
+    /// On a Slurm node that shares the store with this machine
     Slurm,
-    /// In a cluster of Kubernetes, which `kubectl` reaches
+    /// In the Kubernetes cluster that `kubectl` reaches
     Kubernetes,
 }
 
 impl EngineChoice {
-    /// The engine, if it is not this machine.
+    /// Returns the engine, unless the job runs on this machine.
     pub(crate) fn elsewhere(self) -> Option<EngineName> {
         match self {
             EngineChoice::Here => None,
@@ -152,49 +152,49 @@ impl EngineChoice {
     }
 }
 
-/// What is run.
+/// What to run, and how.
 #[derive(Args, Debug)]
 pub(crate) struct JobArgs {
-    /// A codespec by its name, `NAME` or `NAME/versions/N`
+    /// Codespec to run, as `NAME` or `NAME/versions/N`
     #[arg(value_name = "CODESPEC", required_unless_present_any = ["file", "codespec"])]
     pub(crate) name: Option<String>,
-    /// The same
+    /// Codespec to run, like CODESPEC
     #[arg(short, long, value_name = "NAME", conflicts_with = "name")]
     pub(crate) codespec: Option<String>,
-    /// Its version
+    /// Version of the codespec
     #[arg(long, value_name = "VERSION")]
     pub(crate) version: Option<u32>,
-    /// A run as a document: YAML, JSON or Jsonnet
+    /// Run document: YAML, JSON or Jsonnet
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// A buffer: the id of one, or `_` for one that is not kept
+    /// Use the buffer ID for the input or output NAME; `_` for one that is not kept
     #[arg(short, long = "buffer", value_name = "NAME=ID")]
     pub(crate) buffers: Vec<String>,
-    /// A tag of the buffers that are made
+    /// Tag for created buffers
     #[arg(long = "buffer-tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub(crate) buffer_tags: Vec<(String, String)>,
-    /// How long the buffers live that are made
+    /// Lifetime of created buffers
     #[arg(long, value_name = "D[.HH[:MM[:SS]]]")]
     pub(crate) buffer_ttl: Option<Lifetime>,
-    /// A tag of the job
+    /// Tag for the job
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub(crate) tags: Vec<(String, String)>,
-    /// How long it may take, such as `30m` [default: 12h]
+    /// Timeout of the job, such as `30m` [default: 12h]
     #[arg(long, value_name = "TIME", value_parser = super::quantity::age)]
     pub(crate) timeout: Option<std::time::Duration>,
-    /// What it runs on instead of its image: a directory, or `host` for this machine's system directories
+    /// Root file system to use instead of the image: a directory, or `host` for this machine's system directories
     #[arg(long, value_name = "DIR|host")]
     pub(crate) rootfs: Option<PathBuf>,
-    /// Where it runs
+    /// Engine to run the job on
     #[arg(long, value_enum, default_value_t = EngineChoice::Here)]
     pub(crate) engine: EngineChoice,
-    /// Let it have the network; then it is not remembered
+    /// Allow network access; the result is then not cached
     #[arg(long)]
     pub(crate) allow_network: bool,
-    /// Run it although it is remembered
+    /// Run the job even if its result is cached
     #[arg(long)]
     pub(crate) rerun: bool,
-    /// Print what its command writes to standard error
+    /// Print the job's log to standard error
     #[arg(long)]
     pub(crate) logs: bool,
 }

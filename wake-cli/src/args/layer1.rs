@@ -1,4 +1,4 @@
-//! What the commands for wares and formulas take.
+//! Arguments of the commands for wares and formulas.
 
 use std::path::PathBuf;
 
@@ -7,54 +7,54 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `wake formula`
 #[derive(Debug, Subcommand)]
 pub(crate) enum FormulaCommand {
-    /// Run formulas and print their run records; what their commands write goes to standard error
+    /// Run formulas and print their run records; their commands' output goes to standard error
     #[command(after_help = FORMULA_CODES)]
     Run {
-        /// Files of formulas; several run at once
+        /// Formula files; several run in parallel
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Run them again even if their results are cached
+        /// Run the formulas even if their results are cached
         #[arg(long)]
         rerun: bool,
-        /// Give them the network: those of repeatr, and those of warpforge that ask for it. Nothing guarantees then that
-        /// they do the same again, and their results are not remembered
+        /// Give network access to repeatr formulas and to warpforge formulas that request it. Their results may not be
+        /// reproducible and are not cached
         #[arg(long)]
         allow_network: bool,
-        /// Let them mount what lies outside their directories, and save outputs there. Without it they may read the
-        /// system's directories, such as /usr
+        /// Allow mounting paths outside the formulas' directories, and saving outputs there. Without it formulas may
+        /// only read system directories such as /usr
         #[arg(long)]
         allow_host: bool,
-        /// Run records, or events with run records, one JSON object a line
+        /// Output format
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: FormulaFormat,
     },
     /// Print the id of a formula
     Id(DocumentArgs),
-    /// Check a formula and say what is wrong with it
+    /// Check a formula and report errors
     Check(DocumentArgs),
-    /// Print a formula in its canonical form
+    /// Print a formula in canonical form
     Fmt(DocumentArgs),
 }
 
-/// What the commands take that only look at a formula.
+/// Arguments of the commands that only read a formula.
 #[derive(Args, Debug)]
 pub(crate) struct DocumentArgs {
-    /// The document
+    /// Formula file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 }
 
 const FORMULA_CODES: &str = "\
-Exit codes, as the Timeless Stack publishes them: 0 the command succeeded, 32 it failed, 3 to 13 a ware
-could not be had or made (`wake ware --help`), 40 the formula is wrong, 41 the store failed, 42 the
-sandbox failed.";
+Exit codes, as published by the Timeless Stack: 0 the command succeeded, 32 it failed, 3 to 13 a ware
+could not be fetched or packed (see `wake ware --help`), 40 invalid formula, 41 store failure,
+42 sandbox failure.";
 
 /// `wake formula run --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormulaFormat {
     /// Run records on standard output, everything else on standard error
     Text,
-    /// Events on standard output
+    /// Events, including run records, on standard output, one JSON object per line
     Json,
 }
 
@@ -62,81 +62,81 @@ pub(crate) enum FormulaFormat {
 #[derive(Debug, Subcommand)]
 #[command(after_help = WARE_HELP)]
 pub(crate) enum WareCommand {
-    /// Pack a tree and print its id
+    /// Pack a file tree and print its ware id
     Pack {
-        /// `tar`, `tree` or `zip`
+        /// Pack type: `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// The tree
+        /// Path of the tree
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// The warehouse to keep it in; without one it is only hashed
+        /// Warehouse to store the ware in; without one it is only hashed
         #[arg(long, value_name = "URL")]
         target: Option<String>,
-        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// Filters for owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
-    /// Fetch a ware, verify it against its id and put it at PATH, replacing what is there
+    /// Fetch a ware, verify it against its id and unpack it to PATH, replacing what is there
     Unpack {
-        /// The ware
+        /// Id of the ware
         #[arg(value_name = "WAREID")]
         ware: String,
-        /// Where to
+        /// Path to unpack to
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// Warehouses, tried in this order
+        /// Warehouse to fetch from; if repeated, tried in order
         #[arg(long = "source", value_name = "URL")]
         sources: Vec<String>,
-        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// Filters for owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
-        /// Through the store, past it, or into the store only
+        /// How to place the unpacked tree
         #[arg(long, value_name = "HOW", default_value = "copy")]
         placer: Placer,
     },
-    /// Print the id of a packed ware
+    /// Compute the id of a packed ware
     Scan {
-        /// `tar`, `tree` or `zip`
+        /// Pack type: `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// Where the packed ware is
+        /// Location of the packed ware
         #[arg(long, value_name = "URL")]
         source: String,
-        /// What to refuse, as KEY=VALUE,KEY=VALUE
+        /// Filters that reject contents, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
-    /// Copy a packed ware to another warehouse, if it matches its id
+    /// Copy a packed ware to another warehouse, after verifying its id
     Mirror {
-        /// The ware
+        /// Id of the ware
         #[arg(value_name = "WAREID")]
         ware: String,
-        /// Where to
+        /// Warehouse to copy to
         #[arg(long, value_name = "URL")]
         target: String,
-        /// Warehouses, tried in this order
+        /// Warehouse to fetch from; if repeated, tried in order
         #[arg(long = "source", value_name = "URL", required = true)]
         sources: Vec<String>,
     },
-    /// Print the id of a tree without packing it
+    /// Print the id of a file tree without packing it
     Id {
-        /// `tar`, `tree` or `zip`
+        /// Pack type: `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// The tree
+        /// Path of the tree
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// Filters for owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
     /// List the contents of a packed ware
     Ls {
-        /// `tar`, `tree` or `zip`
+        /// Pack type: `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// Where the packed ware is
+        /// Location of the packed ware
         #[arg(long, value_name = "URL")]
         source: String,
     },
@@ -145,23 +145,23 @@ pub(crate) enum WareCommand {
 /// `wake ware unpack --placer`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Placer {
-    /// Unpack into the store, then copy
+    /// Unpack into the store, then copy to PATH
     Copy,
-    /// Unpack to the path, past the store
+    /// Unpack directly to PATH, bypassing the store
     Direct,
-    /// Unpack into the store and leave it there
+    /// Unpack into the store only
     None,
 }
 
 const WARE_HELP: &str = "\
-A ware is TYPE:HASH. The hash of a `tar` or `zip` ware covers files and directories, but no symbolic
-links, hard links, pipes and devices: published ids depend on that. A `tree` ware's covers everything.
+A ware id is TYPE:HASH. The hash of a `tar` or `zip` ware covers files and directories, but not symbolic
+links, hard links, pipes and devices: published ids depend on that. The hash of a `tree` ware covers
+everything.
 
-Warehouses: file://PATH, ca+file://DIR (by hash), and for reading http(s)://URL and ca+http(s)://URL.
+Warehouses: file://PATH, ca+file://DIR (by hash); read-only: http(s)://URL, ca+http(s)://URL.
 
-Filters: uid, gid, mtime, sticky, setid, dev; `spec/wares.md` has their values and defaults.
+Filters: uid, gid, mtime, sticky, setid, dev; see `spec/wares.md` for their values and defaults.
 
-Exit codes, as the Timeless Stack publishes them: 3 no warehouse available, 4 a warehouse cannot be
-written, 5 no warehouse has the ware, 6 the ware is damaged, 7 it has another hash, 9 the store failed,
-10 inputs do not fit together, 11 the tree cannot be packed, 12 a path cannot be used, 13 a filter
-refuses something.";
+Exit codes, as published by the Timeless Stack: 3 no warehouse available, 4 warehouse not writable,
+5 ware not found, 6 ware corrupt, 7 hash mismatch, 9 store failure, 10 conflicting inputs, 11 tree cannot
+be packed, 12 invalid path, 13 rejected by a filter.";

@@ -1,4 +1,4 @@
-//! What was typed, exactly. What it means is decided in [`crate::settings`].
+//! The command line exactly as typed. [`crate::settings`] decides what it means.
 
 mod global;
 mod quantity;
@@ -42,7 +42,7 @@ pub(crate) use packages::{
 pub(crate) use recipe::{RecipeArgs, RecipeBuildArgs, RecipeCommand, RecipeTestArgs};
 pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 
-/// Build what is declared, from what is declared and nothing else, and cache every result.
+/// Build exactly what is declared, from declared inputs alone, and cache every result.
 #[derive(Debug, Parser)]
 #[command(
     name = "wake",
@@ -51,8 +51,8 @@ pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
     propagate_version = false,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "A target is `path`, `path:module`, `//path:module` or `path/...`; none means the \
-                  package around you.",
+    after_help = "A target is `path`, `path:module`, `//path:module` or `path/...`; the default is \
+                  the current package.",
     after_long_help = AFTER_LONG_HELP
 )]
 pub(crate) struct Cli {
@@ -63,10 +63,10 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// What this process was started with; help, a version and mistakes end it.
+    /// Parses the command line of this process; exits on help, version and usage errors.
     pub(crate) fn typed() -> Self {
         let typed = Self::command().try_get_matches().or_else(|error| match error.kind() {
-            // Putting its groups together would take longer than a build that has nothing to do.
+            // Grouping the commands would take longer than an up-to-date build.
             ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 overview::grouped(Self::command()).try_get_matches()
             }
@@ -80,57 +80,59 @@ impl Cli {
 
 const AFTER_LONG_HELP: &str = "\
 Targets:
-  .                 the package around you, all of its modules
+  .                 all modules of the current package
   path:module       one module of the package in a directory
-  //path:module     the same, from the root of the workspace
-  path/...          every package below a directory
-  'path:module k=v' one configuration of a module; any label that is printed is a target
-  name@1.2.0:module a module of a package in the store, with its namespace if it has one
+  //path:module     the same, relative to the workspace root
+  path/...          every package in and below a directory
+  'path:module k=v' one configuration of a module; every printed label is a valid target
+  name@1.2.0:module a module of a package in the store; prefix the namespace, if any
 
 Exit codes:
-    0  ok
+    0  success
     1  an action failed
-    2  the command line is wrong
+    2  usage error
     3  a test failed
-    4  nothing matched, or nothing was tested
-    5  a package file is wrong
-    6  packages do not fit together
-    7  something in the store is not what it was
-    9  what another machine has cannot be had
+    4  no targets matched, or no tests ran
+    5  error in a package file
+    6  packages conflict
+    7  an integrity check failed
+    9  a registry or other remote resource is unavailable
    10  the machine does not allow it: sandbox, disk, permissions
    11  `wake lock --check`: the lock would change
-   12  an action ran out of time
-   70  a fault of wake itself; a report is written
-  125  run, shell, exec: nothing could be run; else the code is that of what ran
-  126  run, shell, exec: it cannot be executed
-  127  run, shell, exec: it is not there
-  128+ a signal, such as 130 for Ctrl-C
+   12  an action timed out
+   70  internal error in wake; a report is written
+  125  run, shell, exec: nothing was started; otherwise the program's own exit code
+  126  run, shell, exec: program not executable
+  127  run, shell, exec: program not found
+  128+ terminated by a signal, such as 130 for Ctrl-C
 
 Environment:
-  WAKE_STORE           directory of the store, as --store
-  WAKE_PROGRESS        auto, bar, plain or none, as --progress
-  WAKE_SAFE_DIRECTORY  workspaces and stores that you trust although others own them, with `:` between
-                       them; * for all
+  WAKE_STORE           store directory, like --store
+  WAKE_PROGRESS        auto, bar, plain or none, like --progress
+  WAKE_SAFE_DIRECTORY  workspaces and stores to trust although other users own them, separated by `:`;
+                       * for all
   VELOCITY_IMAGE_DIR, VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM, VELOCITY_BACKEND, VELOCITY_DISTRO,
   VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT, VELOCITY_OPENSHIFT_MEMORY_LIMIT
-                       for wake image, as Velocity has them
-  REFGENIE             the configuration of the registry of assets, as --genome-config of wake asset
-                       and wake genome
-  WAKE_TOKEN_NAME      the login for the registry NAME: a token, or `USER:PASSWORD`
+                       settings of wake image, as in Velocity
+  REFGENIE             configuration file of the asset registry, like --genome-config of wake asset,
+                       wake genome and wake recipe
+  WAKE_TOKEN_NAME      login for the registry NAME: a token, or `USER:PASSWORD`
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
-  XDG_CONFIG_HOME, DOCKER_CONFIG, NETRC, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
+  XDG_CONFIG_HOME, DOCKER_CONFIG, NETRC, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS
+                       with their usual meanings
 
 Files:
-  wake.toml                   the settings of a workspace
-  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits, Slurm; beside it
-                              credentials.toml and keys/";
+  wake.toml                     workspace settings
+  ~/.config/wake/config.toml    user settings: mirrors, proxy, CA certificates, timeouts, Slurm, Kubernetes
+  ~/.config/wake/credentials.toml, ~/.config/wake/keys/
+                                saved logins and signing keys";
 
-/// The commands, in the order of a day's work.
+/// The commands, in the order of everyday use.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build targets and link their results into the workspace
     Build(BuildArgs),
-    /// Run tests; what passed and has not changed is remembered
+    /// Run tests, skipping those that passed and have not changed
     Test(TestArgs),
     /// Build a target and run the result
     Run(RunArgs),
@@ -140,91 +142,91 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// Show what a build would run, and why, without running it
     Plan(PlanArgs),
-    /// Explain why a target ran, or was a cache hit
+    /// Explain why a target ran or was a cache hit
     Why(WhyArgs),
-    /// Print the graph of modules
+    /// Print the module graph
     Graph(GraphArgs),
-    /// Find modules by how they hang together
+    /// Find modules by their dependencies, kind or tags
     Query(QueryArgs),
-    /// List the targets that a change since a revision affects
+    /// List the targets affected by changes since a revision
     Affected(AffectedArgs),
-    /// List past builds, show one, or print what an action wrote
+    /// List past builds, show one, or print an action's output
     Log(LogArgs),
     /// List packages and their modules
     Ls(LsArgs),
     /// Evaluate Jsonnet with the wake library
     Eval(EvalArgs),
-    /// Create a package that builds
+    /// Create a new package
     Init(InitArgs),
-    /// Show which packages need which, and in which versions
+    /// Show the package dependency tree, with versions
     Tree(TreeArgs),
-    /// Show what the registry of a package says of it
+    /// Show what a registry knows about a package
     Info(InfoArgs),
-    /// Find published packages by words
+    /// Search for published packages
     Search(SearchArgs),
-    /// Have a directory be a registry with what `wake.lock` names
+    /// Copy the packages in `wake.lock` into a directory registry
     Vendor(VendorArgs),
-    /// Have the package around you name published packages
+    /// Add published packages to the current package
     Add(AddArgs),
-    /// Have the package around you name packages no more
+    /// Remove dependencies from the current package
     Remove(RemoveArgs),
-    /// Choose versions of packages that `wake.lock` does not settle
+    /// Resolve dependencies that `wake.lock` does not settle yet
     ///
-    /// Versions of published packages are chosen; packages that a retriever gives are retrieved.
+    /// Chooses versions of published packages, and retrieves packages that come from a retriever.
     Lock(LockArgs),
-    /// Choose newer versions of packages
+    /// Update packages to newer versions
     ///
-    /// Newer versions of published packages are chosen; those that a retriever gives are retrieved anew.
+    /// Chooses newer versions of published packages, and retrieves packages from retrievers again.
     Update(UpdateArgs),
-    /// Publish packages, after trying them as others get them
+    /// Publish packages, after building them as others will get them
     Publish(PublishArgs),
-    /// Have nobody choose a published version anew
+    /// Yank a published version, so that it is not newly chosen
     Yank(YankArgs),
-    /// Note a login for a registry, once it lets you in with it
+    /// Verify and save a login for a registry
     Login(LoginArgs),
-    /// Forget the login for a registry
+    /// Delete the saved login for a registry
     Logout(LogoutArgs),
-    /// Make and show the keys that you sign with
+    /// Generate and show your signing keys
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Sign registries, and manage what is remembered of them
+    /// Sign registries, and reset what is recorded about them
     #[command(subcommand)]
     Registry(RegistryCommand),
-    /// Delete from the store what nothing has used for 30 days
+    /// Delete store content that has not been used for 30 days
     ///
-    /// What a checkout uses stays.
+    /// Content that a checkout still uses is kept.
     Gc(GcArgs),
     /// Inspect the store
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Run, identify, check or format formulas of the Timeless Stack
+    /// Run, check, format and identify Timeless Stack formulas
     #[command(subcommand)]
     Formula(FormulaCommand),
-    /// Build images of Velocity's specifications; pull and push any
+    /// Build images from Velocity specifications; pull and push images
     Image(ImageArgs),
-    /// Keep and show Tyger's codespecs
+    /// Store and show Tyger codespecs
     #[command(subcommand)]
     Codespec(CodespecCommand),
-    /// Find, register, tag and remove assets of genomes
+    /// Find, register, tag and remove genome assets
     ///
-    /// They lie in a registry that refgenie reads.
+    /// The assets are kept in a registry that refgenie can read.
     Asset(AssetArgs),
-    /// Add genomes to a registry of assets, name and compare them
+    /// Add, name and compare the genomes of an asset registry
     Genome(GenomeArgs),
-    /// Build assets of genomes by refgenie's recipes
+    /// Build genome assets from refgenie recipes
     ///
-    /// They go into a registry that refgenie reads.
+    /// The assets are added to a registry that refgenie can read.
     Recipe(RecipeArgs),
-    /// Keep streams that are written once
+    /// Create, write and read buffers: write-once streams
     #[command(subcommand)]
     Buffer(BufferCommand),
-    /// Run codespecs on this machine, Slurm or Kubernetes
+    /// Run codespecs locally, on Slurm or on Kubernetes
     #[command(subcommand)]
     Job(JobCommand),
-    /// Pack, unpack and verify trees by ids of their content
+    /// Pack, unpack and verify content-addressed file trees (wares)
     #[command(subcommand)]
     Ware(WareCommand),
-    /// Check whether this machine can build
+    /// Check whether this machine can run builds
     Doctor(DoctorArgs),
     /// Print a shell completion script
     Completions(CompletionsArgs),

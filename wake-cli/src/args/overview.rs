@@ -1,24 +1,24 @@
-//! What `wake --help` lists: the commands by what one wants to do.
+//! The grouped list of commands in `wake --help`.
 
 use std::fmt::Write;
 
 use clap::Command;
 use clap::builder::StyledStr;
 
-/// Each command in the one group that it belongs to, in the order in which they are shown.
+/// The groups of commands, in the order of the help. Each command is in exactly one.
 const GROUPS: [(&str, &[&str]); 9] = [
     ("Build", &["build", "test", "run", "init", "affected"]),
-    ("Understand", &["why", "plan", "log", "shell", "exec", "ls", "graph", "query", "eval"]),
-    ("Need packages", &["add", "remove", "lock", "update", "tree", "info", "search", "vendor"]),
-    ("Share packages", &["publish", "yank", "login", "logout", "key", "registry"]),
+    ("Inspect", &["why", "plan", "log", "shell", "exec", "ls", "graph", "query", "eval"]),
+    ("Dependencies", &["add", "remove", "lock", "update", "tree", "info", "search", "vendor"]),
+    ("Publishing", &["publish", "yank", "login", "logout", "key", "registry"]),
     ("Container images", &["image"]),
-    ("Recipes of genomes", &["recipe", "asset", "genome"]),
-    ("Jobs on streams", &["job", "codespec", "buffer"]),
+    ("Genome assets", &["recipe", "asset", "genome"]),
+    ("Jobs and buffers", &["job", "codespec", "buffer"]),
     ("Formulas", &["formula", "ware"]),
-    ("This machine", &["gc", "store", "doctor", "completions", "help"]),
+    ("Store and system", &["gc", "store", "doctor", "completions", "help"]),
 ];
 
-/// The same command, whose help lists its subcommands in groups.
+/// Makes the help of `command` list its subcommands in groups.
 pub(crate) fn grouped(mut command: Command) -> Command {
     command.build();
     let template = template(&command);

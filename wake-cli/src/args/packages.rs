@@ -1,4 +1,4 @@
-//! What the commands about published packages take.
+//! Arguments of the commands about published packages.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use wake_model::{Name, PkgName, Version};
 /// `wake tree`
 #[derive(Args, Debug)]
 pub(crate) struct TreeArgs {
-    /// The packages [default: all of the workspace]
+    /// Packages to show [default: all of the workspace]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
     /// Print JSON
@@ -20,7 +20,7 @@ pub(crate) struct TreeArgs {
 /// `wake info`
 #[derive(Args, Debug)]
 pub(crate) struct InfoArgs {
-    /// The package, as `NAMESPACE/NAME`, or a version of it, `NAMESPACE/NAME@VERSION` [default: the newest]
+    /// Package, as `NAMESPACE/NAME` or `NAMESPACE/NAME@VERSION` [default version: the newest]
     #[arg(value_name = "PACKAGE")]
     pub(crate) package: String,
     /// Print JSON
@@ -31,7 +31,7 @@ pub(crate) struct InfoArgs {
 /// `wake search`
 #[derive(Args, Debug)]
 pub(crate) struct SearchArgs {
-    /// What its name or description has: all of these words
+    /// Words that the name or description must contain
     #[arg(value_name = "WORD", required = true)]
     pub(crate) words: Vec<String>,
     /// Print JSON
@@ -42,7 +42,7 @@ pub(crate) struct SearchArgs {
 /// `wake vendor`
 #[derive(Args, Debug)]
 pub(crate) struct VendorArgs {
-    /// The directory, which becomes a registry
+    /// Directory to write the registry to
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
@@ -50,15 +50,15 @@ pub(crate) struct VendorArgs {
 /// `wake add`
 #[derive(Args, Debug)]
 pub(crate) struct AddArgs {
-    /// The packages, as `NAMESPACE/NAME`, or with the versions that will do: `NAMESPACE/NAME@REQUIREMENT`
+    /// Packages to add, as `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
     #[arg(value_name = "PACKAGE", required = true)]
     pub(crate) packages: Vec<String>,
 
-    /// Have this exec retrieve them, such as `pkg.wheels./retrieve` [default: as other packages of their namespaces, else the registries]
+    /// Retrieve the packages with this exec, such as `pkg.wheels./retrieve` [default: that of the namespace's other packages, else the registries]
     #[arg(long, value_name = "EXEC")]
     pub(crate) by: Option<String>,
 
-    /// Take versions however young they are, whatever `min-age` says
+    /// Allow versions younger than `min-age`
     #[arg(long)]
     pub(crate) now: bool,
 }
@@ -66,7 +66,7 @@ pub(crate) struct AddArgs {
 /// `wake remove`
 #[derive(Args, Debug)]
 pub(crate) struct RemoveArgs {
-    /// The packages, by their names or by their keys in `pkgs`
+    /// Packages to remove, by name or by key in `pkgs`
     #[arg(value_name = "PACKAGE", required = true)]
     pub(crate) packages: Vec<String>,
 }
@@ -74,7 +74,7 @@ pub(crate) struct RemoveArgs {
 /// `wake lock`
 #[derive(Args, Debug)]
 pub(crate) struct LockArgs {
-    /// Change nothing; fail with exit code 11 if something would change
+    /// Fail with exit code 11 if the lock would change, without changing it
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -82,13 +82,13 @@ pub(crate) struct LockArgs {
 /// `wake update`
 #[derive(Args, Debug)]
 pub(crate) struct UpdateArgs {
-    /// The packages, as `NAMESPACE/NAME` [default: all]
+    /// Packages to update, as `NAMESPACE/NAME` [default: all]
     #[arg(value_name = "PACKAGE")]
     pub(crate) packages: Vec<PkgName>,
-    /// Choose exactly this version, up or down
+    /// Update (or downgrade) to exactly VERSION
     #[arg(long, value_name = "VERSION", requires = "packages")]
     pub(crate) precise: Option<Version>,
-    /// Choose also versions that are younger than `min-age` in `wake.toml`
+    /// Allow versions younger than `min-age` in `wake.toml`
     #[arg(long, requires = "packages")]
     pub(crate) now: bool,
 }
@@ -96,28 +96,28 @@ pub(crate) struct UpdateArgs {
 /// `wake publish`
 #[derive(Args, Debug)]
 pub(crate) struct PublishArgs {
-    /// The packages [default: the package around you]
+    /// Packages to publish [default: the current package]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
-    /// Do everything but publish
+    /// Do everything except publish
     #[arg(short = 'n', long, conflicts_with = "list")]
     pub(crate) dry_run: bool,
-    /// List the files that others would get, and do no more
+    /// List the files that would be published, and exit
     #[arg(long)]
     pub(crate) list: bool,
-    /// Publish to this registry of `wake.toml` instead of that of the namespace
+    /// Publish to this registry of `wake.toml` instead of the namespace's
     #[arg(long, value_name = "NAME")]
     pub(crate) registry: Option<String>,
-    /// Do not build the modules from what others would get
+    /// Do not build the modules from the packaged files
     #[arg(long)]
     pub(crate) no_verify: bool,
-    /// Sign with this key: its name, or the path of its file [default: the only one there is, or that `[trust]` counts]
+    /// Sign with this key, given by name or file [default: your only key, or the one trusted by `[trust]`]
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_sign")]
     pub(crate) key: Option<String>,
-    /// Sign nothing
+    /// Do not sign
     #[arg(long)]
     pub(crate) no_sign: bool,
-    /// Publish this file although it looks as if it held a secret; a path in the package
+    /// Publish this file, a path in the package, even though it appears to contain a secret
     #[arg(long, value_name = "PATH")]
     pub(crate) allow_secret: Vec<String>,
 }
@@ -125,16 +125,16 @@ pub(crate) struct PublishArgs {
 /// `wake yank`
 #[derive(Args, Debug)]
 pub(crate) struct YankArgs {
-    /// The version, as `NAMESPACE/NAME@VERSION`
+    /// Version to yank, as `NAMESPACE/NAME@VERSION`
     #[arg(value_name = "PACKAGE@VERSION")]
     pub(crate) version: String,
-    /// Why, for whoever has it
+    /// Reason to show to users of the version
     #[arg(long, value_name = "TEXT", required_unless_present = "undo", conflicts_with = "undo")]
     pub(crate) reason: Option<String>,
-    /// What to use instead, as a requirement
+    /// Requirement to recommend as a replacement
     #[arg(long = "use", value_name = "REQUIREMENT", conflicts_with = "undo")]
     pub(crate) instead: Option<String>,
-    /// Allow it to be chosen again
+    /// Undo a yank
     #[arg(long)]
     pub(crate) undo: bool,
 }
@@ -142,26 +142,26 @@ pub(crate) struct YankArgs {
 /// `wake registry`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// Forget what was seen of a registry, so that what it says now is taken for right
+    /// Forget the recorded state of a registry and trust its current state
     Forget {
-        /// What `wake.toml` calls it
+        /// Name of the registry in `wake.toml`
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Sign a registry in a directory as it is now; from then on it is a signed one
+    /// Sign the current state of a directory registry, making it a signed registry
     Sign(SignArgs),
 }
 
 /// `wake registry sign`
 #[derive(Args, Debug)]
 pub(crate) struct SignArgs {
-    /// What `wake.toml` calls it
+    /// Name of the registry in `wake.toml`
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Sign with this key: its name, or the path of its file [default: the one that its readers believe]
+    /// Sign with this key, given by name or file [default: the key its readers trust]
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) key: Option<String>,
-    /// For how many days that holds
+    /// Number of days until the signature expires
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), default_value = "90")]
     pub(crate) days: u32,
 }
@@ -169,10 +169,10 @@ pub(crate) struct SignArgs {
 /// `wake login`
 #[derive(Args, Debug)]
 pub(crate) struct LoginArgs {
-    /// What `wake.toml` calls the registry
+    /// Name of the registry in `wake.toml`
     #[arg(value_name = "REGISTRY")]
     pub(crate) registry: String,
-    /// Your name there; the password is then read from standard input, without it a token
+    /// User name; reads a password from standard input instead of a token
     #[arg(long, short = 'u', value_name = "NAME")]
     pub(crate) username: Option<String>,
 }
@@ -180,7 +180,7 @@ pub(crate) struct LoginArgs {
 /// `wake logout`
 #[derive(Args, Debug)]
 pub(crate) struct LogoutArgs {
-    /// What `wake.toml` calls the registry
+    /// Name of the registry in `wake.toml`
     #[arg(value_name = "REGISTRY")]
     pub(crate) registry: String,
 }
@@ -188,20 +188,20 @@ pub(crate) struct LogoutArgs {
 /// `wake key`
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key to sign with
+    /// Generate a signing key
     Generate {
-        /// What it is to be called
+        /// Name of the key
         #[arg(value_name = "NAME", default_value = "default")]
         name: Name,
     },
-    /// List the keys that you have
+    /// List your keys
     List,
-    /// Print the half of a key that others may have, as `wake.toml` takes it
+    /// Print the public key, in the format `wake.toml` expects
     Show {
-        /// What it is called
+        /// Name of the key
         #[arg(value_name = "NAME", default_value = "default")]
         name: Name,
-        /// Print it as PEM, for other programs
+        /// Print PEM, for other programs
         #[arg(long)]
         pem: bool,
     },

@@ -1,8 +1,8 @@
-//! Sizes and ages as people type them.
+//! Parsing of sizes and ages on the command line.
 
 use std::time::Duration;
 
-/// Bytes: `500M`, `20G`, `1.5T` are powers of ten, `512Mi` powers of two; `B` may follow.
+/// Parses a size in bytes: `500M`, `20G`, `1.5T` are powers of ten, `512Mi` powers of two; `B` may follow.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let expected = || format!("expected a size such as `500M` or `20G`, found `{text}`");
     let (number, unit) = split(text).ok_or_else(expected)?;
@@ -22,7 +22,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     Ok((number * factor).round() as u64)
 }
 
-/// Bytes as Tyger takes them: `16M` is a power of 1024; `B` or `iB` may follow.
+/// Parses a size in bytes as Tyger does: `16M` is a power of 1024; `B` or `iB` may follow.
 pub(super) fn binary_size(text: &str) -> Result<u64, String> {
     let expected = || format!("expected a size such as `16M` or `1G`, found `{text}`");
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -39,7 +39,7 @@ pub(super) fn binary_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(expected)
 }
 
-/// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`.
+/// Parses a duration: `90s`, `15m`, `12h`, `30d`, `4w`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as `90s`, `12h` or `30d`, found `{text}`");
     wake_build::span(text).ok_or_else(expected)

@@ -1,4 +1,4 @@
-//! What `wake recipe` takes.
+//! Arguments of `wake recipe`.
 
 use std::path::PathBuf;
 
@@ -17,14 +17,15 @@ pub(crate) struct RecipeArgs {
 }
 
 const RECIPE_HELP: &str = "\
-An asset is named `GENOME/ASSET[:TAG]`, and built by the recipe of its name unless `--recipe` says which.
-A recipe is YAML, JSON or Jsonnet: the form with `inputs` and `command_template_list`, the older one with
-`required_files` and `command_list`, or the later one with `input_files` and `command_templates`.";
+An asset is named `GENOME/ASSET[:TAG]`, and built by the recipe of the same name unless `--recipe` is given.
+A recipe is YAML, JSON or Jsonnet, in one of three forms: with `inputs` and `command_template_list`, the
+older one with `required_files` and `command_list`, or the later one with `input_files` and
+`command_templates`.";
 
-/// What is asked of recipes.
+/// Subcommands of `wake recipe`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
-    /// Build assets and put them into the registry; what has not changed is remembered
+    /// Build assets and add them to the registry; unchanged steps are cached
     Build(RecipeBuildArgs),
     /// Show what a build would run, and why, without running it
     Plan {
@@ -34,7 +35,7 @@ pub(crate) enum RecipeCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Explain why a build ran, or would run
+    /// Explain why a build ran or would run
     Why {
         #[command(flatten)]
         build: RecipeBuildArgs,
@@ -42,77 +43,77 @@ pub(crate) enum RecipeCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Run recipes on the inputs of their `test` sections, and compare what comes of them
+    /// Run recipes on the inputs of their `test` sections, and compare the results
     Test(RecipeTestArgs),
-    /// Check documents of recipes and asset classes, and say what is wrong with them
+    /// Check recipe and asset class documents and report errors
     Check {
-        /// The documents
+        /// Recipe and asset class documents
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Have the registry keep recipes and asset classes
+    /// Add recipes and asset classes to the registry
     Add {
-        /// The documents
+        /// Recipe and asset class documents
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Put them in the place of others of their names
+        /// Replace existing documents of the same names
         #[arg(short, long)]
         force: bool,
     },
-    /// List the recipes and the asset classes that the registry keeps
+    /// List the recipes and asset classes in the registry
     List,
-    /// Print what a recipe needs and what it makes
+    /// Print the inputs and outputs of a recipe
     Show {
-        /// The recipe: its name, or its file
+        /// Recipe, given by name or file
         #[arg(value_name = "RECIPE")]
         recipe: String,
     },
 }
 
-/// What is built, and from what.
+/// What to build, and from what.
 #[derive(Debug, Args)]
 pub(crate) struct RecipeBuildArgs {
-    /// What is to be built: `GENOME/ASSET[:TAG]`
+    /// Assets to build, as `GENOME/ASSET[:TAG]`
     #[arg(required = true, value_name = "ASSET")]
     pub(crate) targets: Vec<String>,
-    /// Files for the inputs of recipes: `NAME=FILE`, `ASSET.NAME=FILE`, `GENOME/ASSET.NAME=FILE`
+    /// Input files of recipes, as `NAME=FILE`, `ASSET.NAME=FILE` or `GENOME/ASSET.NAME=FILE`
     #[arg(long, value_name = "NAME=FILE", num_args = 1..)]
     pub(crate) files: Vec<String>,
-    /// Values for their parameters
+    /// Parameter values
     #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
     pub(crate) params: Vec<String>,
-    /// Assets for their inputs: `NAME=[GENOME/]ASSET[.SEEK_KEY][:TAG]`
+    /// Input assets of recipes, as `NAME=[GENOME/]ASSET[.SEEK_KEY][:TAG]`
     #[arg(long, value_name = "NAME=ASSET", num_args = 1..)]
     pub(crate) assets: Vec<String>,
-    /// The recipe for all that is named: a name, or a file
+    /// Recipe to use for all ASSETs, given by name or file
     #[arg(short, long, value_name = "RECIPE")]
     pub(crate) recipe: Option<String>,
     #[command(flatten)]
     pub(crate) places: RecipePlaces,
-    /// Do not build assets first that others are made of: they must be there
+    /// Do not build parent assets; they must already exist
     #[arg(long)]
     pub(crate) no_parents: bool,
-    /// Go on with what does not need what failed
+    /// Continue after a failure with everything that does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,
-    /// Run what is named again, though it is remembered
+    /// Rebuild the ASSETs even if they are cached
     #[arg(long)]
     pub(crate) rebuild: bool,
-    /// What a genome is that is new
+    /// Description of a new genome
     #[arg(long, value_name = "TEXT")]
     pub(crate) genome_description: Option<String>,
-    /// Print where the assets lie
+    /// Print the paths of the assets
     #[arg(long)]
     pub(crate) print: bool,
 }
 
-/// Where documents are found, and in what commands run.
+/// Where to find documents, and where to run commands.
 #[derive(Debug, Args)]
 pub(crate) struct RecipePlaces {
-    /// A directory of recipes and asset classes that the registry need not keep
+    /// Directory of further recipes and asset classes
     #[arg(long = "documents", value_name = "DIR")]
     pub(crate) documents: Vec<PathBuf>,
-    /// What commands run in: `host`, a directory or an image; without it the container of the recipe, else `host`
+    /// Root file system for commands: `host`, a directory or an image [default: the recipe's container, else `host`]
     #[arg(long, value_name = "ROOT")]
     pub(crate) rootfs: Option<String>,
 }
@@ -120,15 +121,15 @@ pub(crate) struct RecipePlaces {
 /// `wake recipe test`
 #[derive(Debug, Args)]
 pub(crate) struct RecipeTestArgs {
-    /// The recipes: names, or files
+    /// Recipes, given by name or file
     #[arg(required = true, value_name = "RECIPE")]
     pub(crate) recipes: Vec<String>,
     #[command(flatten)]
     pub(crate) places: RecipePlaces,
-    /// Fetch files again that the tests name by their addresses
+    /// Fetch remote test inputs again
     #[arg(long)]
     pub(crate) refetch: bool,
-    /// Write what came of them as JUnit XML
+    /// Write test results to FILE as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 }

@@ -1,72 +1,72 @@
-//! What `wake image` takes of images that lie somewhere.
+//! Arguments of `wake image` for existing images.
 
 use clap::{Args, Subcommand};
 
-/// What is asked of images that lie somewhere.
+/// Subcommands of `wake image` for existing images.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoredImageCommand {
-    /// Put an image into the store and print its name with its digest
+    /// Pull an image into the store and print its name with its digest
     Pull {
-        /// The image
+        /// Image
         #[arg(value_name = "IMAGE")]
         image: String,
         #[command(flatten)]
         platform: PlatformArgs,
     },
-    /// Say what an image is: its digest, how it is run, its layers
+    /// Show the digest, configuration and layers of an image
     Inspect {
-        /// The image
+        /// Image
         #[arg(value_name = "IMAGE")]
         image: String,
         #[command(flatten)]
         platform: PlatformArgs,
-        /// Print one JSON object; with `--provenance`, what is signed as it lies there
+        /// Print JSON; with `--provenance`, the signed statements unchanged
         #[arg(long)]
         json: bool,
-        /// What it consists of, as SPDX: as it lies beside the image, or else made now
+        /// Print the SBOM as SPDX: the one attached to the image, or else one made now
         #[arg(long, conflicts_with_all = ["provenance", "json"])]
         sbom: bool,
-        /// The signed statements that lie beside it, of where it comes from
+        /// Print the signed provenance statements attached to the image
         #[arg(long)]
         provenance: bool,
     },
-    /// Write an image into a layout or an archive
+    /// Save an image to a layout or an archive
     Save {
-        /// The image
+        /// Image
         #[arg(value_name = "IMAGE")]
         image: String,
-        /// `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`
+        /// Destination: `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]`
         #[arg(value_name = "TARGET")]
         target: String,
         #[command(flatten)]
         platform: PlatformArgs,
     },
-    /// Give an image to a registry of containers, with what lies beside it: what it consists of, where it comes from
+    /// Push an image to a container registry, with its SBOM and provenance
     Push {
-        /// The image
+        /// Image
         #[arg(value_name = "IMAGE")]
         image: String,
-        /// `HOST/REPOSITORY[:TAG]`
+        /// Destination: `HOST/REPOSITORY[:TAG]`
         #[arg(value_name = "TARGET")]
         target: String,
         #[command(flatten)]
         platform: PlatformArgs,
-        /// The key that signs where an image comes from that a module is: its name, or a file [default: yours, if there is one]
+        /// Sign the provenance of an image built by a module with this key, given by name or file [default: your key, if any]
         #[arg(long, value_name = "KEY", conflicts_with = "no_sign")]
         key: Option<String>,
-        /// Sign nothing
+        /// Do not sign
         #[arg(long)]
         no_sign: bool,
-        /// Say nothing of what the image consists of
+        /// Do not attach an SBOM
         #[arg(long)]
         no_sbom: bool,
     },
 }
 
-/// For which machines an image is to be.
+/// The platform of an image.
 #[derive(Debug, Args)]
 pub(crate) struct PlatformArgs {
-    /// `OS/ARCHITECTURE[/VARIANT]`, such as `linux/arm64`; without it that of this machine
+    /// Platform, as `OS/ARCHITECTURE[/VARIANT]`, such as `linux/arm64` [default: this machine's]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
 }
