@@ -169,8 +169,8 @@ fn a_workspace_below_the_top_of_a_repository() {
 fn mistakes_say_what_to_do() {
     let project = four();
     project.wake(["affected", "--since", "v9"]).run().code(2).says(expect![[r#"
-        error: there is no revision `v9` in this repository
-         help: name a commit, a branch or a tag: `--since origin/main`
+        error: no revision `v9` in this repository
+         help: use a commit, branch or tag: `--since origin/main`
     "#]]);
     project.wake(["affected", "--since", "--help"]).run().code(2);
     let text = project.read("PKG.libsonnet");
@@ -191,8 +191,8 @@ fn mistakes_say_what_to_do() {
           |
         1 | function(wake) wake.pgk()
           |                     ^^^ did you mean `pkg`?
-          = note: in revision COMMIT, which is compared with
-          help: compare with another revision: `--since REV`
+          = note: in revision COMMIT, which the checkout is compared with
+          help: compare with another revision with `--since REV`
     "#]]
     .assert_eq(&said);
 }
@@ -208,8 +208,8 @@ fn a_shallow_clone_says_so() {
     git(&project, &["clone", "-q", "--depth", "1", &from, &to]);
     let run = project.wake(["affected", "--since", "HEAD~1"]).cwd(&clone).run().code(2);
     run.says(expect![[r#"
-        error: there is no revision `HEAD~1` in this repository
-         help: this clone lacks a part of its history: `git fetch --unshallow`, or fetch that revision
+        error: no revision `HEAD~1` in this repository
+         help: this clone is shallow; run `git fetch --unshallow`, or fetch the revision
     "#]]);
     project.wake(["affected"]).cwd(&clone).run().success();
 }
@@ -220,8 +220,8 @@ fn where_there_is_no_repository() {
     let run =
         project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
     run.says(expect![[r#"
-        error: `[ROOT]` lies in no git repository: not a git repository (or any of the parent directories): .git
-         help: what a change affects is found by comparing with a revision of one
+        error: `[ROOT]` is not in a git repository: not a git repository (or any of the parent directories): .git
+         help: run `wake affected` in a workspace that is a git checkout
     "#]]);
 }
 

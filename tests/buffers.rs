@@ -187,14 +187,14 @@ fn what_is_wrong_is_told() {
     assert_eq!(
         told(&["read", &stranger], 4),
         format!(
-            "error: the buffer `{stranger}` was not found\n help: `wake buffer list` has those that there are\n"
+            "error: the buffer `{stranger}` was not found\n help: run `wake buffer list` to list the buffers\n"
         )
     );
     let id = text(&project, &["create"]);
     assert_eq!(
         told(&["read", &id, "--no-wait"], 2),
         format!(
-            "error: the buffer `{id}` has not been written\n help: write it: `wake buffer write {id}`\n"
+            "error: the buffer `{id}` has not been written\n help: run `wake buffer write {id}`\n"
         )
     );
     assert!(told(&["show", "UPPER"], 2).contains("is no id of a buffer"));
@@ -229,7 +229,7 @@ fn a_buffer_is_written_once_whoever_tries() {
     let twice = || {
         expect![[r#"
             error: the buffer `BUFFER` cannot be overwritten: it is written once
-             help: make another one: `wake buffer create`
+             help: create another one with `wake buffer create`
         "#]]
     };
     tells(&project, &id, &write, 2, twice());
@@ -240,7 +240,7 @@ fn a_buffer_is_written_once_whoever_tries() {
         2,
         expect![[r#"
         error: the buffer `BUFFER` is being written
-         help: end whoever writes it, or wait: `wake buffer read` ends with it
+         help: stop the writer, or wait until `wake buffer read` returns
     "#]],
     );
     // One that is deleted meanwhile is written to its end, and can be restored.
@@ -255,7 +255,7 @@ fn a_buffer_is_written_once_whoever_tries() {
         2,
         expect![[r#"
         error: the buffer `BUFFER` is deleted
-         help: `wake buffer restore BUFFER` has it be there again
+         help: run `wake buffer restore BUFFER` to restore it
     "#]],
     );
     text(&project, &["restore", &id]);
@@ -269,7 +269,7 @@ fn a_buffer_is_written_once_whoever_tries() {
         4,
         expect![[r#"
         error: the buffer `BUFFER` was not found
-         help: `wake buffer list` has those that there are
+         help: run `wake buffer list` to list the buffers
     "#]],
     );
 }
@@ -281,7 +281,7 @@ fn a_buffer_whose_time_is_over_is_neither_read_nor_written() {
     let told = || {
         expect![[r#"
             error: the buffer `BUFFER` has expired
-             help: `wake buffer restore BUFFER` has it be there again
+             help: run `wake buffer restore BUFFER` to restore it
         "#]]
     };
     for args in [
@@ -355,7 +355,7 @@ fn a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole() {
         error: `[STORE]/TMP`: no space left
          help: `wake gc --max-size SIZE` makes room
         error: the buffer `BUFFER` is in a permanently failed state: `[STORE]/TMP`: no space left
-         help: write what it was to hold into another one
+         help: write the data to another buffer
     "#]]
     .assert_eq(&with_a_buffer(&done.redacted_stderr()));
     expect![[r#"
@@ -471,7 +471,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["write", &id, "-i", "none"],
         expect![[r#"
-        error: `none` cannot be read: No such file or directory (os error 2)
+        error: cannot read `none`: No such file or directory (os error 2)
     "#]],
     );
     // A block may be larger than anything that is in memory.

@@ -222,7 +222,7 @@ fn what_is_wrong_is_told_with_its_place() {
     .assert_eq(&told(&["create", "n", "--image", "i", "--memory-limit", "1K"], 2));
     expect![[r#"
         error: the codespec `n` was not found
-         help: `wake codespec list` has those that there are
+         help: run `wake codespec list` to list the codespecs
     "#]]
     .assert_eq(&told(&["show", "n"], 4));
     let warned = project.wake(["codespec", "create", "-f", "reference.yml"]).run().code(0);

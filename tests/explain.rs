@@ -116,20 +116,20 @@ fn plan_says_what_would_run_and_runs_nothing() {
     project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
         run     //:count   never built here
         unknown //:report  waits for //:count
-        2 steps: 0 remembered, 1 to run, 1 unknown
+        2 steps: 0 cached, 1 to run, 1 unknown
     "#]]);
     assert!(!project.path(".wake/out").exists());
     project.build(&[":report"]);
     project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
         hit     //:count   remembered
         hit     //:report  remembered
-        2 steps: 2 remembered, 0 to run, 0 unknown
+        2 steps: 2 cached, 0 to run, 0 unknown
     "#]]);
     project.edit("words.txt", "two", "zwei");
     project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
         run     //:count   changed inputs words.txt (usual [TIME])
         unknown //:report  waits for //:count (usual [TIME])
-        2 steps: 0 remembered, 1 to run, 1 unknown
+        2 steps: 0 cached, 1 to run, 1 unknown
     "#]]);
     assert_eq!(project.build(&[":report"]).ran(), ["//:count"]);
 }

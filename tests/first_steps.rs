@@ -47,8 +47,8 @@ fn a_module_without_its_colon() {
         &["log", "-o", "hello"],
         4,
         expect![[r#"
-        error: no build here ran `hello`
-         help: a module of the package here is written `:hello`
+        error: no build in this workspace ran `hello`
+         help: write a module of the current package as `:hello`
     "#]],
     );
 }
@@ -66,7 +66,7 @@ fn a_file_in_place_of_a_module() {
           |
         1 | #!/bin/sh
           | ^
-          help: a file is taken for a formula, which is JSON; a package is named by its directory, a module of the package here by `:NAME`
+          help: a file target is read as a JSON formula; name a package by its directory, or a module of the current package by `:NAME`
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -76,7 +76,7 @@ fn a_file_in_place_of_a_module() {
 fn a_directory_that_a_shell_takes_apart() {
     let project = project().build();
     let created = project.wake(["init", "My Apps/it's", "--name", "app"]).run().success();
-    created.mentions(r"`wake -C 'My Apps/it'\''s' run :hello` builds it");
+    created.mentions(r"run it with `wake -C 'My Apps/it'\''s' run :hello`");
     project.wake(["init", "--name", "Upper", "x"]).run().code(2).says(expect![[r#"
         error: `Upper` holds `U`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit
     "#]]);

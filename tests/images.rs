@@ -135,7 +135,7 @@ fn a_new_image_can_be_built_upon() {
     let spec = image(&project, &["spec", "tool"]).run().code(0);
     assert_eq!(spec.stdout, format!("{HEADING}  > tool@=2.0\n\n"));
     image(&project, &["create", "tool", "2.0"]).run().code(2).says(expect![[r"
-        error: `images/tool/2.0/specifications.yaml` is there already
+        error: `images/tool/2.0/specifications.yaml` already exists
     "]]);
 }
 
@@ -202,8 +202,8 @@ fn calls_that_are_wrong() {
     let project = project_with_unknown_backend();
     project.wake(["image", "-i", "images", "-b", "dokcer", "plan", "a"]).run().code(2).says(
         expect![[r"
-        error: `dokcer` is no backend that builds images
-         help: there are apptainer, singularity, docker, podman, buildah and openshift
+        error: `dokcer` is not an image backend
+         help: use apptainer, singularity, docker, podman, buildah or openshift
     "]],
     );
 }

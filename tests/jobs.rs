@@ -68,7 +68,8 @@ fn standard_input_and_output_stand_for_the_free_buffers() {
     let done = exec(&project, b"hello", &["-f", "upper.yml", "--logs"]).code(0);
     assert_eq!(done.stdout, "HELLO");
     assert!(
-        done.stderr.contains("is not remembered, because `input` is read from standard input"),
+        done.stderr
+            .contains("its result will not be cached because `input` is read from standard input"),
         "{}",
         done.stderr
     );
@@ -104,7 +105,7 @@ fn a_job_on_finished_buffers_is_remembered() {
     let again = made(&["-b", &by(&one), "--rerun"]);
     assert!(!again.0 && again.1 != first.1);
     let exec = exec(&project, b"", &["-f", "random.yml", "-b", &by(&one)]).code(0);
-    assert!(exec.stderr.contains("Remembered"), "{}", exec.stderr);
+    assert!(exec.stderr.contains("Cached"), "{}", exec.stderr);
 }
 
 #[test]

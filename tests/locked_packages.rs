@@ -278,7 +278,7 @@ fn steps_of_published_packages_are_explained_and_logged_by_their_labels() {
         run     acme/text@2.0.2:made   never built here
         unknown acme/greet@1.2.0:made  waits for acme/text@2.0.2:made (usual [TIME])
         unknown //app:app              waits for acme/greet@1.2.0:made (usual [TIME])
-        3 steps: 0 remembered, 1 to run, 2 unknown
+        3 steps: 0 cached, 1 to run, 2 unknown
     "#]]);
     project.wake(["graph", "//app"]).run().success().prints(expect![[r#"
         digraph wake {

@@ -110,7 +110,7 @@ fn a_build_in_a_root_of_its_own_is_hermetic() {
     assert!(inputs.values().all(|input| !input.as_str().unwrap().starts_with("mount:")));
     // Remembered, as every hermetic formula.
     let again = project.wake(["formula", "run", "___concordance.json"]);
-    again.store(project.base().join("empty-___concordance.json")).run().mentions("Remembered");
+    again.store(project.base().join("empty-___concordance.json")).run().mentions("Cached");
 
     // Neither the checkout, nor the store, nor the warehouse, nor the time is part of it.
     let other = example("rootfs");
@@ -240,7 +240,7 @@ fn what_cannot_be_a_formula() {
         &["--format", "formula", ":a", ":b"],
         2,
         expect![[r#"
-        error: a formula is one module: name one target
+        error: a formula covers exactly one module: name one target
     "#]],
     );
     refused(
@@ -257,7 +257,7 @@ fn what_cannot_be_a_formula() {
         &["--warehouse", "w", ":a"],
         2,
         expect![[r#"
-        error: `--warehouse` is where `--format formula` packs inputs
+        error: `--warehouse` requires `--format formula`
     "#]],
     );
     two.build(&[]);
@@ -281,7 +281,7 @@ fn what_cannot_be_a_formula() {
         5,
         expect![[r#"
         error: //:m cannot be written as a formula: its command reads its `config` from standard input, which a formula gives only through `/bin/sh`, and its root file system has none
-         help: give the command its values as arguments, or as a file made with `wake.file(…, dump=true)`
+         help: pass values as arguments, or in a file made with `wake.file(…, dump=true)`
     "#]],
     );
     let collects = project()

@@ -207,13 +207,13 @@ fn run_has_it_too_and_paths_are_relative_to_where_wake_is() {
 fn a_file_that_cannot_be_written_is_said_before_the_build() {
     let project = two_steps();
     project.wake(["build", "--profile", "no/such/dir.json"]).run().code(2).says(expect![[r#"
-        error: `[ROOT]/no/such/dir.json` cannot be written: No such file or directory (os error 2)
-         help: nothing was built; name another file after `--profile`
+        error: cannot write `[ROOT]/no/such/dir.json`: No such file or directory (os error 2)
+         help: choose another file for `--profile`; nothing was built
         [TIME] FAILED 1 error in [TIME]
     "#]]);
     project.wake(["build", "--profile", "."]).run().code(2).says(expect![[r#"
         error: `[ROOT]/.` is not a regular file
-         help: nothing was built; name another file after `--profile`
+         help: choose another file for `--profile`; nothing was built
         [TIME] FAILED 1 error in [TIME]
     "#]]);
     assert!(!project.path(".wake").exists(), "something was built");
@@ -237,9 +237,9 @@ fn the_critical_path_follows_what_needs_what() {
     project.build(&[]);
     let name = path["run"].as_str().unwrap();
     let last = project.wake(["log", "--critical-path"]).run().success();
-    assert!(last.stdout.ends_with("; no step of it was performed\n"), "{last}");
+    assert!(last.stdout.ends_with("; it ran no steps\n"), "{last}");
     let named = project.wake(["log", name, "--critical-path"]).run().success();
-    assert!(named.stdout.contains("its longest chain is 2 steps"), "{named}");
+    assert!(named.stdout.contains("its critical path is 2 steps"), "{named}");
 }
 
 #[test]

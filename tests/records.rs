@@ -116,9 +116,9 @@ fn ids_are_computed_when_asked_for() {
     project.edit("texts/river.txt", "stones", "sand");
     let gone = project.wake(["log", "--records", "--ids", ":concordance"]).run().code(4);
     gone.says(expect![[r#"
-        error: //:concordance is not any more what ran as [RUN]
-         = note: ids are computed from what a command saw, and its files are in the checkout alone
-         help: run it as it is now: `wake build //:concordance`
+        error: //:concordance has changed since it ran as [RUN]
+         = note: ids are computed from the command's inputs, and its files exist only in the checkout
+         help: run the current version with `wake build //:concordance`
     "#]]);
 }
 
@@ -128,15 +128,15 @@ fn what_cannot_be_found() {
     project.build(&[]);
     project.wake(["log", "--records", "zz"]).run().code(4).says(expect![[r#"
         error: no record begins with `zz`
-         help: `wake log --records` lists them
+         help: run `wake log --records` to list the records
     "#]]);
     project.wake(["log", "--records", "//:n"]).run().code(4).says(expect![[r#"
-        error: no build here ran `//:n`
-         help: `wake log --records` lists them
+        error: no build in this workspace ran `//:n`
+         help: run `wake log --records` to list the records
     "#]]);
     project.wake(["log", "--records", "--ids"]).run().code(2).says(expect![[r#"
-        error: `--ids` is computed for one record at a time: name one
-         help: `wake log --records` lists them
+        error: `--ids` works for one record at a time: name one
+         help: run `wake log --records` to list the records
     "#]]);
     project.wake(["log", "--ids"]).run().code(2).mentions("--records");
 }

@@ -594,7 +594,7 @@ fn the_weak_sandbox_has_no_roots() {
     let finished = project.wake(["build", "--sandbox", "weak", "//:m"]).run();
     assert_ne!(finished.code, 0);
     finished.says(expect![[r#"
-        [TIME] warning: the sandbox is weak: commands can see more than what is declared
+        [TIME] warning: the sandbox is weak: commands can see more than they declare
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:m: `/` must be the host's in the weak sandbox
         [TIME] FAIL //:m (no result)

@@ -578,8 +578,8 @@ fn an_editor_finds_every_unit_with_its_headers() {
     project.write("user/u.c", "#include <l.h>\nint main(void) { return l() + MADE; }\n");
     let unbuilt = project.wake(["graph", "--format", "compile-commands", "//..."]).run().success();
     unbuilt
-        .mentions("left out: what they need is not built as it is now")
-        .mentions("build first: `wake build`");
+        .mentions("left out: their dependencies are not up to date")
+        .mentions("run `wake build` first");
     project.wake(["build", "//app", "//user"]).run().success();
     let commands = compile_commands(&project);
     let of = |file: &str| {

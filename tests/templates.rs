@@ -25,7 +25,7 @@ fn works(project: &Project, source: &str, tests: &str) {
 fn created(project: &Project, template: &str) {
     let written = project.wake(["init", "app", "--template", template]).run().success();
     let expected = "     Created package `app` in app\n        \
-                    Next `wake -C app run :hello` builds it and runs it, `wake -C app test` tests it\n";
+                    Next run it with `wake -C app run :hello`, test it with `wake -C app test`\n";
     assert_eq!(written.redacted_stderr(), expected);
     assert!(!project.path("app/wake.toml").exists(), "the workspace has one");
 }
@@ -85,8 +85,8 @@ fn where_no_registry_is_named_it_is_said_what_to_write() {
     let project = project().build();
     let written = project.wake(["init", "app", "--template", "sh"]).run().success();
     let expected = "     Created package `app` in app\n        \
-                    Next say in `app/wake.toml` where the rules are: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
-                    Then `wake -C app run :hello` builds it and runs it, `wake -C app test` tests it\n";
+                    Next configure the rule registry in `app/wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
+                    Then run it with `wake -C app run :hello`, test it with `wake -C app test`\n";
     assert_eq!(written.redacted_stderr(), expected);
     let attributes = project.read("app/.gitattributes");
     assert!(attributes.contains("\nwake.lock merge=union\n"), "{attributes}");
@@ -115,7 +115,7 @@ fn where_no_registry_is_named_it_is_said_what_to_write() {
     let within = wake_tests::project().file("wake.toml", "").build();
     let written = within.wake(["init", "libs/app", "--template", "cc"]).run().success();
     let expected = "     Created package `app` in libs/app\n        \
-                    Next say in `wake.toml` where the rules are: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
-                    Then `wake -C libs/app run :hello` builds it and runs it, `wake -C libs/app test` tests it\n";
+                    Next configure the rule registry in `wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
+                    Then run it with `wake -C libs/app run :hello`, test it with `wake -C libs/app test`\n";
     assert_eq!(written.redacted_stderr(), expected);
 }

@@ -358,7 +358,7 @@ fn events_that_cannot_be_written_are_an_error() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             said,
-            "error: events cannot be written to standard output: No space left on device (os error 28)\n"
+            "error: cannot write events to standard output: No space left on device (os error 28)\n"
         );
     }
     // Who has stopped reading has what was wanted: `wake … | head`.

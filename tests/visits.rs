@@ -131,7 +131,7 @@ fn a_shell_reads_commands() {
     let run = fed(&project, &["shell", ":m"], "echo $COLOUR\nexit 5\n").code(5);
     assert_eq!(run.stdout, "red\n");
     run.mentions(
-        "Entering //:m, whose command is `./step.sh out`; nothing that is done here is kept",
+        "Entering //:m, whose command is `./step.sh out`; changes made here are discarded",
     );
 }
 
@@ -151,7 +151,7 @@ fn a_root_without_a_shell_says_so() {
         .build();
     project.busybox_root("root", &["ls"]);
     project.wake(["shell", ":m"]).run().code(127).says(expect![[r#"
-            Entering //:m, whose command is `./step.sh`; nothing that is done here is kept
+            Entering //:m, whose command is `./step.sh`; changes made here are discarded
         error: //:m: its root file system has no shell, neither `bash` nor `sh`
          help: run what it has: `wake exec TARGET -- PROGRAM`
     "#]]);

@@ -125,7 +125,7 @@ fn a_build_that_is_stale_is_stopped_and_another_change_stops_nothing() {
 fn looking_again_and_again_instead() {
     let project = project().step("m", "touch out.txt").build();
     let mut watching = Watching::start(&project, &["--poll", "1"]);
-    watching.until("Watching by looking again and again");
+    watching.until("Watching by polling");
     project.edit("step.sh", "touch", "echo >");
     watching.until("Finished 1 action");
     assert_eq!(watching.interrupt(), 130);
@@ -204,9 +204,9 @@ fn where_the_kernel_watches_too_little_that_is_said_with_what_to_do() {
     let run = project.wake(["build", "--watch"]).wrapper(wrapper).run().code(10);
     let root = project.root().display().to_string();
     let said = run.stderr.replace(&root, "ROOT");
-    let expected = "error: this system lets a user watch no more than 9 of the directories below `ROOT`\n \
-                     help: look again every few seconds instead: `--poll 2`\n \
-                     help: root can raise the limits `fs.inotify.max_user_watches` and `fs.inotify.max_user_instances` with `sysctl`\n";
+    let expected = "error: the inotify limit of this system was reached after 9 directories below `ROOT`\n \
+                     help: use `--poll 2` to poll for changes every 2 seconds\n \
+                     help: or raise the limits `fs.inotify.max_user_watches` and `fs.inotify.max_user_instances` with `sysctl` as root\n";
     assert!(said.ends_with(expected), "{said}");
 }
 

@@ -127,7 +127,7 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
         .mentions("`../x` leads out of the asset");
     call(r#"{"y": {"value": "z", "type": "text"}}"#)
         .code(2)
-        .mentions("`text` is no type of seek keys");
+        .mentions("`text` is not a seek key type");
     call("[]").code(2).mentions("expected one JSON object");
     wake(&lab, &["asset", "add", "tiny/y", "--path", "none"])
         .run()
@@ -138,8 +138,8 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
     wake(&lab, &["asset", "seek", "tiny/fasta:zz"]).run().code(4).mentions("it has `a`");
     wake(&lab, &["asset", "remove", "tiny/fasta:b"]).run().code(4).mentions("has no tag `b`");
     lab.wake(["asset", "list"]).run().code(2).says(expect![[r#"
-        error: no registry of assets is named
-         help: `--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is; `wake genome init FASTA` makes one where there is none
+        error: no asset registry configured
+         help: pass its `genome_config.yaml` with `--genome-config FILE` or REFGENIE; `wake genome init FASTA` creates a registry if there is none
     "#]]);
     lab.wake(["asset", "list", "--genome-config", "none.yaml"]).run().code(4).says(expect![[r#"
         error: there is no registry of assets at `[ROOT]/none.yaml`
@@ -299,7 +299,7 @@ fn a_registry_is_made_where_it_is_said() {
         "http://a.example.org",
     ])
     .success()
-    .mentions("Making a registry of assets at [ROOT]/c/g.yaml");
+    .mentions("Creating an asset registry at [ROOT]/c/g.yaml");
     call(&["genome", "init", "t.fa", "--genome-config", "c/g.yaml", "-a", "tiny"]).success();
     assert!(project.path(&format!("elsewhere/data/{DIGEST}/{DIGEST}__ASDs.json")).is_file());
     assert!(project.path("elsewhere/alias/tiny").is_dir());

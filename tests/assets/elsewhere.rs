@@ -136,8 +136,8 @@ fn all_servers_of_the_configuration_are_asked() {
         .code(4)
         .mentions("has no genome `smal`");
     wake(&lab(), &["asset", "list", "--from"]).run().code(2).says(expect![[r#"
-        error: no place to pull from is named
-         help: `--from ADDRESS` names one, or `genome_servers` in the configuration
+        error: no server to pull from
+         help: use `--from ADDRESS`, or set `genome_servers` in the registry configuration
     "#]]);
 }
 

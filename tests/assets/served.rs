@@ -301,8 +301,8 @@ fn what_is_not_as_the_server_says_is_not_registered() {
 
 fn lab_without_servers_says_so() {
     wake(&lab(), &["asset", "pull", "tiny/idx"]).run().code(2).says(expect![[r#"
-        error: no place to pull from is named
-         help: `--from ADDRESS` names one, or `genome_servers` in the configuration
+        error: no server to pull from
+         help: use `--from ADDRESS`, or set `genome_servers` in the registry configuration
     "#]]);
 }
 

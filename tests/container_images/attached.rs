@@ -277,7 +277,7 @@ fn a_database_of_packages_that_is_not_read_is_told() {
     project.edit("base.libsonnet", "files={", &format!("files={{ '{path}': './rpmdb' }} + {{"));
     project.build(&["//..."]);
     let said = project.wake(["image", "inspect", ".wake/out/base/image", "--sbom"]).run().success();
-    let said = said.mentions(&format!("warning: the SBOM lists no package that `{path}` of"));
+    let said = said.mentions(&format!("warning: the SBOM omits the packages in `{path}` of"));
     let comment = &parsed(&said.stdout)["packages"][0]["comment"];
     assert_eq!(
         *comment,

@@ -37,7 +37,7 @@ fn no_layer_is_fetched_where_nothing_is_built() {
         expect![[r#"
             unknown //:over  waits for the image `[HOST]/wake/os/busybox:1@sha256:[DIGEST]`
             unknown //:user  waits for the image `[HOST]/wake/os/busybox:1@sha256:[DIGEST]`
-            2 steps: 0 remembered, 0 to run, 2 unknown
+            2 steps: 0 cached, 0 to run, 2 unknown
         "#]]
         .assert_eq(&said);
         project.wake(["why", "//:user"]).run().success();
@@ -51,7 +51,7 @@ fn no_layer_is_fetched_where_nothing_is_built() {
     project.wake(["build", "//:user", "//:over"]).run().success();
     project.wake(["plan", "//:user"]).run().success().prints(expect![[r#"
         hit     //:user  remembered
-        1 step: 1 remembered, 0 to run, 0 unknown
+        1 step: 1 cached, 0 to run, 0 unknown
     "#]]);
 
     // What is locked is not asked for at all, and what was imported is known by its digest.

@@ -154,7 +154,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
 fn a_path_at_which_nothing_lies_is_no_name() {
     let project = project().build();
     for path in ["./nothing", ".wake/out/app/image", "/nowhere/image.tar"] {
-        let message = format!("there is no layout and no archive of images at `{path}`");
+        let message = format!("no image layout or archive at `{path}`");
         project.wake(["image", "inspect", path]).run().code(4).mentions(&message);
     }
 }

@@ -44,10 +44,10 @@ fn a_formula_is_built_cached_and_explained() {
     assert_eq!(wake(&["why", "f.json"]).stdout, expected.replace("would run", "ran last"));
     assert_eq!(wake(&["log", "-o", "f.json"]).stdout, "heard her\n");
     // Its command is one of those that `wake formula run` would have carried out.
-    wake(&["formula", "run", "f.json"]).mentions("Remembered");
+    wake(&["formula", "run", "f.json"]).mentions("Cached");
     bed.project.wake(["build", "f.json", "--config", "a=1"]).run().code(2).says(expect![[r#"
-        error: a formula has no configuration
-         help: edit the document, or leave `--config` out
+        error: `--config` does not apply to formulas
+         help: leave `--config` out, or edit the formula
     "#]]);
 }
 
@@ -123,7 +123,7 @@ fn killing_at_any_moment_loses_nothing() {
     }
     greeting(&bed, "you");
     let again = bed.project.wake(["formula", "run", "f.json"]).run().success();
-    assert_eq!(record(&again.mentions("Remembered")), expected);
+    assert_eq!(record(&again.mentions("Cached")), expected);
     bed.project.wake(["store", "verify"]).run().success();
     let logged = bed.project.wake(["log", "--formulas", "--json"]).run().success().stdout;
     let logged: Vec<Value> = serde_json::from_str(&logged).unwrap();

@@ -20,7 +20,7 @@ fn a_formula_runs_once_and_its_record_is_remembered() {
     assert_eq!(keys, ["exitCode", "formulaID", "guid", "results", "time"]);
     // Without the warehouse: what is remembered needs none.
     fs::rename(bed.project.path("warehouse"), bed.project.path("gone")).unwrap();
-    let second = bed.run(&document, &[]).success().mentions("Remembered");
+    let second = bed.run(&document, &[]).success().mentions("Cached");
     assert_eq!(record(&second), made);
     // The ware is in the store's cache by now.
     let again = record(&bed.run(&document, &["--rerun"]).success().mentions("made\n"));
@@ -159,7 +159,7 @@ fn an_input_that_was_altered_in_the_store_is_unpacked_anew() {
     assert!(place.join("bin").is_dir());
     fs::write(place.join("bin/note"), "planted\n").unwrap();
     let run = bed.run(&document, &[]).code(32);
-    assert!(run.stderr.contains("was altered in the store"), "{run}");
+    assert!(run.stderr.contains("was modified in the store"), "{run}");
     assert!(!run.stderr.contains("planted"), "{run}");
     assert!(!place.join("bin/note").exists());
     let again = bed.run(&document, &[]).code(32).stderr;

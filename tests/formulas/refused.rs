@@ -218,7 +218,7 @@ fn a_document_that_is_wrong_is_shown_where_it_is() {
     );
     let absent = bed.project.wake(["formula", "check", "absent.json"]).run().code(2);
     absent.says(expect![[r#"
-        error: `absent.json` cannot be read: No such file or directory (os error 2)
+        error: cannot read `absent.json`: No such file or directory (os error 2)
     "#]]);
 }
 

@@ -123,7 +123,7 @@ fn who_allows_the_network_gives_it_also_to_those_who_have_no_word_for_it() {
     assert_eq!((own, hosts), (1, host));
     // It says more than its key, so it is run again.
     bed.run(&document, &["--allow-network"]).success().mentions("running");
-    bed.run(&document, &[]).success().mentions("Remembered");
+    bed.run(&document, &[]).success().mentions("Cached");
 }
 
 #[test]

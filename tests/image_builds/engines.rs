@@ -233,7 +233,7 @@ fn a_build_of_a_tool_that_fails_says_in_which_line() {
     let said = failed.redacted_stderr();
     let id = said.split("-t localhost/wake-").nth(1).unwrap()[..12].to_owned();
     expect![[r#"
-        [TIME] warning: the sandbox is weak: commands can see more than what is declared
+        [TIME] warning: the sandbox is weak: commands can see more than they declare
         [TIME] FAIL os@=1 (exit 1, [TIME])  /bin/sh -c 'set -e\x0a# docker 24.0.7\x0aforget() { for live in /tmp/wake.docker-"$1".*; do [ ! -e "$live" ] || return 0; done; docker rmi --no-prune localhost/wake-"$1":latest >/dev/null 2>&1 || :; }\x0afor old in /tmp/wake.docker-*; do if [ -L "$old" ] && [ ! -e "$old" ] && rm -f "$old"; then end=${old#/tmp/wake.docker-}; forget "${end%.*}"; fi; done 2>/dev/null\x0amark=$(mktemp -u /tmp/wake.docker-[ID].XXXXXX)\x0atrap '\''rm -f "$mark"; forget [ID]'\'' EXIT\x0aln -sn "$PWD" "$mark"\x0adocker build --network none -f script -t localhost/wake-[ID]:latest context\x0adocker save -o image localhost/wake-[ID]:latest\x0a'
           | #5 [2/2] RUN trap 'wake_status=$?' EXIT && wake_line=1 &&     echo one
           | #5 0.243 one
@@ -378,7 +378,7 @@ fn apptainer_makes_files_each_from_the_one_before() {
         with_stand_ins(&project, call)
     };
     call(&[]).run().code(5).says(expect![[r#"
-        [TIME] warning: the sandbox is weak: commands can see more than what is declared
+        [TIME] warning: the sandbox is weak: commands can see more than they declare
         error: apptainer fetches `r.example/os:1` itself
          --> images/os/1/templates/ubuntu.vtmp:2:5
           |
@@ -398,7 +398,10 @@ fn apptainer_makes_files_each_from_the_one_before() {
     assert_eq!(definition, format!("Bootstrap: localimage\nFrom: ../base\n\n{post}\n"));
     let said = fs::read_to_string(calls).unwrap();
     assert_eq!(said, "apptainer build ../image ../script\n".repeat(2));
-    call(&["--allow-network", "-o", "oci:x"]).run().code(2).mentions("makes none that wake reads");
+    call(&["--allow-network", "-o", "oci:x"])
+        .run()
+        .code(2)
+        .mentions("does not produce an image that wake can read");
 }
 
 #[test]
@@ -420,22 +423,22 @@ fn a_tool_that_is_not_here_or_too_old_is_an_error_before_anything_runs() {
     let Some(project) = site("a_tool_that_is_not_here") else { return };
     let call = |engine| with_stand_ins(&project, build(&project, engine, &["os"]));
     call("apptainer").run().code(10).says(expect![[r#"
-        error: there is no program `apptainer` in `PATH`, and it is to build
-         help: without `--engine` wake builds images itself
+        error: no program `apptainer` in `PATH` to build the images with
+         help: leave `--engine` out to build the images with wake
     "#]]);
     let calls = stand_in(&project, "singularity", "singularity version 2.6.1", "");
     call("singularity").run().code(10).says(expect![[r#"
-        error: singularity 2.6.1 is too old to build
-         help: it must be 3.7.0 or later
+        error: singularity 2.6.1 is too old
+         help: install 3.7.0 or later
     "#]]);
     assert!(!calls.exists());
     stand_in(&project, "singularity", "none", "");
     call("singularity").run().code(10).says(expect![[r#"
-        error: `[BASE]/bin/singularity` does not say which version it is: it says `none`, and ends with exit status: 0
+        error: cannot determine the version of `[BASE]/bin/singularity`: it printed `none` (exit status: 0)
     "#]]);
     call("ducker").run().code(2).says(expect![[r#"
-        error: `ducker` is no engine that builds images
-         help: without `--engine` wake builds them itself
+        error: `ducker` is not an image engine
+         help: leave `--engine` out to build the images with wake
     "#]]);
     // What would be said and run, and nothing is.
     let dry = with_stand_ins(&project, build(&project, "docker", &["-d", "os"])).run().success();

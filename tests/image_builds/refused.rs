@@ -100,8 +100,8 @@ fn a_file_that_is_not_there_is_shown() {
 fn an_engine_that_is_none_is_refused() {
     let Some(project) = site("an_engine_that_is_none") else { return };
     wake(&project, &["build", "--engine", "wok", "os"]).run().code(2).says(expect![[r#"
-        error: `wok` is no engine that builds images
-         help: without `--engine` wake builds them itself
+        error: `wok` is not an image engine
+         help: leave `--engine` out to build the images with wake
     "#]]);
 }
 

@@ -45,7 +45,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `WHOLE` cannot be overwritten: it is written once
-         help: make another one: `wake buffer create`
+         help: create another one with `wake buffer create`
     "#]],
     );
     // Another one is writing it.
@@ -55,7 +55,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `HALF` cannot be overwritten: it is written once
-         help: make another one: `wake buffer create`
+         help: create another one with `wake buffer create`
     "#]],
     );
     told(
@@ -64,7 +64,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `EXPIRED` has expired
-         help: `wake buffer restore EXPIRED` has it be there again
+         help: run `wake buffer restore EXPIRED` to restore it
     "#]],
     );
     told(
@@ -73,7 +73,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `DELETED` is deleted
-         help: `wake buffer restore DELETED` has it be there again
+         help: run `wake buffer restore DELETED` to restore it
     "#]],
     );
     told(
@@ -82,7 +82,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `EXPIRED` has expired
-         help: `wake buffer restore EXPIRED` has it be there again
+         help: run `wake buffer restore EXPIRED` to restore it
     "#]],
     );
     told(
@@ -91,7 +91,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         2,
         expect![[r#"
         error: the buffer `DELETED` is deleted
-         help: `wake buffer restore DELETED` has it be there again
+         help: run `wake buffer restore DELETED` to restore it
     "#]],
     );
     let fresh = created(&project, &[]);
@@ -128,7 +128,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         1,
         expect![[r#"
         error: the writer of the buffer `HALF` ended after 4 bytes without completing it
-         help: write what it was to hold into another one
+         help: write the data to another buffer
     "#]],
     );
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));
@@ -188,7 +188,7 @@ fn of_chained_jobs_the_one_that_is_killed_is_no_end_for_the_other_to_take_for_wh
     let done = reader.finished(child.wait_with_output().unwrap()).code(10);
     let told = done.redacted_stderr().replace(&between, "BETWEEN");
     expect![[r#"
-             Running job 3; it is not remembered, because the buffer `BETWEEN` is still being written
+             Running job 3; its result will not be cached because the buffer `BETWEEN` is still being written
         error: the writer of the buffer `BETWEEN` ended after 4 bytes without completing it
     "#]].assert_eq(&told);
     assert_eq!(state(&project, &between).0, "broken off");

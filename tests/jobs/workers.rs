@@ -62,7 +62,7 @@ fn a_job_finds_its_workers_and_they_end_with_it() {
         done.stdout,
         "[\"127.1.0.1\",\"127.1.0.2\"] [\"127.1.0.1:9002\",\"127.1.0.2:9002\"]\nworker-0 heard hello\nworker-1 heard hello\n"
     );
-    assert!(done.stderr.contains("it is not remembered, because it has workers"));
+    assert!(done.stderr.contains("its result will not be cached because it has workers"));
     let shown = last(&project);
     assert_eq!((&shown["status"], &shown["worker"]["replicas"]), (&"Succeeded".into(), &2.into()));
     assert_eq!(shown["worker"]["codespec"], "w");
@@ -243,7 +243,7 @@ esac";
     assert_eq!(lines, ["[job-0] 10", "[job-2] 10"]);
     // What all of them have done is remembered, and is another thing if there are more or fewer of them.
     let again = exec(&project, b"", &["-f", "one.yml", "-b", &id]).code(0);
-    assert!(again.stderr.contains("Remembered job 2"), "{}", again.stderr);
+    assert!(again.stderr.contains("Cached job 2"), "{}", again.stderr);
     assert_eq!(again.stdout, "some bytes");
     project.write("two.yml", replicated(script, 2));
     let other = exec(&project, b"", &["-f", "two.yml", "-b", &id]).code(0);

@@ -343,13 +343,13 @@ fn a_cluster_that_is_away_is_told_and_waited_for() {
         scene.until(id, "Running", Some(away));
     }
     let error = format!(
-        "error: {away}\n help: `kubectl cluster-info` asks it as well; `kubectl config current-context` says which one that is where neither `cluster` of the run nor `context` below `[kubernetes]` in `config.toml` names another\n"
+        "error: {away}\n help: run `kubectl cluster-info` to check; the cluster is the one in `kubectl config current-context` unless the run's `cluster` or `context` in `[kubernetes]` of `config.toml` names another\n"
     );
     let told = scene.in_cluster("create", &[]).run().code(10).stderr;
     assert_eq!(told, error);
     assert_eq!(scene.last()["statusReason"], "could not be submitted to Kubernetes");
     let told = scene.job(&["cancel", &left]).run().code(10).stderr;
-    let later = " help: it is ended as soon as somebody asks for it and Kubernetes answers\n";
+    let later = " help: run `wake job show` again later: the job is cancelled as soon as Kubernetes answers\n";
     assert_eq!(told, error + later);
     scene.answers(true);
     scene.until(&attended, "Running", None);

@@ -143,17 +143,17 @@ fn what_a_cluster_cannot_have_is_told() {
     };
     manifest(&[]).code(2).says(expect![[r#"
         error: no buffer is given for `output`
-         help: `wake buffer create` makes one; `--buffer output=ID` names it
+         help: create one with `wake buffer create`, and pass it with `--buffer output=ID`
     "#]]);
     project.write("../home/.config/wake/config.toml", "");
     manifest(&["-b", &output]).code(2).says(expect![[r#"
         error: a job with buffers needs an image that contains `wake`, and none is configured
-         help: `image` below `[kubernetes]` in `config.toml`
+         help: set `image` in `[kubernetes]` of `config.toml`
     "#]]);
     project.edit("run.yml", "registry.example.org/negate:1@", "oci:./negate@");
     manifest(&["-b", &output]).code(2).says(expect![[r#"
-        error: no cluster can have the image `oci:./negate@sha256:[DIGEST]` of this machine
-         help: push it: `wake image push oci:./negate@sha256:[DIGEST] HOST/REPOSITORY:TAG`
+        error: image `oci:./negate@sha256:[DIGEST]` is local to this machine, so a cluster cannot pull it
+         help: push it with `wake image push oci:./negate@sha256:[DIGEST] HOST/REPOSITORY:TAG`
     "#]]);
     manifest(&["-b", &output, "--name", "Run"]).code(2).says(expect![[r#"
         error: invalid value 'Run' for '--name <NAME>': `Run` is not a valid object name: expected up to 40 lower-case letters, digits and `-`, starting with a letter and not ending with `-`

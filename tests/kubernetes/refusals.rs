@@ -17,7 +17,7 @@ fn a_machine_without_kubectl_says_so() {
     let nowhere = project.path("nothing");
     project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
         error: `kubectl` was not found
-         help: install it, or say where it is: `kubectl` below `[kubernetes]` in `config.toml`; `--engine here` runs the job on this machine
+         help: install it, or set `kubectl` in `[kubernetes]` of `config.toml`; use `--engine here` to run the job locally
     "#]]);
     let told = project.wake(["job", "list"]).run().code(0).stdout;
     assert!(told.contains("could not be submitted to Kubernetes"), "{told}");
@@ -29,7 +29,7 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
     scene.set(&format!("{SITE}context = \"nope\"\n"));
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
         error: Kubernetes refused the request: cannot locate context nope
-         help: `kubectl config get-contexts` has those that there are; `cluster` of the run names one, else `context` below `[kubernetes]` in `config.toml`
+         help: run `kubectl config get-contexts` to list the contexts; set the run's `cluster`, or `context` in `[kubernetes]` of `config.toml`
     "#]]);
     // What a run says counts more.
     scene.project.write("run.yml", run(OUTPUT, "true", "cluster: lab\n"));
@@ -39,7 +39,7 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
     scene.set(&format!("{SITE}namespace = \"nope\"\n"));
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
         error: Kubernetes refused the request: namespaces "nope" not found
-         help: `namespace` below `[kubernetes]` in `config.toml` names one
+         help: set `namespace` in `[kubernetes]` of `config.toml`
     "#]]);
     let last = scene.last();
     assert_eq!(last["statusReason"], "could not be submitted to Kubernetes");
@@ -53,7 +53,7 @@ fn what_a_cluster_refuses_is_told_in_its_words() {
     scene.refuses("error: error validating \"STDIN\": error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field \"restartPolicy\" in io.k8s.api.core.v1.Container; if you choose to ignore these errors, turn validation off with --validate=false");
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
         error: Kubernetes refused the request: error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field "restartPolicy" in io.k8s.api.core.v1.Container
-         help: streams need Kubernetes 1.29 or later
+         help: use Kubernetes 1.29 or later for streams
     "#]]);
     scene.refuses("Error from server (Forbidden): error when creating \"STDIN\": jobs.batch is forbidden: User \"u\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"default\"");
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
@@ -65,13 +65,13 @@ fn what_a_cluster_refuses_is_told_in_its_words() {
 fn what_no_cluster_has_is_told_before_anything_is_made() {
     let scene = scene();
     scene.in_cluster("run", &["--rootfs", "host"]).run().code(2).says(expect![[r#"
-        error: a cluster has no directories of this machine
-         help: leave `--rootfs` out: the image of the codespec is what it runs on
+        error: `--rootfs` does not work in a cluster, which has no directories of this machine
+         help: leave `--rootfs` out to run the codespec's image
     "#]]);
     scene.project.edit("run.yml", "registry.example.org/some@", "oci:./some@");
     scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"
-        error: no cluster can have the image `oci:./some@sha256:[DIGEST]` of this machine
-         help: push it: `wake image push oci:./some@sha256:[DIGEST] HOST/REPOSITORY:TAG`
+        error: image `oci:./some@sha256:[DIGEST]` is local to this machine, so a cluster cannot pull it
+         help: push it with `wake image push oci:./some@sha256:[DIGEST] HOST/REPOSITORY:TAG`
     "#]]);
     assert_eq!(scene.job(&["list"]).run().code(0).stdout.trim(), "[]");
     assert_eq!(scene.calls(), "");
@@ -83,7 +83,7 @@ fn a_job_with_streams_needs_an_image_and_a_claim() {
     scene.set("");
     scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"
         error: a job with buffers needs an image that contains `wake`, and none is configured
-         help: `image` below `[kubernetes]` in `config.toml`
+         help: set `image` in `[kubernetes]` of `config.toml`
     "#]]);
     scene.set("[kubernetes]\nkubectl = \"bin/kubectl\"\n");
     scene.job(&["list"]).run().code(2).says(expect![[r#"

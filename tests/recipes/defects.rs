@@ -254,7 +254,7 @@ fn what_is_not_there_is_named_with_what_is() {
          help: give what is missing: `--params threads=VALUE`
     "#]]);
     recipe(&project, &["show", "cont"]).code(4).says(expect![[r#"
-        error: there is no recipe `cont`
+        error: no recipe `cont`
          help: did you mean `count`?
     "#]]);
     build(&project, &["other/count"]).code(4).says(expect![[r#"

@@ -367,7 +367,7 @@ fn documents_are_checked_and_kept() {
     recipe(&project, &[&["add"], &all[..]].concat()).code(0);
     project.edit("docs/fasta_asset_recipe.yaml", "0.0.1", "0.0.2");
     let done = recipe(&project, &["add", all[1]]).code(6);
-    assert!(done.stderr.contains("`--force` puts this one in its place"), "{}", done.stderr);
+    assert!(done.stderr.contains("use `--force` to replace it"), "{}", done.stderr);
     recipe(&project, &["add", "--force", all[1]]).code(0);
     assert!(recipe(&project, &["list"]).code(0).stdout.contains("0.0.2"));
     let shown = recipe(&project, &["show", "fasta"]).code(0).stdout;
@@ -471,11 +471,11 @@ fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
     let project = bed();
     project.edit(class, "parents: []", "parents: [none]");
     recipe(&project, &["add", class]).code(5).says(expect![[r#"
-        error: class `count` inherits from `none`, which is no class
+        error: class `count` inherits from `none`, which is not a class
          --> docs/count_asset_class.yaml:8:11
           |
         8 | parents: [none]
           |           ^
-          help: add that one first
+          help: add the parent class first
     "#]]);
 }

@@ -201,7 +201,7 @@ fn a_file_that_cannot_be_fetched_is_shown_where_it_is_named() {
            |
         18 |     fasta: http://SERVER/t.fa
            |            ^
-           help: without `--offline` it is fetched, and then kept in the store
+           help: run without `--offline` to fetch it and keep it in the store
     "#]],
     );
     server.is(Manner::Half);
@@ -221,12 +221,12 @@ fn a_file_that_cannot_be_fetched_is_shown_where_it_is_named() {
         &test(&project, &[RECIPE]).code(4),
         &server,
         expect![[r#"
-        error: file `fasta` of `test`: there is no file `[ROOT]/docs/../none.fa`
+        error: file `fasta` of `test`: no file `[ROOT]/docs/../none.fa`
           --> docs/fasta_asset_recipe.yaml:18:12
            |
         18 |     fasta: ../none.fa
            |            ^
-           help: it is an address, or a path from where the document lies
+           help: use a URL, or a path relative to the document
     "#]],
     );
     assert!(!config(&project).contains("fasta:"), "{}", config(&project));

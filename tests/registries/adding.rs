@@ -39,7 +39,7 @@ fn who_signed_what_is_added_is_said() {
         &add(&user, &["acme/text"]).success(),
         &[
             "Added acme/text ^2.0 to app/PKG.libsonnet",
-            "Found 2.0.1 in main, published [AGO], signed by nobody, needs acme/tone ^1",
+            "Found 2.0.1 in main, published [AGO], unsigned, needs acme/tone ^1",
             "Locked + acme/text 2.0.1",
             "Locked + acme/tone 1.0.0",
         ],
@@ -49,7 +49,7 @@ fn who_signed_what_is_added_is_said() {
     let other = scene.user("// none yet\n");
     add(&other, &["acme/text@^2"])
         .success()
-        .mentions(&format!(", said to be signed by {id}, not checked, needs acme/tone ^1"));
+        .mentions(&format!(", said to be signed by {id}, not verified, needs acme/tone ^1"));
     // Where a key counts it is tried.
     let trusting = scene.user("// none yet\n");
     scene.publisher.wake(["publish", "tone", "--no-verify"]).run().success();
@@ -61,7 +61,7 @@ fn who_signed_what_is_added_is_said() {
         (std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() - 1)
             / 86_400;
     added.mentions(&format!(
-        "Found 2.0.1 in main, published {days} days ago, signed by {id}, whose signature counts, needs acme/tone ^1"
+        "Found 2.0.1 in main, published {days} days ago, signed by {id}, which is trusted, needs acme/tone ^1"
     ));
 }
 

@@ -200,7 +200,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         2,
         expect![[r#"
         error: `one` is not a version requirement: unexpected character 'o' while parsing major version number
-         help: a package is named `NAMESPACE/NAME`, or `NAMESPACE/NAME@REQUIREMENT`
+         help: write the package as `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
     "#]],
     );
     told(
@@ -225,7 +225,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         2,
         expect![[r#"
         error: acme/many 1.1.0 has more than one codespec: `a.yml`, `b/c.yaml`
-         help: name one: `wake codespec pull acme/many a.yml`
+         help: select one: `wake codespec pull acme/many a.yml`
     "#]],
     );
     assert_eq!(pull(&user, &["acme/many", "./b/c.yaml"]), "c/versions/1\n");
@@ -240,7 +240,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         expect![[r#"
         error: acme/many 1.2.0 has no codespec
          = note: it has `a.yml`, `b/c.yaml`, `broken.json`, `run.yml`
-         help: name one to see what it lacks: `wake codespec pull acme/many a.yml`
+         help: run `wake codespec pull acme/many a.yml` to see why it is not a codespec
     "#]],
     );
     let package = |args: &[&str], code: i32, expected: Expect| {
@@ -252,15 +252,15 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         4,
         expect![[r#"
         error: the codespec `none` was not found
-         help: `wake codespec list` has those that there are
+         help: run `wake codespec list` to list the codespecs
     "#]],
     );
     package(
         &["a", "acme/x", "x"],
         2,
         expect![[r#"
-        error: `acme/x` names no version
-         help: a version is named `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`
+        error: no version in `acme/x`
+         help: write the version as `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`
     "#]],
     );
     user.write("taken/file", "");
@@ -268,15 +268,15 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["a", "acme/x@1.0.0", "taken"],
         2,
         expect![[r#"
-        error: `taken` cannot be written: File exists (os error 17)
-         help: name a directory that is not there
+        error: cannot write `taken`: File exists (os error 17)
+         help: choose a directory that does not exist
     "#]],
     );
     package(
         &["a", "acme/x@1.0.0", "no/where"],
         10,
         expect![[r#"
-        error: `no/where` cannot be written: No such file or directory (os error 2)
+        error: cannot write `no/where`: No such file or directory (os error 2)
     "#]],
     );
 }

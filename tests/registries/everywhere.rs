@@ -185,7 +185,7 @@ fn r4_another_user_publishes_equal_bytes() {
         assert!(made.status.success() && made.stdout.starts_with(magic) && made.stdout != whole);
         fs::write(&archive, &made.stdout).unwrap();
         let again = one.publisher.wake(["publish", "text"]).run().success();
-        again.mentions("acme/text 2.0.1 is published already");
+        again.mentions("acme/text 2.0.1 is already published");
         let user = one.user(&pkgs);
         user.build(&["//app"]);
         assert_eq!(user.read("wake.lock"), first.read("wake.lock"));

@@ -87,7 +87,7 @@ fn search_finds_by_name_and_description() {
         &user.wake(["search", "nothing"]).run().code(4),
         &[
             "error: no package has nothing",
-            "help: a namespace that only `*` of `[namespaces]` covers is searched where it is named: `wake search NAMESPACE/WORD`",
+            "help: name the namespace if only `*` of `[namespaces]` covers it: `wake search NAMESPACE/WORD`",
         ],
     );
     let registry = format!("file:{}", scene.registry().display());

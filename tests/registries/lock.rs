@@ -45,7 +45,7 @@ fn a_lock_that_would_change_is_told_and_left_alone() {
         .mentions("app/PKG.libsonnet:5:18");
     user.wake(["lock"]).run().success();
     user.wake(["build", "//app", "--locked"]).run().success();
-    says(&user.wake(["lock"]).run().success(), &["Finished `wake.lock` meets what is required"]);
+    says(&user.wake(["lock"]).run().success(), &["Finished `wake.lock` is up to date"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_package_is_added_and_taken_out_by_name() {
         &at(&["add", "acme/text"]).success(),
         &[
             "Added acme/text ^2.0 to app/PKG.libsonnet",
-            "Found 2.0.1 in main, published [AGO], signed by nobody, needs nothing",
+            "Found 2.0.1 in main, published [AGO], unsigned, needs nothing",
             "Locked + acme/text 2.0.1",
         ],
     );

@@ -315,7 +315,7 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
     let refused = told(&log_in, "wrong\n", &user).code(10);
     refused.mentions("401 Unauthorized; used the login from the input");
     assert!(!file.exists());
-    told(&log_in, &format!("{PASSWORD}\n"), &user).success().mentions("Noted the login for `main`");
+    told(&log_in, &format!("{PASSWORD}\n"), &user).success().mentions("Saved the login for `main`");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     is_hidden(build(&user).run().success(), &user);
     told(&user.wake(["login", "main"]), TOKEN, &user).success();
@@ -327,11 +327,11 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
     user.wake(["logout", "main"])
         .run()
         .success()
-        .mentions("nothing: no login for `main` was noted");
+        .mentions("nothing: no login for `main` was saved");
     user.wake(["update"]).run().code(10);
     told(&user.wake(["login", "main"]), "", &user)
         .code(2)
-        .mentions("no login was read: there is nothing");
+        .mentions("cannot read the login: empty input");
     told(&user.wake(["login", "mian"]), TOKEN, &user).code(2).mentions("did you mean `main`?");
     user.write("wake.toml", toml("file:../registry"));
     told(&user.wake(["login", "main"]), TOKEN, &user).code(2).mentions("a directory needs none");
@@ -394,7 +394,7 @@ fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
     let log_in = user.wake(["login", "main", "-u", "wake"]);
     told(&log_in, &format!("{PASSWORD}\n"), &user)
         .success()
-        .mentions(&format!("{tokens} gives tokens for `main`, and will be told the login"));
+        .mentions(&format!("{tokens} issues tokens for `main` and will be sent the login"));
     let noted = fs::read_to_string(&file).unwrap();
     assert!(noted.ends_with(&format!("token-server = \"{tokens}\"\n")), "{noted}");
     // It is let in now, and there is no such package.

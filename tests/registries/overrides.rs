@@ -53,9 +53,9 @@ fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() 
     expect![[r#"
         //app 1.0.0
           acme/http@1.0.0  http: ^1
-            //libs/tls 1.5.0  tls: ^1.4  (overrides a published one)
+            //libs/tls 1.5.0  tls: ^1.4  (overrides a published package)
               acme/text@2.0.1  text: ^2
-          //libs/tls 1.5.0  tls: ^1  (overrides a published one)  (above)
+          //libs/tls 1.5.0  tls: ^1  (overrides a published package)  (above)
     "#]]
     .assert_eq(&tree);
     user.wake(["lock", "--check"]).run().success();

@@ -59,7 +59,7 @@ fn a_version_is_published_once() {
     scene.publish("text", "2.0.1", "");
     let before = all_of(&scene.registry());
     let again = scene.publisher.wake(["publish", "text"]).run().success();
-    again.mentions("acme/text 2.0.1 is published already");
+    again.mentions("acme/text 2.0.1 is already published");
     assert_eq!(all_of(&scene.registry()), before);
     scene.publisher.write("text/data", "other\n");
     let other = scene.publisher.wake(["publish", "text"]).run().code(7);

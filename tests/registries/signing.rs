@@ -281,8 +281,8 @@ fn n8_what_was_fetched_before_somebody_demanded_a_signature_is_looked_at_again()
     offline.mentions("`--offline` does not ask whether somebody signed it");
     // The same content, signed by somebody now.
     let signed = scene.publisher.wake(["publish", "text"]).run().success();
-    signed.mentions("Signed acme/text 1.0.0, which was published already");
-    scene.publisher.wake(["publish", "text"]).run().success().mentions("is published already");
+    signed.mentions("Signed acme/text 1.0.0, already published");
+    scene.publisher.wake(["publish", "text"]).run().success().mentions("is already published");
     let log = scene.read("index/acme/text.jsonl");
     assert!(
         log.ends_with("\"attestations\":1,\"kind\":\"attest\",\"version\":\"1.0.0\"}\n"),
@@ -379,7 +379,7 @@ fn a_registry_of_containers_has_what_was_signed() {
     // What nobody signed when it was published is found by what refers to it.
     scene.write("text", "1.1.0", "", "cat data > out.txt");
     publisher.wake(["publish", "text", "--no-sign"]).run().success();
-    says(&other.wake(["update"]).run().success(), &["Finished `wake.lock` meets what is required"]);
+    says(&other.wake(["update"]).run().success(), &["Finished `wake.lock` is up to date"]);
     publisher.wake(["publish", "text", "--key", "two"]).run().success().mentions("Signed");
     other.wake(["update"]).run().success().mentions("acme/text 1.0.0 -> 1.1.0");
     other.build(&["//app"]);

@@ -15,7 +15,7 @@ fn a_machine_without_slurm_says_so() {
     let nowhere = project.path("nothing");
     project.wake(args).env("PATH", nowhere).run().code(10).says(expect![[r#"
         error: `sbatch` was not found
-         help: this machine is none from which jobs are submitted to Slurm; `--engine here` runs it on this one
+         help: this machine cannot submit jobs to Slurm; use `--engine here` to run the job locally
     "#]]);
     let told = project.wake(["job", "list"]).run().code(0).stdout;
     assert!(told.contains("could not be submitted to Slurm"), "{told}");
@@ -31,7 +31,7 @@ fn what_slurm_refuses_is_told_in_its_words() {
     scene.set("[slurm]\npartition = \"nowhere\"\n");
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
         error: Slurm refused the request: invalid partition specified: nowhere; Batch job submission failed: Invalid partition name specified
-         help: `sinfo` has the partitions; `nodePool` of the run names one, else `partition` below `[slurm]` in `config.toml`
+         help: run `sinfo` to list the partitions; set `nodePool` of the run, or `partition` in `[slurm]` of `config.toml`
     "#]]);
     scene.set("[slurm]\narguments = [\"--gres=gpu:1\"]\n");
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
@@ -41,7 +41,7 @@ fn what_slurm_refuses_is_told_in_its_words() {
     scene.project.write("run.yml", run(OUTPUT, SCRIPT, "  replicas: 5000\n"));
     scene.on_slurm("run", &[]).run().code(10).says(expect![[r#"
         error: Slurm refused the request: Batch job submission failed: Invalid job array specification
-         help: each replica is a task of an array, and the site allows fewer of them: `MaxArraySize`
+         help: run fewer replicas: each is a task of a job array, and the site limits arrays by `MaxArraySize`
     "#]]);
     let last = scene.last();
     assert_eq!(last["status"], "Failed");

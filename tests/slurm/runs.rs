@@ -42,7 +42,7 @@ fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
     assert_eq!((&again["remembered"], &again["engine"]), (&true.into(), &serde_json::Value::Null));
     let exec = scene.on_slurm("exec", &["-b", &input]).run().code(0);
     assert_eq!(exec.stdout.len(), bytes.len());
-    assert!(exec.stderr.contains("Remembered"), "{}", exec.stderr);
+    assert!(exec.stderr.contains("Cached"), "{}", exec.stderr);
 }
 
 #[test]

@@ -19,8 +19,8 @@ pub(crate) fn config(
 ) -> Result<PathBuf, Stop> {
     match args.genome_config.as_ref().or(environment.refgenie.as_ref()) {
         Some(path) => Ok(settings.cwd.join(path)),
-        None => Err(Diagnostic::error(Class::Usage, "no registry of assets is named")
-            .help("`--genome-config FILE` or the variable REFGENIE says where its `genome_config.yaml` is; `wake genome init FASTA` makes one where there is none")
+        None => Err(Diagnostic::error(Class::Usage, "no asset registry configured")
+            .help("pass its `genome_config.yaml` with `--genome-config FILE` or REFGENIE; `wake genome init FASTA` creates a registry if there is none")
             .into()),
     }
 }

@@ -36,7 +36,7 @@ enum Content {
 pub(crate) fn read(file: &Path, settings: &Settings) -> Result<ReadDocument, Failure> {
     let name = file.display().to_string();
     let failed = |source: io::Error| {
-        Diagnostic::error(Class::Usage, format!("`{name}` cannot be read: {source}"))
+        Diagnostic::error(Class::Usage, format!("cannot read `{name}`: {source}"))
     };
     if file == Path::new("-") {
         let mut bytes = Vec::new();
@@ -64,7 +64,7 @@ const LARGEST: u64 = 4 << 20;
 
 fn bounded(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
     if bytes.len() as u64 > LARGEST {
-        let message = format!("`{name}` has more than {LARGEST} bytes");
+        let message = format!("`{name}` is larger than {LARGEST} bytes");
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     Ok(ReadDocument { name, content: Content::Bytes(bytes) })
@@ -130,10 +130,10 @@ pub(crate) fn named(
 pub(crate) fn failure(error: CodespecsError) -> Diagnostic {
     match error {
         CodespecsError::NoName(_) => Diagnostic::error(Class::Nothing, error.to_string())
-            .help("`wake codespec list` has those that there are"),
+            .help("run `wake codespec list` to list the codespecs"),
         CodespecsError::NoVersion { .. } => Diagnostic::error(Class::Nothing, error.to_string()),
         CodespecsError::Damaged { .. } => Diagnostic::error(Class::Integrity, error.to_string())
-            .help("remove the file, or put it back as it was"),
+            .help("delete the file or restore it"),
         CodespecsError::Store(error) => store_failure(&error),
     }
 }

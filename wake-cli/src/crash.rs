@@ -22,7 +22,9 @@ pub(crate) fn install(directory: Option<PathBuf>) {
         let words = match write(&directory, &report) {
             Ok(path) => told(&path),
             Err(_) => {
-                format!("error: wake met a fault of its own. This is what is known:\n{report}")
+                format!(
+                    "error: internal error in wake; the report could not be written, so here it is:\n{report}"
+                )
             }
         };
         let _ = io::stderr().write_all(words.as_bytes());

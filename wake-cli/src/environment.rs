@@ -216,7 +216,7 @@ impl Process {
         let cwd = std::env::current_dir().map_err(|source| {
             Diagnostic::error(
                 Class::Environment,
-                format!("the current directory cannot be found: {source}"),
+                format!("cannot determine the current directory: {source}"),
             )
         })?;
         let argv = shown_arguments().collect();
@@ -237,7 +237,10 @@ pub(crate) fn shown_arguments() -> impl Iterator<Item = String> {
 /// This program, to be started as a worker.
 pub(crate) fn program() -> Result<PathBuf, Diagnostic> {
     std::env::current_exe().map_err(|source| {
-        Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
+        Diagnostic::error(
+            Class::Environment,
+            format!("cannot determine the path of the wake executable: {source}"),
+        )
     })
 }
 

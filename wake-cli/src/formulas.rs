@@ -24,9 +24,9 @@ pub(crate) fn among(
     let files = targets.iter().map(|target| PathBuf::from(target.as_str()));
     let files: Vec<PathBuf> = files.filter(|file| settings.cwd.join(file).is_file()).collect();
     if !files.is_empty() && files.len() < targets.len() {
-        let message = "formulas and packages cannot be asked for at once";
+        let message = "cannot mix formulas and packages as targets";
         return Err(Diagnostic::error(Class::Usage, message)
-            .note(format!("`{}` is a file, and so a formula", files[0].display())));
+            .note(format!("`{}` is a file, so it is treated as a formula", files[0].display())));
     }
     Ok(files)
 }
@@ -36,8 +36,8 @@ pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
     if config.config.is_empty() && config.config_json.is_none() {
         return Ok(());
     }
-    let message = "a formula has no configuration";
-    Err(Diagnostic::error(Class::Usage, message).help("edit the document, or leave `--config` out"))
+    let message = "`--config` does not apply to formulas";
+    Err(Diagnostic::error(Class::Usage, message).help("leave `--config` out, or edit the formula"))
 }
 
 /// Reads the document in a file, or says what is wrong with it.
@@ -47,13 +47,13 @@ pub(crate) fn read(
 ) -> Result<Result<Document, Diagnostic>, Diagnostic> {
     let path = settings.cwd.join(file);
     let text = fs::read_to_string(&path).map_err(|source| {
-        Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", file.display()))
+        Diagnostic::error(Class::Usage, format!("cannot read `{}`: {source}", file.display()))
     })?;
     let document = Document::parse(&text, &file.display().to_string());
     Ok(document.map_err(|error| match text.trim_start().starts_with('{') {
         true => malformed(error),
         false => malformed(error).help(
-            "a file is taken for a formula, which is JSON; a package is named by its directory, a module of the package here by `:NAME`",
+            "a file target is read as a JSON formula; name a package by its directory, or a module of the current package by `:NAME`",
         ),
     }))
 }

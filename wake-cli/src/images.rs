@@ -42,7 +42,7 @@ impl Files for Disk<'_> {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name().into_string().map_err(|name| {
-                let message = format!("the name `{}` is not UTF-8", name.display());
+                let message = format!("the file name `{}` is not UTF-8", name.display());
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })?;
             // A link counts as what it leads to, as for whoever copies the directory.
@@ -63,7 +63,7 @@ impl Files for Disk<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             // A pipe would never end.
-            Ok(meta) if !meta.is_file() => return Err(io::Error::other("this is no file")),
+            Ok(meta) if !meta.is_file() => return Err(io::Error::other("not a regular file")),
             meta => meta?,
         };
         fs::read(path).map(Some)
@@ -168,7 +168,7 @@ fn config(environment: &Environment) -> Result<Config, Diagnostic> {
             .map_err(|error| wrong(error, Level::Error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
         Err(error) => {
-            let message = format!("`{}` cannot be read: {error}", file.display());
+            let message = format!("cannot read `{}`: {error}", file.display());
             Err(Diagnostic::error(Class::Environment, message))
         }
     }
@@ -189,8 +189,8 @@ fn roots(
     }
     match &environment.velocity.config_dir {
         Some(dir) => Ok(vec![text(&dir.join("images"))]),
-        None => Err(Diagnostic::error(Class::Usage, "no directory of images is named")
-            .help("name one with `--images DIR`, or set VELOCITY_IMAGE_PATH")),
+        None => Err(Diagnostic::error(Class::Usage, "no image directory given")
+            .help("use `--images DIR` or set VELOCITY_IMAGE_PATH")),
     }
 }
 
@@ -231,8 +231,8 @@ impl Images<'_> {
     pub(crate) fn backend(&self) -> Result<Backend, Diagnostic> {
         let named = &self.catalog.setting.backend;
         named.parse().map_err(|_| {
-            Diagnostic::error(Class::Usage, format!("`{named}` is no backend that builds images"))
-                .help("there are apptainer, singularity, docker, podman, buildah and openshift")
+            Diagnostic::error(Class::Usage, format!("`{named}` is not an image backend"))
+                .help("use apptainer, singularity, docker, podman, buildah or openshift")
         })
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<Option<TargetConfig>, Diagnost
             Some(TargetConfig::Whole(Value::Object(object)))
         }
         Some(_) => {
-            let message = "`--config` sets a key, but the value of `--config-json` is no object";
+            let message = "`--config` sets a key, but `--config-json` is not an object";
             return Err(Diagnostic::error(Class::Usage, message));
         }
     })
@@ -43,7 +43,7 @@ fn pair(text: &str) -> Result<(String, Value), Diagnostic> {
             Ok((key.to_owned(), typed))
         }
         _ => Err(Diagnostic::error(Class::Usage, format!("`--config {text}` has no value"))
-            .help("write `--config key=value`; the value is JSON, or else a string")),
+            .help("write `--config key=value`; the value is JSON or a string")),
     }
 }
 

@@ -137,7 +137,7 @@ impl Settings {
     /// Where a person's own keys and settings lie.
     pub(crate) fn config(&self) -> Result<&Path, Diagnostic> {
         self.config.as_deref().ok_or_else(|| {
-            let message = "nobody says where your own settings lie";
+            let message = "cannot locate the user configuration directory";
             Diagnostic::error(Class::Environment, message).help("set `HOME` or `XDG_CONFIG_HOME`")
         })
     }
@@ -153,10 +153,9 @@ impl Settings {
             return Ok((store.clone(), true));
         }
         let default = self.default_store.clone().ok_or_else(|| {
-            let message =
-                "there is no place for the store: neither `HOME` nor `XDG_CACHE_HOME` is set";
+            let message = "no store directory: neither `HOME` nor `XDG_CACHE_HOME` is set";
             Diagnostic::error(Class::Environment, message)
-                .help("name a directory: `--store DIR` or `WAKE_STORE`")
+                .help("set one with `--store DIR` or `WAKE_STORE`")
         })?;
         Ok((default, false))
     }
@@ -180,8 +179,8 @@ fn progress(
         (Some(asked), _) => asked,
         (None, None) => ProgressHow::Auto,
         (None, Some(text)) => clap::ValueEnum::from_str(text, true).map_err(|_| {
-            Diagnostic::error(Class::Usage, format!("`WAKE_PROGRESS` is `{text}`"))
-                .help("it may be auto, bar, plain or none")
+            Diagnostic::error(Class::Usage, format!("invalid `WAKE_PROGRESS` value `{text}`"))
+                .help("use auto, bar, plain or none")
         })?,
     };
     Ok(match asked {
@@ -274,7 +273,7 @@ pub(crate) mod tests {
         let process = Process { cwd: "/".into(), terminal: false, argv: Vec::new() };
         let error = Settings::new(&cli.global, &environment, &process).unwrap_err();
         assert_eq!(error.class, Class::Usage);
-        assert_eq!(error.message, "`WAKE_PROGRESS` is `loud`");
+        assert_eq!(error.message, "invalid `WAKE_PROGRESS` value `loud`");
     }
 
     #[test]

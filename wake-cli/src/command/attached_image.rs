@@ -119,10 +119,10 @@ fn sbom(
     let placed = made.map_or(&[][..], |(made, _)| &made.placed);
     let Sbom { text, unread } = images.sbom(image, placed).map_err(failure)?;
     if let Some(path) = unread {
-        let message = format!("the SBOM lists no package that `/{path}` of `{}` has", image.name);
+        let message = format!("the SBOM omits the packages in `/{path}` of `{}`", image.name);
         let mut warning = Diagnostic::error(Class::Environment, message);
         warning.level = Level::Warning;
-        tell(&warning.help("wake reads the databases of dpkg and apk"), settings.manner);
+        tell(&warning.help("wake reads only dpkg and apk package databases"), settings.manner);
     }
     images.sbom_attachment(image, &text).map_err(failure)
 }

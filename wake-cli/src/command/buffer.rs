@@ -102,7 +102,7 @@ fn write(
     match input {
         Some(file) => {
             let mut source = File::open(settings.cwd.join(file)).map_err(|source| {
-                let message = format!("`{}` cannot be read: {source}", file.display());
+                let message = format!("cannot read `{}`: {source}", file.display());
                 Diagnostic::error(Class::Usage, message)
             })?;
             // The end of a file is there without waiting.
@@ -138,7 +138,7 @@ impl AsFd for Input {
 }
 
 fn no_input(error: io::Error) -> Diagnostic {
-    Diagnostic::error(Class::Environment, format!("standard input cannot be read: {error}"))
+    Diagnostic::error(Class::Environment, format!("cannot read standard input: {error}"))
 }
 
 fn read(
@@ -152,7 +152,7 @@ fn read(
     let read = match output {
         Some(file) => {
             let mut sink = File::create(settings.cwd.join(file)).map_err(|source| {
-                let message = format!("`{}` cannot be written: {source}", file.display());
+                let message = format!("cannot write `{}`: {source}", file.display());
                 Diagnostic::error(Class::Environment, message)
             })?;
             buffers.read(id, unwritten, &mut sink, now, &|| false)
@@ -176,7 +176,7 @@ fn output_stream() -> io::Result<File> {
 }
 
 fn no_output(error: io::Error) -> Diagnostic {
-    Diagnostic::error(Class::Environment, format!("standard output cannot be written: {error}"))
+    Diagnostic::error(Class::Environment, format!("cannot write standard output: {error}"))
 }
 
 /// Does something with each buffer that is meant, and prints its id.
@@ -257,18 +257,18 @@ pub(crate) fn failure(error: BufferError) -> Diagnostic {
         }
     };
     let help = match &error {
-        BufferError::NotFound(_) => Some("`wake buffer list` has those that there are".to_owned()),
+        BufferError::NotFound(_) => Some("run `wake buffer list` to list the buffers".to_owned()),
         BufferError::Deleted(id) | BufferError::Expired(id) => {
-            Some(format!("`wake buffer restore {id}` has it be there again"))
+            Some(format!("run `wake buffer restore {id}` to restore it"))
         }
-        BufferError::Taken(_) => Some("name a directory that is not there".to_owned()),
-        BufferError::Written(_) => Some("make another one: `wake buffer create`".to_owned()),
+        BufferError::Taken(_) => Some("choose a directory that does not exist".to_owned()),
+        BufferError::Written(_) => Some("create another one with `wake buffer create`".to_owned()),
         BufferError::BeingWritten(_) => {
-            Some("end whoever writes it, or wait: `wake buffer read` ends with it".to_owned())
+            Some("stop the writer, or wait until `wake buffer read` returns".to_owned())
         }
-        BufferError::Unwritten(id) => Some(format!("write it: `wake buffer write {id}`")),
+        BufferError::Unwritten(id) => Some(format!("run `wake buffer write {id}`")),
         BufferError::BrokenOff { .. } | BufferError::Failed { .. } => {
-            Some("write what it was to hold into another one".to_owned())
+            Some("write the data to another buffer".to_owned())
         }
         _ => None,
     };

@@ -25,12 +25,12 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     if args.print && settings.format == MessageFormat::Json {
         let message = "`--print` and `--message-format json` both write to standard output";
         return Err(Diagnostic::error(Class::Usage, message)
-            .help("the events of `linked` name the results")
+            .help("read the results from the `linked` events")
             .into());
     }
     let files = formulas::among(&args.selection.targets, settings)?;
     if !files.is_empty() && args.watch {
-        let message = "`--watch` builds modules, and a formula is none";
+        let message = "`--watch` cannot build formulas";
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     if !files.is_empty() {

@@ -49,7 +49,7 @@ pub(crate) fn run(command: &CodespecCommand, settings: &Settings, out: &mut impl
             if has_more && limit.is_none() {
                 let message = format!("only the first {USUAL_LIMIT} codespecs are listed");
                 let warning = Diagnostic::error(Class::Usage, message).help(
-                    "`--limit COUNT` lists more, `--prefix STRING` those whose names begin so",
+                    "use `--limit COUNT` to list more, or `--prefix STRING` to filter by name",
                 );
                 tell(&Diagnostic { level: Level::Warning, ..warning }, settings.manner);
             }

@@ -76,10 +76,12 @@ fn declared(
 
 fn unwritten(dir: &Path, error: io::Error) -> Diagnostic {
     let (class, help) = match error.kind() {
-        io::ErrorKind::AlreadyExists => (Class::Usage, Some("name a directory that is not there")),
+        io::ErrorKind::AlreadyExists => {
+            (Class::Usage, Some("choose a directory that does not exist"))
+        }
         _ => (Class::Environment, None),
     };
-    let message = format!("`{}` cannot be written: {error}", dir.display());
+    let message = format!("cannot write `{}`: {error}", dir.display());
     help.into_iter().fold(Diagnostic::error(class, message), Diagnostic::help)
 }
 
@@ -118,7 +120,7 @@ fn named(pkg: &ObtainedPkg, file: &str) -> Result<ReadDocument, Failure> {
         return Err(match (nearest(file, files.iter().copied()), files.as_slice()) {
             (Some(near), _) => diagnostic.help(format!("did you mean `{near}`?")),
             (None, []) => diagnostic,
-            (None, files) => diagnostic.note(format!("it has {}", listed(files))),
+            (None, files) => diagnostic.note(format!("it contains {}", listed(files))),
         }
         .into());
     };
@@ -142,18 +144,20 @@ fn only(pkg: &ObtainedPkg) -> Result<ReadDocument, Failure> {
         Some((last, _)) => {
             let names: Vec<&str> = found.iter().map(|(path, _)| *path).chain([last]).collect();
             let message = format!("{of} has more than one codespec: {}", listed(&names));
-            let help = format!("name one: `wake codespec pull {} {}`", pkg.name, names[0]);
+            let help = format!("select one: `wake codespec pull {} {}`", pkg.name, names[0]);
             Err(Diagnostic::error(Class::Usage, message).help(help).into())
         }
         None => {
             let diagnostic = Diagnostic::error(Class::Nothing, format!("{of} has no codespec"));
             let files: Vec<&str> = files.iter().map(|path| path.as_str()).collect();
             Err(match files.as_slice() {
-                [] => diagnostic.note("it has no YAML or JSON"),
-                [first, ..] => diagnostic.note(format!("it has {}", listed(&files))).help(format!(
-                    "name one to see what it lacks: `wake codespec pull {} {first}`",
-                    pkg.name
-                )),
+                [] => diagnostic.note("it contains no YAML or JSON files"),
+                [first, ..] => {
+                    diagnostic.note(format!("it contains {}", listed(&files))).help(format!(
+                        "run `wake codespec pull {} {first}` to see why it is not a codespec",
+                        pkg.name
+                    ))
+                }
             }
             .into())
         }
@@ -172,7 +176,7 @@ fn documents(pkg: &ObtainedPkg) -> impl Iterator<Item = &RelPath> {
 fn read(pkg: &ObtainedPkg, path: &RelPath) -> Result<ReadDocument, Failure> {
     let name = format!("{}@{}/{path}", pkg.name, pkg.version);
     let bytes = fs::read(pkg.dir.join(path.as_str())).map_err(|error| {
-        Diagnostic::error(Class::Environment, format!("`{name}` cannot be read: {error}"))
+        Diagnostic::error(Class::Environment, format!("cannot read `{name}`: {error}"))
     })?;
     ReadDocument::of(name, bytes)
 }

@@ -137,17 +137,16 @@ const SCARCE: u64 = 1_000_000_000;
 
 fn space(root: &Path) -> Check {
     let (Ok(space), Ok(kind)) = (rustix::fs::statvfs(root), rustix::fs::statfs(root)) else {
-        return Check::new("disk", State::Warning, format!("`{}` cannot be asked", root.display()));
+        return Check::new("disk", State::Warning, format!("cannot query `{}`", root.display()));
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let kind = file_system(kind.f_type);
     let detail = format!("{} free on {kind}", words::bytes(free));
     match kind {
         "nfs" | "smb" | "cifs" => Check::new("disk", State::Warning, detail)
-            .help("a store on a local disk is faster, and locks there can be trusted"),
-        _ if free < SCARCE => {
-            Check::new("disk", State::Warning, detail).help("`wake gc --max-size SIZE` makes room")
-        }
+            .help("move the store to a local disk, which is faster and has reliable locks"),
+        _ if free < SCARCE => Check::new("disk", State::Warning, detail)
+            .help("run `wake gc --max-size SIZE` to free space"),
         _ => Check::new("disk", State::Ok, detail),
     }
 }
@@ -167,7 +166,7 @@ fn file_system(kind: i64) -> &'static str {
         0x517b => "smb",
         0xff53_4d42 | 0xfe53_4d42 => "cifs",
         0x6573_5546 => "fuse",
-        _ => "a file system of unknown kind",
+        _ => "an unknown file system",
     }
 }
 
@@ -177,19 +176,15 @@ fn disk_clock(scratch: &Path) -> Check {
     let stamped = std::fs::write(&path, "").and_then(|()| path.metadata()?.modified());
     let now = clock::now();
     let Ok(stamped) = stamped else {
-        return Check::new(
-            "clock",
-            State::Warning,
-            format!("`{}` cannot be written", path.display()),
-        );
+        return Check::new("clock", State::Warning, format!("cannot write `{}`", path.display()));
     };
     let apart = now.duration_since(stamped).unwrap_or_else(|early| early.duration());
     if apart.as_secs() > 2 {
-        let detail = format!("the disk's clock is {} away", words::span(apart));
+        let detail = format!("the disk's clock differs by {}", words::span(apart));
         return Check::new("clock", State::Warning, detail)
-            .help("builds stay right; more files are hashed than needed");
+            .help("synchronise the clocks: builds are correct but hash more files than needed");
     }
-    Check::new("clock", State::Ok, "agrees with the disk's")
+    Check::new("clock", State::Ok, "matches the disk's clock")
 }
 
 /// Other programs of this name, which shells may start instead.
@@ -206,7 +201,11 @@ fn other_wakes(environment: &Environment) -> Option<Check> {
     }
     let check = Check::new("PATH", State::Warning, format!("another wake: {}", foreign.join(", ")));
     let shadowed = found.first().is_some_and(|first| first.canonicalize().ok() != own);
-    Some(if shadowed { check.help("shells start that one when you type `wake`") } else { check })
+    Some(if shadowed {
+        check.help("that one comes first on PATH, so shells run it as `wake`")
+    } else {
+        check
+    })
 }
 
 fn named_wake(path: &OsStr) -> Vec<PathBuf> {
@@ -254,11 +253,11 @@ mod tests {
         let settings = crate::settings::tests::quiet(Path::new("/"));
         let mut out = Vec::new();
         let check = Check::new("disk", State::Warning, "3 B free on ext4")
-            .help("`wake gc --max-size SIZE` makes room");
+            .help("run `wake gc --max-size SIZE` to free space");
         write(&check, &settings, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "warning  disk             3 B free on ext4\n                          help: `wake gc --max-size SIZE` makes room\n"
+            "warning  disk             3 B free on ext4\n                          help: run `wake gc --max-size SIZE` to free space\n"
         );
     }
 }

@@ -90,7 +90,7 @@ fn manifest(value: &Value, args: &EvalArgs) -> Result<String, Diagnostic> {
     match value {
         Value::String(text) if args.raw => Ok(format!("{text}\n")),
         other if args.raw => {
-            Err(refuse(format!("`--string` prints strings, and this is {}", kind(other))))
+            Err(refuse(format!("`--string` requires a string, found {}", kind(other))))
         }
         other => Ok(json(other)),
     }
@@ -103,7 +103,7 @@ fn json(value: &Value) -> String {
 
 fn yaml_stream(value: &Value) -> Result<String, Diagnostic> {
     let Value::Array(documents) = value else {
-        let message = format!("`--yaml-stream` prints lists, and this is {}", kind(value));
+        let message = format!("`--yaml-stream` requires an array, found {}", kind(value));
         return Err(refuse(message));
     };
     // JSON is YAML.
@@ -120,8 +120,7 @@ fn several(
     args: &EvalArgs,
 ) -> Result<String, Diagnostic> {
     let Value::Object(fields) = value else {
-        let message =
-            format!("`--multi` writes the fields of objects, and this is {}", kind(value));
+        let message = format!("`--multi` requires an object, found {}", kind(value));
         return Err(refuse(message));
     };
     let mut files: Vec<(PathBuf, String)> = Vec::new();
@@ -129,8 +128,7 @@ fn several(
         let is_inside =
             Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !is_inside {
-            let message =
-                format!("a field is called `{name}`, which names no file in the directory");
+            let message = format!("the field `{name}` is not a valid file name");
             return Err(refuse(message));
         }
         files.push((PathBuf::from(name), manifest(value, args)?));
@@ -165,7 +163,7 @@ fn not_written(file: &Path, args: &EvalArgs, source: &io::Error) -> Diagnostic {
     let failure = refuse(format!("cannot write `{}`: {source}", file.display()));
     match source.kind() {
         io::ErrorKind::NotFound if !args.create_output_dirs => {
-            failure.help("`--create-output-dirs` creates the directories of what is written")
+            failure.help("use `--create-output-dirs` to create missing directories")
         }
         _ => failure,
     }

@@ -146,7 +146,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     fn tell(&mut self, event: &Event) -> std::io::Result<()> {
         match event {
             Event::WareAltered { ware, .. } => {
-                self.note(&format!("{ware} was altered in the store"))
+                self.note(&format!("{ware} was modified in the store"))
             }
             Event::WareUnpacking { ware, .. } => {
                 self.note(&format!("unpacking {ware}"))?;
@@ -250,13 +250,13 @@ fn told(
     let style = settings.manner.style;
     if remembered && settings.manner.verbosity > Verbosity::Quiet {
         let text = format!("run {}; `--rerun` runs it again", record.guid);
-        writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
+        writeln!(say, "{}", style.verb(Role::Good, "Cached", text))?;
     }
     writeln!(out, "{}", record.to_json(dialect))?;
     if record.exit_code == 0 {
         return Ok(Exit::SUCCESS);
     }
-    let text = format!("the command of the formula ended with exit code {}", record.exit_code);
+    let text = format!("the formula's command exited with code {}", record.exit_code);
     writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
     Ok(Exit(JOB_UNSUCCESSFUL))
 }

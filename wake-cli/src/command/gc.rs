@@ -39,7 +39,9 @@ pub(crate) fn run(
     }
     let report = store.gc(&options, &mut |event| {
         let line = match event {
-            GcEvent::Waiting => style.verb(Role::Guide, "Waiting", "for builds that use the store"),
+            GcEvent::Waiting => {
+                style.verb(Role::Guide, "Waiting", "for builds that are using the store")
+            }
             GcEvent::Deleted { kind, path, bytes } if verbose => {
                 let path = path.display().to_string();
                 let size = words::bytes(bytes);
@@ -54,7 +56,7 @@ pub(crate) fn run(
     let report = report.map_err(store_failure)?;
     for root in &report.missing_roots {
         let root = root.display().to_string();
-        let rest = "is not there; it counts as a checkout for thirty days";
+        let rest = "does not exist; it still counts as a checkout for 30 days";
         let text = format!("{} {rest}", escape::line(&root));
         writeln!(say, "{}", style.verb(Role::Caution, "Missing", text))?;
     }
@@ -67,8 +69,8 @@ pub(crate) fn run(
 fn summary(report: &GcReport) -> String {
     let GcReport { deleted, deleted_bytes, kept, kept_bytes, rooted, .. } = report;
     format!(
-        "{} ({}); {kept} remain ({}), {rooted} of them in use",
-        words::count(*deleted, "thing"),
+        "{} ({}); {kept} kept ({}), {rooted} of them in use",
+        words::count(*deleted, "item"),
         words::bytes(*deleted_bytes),
         words::bytes(*kept_bytes),
     )
@@ -89,12 +91,12 @@ mod tests {
         let mut args = GcArgs { max_size: Some(0), older_than: None, dry_run: true };
         run(&args, &store, &settings, &mut say).unwrap();
         let text = String::from_utf8(say).unwrap();
-        assert!(text.contains("Would delete 1 thing ("), "{text}");
+        assert!(text.contains("Would delete 1 item ("), "{text}");
         assert!(store.blob(&blob).unwrap().is_some());
         args.dry_run = false;
         let mut say = Vec::new();
         run(&args, &store, &settings, &mut say).unwrap();
-        assert!(String::from_utf8(say).unwrap().starts_with("     Deleted 1 thing ("));
+        assert!(String::from_utf8(say).unwrap().starts_with("     Deleted 1 item ("));
         assert!(store.blob(&blob).unwrap().is_none());
     }
 

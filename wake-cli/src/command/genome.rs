@@ -56,9 +56,11 @@ pub(crate) fn run(
             let fasta =
                 catalog.find(&path).and_then(|found| found.seek_data(None)).map_err(stop)?;
             let SeekValue::Path(fasta) = fasta else {
-                return Err(
-                    Diagnostic::error(Class::Evaluation, format!("`{path}` is no file")).into()
-                );
+                return Err(Diagnostic::error(
+                    Class::Evaluation,
+                    format!("`{path}` is not a file"),
+                )
+                .into());
             };
             match locus.write(&fasta, out) {
                 Err(AssetError::Write(error)) => Err(error.into()),
@@ -92,11 +94,11 @@ fn open_or_make(
         Err(AssetError::NoRegistry { .. }) => {
             let made = Registry::create(config, folder, servers);
             if made.is_ok() && settings.manner.verbosity != Verbosity::Quiet {
-                let what = format!("a registry of assets at {}", config.display());
+                let what = format!("an asset registry at {}", config.display());
                 writeln!(
                     say,
                     "{}",
-                    settings.manner.style.verb(Role::Guide, "Making", escape::line(&what))
+                    settings.manner.style.verb(Role::Guide, "Creating", escape::line(&what))
                 )?;
             }
             made
@@ -142,9 +144,9 @@ fn sequences(
 ) -> Result<Vec<Sequence>, Stop> {
     let read = catalog.sequences(genome).map_err(|error| assets::stop(&error, settings))?;
     read.ok_or_else(|| {
-        let message = format!("the sequences of genome `{}` are not written down", genome.title());
+        let message = format!("the sequences of genome `{}` are not recorded", genome.title());
         let error = Diagnostic::error(Class::Nothing, message);
-        error.help("`wake genome init FASTA` with the file that it is of writes them down").into()
+        error.help("run `wake genome init FASTA` on its FASTA file to record them").into()
     })
 }
 

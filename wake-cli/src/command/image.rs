@@ -240,7 +240,7 @@ fn create(
         !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '@', '"', '\\', '\n'])
     };
     if let Some(wrong) = [name, version].into_iter().find(|text| !is_name(text)) {
-        let message = format!("`{wrong}` cannot be the name of a directory of an image");
+        let message = format!("`{wrong}` is not a valid name of an image directory");
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let Some(root) = images.roots.first() else { return Ok(Exit::SUCCESS) };
@@ -248,7 +248,7 @@ fn create(
     let files = skeleton::files(generation, setting, name, version);
     let path = |path: &str| settings.cwd.join(root).join(path);
     if let Some((taken, _)) = files.iter().find(|(file, _)| path(file).exists()) {
-        let message = format!("`{root}/{taken}` is there already");
+        let message = format!("`{root}/{taken}` already exists");
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     for (file, text) in &files {

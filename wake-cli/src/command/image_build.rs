@@ -46,10 +46,11 @@ pub(crate) fn build(
     if let (Some(engine), Some(target)) = (&engine, &target)
         && !is_image(engine.product())
     {
-        let message =
-            format!("`{target}` takes an image, and {backend} makes none that wake reads");
+        let message = format!(
+            "cannot export to `{target}`: {backend} does not produce an image that wake can read"
+        );
         let error = Diagnostic::error(Class::Usage, message);
-        return Err(error.help("`-n NAME` says what it is called").into());
+        return Err(error.help("name the image with `-n NAME`").into());
     }
     let machine = match &engine {
         None => session::machine(settings, Profile::default())?,
@@ -104,8 +105,9 @@ pub(crate) fn build(
 pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
     let Some(engine) = &args.engine else { return Ok(Backend::Wake) };
     engine.parse().map_err(|_| {
-        let message = format!("`{engine}` is no engine that builds images");
-        Diagnostic::error(Class::Usage, message).help("without `--engine` wake builds them itself")
+        let message = format!("`{engine}` is not an image engine");
+        Diagnostic::error(Class::Usage, message)
+            .help("leave `--engine` out to build the images with wake")
     })
 }
 

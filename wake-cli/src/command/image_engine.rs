@@ -27,18 +27,19 @@ pub(super) fn engine(
         return match flags {
             [] => Ok(None),
             [flag, ..] => {
-                let message = format!("`{flag}` is for another tool, and wake builds");
+                let message =
+                    format!("`{flag}` needs an engine, but wake itself builds the images");
                 let error = Diagnostic::error(Class::Usage, message);
-                Err(error.help("`--engine NAME` says which one"))
+                Err(error.help("select the engine with `--engine NAME`"))
             }
         };
     }
     let name = backend.program();
     let path = environment.route.search_path.as_deref().unwrap_or(OsStr::new(USUAL));
     let program = found(name, path).ok_or_else(|| {
-        let message = format!("there is no program `{name}` in `PATH`, and it is to build");
+        let message = format!("no program `{name}` in `PATH` to build the images with");
         Diagnostic::error(Class::Environment, message)
-            .help("without `--engine` wake builds images itself")
+            .help("leave `--engine` out to build the images with wake")
     })?;
     let version = version(&program, backend)?;
     let mut env = environment.engines.clone();
@@ -82,8 +83,7 @@ fn found(name: &str, path: &OsStr) -> Option<PathBuf> {
 fn version(program: &Path, backend: Backend) -> Result<String, Diagnostic> {
     let name = backend.program();
     let wrong = |problem: String| {
-        let message =
-            format!("`{}` does not say which version it is: {problem}", program.display());
+        let message = format!("cannot determine the version of `{}`: {problem}", program.display());
         Diagnostic::error(Class::Environment, message)
     };
     let asked: &[&str] = match backend {
@@ -99,13 +99,13 @@ fn version(program: &Path, backend: Backend) -> Result<String, Diagnostic> {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let numbers = numbers(&said).ok_or_else(|| {
         let first = said.lines().next().unwrap_or_default().trim();
-        wrong(format!("it says `{first}`, and ends with {}", output.status))
+        wrong(format!("it printed `{first}` ({})", output.status))
     })?;
     let least = least(backend);
     if numbers < least {
-        let message = format!("{name} {} is too old to build", written(&numbers));
+        let message = format!("{name} {} is too old", written(&numbers));
         return Err(Diagnostic::error(Class::Environment, message)
-            .help(format!("it must be {} or later", written(&least))));
+            .help(format!("install {} or later", written(&least))));
     }
     Ok(written(&numbers))
 }

@@ -80,7 +80,7 @@ pub(crate) fn enter(
     let builds = ImageBuilds::new(&site, None).map_err(|error| *error)?;
     let results = Results::new(builds.order().len());
     let Some(step) = builds.commands() else {
-        let message = "the image has no `@run`, so there is nothing to enter";
+        let message = "the image has no `@run` line, so there is nothing to enter";
         return Err(Diagnostic::error(Class::Usage, message).into());
     };
     let builds = builds.only_needs_of(step);

@@ -75,9 +75,9 @@ pub(crate) fn search(args: &SearchArgs, settings: &Settings, out: &mut impl Writ
         return print::json(&found, out);
     }
     if found.is_empty() {
-        let message = format!("no package has {}", args.words.join(" "));
+        let message = format!("no package matches {}", args.words.join(" "));
         return Err(Diagnostic::error(Class::Nothing, message)
-            .help("a namespace that only `*` of `[namespaces]` covers is searched where it is named: `wake search NAMESPACE/WORD`")
+            .help("name the namespace if only `*` of `[namespaces]` covers it: `wake search NAMESPACE/WORD`")
             .into());
     }
     for FoundPkg { name, newest, about, .. } in &found {
@@ -112,6 +112,6 @@ pub(crate) fn vendor(args: &VendorArgs, settings: &Settings, say: &mut impl Writ
 fn named(text: &str) -> Result<PkgName, Diagnostic> {
     text.parse().map_err(|error| {
         Diagnostic::error(Class::Usage, format!("{error}"))
-            .help("a package is named `NAMESPACE/NAME`, or `NAMESPACE/NAME@VERSION`")
+            .help("write the package as `NAMESPACE/NAME` or `NAMESPACE/NAME@VERSION`")
     })
 }

@@ -81,7 +81,7 @@ pub(crate) fn tell(
         writeln!(say, "{}", style.verb(role, verb, escape::line(&change.to_string())))?;
     }
     if changes.is_empty() {
-        let rest = "`wake.lock` meets what is required";
+        let rest = "`wake.lock` is up to date";
         writeln!(say, "{}", style.verb(Role::Good, "Finished", rest))?;
     }
     Ok(())

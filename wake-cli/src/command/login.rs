@@ -19,24 +19,24 @@ pub(crate) fn run(args: &LoginArgs, settings: &Settings, say: &mut impl Write) -
     let session = session::open(settings)?;
     let what = if args.username.is_some() { "Password" } else { "Token" };
     let secret = read_secret(&format!("{what} for {}: ", args.registry)).map_err(|error| {
-        Diagnostic::error(Class::Usage, format!("no login was read: {error}"))
-            .help("it is read from standard input, up to the end of the line")
+        Diagnostic::error(Class::Usage, format!("cannot read the login: {error}"))
+            .help("enter the login on standard input, as one line")
     })?;
     let login = LoginNote { username: args.username.clone(), secret };
     let told = session.log_in(&args.registry, &login, &*session::cancel()?)?;
     if let Some(server) = told {
         let rest =
-            format!("{server} gives tokens for `{}`, and will be told the login", args.registry);
+            format!("{server} issues tokens for `{}` and will be sent the login", args.registry);
         tell("Note", Role::Caution, &rest, settings, say)?;
     }
-    tell("Noted", Role::Good, &format!("the login for `{}`", args.registry), settings, say)
+    tell("Saved", Role::Good, &format!("the login for `{}`", args.registry), settings, say)
 }
 
 /// Forgets the login for a registry.
 pub(crate) fn log_out(args: &LogoutArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let rest = match session::open(settings)?.log_out(&args.registry)? {
         true => format!("the login for `{}`", args.registry),
-        false => format!("nothing: no login for `{}` was noted", args.registry),
+        false => format!("nothing: no login for `{}` was saved", args.registry),
     };
     tell("Forgot", Role::Good, &rest, settings, say)
 }

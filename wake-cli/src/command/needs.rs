@@ -71,10 +71,10 @@ fn account(found: &FoundNeed) -> String {
     let age = at.map(|at| clock::since(SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
     let age = age.map_or_else(String::new, |age| format!(", published {}", words::ago(age)));
     let signed = match signers {
-        Signers::Nobody => "signed by nobody".to_owned(),
-        Signers::Counts(key) => format!("signed by {key}, whose signature counts"),
-        Signers::Said(keys) => format!("said to be signed by {}, not checked", keys.join(", ")),
-        Signers::Unknown(problem) => format!("signed by nobody knows whom: {problem}"),
+        Signers::Nobody => "unsigned".to_owned(),
+        Signers::Counts(key) => format!("signed by {key}, which is trusted"),
+        Signers::Said(keys) => format!("said to be signed by {}, not verified", keys.join(", ")),
+        Signers::Unknown(problem) => format!("signer unknown: {problem}"),
     };
     let needs = match needs.as_deref() {
         None | Some([]) => "nothing".to_owned(),
@@ -96,7 +96,7 @@ pub(crate) fn wanted(text: &str) -> Result<(PkgName, Option<Requirement>), Diagn
     };
     let wrong = |problem: String| {
         Diagnostic::error(Class::Usage, problem)
-            .help("a package is named `NAMESPACE/NAME`, or `NAMESPACE/NAME@REQUIREMENT`")
+            .help("write the package as `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`")
     };
     let name = name.parse().map_err(|error| wrong(format!("{error}")))?;
     let requirement = requirement.map(str::parse).transpose();

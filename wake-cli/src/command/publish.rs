@@ -105,10 +105,10 @@ fn tell(step: &PublishStep, settings: &Settings, say: &mut impl Write) -> std::i
         PublishStep::Done { pkg, registry, outcome } => match outcome {
             Published::Now => (Role::Good, "Published", format!("{pkg} to {registry}")),
             Published::Before => {
-                (Role::Good, "Finished", format!("{pkg} is published already, in {registry}"))
+                (Role::Good, "Finished", format!("{pkg} is already published in {registry}"))
             }
             Published::Signed => {
-                (Role::Good, "Signed", format!("{pkg}, which was published already, in {registry}"))
+                (Role::Good, "Signed", format!("{pkg}, already published in {registry}"))
             }
             Published::Trial => (Role::Caution, "Would publish", format!("{pkg} to {registry}")),
         },

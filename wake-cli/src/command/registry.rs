@@ -22,8 +22,8 @@ pub(crate) fn run(command: &RegistryCommand, settings: &Settings, say: &mut impl
     };
     let was_there = session::open(settings)?.forget_registry(name)?;
     let rest = match was_there {
-        true => format!("what was seen of registry `{name}`"),
-        false => format!("nothing: nothing was seen of registry `{name}`"),
+        true => format!("the recorded state of registry `{name}`"),
+        false => format!("nothing: no state of registry `{name}` was recorded"),
     };
     tell("Forgot", &rest, settings, say)
 }
@@ -49,7 +49,7 @@ pub(crate) fn yank(args: &YankArgs, settings: &Settings, say: &mut impl Write) -
     let verb = if undone { "Unyanked" } else { "Yanked" };
     let rest = match news {
         true => format!("{pkg} {version}"),
-        false => format!("{pkg} {version}: it was before"),
+        false => format!("{pkg} {version}: no change"),
     };
     tell(verb, &rest, settings, say)
 }
@@ -66,10 +66,10 @@ fn tell(verb: &str, rest: &str, settings: &Settings, say: &mut impl Write) -> Ou
 pub(crate) fn parse(text: &str) -> Result<(PkgName, Version), Diagnostic> {
     let wrong = |problem: String| {
         Diagnostic::error(Class::Usage, problem)
-            .help("a version is named `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`")
+            .help("write the version as `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`")
     };
     let (pkg, version) =
-        text.split_once('@').ok_or_else(|| wrong(format!("`{text}` names no version")))?;
+        text.split_once('@').ok_or_else(|| wrong(format!("no version in `{text}`")))?;
     let pkg = pkg.parse().map_err(|error| wrong(format!("{error}")))?;
     let version = version.parse().map_err(|error| wrong(format!("{error}")))?;
     Ok((pkg, version))

@@ -55,7 +55,7 @@ fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
     let mut why =
         Diagnostic::error(Class::Environment, format!("`{}`: {source}", program.display()));
     if exit == NOT_FOUND {
-        why = why.help("its interpreter or loader may be missing on this machine");
+        why = why.help("check that its interpreter or loader exists on this machine");
     }
     (why, exit)
 }
@@ -76,18 +76,18 @@ fn program(built: &[BuiltModule], key: Option<&str>) -> Result<PathBuf, Diagnost
         ([(_, path)], _) if runs(path) => Ok(path.clone()),
         ([(name, _)], _) => Err(refuse(format!("output `{name}` is not executable"), built, &all)),
         ([], Some(key)) => {
-            let refusal = refuse(format!("there is no output `{key}`"), built, &all);
+            let refusal = refuse(format!("no output `{key}`"), built, &all);
             Err(match nearest(key, all.iter().map(|(name, _)| name.as_str())) {
                 Some(name) => refusal.help(format!("did you mean `{name}`?")),
                 None => refusal,
             })
         }
-        ([], None) => Err(refuse("there is no executable output".to_owned(), built, &all)),
+        ([], None) => Err(refuse("no executable output".to_owned(), built, &all)),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
-            let message = format!("more than one output can be run: {}", names.join(", "));
+            let message = format!("more than one executable output: {}", names.join(", "));
             let refusal = refuse(message, built, &all);
-            Err(refusal.help("name one with `TARGET#KEY`, or one module"))
+            Err(refusal.help("select one with `TARGET#KEY`, or name one module"))
         }
     }
 }
@@ -166,12 +166,12 @@ mod tests {
         assert_eq!(chosen(&["b"], two.clone(), None), Ok("b".into()));
         assert_eq!(
             chosen(&["a", "b"], two.clone(), None),
-            Err("more than one output can be run: `x`, `y`".into())
+            Err("more than one executable output: `x`, `y`".into())
         );
         assert_eq!(chosen(&["a"], json!({ "dir": "./" }), None), Ok("a".into()));
-        assert_eq!(chosen(&[], two.clone(), None), Err("there is no executable output".into()));
+        assert_eq!(chosen(&[], two.clone(), None), Err("no executable output".into()));
         assert_eq!(chosen(&[], two.clone(), Some("x")), Err("output `x` is not executable".into()));
-        assert_eq!(chosen(&[], two, Some("z")), Err("there is no output `z`".into()));
+        assert_eq!(chosen(&[], two, Some("z")), Err("no output `z`".into()));
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write)
         }
         return Ok(Exit::SUCCESS);
     }
-    let wrong = format!("{} of {all} put aside; builds make them anew", corrupt.len());
+    let wrong = format!("{} of {all} quarantined; builds will recreate them", corrupt.len());
     writeln!(say, "{}", style.verb(Role::Bad, "Error", wrong))?;
     Ok(Exit(Class::Integrity.exit_code()))
 }
@@ -111,7 +111,7 @@ fn import(dir: &Path, store: &Store, out: &mut impl Write) -> Outcome {
     if let Some(path) = left_out.first() {
         let path = dir.join(path);
         let message = format!("`{}` is a device, a pipe or a socket", path.display());
-        let help = "a tree holds files, links and directories";
+        let help = "remove it: a tree can contain only files, links and directories";
         return Err(Diagnostic::error(Class::Usage, message).help(help).into());
     }
     print::line(builder.finish().map_err(fault)?, out)
@@ -153,7 +153,7 @@ fn parse(text: &str) -> Result<(Digest, RelPath), Stop> {
 fn digest(text: &str) -> Result<Digest, Stop> {
     text.parse().map_err(|_| {
         Diagnostic::error(Class::Usage, format!("`{text}` is not a digest"))
-            .help("a digest is 64 hexadecimal digits, as `wake log --json` shows them")
+            .help("use a digest of 64 hexadecimal digits, as shown by `wake log --json`")
             .into()
     })
 }

@@ -106,8 +106,9 @@ fn carry_out(
 }
 
 fn other_target(target: &ImageReference, other: &str, wants: &str) -> Stop {
-    let error = Diagnostic::error(Class::Usage, format!("`{target}` is none of {wants}"));
-    error.help(format!("`wake image {other}` takes that")).into()
+    let error =
+        Diagnostic::error(Class::Usage, format!("invalid target `{target}`: expected {wants}"));
+    error.help(format!("use `wake image {other}` for this target")).into()
 }
 
 /// What was fetched need not be fetched again; if that cannot be written down, it is.
@@ -157,7 +158,7 @@ fn reference(
     }
     // No name of an image begins so.
     if image.starts_with(['.', '/']) {
-        let message = format!("there is no layout and no archive of images at `{image}`");
+        let message = format!("no image layout or archive at `{image}`");
         return Err(Diagnostic::error(Class::Nothing, message).into());
     }
     parse(image, settings)

@@ -119,9 +119,9 @@ fn cases(
 ) -> Option<Vec<TestCase>> {
     let key: Option<ActionDigest> = ended.key.as_ref().and_then(|key| key.parse().ok());
     let mut unread = |why: String| {
-        let message = format!("{}: its report was not read: {why}", ended.label);
+        let message = format!("{}: cannot read its report: {why}", ended.label);
         let mut warning = Diagnostic::error(Class::Test, message)
-            .help("whether it passed is its exit code's to say; its cases are not told");
+            .help("its exit code decides whether it passed; its test cases are not listed");
         warning.level = Level::Warning;
         warnings.push(warning);
     };
@@ -186,7 +186,7 @@ pub(crate) fn flakiness(found: Flakiness) -> String {
 fn last_failed(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     let failed = session::open(settings)?.failed_tests();
     if failed.is_empty() {
-        let message = "no test failed when it ran last";
+        let message = "no test failed in its last run";
         return Err(Diagnostic::error(Class::Nothing, message).into());
     }
     Ok(failed)

@@ -46,7 +46,7 @@ fn show(
     };
     let global = if global.is_some() { "  (global)" } else { "" };
     let again = if *repeated { "  (above)" } else { "" };
-    let instead = if *overrides { "  (overrides a published one)" } else { "" };
+    let instead = if *overrides { "  (overrides a published package)" } else { "" };
     let rest = style.paint(Role::Faint, escape::line(&format!("{wanted}{global}{instead}{again}")));
     let indent = "  ".repeat(depth);
     writeln!(out, "{indent}{}{rest}", escape::line(&format!("{label}{version}")))?;

@@ -120,10 +120,10 @@ fn unpack(
         _ => writeln!(say, "{}", settings.manner.style.verb(Role::Caution, "Note", what)),
     };
     if unpacked.cached == Cached::Altered {
-        note("it was altered in the store, and is unpacked anew")?;
+        note("modified in the store; unpacking it again")?;
     }
     if unpacked.ownership != Ownership::Kept {
-        note("files belong to you where their owner could not be set")?;
+        note("files whose owner could not be set belong to you")?;
     }
     Ok(unpacked.ware)
 }

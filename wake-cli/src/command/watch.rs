@@ -108,7 +108,7 @@ pub(crate) fn run<'a>(watched: Watched<'a>, settings: &'a Settings) -> Outcome {
         }
         is_first = false;
         if is_stale {
-            say(settings, Role::Caution, "Changed", "what it was building; begun again");
+            say(settings, Role::Caution, "Changed", "files of the running build; restarting");
             continue;
         }
         if !has_failed && builder.kept.is_none() {
@@ -356,8 +356,8 @@ fn wait(receiver: &Receiver<Wake>, quiet: Option<Duration>) -> Wake {
 fn tell(settings: &Settings, watched: Option<usize>) {
     let text = match watched {
         Some(1) => "1 directory; Ctrl-C ends".to_owned(),
-        Some(dirs) => format!("{dirs} directories; Ctrl-C ends"),
-        None => "by looking again and again; Ctrl-C ends".to_owned(),
+        Some(dirs) => format!("{dirs} directories; press Ctrl-C to stop"),
+        None => "by polling; press Ctrl-C to stop".to_owned(),
     };
     say(settings, Role::Good, "Watching", &text);
 }
@@ -376,9 +376,9 @@ fn refused(error: WatchError) -> Stop {
     let diagnostic = Diagnostic::error(Class::Environment, message);
     let diagnostic = match error {
         WatchError::Limit { .. } => diagnostic
-            .help("look again every few seconds instead: `--poll 2`")
-            .help("root can raise the limits `fs.inotify.max_user_watches` and `fs.inotify.max_user_instances` with `sysctl`"),
-        WatchError::Io { .. } => diagnostic.help("look again every few seconds instead: `--poll 2`"),
+            .help("use `--poll 2` to poll for changes every 2 seconds")
+            .help("or raise the limits `fs.inotify.max_user_watches` and `fs.inotify.max_user_instances` with `sysctl` as root"),
+        WatchError::Io { .. } => diagnostic.help("use `--poll 2` to poll for changes every 2 seconds"),
         WatchError::Gone { .. } => diagnostic,
     };
     diagnostic.into()

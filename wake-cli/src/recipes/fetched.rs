@@ -95,7 +95,7 @@ fn not_fetched(error: &DownloadError) -> Diagnostic {
                 .any(|attempt| matches!(attempt.problem, AttemptError::Web(WebError::Offline)));
             match is_offline {
                 true => diagnostic(Class::Network)
-                    .help("without `--offline` it is fetched, and then kept in the store"),
+                    .help("run without `--offline` to fetch it and keep it in the store"),
                 false => diagnostic(Class::Network),
             }
         }

@@ -67,7 +67,7 @@ enum Text {
 fn text(path: &Path, settings: &Settings) -> Result<Text, Diagnostic> {
     let is_jsonnet = path.extension().is_some_and(|end| end == "jsonnet" || end == "libsonnet");
     let unreadable = |source: std::io::Error| {
-        Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", path.display()))
+        Diagnostic::error(Class::Usage, format!("cannot read `{}`: {source}", path.display()))
     };
     if !is_jsonnet {
         return fs::read(path).map(Text::Written).map_err(unreadable);
@@ -78,7 +78,7 @@ fn text(path: &Path, settings: &Settings) -> Result<Text, Diagnostic> {
     let code = APPLY.replace("FILE", &name.replace('\\', "\\\\").replace('\'', "\\'"));
     let expression = Expression { code, file: None, dir, library: Vec::new() };
     let first = |failure: Failure| {
-        let none = || Diagnostic::error(Class::Internal, "the document came to nothing");
+        let none = || Diagnostic::error(Class::Internal, "the document evaluated to nothing");
         failure.diagnostics.into_iter().next().unwrap_or_else(none)
     };
     let result = session::eval_alone(settings, &expression).map_err(first)?;
@@ -137,12 +137,12 @@ impl Library<'_> {
             let recipe = recipe_of(&path, text(&path, self.settings)?, self.settings)?;
             return Ok(FoundRecipe { recipe, path });
         }
-        let error = Diagnostic::error(Class::Nothing, format!("there is no recipe `{named}`"));
+        let error = Diagnostic::error(Class::Nothing, format!("no recipe `{named}`"));
         Err(match nearest(named, self.recipe_names().iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(
-                "`wake recipe list` shows those that there are; a file is named with its path",
-            ),
+            None => {
+                error.help("run `wake recipe list` to list the recipes, or name a file by its path")
+            }
         })
     }
 

@@ -92,7 +92,7 @@ impl<'a> RootFinder<'a> {
 /// What is wrong with a container that nobody typed.
 fn said_by_recipe(name: &str, told: Diagnostic) -> Diagnostic {
     told.note(format!("`{name}` is the container of the recipe"))
-        .help("`--rootfs host` runs its commands on what this machine has")
+        .help("use `--rootfs host` to run its commands on this machine's system directories")
 }
 
 fn take(builder: &mut TreeBuilder<'_>, dir: &Path, at: &RelPath) -> Result<(), Diagnostic> {

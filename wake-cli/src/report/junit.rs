@@ -60,7 +60,7 @@ fn push_case(out: &mut String, label: &str, end: TestEnd, ended: Option<&ActionF
     match end {
         TestEnd::Failed => {
             let how = ended.and_then(|ended| ended.outcome.clone());
-            let how = escaped(how.as_deref().unwrap_or("it could not be run"));
+            let how = escaped(how.as_deref().unwrap_or("could not be run"));
             let faults = ended.map(|ended| ended.faults.join("\n")).unwrap_or_default();
             let _ = write!(out, "<failure message=\"{how}\">{}</failure>", escaped(&faults));
         }

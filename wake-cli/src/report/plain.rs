@@ -220,7 +220,7 @@ impl<W: Write> Reporter for Plain<W> {
                 self.run = escape::line(run).into_owned();
                 if sandbox == "weak" {
                     let text =
-                        "warning: the sandbox is weak: commands can see more than what is declared";
+                        "warning: the sandbox is weak: commands can see more than they declare";
                     self.stamped(Duration::ZERO, text);
                 }
             }

@@ -23,7 +23,7 @@ impl ProfileFile {
     pub(crate) fn prepare(path: &Path) -> Result<ProfileFile, Diagnostic> {
         let refused = |message: String| {
             Diagnostic::error(Class::Usage, message)
-                .help("nothing was built; name another file after `--profile`")
+                .help("choose another file for `--profile`; nothing was built")
         };
         let shown = path.display();
         let path = match std::fs::canonicalize(path) {
@@ -37,7 +37,7 @@ impl ProfileFile {
             File::create(&beside)?;
             std::fs::remove_file(beside)
         });
-        tried.map_err(|source| refused(format!("`{shown}` cannot be written: {source}")))?;
+        tried.map_err(|source| refused(format!("cannot write `{shown}`: {source}")))?;
         Ok(file)
     }
 
@@ -53,7 +53,7 @@ impl ProfileFile {
             made
         });
         let source = written.err()?;
-        let message = format!("`{}` cannot be written: {source}", self.path.display());
+        let message = format!("cannot write `{}`: {source}", self.path.display());
         let mut diagnostic = Diagnostic::error(Class::Environment, message);
         diagnostic.level = Level::Warning;
         Some(diagnostic)
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(says(Path::new("/dev/null")), "`/dev/null` is not a regular file");
         let nowhere = dir.path().join("a/b.json");
         let says = says(&nowhere);
-        assert!(says.starts_with(&format!("`{shown}/a/b.json` cannot be written: ")), "{says}");
+        assert!(says.starts_with(&format!("cannot write `{shown}/a/b.json`: ")), "{says}");
     }
 
     #[test]

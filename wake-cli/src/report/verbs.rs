@@ -265,7 +265,7 @@ pub(crate) fn attempts(finished: &ActionFinished) -> String {
 
 /// Said of a ware that somebody changed where it lay unpacked.
 pub(crate) fn altered(ware: &wake_model::WareId) -> String {
-    format!("{ware} was altered in the store: it is unpacked again")
+    format!("{ware} was modified in the store: unpacking it again")
 }
 
 impl<W: Write> Reporter for Verbs<W> {
@@ -276,7 +276,7 @@ impl<W: Write> Reporter for Verbs<W> {
         }
         match event {
             Event::Started { sandbox, .. } if sandbox == "weak" => {
-                let rest = "the sandbox is weak: commands can see more than what is declared";
+                let rest = "the sandbox is weak: commands can see more than they declare";
                 self.verb(Role::Caution, "Warning", rest);
             }
             Event::Locked { change } if self.manner.verbosity > Verbosity::Quiet => {

@@ -68,7 +68,7 @@ impl Witness {
     /// The exit code of a run that came to `code`: one whose events could not be written has failed, which is said here.
     pub(crate) fn exit_code(&mut self, code: u8) -> u8 {
         let Some(fault) = self.inner.take_fault() else { return code };
-        let message = format!("error: events cannot be written to standard output: {fault}\n");
+        let message = format!("error: cannot write events to standard output: {fault}\n");
         // Where standard error is closed there is nobody to tell.
         let _ = std::io::stderr().write_all(message.as_bytes());
         if code == 0 { Class::Environment.exit_code() } else { code }

@@ -30,12 +30,12 @@ pub(crate) fn read_secret(prompt: &str) -> io::Result<Secret> {
             INTERRUPT if quiet.is_some() => return Err(io::ErrorKind::Interrupted.into()),
             byte if quiet.is_some() && BACK.contains(&byte) => drop(bytes.pop()),
             byte if bytes.len() < LONGEST => bytes.push(byte),
-            _ => return Err(io::Error::other("it is too long")),
+            _ => return Err(io::Error::other("too long")),
         }
     }
-    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::other("not UTF-8"))?;
     match text.trim().is_empty() {
-        true => Err(io::Error::other("there is nothing")),
+        true => Err(io::Error::other("empty input")),
         false => Ok(Secret::new(text.trim().to_owned())),
     }
 }

@@ -15,7 +15,7 @@ use self::poll::PollWatch;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WatchError {
     /// The kernel watches no more directories for this user.
-    #[error("this system lets a user watch no more than {watched} of the directories below `{}`", root.display())]
+    #[error("the inotify limit of this system was reached after {watched} directories below `{}`", root.display())]
     Limit {
         /// The workspace.
         root: PathBuf,
@@ -23,13 +23,13 @@ pub(crate) enum WatchError {
         watched: usize,
     },
     /// The workspace is gone.
-    #[error("`{}` is gone", root.display())]
+    #[error("`{}` no longer exists", root.display())]
     Gone {
         /// The workspace.
         root: PathBuf,
     },
     /// Something else.
-    #[error("`{}` cannot be watched: {source}", path.display())]
+    #[error("cannot watch `{}`: {source}", path.display())]
     Io {
         /// What.
         path: PathBuf,

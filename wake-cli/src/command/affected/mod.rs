@@ -83,13 +83,13 @@ fn forecasts_in(root: &std::path::Path, settings: &Settings) -> Result<Forecasts
 fn of_revision(mut failure: Failure, revision: &Revision) -> Failure {
     for diagnostic in &mut failure.diagnostics {
         let short = revision.commit.get(..12).unwrap_or(&revision.commit);
-        diagnostic.notes.push(format!("in revision {short}, which is compared with"));
+        diagnostic.notes.push(format!("in revision {short}, which the checkout is compared with"));
         if let Some(place) = &mut diagnostic.place {
             place.file = format!("{short}:{}", place.file);
         }
     }
     if let Some(last) = failure.diagnostics.last_mut() {
-        last.help.push("compare with another revision: `--since REV`".to_owned());
+        last.help.push("compare with another revision with `--since REV`".to_owned());
     }
     failure
 }

@@ -29,9 +29,9 @@ impl Revision {
     /// Finds the revision that a person means by `typed`.
     pub(super) fn find(typed: &str, root: &Path) -> Result<Revision, Diagnostic> {
         let prefix = run(root, &["rev-parse", "--show-prefix"])?.map_err(|said| {
-            let message = format!("`{}` lies in no git repository: {said}", root.display());
+            let message = format!("`{}` is not in a git repository: {said}", root.display());
             Diagnostic::error(Class::Usage, message)
-                .help("what a change affects is found by comparing with a revision of one")
+                .help("run `wake affected` in a workspace that is a git checkout")
         })?;
         let meant = format!("{typed}^{{commit}}");
         let commit = run(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &meant])?;
@@ -45,11 +45,10 @@ impl Revision {
     /// Writes the workspace as a checkout would into the empty directory `dir`; gives where it lies.
     pub(super) fn check_out(&self, dir: &Path) -> Result<PathBuf, Diagnostic> {
         let failed = |what: &str| {
-            let message = format!("revision `{}` cannot be read: {what}", self.typed);
+            let message = format!("cannot read revision `{}`: {what}", self.typed);
             let diagnostic = Diagnostic::error(Class::Environment, message);
             match is_shallow(&self.root) {
-                true => diagnostic
-                    .help("this clone lacks a part of its history: `git fetch --unshallow`"),
+                true => diagnostic.help("this clone is shallow; run `git fetch --unshallow`"),
                 false => diagnostic,
             }
         };
@@ -88,12 +87,12 @@ impl Revision {
 }
 
 fn unknown(typed: &str, root: &Path) -> Diagnostic {
-    let message = format!("there is no revision `{typed}` in this repository");
+    let message = format!("no revision `{typed}` in this repository");
     let diagnostic = Diagnostic::error(Class::Usage, message);
     match is_shallow(root) {
         true => diagnostic
-            .help("this clone lacks a part of its history: `git fetch --unshallow`, or fetch that revision"),
-        false => diagnostic.help("name a commit, a branch or a tag: `--since origin/main`"),
+            .help("this clone is shallow; run `git fetch --unshallow`, or fetch the revision"),
+        false => diagnostic.help("use a commit, branch or tag: `--since origin/main`"),
     }
 }
 
@@ -105,7 +104,7 @@ fn is_shallow(root: &Path) -> bool {
 /// What git answers, or what it complains of.
 fn run(root: &Path, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
     let output = git(root).args(args).output().map_err(|error| {
-        let message = format!("`git` cannot be run: {error}");
+        let message = format!("cannot run `git`: {error}");
         Diagnostic::error(Class::Environment, message)
     })?;
     Ok(match output.status.success() {

@@ -286,9 +286,8 @@ impl Call<'_> {
     fn add(&self, args: &AddAssetArgs) -> Result<(String, u64), Stop> {
         let path = self.path(&args.asset)?;
         if path.seek_key.is_some() {
-            let error =
-                Diagnostic::error(Class::Usage, format!("`{path}` names a part of an asset"));
-            return Err(error.help("`--seek-keys` says what is found in it").into());
+            let error = Diagnostic::error(Class::Usage, format!("`{path}` names part of an asset"));
+            return Err(error.help("declare its parts with `--seek-keys`").into());
         }
         let catalog = self.catalog()?;
         let genome = path
@@ -373,14 +372,14 @@ fn seek_keys(
         return Err(wrong("expected one JSON object".to_owned()).into());
     };
     let one = |(key, value): (&String, &Value)| {
-        let no_value = || wrong(format!("`{key}` has no `value` that is a text"));
+        let no_value = || wrong(format!("`{key}` has no string `value`"));
         let (text, kind) = match value {
             Value::String(text) => (text, None),
             value => {
                 let kind = value["type"].as_str();
                 let kind = kind.map(|kind| {
                     kind.parse::<SeekType>()
-                        .map_err(|_| wrong(format!("`{kind}` is no type of seek keys")))
+                        .map_err(|_| wrong(format!("`{kind}` is not a seek key type")))
                 });
                 let Value::String(text) = &value["value"] else { return Err(no_value().into()) };
                 (text, kind.transpose()?)

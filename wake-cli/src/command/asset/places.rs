@@ -24,9 +24,9 @@ impl Places {
         let catalog = registry.read().map_err(|error| assets::stop(&error, settings))?;
         let address = |server: &String| assets::address(server, settings);
         let Some((first, others)) = catalog.servers().split_first() else {
-            let error = Diagnostic::error(Class::Usage, "no place to pull from is named");
+            let error = Diagnostic::error(Class::Usage, "no server to pull from");
             return Err(error
-                .help("`--from ADDRESS` names one, or `genome_servers` in the configuration")
+                .help("use `--from ADDRESS`, or set `genome_servers` in the registry configuration")
                 .into());
         };
         let others = others.iter().map(address).collect::<Result<_, _>>()?;

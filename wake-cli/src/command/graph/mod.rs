@@ -47,11 +47,10 @@ fn compile_commands(
     let mut seen = session.each_job(&args.selection.targets, config, take)?;
     if seen.answer > 0 {
         let message = format!(
-            "{} left out: what they need is not built as it is now",
+            "{} left out: their dependencies are not up to date",
             words::count(seen.answer, "command")
         );
-        let mut warning =
-            Diagnostic::error(Class::Action, message).help("build first: `wake build`");
+        let mut warning = Diagnostic::error(Class::Action, message).help("run `wake build` first");
         warning.level = Level::Warning;
         seen.warnings.push(warning);
     }

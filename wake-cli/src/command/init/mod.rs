@@ -58,7 +58,7 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
         lines.push(style.verb(Role::Guide, next, where_rules_are(around.as_ref(), &dir, settings)));
         next = "Then";
     }
-    let text = format!("`{wake} run :hello` builds it and runs it, `{wake} test` tests it");
+    let text = format!("run it with `{wake} run :hello`, test it with `{wake} test`");
     lines.push(style.verb(Role::Guide, next, text));
     print::lines(lines, say)
 }
@@ -76,7 +76,7 @@ fn where_rules_are(around: Option<&Workspace>, dir: &Path, settings: &Settings) 
     let shown = [&settings.cwd, &cwd].into_iter().find_map(|cwd| file.strip_prefix(cwd).ok());
     let shown = shown.unwrap_or(&file).to_string_lossy();
     format!(
-        "say in `{}` where the rules are: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `{RULES} = \"rules\"`",
+        "configure the rule registry in `{}`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `{RULES} = \"rules\"`",
         escape::line(&shown)
     )
 }
@@ -91,11 +91,11 @@ fn name(args: &InitArgs, dir: &Path) -> Result<Name, Diagnostic> {
     let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let directory = dir.file_name().unwrap_or_default().to_string_lossy();
     let lower = directory.to_lowercase().replace([' ', '.', '+'], "-");
-    lower.trim_matches('-').parse().map_err(|error| wrong(error).help("give one with `--name`"))
+    lower.trim_matches('-').parse().map_err(|error| wrong(error).help("set the name with `--name`"))
 }
 
 fn already(path: &Path) -> Diagnostic {
-    Diagnostic::error(Class::Usage, format!("`{}` is there already", path.display()))
+    Diagnostic::error(Class::Usage, format!("`{}` already exists", path.display()))
         .help("choose another directory: `wake init DIR`")
 }
 
@@ -138,7 +138,7 @@ mod tests {
         for name in ["hello.libsonnet", "check.libsonnet", "check.sh"] {
             fs::remove_file(dir.join(name)).unwrap();
         }
-        assert!(message(init(root.path(), "My App", None)).ends_with("hello.sh` is there already"));
+        assert!(message(init(root.path(), "My App", None)).ends_with("hello.sh` already exists"));
         assert_eq!(fs::read_to_string(dir.join("hello.sh")).unwrap(), "mine");
         assert!(!dir.join("PKG.libsonnet").exists());
     }
@@ -160,7 +160,7 @@ mod tests {
     fn what_lies_in_the_way_is_shown_as_it_is_called() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("taken"), "mine").unwrap();
-        let path = |name| format!("`{}` is there already", root.path().join(name).display());
+        let path = |name| format!("`{}` already exists", root.path().join(name).display());
         assert_eq!(message(init(root.path(), "taken", None)), path("taken"));
         init(root.path(), ".", Some("top")).unwrap();
         assert_eq!(message(init(root.path(), ".", Some("top"))), path("PKG.libsonnet"));

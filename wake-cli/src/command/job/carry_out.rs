@@ -56,7 +56,7 @@ pub(super) fn carry_out(
     let style = settings.manner.style;
     let talks = settings.manner.verbosity > Verbosity::Quiet;
     if talks && let Some(why) = &record.not_remembered {
-        let text = format!("job {}; it is not remembered, because {why}", record.id);
+        let text = format!("job {}; its result will not be cached because {why}", record.id);
         writeln!(say, "{}", style.verb(Role::Guide, "Running", text))?;
     }
     let mut wrote = |bytes: &[u8]| {
@@ -80,7 +80,7 @@ pub(super) fn carry_out(
     }
     if talks && record.remembered {
         let text = format!("job {}; `--rerun` runs it again", record.id);
-        writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
+        writeln!(say, "{}", style.verb(Role::Good, "Cached", text))?;
     }
     if streams == Streams::Made {
         print::json(&shown(&record, jobs)?, out)?;

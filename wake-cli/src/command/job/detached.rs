@@ -60,7 +60,7 @@ pub(super) fn create(
         .and_then(|()| start(&own, record.id, "perform", settings));
     if let Err(stop) = started {
         record.status = Status::Failed;
-        record.status_reason = Some("no process could be started for it".to_owned());
+        record.status_reason = Some("its process could not be started".to_owned());
         record.finished = Some(unix_ms());
         jobs.note(&own, &record).map_err(failure)?;
         return Err(stop);
@@ -82,7 +82,7 @@ pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> R
     let not_started = |error: io::Error| {
         Stop::from(Diagnostic::error(
             Class::Environment,
-            format!("no process can be started for the job `{id}`: {error}"),
+            format!("cannot start a process for job `{id}`: {error}"),
         ))
     };
     let mut command = Command::new(environment::program()?);
@@ -105,7 +105,7 @@ pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> R
         return Ok(());
     }
     let status = child.wait().map_err(not_started)?;
-    let message = format!("the process of the job `{id}` ended with {status} before it began");
+    let message = format!("the process of job `{id}` exited with {status} before the job started");
     Err(Diagnostic::error(Class::Environment, message).into())
 }
 
@@ -118,7 +118,7 @@ pub(super) fn perform(
 ) -> Outcome {
     let taken = taken(id, store).map_err(untaken)?;
     detach().map_err(|error| {
-        let message = format!("the job `{id}` cannot be detached: {error}");
+        let message = format!("cannot detach job `{id}`: {error}");
         Diagnostic::error(Class::Environment, message)
     })?;
     let TakenJob { own, mut record, run, order } = taken;
@@ -181,7 +181,7 @@ fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), Jo
     if record.status_reason.as_deref() != Some(BY_USER) {
         return Ok(());
     }
-    let by_signal = || "its process was told to end by a signal".to_owned();
+    let by_signal = || "its process was terminated by a signal".to_owned();
     record.status_reason = Some(own.why_cancelled().unwrap_or_else(by_signal));
     Jobs::new(store).note(own, record)?;
     Ok(())
@@ -195,7 +195,7 @@ pub(super) fn handed(id: u64, store: &Store) -> Result<(OwnJob, SentJob), Stop> 
         None => jobs.claim(id).map_err(failure)?.ok_or_else(|| untaken(TakeError::Taken(id)))?,
     };
     let sent = jobs.sent(id).map_err(failure)?.ok_or_else(|| {
-        Diagnostic::error(Class::Usage, format!("no engine was asked to run the job `{id}`"))
+        Diagnostic::error(Class::Usage, format!("job `{id}` was not submitted to an engine"))
     })?;
     Ok((own, sent))
 }

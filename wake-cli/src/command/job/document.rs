@@ -27,7 +27,7 @@ pub(super) fn options(
     if let Some(RootChoice::Dir(dir)) = &root
         && !dir.is_dir()
     {
-        let message = format!("`{}` is no directory", dir.display());
+        let message = format!("`{}` is not a directory", dir.display());
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let network = if args.allow_network { Network::Host } else { Network::None };
@@ -50,7 +50,7 @@ pub(super) fn document(args: &JobArgs, settings: &Settings) -> Result<RunDocumen
     match (&mut reference, args.version) {
         (Some(reference), version) => reference.version = version.or(reference.version),
         (None, Some(_)) => {
-            let message = "`--version` says which version of a codespec, and none is named";
+            let message = "`--version` requires a codespec name";
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         (None, None) => {}
@@ -65,9 +65,9 @@ pub(super) fn document(args: &JobArgs, settings: &Settings) -> Result<RunDocumen
         }
         (None, Some(reference)) => RunDocument::of(reference),
         (None, None) => {
-            let message = "nothing says what is to be run";
+            let message = "no codespec or run document given";
             return Err(Diagnostic::error(Class::Usage, message)
-                .help("name a codespec, or a document: `--file FILE`")
+                .help("name a codespec, or pass a run document with `--file FILE`")
                 .into());
         }
     };

@@ -106,8 +106,8 @@ pub(super) fn remote(codespec: &Codespec, settings: &Settings) -> Result<(), Sto
     if named.is_remote() {
         return Ok(());
     }
-    let message = format!("no cluster can have the image `{image}` of this machine");
-    let help = format!("push it: `wake image push {image} HOST/REPOSITORY:TAG`");
+    let message = format!("image `{image}` is local to this machine, so a cluster cannot pull it");
+    let help = format!("push it with `wake image push {image} HOST/REPOSITORY:TAG`");
     Err(Diagnostic::error(Class::Usage, message).help(help).into())
 }
 
@@ -141,11 +141,12 @@ pub(super) fn site(settings: &Settings) -> KubernetesSite {
 pub(super) fn refusal(error: ManifestError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Usage, error.to_string());
     match error {
-        ManifestError::NoImage => diagnostic.help("`image` below `[kubernetes]` in `config.toml`"),
-        ManifestError::NoClaim => diagnostic.help("`claim` below `[kubernetes]` in `config.toml`"),
-        ManifestError::NoBuffer(name) => diagnostic
-            .help(format!("`wake buffer create` makes one; `--buffer {name}=ID` names it")),
+        ManifestError::NoImage => diagnostic.help("set `image` in `[kubernetes]` of `config.toml`"),
+        ManifestError::NoClaim => diagnostic.help("set `claim` in `[kubernetes]` of `config.toml`"),
+        ManifestError::NoBuffer(name) => diagnostic.help(format!(
+            "create one with `wake buffer create`, and pass it with `--buffer {name}=ID`"
+        )),
         ManifestError::WrittenTwice(..) => diagnostic.help("set `replicas: 1`"),
-        ManifestError::Sockets => diagnostic.help("read and write the pipes of buffers"),
+        ManifestError::Sockets => diagnostic.help("use the pipes of buffers instead"),
     }
 }

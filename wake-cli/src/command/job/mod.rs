@@ -83,7 +83,7 @@ pub(crate) fn run(
         JobCommand::Watch { id } => watch(&jobs, &mut known, *id, out),
         JobCommand::Cancel { id } => {
             if !jobs.cancel(*id, BY_USER).map_err(failure)? {
-                let message = format!("the job `{id}` has ended");
+                let message = format!("job `{id}` has already ended");
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
             engines::cancel(&store, settings, *id)?;
@@ -191,7 +191,7 @@ fn shown_replica(number: u32, replica: &ReplicaRecord) -> Value {
 fn failure(error: JobsError) -> Diagnostic {
     match error {
         JobsError::NotFound(_) => Diagnostic::error(Class::Nothing, error.to_string())
-            .help("`wake job list` has those that there are"),
+            .help("run `wake job list` to list the jobs"),
         JobsError::Damaged { .. } => Diagnostic::error(Class::Integrity, error.to_string()),
         JobsError::Store(error) => store_failure(&error),
     }

@@ -36,19 +36,19 @@ pub(super) fn perform(
     let jobs = Jobs::new(store);
     let usage = |message: String| Diagnostic::error(Class::Usage, message);
     let replicas = Replicas::of(jobs, id).map_err(failure)?;
-    let replicas =
-        replicas.ok_or_else(|| usage(format!("no replica of the job `{id}` runs by itself")))?;
+    let replicas = replicas
+        .ok_or_else(|| usage(format!("the replicas of job `{id}` do not run separately")))?;
     let own = match replicas.begin(number, node, unix_ms()).map_err(failure)? {
         BegunReplica::Own(own) => own,
         // Nobody wants it any more.
         BegunReplica::Over => return Ok(Exit::SUCCESS),
         BegunReplica::Taken => {
-            let message = format!("replica {number} of the job `{id}` is not waiting to be run");
+            let message = format!("replica {number} of job `{id}` is not pending");
             return Err(usage(message).into());
         }
     };
     detach().map_err(|error| {
-        let message = format!("the job `{id}` cannot be detached: {error}");
+        let message = format!("cannot detach job `{id}`: {error}");
         Diagnostic::error(Class::Environment, message)
     })?;
     let cancel = session::cancel()?;
@@ -73,7 +73,7 @@ pub(super) fn perform(
 }
 
 /// Why a replica ended that nobody asked to.
-const BY_SIGNAL: &str = "its process was told to end by a signal";
+const BY_SIGNAL: &str = "its process was terminated by a signal";
 
 /// One replica, and what it is run with.
 struct Replica<'a> {

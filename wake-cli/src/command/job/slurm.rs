@@ -122,7 +122,7 @@ pub(super) fn look_at_replicas(
 pub(super) fn let_go(id: &str) -> Result<(), Stop> {
     let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
     ask::cancel_waiting(&id).map_err(|error| {
-        let help = "where they begin nevertheless they are ended at once";
+        let help = "if Slurm starts them anyway, wake ends them at once";
         refusal(error).help(help).into()
     })
 }
@@ -131,7 +131,7 @@ pub(super) fn let_go(id: &str) -> Result<(), Stop> {
 pub(super) fn cancel(id: &str) -> Result<(), Stop> {
     let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
     ask::cancel(&id).map_err(|error| {
-        let help = "where it begins nevertheless it is ended at once";
+        let help = "if Slurm starts it anyway, wake ends it at once";
         refusal(error).help(help).into()
     })
 }
@@ -177,15 +177,15 @@ fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
 fn refusal(error: SlurmError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {
-        SlurmError::NoProgram(_) => diagnostic.help("this machine is none from which jobs are submitted to Slurm; `--engine here` runs it on this one"),
+        SlurmError::NoProgram(_) => diagnostic.help("this machine cannot submit jobs to Slurm; use `--engine here` to run the job locally"),
         SlurmError::Refused { said } if said.contains("nvalid partition") => {
-            diagnostic.help("`sinfo` has the partitions; `nodePool` of the run names one, else `partition` below `[slurm]` in `config.toml`")
+            diagnostic.help("run `sinfo` to list the partitions; set `nodePool` of the run, or `partition` in `[slurm]` of `config.toml`")
         }
         SlurmError::Refused { said } if said.contains("nvalid account") => {
-            diagnostic.help("`account` below `[slurm]` in `config.toml` names one")
+            diagnostic.help("set `account` in `[slurm]` of `config.toml`")
         }
         SlurmError::Refused { said } if said.contains("nvalid job array specification") => {
-            diagnostic.help("each replica is a task of an array, and the site allows fewer of them: `MaxArraySize`")
+            diagnostic.help("run fewer replicas: each is a task of a job array, and the site limits arrays by `MaxArraySize`")
         }
         _ => diagnostic,
     }

@@ -97,12 +97,12 @@ impl CriticalPath {
             None => format!("run {run} was cut short"),
         };
         if self.steps.is_empty() {
-            return text + "; no step of it was performed\n";
+            return text + "; it ran no steps\n";
         }
         let steps = words::count(self.steps.len(), "step");
         let [total, waited] = [self.total_ms, self.waited_ms].map(words::span_ms);
         text +=
-            &format!("; its longest chain is {steps}, {total} of work and {waited} of waiting\n");
+            &format!("; its critical path is {steps}: {total} of work and {waited} of waiting\n");
         let mut lines = vec![(self.before_ms, "before the first step".to_owned(), String::new())];
         for link in &self.steps {
             let label = escape::line(&link.label).into_owned();
@@ -117,8 +117,7 @@ impl CriticalPath {
         }
         if self.waited_ms > self.total_ms {
             let jobs = words::count(self.jobs, "job");
-            text +=
-                &format!("waiting for one of {jobs} took more of it than the work of this chain\n");
+            text += &format!("most of this was spent waiting for one of {jobs}\n");
         }
         text
     }
@@ -250,7 +249,7 @@ mod tests {
         assert_eq!(before_ms + total_ms + waited_ms + after_ms.unwrap_or(0), 3_100);
         assert_eq!(
             path.text(PLAIN),
-            "run 7f3a took 3.1s; its longest chain is 2 steps, 2.2s of work and 0.65s of waiting
+            "run 7f3a took 3.1s; its critical path is 2 steps: 2.2s of work and 0.65s of waiting
    0.20s  before the first step
    0.65s  //:b                   after waiting 0.05s
     1.5s  //:c                   after waiting 0.60s
@@ -270,7 +269,7 @@ mod tests {
         let text = CriticalPath::of(&past(events, Some(1_100))).text(PLAIN);
         assert_eq!(
             text,
-            "run 7f3a took 1.1s; its longest chain is 2 steps, 0.20s of work and 0.91s of waiting
+            "run 7f3a took 1.1s; its critical path is 2 steps: 0.20s of work and 0.91s of waiting
    0.00s  before the first step
    0.10s  //:a                   after waiting 0.90s
    0.10s  //:b                   failed
@@ -293,7 +292,7 @@ waiting for one of 2 jobs took more of it than the work of this chain
     #[test]
     fn a_build_that_looked_at_no_step() {
         let path = CriticalPath::of(&past(Vec::new(), Some(12)));
-        assert_eq!(path.text(PLAIN), "run 7f3a took 0.01s; no step of it was performed\n");
+        assert_eq!(path.text(PLAIN), "run 7f3a took 0.01s; it ran no steps\n");
     }
 
     #[test]

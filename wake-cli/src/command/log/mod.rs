@@ -89,11 +89,11 @@ fn find(prefix: Option<&str>, state_dir: &ConfinedPath) -> Result<PastRun, Diagn
         Some(prefix) => {
             let exact = runs.iter().any(|(run, _)| run == prefix);
             runs.retain(|(run, _)| run.starts_with(prefix) && (!exact || run == prefix));
-            only(runs, "run", prefix, "`wake log` lists them")?
+            only(runs, "run", prefix, "run `wake log` to list the builds")?
         }
         None => runs.pop().ok_or_else(|| {
-            Diagnostic::error(Class::Nothing, "nothing was built here yet")
-                .help("`wake build` builds the package around you")
+            Diagnostic::error(Class::Nothing, "no builds in this workspace yet")
+                .help("run `wake build` to build the current package")
         })?,
     };
     PastRun::read(run, &path)
@@ -198,7 +198,7 @@ fn show(past: &PastRun, settings: &Settings, out: &mut impl Write) -> Outcome {
     past.events.iter().for_each(|event| plain.event(event));
     out.write_all(&text)?;
     if past.end().is_none() {
-        writeln!(out, "the log ends here: the build was killed, or is still going on")?;
+        writeln!(out, "the log ends here: the build was killed or is still running")?;
         for label in past.open() {
             writeln!(out, "not done: {}", escape::line(label))?;
         }

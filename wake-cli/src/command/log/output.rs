@@ -97,12 +97,12 @@ fn tell(
     out: &mut impl Write,
 ) -> Outcome {
     if found.is_empty() {
-        let message = format!("no build here ran `{}`", target.as_str());
+        let message = format!("no build in this workspace ran `{}`", target.as_str());
         let diagnostic = Diagnostic::error(Class::Nothing, message);
         let help = match target.as_module() {
-            Some(module) => format!("a module of the package here is written `{module}`"),
+            Some(module) => format!("write a module of the current package as `{module}`"),
             None => {
-                "`wake log` lists the builds, `wake log --formulas` the runs of formulas".into()
+                "run `wake log` to list builds, `wake log --formulas` to list formula runs".into()
             }
         };
         return Err(diagnostic.help(help).into());

@@ -28,7 +28,7 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         [] => &TargetPattern::from("."),
         [target] => target,
         [_, _, ..] => {
-            let message = "a formula is one module: name one target";
+            let message = "a formula covers exactly one module: name one target";
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
     };
@@ -49,9 +49,9 @@ fn own_warehouse(state_dir: &ConfinedPath) -> Result<PathBuf, Diagnostic> {
     let warehouse = state_dir.join(WAREHOUSE);
     let made = warehouse.make_dir().and_then(|_| only_dirs_and_files(&warehouse, DEEPEST));
     made.map_err(|error| {
-        let message = format!("no warehouse at `{}`: {error}", warehouse.path().display());
+        let message = format!("cannot use the warehouse `{}`: {error}", warehouse.path().display());
         Diagnostic::error(Class::Environment, message)
-            .help("remove it, or name another directory: `--warehouse DIR`")
+            .help("remove it, or use another directory with `--warehouse DIR`")
     })?;
     Ok(warehouse.path())
 }
@@ -82,8 +82,10 @@ pub(crate) fn not_written(label: &str, error: &FromJobError) -> Diagnostic {
         Diagnostic::error(class, format!("{label} cannot be written as a formula: {error}"));
     match error {
         FromJobError::NoShell => diagnostic
-            .help("give the command its values as arguments, or as a file made with `wake.file(…, dump=true)`"),
-        FromJobError::Changed { .. } => diagnostic.help("a file was edited meanwhile: try again"),
+            .help("pass values as arguments, or in a file made with `wake.file(…, dump=true)`"),
+        FromJobError::Changed { .. } => {
+            diagnostic.help("run the command again: a file was edited meanwhile")
+        }
         _ => diagnostic,
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         return formula::run(args, settings, out);
     }
     if args.warehouse.is_some() {
-        let message = "`--warehouse` is where `--format formula` packs inputs";
+        let message = "`--warehouse` requires `--format formula`";
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let config = selection::config(&args.selection.config)?;
@@ -88,7 +88,7 @@ fn line(step: &PlannedStep, room: usize, settings: &Settings) -> String {
 fn totals(steps: &[PlannedStep]) -> String {
     let count = |state| steps.iter().filter(|step| step.state == state).count();
     format!(
-        "{}: {} remembered, {} to run, {} unknown",
+        "{}: {} cached, {} to run, {} unknown",
         words::count(steps.len(), "step"),
         count(PlannedState::Hit),
         count(PlannedState::Run),
@@ -126,6 +126,6 @@ mod tests {
                 "unknown //docs:site   waits for //web:bundle",
             ]
         );
-        assert_eq!(totals(&steps), "3 steps: 1 remembered, 1 to run, 1 unknown");
+        assert_eq!(totals(&steps), "3 steps: 1 cached, 1 to run, 1 unknown");
     }
 }

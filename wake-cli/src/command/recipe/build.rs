@@ -69,7 +69,7 @@ pub(super) fn build(
                 ("Unchanged", name)
             }
             Some(BuildEnd::Failed(left)) => {
-                let text = format!("{label} left what it had made in {}", left.display());
+                let text = format!("{label} left its unfinished outputs in {}", left.display());
                 writeln!(say, "{}", style.verb(Role::Bad, "Failed", escape::line(&text)))?;
                 continue;
             }

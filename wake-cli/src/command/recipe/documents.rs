@@ -74,12 +74,12 @@ pub(super) fn add(
                 tell(&recipe.warnings, settings);
                 if recipe.generation != Generation::Current {
                     let message = format!(
-                        "`{}` is a recipe of the {} form, and a registry keeps those of the current one",
+                        "`{}` is a recipe in the {} form, but registries accept only the current form",
                         file.display(),
                         recipe.generation
                     );
                     return Err(Diagnostic::error(Class::Usage, message)
-                        .help("`--recipe FILE` and `--documents DIR` take it from where it lies")
+                        .help("use the file directly with `--recipe FILE` or `--documents DIR`")
                         .into());
                 }
                 put(registry, &new_recipe(&recipe), existing, settings)?;
@@ -92,12 +92,12 @@ pub(super) fn add(
                 for parent in &class.parents {
                     let Some(found) = library.class(parent.name(), Some(&path))? else {
                         let message = format!(
-                            "class `{}` inherits from `{}`, which is no class",
+                            "class `{}` inherits from `{}`, which is not a class",
                             class.name,
                             parent.name()
                         );
                         return Err(of_document(&parent.error(message))
-                            .help("add that one first")
+                            .help("add the parent class first")
                             .into());
                     };
                     let is_kept =
@@ -123,10 +123,8 @@ fn put(
 ) -> Result<(), Stop> {
     registry.put_document(document, existing).map_err(|error| match error {
         AssetError::Exists { asset } => {
-            let message = format!("the registry keeps another document `{asset}`");
-            Diagnostic::error(Class::Resolution, message)
-                .help("`--force` puts this one in its place")
-                .into()
+            let message = format!("the registry already has a different document `{asset}`");
+            Diagnostic::error(Class::Resolution, message).help("use `--force` to replace it").into()
         }
         error => assets::failure(&error, settings).into(),
     })

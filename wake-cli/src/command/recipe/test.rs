@@ -117,7 +117,7 @@ fn plan(
         whole.append(Plan::new(&request)?);
     }
     if whole.builds.is_empty() {
-        return Err(Diagnostic::error(Class::Nothing, "there is nothing to test").into());
+        return Err(Diagnostic::error(Class::Nothing, "nothing to test").into());
     }
     for warning in &whole.warnings {
         report::diagnostic::tell(warning, settings.manner);
@@ -143,9 +143,9 @@ fn located(file: &TestFile, document: &Path, fetcher: &Fetcher<'_>) -> Result<Pa
     match path.is_file() {
         true => Ok(path),
         false => {
-            let message = format!("there is no file `{}`", path.display());
+            let message = format!("no file `{}`", path.display());
             Err(at_file(Diagnostic::error(Class::Nothing, message))
-                .help("it is an address, or a path from where the document lies"))
+                .help("use a URL, or a path relative to the document"))
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn shell(args: &ShellArgs, settings: &Settings) -> Outcome {
 /// Runs one command in the sandbox of a step.
 pub(crate) fn exec(args: &ExecArgs, settings: &Settings) -> Outcome {
     let Some((name, rest)) = args.command.split_first() else {
-        return Err(Diagnostic::error(Class::Usage, "no command is named").into());
+        return Err(Diagnostic::error(Class::Usage, "no command given").into());
     };
     let guest = Guest::Program { name: name.clone(), args: rest.to_vec() };
     visit(VisitPlace::Target(args.target.clone()), guest, args.after, &args.config, settings)
@@ -165,8 +165,11 @@ fn refused(mut failure: Failure) -> Stop {
 fn last_failed(settings: &Settings) -> Result<String, Stop> {
     let session = session::open(settings)?;
     log::last_failed(&session.state_dir()).ok_or_else(|| {
-        Diagnostic::error(Class::Nothing, "no step has failed in the builds that are known here")
-            .help("name the one to enter: `wake shell TARGET`")
-            .into()
+        Diagnostic::error(
+            Class::Nothing,
+            "no step has failed in the recorded builds of this workspace",
+        )
+        .help("name the module to enter: `wake shell TARGET`")
+        .into()
     })
 }

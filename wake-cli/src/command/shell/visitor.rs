@@ -161,7 +161,7 @@ impl Visitor for Person {
         if self.how.is_shell {
             let VisitedStep { label, command } = &self.step;
             let text = format!(
-                "{}, whose command is `{}`; nothing that is done here is kept",
+                "{}, whose command is `{}`; changes made here are discarded",
                 escape::line(label),
                 escape::line(command)
             );

@@ -32,7 +32,7 @@ pub(crate) struct XmlFault {
 pub(crate) fn of_junit(bytes: &[u8]) -> Result<Vec<TestCase>, XmlFault> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        fault(&String::from_utf8_lossy(valid), valid.len(), "it is not written in UTF-8")
+        fault(&String::from_utf8_lossy(valid), valid.len(), "not UTF-8")
     })?;
     // Some programs begin with the mark that other systems begin a text with.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -41,7 +41,7 @@ pub(crate) fn of_junit(bytes: &[u8]) -> Result<Vec<TestCase>, XmlFault> {
     loop {
         let start = position(reader.buffer_position());
         let event = reader.read_event().map_err(|error| {
-            fault(text, position(reader.error_position()), &format!("it is no XML: {error}"))
+            fault(text, position(reader.error_position()), &format!("invalid XML: {error}"))
         })?;
         match event {
             Event::Eof => break,
@@ -50,8 +50,8 @@ pub(crate) fn of_junit(bytes: &[u8]) -> Result<Vec<TestCase>, XmlFault> {
     }
     match (reading.depth, reading.has_root) {
         (0, true) => Ok(reading.cases),
-        (0, false) => Err(fault(text, text.len(), "it is empty")),
-        _ => Err(fault(text, text.len(), "it ends in the middle")),
+        (0, false) => Err(fault(text, text.len(), "the report is empty")),
+        _ => Err(fault(text, text.len(), "unexpected end of file")),
     }
 }
 
@@ -85,7 +85,7 @@ impl Reading {
                 self.begin(element)?;
                 self.depth += 1;
                 if self.depth > DEEPEST {
-                    return Err(format!("its elements are nested more than {DEEPEST} deep"));
+                    return Err(format!("elements are nested more than {DEEPEST} deep"));
                 }
             }
             Event::Empty(element) => {
@@ -108,7 +108,7 @@ impl Reading {
                 self.say(known.encode_utf8(&mut [0; 4]));
             }
             Event::DocType(_) => {
-                return Err("it declares a document type, which no such report has".to_owned());
+                return Err("document type declarations are not allowed".to_owned());
             }
             _ => {}
         }
@@ -121,7 +121,7 @@ impl Reading {
             self.has_root = true;
             if !matches!(name.as_ref(), "testsuites" | "testsuite") {
                 return Err(format!(
-                    "it begins with `{}`: expected `testsuites` or `testsuite`",
+                    "unexpected root element `{}`: expected `testsuites` or `testsuite`",
                     name.as_ref()
                 ));
             }
@@ -129,7 +129,7 @@ impl Reading {
         match (name.as_ref(), self.case_at) {
             ("testcase", None) => {
                 if self.cases.len() == MOST_CASES {
-                    return Err(format!("it has more than {MOST_CASES} cases"));
+                    return Err(format!("more than {MOST_CASES} test cases"));
                 }
                 let case = case(element, self.cases.len() + 1)?;
                 self.cases.push(case);
@@ -181,8 +181,7 @@ fn case(element: &BytesStart<'_>, number: usize) -> Result<TestCase, String> {
 }
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
-    let found =
-        element.try_get_attribute(name).map_err(|error| format!("it is no XML: {error}"))?;
+    let found = element.try_get_attribute(name).map_err(|error| format!("invalid XML: {error}"))?;
     let Some(found) = found else { return Ok(None) };
     let value = found.normalized_value(XmlVersion::Implicit1_0);
     value.map(|value| Some(value.into_owned())).map_err(|error| format!("`{name}`: {error}"))
@@ -200,7 +199,7 @@ fn predefined(entity: &str) -> Option<char> {
 }
 
 fn unknown(entity: &str) -> String {
-    format!("it uses `&{entity};`, which nothing says what it is")
+    format!("undefined entity `&{entity};`")
 }
 
 #[cfg(test)]
@@ -246,19 +245,19 @@ mod tests {
         let bomb =
             "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><testsuite name=\"&b;\"/>";
         for (text, expected) in [
-            ("", "line 1, column 1: it is empty"),
-            ("all is well\n", "line 2, column 1: it is empty"),
+            ("", "line 1, column 1: the report is empty"),
+            ("all is well\n", "line 2, column 1: the report is empty"),
             (
                 "<html><p>no</p></html>",
-                "line 1, column 1: it begins with `html`: expected `testsuites` or `testsuite`",
+                "line 1, column 1: unexpected root element `html`: expected `testsuites` or `testsuite`",
             ),
-            ("<testsuite>\n<testcase name='a'>", "line 2, column 20: it ends in the middle"),
-            (bomb, "line 1, column 1: it declares a document type, which no such report has"),
+            ("<testsuite>\n<testcase name='a'>", "line 2, column 20: unexpected end of file"),
+            (bomb, "line 1, column 1: document type declarations are not allowed"),
             (
                 "<testsuite><testcase name='a'><failure>&lol;</failure></testcase></testsuite>",
-                "line 1, column 40: it uses `&lol;`, which nothing says what it is",
+                "line 1, column 40: undefined entity `&lol;`",
             ),
-            (&deep, "line 1, column 310: its elements are nested more than 100 deep"),
+            (&deep, "line 1, column 310: elements are nested more than 100 deep"),
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");
         }
@@ -270,7 +269,7 @@ mod tests {
             assert!(read(text).unwrap_err().starts_with("line 1, column "), "{text}");
         }
         let binary = of_junit(b"<testsuite>\n\xff").unwrap_err();
-        assert_eq!(binary.to_string(), "line 2, column 1: it is not written in UTF-8");
+        assert_eq!(binary.to_string(), "line 2, column 1: not UTF-8");
     }
 
     #[test]

@@ -23,7 +23,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 pub(in super::super) fn attend(id: u64, store: &Arc<Store>, settings: &Settings) -> Outcome {
     let (own, sent) = handed(id, store)?;
     detach().map_err(|error| {
-        let message = format!("the job `{id}` cannot be detached: {error}");
+        let message = format!("cannot detach job `{id}`: {error}");
         Diagnostic::error(Class::Environment, message)
     })?;
     to_its_end(store, settings, (&own, id), &sent).map_err(failure)?;

@@ -117,7 +117,7 @@ impl<'a> Logs<'a> {
         self.reap(&[]);
         for (pod, why) in self.rest(pods)? {
             let label = &pod.label;
-            let line = format!("wake: what {label} wrote last could not be had: {why}\n");
+            let line = format!("wake: cannot fetch the last output of {label}: {why}\n");
             self.log.lock().unwrap_or_else(PoisonError::into_inner).add(line.as_bytes());
             // Nobody asks for it again.
             self.done.insert(instance(pod));
@@ -164,7 +164,7 @@ impl<'a> Logs<'a> {
                 let lines = pass_on(bytes, lines, &self.log);
                 child.end()?;
                 match lines.is_lost() {
-                    true => Err("its node has thrown it away".to_owned()),
+                    true => Err("its node has discarded it".to_owned()),
                     false => Ok(lines),
                 }
             });
@@ -189,7 +189,7 @@ impl<'a> Logs<'a> {
         }
         // What it wrote before is another log, which the cluster has no more.
         let start = pod.restarts + 1;
-        let line = format!("wake: {} is started again: start {start}\n", pod.label);
+        let line = format!("wake: {} restarted: start {start}\n", pod.label);
         let line = line.as_bytes();
         let begun = log.windows(line.len()).rposition(|part| part == line);
         match begun {

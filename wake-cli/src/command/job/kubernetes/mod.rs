@@ -47,7 +47,8 @@ pub(super) fn cancel(
         return Ok(());
     };
     attendance.delete().map_err(|error| {
-        let help = "it is ended as soon as somebody asks for it and Kubernetes answers";
+        let help =
+            "run `wake job show` again later: the job is cancelled as soon as Kubernetes answers";
         refusal::refusal(error).help(help).into()
     })
 }

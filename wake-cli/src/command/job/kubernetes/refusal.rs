@@ -8,22 +8,22 @@ pub(super) fn refusal(error: KubernetesError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {
         KubernetesError::NoProgram(_) => diagnostic.help(
-            "install it, or say where it is: `kubectl` below `[kubernetes]` in `config.toml`; `--engine here` runs the job on this machine",
+            "install it, or set `kubectl` in `[kubernetes]` of `config.toml`; use `--engine here` to run the job locally",
         ),
         KubernetesError::Away { .. } => diagnostic.help(
-            "`kubectl cluster-info` asks it as well; `kubectl config current-context` says which one that is where neither `cluster` of the run nor `context` below `[kubernetes]` in `config.toml` names another",
+            "run `kubectl cluster-info` to check; the cluster is the one in `kubectl config current-context` unless the run's `cluster` or `context` in `[kubernetes]` of `config.toml` names another",
         ),
         KubernetesError::Refused { said } if said.contains("context") => diagnostic.help(
-            "`kubectl config get-contexts` has those that there are; `cluster` of the run names one, else `context` below `[kubernetes]` in `config.toml`",
+            "run `kubectl config get-contexts` to list the contexts; set the run's `cluster`, or `context` in `[kubernetes]` of `config.toml`",
         ),
         KubernetesError::Refused { said } if said.starts_with("namespaces ") => {
-            diagnostic.help("`namespace` below `[kubernetes]` in `config.toml` names one")
+            diagnostic.help("set `namespace` in `[kubernetes]` of `config.toml`")
         }
         KubernetesError::Refused { said } if said.contains("nitContainers[") => {
-            diagnostic.help("streams need Kubernetes 1.29 or later")
+            diagnostic.help("use Kubernetes 1.29 or later for streams")
         }
         KubernetesError::Refused { said } if said.contains("completionMode") => {
-            diagnostic.help("several replicas need Kubernetes 1.22 or later")
+            diagnostic.help("use Kubernetes 1.22 or later for several replicas")
         }
         _ => diagnostic,
     }

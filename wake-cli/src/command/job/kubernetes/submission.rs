@@ -18,8 +18,9 @@ pub(in super::super) fn possible(args: &JobArgs) -> Result<(), Stop> {
     match &args.rootfs {
         None => Ok(()),
         Some(_) => {
-            let message = "a cluster has no directories of this machine";
-            let help = "leave `--rootfs` out: the image of the codespec is what it runs on";
+            let message =
+                "`--rootfs` does not work in a cluster, which has no directories of this machine";
+            let help = "leave `--rootfs` out to run the codespec's image";
             Err(Diagnostic::error(Class::Usage, message).help(help).into())
         }
     }
@@ -112,7 +113,7 @@ fn distinct() -> Result<String, Stop> {
         // The kernel gives so few at once, or none.
         Ok(8) => Ok(format!("{:016x}", u64::from_le_bytes(bytes))),
         other => {
-            let message = format!("the kernel gives no random bytes: {other:?}");
+            let message = format!("cannot get random bytes from the kernel: {other:?}");
             Err(Diagnostic::error(Class::Environment, message).into())
         }
     }

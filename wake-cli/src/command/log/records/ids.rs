@@ -36,12 +36,12 @@ fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
         None => None,
     };
     step.ok_or_else(|| {
-        let message = format!("{label} is not any more what ran as {}", run.execution.guid);
+        let message = format!("{label} has changed since it ran as {}", run.execution.guid);
         Diagnostic::error(Class::Nothing, message)
             .note(
-                "ids are computed from what a command saw, and its files are in the checkout alone",
+                "ids are computed from the command's inputs, and its files exist only in the checkout",
             )
-            .help(format!("run it as it is now: `wake build {}`", shell_word(label)))
+            .help(format!("run the current version with `wake build {}`", shell_word(label)))
             .into()
     })
 }
@@ -52,7 +52,7 @@ fn results(run: &Record, step: &StepJob, session: &Session) -> Result<OutputWare
     let Some(tree) = tree else { return Ok(OutputWares::new()) };
     let store = session.store();
     let Lookup::Hit(_) = store.tree(&tree).map_err(store_failure)? else {
-        let message = format!("what {} left is no longer in the store", run.finished.label);
+        let message = format!("the outputs of {} are no longer in the store", run.finished.label);
         return Err(Diagnostic::error(Class::Nothing, message).into());
     };
     let scratch = store.scratch().map_err(store_failure)?;

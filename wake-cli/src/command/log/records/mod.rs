@@ -30,7 +30,7 @@ use crate::terminal::words;
 use record::Record;
 
 /// What lists all records.
-const LISTS_ALL: &str = "`wake log --records` lists them";
+const LISTS_ALL: &str = "run `wake log --records` to list the records";
 
 /// Lists the records, or prints the one that is asked for.
 pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
             record => print::json(&Brief::of(&record.record()), out),
         },
         None if args.ids => {
-            let message = "`--ids` is computed for one record at a time: name one";
+            let message = "`--ids` works for one record at a time: name one";
             Err(Diagnostic::error(Class::Usage, message).help(LISTS_ALL).into())
         }
         None => list(&records, args, out, |record| {
@@ -70,7 +70,7 @@ pub(super) fn formulas(args: &LogArgs, settings: &Settings, out: &mut impl Write
         });
     };
     records.retain(|record| record.execution.guid.starts_with(prefix));
-    let record = only(records, "record", prefix, "`wake log --formulas` lists them")?;
+    let record = only(records, "record", prefix, "run `wake log --formulas` to list the records")?;
     whole(&record.record(), out)
 }
 
@@ -112,8 +112,8 @@ fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Reco
         Some(last) if records.iter().all(|it| it.finished.label == last.finished.label) => {
             return Ok(last);
         }
-        Some(_) => (Class::Usage, format!("`{asked}` names more than one module")),
-        None => (Class::Nothing, format!("no build here ran `{asked}`")),
+        Some(_) => (Class::Usage, format!("`{asked}` matches more than one module")),
+        None => (Class::Nothing, format!("no build in this workspace ran `{asked}`")),
     };
     Err(Diagnostic::error(class, message).help(LISTS_ALL))
 }
