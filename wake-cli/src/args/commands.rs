@@ -16,7 +16,7 @@ use crate::args::quantity;
 /// A selection of modules and their configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Selection {
-    /// Targets to select [default: the current package]
+    /// Targets [default: the current package]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
     #[command(flatten)]
@@ -341,7 +341,7 @@ pub(crate) struct LogArgs {
     /// List the run records of formulas, or print the one that RUN names
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path", "records"])]
     pub(crate) formulas: bool,
-    /// List the run records of commands, or print one: that of RUN, or the last of a module named as RUN
+    /// List the run records of commands, or print one: the record RUN, or the last record of the module RUN
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
     pub(crate) records: bool,
     /// Add the formulaID, the result wares and the result id to the record

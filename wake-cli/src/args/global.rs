@@ -35,7 +35,7 @@ pub(crate) struct Global {
     /// Set a build option (`wake.option` in packages), or apply a profile of the root package
     #[arg(long = "set", global = true, value_name = "NAME=VALUE|@PROFILE")]
     pub(crate) set: Vec<String>,
-    /// Do not access the network: no registries, no other machines, no retrievers that need it; fail if anything is missing
+    /// Do not contact registries, retrievers that need the network, or other machines; fail if anything is missing
     #[arg(long, global = true)]
     pub(crate) offline: bool,
     /// Fail if `wake.lock` would have to change

@@ -29,11 +29,12 @@ pub(crate) struct ImageArgs {
 const IMAGE_HELP: &str = "\
 A target is NAME or NAME@=VERSION, NAME@^LOWEST, NAME@_HIGHEST, NAME@LOWEST%HIGHEST; for images with
 a `specs.yaml`, also NAME@VERSION, NAME@LOWEST:, NAME@:HIGHEST, NAME@LOWEST:HIGHEST.
-For `pull`, `inspect`, `save` and `push` an image is HOST/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIR[:NAME],
-oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], or the path of a layout or an archive.
+For `pull`, `inspect`, `save` and `push` an image is HOST/REPOSITORY[:TAG][@sha256:DIGEST],
+oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], or the path of a layout or an
+archive.
 Settings without a flag are read from VELOCITY_IMAGE_DIR or VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM,
-VELOCITY_BACKEND, VELOCITY_DISTRO and VELOCITY_BUILD_DIR, then from `config.yaml` in VELOCITY_CONFIG_DIR
-or ~/.velocity.";
+VELOCITY_BACKEND, VELOCITY_DISTRO and VELOCITY_BUILD_DIR, then from `config.yaml` in
+VELOCITY_CONFIG_DIR or ~/.velocity.";
 
 /// Subcommands of `wake image` for specifications.
 #[derive(Debug, Subcommand)]

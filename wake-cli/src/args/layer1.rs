@@ -154,14 +154,14 @@ pub(crate) enum Placer {
 }
 
 const WARE_HELP: &str = "\
-A ware id is TYPE:HASH. The hash of a `tar` or `zip` ware covers files and directories, but not symbolic
-links, hard links, pipes and devices: published ids depend on that. The hash of a `tree` ware covers
-everything.
+A ware id is TYPE:HASH. The hash of a `tar` or `zip` ware covers files and directories, but not
+symbolic links, hard links, pipes and devices: published ids depend on that. The hash of a `tree`
+ware covers everything.
 
 Warehouses: file://PATH, ca+file://DIR (by hash); read-only: http(s)://URL, ca+http(s)://URL.
 
 Filters: uid, gid, mtime, sticky, setid, dev; see `spec/wares.md` for their values and defaults.
 
 Exit codes, as published by the Timeless Stack: 3 no warehouse available, 4 warehouse not writable,
-5 ware not found, 6 ware corrupt, 7 hash mismatch, 9 store failure, 10 conflicting inputs, 11 tree cannot
-be packed, 12 invalid path, 13 rejected by a filter.";
+5 ware not found, 6 ware corrupt, 7 hash mismatch, 9 store failure, 10 conflicting inputs, 11 tree
+cannot be packed, 12 invalid path, 13 rejected by a filter.";

@@ -109,10 +109,11 @@ Exit codes:
 Environment:
   WAKE_STORE           store directory, like --store
   WAKE_PROGRESS        auto, bar, plain or none, like --progress
-  WAKE_SAFE_DIRECTORY  workspaces and stores to trust although other users own them, separated by `:`;
-                       * for all
+  WAKE_SAFE_DIRECTORY  workspaces and stores to trust although other users own them, separated
+                       by `:`; * for all
   VELOCITY_IMAGE_DIR, VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM, VELOCITY_BACKEND, VELOCITY_DISTRO,
-  VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT, VELOCITY_OPENSHIFT_MEMORY_LIMIT
+  VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT,
+  VELOCITY_OPENSHIFT_MEMORY_LIMIT
                        settings of wake image, as in Velocity
   REFGENIE             configuration file of the asset registry, like --genome-config of wake asset,
                        wake genome and wake recipe
@@ -122,10 +123,11 @@ Environment:
                        with their usual meanings
 
 Files:
-  wake.toml                     workspace settings
-  ~/.config/wake/config.toml    user settings: mirrors, proxy, CA certificates, timeouts, Slurm, Kubernetes
-  ~/.config/wake/credentials.toml, ~/.config/wake/keys/
-                                saved logins and signing keys";
+  wake.toml                        workspace settings
+  ~/.config/wake/config.toml       user settings: mirrors, proxy, CA certificates, timeouts, Slurm,
+                                   Kubernetes
+  ~/.config/wake/credentials.toml  saved logins
+  ~/.config/wake/keys/             signing keys";
 
 /// The commands, in the order of everyday use.
 #[derive(Debug, Subcommand)]

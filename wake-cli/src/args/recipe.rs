@@ -17,10 +17,10 @@ pub(crate) struct RecipeArgs {
 }
 
 const RECIPE_HELP: &str = "\
-An asset is named `GENOME/ASSET[:TAG]`, and built by the recipe of the same name unless `--recipe` is given.
-A recipe is YAML, JSON or Jsonnet, in one of three forms: with `inputs` and `command_template_list`, the
-older one with `required_files` and `command_list`, or the later one with `input_files` and
-`command_templates`.";
+An asset is named `GENOME/ASSET[:TAG]`, and built by the recipe of the same name unless `--recipe`
+is given. A recipe is YAML, JSON or Jsonnet, in one of three forms: with `inputs` and
+`command_template_list`, the older one with `required_files` and `command_list`, or the later one
+with `input_files` and `command_templates`.";
 
 /// Subcommands of `wake recipe`.
 #[derive(Debug, Subcommand)]

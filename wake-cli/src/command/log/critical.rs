@@ -274,7 +274,7 @@ mod tests {
    0.10s  //:a                   after waiting 0.90s
    0.10s  //:b                   failed
    0.00s  after the last step
-waiting for one of 2 jobs took more of it than the work of this chain
+most of this was spent waiting for one of 2 jobs
 "
         );
     }
