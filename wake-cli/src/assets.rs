@@ -1,4 +1,4 @@
-//! The doorway to registries of assets: where one is, and what people are told when it is at fault.
+//! Access to asset registries: where they are, and the diagnostics for their errors.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::environment::{self, Environment};
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// Where the configuration of the registry is that is meant.
+/// Returns the path of the configuration of the selected registry.
 pub(crate) fn config(
     args: &AssetRegistryArgs,
     settings: &Settings,
@@ -25,7 +25,7 @@ pub(crate) fn config(
     }
 }
 
-/// Opens the registry that is meant.
+/// Opens the selected registry.
 pub(crate) fn open(
     args: &AssetRegistryArgs,
     settings: &Settings,
@@ -35,7 +35,7 @@ pub(crate) fn open(
     Registry::open(&config, &environment::variable).map_err(|error| stop(&error, settings))
 }
 
-/// The same for what needs none; none if none is meant.
+/// Opens the selected registry; `None` if none is selected.
 pub(crate) fn open_named(
     args: &AssetRegistryArgs,
     settings: &Settings,
@@ -47,30 +47,30 @@ pub(crate) fn open_named(
     }
 }
 
-/// A registry path that was typed.
+/// Parses a registry path from the command line.
 pub(crate) fn path(text: &str, settings: &Settings) -> Result<RegistryPath, Stop> {
     text.parse().map_err(|error: wake_asset::ParseRegistryPathError| {
         stop(&AssetError::Path(error), settings)
     })
 }
 
-/// Where archives of assets lie, as it was typed.
+/// Parses the address of asset archives from the command line.
 pub(crate) fn address(text: &str, settings: &Settings) -> Result<Address, Stop> {
     Address::parse(text, &settings.cwd)
         .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()).into())
 }
 
-/// Something else that was typed and is a name.
+/// Parses any other name from the command line.
 pub(crate) fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Stop> {
     text.parse().map_err(|error: T::Err| Diagnostic::error(Class::Usage, error.to_string()).into())
 }
 
-/// What a person is told of what is wrong with a registry, as the end of a command.
+/// Turns a registry error into the end of a command.
 pub(crate) fn stop(error: &AssetError, settings: &Settings) -> Stop {
     failure(error, settings).into()
 }
 
-/// What a person is told of what is wrong with a registry; its files are named from where they are.
+/// Turns a registry error into a diagnostic, which names the registry's files by their full paths.
 pub(crate) fn failure(error: &AssetError, settings: &Settings) -> Diagnostic {
     let mut diagnostic = of_asset(error);
     if let Some(place) = &mut diagnostic.place

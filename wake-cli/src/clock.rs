@@ -1,28 +1,28 @@
-//! The time of day, and how long ago a build began; moments come from `wake_steps::clock`.
+//! The time of day, and the time since a build began. Instants come from `wake_steps::clock`.
 #![expect(clippy::disallowed_methods, reason = "all others ask here for the time of day")]
 
 use std::time::{Duration, SystemTime};
 
-/// The time of day.
+/// Returns the time of day.
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// How long ago `then` was; no time if it is yet to come.
+/// Returns the time since `then`; zero if it is in the future.
 pub(crate) fn since(then: SystemTime) -> Duration {
     now().duration_since(then).unwrap_or_default()
 }
 
-/// Answers how long ago the build began.
+/// Returns the time since the build began.
 pub(crate) type Clock = Box<dyn Fn() -> Duration + Send>;
 
-/// A clock that starts now.
+/// Returns a clock that starts now.
 pub(crate) fn starting_now() -> Clock {
     let start = wake_steps::clock::now();
     Box::new(move || start.elapsed())
 }
 
-/// A clock that stands still at a moment, for what is over.
+/// Returns a clock stopped at `at`, for finished builds.
 pub(crate) fn fixed(at: Duration) -> Clock {
     Box::new(move || at)
 }

@@ -1,4 +1,4 @@
-//! Codespecs and runs as they are read for this machine: YAML and JSON as they lie, Jsonnet as what it comes to.
+//! Reading codespec and run documents: YAML, JSON, or the value of Jsonnet.
 
 use std::fs;
 use std::io::{self, Read};
@@ -19,20 +19,20 @@ use crate::report::diagnostic::tell;
 use crate::session;
 use crate::settings::Settings;
 
-/// A document in hand.
+/// A document that has been read.
 pub(crate) struct ReadDocument {
     name: String,
     content: Content,
 }
 
 enum Content {
-    /// As it was written.
+    /// The bytes as written.
     Bytes(Vec<u8>),
-    /// What Jsonnet came to.
+    /// The value of a Jsonnet document.
     Value(Value),
 }
 
-/// Reads a file; `-` is standard input. No document is larger than a few MiB.
+/// Reads a file, or standard input for `-`. Documents are limited to a few MiB.
 pub(crate) fn read(file: &Path, settings: &Settings) -> Result<ReadDocument, Failure> {
     let name = file.display().to_string();
     let failed = |source: io::Error| {
@@ -59,7 +59,7 @@ pub(crate) fn read(file: &Path, settings: &Settings) -> Result<ReadDocument, Fai
     bounded(name, bytes)
 }
 
-/// The most bytes of a document.
+/// The maximum size of a document, in bytes.
 const LARGEST: u64 = 4 << 20;
 
 fn bounded(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
@@ -71,12 +71,12 @@ fn bounded(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
 }
 
 impl ReadDocument {
-    /// One of these bytes.
+    /// Makes a document of bytes.
     pub(crate) fn of(name: String, bytes: Vec<u8>) -> Result<ReadDocument, Failure> {
         bounded(name, bytes)
     }
 
-    /// Whether it is a codespec.
+    /// Whether the document is a codespec.
     pub(crate) fn is_codespec(&self) -> bool {
         NamedCodespec::read(Some(self.source()), &Flags::default()).is_ok()
     }
@@ -91,7 +91,7 @@ impl ReadDocument {
 }
 
 impl ReadDocument {
-    /// The run that it is; what is probably not meant is told.
+    /// Parses the document as a run, and prints warnings about likely mistakes.
     pub(crate) fn run(&self, settings: &Settings) -> Result<RunDocument, Diagnostic> {
         let run = RunDocument::read(self.source()).map_err(|error| wrong(error, Level::Error))?;
         for warning in &run.warnings {
@@ -101,7 +101,7 @@ impl ReadDocument {
     }
 }
 
-/// The codespec that a document and flags say together; what is probably not meant is told.
+/// Combines a document and flags into a codespec, and prints warnings about likely mistakes.
 pub(crate) fn named(
     document: Option<&ReadDocument>,
     flags: &Flags,
@@ -126,7 +126,7 @@ pub(crate) fn named(
     Ok(named)
 }
 
-/// Why a codespec could not be kept or found.
+/// Returns the diagnostic for a codespec that could not be stored or found.
 pub(crate) fn failure(error: CodespecsError) -> Diagnostic {
     match error {
         CodespecsError::NoName(_) => Diagnostic::error(Class::Nothing, error.to_string())

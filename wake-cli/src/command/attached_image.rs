@@ -1,4 +1,4 @@
-//! What lies beside a container image: what it consists of, and who signed where it comes from.
+//! Documents attached to a container image: its SBOM and signed provenance.
 
 use std::io::Write;
 
@@ -16,15 +16,15 @@ use crate::source_state::source;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// What is said of an image that is given away.
+/// What to attach to an image that is pushed.
 pub(super) struct Saying<'a> {
     pub(super) signing: Signing,
     pub(super) sbom: bool,
-    /// Where it goes.
+    /// The destination.
     pub(super) target: &'a ImageReference,
 }
 
-/// What goes along with an image: what lies beside it where it is, and what is known of it here.
+/// Collects the documents to push with an image: those attached at its source, and those made here.
 pub(super) fn going_along(
     images: &Images<'_>,
     image: &Image,
@@ -58,7 +58,7 @@ pub(super) fn going_along(
     Ok(attached)
 }
 
-/// What is known to wake of an image that no module of a workspace is.
+/// Makes the SBOM of an image that no module of a workspace built.
 pub(super) fn own_sbom(
     images: &Images<'_>,
     image: &Image,
@@ -67,7 +67,7 @@ pub(super) fn own_sbom(
     sbom(images, image, None, settings)
 }
 
-/// What an image consists of, as it lies beside it, or else made now.
+/// Returns the SBOM attached to an image, or else a new one.
 pub(super) fn sbom_text(
     images: &Images<'_>,
     image: &Image,
@@ -84,7 +84,7 @@ pub(super) fn sbom_text(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The statements that lie beside an image, each with what is called the key that is said to have signed it.
+/// Returns the statements attached to an image, each with the name of the key that claims to have signed it.
 pub(super) fn statements(
     images: &Images<'_>,
     image: &Image,
@@ -99,7 +99,7 @@ pub(super) fn statements(
     Ok(lines.collect())
 }
 
-/// The module of the workspace that an image is, where it is written as a module's result.
+/// Returns the workspace module that built an image, if the image is given as a module's result.
 fn made(written: &str, settings: &Settings) -> Result<Option<(MadeImage, Session)>, Stop> {
     let path = settings.cwd.join(written);
     if !path.exists() || !path.components().any(|part| part.as_os_str() == ".wake") {
@@ -127,7 +127,7 @@ fn sbom(
     images.sbom_attachment(image, &text).map_err(failure)
 }
 
-/// What an image is called where it goes, whichever one it is there.
+/// Returns the destination's name without a tag.
 fn without_tag(target: &ImageReference) -> String {
     match target {
         ImageReference::Registry { host, repository, .. } => format!("{host}/{repository}"),

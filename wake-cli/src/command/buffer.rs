@@ -1,4 +1,4 @@
-//! `wake buffer`: streams that are written once, kept in the store of this machine.
+//! `wake buffer`: write-once streams in the local store.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -21,10 +21,10 @@ use crate::print;
 use crate::session;
 use crate::settings::Settings;
 
-/// Makes, writes, reads, shows, tags, deletes and exchanges buffers.
+/// Runs a `wake buffer` subcommand.
 pub(crate) fn run(command: &BufferCommand, settings: &Settings, out: &mut impl Write) -> Outcome {
     if let BufferCommand::Gen { size } = command {
-        // A terminal would be steered by nothing in it.
+        // The pattern contains nothing that would control a terminal.
         pattern::generate(*size, &mut output_stream()?)?;
         return Ok(Exit::SUCCESS);
     }
@@ -81,7 +81,7 @@ pub(crate) fn run(command: &BufferCommand, settings: &Settings, out: &mut impl W
             let id = buffers.create(&self::tags(tags)?, *ttl, now).map_err(failure)?;
             let imported = buffers.import(&id, &settings.cwd.join(dir), now);
             if imported.is_err() {
-                // Nobody has heard of it.
+                // Its id has not been printed yet.
                 let _ = buffers.purge(&id);
             }
             imported.map_err(failure)?;
@@ -105,7 +105,7 @@ fn write(
                 let message = format!("cannot read `{}`: {source}", file.display());
                 Diagnostic::error(Class::Usage, message)
             })?;
-            // The end of a file is there without waiting.
+            // Reading a file never has to wait for data.
             let is_file = source.metadata().is_ok_and(|meta| meta.is_file());
             let flush = options.flush.filter(|_| !is_file);
             buffers.write(id, &mut source, WriteOptions { flush, ..options }, now)
@@ -116,7 +116,7 @@ fn write(
     .map_err(failure)
 }
 
-/// Standard input without what the standard library has read ahead of it.
+/// Standard input without the standard library's read-ahead buffer.
 struct Input(File);
 
 impl Input {
@@ -157,7 +157,7 @@ fn read(
             })?;
             buffers.read(id, unwritten, &mut sink, now, &|| false)
         }
-        // The bytes as they are, also on a terminal, as `cat` does it.
+        // Raw bytes even on a terminal, like `cat`.
         None => {
             let mut sink = output_stream().map_err(no_output)?;
             buffers.read(id, unwritten, &mut sink, now, &|| false)
@@ -170,7 +170,7 @@ fn read(
     }
 }
 
-/// Standard output without what the standard library holds back of it.
+/// Returns standard output without the standard library's buffer.
 fn output_stream() -> io::Result<File> {
     Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
 }
@@ -179,7 +179,7 @@ fn no_output(error: io::Error) -> Diagnostic {
     Diagnostic::error(Class::Environment, format!("cannot write standard output: {error}"))
 }
 
-/// Does something with each buffer that is meant, and prints its id.
+/// Applies an operation to each selected buffer, and prints its id.
 fn each(
     buffers: &Buffers<'_>,
     args: &SeveralArgs,
@@ -235,7 +235,7 @@ fn shown(buffer: &Buffer, now: u64) -> Value {
     shown
 }
 
-/// What a person is told of what is wrong with a buffer.
+/// Turns a buffer error into a diagnostic.
 pub(crate) fn failure(error: BufferError) -> Diagnostic {
     let class = match &error {
         BufferError::Store(error) => return store_failure(error),

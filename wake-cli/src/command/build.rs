@@ -19,7 +19,7 @@ use crate::selection;
 use crate::settings::Settings;
 use crate::{formulas, session, signals};
 
-/// Builds, tells as it goes, and prints the paths of the results if they were asked for.
+/// Builds the targets, reporting progress, and prints the paths of the results on request.
 pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let settings = &settings.showing(args.warnings.warnings);
     if args.print && settings.format == MessageFormat::Json {
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     Ok(Exit(report.exit))
 }
 
-/// The same of formulas, whose outputs stay in the store.
+/// Builds formulas, whose outputs stay in the store.
 fn build_formulas(
     files: &[PathBuf],
     rules: SchedulePolicy,

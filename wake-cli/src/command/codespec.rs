@@ -1,4 +1,4 @@
-//! `wake codespec`: Tyger's codespecs, kept in the store of this machine.
+//! `wake codespec`: Tyger codespecs in the local store.
 
 use std::io::Write;
 
@@ -18,10 +18,10 @@ use crate::report::diagnostic::tell;
 use crate::session;
 use crate::settings::Settings;
 
-/// So many codespecs are listed where nobody says how many.
+/// The default maximum number of codespecs to list.
 const USUAL_LIMIT: usize = 1000;
 
-/// Keeps, shows and lists codespecs.
+/// Runs a `wake codespec` subcommand.
 pub(crate) fn run(command: &CodespecCommand, settings: &Settings, out: &mut impl Write) -> Outcome {
     match command {
         CodespecCommand::Create(args) => create(args, settings, out),
@@ -110,7 +110,7 @@ fn flags(args: &CreateCodespecArgs) -> Result<Flags, Diagnostic> {
     })
 }
 
-/// The pairs of one text: `A=1,B=2` is two, and `A=1,2` is one.
+/// Splits a text into pairs: `A=1,B=2` is two, but `A=1,2` is one.
 fn pairs(text: &str) -> Vec<String> {
     let parts: Vec<String> = text.split(',').map(str::to_owned).collect();
     match parts.iter().all(|part| part.contains('=')) {

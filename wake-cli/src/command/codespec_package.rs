@@ -20,7 +20,7 @@ use crate::print;
 use crate::session;
 use crate::settings::Settings;
 
-/// Makes a directory that is a package with a codespec of this machine, and prints what to publish.
+/// Creates a package directory with a stored codespec, and prints what to publish.
 pub(crate) fn package(
     codespec: &str,
     package: &str,
@@ -53,7 +53,7 @@ pub(crate) fn package(
     print::line(dir.display(), out)
 }
 
-/// The file that declares the package.
+/// Returns the text of the package file.
 fn declared(
     found: &StoredCodespec,
     pkg: &PkgName,
@@ -85,7 +85,7 @@ fn unwritten(dir: &Path, error: io::Error) -> Diagnostic {
     help.into_iter().fold(Diagnostic::error(class, message), Diagnostic::help)
 }
 
-/// Keeps a codespec of a published package in the store, and prints its name and version.
+/// Stores a codespec from a published package, and prints its name and version.
 pub(crate) fn pull(
     package: &str,
     file: Option<&str>,
@@ -109,7 +109,7 @@ pub(crate) fn pull(
     print::line(format_args!("{}/versions/{version}", named.name), out)
 }
 
-/// The document that a file of a package is.
+/// Reads the named file of a package.
 fn named(pkg: &ObtainedPkg, file: &str) -> Result<ReadDocument, Failure> {
     let path = RelPath::parse(file.strip_prefix("./").unwrap_or(file));
     let node = path.as_ref().ok().and_then(|path| pkg.manifest.get(path));
@@ -127,7 +127,7 @@ fn named(pkg: &ObtainedPkg, file: &str) -> Result<ReadDocument, Failure> {
     read(pkg, path)
 }
 
-/// The only document of a package that is a codespec.
+/// Reads the only codespec of a package.
 fn only(pkg: &ObtainedPkg) -> Result<ReadDocument, Failure> {
     let files: Vec<&RelPath> = documents(pkg).collect();
     let mut found = Vec::new();
@@ -164,7 +164,7 @@ fn only(pkg: &ObtainedPkg) -> Result<ReadDocument, Failure> {
     }
 }
 
-/// The documents of a package; Jsonnet of strangers is evaluated where packages are built alone.
+/// Lists the YAML and JSON documents of a package. Untrusted Jsonnet is only evaluated when packages are built.
 fn documents(pkg: &ObtainedPkg) -> impl Iterator<Item = &RelPath> {
     let files = pkg.manifest.iter().filter(|(_, node)| matches!(node, Node::File { .. }));
     let ends = [".yml", ".yaml", ".json"];

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::{Exit, Outcome};
 
-/// Prints what a shell needs to complete the command line.
+/// Prints a completion script for a shell.
 pub(crate) fn run(args: &CompletionsArgs, out: &mut impl Write) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "wake", &mut script);

@@ -1,4 +1,4 @@
-//! `wake doctor`: whether this machine can build, and what stands in the way.
+//! `wake doctor`: checks whether this machine can run builds.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -19,7 +19,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Looks at everything that a build needs; the exit code says whether builds can work.
+/// Checks everything that builds need; the exit code says whether builds can work.
 pub(crate) fn run(
     args: &DoctorArgs,
     settings: &Settings,
@@ -42,7 +42,7 @@ pub(crate) fn run(
     Ok(exit)
 }
 
-/// The answer to one question.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     name: &'static str,
@@ -52,7 +52,7 @@ struct Check {
     help: Option<String>,
 }
 
-/// How an answer is.
+/// The severity of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
@@ -97,7 +97,7 @@ fn version() -> Check {
     )
 }
 
-/// Runs an empty command in each kind of sandbox. Only the strict one must work.
+/// Runs an empty command in each kind of sandbox. Only the strict one is required.
 fn sandboxes(settings: &Settings) -> Vec<Check> {
     let findings = match session::probe() {
         Ok(findings) => findings,
@@ -132,7 +132,7 @@ fn store(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// Less free space than this is worth a warning.
+/// Less free space than this gives a warning, in bytes.
 const SCARCE: u64 = 1_000_000_000;
 
 fn space(root: &Path) -> Check {
@@ -151,7 +151,7 @@ fn space(root: &Path) -> Check {
     }
 }
 
-/// Source: statfs(2), the numbers of file systems.
+/// Names a file system by its magic number. Source: statfs(2).
 fn file_system(kind: i64) -> &'static str {
     match kind & 0xffff_ffff {
         0xef53 => "ext4",
@@ -170,7 +170,7 @@ fn file_system(kind: i64) -> &'static str {
     }
 }
 
-/// Compares this machine's clock with that of the disk: a network disk may have one of its own.
+/// Compares this machine's clock with the disk's: a network disk may have its own.
 fn disk_clock(scratch: &Path) -> Check {
     let path = scratch.join("clock");
     let stamped = std::fs::write(&path, "").and_then(|()| path.metadata()?.modified());
@@ -187,7 +187,7 @@ fn disk_clock(scratch: &Path) -> Check {
     Check::new("clock", State::Ok, "matches the disk's clock")
 }
 
-/// Other programs of this name, which shells may start instead.
+/// Looks for other `wake` programs on `PATH`, which shells may run instead.
 fn other_wakes(environment: &Environment) -> Option<Check> {
     let own = environment::program().ok().and_then(|path| path.canonicalize().ok());
     let found = named_wake(environment.route.search_path.as_deref()?);

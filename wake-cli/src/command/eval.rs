@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Prints what an expression comes to, as JSON, or writes it to files.
+/// Evaluates an expression and prints its value, or writes it to files.
 pub(crate) fn run(
     args: &EvalArgs,
     settings: &Settings,
@@ -41,7 +41,7 @@ pub(crate) fn run(
             write(&file, &text, args)?;
             Ok(Exit::SUCCESS)
         }
-        // On a terminal JSON says the same in other characters; elsewhere it is as other engines write it.
+        // On a terminal, unsafe characters in JSON are escaped; elsewhere the output matches other engines'.
         None if io::stdout().is_terminal() && is_json(args) => {
             print::text(&escape::json(&text), out)
         }
@@ -49,7 +49,7 @@ pub(crate) fn run(
     }
 }
 
-/// Whether what is printed is JSON.
+/// Whether the output is JSON.
 fn is_json(args: &EvalArgs) -> bool {
     !args.raw && args.multi.is_none()
 }
@@ -59,9 +59,9 @@ fn expression(args: &EvalArgs, settings: &Settings) -> Result<Expression, Diagno
         let read = settings.cwd.join(path).canonicalize();
         read.map_err(|source| refuse(format!("`{}`: {source}", path.display())))
     };
-    // Of several, other engines look in the last one first.
+    // Other engines search the last directory first.
     let library = args.library.iter().rev().map(|dir| absolute(dir)).collect::<Result<_, _>>()?;
-    // The parser of the command line demands one of the two.
+    // clap requires one of the two.
     let typed = args.expression.clone().unwrap_or_default();
     let file = args.file.clone().or_else(|| typed_file(&typed, settings));
     let Some(file) = &file else {
@@ -74,8 +74,8 @@ fn expression(args: &EvalArgs, settings: &Settings) -> Result<Expression, Diagno
     Ok(Expression { code, file: Some(path), dir, library })
 }
 
-/// The file that somebody means who types its name alone, as other engines want it: it would be an expression of a
-/// variable that nothing defines.
+/// Returns the file if the expression is a bare file name, as other engines accept it. Such a name is otherwise only an
+/// undefined variable.
 fn typed_file(typed: &str, settings: &Settings) -> Option<PathBuf> {
     let names_file = typed.ends_with(".jsonnet") || typed.ends_with(".libsonnet");
     (names_file && settings.cwd.join(typed).is_file()).then(|| PathBuf::from(typed))
@@ -85,7 +85,7 @@ fn refuse(message: String) -> Diagnostic {
     Diagnostic::error(Class::Usage, message)
 }
 
-/// One value as the text that is printed or written.
+/// Renders a value as the text to print or write.
 fn manifest(value: &Value, args: &EvalArgs) -> Result<String, Diagnostic> {
     match value {
         Value::String(text) if args.raw => Ok(format!("{text}\n")),
@@ -97,7 +97,7 @@ fn manifest(value: &Value, args: &EvalArgs) -> Result<String, Diagnostic> {
 }
 
 fn json(value: &Value) -> String {
-    // A value is JSON.
+    // A value always serializes.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
@@ -106,13 +106,13 @@ fn yaml_stream(value: &Value) -> Result<String, Diagnostic> {
         let message = format!("`--yaml-stream` requires an array, found {}", kind(value));
         return Err(refuse(message));
     };
-    // JSON is YAML.
+    // JSON is valid YAML.
     let documents = documents.iter().map(|document| format!("---\n{}", json(document)));
     let text: String = documents.collect();
     Ok(if text.is_empty() { text } else { text + "...\n" })
 }
 
-/// Writes each field to a file; the lines that name the files, as a person wrote the directory.
+/// Writes each field to a file, and returns their paths, relative to the directory as typed.
 fn several(
     dir: &Path,
     written: &Path,
@@ -139,7 +139,7 @@ fn several(
     }
     let top = ConfinedPath::top(dir).map_err(|source| not_written(dir, args, &source))?;
     for (name, text) in files {
-        // Below the directory that somebody named lies what a repository may have brought: no link there decides where.
+        // Content below the named directory may come from a repository: links there are not followed.
         let file = top.join(&name);
         let in_dir = file.parent().filter(|_| !args.create_output_dirs);
         in_dir

@@ -1,4 +1,4 @@
-//! `wake formula`: documents of the Timeless Stack's layer 1.
+//! `wake formula`: layer 1 documents of the Timeless Stack.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,12 +26,12 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::{formulas, session};
 
-/// What a document that cannot be read ends with, as published.
+/// The published exit code for an invalid document.
 const JOB_INVALID: u8 = 40;
-/// What a command that ran and failed ends with, as published.
+/// The published exit code for a command that failed.
 const JOB_UNSUCCESSFUL: u8 = 32;
 
-/// Runs, names, checks or formats formulas.
+/// Runs a `wake formula` subcommand.
 pub(crate) fn run(
     command: &FormulaCommand,
     settings: &Settings,
@@ -121,23 +121,23 @@ fn carry_out(
     Ok(exit)
 }
 
-/// Tells what happens while it happens.
+/// Reports events as they happen.
 struct Teller<'a, O: Write, S: Write> {
     formulas: &'a Formulas<'a>,
     format: FormulaFormat,
     settings: &'a Settings,
     out: &'a mut O,
     say: &'a mut S,
-    /// What each command writes.
+    /// The output of each command.
     relays: Vec<Relay>,
     meter: Arc<Meter>,
-    /// Shown between two things that are told.
+    /// Shown between reported events.
     transfer: Option<Transfer>,
 }
 
 impl<O: Write, S: Write> Reporter for Teller<'_, O, S> {
     fn event(&mut self, event: &Event) {
-        // Where nobody reads there is nobody to tell; the record says so at the end.
+        // A closed stream is not an error here; the record reports the end.
         let _ = self.tell(event);
     }
 }
@@ -159,7 +159,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
             }
             Event::ActionOutput { id, stream, bytes } => {
                 self.transfer = None;
-                // A file or a pipe gets the bytes as they are.
+                // Files and pipes get the raw bytes.
                 if self.format == FormulaFormat::Text
                     && !self.settings.terminal
                     && self.relays.len() == 1
@@ -196,7 +196,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         }
     }
 
-    /// Lines of a command: as an event, or on a terminal, which they must not steer.
+    /// Passes on lines of a command's output, as an event or escaped for a terminal.
     fn pass_on(&mut self, id: usize, text: &str) -> std::io::Result<()> {
         let name = match self.relays.len() {
             1 => None,
@@ -216,14 +216,14 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         self.say.flush()
     }
 
-    /// A line that is there when it happens, whatever standard output is.
+    /// Writes a line and flushes it, whatever standard output is.
     fn line(&mut self, event: &Value) -> std::io::Result<()> {
         writeln!(self.out, "{event}")?;
         self.out.flush()
     }
 }
 
-/// What came of a formula: the record alone on standard output, everything else on standard error; or all as events.
+/// Reports the result of a formula: the record on standard output and everything else on standard error, or all as events.
 fn told(
     end: FormulaEnd,
     is_one_of_several: bool,
@@ -261,7 +261,7 @@ fn told(
     Ok(Exit(JOB_UNSUCCESSFUL))
 }
 
-/// repeatr's event lines, the last one with the result; one of several says of which formula.
+/// Writes repeatr's event lines, the last with the result. With several formulas, each line names its own.
 fn told_as_events(end: &FormulaEnd, is_one_of_several: bool, out: &mut impl Write) -> Outcome {
     let FormulaEnd { label, id, dialect, result } = end;
     let (record, error, exit) = match result {
@@ -290,5 +290,5 @@ fn shown(record: &FormulaRecord, dialect: Dialect) -> Value {
     serde_json::from_str(&record.to_json(dialect)).unwrap_or_default()
 }
 
-/// The level of events that tell what goes on, as published.
+/// The published level of informational events.
 const INFO: u8 = 2;

@@ -16,10 +16,10 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// What is younger stays, unless a bound is given.
+/// The default age limit, which applies unless a bound is given.
 const DEFAULT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Deletes from the store what no checkout shows, within the bounds that were given.
+/// Deletes store content that no checkout refers to, within the given bounds.
 pub(crate) fn run(
     args: &GcArgs,
     store: &Store,
@@ -50,7 +50,7 @@ pub(crate) fn run(
             }
             GcEvent::Deleted { .. } => return,
         };
-        // Progress only; the result is told below.
+        // This is progress only; the result is reported below.
         let _ = writeln!(say, "{line}");
     });
     let report = report.map_err(store_failure)?;

@@ -1,4 +1,4 @@
-//! `wake genome`: genomes of a registry of assets, what they are called, and what is in them.
+//! `wake genome`: the genomes of an asset registry, with their aliases and sequences.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Answers from a registry, or changes it.
+/// Runs a `wake genome` subcommand.
 pub(crate) fn run(
     args: &GenomeArgs,
     settings: &Settings,

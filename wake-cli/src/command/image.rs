@@ -20,10 +20,10 @@ use crate::print;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
-/// Trees of what needs what are not drawn further than this: what many need stands in them many times.
+/// The maximum number of lines of a dependency tree, in which shared dependencies are repeated.
 const MOST_LINES: usize = 1000;
 
-/// Answers what is asked of images.
+/// Runs a `wake image` subcommand.
 pub(crate) fn run(
     args: &ImageArgs,
     settings: &Settings,
@@ -45,14 +45,14 @@ pub(crate) fn run(
         }
         ImageCommand::Build(build) if build.dry_run => {
             let images = read(Some(&build.added))?;
-            // What nobody else is to build is shown as Velocity would have it built.
+            // Without an engine, the dry run shows the backend's commands, as Velocity does.
             let engine = match &build.engine {
                 Some(_) => image_build::backend(build)?,
                 None => images.backend().unwrap_or(Backend::Wake),
             };
             let name = build.name.as_deref();
             let resolved = images.resolved(&build.targets, name, engine, Resolve::Known)?;
-            // As Velocity, which says nothing here of names that it would take away.
+            // Like Velocity, which does not list the tags it would remove here.
             let is_first = images.catalog.generation == Generation::First;
             script(&images, &resolved.plan, build.leave_tags || is_first, out)
         }
@@ -75,7 +75,7 @@ pub(crate) fn run(
     }
 }
 
-/// What the first generation says before everything else.
+/// Writes the heading of the first generation.
 fn heading(images: &Images<'_>, out: &mut impl Write) -> io::Result<()> {
     let setting = &images.catalog.setting;
     if images.catalog.generation == Generation::First {
@@ -113,7 +113,7 @@ fn spec(images: &Images<'_>, targets: &[String], out: &mut impl Write) -> Outcom
     Ok(Exit::SUCCESS)
 }
 
-/// One image and below it what it needs, by name, the last one first.
+/// Draws an image and its dependencies, sorted by name in reverse.
 fn draw(
     images: &Images<'_>,
     solution: &Solution,
@@ -187,7 +187,7 @@ fn as_json(solution: &Solution, plan: &Plan) -> serde_json::Value {
     })
 }
 
-/// What would be written and run, as Velocity's dry run says it.
+/// Prints what would be written and run, as in Velocity's dry run.
 fn script(images: &Images<'_>, plan: &Plan, leave_tags: bool, out: &mut impl Write) -> Outcome {
     heading(images, out)?;
     writeln!(out, "==> Build Order:")?;
@@ -224,7 +224,7 @@ fn one_script(plan: &Plan, build: &Build, out: &mut impl Write) -> io::Result<()
     writeln!(out, "==> {id}: IMAGE {} ({})\n", escape::line(&build.name), escape::line(&label))
 }
 
-/// The lines of a script as they are: what a terminal must not see is kept from it where all is written.
+/// Writes the lines of a script, unescaped: the output stream escapes them for terminals.
 fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(out, "\t{line}"))
 }

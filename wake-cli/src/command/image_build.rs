@@ -1,4 +1,4 @@
-//! `wake image build`, `wake image lock`: images of Velocity's specifications, built by steps.
+//! `wake image build` and `wake image lock`: images of Velocity's specifications, built in steps.
 
 use std::fs;
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::{print, session, signals};
 
-/// Builds the images of targets, and says how each is called that somebody asked for.
+/// Builds the images of targets, and prints the names of those requested.
 pub(crate) fn build(
     args: &BuildImageArgs,
     images: &Images<'_>,
@@ -41,7 +41,7 @@ pub(crate) fn build(
     let name = args.name.as_deref();
     let target = args.output.as_deref().map(|output| parse(output, settings)).transpose()?;
     let backend = backend(args)?;
-    // Before anything is fetched or run.
+    // This check comes before anything is fetched or run.
     let engine = engine(backend, &args.engine_flag, environment)?;
     if let (Some(engine), Some(target)) = (&engine, &target)
         && !is_image(engine.product())
@@ -54,7 +54,7 @@ pub(crate) fn build(
     }
     let machine = match &engine {
         None => session::machine(settings, Profile::default())?,
-        // Another tool has walls of its own, and needs what is outside of those of wake.
+        // Another tool has its own sandbox and cannot work inside wake's.
         Some(_) => {
             let mut settings = settings.clone();
             settings.sandbox = SandboxLevel::Weak;
@@ -86,7 +86,7 @@ pub(crate) fn build(
     failed.iter().for_each(|failed| tell(&failed.diagnostic, settings.manner));
     let product = engine.as_ref().map_or(Product::Layout, Engine::product);
     let kept = keep(&built, product, &resolved.plan, &machine, &cancel);
-    // What was fetched need not be fetched again; if that cannot be written down, it is.
+    // Only fetched files are lost if this fails; they are fetched again.
     let _ = machine.store().flush_memo();
     let names = kept?;
     if exit == 0
@@ -94,14 +94,14 @@ pub(crate) fn build(
     {
         send(last, &target, args.no_sbom, &machine, &cancel, settings)?;
     }
-    // Events have all that there is to say, and nothing else may stand between them.
+    // The events contain everything, and nothing else may appear between them.
     if settings.format != MessageFormat::Json {
         print::lines(names.iter().map(|name| escape::line(name)), out)?;
     }
     Ok(Exit(exit))
 }
 
-/// What is to build the images.
+/// Returns the backend to build the images with.
 pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
     let Some(engine) = &args.engine else { return Ok(Backend::Wake) };
     engine.parse().map_err(|_| {
@@ -111,7 +111,7 @@ pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
     })
 }
 
-/// What steps are made with.
+/// Collects what steps are made with.
 pub(super) fn site<'s>(
     resolved: &'s Resolved,
     reach: ReachArgs,
@@ -136,7 +136,7 @@ fn parse(output: &str, settings: &Settings) -> Result<ImageReference, Diagnostic
         .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))
 }
 
-/// Keeps what was built under its name; the names, each with its digest.
+/// Stores the built images under their names; returns the names with digests.
 fn keep(
     built: &[BuiltImage],
     product: Product,
@@ -159,7 +159,7 @@ fn keep(
                     .keep_as(&name, &image.tree, LAYOUT)
                     .map_err(|error| image_failure(&error))?;
             }
-            // It is to be found where the tool would have put it.
+            // Put the file where the tool would have put it.
             Product::File if is_last => copied(&image.layout, &name)?,
             Product::File | Product::Reference => {}
         }
@@ -168,7 +168,7 @@ fn keep(
     Ok(names)
 }
 
-/// Whether wake reads what a tool leaves as an image.
+/// Whether wake can read a tool's product as an image.
 fn is_image(product: Product) -> bool {
     matches!(product, Product::Layout | Product::Archive)
 }
@@ -176,14 +176,14 @@ fn is_image(product: Product) -> bool {
 fn copied(file: &Path, name: &str) -> Result<(), Diagnostic> {
     let new = format!("{name}.new");
     let done = fs::copy(file, &new).and_then(|_| {
-        // In the store nobody may write.
+        // The store's copy is not writable.
         fs::set_permissions(&new, PermissionsExt::from_mode(0o755))?;
         fs::rename(&new, name)
     });
     done.map_err(|error| Diagnostic::error(Class::Environment, format!("`{name}`: {error}")))
 }
 
-/// Gives an image to a registry, with what it consists of as `push` does, or writes it down alone.
+/// Pushes an image to a registry with its SBOM, like `push`, or writes it without one.
 fn send(
     image: &BuiltImage,
     target: &ImageReference,
@@ -210,7 +210,7 @@ pub(super) fn stored<'s>(machine: &'s Machine, cancel: &'s Cancel) -> StoredImag
     StoredImages::new(store, Web::new(store.route().clone()), cancel.meter())
 }
 
-/// Finds out which images of others are begun from, and writes it down; of all images, where no targets are named.
+/// Resolves and locks the external base images of targets, or of all images if no targets are named.
 pub(crate) fn lock(
     targets: &[String],
     update: bool,

@@ -1,4 +1,4 @@
-//! The tools of this machine that build images: where they are, which versions they are, whether these will do.
+//! The image-building tools of this machine: their paths, versions, and whether these are supported.
 #![expect(
     clippy::disallowed_methods,
     reason = "which version of a tool is here, the tool itself knows"
@@ -14,10 +14,10 @@ use wake_velocity::script::Backend;
 
 use crate::environment::Environment;
 
-/// Where programs are looked for in the sandbox, whoever builds.
+/// The search path in the sandbox, whichever tool builds.
 const USUAL: &str = "/usr/bin:/bin:/usr/sbin:/sbin";
 
-/// The tool of this machine that builds as `backend` does; none if that is wake itself.
+/// Finds the tool for `backend`; `None` if wake itself builds.
 pub(super) fn engine(
     backend: Backend,
     flags: &[String],
@@ -57,7 +57,7 @@ pub(super) fn engine(
     Ok(Some(Engine { backend, version, flags: flags.to_vec(), env }))
 }
 
-/// Takes away what a build has left that was stopped: it could not do so itself.
+/// Removes what an interrupted build left behind and could not remove itself.
 pub(super) fn clear(engine: &Engine) {
     let Some(script) = engine.clearing() else { return };
     let env = wake_exec::DEFAULT_ENV
@@ -65,7 +65,7 @@ pub(super) fn clear(engine: &Engine) {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &script]).env_clear().envs(env).envs(&engine.env);
-    // The next build does it if this one cannot.
+    // If this fails, the next build does it.
     let _ = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
@@ -79,7 +79,7 @@ fn found(name: &str, path: &OsStr) -> Option<PathBuf> {
     dirs.map(|dir| dir.join(name)).find(is_program)
 }
 
-/// The version that a tool says it is of, which must be one that wake can tell what to do.
+/// Returns the version that a tool reports, which wake must support.
 fn version(program: &Path, backend: Backend) -> Result<String, Diagnostic> {
     let name = backend.program();
     let wrong = |problem: String| {
@@ -110,7 +110,7 @@ fn version(program: &Path, backend: Backend) -> Result<String, Diagnostic> {
     Ok(written(&numbers))
 }
 
-/// The first version that has all that it is asked for.
+/// Returns the first version with all required features.
 fn least(backend: Backend) -> [u64; 3] {
     match backend {
         Backend::Podman => [4, 0, 0],
@@ -123,7 +123,7 @@ fn least(backend: Backend) -> [u64; 3] {
     }
 }
 
-/// The first word of a text that begins as a version does, with or without a `v`.
+/// Returns the version in the first word that begins like one, with or without a `v`.
 fn numbers(text: &str) -> Option<[u64; 3]> {
     let version = |word: &str| {
         let word = word.trim_start_matches('v');

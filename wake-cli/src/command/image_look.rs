@@ -1,4 +1,4 @@
-//! `wake image why`, `wake image shell`: a look at the steps by which images are built.
+//! `wake image why` and `wake image shell`: inspection of the steps that build images.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::print;
 use crate::settings::Settings;
 use crate::{session, signals};
 
-/// Prints why the steps of images ran last, or would run now.
+/// Prints why the steps of images last ran, or would run now.
 pub(crate) fn explain(
     targets: &[String],
     reach: ReachArgs,
@@ -42,7 +42,7 @@ pub(crate) fn explain(
     let results = Results::new(builds.order().len());
     let history = history(&machine);
     let outlook = Outlook::new(&machine, &builds, &results, &history, &cancel);
-    // What is remembered of each is what the next one is looked at with.
+    // Each step is planned with the cached results of those before it.
     outlook.plan()?;
     let mut answers = Vec::new();
     for &step in builds.order() {
@@ -57,7 +57,7 @@ pub(crate) fn explain(
     Ok(Exit::SUCCESS)
 }
 
-/// Lets a person in where the commands of an image run.
+/// Opens a shell where the commands of an image run.
 pub(crate) fn enter(
     targets: &[String],
     before: bool,

@@ -19,7 +19,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Prints what the registry of a package says of a version of it.
+/// Prints what a registry knows about a version of a package.
 pub(crate) fn info(args: &InfoArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let (name, version) = match args.package.contains('@') {
         true => registry::parse(&args.package).map(|(name, version)| (name, Some(version)))?,
@@ -39,7 +39,7 @@ pub(crate) fn info(args: &InfoArgs, settings: &Settings, out: &mut impl Write) -
     Ok(Exit::SUCCESS)
 }
 
-/// What is said of a package, a line each.
+/// Returns the facts about a package, one per line.
 fn facts(account: &PkgAccount) -> Vec<(&'static str, String)> {
     let PkgAccount { registry, address, files, size, .. } = account;
     let list = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
@@ -64,7 +64,7 @@ fn facts(account: &PkgAccount) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
-/// Prints which packages have all of some words in their names or descriptions.
+/// Prints the packages whose names or descriptions contain all the words.
 pub(crate) fn search(args: &SearchArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let SearchResult { found, warnings } =
         session::open(settings)?.search(&args.words, &*session::cancel()?)?;
@@ -89,7 +89,7 @@ pub(crate) fn search(args: &SearchArgs, settings: &Settings, out: &mut impl Writ
     Ok(Exit::SUCCESS)
 }
 
-/// Has a directory be a registry with what the lock names.
+/// Writes the packages of the lock to a directory registry.
 pub(crate) fn vendor(args: &VendorArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let dir = settings.cwd.join(&args.dir);
     let session = session::open(settings)?;

@@ -11,7 +11,7 @@ use crate::manner::Verbosity;
 use crate::settings::Settings;
 use crate::terminal::style::Role;
 
-/// Makes and shows the keys that a person signs with.
+/// Generates and shows the user's signing keys.
 pub(crate) fn run(
     command: &KeyCommand,
     settings: &Settings,

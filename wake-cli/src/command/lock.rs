@@ -14,10 +14,10 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// What shells see of a lock that would change.
+/// The exit code if the lock would change.
 const WOULD_CHANGE: Exit = Exit(11);
 
-/// Has the lock meet what is required.
+/// Updates the lock to meet the requirements.
 pub(crate) fn run(args: &LockArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let request = LockRequest { check: args.check, ..LockRequest::default() };
     let changes = settled(&request, settings, say)?;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &LockArgs, settings: &Settings, say: &mut impl Write) ->
     Ok(if args.check && !changes.is_empty() { WOULD_CHANGE } else { Exit::SUCCESS })
 }
 
-/// Has some of what is locked be newer.
+/// Updates locked packages to newer versions.
 pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let request = LockRequest {
         update: Some(args.packages.clone()),
@@ -38,7 +38,7 @@ pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Writ
     Ok(Exit::SUCCESS)
 }
 
-/// What changes, with what is done for that told as it is done.
+/// Computes the changes, reporting retrievals as they happen.
 fn settled(
     request: &LockRequest,
     settings: &Settings,
@@ -50,19 +50,19 @@ fn settled(
     Ok(session::after_warnings(&session, settings, changes)?)
 }
 
-/// Says that a retriever is asked, if that is what happens.
+/// Reports that a retriever is being asked, if `event` says so.
 pub(crate) fn tell_retrieving(event: &Event, settings: &Settings, say: &mut impl Write) {
     let Manner { style, verbosity, .. } = settings.manner;
     if let Event::Retrieving { by, pkgs } = event
         && verbosity > Verbosity::Quiet
     {
-        // Who cannot be told of it will hear of the end.
+        // A failed write only loses progress.
         let text = words::retrieving(by, *pkgs);
         let _ = writeln!(say, "{}", style.verb(Role::Good, "Retrieving", text));
     }
 }
 
-/// Says what became of the lock, or what would.
+/// Reports the changes of the lock, made or pending.
 pub(crate) fn tell(
     changes: &[LockChange],
     only_looked: bool,

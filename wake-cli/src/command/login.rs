@@ -14,7 +14,7 @@ use crate::terminal::escape;
 use crate::terminal::secret::read_secret;
 use crate::terminal::style::Role;
 
-/// Notes a login for a registry, once that lets one in with it.
+/// Saves a login for a registry after the registry accepts it.
 pub(crate) fn run(args: &LoginArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let what = if args.username.is_some() { "Password" } else { "Token" };
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &LoginArgs, settings: &Settings, say: &mut impl Write) -
     tell("Saved", Role::Good, &format!("the login for `{}`", args.registry), settings, say)
 }
 
-/// Forgets the login for a registry.
+/// Deletes the saved login for a registry.
 pub(crate) fn log_out(args: &LogoutArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let rest = match session::open(settings)?.log_out(&args.registry)? {
         true => format!("the login for `{}`", args.registry),

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> O
     let session = session::open(settings)?;
     let depth = if args.all { ListingDepth::Parts } else { ListingDepth::Modules };
     let packages = match args.targets.as_slice() {
-        // Inside a package that has none below it, that one is meant, as by `wake build`.
+        // In a package without packages below it, list that package, as `wake build` does.
         [] => session.ls(&["...".into()], depth).or_else(|failure| match failure.class() {
             Class::Nothing => session.ls(&[], depth),
             _ => Err(failure),

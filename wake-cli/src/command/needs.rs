@@ -18,7 +18,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Has the package around the person name more packages.
+/// Adds dependencies to the current package.
 pub(crate) fn add(args: &AddArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let addition = |text: &String| parse(text, args.by.as_ref());
     let additions: Vec<Addition> = args.packages.iter().map(addition).collect::<Result<_, _>>()?;
@@ -31,7 +31,7 @@ pub(crate) fn add(args: &AddArgs, settings: &Settings, say: &mut impl Write) -> 
     tell("Added", "to", &change, settings, say)
 }
 
-/// Has it name packages no more.
+/// Removes dependencies from the current package.
 pub(crate) fn remove(args: &RemoveArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let change = session.remove(&args.packages, &*session::cancel()?);
@@ -64,7 +64,7 @@ fn tell(
     Ok(Exit::SUCCESS)
 }
 
-/// What is known of a version: `2.0.1 in main, published 3 days ago, signed by nobody, needs nothing`.
+/// Describes a version: `2.0.1 in main, published 3 days ago, unsigned, needs nothing`.
 fn account(found: &FoundNeed) -> String {
     let FoundNeed { version, from, at, signers, needs } = found;
     let Some(signers) = signers else { return format!("{version}, retrieved by {from}") };
@@ -88,7 +88,7 @@ fn parse(text: &str, by: Option<&String>) -> Result<Addition, Diagnostic> {
     Ok(Addition { name, requirement, by: by.cloned() })
 }
 
-/// `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`
+/// Parses `NAMESPACE/NAME` or `NAMESPACE/NAME@REQUIREMENT`.
 pub(crate) fn wanted(text: &str) -> Result<(PkgName, Option<Requirement>), Diagnostic> {
     let (name, requirement) = match text.split_once('@') {
         Some((name, requirement)) => (name, Some(requirement)),

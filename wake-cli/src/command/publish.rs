@@ -15,7 +15,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Publishes packages, or shows what that would be.
+/// Publishes packages, or shows what would be published.
 pub(crate) fn run(
     args: &PublishArgs,
     settings: &Settings,
@@ -64,7 +64,7 @@ pub(crate) fn run(
     Ok(Exit::SUCCESS)
 }
 
-/// The files alone, one a line.
+/// Prints only the files, one per line.
 fn list(step: &PublishStep, out: &mut impl Write) -> std::io::Result<()> {
     let PublishStep::Files { files, .. } = step else { return Ok(()) };
     files.iter().try_for_each(|file| writeln!(out, "{}", escape::line(file)))
@@ -117,7 +117,7 @@ fn tell(step: &PublishStep, settings: &Settings, say: &mut impl Write) -> std::i
     writeln!(say, "{}", style.verb(role, verb, escape::line(&rest)))
 }
 
-/// The first digits of a digest.
+/// Returns the first digits of a digest.
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }

@@ -14,7 +14,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
-/// Prints the modules that a query finds.
+/// Prints the modules that match a query.
 pub(crate) fn run(args: &QueryArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let found = session::told(session::open(settings)?.query(&args.query)?, settings);
     match args.format {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &QueryArgs, settings: &Settings, out: &mut impl Write) -
     }
 }
 
-/// Modules with those that they need among them, by their labels.
+/// Renders modules as JSON, with those of their needs that were also found.
 fn document(found: &QueryResult) -> serde_json::Value {
     let labels: BTreeMap<usize, &str> =
         found.modules.iter().map(|module| (module.id, module.label.as_str())).collect();

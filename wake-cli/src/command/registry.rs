@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Manages what is remembered of registries.
+/// Runs a `wake registry` subcommand.
 pub(crate) fn run(command: &RegistryCommand, settings: &Settings, say: &mut impl Write) -> Outcome {
     let name = match command {
         RegistryCommand::Forget { name } => name,
@@ -40,7 +40,7 @@ fn sign(args: &SignArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     tell("Signed", &rest, settings, say)
 }
 
-/// Says of a version that nobody is to choose it anew, or that it may be chosen again.
+/// Yanks a version, or undoes a yank.
 pub(crate) fn yank(args: &YankArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let (pkg, version) = parse(&args.version)?;
     let yank = args.reason.clone().map(|reason| Yank { reason, instead: args.instead.clone() });
@@ -62,7 +62,7 @@ fn tell(verb: &str, rest: &str, settings: &Settings, say: &mut impl Write) -> Ou
     Ok(Exit::SUCCESS)
 }
 
-/// `NAMESPACE/NAME@VERSION`
+/// Parses `NAMESPACE/NAME@VERSION`.
 pub(crate) fn parse(text: &str) -> Result<(PkgName, Version), Diagnostic> {
     let wrong = |problem: String| {
         Diagnostic::error(Class::Usage, problem)

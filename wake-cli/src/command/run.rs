@@ -17,7 +17,7 @@ use crate::selection;
 use crate::session;
 use crate::settings::Settings;
 
-/// Builds the target and becomes its program, so that signals and the exit code are its own.
+/// Builds the target and replaces this process with its program, so that signals and the exit code are the program's.
 pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
     let settings = &settings.showing(args.warnings.warnings);
     let (target, key) = match args.target.rsplit_once('#') {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
     Err(Stop::Refusal(why, exit))
 }
 
-/// Does not come back unless the program cannot be started.
+/// Returns only if the program cannot be started.
 #[expect(clippy::disallowed_methods, reason = "the person asked for this program")]
 fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
     let source = std::process::Command::new(program).args(arguments).exec();
@@ -60,7 +60,7 @@ fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
     (why, exit)
 }
 
-/// The output that was named, else `bin`, else the only one that can be executed.
+/// Selects the named output, else `bin`, else the only executable one.
 fn program(built: &[BuiltModule], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
     let all: Vec<(String, PathBuf)> = built.iter().flat_map(files).collect();
     let named = key.or_else(|| all.iter().any(|(name, _)| name == "bin").then_some("bin"));
@@ -99,7 +99,7 @@ fn refuse(message: String, built: &[BuiltModule], all: &[(String, PathBuf)]) -> 
     Diagnostic::error(Class::Usage, message).note(format!("{} yields {outputs}", labels.join(", ")))
 }
 
-/// Every executable file of the results, as inside an output that is a directory.
+/// Returns every executable file of the results, including those inside output directories.
 fn executables(built: &[BuiltModule]) -> Vec<PathBuf> {
     let of = |built: &BuiltModule| {
         let base = session::place(built).to_owned();
@@ -108,7 +108,7 @@ fn executables(built: &[BuiltModule]) -> Vec<PathBuf> {
     built.iter().flat_map(of).collect()
 }
 
-/// The outputs that are paths, by key, where they lie.
+/// Returns the path outputs, by key.
 fn files(built: &BuiltModule) -> Vec<(String, PathBuf)> {
     let Value::Object(outputs) = &built.outputs else { return Vec::new() };
     let base = session::place(built);

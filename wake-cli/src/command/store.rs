@@ -18,7 +18,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Looks into the store.
+/// Runs a `wake store` subcommand.
 pub(crate) fn run(
     command: &StoreCommand,
     store: &Store,
@@ -96,7 +96,7 @@ fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
     } else {
         store.cat(&TreeDigest(digest), &path).map_err(browse_fault)?
     };
-    // Bytes as they are: the person asked for them, and may send them anywhere.
+    // Raw bytes: the user asked for them, and may redirect them anywhere.
     out.write_all(&bytes)?;
     Ok(Exit::SUCCESS)
 }
@@ -139,7 +139,7 @@ fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
     print::line(format_args!("{:<10}  {count:>8}  {bytes:>9}  {root}", "all"), out)
 }
 
-/// Something in the store: a digest, and where in its tree.
+/// Parses a digest, and a path in its tree.
 fn parse(text: &str) -> Result<(Digest, RelPath), Stop> {
     let (head, rest) = text.split_once('/').unwrap_or((text, ""));
     let path = match rest.trim_end_matches('/') {

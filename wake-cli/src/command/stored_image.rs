@@ -1,4 +1,4 @@
-//! `wake image pull`, `inspect`, `save`, `push`: container images, without an engine of containers.
+//! `wake image pull`, `inspect`, `save` and `push`: container images, without a container engine.
 
 use std::io::Write;
 
@@ -22,7 +22,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Pulls, inspects, saves and pushes; the name with the digest alone goes to standard output.
+/// Pulls, inspects, saves or pushes an image; only its name with the digest goes to standard output.
 pub(crate) fn run(
     command: &StoredImageCommand,
     settings: &Settings,
@@ -111,7 +111,7 @@ fn other_target(target: &ImageReference, other: &str, wants: &str) -> Stop {
     error.help(format!("use `wake image {other}` for this target")).into()
 }
 
-/// What was fetched need not be fetched again; if that cannot be written down, it is.
+/// Records what was fetched. If this fails, it is fetched again.
 fn keep(store: &Store) {
     let _ = store.flush_memo();
 }
@@ -133,7 +133,7 @@ fn named(
     images.get(&reference, &digest, &platform).map_err(failure)
 }
 
-/// What was typed: a path, with the digest that is printed of it or without, an image that was built, or any other.
+/// Parses an image argument: a path, with or without its printed digest, a built image, or any other image.
 fn reference(
     images: &Images<'_>,
     image: &str,
@@ -156,7 +156,7 @@ fn reference(
     {
         return Ok(found.pinned(digest));
     }
-    // No name of an image begins so.
+    // No image name begins like this.
     if image.starts_with(['.', '/']) {
         let message = format!("no image layout or archive at `{image}`");
         return Err(Diagnostic::error(Class::Nothing, message).into());

@@ -25,7 +25,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::{escape, words};
 
-/// Runs tests, tells as it goes, and writes what came of them where that was asked for.
+/// Runs tests, reporting progress, and writes a report on request.
 pub(crate) fn run(args: &TestArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let labels = match (args.failed, args.flaky) {
         (true, _) => Some(last_failed(settings)?),
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &TestArgs, settings: &Settings, say: &mut impl Write) ->
     Ok(Exit(report.exit))
 }
 
-/// Tests again and again.
+/// Reruns tests on every change.
 fn watch_tests(
     request: &BuildRequest,
     args: &TestArgs,
@@ -83,7 +83,7 @@ fn watch_tests(
     watch::run(Watched { request, poll, reporter, after }, settings)
 }
 
-/// Takes note of what came of tests, and tells what they say of their cases.
+/// Records the test results, and prints what tests report about their cases.
 fn take(session: &Session, results: &mut TestResults, settings: &Settings, say: &mut impl Write) {
     note_failed(session, results);
     let past = note_runs(session, results);
@@ -92,7 +92,7 @@ fn take(session: &Session, results: &mut TestResults, settings: &Settings, say: 
     tell_flaky(results, &past, settings, say);
 }
 
-/// Tells what tests say of their cases, whose results `store` has.
+/// Prints what tests report about their cases; `store` has their results.
 pub(crate) fn tell_cases(
     store: &Store,
     results: &mut TestResults,
@@ -111,7 +111,7 @@ fn read_cases(store: &Store, results: &mut TestResults, settings: &Settings) {
     }
 }
 
-/// The cases that a test says it has run, now or when it passed: in its report, else on standard output.
+/// Returns the cases a test reports, now or when it passed: from its report file, else from standard output.
 fn cases(
     store: &Store,
     ended: &ActionFinished,
@@ -136,7 +136,7 @@ fn cases(
     stdout_of(store, ended).as_deref().and_then(of_tap)
 }
 
-/// Notes how the tests ended that ran; gives how they have ended so far.
+/// Records how the tests that ran ended; returns the whole history.
 fn note_runs(session: &Session, results: &TestResults) -> TestPast {
     let mut past = session.test_past();
     let ran = results.iter().filter_map(|(label, end, ended)| Some((label, end, ended?)));
@@ -157,7 +157,7 @@ fn note_runs(session: &Session, results: &TestResults) -> TestPast {
     past
 }
 
-/// Says of each test that ran how often it was flaky.
+/// Prints how often each test that ran was flaky.
 fn tell_flaky(results: &TestResults, past: &TestPast, settings: &Settings, say: &mut impl Write) {
     if settings.format == MessageFormat::Json {
         return;
@@ -167,7 +167,7 @@ fn tell_flaky(results: &TestResults, past: &TestPast, settings: &Settings, say: 
             && let Some(found) = past.flakiness(label)
         {
             let label = escape::line(label);
-            // Where standard error is closed there is nobody to tell.
+            // A closed standard error is not an error.
             let _ = writeln!(say, "{label}: {}", flakiness(found));
         }
     }
@@ -182,7 +182,7 @@ pub(crate) fn flakiness(found: Flakiness) -> String {
     }
 }
 
-/// The tests that failed when they ran last.
+/// Returns the tests that failed in their last run.
 fn last_failed(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     let failed = session::open(settings)?.failed_tests();
     if failed.is_empty() {
@@ -192,7 +192,7 @@ fn last_failed(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     Ok(failed)
 }
 
-/// The tests that were flaky in their last runs.
+/// Returns the tests that were flaky in their last runs.
 fn lately_flaky(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     let past = session::open(settings)?.test_past();
     let flaky: BTreeSet<String> = past.flaky().map(|(label, _)| label.to_owned()).collect();
@@ -218,7 +218,7 @@ fn note_failed(session: &Session, results: &TestResults) {
     }
 }
 
-/// What a test wrote to standard output, now or when it passed.
+/// Returns a test's standard output, from now or from when it passed.
 fn stdout_of(store: &Store, ended: &ActionFinished) -> Option<String> {
     let kept = || {
         let key: ActionDigest = ended.key.as_ref()?.parse().ok()?;
@@ -230,9 +230,9 @@ fn stdout_of(store: &Store, ended: &ActionFinished) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Names the cases that failed of each test that says which it has run.
+/// Lists the failed cases of each test that reports its cases.
 fn tell_failed_cases(results: &TestResults, settings: &Settings, say: &mut impl Write) {
-    /// Cases that are named.
+    /// The maximum number of cases to name.
     const SHOWN: usize = 10;
     if settings.format == MessageFormat::Json {
         return;
@@ -258,12 +258,12 @@ fn tell_failed_cases(results: &TestResults, settings: &Settings, say: &mut impl 
                 text.push_str(&format!("  {name}: {line}\n"));
             }
         }
-        // Where standard error is closed there is nobody to tell.
+        // A closed standard error is not an error.
         let _ = say.write_all(text.as_bytes());
     }
 }
 
-/// Writes what came of tests.
+/// Writes the JUnit report.
 pub(crate) fn write_junit(path: &Path, results: &TestResults) -> Result<(), Diagnostic> {
     std::fs::write(path, junit::document(results)).map_err(|error| {
         let message = format!("cannot write `{}`: {error}", path.display());

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Prints each package with those that it needs, and what these need.
+/// Prints the package dependency tree.
 pub(crate) fn run(args: &TreeArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let packages = match args.targets.as_slice() {
@@ -37,7 +37,7 @@ fn show(
     let style = settings.manner.style;
     let PkgNode { key, label, global, requirement, version, needs, repeated, overrides } = node;
     let label = label.as_deref().unwrap_or("(no package)");
-    // What lies in the store has its version in its label.
+    // Labels of packages in the store already contain the version.
     let version = version.as_ref().filter(|version| !label.ends_with(&format!("@{version}")));
     let version = version.map_or_else(String::new, |version| format!(" {version}"));
     let wanted = match (key, requirement) {

@@ -1,4 +1,4 @@
-//! `wake ware`: trees under ids that say what is in them.
+//! `wake ware`: content-addressed file trees.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Packs, unpacks, scans, mirrors and lists; the id alone goes to standard output.
+/// Runs a `wake ware` subcommand; only the id goes to standard output.
 pub(crate) fn run(
     command: &WareCommand,
     settings: &Settings,
@@ -30,7 +30,7 @@ pub(crate) fn run(
     say: &mut impl Write,
 ) -> Outcome {
     let cwd = &settings.cwd;
-    // What lies under a temporary name until then goes as well.
+    // Cancelling also removes files under temporary names.
     let cancel = session::cancel()?;
     let meter = cancel.meter();
     let done = match command {
@@ -103,7 +103,7 @@ fn unpack(
     settings: &Settings,
     say: &mut impl Write,
 ) -> Result<WareId, Stop> {
-    // Held while the cache is used, so that nothing is collected from it.
+    // Held while the cache is in use, so that nothing is garbage-collected.
     let (placement, store) = match placer {
         Placer::Copy => (Placement::Copy, Some(session::store(settings)?)),
         Placer::Direct => (Placement::Direct, None),
@@ -128,7 +128,7 @@ fn unpack(
     Ok(unpacked.ware)
 }
 
-/// A node as a line: kind and rights, owner, path, and where a link leads.
+/// Formats a node as a line: kind and permissions, owner, path, and link target.
 fn entry(path: &str, meta: &wake_store::ware::Meta) -> String {
     let (kind, tail) = match &meta.node {
         Node::File { .. } => ('-', String::new()),
@@ -143,7 +143,7 @@ fn entry(path: &str, meta: &wake_store::ware::Meta) -> String {
     format!("{kind}{:04o} {}:{} {}{tail}", meta.perms, meta.uid, meta.gid, escape::line(path))
 }
 
-/// What is said of a failure that others publish a category and an exit code for.
+/// Returns the diagnostic for a failure with a published category and exit code.
 pub(crate) fn refusal(error: &dyn Display, category: &str, exit: u8) -> Diagnostic {
     Diagnostic::error(Class::Action, error.to_string())
         .note(format!("category {category}, exit code {exit}"))
@@ -161,7 +161,7 @@ fn progress(settings: &Settings, say: &mut impl Write, verb: &str, what: &str) -
     Ok(())
 }
 
-/// An argument that is wrong is a mistake in the command line, as with every other command.
+/// An invalid argument is a usage error, as with every other command.
 fn parse<T: FromStr>(text: &str) -> Result<T, Stop>
 where
     T::Err: Display,

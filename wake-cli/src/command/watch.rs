@@ -1,7 +1,7 @@
-//! `--watch`: built again when something changes that matters.
+//! `--watch`: rebuilding after every relevant change.
 //!
-//! What a build left stays in memory, with everything that was touched since. So the next one looks at what was touched and at nothing
-//! else. Whatever the kernel does not tell of is found by a look over everything, once nothing has changed for a while.
+//! The state of a build stays in memory, with all paths touched since, so the next build checks only those. What the kernel does
+//! not report is found by checking everything once nothing has changed for a while.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,62 +27,62 @@ use crate::terminal::style::Role;
 use crate::watch::{TreeWatch, WatchError};
 use crate::{session, signals};
 
-/// After a change so long a silence is waited for: editors write one file in several goes.
+/// How long to wait for silence after a change: editors write a file in several steps.
 const SETTLED: Duration = Duration::from_millis(10);
 
-/// So many changes that follow each other without such a silence are enough: something that writes all the time must not stop builds.
+/// The number of changes without such a silence after which to build anyway: continuous writes must not block builds.
 const ENOUGH: usize = 200;
 
-/// After so long a silence everything is looked at, if the last build looked only at what was touched.
+/// How long a silence leads to checking everything, if the last build only checked touched paths.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// Names of files that decide what is built at all, and for whom.
+/// Names of files that decide what is built at all.
 const DECISIVE: [&str; 3] = [WORKSPACE_FILE, PKG_FILE, LOCK_FILE];
 
-/// What wakes the one who builds.
+/// What wakes up the builder.
 enum Wake {
     /// Something changed.
     Changed,
-    /// Nothing did for a while.
+    /// Nothing changed for a while.
     Quiet,
-    /// A person ends it.
+    /// The user interrupted.
     Interrupted,
-    /// It cannot go on.
+    /// Watching failed.
     Failed(WatchError),
 }
 
-/// What is done over and over while one watches.
+/// What to do on every change.
 pub(crate) struct Watched<'a> {
-    /// What is built.
+    /// What to build.
     pub(crate) request: &'a BuildRequest,
-    /// How often to look where the kernel is not to tell.
+    /// The polling interval, if not watching through the kernel.
     pub(crate) poll: Option<Duration>,
-    /// Makes whom a build is told.
+    /// Makes the reporter of a build.
     pub(crate) reporter: &'a mut dyn FnMut() -> Box<dyn Reporter>,
-    /// What is done when a build is over that was not stopped, and was worth a word.
+    /// Called after a build that was not stopped and had something to report.
     pub(crate) after: &'a mut dyn FnMut(&Session) -> Result<(), Diagnostic>,
 }
 
-/// Where something is other than it was when the last build began.
+/// Where something has changed since the last build began.
 enum Since {
-    /// There.
+    /// At these paths.
     At(Touched),
-    /// Perhaps everywhere.
+    /// Possibly anywhere.
     Anywhere,
 }
 
-/// The build that is going on, as those see it who may stop it.
+/// The running build, as seen by whatever may stop it.
 struct Current {
     cancel: Option<Arc<Cancel>>,
-    /// What the build before looked at; none if nothing is known.
+    /// What the previous build looked at; `None` if unknown.
     looked_at: Option<Arc<LookedAt>>,
-    /// Whether it is stopped because of a change.
+    /// Whether a change has made it stale, so that it is stopped.
     is_stale: bool,
-    /// What changed since it began.
+    /// What has changed since it began.
     touched: Since,
 }
 
-/// Builds again and again.
+/// Builds after every change until interrupted.
 pub(crate) fn run<'a>(watched: Watched<'a>, settings: &'a Settings) -> Outcome {
     let workspace = Workspace::discover(&settings.cwd, &settings.owners)?;
     let touched = Since::Anywhere;
@@ -114,7 +114,7 @@ pub(crate) fn run<'a>(watched: Watched<'a>, settings: &'a Settings) -> Outcome {
         if !has_failed && builder.kept.is_none() {
             builder.look_over();
         }
-        // What the kernel does not tell of is looked for once after each build that succeeded.
+        // After each successful build, check once for changes that the kernel did not report.
         let mut is_sure = has_failed || builder.kept.is_none();
         loop {
             match wait(&receiver, (!is_sure).then_some(QUIET)) {
@@ -128,14 +128,14 @@ pub(crate) fn run<'a>(watched: Watched<'a>, settings: &'a Settings) -> Outcome {
     }
 }
 
-/// What came of one build of many.
+/// The result of one build.
 struct BuildRound {
     exit: u8,
-    /// Whether it was stopped by a change.
+    /// Whether a change stopped it.
     is_stale: bool,
 }
 
-/// Who builds, with what stays from one build to the next.
+/// The builder, with the state kept between builds.
 struct Builder<'a> {
     watched: Watched<'a>,
     settings: &'a Settings,
@@ -145,7 +145,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Builds once; `speaks` says whether it is told also that nothing had to be done.
+    /// Builds once; `speaks` says whether to report a build with nothing to do.
     fn build(&mut self, speaks: bool) -> Result<BuildRound, Stop> {
         let cancel = Cancel::new().map(Arc::new).map_err(|error| {
             Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
@@ -177,7 +177,7 @@ impl Builder<'_> {
         Ok(BuildRound { exit, is_stale })
     }
 
-    /// Whether the next build can go on from what the last one left.
+    /// Whether the next build can start from the last one's state.
     fn can_build_on(&self, touched: &Touched) -> bool {
         let is_decisive = |path: &str| {
             let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
@@ -191,7 +191,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Builds where nothing but `touched` is other than the last build left it.
+    /// Builds when only `touched` may have changed since the last build.
     fn build_on(&mut self, touched: Touched, cancel: &Cancel, reporter: &mut Reticent) -> u8 {
         let (Some(session), Some(kept)) = (&self.opened, &mut self.kept) else {
             return self.build_anew(cancel, reporter);
@@ -205,12 +205,12 @@ impl Builder<'_> {
         report.exit
     }
 
-    /// Builds as if nothing had been built before.
+    /// Builds from scratch, without kept state.
     fn build_anew(&mut self, cancel: &Cancel, reporter: &mut Reticent) -> u8 {
         (self.opened, self.kept) = (None, None);
         let session = match session::open(self.settings) {
             Ok(session) => session,
-            // What is wrong may be mended while one watches.
+            // The error may be fixed while watching.
             Err(failure) => {
                 let exit = failure.class().exit_code();
                 for diagnostic in failure.diagnostics {
@@ -224,10 +224,10 @@ impl Builder<'_> {
         report.exit
     }
 
-    /// Looks whether everything is as the last build left it, and keeps what that was; says whether it is.
+    /// Checks whether everything is as the last build left it, and keeps that state; returns whether it is.
     fn look_over(&mut self) -> bool {
         let Some(session) = &self.opened else { return false };
-        // What is touched from here on is looked at by the next build.
+        // The next build checks paths touched from here on.
         lock(&self.current).touched = Since::At(Touched::default());
         match session.look_over(self.watched.request, self.kept.take()) {
             LookOver::Same(kept) => {
@@ -251,7 +251,7 @@ impl Since {
     }
 }
 
-/// Ends everything at Ctrl-C.
+/// Handles Ctrl-C.
 fn listen(
     current: &Arc<Mutex<Current>>,
     sender: &Sender<Wake>,
@@ -271,7 +271,7 @@ fn listen(
     })
 }
 
-/// Watches in a thread; gives the number of directories that the kernel watches.
+/// Starts the watching thread; returns the number of directories that the kernel watches.
 fn watch(
     workspace: &Workspace,
     poll: Option<Duration>,
@@ -301,13 +301,13 @@ fn watch(
     Ok(dirs)
 }
 
-/// Notes what has changed, and stops the build that is going on if it looked at that, or if that cannot be known.
+/// Records changes, and stops the running build if it looked at them or if that is unknown.
 fn note(current: &Mutex<Current>, changed: Option<Vec<PathBuf>>) {
     let mut current = lock(current);
     if let Some(cancel) = current.cancel.clone() {
         let concerns = |path: &PathBuf| match &current.looked_at {
             Some(looked_at) => path.to_str().is_some_and(|path| looked_at.concerns(path)),
-            // Of a first build nothing is known yet.
+            // Nothing is known yet during a first build.
             None => !is_of_an_editor(path),
         };
         if changed.as_ref().is_none_or(|changed| changed.iter().any(concerns)) {
@@ -317,7 +317,7 @@ fn note(current: &Mutex<Current>, changed: Option<Vec<PathBuf>>) {
     }
     match (&mut current.touched, changed) {
         (_, None) => current.touched = Since::Anywhere,
-        // A name that is no text is that of nothing that packages can name; its directory is another one by it.
+        // Packages cannot name a file whose name is not UTF-8, but its directory has changed.
         (Since::At(touched), Some(changed)) => {
             let texts = changed.iter().map(|path| path.to_string_lossy().into_owned());
             texts.for_each(|path| touched.note(path));
@@ -326,13 +326,13 @@ fn note(current: &Mutex<Current>, changed: Option<Vec<PathBuf>>) {
     }
 }
 
-/// Whether a file is one that editors put beside what is edited.
+/// Whether a file is an editor's temporary file.
 fn is_of_an_editor(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(['.', '#']) || name.ends_with('~')
 }
 
-/// Waits for a change, and until it seems to be whole; or until there was none for as long as `quiet`.
+/// Waits for a change and for the silence after it, or until nothing has changed for `quiet`.
 fn wait(receiver: &Receiver<Wake>, quiet: Option<Duration>) -> Wake {
     let first = match quiet {
         Some(quiet) => receiver.recv_timeout(quiet),
@@ -367,7 +367,7 @@ fn say(settings: &Settings, role: Role, verb: &str, text: &str) {
         return;
     }
     let line = settings.manner.style.verb(role, verb, text);
-    // Where standard error is closed there is nobody to tell.
+    // A closed standard error is not an error.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
@@ -388,7 +388,7 @@ fn lock(current: &Mutex<Current>) -> std::sync::MutexGuard<'_, Current> {
     current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says nothing of a build that had nothing to do.
+/// A reporter that stays silent about a build with nothing to do.
 struct Reticent {
     inner: Box<dyn Reporter>,
     held: Vec<Event>,
@@ -400,7 +400,7 @@ impl Reticent {
         Reticent { inner, held: Vec::new(), speaks }
     }
 
-    /// Whether there is something to tell.
+    /// Whether the event is worth reporting.
     fn matters(event: &Event) -> bool {
         match event {
             Event::ActionStarted { .. } => true,

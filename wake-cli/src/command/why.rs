@@ -16,7 +16,7 @@ use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
 use crate::{formulas, session};
 
-/// Prints why the modules of a target ran last, or would run now.
+/// Prints why the modules of a target last ran, or would run now.
 pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     if let Some(pkg) = &args.depends {
         return depends(pkg, args.json, settings, out);
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     tell_all(&answers, args.json, settings, out)
 }
 
-/// Prints answers, those that they come from further in.
+/// Prints answers, with their causes indented.
 pub(crate) fn tell_all(
     answers: &[Why],
     json: bool,
@@ -49,7 +49,7 @@ pub(crate) fn tell_all(
     Ok(Exit::SUCCESS)
 }
 
-/// Prints on which way the workspace comes to need each version of a package.
+/// Prints the dependency paths that lead to each version of a package.
 fn depends(pkg: &PkgName, json: bool, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let reasons = session.why_depends(pkg);
@@ -68,7 +68,7 @@ fn depends(pkg: &PkgName, json: bool, settings: &Settings, out: &mut impl Write)
     Ok(Exit::SUCCESS)
 }
 
-/// One module's answer, then those of the modules that it comes from, each further in.
+/// Prints a module's answer, then those of the modules that caused it, indented.
 pub(crate) fn tell(why: &Why, depth: usize, style: Style, out: &mut impl Write) -> io::Result<()> {
     let lead = if depth == 0 { String::new() } else { format!("{}because ", margin(depth)) };
     writeln!(out, "{lead}{}", style.paint(Role::Strong, escape::line(&why.summary)))?;
