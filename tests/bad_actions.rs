@@ -25,13 +25,13 @@ fn a_value_of_the_environment_over_4096_bytes() {
         exec("env={ FLAGS: std.repeat('x', 4097) }"),
         5,
         expect![[r#"
-        error: environment variable `FLAGS` has 4097 bytes: at most 4096 are allowed
+        error: environment variable `FLAGS` has 4097 bytes: the limit is 4096
          --> step.libsonnet:5:46
           |
         5 |     exec=wake.exec('./step.sh', env={ FLAGS: std.repeat('x', 4097) })
           |                                              ^^^^^^^^^^^^^^^^^^^^^
           = note: module() is called at step.libsonnet:2:3
-          help: put large values into `config`, or into a file with wake.file(path, from=value, dump=true)
+          help: put large values in `config`, or in a file with wake.file(path, from=value, dump=true)
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -381,7 +381,7 @@ fn resources_that_are_not_there() {
         (
             "{ memory: 'lots' }",
             expect![[r#"
-                error: `resources` of exec() must have bytes or a text such as '512MiB' as `memory`
+                error: `resources` of exec() must have bytes or a string such as '512MiB' as `memory`
                  --> step.libsonnet:5:53
                   |
                 5 |     exec=wake.exec('./step.sh', resources={ memory: 'lots' })

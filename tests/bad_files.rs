@@ -115,7 +115,7 @@ fn a_glob_without_a_match() {
         with_files("wake.dir('./src/*.c')").file("src/main.cc", ""),
         5,
         expect![[r#"
-        error: `./src/*.c` matches no file of the package
+        error: `./src/*.c` matches no file in the package
          --> PKG.libsonnet:4:20
           |
         4 |     files=wake.dir('./src/*.c'), modules={ m: './m.libsonnet' }
@@ -132,7 +132,7 @@ fn a_directory_that_is_not_there() {
         with_files("wake.dir('./source')").file("src/main.c", ""),
         5,
         expect![[r#"
-        error: `./source` matches no file of the package
+        error: `./source` matches no file in the package
          --> PKG.libsonnet:4:20
           |
         4 |     files=wake.dir('./source'), modules={ m: './m.libsonnet' }
@@ -223,7 +223,7 @@ fn a_pipe_is_no_file() {
     let made = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
     assert!(made.success());
     project.wake(["build"]).run().code(5).says(expect![[r#"
-        error: `./pipe` is neither a file nor a link
+        error: `./pipe` is not a file or link
          --> PKG.libsonnet:4:12
           |
         4 |     files=['./pipe'], modules={ m: './m.libsonnet' }
@@ -245,7 +245,7 @@ fn a_directory_is_no_file() {
         4 |     files=['./in'], modules={ m: './m.libsonnet' }
           |            ^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: wake.dir('./in') lists the files below it
+          help: use wake.dir('./in') to list the files below it
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -276,13 +276,13 @@ fn the_files_of_a_package_inside_belong_to_it_alone() {
             .file("sub/a.txt", ""),
         5,
         expect![[r#"
-            error: `./sub/a.txt` belongs to another package: `sub` holds a PKG.libsonnet
+            error: `./sub/a.txt` belongs to another package: `sub` contains a PKG.libsonnet
              --> PKG.libsonnet:4:12
               |
             4 |     files=['./sub/a.txt'], modules={ m: './m.libsonnet' }
               |            ^^^^^^^^^^^^^
               = note: pkg() is called at PKG.libsonnet:2:3
-              help: name that package in `pkgs` and refer to its file as 'pkg.key./path'
+              help: add that package to `pkgs`, and refer to its file as 'pkg.key./path'
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

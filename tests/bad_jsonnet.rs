@@ -214,7 +214,7 @@ fn a_name_that_is_not_allowed() {
     check_pkg(
         "function(wake) wake.pkg(wake.pkgInfo('My Package', '1.0.0'))\n",
         expect![[r#"
-        error: `My Package` holds `M`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit
+        error: `My Package` contains `M`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit
          --> PKG.libsonnet:1:38
           |
         1 | function(wake) wake.pkg(wake.pkgInfo('My Package', '1.0.0'))
@@ -250,7 +250,7 @@ fn a_version_that_is_none() {
           |
         1 | function(wake) wake.pkg(wake.pkgInfo('a', '1.2'))
           |                                           ^^^^^
-          help: a package has an exact version with three numbers, as 1.2.3
+          help: a package needs an exact version with three numbers, such as 1.2.3
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -381,7 +381,7 @@ fn recursion_without_an_end() {
         "metadata=(local f(n) = { a: n, b: f(n + 1).b }; f(0).b)",
         expect![[r#"
         error: evaluating `//` recurses deeper than its stack of 512 MiB
-         help: something is defined in terms of itself without an end
+         help: check for a definition that refers to itself without end
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -392,7 +392,7 @@ fn a_list_without_an_end() {
     check_rest(
         "metadata=std.range(1, 1000000000)",
         expect![[r#"
-        error: the result holds more than 1000000 values, evaluating `//`
+        error: the result contains more than 1000000 values, evaluating `//`
          --> PKG.libsonnet:4:14
           |
         4 |     metadata=std.range(1, 1000000000)

@@ -33,7 +33,7 @@ fn a_ref_that_starts_nowhere() {
     check(
         walk("'inptus.level'"),
         expect![[r#"
-        error: cannot resolve `inptus.level`: `inptus` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`
+        error: cannot resolve `inptus.level`: `inptus` does not start a reference: expected `./`, `input`, `output`, `pkg` or `module`
          --> PKG.libsonnet:5:60
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('inptus.level') },
@@ -111,7 +111,7 @@ fn a_ref_beyond_the_end_of_a_list() {
     check(
         walk("'pkg.zlib.input.flags.debug.1'"),
         expect![[r#"
-        error: cannot resolve `pkg.zlib.input.flags.debug.1`: `pkgs.zlib.inputs.flags.debug` is a list of 1 without an element `1`
+        error: cannot resolve `pkg.zlib.input.flags.debug.1`: `pkgs.zlib.inputs.flags.debug` is a list of length 1 and has no element `1`
          --> PKG.libsonnet:5:60
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlib.input.flags.debug.1') },
@@ -126,7 +126,7 @@ fn a_ref_into_a_value_that_has_no_keys() {
     check(
         walk("['pkg', 'zlib', 'input', 'flags', 'debug', '0', 'x']"),
         expect![[r#"
-        error: cannot resolve `['pkg', 'zlib', 'input', 'flags', 'debug', '0', 'x']`: `pkgs.zlib.inputs.flags.debug.0` is a string, which holds no `x`
+        error: cannot resolve `['pkg', 'zlib', 'input', 'flags', 'debug', '0', 'x']`: `pkgs.zlib.inputs.flags.debug.0` is a string, which has no `x`
          --> PKG.libsonnet:5:60
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref(['pkg', 'zlib', 'input', 'flags', 'debug', '0', 'x']) },
@@ -171,7 +171,7 @@ fn a_ref_to_a_module_in_a_package_file() {
     check(
         walk("'module.m.output.text'"),
         expect![[r#"
-        error: cannot resolve `module.m.output.text`: a package cannot refer to modules: they are built from packages
+        error: cannot resolve `module.m.output.text`: a package cannot refer to modules, because they are built from packages
          --> PKG.libsonnet:5:60
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('module.m.output.text') },
@@ -186,7 +186,7 @@ fn a_ref_to_an_output_in_a_package_file() {
     check(
         walk("'output.text'"),
         expect![[r#"
-        error: cannot resolve `output.text`: the outputs of a module do not exist before it has run
+        error: cannot resolve `output.text`: a module's outputs do not exist until it has run
          --> PKG.libsonnet:5:60
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('output.text') },
@@ -266,13 +266,13 @@ fn computing_with_a_promise() {
             "exec=wake.exec('./go.sh', args=['-L' + wake.ref('modules.lib.output.archive').path])",
         ),
         expect![[r#"
-            error: `modules.lib.output.archive` is not known yet: it is a promise, and nothing can be computed with it
+            error: `modules.lib.output.archive` is not known yet: it is a promise, and cannot be used in a computation
              --> m.libsonnet:4:89
               |
             4 |     modules={ lib: pkg.modules.lib() }, exec=wake.exec('./go.sh', args=['-L' + wake.ref('modules.lib.output.archive').path])
               |                                                                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
               = note: module() is called at m.libsonnet:2:3
-              help: move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known
+              help: move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run once it is known
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -67,13 +67,13 @@ fn names_of_modules() {
         &["build"],
         5,
         expect![[r#"
-        error: `.hidden` cannot name a module
+        error: `.hidden` is not a valid module name
          --> PKG.libsonnet:4:15
           |
         4 |     modules={ '.hidden': function(wake, pkg) wake.module('.hidden') },
           |               ^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+          help: module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`
     "#]],
     );
     said(
@@ -81,13 +81,13 @@ fn names_of_modules() {
         &["build"],
         5,
         expect![[r#"
-        error: `a..b` cannot name a module
+        error: `a..b` is not a valid module name
          --> PKG.libsonnet:4:15
           |
         4 |     modules={ 'a..b': function(wake, pkg) wake.module('a..b') },
           |               ^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+          help: module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`
     "#]],
     );
     said(
@@ -95,13 +95,13 @@ fn names_of_modules() {
         &["build"],
         5,
         expect![[r#"
-        error: `a.` cannot name a module
+        error: `a.` is not a valid module name
          --> PKG.libsonnet:4:15
           |
         4 |     modules={ 'a.': function(wake, pkg) wake.module('a.') },
           |               ^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+          help: module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`
     "#]],
     );
     said(
@@ -109,13 +109,13 @@ fn names_of_modules() {
         &["build"],
         5,
         expect![[r#"
-        error: `` cannot name a module
+        error: `` is not a valid module name
          --> PKG.libsonnet:4:15
           |
         4 |     modules={ '': function(wake, pkg) wake.module('') },
           |               ^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+          help: module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`
     "#]],
     );
 }
@@ -274,7 +274,7 @@ fn options_in_a_circle() {
         &["build"],
         5,
         expect![[r#"
-        error: `options` and `profiles` say what options are, and must not need one
+        error: `options` and `profiles` set options, and cannot depend on one
          --> PKG.libsonnet:4:18
           |
         4 |     options={ a: wake.option('b', 'x'), b: wake.option('a', 'x') },
@@ -304,7 +304,7 @@ fn options_in_a_circle() {
         &["build"],
         5,
         expect![[r#"
-        error: `default` holds a function: only plain values can be kept
+        error: `default` contains a function: only plain values are allowed
          --> PKG.libsonnet:4:86
           |
         4 |     modules={ m: function(wake, pkg) wake.module('m', metadata={ n: wake.option('a', function(x) x) }) },

@@ -197,9 +197,9 @@ fn what_is_wrong_is_told() {
             "error: the buffer `{id}` has not been written\n help: run `wake buffer write {id}`\n"
         )
     );
-    assert!(told(&["show", "UPPER"], 2).contains("is no id of a buffer"));
+    assert!(told(&["show", "UPPER"], 2).contains("is not a buffer id"));
     assert!(told(&["create", "--ttl", "soon"], 2).contains("is no lifetime"));
-    assert!(told(&["create", "--tag", "a b=c"], 2).contains("is no key of a tag"));
+    assert!(told(&["create", "--tag", "a b=c"], 2).contains("is not a valid tag key"));
     let many: Vec<String> = (0..101).map(|number| format!("--tag=k{number}=v")).collect();
     let args: Vec<&str> = ["create"].into_iter().chain(many.iter().map(String::as_str)).collect();
     expect![[r#"
@@ -386,7 +386,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["create", "--tag", &tag(129, 1)],
         expect![[r#"
-        error: invalid value 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk=v' for '--tag <KEY=VALUE>': `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk` is no key of a tag: up to 128 letters, digits, `-`, `_` and `.`
+        error: invalid value 'kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk=v' for '--tag <KEY=VALUE>': `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk` is not a valid tag key: up to 128 letters, digits, `-`, `_` and `.`
 
         For more information, try '--help'.
     "#]],
@@ -394,7 +394,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["create", "--tag", &tag(1, 257)],
         expect![[r#"
-        error: invalid value 'k=vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv' for '--tag <KEY=VALUE>': `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` is no value of a tag: up to 256 letters, digits, `-`, `_` and `.`
+        error: invalid value 'k=vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv' for '--tag <KEY=VALUE>': `vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv` is not a valid tag value: up to 256 letters, digits, `-`, `_` and `.`
 
         For more information, try '--help'.
     "#]],
@@ -402,7 +402,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["create", "--tag", "=v"],
         expect![[r#"
-        error: invalid value '=v' for '--tag <KEY=VALUE>': `` is no key of a tag: up to 128 letters, digits, `-`, `_` and `.`
+        error: invalid value '=v' for '--tag <KEY=VALUE>': `` is not a valid tag key: up to 128 letters, digits, `-`, `_` and `.`
 
         For more information, try '--help'.
     "#]],
@@ -430,7 +430,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["create", "--ttl", "1.24"],
         expect![[r#"
-        error: invalid value '1.24' for '--ttl <D[.HH[:MM[:SS]]]>': `1.24` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
+        error: invalid value '1.24' for '--ttl <D[.HH[:MM[:SS]]]>': `1.24` is not a valid lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
 
         For more information, try '--help'.
     "#]],
@@ -438,7 +438,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["create", "--ttl", "99999999999999999999"],
         expect![[r#"
-        error: invalid value '99999999999999999999' for '--ttl <D[.HH[:MM[:SS]]]>': `99999999999999999999` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
+        error: invalid value '99999999999999999999' for '--ttl <D[.HH[:MM[:SS]]]>': `99999999999999999999` is not a valid lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`
 
         For more information, try '--help'.
     "#]],
@@ -480,7 +480,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
     told(
         &["read", &"a".repeat(27)],
         expect![[r#"
-        error: invalid value 'aaaaaaaaaaaaaaaaaaaaaaaaaaa' for '<ID>': `aaaaaaaaaaaaaaaaaaaaaaaaaaa` is no id of a buffer: expected 26 characters of `a` to `z` and `2` to `7`
+        error: invalid value 'aaaaaaaaaaaaaaaaaaaaaaaaaaa' for '<ID>': `aaaaaaaaaaaaaaaaaaaaaaaaaaa` is not a buffer id: expected 26 characters of `a` to `z` and `2` to `7`
 
         For more information, try '--help'.
     "#]],

@@ -198,7 +198,7 @@ fn what_is_wrong_is_told_with_its_place() {
     "#]]
     .assert_eq(&told(&["create", "-f", "endpoints.yml"], 5));
     expect![[r#"
-        error: `image` stands twice, first in line 2
+        error: `image` appears twice, first on line 2
          --> twice.yml:3:1
           |
         3 | image: j

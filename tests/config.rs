@@ -52,7 +52,7 @@ fn keys_replace_those_of_the_default() {
 fn a_key_that_the_default_lacks() {
     let project = echo("config={ level: 2 }");
     project.wake(["build", "--config", "levle=3"]).run().code(5).says(expect![[r#"
-        error: module `echo` has no config `levle`
+        error: module `echo` has no config key `levle`
          --> echo.libsonnet:1:1
           |
         1 | function(wake, pkg, config={ level: 2 })
@@ -62,7 +62,7 @@ fn a_key_that_the_default_lacks() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     echo("config=[1]").wake(["build", "--config", "a=3"]).run().code(5).says(expect![[r#"
-        error: the default config of module `echo` is a list, of which no keys can be set
+        error: the default config of module `echo` is a list, which has no keys to set
          --> echo.libsonnet:1:1
           |
         1 | function(wake, pkg, config=[1])

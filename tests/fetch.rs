@@ -369,7 +369,7 @@ fn what_is_wrong_is_named() {
         "wake.fetch('ftp://x/y', sha256=null)",
         5,
         expect![[r#"
-        error: `ftp://x/y` is no address that begins with `https://` or `http://`
+        error: `ftp://x/y` is not an address that starts with `https://` or `http://`
          --> PKG.libsonnet:2:30
           |
         2 |   local fetched = wake.fetch('ftp://x/y', sha256=null);
@@ -382,7 +382,7 @@ fn what_is_wrong_is_named() {
         &format!("wake.fetch('{url}', sha256='ABC')"),
         5,
         expect![[r#"
-        error: `sha256` of fetch() must be 64 hexadecimal digits, in lower case
+        error: `sha256` of fetch() must be 64 lower-case hexadecimal digits
          --> PKG.libsonnet:2:73
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='ABC');

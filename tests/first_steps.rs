@@ -78,7 +78,7 @@ fn a_directory_that_a_shell_takes_apart() {
     let created = project.wake(["init", "My Apps/it's", "--name", "app"]).run().success();
     created.mentions(r"run it with `wake -C 'My Apps/it'\''s' run :hello`");
     project.wake(["init", "--name", "Upper", "x"]).run().code(2).says(expect![[r#"
-        error: `Upper` holds `U`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit
+        error: `Upper` contains `U`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit
     "#]]);
     project.wake(["init", "--name", "good", "_ü"]).run().success();
 }
@@ -108,13 +108,13 @@ fn a_program_of_the_host_as_the_command() {
         &["build"],
         5,
         expect![[r#"
-            error: cannot resolve `sh`: `sh` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`
+            error: cannot resolve `sh`: `sh` does not start a reference: expected `./`, `input`, `output`, `pkg` or `module`
              --> hello.libsonnet:5:20
               |
             5 |     exec=wake.exec('sh', args=[config.name]),
               |                    ^^^^
               = note: module() is called at hello.libsonnet:2:3
-              help: a program that the root file system has is `wake.program('sh')`; a script in `files` is './run.sh'
+              help: use `wake.program('sh')` for a program of the root file system, or './run.sh' for a script in `files`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -134,7 +134,7 @@ fn a_glob_among_files() {
         4 |     files=['./greet.sh', '*.txt'],
           |                          ^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: wake.dir('*.txt') lists the files that a glob matches
+          help: use wake.dir('*.txt') to list the files that match a glob
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -150,7 +150,7 @@ fn a_glob_among_files() {
         4 |     files=['./greet.sh', wake.glob('*.txt')],
           |                               ^^^^ did you mean `dir`?
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: wake.dir('*.txt') lists the files that a glob matches
+          help: use wake.dir('*.txt') to list the files that match a glob
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );

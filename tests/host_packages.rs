@@ -77,14 +77,14 @@ fn what_is_not_installed_is_named() {
         "[]",
         5,
         expect![[r#"
-        error: `packages` of host() names no package
+        error: `packages` of host() contains no package
          --> PKG.libsonnet:5:89
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=[]))) },
           |                                                                                         ^^
           = note: module() is called at PKG.libsonnet:4:38
           = note: this was evaluated for `//:m`
-          help: `rootfs=wake.EMPTY` has nothing in it, `rootfs=wake.HOST` the whole machine
+          help: use `rootfs=wake.EMPTY` for an empty root, or `rootfs=wake.HOST` for the whole machine
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -92,7 +92,7 @@ fn what_is_not_installed_is_named() {
         "['No Such']",
         5,
         expect![[r#"
-        error: `No Such` is no name of a package of the distribution
+        error: `No Such` is not a valid name of a distribution package
          --> PKG.libsonnet:5:90
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['No Such']))) },

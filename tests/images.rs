@@ -231,7 +231,7 @@ fn a_person_configures_once() {
     assert!(plan.stdout.contains("\tFROM os:7\n"), "{}", plan.stdout);
     assert!(plan.stdout.contains("docker build -f"), "{}", plan.stdout);
     plan.says(expect![[r#"
-        warning: `8.10` is `8.1` to YAML and to Velocity: here it is `8.10`
+        warning: YAML and Velocity read `8.10` as `8.1`; wake reads it as `8.10`
          --> images/a/specs.yaml:1:19
           |
         1 | versions: [{spec: 8.10}, {spec: '9'}]
@@ -592,7 +592,7 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
         "@from\n    r.example/os:1\n@run\n    true\n@run\n    false\n",
         &["script", "a"],
         expect![[r#"
-            error: section `@run` stands twice, first in line 3
+            error: section `@run` appears twice, first on line 3
              --> images/a/1/templates/ubuntu.vtmp:5:1
               |
             5 | @run

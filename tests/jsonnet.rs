@@ -157,28 +157,28 @@ fn what_is_no_plain_value_is_told_of_its_file() {
         &package,
         "f.jsonnet",
         expect![[r#"
-        error: `f.jsonnet`: the result holds a function: only plain values can be kept
+        error: `f.jsonnet`: the result contains a function: only plain values are allowed
     "#]],
     );
     says(
         &package,
         "function(x) x",
         expect![[r#"
-        error: the result holds a function: only plain values can be kept
+        error: the result contains a function: only plain values are allowed
     "#]],
     );
     says(
         &alone,
         "f.jsonnet",
         expect![[r#"
-        error: `[ROOT]/f.jsonnet`: the result holds a function at `a`: only plain values can be kept
+        error: `[ROOT]/f.jsonnet`: the result contains a function at `a`: only plain values are allowed
     "#]],
     );
     says(
         &alone,
         "function(x) x",
         expect![[r#"
-        error: the result holds a function: only plain values can be kept
+        error: the result contains a function: only plain values are allowed
     "#]],
     );
 }

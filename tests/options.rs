@@ -102,7 +102,7 @@ fn mistakes_are_named() {
         &["--set", "size=big"],
         2,
         expect![[r#"
-        error: `--set size=big`: the option `size` must be a number, as its default is
+        error: `--set size=big`: the option `size` must be a number, like its default
          = note: the option is read at lib/PKG.libsonnet:5:117
          = note: this was evaluated for `//lib:show`
     "#]],
@@ -111,7 +111,7 @@ fn mistakes_are_named() {
         &["--set", "size=\"3\""],
         2,
         expect![[r#"
-        error: `--set size="3"`: the option `size` must be a number, as its default is, not a string
+        error: `--set size="3"`: the option `size` must be a number, like its default, not a string
          = note: the option is read at lib/PKG.libsonnet:5:117
          = note: this was evaluated for `//lib:show`
     "#]],
@@ -121,7 +121,7 @@ fn mistakes_are_named() {
         &["--set", "@night"],
         5,
         expect![[r#"
-        error: the profile `night` of the root package: the option `size` must be a number, as its default is, not a string
+        error: the profile `night` of the root package: the option `size` must be a number, like its default, not a string
          --> PKG.libsonnet:4:73
           |
         4 |     options={ color: 'red' }, profiles={ night: { color: 'black', size: 'three' } },
@@ -135,7 +135,7 @@ fn mistakes_are_named() {
         &[],
         5,
         expect![[r#"
-        error: `options` of the root package: the option `color` must be a string, as its default is, not a number
+        error: `options` of the root package: the option `color` must be a string, like its default, not a number
          --> PKG.libsonnet:4:22
           |
         4 |     options={ color: 3 }, profiles={ night: { color: 'black', size: 'three' } },
@@ -149,7 +149,7 @@ fn mistakes_are_named() {
         &[],
         5,
         expect![[r#"
-        error: `options` of the root package: the option `color` must be a string, as its default is, not a number
+        error: `options` of the root package: the option `color` must be a string, like its default, not a number
          --> PKG.libsonnet:4:32
           |
         4 |     options={ [x]: 3 for x in ['color'] }, profiles={ night: { color: 'black', size: 'three' } },
@@ -187,7 +187,7 @@ fn a_rule_that_is_far_away_reads_what_the_root_sets() {
         )
         .build();
     project.wake(["build"]).run().code(5).says(expect![[r#"
-        error: `options` of the root package: the option `cc.opt` must be a string, as its default is, not a number
+        error: `options` of the root package: the option `cc.opt` must be a string, like its default, not a number
          --> PKG.libsonnet:4:25
           |
         4 |     options={ 'cc.opt': 2 },

@@ -426,7 +426,7 @@ fn names_that_lead_nowhere() {
     refused(
         "cc.binary('app', ['src/*.c'])",
         expect![[r#"
-        error: `src/*.c` matches no file of the package
+        error: `src/*.c` matches no file in the package
          --> app/PKG.libsonnet:8:29
           |
         8 |   modules=cc.binary('app', ['src/*.c']),
@@ -459,7 +459,7 @@ fn names_that_lead_nowhere() {
               |                             ^^^^^^^^^^^^^^^
               = note: refused at rules/cc/units.libsonnet
               = note: this was evaluated for `//app:app` with the config {"src":"PKG.libsonnet"}
-              help: it is there: name `./PKG.libsonnet` in `files` of the package
+              help: the file exists: add `./PKG.libsonnet` in `files` of the package
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -140,7 +140,7 @@ fn what_finds_packages_cannot_need_them() {
     let project = app(TWO);
     project.edit("app/PKG.libsonnet", "  pkgs=", "  files=rules.files,\n  pkgs=");
     project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
-        error: cannot import `@rules/rules.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+        error: cannot import `@rules/rules.libsonnet`: packages are loaded from `pkgInfo`, `files` and `pkgs`, which cannot depend on one of them
          --> app/PKG.libsonnet:1:22
           |
         1 | local rules = import '@rules/rules.libsonnet';
@@ -175,26 +175,26 @@ fn imports_that_lead_nowhere() {
     fails(
         "@rules/ruls.libsonnet",
         expect![[r#"
-        error: package `rules` offers no file `./ruls.libsonnet`
+        error: package `rules` exports no file `./ruls.libsonnet`
          --> app/PKG.libsonnet:1:22
           |
         1 | local rules = import '@rules/ruls.libsonnet';
           |                      ^^^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: pkg() is called at app/PKG.libsonnet:2:16
-          help: what others can import are the files that a package names in `files`
+          help: a package exports the files listed in its `files`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
     fails(
         "@rules",
         expect![[r#"
-        error: cannot import `@rules`: after `@` come the key of a package and a path, `@key/path`
+        error: cannot import `@rules`: `@` must be followed by the key of a package and a path: `@key/path`
          --> app/PKG.libsonnet:1:22
           |
         1 | local rules = import '@rules';
           |                      ^^^^^^^^
           = note: pkg() is called at app/PKG.libsonnet:2:16
-          help: a file of this package whose name begins so is `./@rules`
+          help: for a file of this package whose name starts with `@`, write `./@rules`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -213,13 +213,13 @@ fn imports_that_lead_nowhere() {
     fails(
         "@rules/hidden.libsonnet",
         expect![[r#"
-        error: package `rules` offers no file `./hidden.libsonnet`
+        error: package `rules` exports no file `./hidden.libsonnet`
          --> app/PKG.libsonnet:1:22
           |
         1 | local rules = import '@rules/hidden.libsonnet';
           |                      ^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: pkg() is called at app/PKG.libsonnet:2:16
-          help: what others can import are the files that a package names in `files`
+          help: a package exports the files listed in its `files`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -230,22 +230,22 @@ fn a_rule_reads_only_what_its_package_offers() {
     let project = app(TWO);
     project.edit("rules/PKG.libsonnet", ", './sub/add.libsonnet'", "");
     project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
-        error: package `rules` offers no file `./sub/add.libsonnet`
+        error: package `rules` exports no file `./sub/add.libsonnet`
          --> rules/rules.libsonnet:1:20
           |
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `a` is made at app/PKG.libsonnet:5:22
           = note: this was evaluated for `//app:a`
-          help: what others can import are the files that a package names in `files`
-        error: package `rules` offers no file `./sub/add.libsonnet`
+          help: a package exports the files listed in its `files`
+        error: package `rules` exports no file `./sub/add.libsonnet`
          --> rules/rules.libsonnet:1:20
           |
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `b` is made at app/PKG.libsonnet:5:47
           = note: this was evaluated for `//app:b`
-          help: what others can import are the files that a package names in `files`
+          help: a package exports the files listed in its `files`
         [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -378,7 +378,7 @@ fn a_function_in_the_package_file_that_makes_no_module() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     inline("{ m: function(wake) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
-        error: the function takes 1 of the 2 arguments that it is given: (wake, pkg)
+        error: the function takes 1 of the 2 arguments that it is called with: (wake, pkg)
          --> PKG.libsonnet:4:18
           |
         4 |     modules={ m: function(wake) 3 }
@@ -387,7 +387,7 @@ fn a_function_in_the_package_file_that_makes_no_module() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     inline("{ m: 3 }").wake(["build"]).run().code(5).says(expect![[r#"
-        error: `modules` of pkg() must hold a function or the path of a file as `m`, not a number
+        error: `modules` of pkg() must have a function or the path of a file as `m`, not a number
          --> PKG.libsonnet:4:18
           |
         4 |     modules={ m: 3 }
@@ -396,13 +396,13 @@ fn a_function_in_the_package_file_that_makes_no_module() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     inline("{ '.m': function(wake, pkg) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
-        error: `.m` cannot name a module
+        error: `.m` is not a valid module name
          --> PKG.libsonnet:4:15
           |
         4 |     modules={ '.m': function(wake, pkg) 3 }
           |               ^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+          help: module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -499,7 +499,7 @@ fn a_file_with_a_text() {
     assert_eq!(project.result_text("//:m", "empty"), "");
     project.edit("PKG.libsonnet", "text=''", "text='', dump=true");
     project.wake(["build"]).run().code(5).says(expect![[r#"
-        error: `text` of file() is the whole content: there is no `from` and no `dump` beside it
+        error: `text` of file() is the whole content, and cannot be combined with `from` or `dump`
          --> PKG.libsonnet:6:27
           |
         6 | wake.file('./empty', text='', dump=true),

@@ -210,7 +210,7 @@ fn what_is_not_what_it_should_be_is_not_registered() {
     place.edit(&form, "\"asset\":\"idx\"", "\"asset\":\"fasta\"");
     refused(7).mentions("what file://");
     place.edit(&form, "\"wake\":1", "\"wake\":2");
-    refused(4).mentions("it is of form 2");
+    refused(4).mentions("it has format version 2");
     place.edit(&form, "\"archive_sha256\":\"", "\"archive_sha256\":\"../");
     refused(4).mentions("is no SHA-256");
     place.edit(&form, "\"sub/x.1\"", "\"../../x\"");

@@ -87,13 +87,13 @@ fn an_entry_point_is_of_an_image() {
         )
         .build();
     project.wake(["build", "//:m"]).run().code(5).says(expect![[r#"
-        error: `wake.ENTRYPOINT` is what an image runs, and `rootfs` of exec() is none
+        error: `wake.ENTRYPOINT` requires an image as `rootfs` of exec()
          --> m.libsonnet:2:18
           |
         2 |   exec=wake.exec(wake.ENTRYPOINT))
           |                  ^^^^^^^^^^^^^^^
           = note: module() is called at m.libsonnet:1:21
-          help: `rootfs={ image: 'HOST/REPOSITORY:TAG' }` names one
+          help: use `rootfs={ image: 'HOST/REPOSITORY:TAG' }`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -185,7 +185,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         "files={ 'bin/x': './text' }",
         5,
         expect![[r#"
-        error: `files` of image() has `bin/x` as a path in the image, which begins with `/` and has no `.` or `..`
+        error: `files` of image() has `bin/x` as a path in the image, which must start with `/` and contain no `.` or `..`
          --> m.libsonnet:4:38
           |
         4 |     exec=wake.image(files={ 'bin/x': './text' }))
@@ -198,7 +198,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         "files={ '/x': { from: './text', mode: '999' } }",
         5,
         expect![[r#"
-        error: `files` of image() has a `mode` that is no text of octal digits, such as '0755'
+        error: `files` of image() must have a string of octal digits as `mode`, such as '0755'
          --> m.libsonnet:4:35
           |
         4 |     exec=wake.image(files={ '/x': { from: './text', mode: '999' } }))
@@ -211,7 +211,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         "files={ '/x': { from: './text', owner: 'root' } }",
         5,
         expect![[r#"
-        error: `files` of image() has an `owner` that is not the numbers of user and group, as '1000:1000'
+        error: `files` of image() must have the numbers of a user and a group as `owner`, such as '1000:1000'
          --> m.libsonnet:4:35
           |
         4 |     exec=wake.image(files={ '/x': { from: './text', owner: 'root' } }))
@@ -260,7 +260,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         "files={}, env={ A: 1 }",
         5,
         expect![[r#"
-        error: `env` of image() must have texts, not a number
+        error: `env` of image() must contain strings, not a number
          --> m.libsonnet:4:40
           |
         4 |     exec=wake.image(files={}, env={ A: 1 }))
@@ -273,7 +273,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         "files={}, workdir='srv'",
         5,
         expect![[r#"
-        error: `workdir` of image() must be a path from `/`, as '/srv'
+        error: `workdir` of image() must be an absolute path, such as '/srv'
          --> m.libsonnet:4:39
           |
         4 |     exec=wake.image(files={}, workdir='srv'))

@@ -239,7 +239,7 @@ fn a_broken_registry_is_not_taken_for_none() {
     project.write("g/genome_config.yaml", "config_version: 0.5\ngenomes:\n  a: [1\n");
     let done = test(&project, &[RECIPE]).code(5);
     done.says(expect![[r#"
-        error: this is no YAML: unclosed bracket '['
+        error: invalid YAML: unclosed bracket '['
          --> g/genome_config.yaml:3:6
           |
         3 |   a: [1

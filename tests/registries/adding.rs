@@ -95,14 +95,14 @@ fn only_what_may_be_chosen_is_proposed() {
         &failed,
         &[],
         &expect![[r#"
-        error: no version of acme/text that is ^1.2 may be used
+        error: no version of acme/text that matches ^1.2 may be used
          --> app/PKG.libsonnet:6:10
           |
         6 |    text: wake.getPkg(wake.pkgInfo('text', '^1.2', namespace='acme')),
           |          ^^^^^^^^^^^
           = note: 1.2.0 is too young for `min-age` of `wake.toml`; `wake add --now acme/text` takes it all the same
-          = note: versions that exist: 1.0.0
-          help: ask for a version that exists, or do without it
+          = note: available versions: 1.0.0
+          help: require an existing version, or remove the requirement
     "#]],
     );
     assert_eq!(user.read("app/PKG.libsonnet"), before);

@@ -148,7 +148,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["acme/many", "broken.json"],
         5,
         expect![[r#"
-        error: this is no YAML: unclosed bracket '{'
+        error: invalid YAML: unclosed bracket '{'
          --> acme/many@1.0.0/broken.json:1:1
           |
         1 | {
@@ -175,8 +175,8 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["acme/many@^2"],
         6,
         expect![[r#"
-        error: no version of acme/many is ^2
-         = note: versions that exist: 1.0.0
+        error: no version of acme/many matches ^2
+         = note: available versions: 1.0.0
     "#]],
     );
     told(

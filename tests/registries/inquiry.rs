@@ -55,7 +55,7 @@ fn info_shows_what_a_registry_says() {
         &user.wake(["info", "acme/greet@9.0.0"]).run().code(6),
         &[
             "error: registry `main` has no acme/greet 9.0.0",
-            "= note: versions that exist: 1.2.0, 1.1.0 (yanked: it lies)",
+            "= note: available versions: 1.2.0, 1.1.0 (yanked: it lies)",
         ],
     );
     user.wake(["info", "acme/greet", "--offline"]).run().code(9);

@@ -286,7 +286,7 @@ fn two_contents_of_one_version_are_an_error_at_their_line() {
     let line = |content: &str| format!("acme/one 1.0.0 main {content}\n");
     user.write("wake.lock", format!("wake-lock 1\n{}{}", line(&zeros), line(&"1".repeat(64))));
     let failed = user.wake(["build", "//app"]).run().code(6);
-    failed.mentions("`acme/one 1.0.0` has another content in line 2").mentions("wake.lock:3:1");
+    failed.mentions("`acme/one 1.0.0` has different content on line 2").mentions("wake.lock:3:1");
 }
 
 /// What was published just now is not chosen anew where the workspace wants it older.

@@ -193,7 +193,7 @@ fn versions_are_chosen_that_it_will_do_for() {
           = note: because acme/http 1.1.0 needs acme/tls ^2, of which there is no version,
           = note: `^1.1` cannot be met
           = note: //libs/tls 1.5.0 stands in for acme/tls: wake.toml:8:1
-          help: acme/http 1.0.0 fits with everything else: ask for `^1.0` here
+          help: acme/http 1.0.0 fits with everything else: require `^1.0` here
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tls by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -279,7 +279,7 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
         "\"acme//tls\" = \"libs/tls\"",
         2,
         expect![[r#"
-        error: `/tls` holds `/`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit
+        error: `/tls` contains `/`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit
          --> wake.toml:8:1
           |
         8 | "acme//tls" = "libs/tls"
@@ -311,7 +311,7 @@ fn what_is_published_is_tried_out_with_what_registries_have() {
          = note: because acme/web 1.0.0 needs acme/tls ^1.9, of which there is no version,
          = note: `=1.0.0` cannot be met
          = note: nothing was published
-         help: ask for other versions of one of these, or do without it
+         help: change or remove one of these requirements
     "#]]);
 }
 

@@ -204,7 +204,7 @@ fn n8_what_nobody_who_counts_signed_reaches_no_store() {
     user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
     let unsigned = user.wake(["lock"]).run().code(6);
     unsigned
-        .mentions("no version of acme/text that is ^1.1 may be used")
+        .mentions("no version of acme/text that matches ^1.1 may be used")
         .mentions("= note: 1.2.0 is unsigned")
         .mentions("`[trust]` in `wake.toml` demands signatures of `acme`");
 

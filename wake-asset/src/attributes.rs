@@ -145,7 +145,10 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, bytes: &'a [u8]) -> Resu
     let form: Form = serde_json::from_slice(bytes)
         .map_err(|error| wrong(format!("it is no document of an asset: {error}")))?;
     if form.wake != FORM {
-        return Err(wrong(format!("it is of form {}, and this wake knows form {FORM}", form.wake)));
+        return Err(wrong(format!(
+            "it has format version {}, but this wake supports version {FORM}",
+            form.wake
+        )));
     }
     serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
 }

@@ -350,8 +350,11 @@ fn a_configuration_that_is_at_fault_is_shown_where() {
         said("config_version: 0.4\ngenomes:\n  d:\n    assets: {a: {tags: {..: {}}}}\n"),
         "4:25: `..` is no tag: it names a directory"
     );
-    assert!(said("config_version: [\n").contains("this is no YAML"));
-    assert_eq!(said("config_version: 0.4\na: 1\na: 2\n"), "3:1: `a` stands twice, first in line 2");
+    assert!(said("config_version: [\n").contains("invalid YAML"));
+    assert_eq!(
+        said("config_version: 0.4\na: 1\na: 2\n"),
+        "3:1: `a` appears twice, first on line 2"
+    );
 }
 
 #[test]

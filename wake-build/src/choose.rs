@@ -160,8 +160,8 @@ pub(crate) fn newest_usable(
         releases.iter().map(|release| release.version.to_string()).collect();
     releases.retain(|release| wanted.is_none_or(|wanted| wanted.matches(&release.version)));
     if let (Some(wanted), true) = (wanted, releases.is_empty()) {
-        let message = format!("no version of {name} is {wanted}");
-        let note = format!("versions that exist: {}", versions.join(", "));
+        let message = format!("no version of {name} matches {wanted}");
+        let note = format!("available versions: {}", versions.join(", "));
         return Err(Diagnostic::error(Class::Resolution, message).note(note).into());
     }
     let usable = || releases.iter().filter(|release| release.standing == Standing::Usable);

@@ -257,7 +257,7 @@ impl Session {
             let message = format!("registry `{registry}` has no {name} {version}");
             let versions: Vec<String> = log.versions().rev().map(shown).collect();
             return Diagnostic::error(Class::Resolution, message)
-                .note(format!("versions that exist: {}", versions.join(", ")));
+                .note(format!("available versions: {}", versions.join(", ")));
         }
         self.unknown_pkg(name, registry)
     }

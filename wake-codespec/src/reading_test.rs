@@ -189,11 +189,11 @@ fn wrong_documents_are_told_with_their_place() {
         ("[]", "c.yml:1:1: the codespec is a list: expected a mapping"),
         (
             "name: n\nname: m\n",
-            "c.yml:2:1: `name` stands twice, first in line 1 (remove one of them)",
+            "c.yml:2:1: `name` appears twice, first on line 1 (remove one of them)",
         ),
         (
             "a: b: c\n",
-            "c.yml:1:5: this is no YAML: mapping values are not allowed in this context (a value that has `: ` in it or `:` at its end, such as `gcc@12:`, needs quotes)",
+            "c.yml:1:5: invalid YAML: mapping values are not allowed in this context (quote a value that contains `: ` or ends with `:`, such as `gcc@12:`)",
         ),
     ] {
         assert_eq!(told(text), expected, "{text}");
@@ -234,7 +234,10 @@ fn wrong_properties_are_told_with_their_place() {
             "env: [{name: A, value: x}, {name: A, value: y}]",
             "c.yml:3:28: `A` is listed twice in `env` (remove one of them)",
         ),
-        ("env: {A: x, A: y}", "c.yml:3:13: `A` stands twice, first in line 3 (remove one of them)"),
+        (
+            "env: {A: x, A: y}",
+            "c.yml:3:13: `A` appears twice, first on line 3 (remove one of them)",
+        ),
         (
             "resources: {gpu: lots}",
             "c.yml:3:18: `resources.gpu`: `lots` is not a quantity: expected a number, optionally followed by `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN`",
@@ -487,7 +490,7 @@ fn wrong_runs_are_told_with_their_place() {
         ),
         (
             "job: {codespec: a, buffers: {x: y}}",
-            "r.yml:1:33: `y` is no id of a buffer: expected 26 characters of `a` to `z` and `2` to `7`, or `_` for a buffer that is not kept",
+            "r.yml:1:33: `y` is not a buffer id: expected 26 characters of `a` to `z` and `2` to `7`, or `_` for a buffer that is not kept",
         ),
         (
             "job: {codespec: a, replicas: 0}",
@@ -495,11 +498,11 @@ fn wrong_runs_are_told_with_their_place() {
         ),
         (
             "job: {codespec: a, bufferTtl: soon}",
-            "r.yml:1:31: `job.bufferTtl`: `soon` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`",
+            "r.yml:1:31: `job.bufferTtl`: `soon` is not a valid lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`",
         ),
         (
             "job: {codespec: a, tags: {'a b': x}}",
-            "r.yml:1:27: `a b` is no key of a tag: up to 128 letters, digits, `-`, `_` and `.`",
+            "r.yml:1:27: `a b` is not a valid tag key: up to 128 letters, digits, `-`, `_` and `.`",
         ),
         (
             "job: {codespec: a}\ntimeoutSeconds: 0",

@@ -69,7 +69,7 @@ impl Pool {
         let mut line = self.line();
         line.put(request.clone(), answers, ());
         line.wait().map_or_else(
-            || Err(EvalError::bare(&request.pkg, Kind::Crash, "nothing was asked".to_owned())),
+            || Err(EvalError::bare(&request.pkg, Kind::Crash, "no request was made".to_owned())),
             |served| served.outcome,
         )
     }

@@ -57,7 +57,7 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
 }
 
 /// What a worker says that may not have its thread.
-pub(crate) const NO_THREAD: &str = "no thread can be started for it";
+pub(crate) const NO_THREAD: &str = "cannot start its thread";
 
 /// Bytes of memory from which on a worker ends after its request, so that one glutton does not stay fat.
 const FAT: u64 = 96 << 20;
@@ -162,7 +162,7 @@ impl Pipe {
         }
         match self.receiver.borrow_mut().frame(stdio::stdin())? {
             Some((Tag::Request, content)) => Ok(Some(content)),
-            Some(_) => Err(io::Error::other("the parent speaks out of turn")),
+            Some(_) => Err(io::Error::other("unexpected message from the parent")),
             None => Ok(None),
         }
     }
@@ -173,7 +173,7 @@ impl Pipe {
             match self.receiver.borrow_mut().frame(stdio::stdin())? {
                 Some((Tag::Replies, content)) => return decode(&content).map(Some),
                 Some((Tag::Request, content)) => self.waiting.borrow_mut().push_back(content),
-                Some(_) => return Err(io::Error::other("the parent speaks out of turn")),
+                Some(_) => return Err(io::Error::other("unexpected message from the parent")),
                 None => return Ok(None),
             }
         }

@@ -64,7 +64,7 @@ fn what_the_system_does_not_take() {
             r#""userinfo": {"uid": 4294967295}"#,
             "f.json:1:45: `uid` cannot be 4294967295: expected a whole number up to 4294967294",
         ),
-        (r#""exec": ["/a", "b\u0000"]"#, r"f.json:1:33: `b\0` holds a NUL character"),
+        (r#""exec": ["/a", "b\u0000"]"#, r"f.json:1:33: `b\0` contains a NUL character"),
         (&long, "f.json:1:37: `hostname` takes at most 64 bytes, none of them NUL"),
     ] {
         assert_eq!(refusal(&text(field)).lines().next().unwrap(), message);
@@ -85,8 +85,8 @@ fn what_a_capsule_cannot_ask_for() {
             text("", "/a", "git"),
             "pack type `git` cannot be packed: expected `tar`, `tree` or `zip`",
         ),
-        (text("", r"/\u0000", "tar"), r"`/\0` holds a NUL character"),
-        (text(r#""$A": "literal:\u0000""#, "/a", "tar"), r"`literal:\0` holds a NUL character"),
+        (text("", r"/\u0000", "tar"), r"`/\0` contains a NUL character"),
+        (text(r#""$A": "literal:\u0000""#, "/a", "tar"), r"`literal:\0` contains a NUL character"),
     ] {
         let refusal = refusal(&text);
         let first = refusal.lines().next().unwrap();

@@ -13,7 +13,7 @@ pub struct BufferId(Box<str>);
 
 /// A text that names no buffer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no id of a buffer: expected 26 characters of `a` to `z` and `2` to `7`")]
+#[error("`{0}` is not a buffer id: expected 26 characters of `a` to `z` and `2` to `7`")]
 pub struct ParseBufferIdError(String);
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -85,10 +85,10 @@ pub enum TagError {
     #[error("no more than {} tags can be set", Tags::MOST)]
     TooMany,
     /// The key is none.
-    #[error("`{0}` is no key of a tag: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_KEY)]
+    #[error("`{0}` is not a valid tag key: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_KEY)]
     Key(String),
     /// The value is none.
-    #[error("`{0}` is no value of a tag: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_VALUE)]
+    #[error("`{0}` is not a valid tag value: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_VALUE)]
     Value(String),
 }
 
@@ -169,7 +169,7 @@ pub struct Lifetime {
 
 /// A text that says no lifetime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`")]
+#[error("`{0}` is not a valid lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`")]
 pub struct ParseLifetimeError(String);
 
 impl FromStr for Lifetime {

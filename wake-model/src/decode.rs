@@ -7,7 +7,7 @@ use crate::encode::{BYTES, DIGEST, FALSE, LIST, NONE, RECORD, TEXT, TRUE, UINT};
 
 /// The bytes are not a canonical encoding of what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a canonical encoding: byte {at} is wrong, or the bytes end there")]
+#[error("not a canonical encoding: wrong or missing byte at offset {at}")]
 pub struct DecodeError {
     /// How many bytes were understood.
     pub at: usize,

@@ -63,14 +63,14 @@ pub struct LockError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockFault {
     /// It does not begin as a lock does.
-    #[error("a lock begins with `{HEAD}`")]
+    #[error("a lock file starts with `{HEAD}`")]
     Head,
     /// It is of a version that is not known.
-    #[error("this lock is of version `{0}`, and this wake reads version 1")]
+    #[error("the lock file has version `{0}`, but this wake reads version 1")]
     Format(String),
     /// It does not have four words.
     #[error(
-        "expected a package, its version, where it is from and its content, each after one space"
+        "expected a package, its version, its source and its content, separated by single spaces"
     )]
     Words,
     /// The package has no name.
@@ -87,11 +87,11 @@ pub enum LockFault {
     Content(#[from] ParseDigestError),
     /// A line of an image does not have its name and its digest.
     #[error(
-        "expected the name of an image and `sha256:` with 64 lower-case hexadecimal digits, after one space"
+        "expected an image name and `sha256:` with 64 lower-case hexadecimal digits, separated by one space"
     )]
     Image,
     /// Another line says something else of this image.
-    #[error("image `{image}` has another digest in line {line}")]
+    #[error("image `{image}` has a different digest on line {line}")]
     TwoImages {
         /// What the image is called.
         image: String,
@@ -99,7 +99,7 @@ pub enum LockFault {
         line: usize,
     },
     /// Another line says something else of this version.
-    #[error("`{pkg}` has another content in line {line}")]
+    #[error("`{pkg}` has different content on line {line}")]
     TwoContents {
         /// The package and its version.
         pkg: String,
@@ -107,10 +107,10 @@ pub enum LockFault {
         line: usize,
     },
     /// A conflict marker that belongs to no conflict.
-    #[error("this conflict marker belongs to no conflict")]
+    #[error("conflict marker outside a conflict")]
     Marker,
     /// A conflict without an end.
-    #[error("this conflict has no end")]
+    #[error("the conflict has no end marker")]
     OpenConflict,
 }
 

@@ -23,7 +23,7 @@ pub enum NameError {
     TooLong(String),
     /// It holds a character that names do not have at that place.
     #[error(
-        "`{name}` holds `{character}`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit"
+        "`{name}` contains `{character}`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit"
     )]
     Character {
         /// The whole text.

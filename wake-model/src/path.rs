@@ -24,10 +24,10 @@ pub enum PathError {
     #[error("`{0}` leaves the package through `..`")]
     Climbs(String),
     /// It holds a byte that no path may hold.
-    #[error("`{0}` holds a NUL character")]
+    #[error("`{0}` contains a NUL character")]
     Nul(String),
     /// It names nothing.
-    #[error("an empty text is not a path")]
+    #[error("an empty string is not a path")]
     Empty,
 }
 

@@ -24,7 +24,9 @@ pub enum Reflike {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReflikeError {
     /// It starts with nothing that a reference starts with.
-    #[error("`{0}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`")]
+    #[error(
+        "`{0}` does not start a reference: expected `./`, `input`, `output`, `pkg` or `module`"
+    )]
     Head(String),
     /// It ends where a key should follow.
     #[error("a key is missing after `{0}`")]

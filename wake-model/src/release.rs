@@ -133,10 +133,10 @@ pub enum ReleaseError {
     #[error("{0}")]
     Form(serde_json::Error),
     /// It is of a form that is not known.
-    #[error("it is of form {0}, and this wake knows form {FORM}")]
+    #[error("it has format version {0}, but this wake supports version {FORM}")]
     Later(u64),
     /// It is written otherwise than canonical JSON.
-    #[error("it is not canonical JSON and a line feed")]
+    #[error("it is not canonical JSON followed by a line feed")]
     NotCanonical,
 }
 
@@ -145,11 +145,11 @@ pub enum ReleaseError {
 pub enum Unpublishable {
     /// Registries that are reached by other programs know no such name.
     #[error(
-        "`{0}` cannot be published: a name begins and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them"
+        "`{0}` cannot be published: a published name starts and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them"
     )]
     Name(String),
     /// The version has too many characters.
-    #[error("a version of {0} characters cannot be published: it may have {LONGEST_VERSION}")]
+    #[error("a version of {0} characters cannot be published: the limit is {LONGEST_VERSION}")]
     Version(usize),
 }
 

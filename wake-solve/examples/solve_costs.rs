@@ -188,7 +188,7 @@ fn end_of(answer: &Answer) -> End {
     match answer {
         Ok(_) => End::Fitted,
         Err(Unsolved::Faults(faults))
-            if faults[0].message.starts_with("no versions were found") =>
+            if faults[0].message.starts_with("no versions that fit together were found") =>
         {
             End::GivenUp
         }

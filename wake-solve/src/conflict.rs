@@ -40,7 +40,7 @@ pub(crate) fn explain<U: Universe>(
     };
     proof.passed_over(&mut fault);
     if fault.help.is_empty() {
-        let help = "ask for other versions of one of these, or do without it";
+        let help = "change or remove one of these requirements";
         fault.help.push(help.to_owned());
     }
     Ok(fault)
@@ -72,7 +72,7 @@ fn offers<U: Universe>(
         let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
         let here = Some(number) == shown;
         // There may be another conflict that has nothing to do with this one.
-        for (wishes, others) in [(wishes, "everything else"), (core, "what is named here")] {
+        for (wishes, others) in [(wishes, "everything else"), (core, "the requirements above")] {
             let rest: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
             let said = Said { others, here };
             let offer = other_requirement(known, task, demand, &rest, said)?;

@@ -69,7 +69,7 @@ pub(crate) fn asked(task: &Task<'_>, wanted: Wanted) -> String {
     match wanted {
         Wanted::Exact(number) => {
             let exact = &task.exact[number];
-            format!("{} is to be {}", exact.name, exact.version)
+            format!("{} must be {}", exact.name, exact.version)
         }
         Wanted::Demand(number) => {
             let demand = &task.demands[number];

@@ -124,18 +124,19 @@ fn given_up<U: Universe>(known: &Known<'_, U>, steps: u64) -> Fault {
             named.push(pkg);
         }
     }
-    let mut notes = vec![format!("there may be some: {steps} steps did not suffice to know")];
+    let mut notes = vec![format!("some may exist: the search gave up after {steps} steps")];
     let mut help = Vec::new();
     if let Some(first) = named.first() {
-        notes.push(format!("most in the way were {}", named.join(", ")));
+        notes.push(format!("most conflicts involved {}", named.join(", ")));
         help.push(format!(
-            "say more narrowly which versions will do, of these first: `wake add {first}@=VERSION` decides one"
+            "narrow the requirements, of these packages first: `wake add {first}@=VERSION` pins one"
         ));
     }
     help.push(
-        "change less at once: `wake update PACKAGE`, or one requirement after the other".to_owned(),
+        "change less at once: run `wake update PACKAGE`, or change one requirement at a time"
+            .to_owned(),
     );
-    let message = "no versions were found that fit together".to_owned();
+    let message = "no versions that fit together were found".to_owned();
     Fault { message, demand: None, label: None, notes, help }
 }
 
@@ -171,7 +172,7 @@ impl Exact {
             demand: None,
             label: None,
             notes: demands.map(demand).chain(used).collect(),
-            help: vec![format!("ask for `{caret}` where it is to be used")],
+            help: vec![format!("require `{caret}` where it is used")],
         }
     }
 }

@@ -93,8 +93,8 @@ fn fault<U: Universe>(
     let is_meant = |release: usize| requirement.matches(&pkg.releases[release].version);
     let message = match refused(pkg, is_meant).next() {
         None if pkg.releases.is_empty() => format!("{name} has no versions"),
-        None => format!("no version of {name} is {requirement}"),
-        Some(_) => format!("no version of {name} that is {requirement} may be used"),
+        None => format!("no version of {name} matches {requirement}"),
+        Some(_) => format!("no version of {name} that matches {requirement} may be used"),
     };
     let mut fault = Fault::of(message, Some(number));
     fault.why_not(pkg, is_meant);
@@ -113,7 +113,7 @@ fn unknown<U: Universe>(known: &Known<'_, U>, name: &PkgName) -> Result<Fault, U
     fault.help.push(match (near, &name.namespace) {
         (Some(near), Some(namespace)) => format!("did you mean `{namespace}/{near}`?"),
         (Some(near), None) => format!("did you mean `{near}`?"),
-        (None, _) => "publish it first, or name where it lies: `from='./path'`".to_owned(),
+        (None, _) => "publish it first, or set its location with `from='./path'`".to_owned(),
     });
     Ok(fault)
 }
@@ -135,12 +135,12 @@ impl Fault {
 
     fn say_something_to_do(&mut self) {
         if self.help.is_empty() {
-            self.help.push("ask for a version that exists, or do without it".to_owned());
+            self.help.push("require an existing version, or remove the requirement".to_owned());
         }
     }
 
     fn what_exists(&mut self, pkg: &Pkg) {
-        let existing = existing(pkg).map(|versions| format!("versions that exist: {versions}"));
+        let existing = existing(pkg).map(|versions| format!("available versions: {versions}"));
         self.notes.extend(existing);
     }
 }

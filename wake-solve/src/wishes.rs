@@ -67,5 +67,5 @@ pub(crate) fn other_requirement<U: Universe>(
     };
     let others = said.others;
     let name = &demand.name;
-    Ok(Some(format!("{name} {version} fits with {others}: ask for `{requirement}` {place}")))
+    Ok(Some(format!("{name} {version} fits with {others}: require `{requirement}` {place}")))
 }

@@ -94,7 +94,7 @@ fn a_number_is_the_text_that_it_is_written_as_and_warned_about() {
     assert_eq!(
         warnings,
         [
-            "images/os/specs.yaml:2:15: `8.10` is `8.1` to YAML and to Velocity: here it is `8.10` (write `\"8.10\"`)"
+            "images/os/specs.yaml:2:15: YAML and Velocity read `8.10` as `8.1`; wake reads it as `8.10` (write `\"8.10\"`)"
         ]
     );
 }
@@ -119,10 +119,10 @@ fn a_tree_that_is_none() {
     check(
         &one("a: b: c\n"),
         expect![[r"
-            images/a/1/specifications.yaml:1:5: this is no YAML: mapping values are not allowed in this context
+            images/a/1/specifications.yaml:1:5: invalid YAML: mapping values are not allowed in this context
               a: b: c
                   ^
-            help: a value that has `: ` in it or `:` at its end, such as `gcc@12:`, needs quotes"]],
+            help: quote a value that contains `: ` or ends with `:`, such as `gcc@12:`"]],
     );
     check(
         &one("{}\n---\n{}\n"),
@@ -154,7 +154,7 @@ fn keys_that_are_unknown_or_stand_twice() {
     check(
         &one(&first("podman", &["prolog: x", "prolog: y"])),
         expect![[r"
-            images/a/1/specifications.yaml:6:9: `prolog` stands twice, first in line 5
+            images/a/1/specifications.yaml:6:9: `prolog` appears twice, first on line 5
                       prolog: y
                       ^
             help: remove one of them"]],

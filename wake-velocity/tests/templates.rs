@@ -327,7 +327,7 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
     check(
         &wrong("@from\n    r.example/os:1\n@run\n    a\n@run\n    b\n"),
         expect![[r"
-            images/a/1/templates/ubuntu.vtmp:5:1: section `@run` stands twice, first in line 3
+            images/a/1/templates/ubuntu.vtmp:5:1: section `@run` appears twice, first on line 3
               @run
               ^
             help: make one of them"]],

@@ -40,7 +40,7 @@ pub fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, Document
     };
     if let Some(value) = resolved::other_than_written(text).filter(|_| !quoted) {
         let message = format!(
-            "`{text}` is `{value}` to YAML and to {}: here it is `{text}`",
+            "YAML and {} read `{text}` as `{value}`; wake reads it as `{text}`",
             yaml.written_for
         );
         let warning = yaml.source.error(node.at, message);

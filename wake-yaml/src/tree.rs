@@ -118,9 +118,8 @@ pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let at = mark(*error.marker());
-            let message = format!("this is no YAML: {}", error.info());
-            let hint =
-                "a value that has `: ` in it or `:` at its end, such as `gcc@12:`, needs quotes";
+            let message = format!("invalid YAML: {}", error.info());
+            let hint = "quote a value that contains `: ` or ends with `:`, such as `gcc@12:`";
             match error.info().contains("mapping values are not allowed") {
                 true => source.error(at, message).with_hint(hint),
                 false => source.error(at, message),
@@ -134,7 +133,7 @@ pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
             Event::DocumentStart(_) => documents += 1,
             Event::Alias(anchor) => {
                 let named = tree.anchors.get(&anchor).cloned();
-                let inside = || source.error(at, "an alias stands inside of what it names");
+                let inside = || source.error(at, "an alias refers to a value that contains it");
                 let (node, size) = named.ok_or_else(inside)?;
                 tree.count(at, size)?;
                 tree.put(at, node)?;
@@ -217,7 +216,7 @@ impl Tree<'_> {
         content: Content,
     ) -> Result<(), DocumentError> {
         if self.open.len() == DEEPEST {
-            let message = format!("this is nested more than {DEEPEST} levels deep");
+            let message = format!("nested more than {DEEPEST} levels deep");
             return Err(self.source.error(at, message));
         }
         self.count(at, 1)?;
@@ -249,7 +248,7 @@ impl Tree<'_> {
     fn count(&mut self, at: Mark, values: usize) -> Result<(), DocumentError> {
         self.values += values;
         match self.values > MOST {
-            true => Err(self.source.error(at, format!("these are more than {MOST} values"))),
+            true => Err(self.source.error(at, format!("more than {MOST} values"))),
             false => Ok(()),
         }
     }
@@ -283,7 +282,7 @@ impl OpenMap {
         match self.lines.insert(key.text.clone(), key.at.line) {
             None => Ok(()),
             Some(first) => {
-                let message = format!("`{}` stands twice, first in line {first}", key.text);
+                let message = format!("`{}` appears twice, first on line {first}", key.text);
                 Err(source.error(key.at, message).with_hint("remove one of them"))
             }
         }
@@ -319,7 +318,7 @@ fn merged(source: &Text, map: OpenMap) -> Result<Vec<Entry>, DocumentError> {
         };
         for node in brought {
             let Value::Map(entries) = &node.value else {
-                return Err(source.error(merge.at, "`<<` brings no mapping"));
+                return Err(source.error(merge.at, "`<<` needs a mapping"));
             };
             for entry in entries {
                 if there.insert(entry.key.clone(), entry.at.line).is_none() {
@@ -344,19 +343,19 @@ mod tests {
     #[test]
     fn what_is_no_document_is_refused_at_its_place() {
         for (text, problem) in [
-            ("a: 1\nb: 2\na: 3\n", "x:3:1: `a` stands twice, first in line 1"),
+            ("a: 1\nb: 2\na: 3\n", "x:3:1: `a` appears twice, first on line 1"),
             ("[a]: 1\n", "x:1:1: a key is a list: expected a string"),
             ("~: 1\n", "x:1:1: a key is null: expected a string"),
             ("!!float 1: 1\n", "x:1:9: a key has the tag `!!float`: expected a string"),
             ("a: 1\n---\nb: 2\n", "x:2:1: a second document begins here: expected one"),
-            ("a: &a [*a]\n", "x:1:8: an alias stands inside of what it names"),
-            ("a: {<<: 1}\n", "x:1:5: `<<` brings no mapping"),
+            ("a: &a [*a]\n", "x:1:8: an alias refers to a value that contains it"),
+            ("a: {<<: 1}\n", "x:1:5: `<<` needs a mapping"),
         ] {
             assert_eq!(parse(text).unwrap_err(), problem, "{text}");
         }
         let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert_eq!(parse(&deep).unwrap_err(), "x:1:65: this is nested more than 64 levels deep");
-        assert!(parse("a: [\n").unwrap_err().contains("this is no YAML"));
+        assert_eq!(parse(&deep).unwrap_err(), "x:1:65: nested more than 64 levels deep");
+        assert!(parse("a: [\n").unwrap_err().contains("invalid YAML"));
     }
 
     #[test]
@@ -366,7 +365,7 @@ mod tests {
             let last = format!("*a{}", level - 1);
             text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![last; 10].join(", ")));
         }
-        assert!(parse(&text).unwrap_err().contains("these are more than 4000000 values"));
+        assert!(parse(&text).unwrap_err().contains("more than 4000000 values"));
         let few = "a: &a [1, 2]\nb: [*a, *a]\n";
         assert_eq!(parse(few).unwrap().to_json()["b"], serde_json::json!([[1, 2], [1, 2]]));
     }

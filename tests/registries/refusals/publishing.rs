@@ -55,7 +55,7 @@ fn n11_a_name_that_could_be_taken_for_another() {
     scene.write("a___b", "1.0.0", "", "cat data > out.txt");
     let refused = scene.publisher.wake(["publish", "a___b", "--quiet"]).run().code(5);
     refused.says(expect![[r#"
-        error: `a___b` cannot be published: a name begins and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them
+        error: `a___b` cannot be published: a published name starts and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them
          --> a___b/PKG.libsonnet:3:18
           |
         3 |     wake.pkgInfo('a___b', '1.0.0', namespace='acme'),
@@ -82,22 +82,22 @@ fn an_import_of_what_files_does_not_name() {
     // It was not fetched at all.
     with("import '@text/own.libsonnet'");
     failed().says(expect![[r#"
-        error: package `text` offers no file `./own.libsonnet`
+        error: package `text` exports no file `./own.libsonnet`
          --> app/app.libsonnet:1:16
           |
         1 | assert (import '@text/own.libsonnet').a == 1;
           |                ^^^^^^^^^^^^^^^^^^^^^ did you mean `flags.libsonnet`?
-          help: what others can import are the files that a package names in `files`
+          help: a package exports the files listed in its `files`
                Error 1 error in [TIME]
     "#]]);
     with("import '@text/flag.libsonnet'");
     failed().says(expect![[r#"
-        error: package `text` offers no file `./flag.libsonnet`
+        error: package `text` exports no file `./flag.libsonnet`
          --> app/app.libsonnet:1:16
           |
         1 | assert (import '@text/flag.libsonnet').a == 1;
           |                ^^^^^^^^^^^^^^^^^^^^^^ did you mean `flags.libsonnet`?
-          help: what others can import are the files that a package names in `files`
+          help: a package exports the files listed in its `files`
                Error 1 error in [TIME]
     "#]]);
     with("import '@texts/flags.libsonnet'");
@@ -128,7 +128,7 @@ fn an_import_that_pkgs_or_files_would_need() {
         "files=(import '@text/flags.libsonnet').files",
     );
     failed().says(expect![[r#"
-        error: cannot import `@text/flags.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+        error: cannot import `@text/flags.libsonnet`: packages are loaded from `pkgInfo`, `files` and `pkgs`, which cannot depend on one of them
          --> app/PKG.libsonnet:4:19
           |
         4 |     files=(import '@text/flags.libsonnet').files,
@@ -139,7 +139,7 @@ fn an_import_that_pkgs_or_files_would_need() {
     user.write("app/PKG.libsonnet", app);
     user.edit("app/PKG.libsonnet", "pkgs={", "pkgs=(import '@text/flags.libsonnet') + {");
     failed().says(expect![[r#"
-        error: cannot import `@text/flags.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+        error: cannot import `@text/flags.libsonnet`: packages are loaded from `pkgInfo`, `files` and `pkgs`, which cannot depend on one of them
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs=(import '@text/flags.libsonnet') + { text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },

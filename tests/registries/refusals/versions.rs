@@ -48,13 +48,13 @@ fn no_such_package_and_no_such_version() {
         &user(&scene, "^2"),
         6,
         expect![[r#"
-        error: no version of acme/text is ^2
+        error: no version of acme/text matches ^2
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: versions that exist: 1.2.0-rc.1, 1.1.0, 1.0.0
-          help: ask for a version that exists, or do without it
+          = note: available versions: 1.2.0-rc.1, 1.1.0, 1.0.0
+          help: require an existing version, or remove the requirement
                Error 1 error in [TIME]
     "#]],
     );
@@ -90,8 +90,8 @@ fn versions_that_do_not_fit_together() {
           = note: because acme/http 2.0.0 to 2.1.0 needs acme/tls ^1.4
           = note: and //net needs acme/http ^2 (net/PKG.libsonnet:1:68), of which these are all,
           = note: `^2` and `~1.2` cannot both be met
-          help: acme/http 1.9.3 fits with everything else: ask for `^1.9` at net/PKG.libsonnet:1:68
-          help: acme/tls 1.4.0 fits with everything else: ask for `^1.4` here
+          help: acme/http 1.9.3 fits with everything else: require `^1.9` at net/PKG.libsonnet:1:68
+          help: acme/tls 1.4.0 fits with everything else: require `^1.4` here
                Error 1 error in [TIME]
     "#]],
     );
@@ -110,13 +110,13 @@ fn only_versions_that_may_not_be_chosen() {
         &settings("\n[resolve]\nmin-age = \"3d\"\n"),
         6,
         expect![[r#"
-        error: no version of acme/text that is ^1 may be used
+        error: no version of acme/text that matches ^1 may be used
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
           = note: 1.0.0 is too young for `min-age` of `wake.toml`; `wake update --now acme/text` takes it all the same
-          help: ask for a version that exists, or do without it
+          help: require an existing version, or remove the requirement
                Error 1 error in [TIME]
     "#]],
     );
@@ -126,7 +126,7 @@ fn only_versions_that_may_not_be_chosen() {
         &settings(&trust),
         6,
         expect![[r#"
-        error: no version of acme/text that is ^1 may be used
+        error: no version of acme/text that matches ^1 may be used
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
@@ -142,13 +142,13 @@ fn only_versions_that_may_not_be_chosen() {
         &settings(""),
         6,
         expect![[r#"
-        error: no version of acme/text that is ^1 may be used
+        error: no version of acme/text that matches ^1 may be used
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
           = note: 1.0.0 is yanked: prints to the wrong file
-          help: ask for a version that exists, or do without it
+          help: require an existing version, or remove the requirement
                Error 1 error in [TIME]
     "#]],
     );
@@ -212,7 +212,7 @@ fn n10_a_namespace_without_a_registry() {
             5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
               |                  ^^^^^^^^^^^
               = note: `[namespaces]` has packages of `acme` from `ours`, and no other registry is asked
-              help: publish it first, or name where it lies: `from='./path'`
+              help: publish it first, or set its location with `from='./path'`
                    Error 1 error in [TIME]
         "#]],
     );
@@ -233,13 +233,13 @@ fn a_version_for_a_later_wake() {
         &user(&scene, "^1.1"),
         6,
         expect![[r#"
-        error: no version of acme/text that is ^1.1 may be used
+        error: no version of acme/text that matches ^1.1 may be used
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1.1', namespace='acme')) },
           |                  ^^^^^^^^^^^
           = note: 1.1.0 is written for a later wake (version 999 of its library)
-          = note: versions that exist: 1.0.0
+          = note: available versions: 1.0.0
           help: a newer wake can use 1.1.0
                Error 1 error in [TIME]
     "#]],
@@ -286,7 +286,7 @@ fn a_lock_that_was_edited() {
         (
             format!("wake-lock 1\nacme/text 1.0.0  main {content}\n"),
             expect![[r#"
-            error: expected a package, its version, where it is from and its content, each after one space
+            error: expected a package, its version, its source and its content, separated by single spaces
              --> wake.lock:2:1
               |
             2 | acme/text 1.0.0  main [DIGEST]
@@ -297,7 +297,7 @@ fn a_lock_that_was_edited() {
         (
             format!("wake-lock 2\n{line}\n"),
             expect![[r#"
-            error: this lock is of version `2`, and this wake reads version 1
+            error: the lock file has version `2`, but this wake reads version 1
              --> wake.lock:1:1
               |
             1 | wake-lock 2
@@ -308,7 +308,7 @@ fn a_lock_that_was_edited() {
         (
             format!("{line}\n"),
             expect![[r#"
-            error: a lock begins with `wake-lock 1`
+            error: a lock file starts with `wake-lock 1`
              --> wake.lock:1:1
               |
             1 | acme/text 1.0.0 main [DIGEST]
@@ -319,7 +319,7 @@ fn a_lock_that_was_edited() {
         (
             format!("wake-lock 1\n{line}\n{other}\n"),
             expect![[r#"
-            error: `acme/text 1.0.0` has another content in line 2
+            error: `acme/text 1.0.0` has different content on line 2
              --> wake.lock:3:1
               |
             3 | acme/text 1.0.0 main [DIGEST]
@@ -372,8 +372,8 @@ fn a_lock_that_was_merged_badly() {
           |                                                                                   ^^^^^^^^^^^ acme/text: 1.1.0
           = note: because //app needs acme/text ~1.0 (app/PKG.libsonnet:5:17),
           = note: `~1.0` and `^1.1` cannot both be met
-          help: acme/text 1.1.0 fits with everything else: ask for `^1.1` at app/PKG.libsonnet:5:17
-          help: acme/text 1.0.0 fits with everything else: ask for `^1.0` here
+          help: acme/text 1.1.0 fits with everything else: require `^1.1` at app/PKG.libsonnet:5:17
+          help: acme/text 1.0.0 fits with everything else: require `^1.0` here
                Error 1 error in [TIME]
     "#]],
     );

@@ -39,7 +39,7 @@ pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, Stri
         ));
     }
     if text.contains('\0') {
-        return Err(format!("variable `{name}` holds a NUL character"));
+        return Err(format!("variable `{name}` contains a NUL character"));
     }
     Ok(text)
 }
@@ -132,7 +132,7 @@ fn cpus(value: &JsonValue<'_>) -> Result<u32, String> {
 fn bytes(value: &JsonValue<'_>) -> Result<u64, String> {
     let wrong = || {
         let value = value.to_value();
-        format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'")
+        format!("`resources.memory` is {value}: expected bytes or a string such as '512MiB'")
     };
     if let Some(number) = whole_number(value) {
         return Ok(number);

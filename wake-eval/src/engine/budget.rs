@@ -29,13 +29,13 @@ impl Budget {
     /// Takes one value, and the bytes of a text, from what a result may hold.
     pub(crate) fn spend(&self, text: usize) -> Result<()> {
         let Some(left) = self.nodes.get().checked_sub(1) else {
-            let message = format!("the result holds more than {} values", self.limits.nodes);
+            let message = format!("the result contains more than {} values", self.limits.nodes);
             return Err(Note::too_much(Limit::Nodes, message).into());
         };
         self.nodes.set(left);
         let Some(left) = self.text_bytes.get().checked_sub(text) else {
             let bytes = self.limits.text_bytes;
-            let message = format!("the result holds more than {bytes} bytes of text");
+            let message = format!("the result contains more than {bytes} bytes of text");
             return Err(Note::too_much(Limit::Text, message).into());
         };
         self.text_bytes.set(left);
@@ -48,7 +48,7 @@ impl Budget {
         if bytes <= limit {
             return Ok(());
         }
-        let message = format!("`{name}` has {bytes} bytes: a source may have {limit}");
+        let message = format!("`{name}` has {bytes} bytes: the limit for a source file is {limit}");
         Err(Note::too_much(Limit::Source, message).into())
     }
 }

@@ -294,7 +294,7 @@ impl Inner {
     pub(crate) fn own(&self) -> Result<Rc<Instance>> {
         let own: Ref<'_, _> = self.own.borrow();
         own.clone().ok_or_else(|| {
-            Note::new("there is no package here: `pkg` is known only inside one").into()
+            Note::new("there is no package here: `pkg` is available only inside one").into()
         })
     }
 
@@ -308,10 +308,10 @@ impl Inner {
             ImportablePkgs::Unknown => {
                 let message = match self.early.get() {
                     Early::Settings => {
-                        "`options` and `profiles` are read before packages are found, and must not need one of them"
+                        "`options` and `profiles` are evaluated before packages are loaded, and cannot depend on one"
                     }
                     Early::Finding | Early::Alone => {
-                        "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them"
+                        "packages are loaded from `pkgInfo`, `files` and `pkgs`, which cannot depend on one of them"
                     }
                 };
                 return Err(Note::new(message).nature(Nature::NeedsPkgs).into());
@@ -333,7 +333,7 @@ impl Inner {
                 let note = note.suggest(nearest(key, pkgs.keys().map(String::as_str)));
                 return Err(match pkgs.is_empty() && at == 0 {
                     true => note.hint(format!(
-                        "name it: `pkgs={{ {key}: wake.getPkg(wake.pkgInfo('{key}', '^1')) }}`, with `from='../{key}'` if it lies in the workspace"
+                        "add `pkgs={{ {key}: wake.getPkg(wake.pkgInfo('{key}', '^1')) }}`, with `from='../{key}'` if it is in the workspace"
                     )),
                     false => note,
                 }

@@ -88,7 +88,7 @@ impl Pattern {
     fn parse(text: &str, is_there: IsThere<'_>) -> Result<Pattern> {
         if text.len() > LONGEST {
             let length = text.len();
-            let message = format!("a glob of {length} bytes is too long: it may have {LONGEST}");
+            let message = format!("a glob of {length} bytes is too long: the limit is {LONGEST}");
             refuse!(Note::new(message));
         }
         let path: RelPath = text.parse().map_err(Note::from)?;
@@ -162,7 +162,7 @@ fn compiled(glob: &str, text: &str) -> Result<GlobSet> {
         .map_err(|error| Note::new(format!("`{}` is not a glob: {}", shown(text), error.kind())))?;
     // A matcher of its own would end the process where the automaton becomes too large.
     let set = GlobSet::builder().add(parsed).build();
-    Ok(set.map_err(|_| Note::new(format!("`{}` is too large a glob", shown(text))))?)
+    Ok(set.map_err(|_| Note::new(format!("`{}` is too complex a glob", shown(text))))?)
 }
 
 /// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
@@ -220,7 +220,7 @@ impl Search<'_> {
 }
 
 fn nothing(world: &World, pattern: &Pattern) -> Note {
-    let note = Note::new(format!("`{}` matches no file of the package", pattern.text));
+    let note = Note::new(format!("`{}` matches no file in the package", pattern.text));
     let (Some(parent), Some(name)) = (pattern.start.parent(), pattern.start.file_name()) else {
         return note;
     };
@@ -247,11 +247,10 @@ impl Search<'_> {
                 }
                 Ok(())
             }
-            Some(EntryKind::Other) => Err(Note::new(format!(
-                "`{}` is neither a file nor a directory nor a link",
-                pattern.start
-            ))
-            .into()),
+            Some(EntryKind::Other) => {
+                Err(Note::new(format!("`{}` is not a file, directory or link", pattern.start))
+                    .into())
+            }
         }
     }
 
@@ -318,13 +317,13 @@ fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
         dir = dir.child(component).map_err(Note::from)?;
         if NEVER.contains(&component) {
             refuse!(Note::new(format!(
-                "`{}` lies in `{component}`, which is never part of a package",
+                "`{}` is in `{component}`, which is never part of a package",
                 pattern.text
             )));
         }
         if world.is_pkg(&dir)? {
             refuse!(Note::new(format!(
-                "`{}` belongs to another package: `{dir}` holds a {PKG_FILE}",
+                "`{}` belongs to another package: `{dir}` contains a {PKG_FILE}",
                 pattern.text
             )));
         }

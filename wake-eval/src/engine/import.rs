@@ -90,11 +90,11 @@ impl PkgImports {
     fn not_there(&self, keys: &[String], path: &RelPath) -> Result<Note> {
         if let [.., key] = keys {
             let files = &self.env.library(keys)?.library.files;
-            let note = Note::new(format!("package `{key}` offers no file `{}`", path.dotted()));
+            let note = Note::new(format!("package `{key}` exports no file `{}`", path.dotted()));
             let near = nearest(path.as_str(), files.iter().map(RelPath::as_str));
             return Ok(note
                 .suggest(near)
-                .hint("what others can import are the files that a package names in `files`"));
+                .hint("a package exports the files listed in its `files`"));
         }
         let path = self.env.world.shown(path);
         let note = Note::new(format!("there is no file `{path}` to import"));
@@ -103,7 +103,7 @@ impl PkgImports {
             return Ok(note);
         }
         let dirs: Vec<String> = dirs.iter().map(|dir| format!("`{}`", dir.dotted())).collect();
-        Ok(note.hint(format!("it was looked for in {} as well", dirs.join(", "))))
+        Ok(note.hint(format!("also searched {} as well", dirs.join(", "))))
     }
 }
 
@@ -113,8 +113,12 @@ fn foreign(keys: &[String], written: &str) -> std::result::Result<(Vec<String>, 
         !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
     };
     let Some((key, path)) = written.split_once('/').filter(|(key, _)| is_key(key)) else {
-        return Err(Note::new("after `@` come the key of a package and a path, `@key/path`")
-            .hint(format!("a file of this package whose name begins so is `./@{written}`")));
+        return Err(Note::new(
+            "`@` must be followed by the key of a package and a path: `@key/path`",
+        )
+        .hint(format!(
+            "for a file of this package whose name starts with `@`, write `./@{written}`"
+        )));
     };
     let path = below("", path).map_err(Note::new)?;
     Ok(([keys, &[key.to_owned()]].concat(), path))
@@ -190,7 +194,7 @@ impl ImportResolver for PkgImports {
 
 fn below(dir: &str, written: &str) -> std::result::Result<RelPath, String> {
     if written.starts_with('/') {
-        return Err("the path is absolute, imports stay inside the package".to_owned());
+        return Err("the path is absolute, but imports must stay inside the package".to_owned());
     }
     let joined = if dir.is_empty() { written.to_owned() } else { format!("{dir}/{written}") };
     match joined.parse::<RelPath>() {

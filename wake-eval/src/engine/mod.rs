@@ -177,9 +177,9 @@ pub(crate) fn panicked(
         said.truncate(cut);
         said.push('…');
     }
-    let message = format!("the evaluator failed at this: {said}");
+    let message = format!("internal error of the evaluator: {said}");
     let bare = EvalError::bare(request.pkg, Kind::User, message);
-    let mut error = bare.with_hint("this is a fault of wake, which another expression may avoid");
+    let mut error = bare.with_hint("this is a bug in wake; a different expression may avoid it");
     if let Some(found) = find_again(&request.task, world, limits) {
         (error.place, error.frames) = (found.error.place, found.error.frames);
     }

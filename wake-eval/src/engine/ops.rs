@@ -150,7 +150,7 @@ fn function_of(
 /// The error of a function that does not return what `builtin` made, though it may have called it.
 fn not_declared(subject: &str, builtin: &str, called: bool, result: &Val) -> Note {
     Note::new(match called {
-        true => format!("{subject} must return the result of {builtin}() as it is"),
+        true => format!("{subject} must return the result of {builtin}() unchanged"),
         false => format!("{subject} must return {builtin}(...), not {}", kind(result)),
     })
 }

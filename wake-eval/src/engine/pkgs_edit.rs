@@ -6,10 +6,10 @@ use super::text::{Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, strin
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// There is no call of `wake.pkg`, or there are several.
-    #[error("the call of `wake.pkg` is not written out once")]
+    #[error("`wake.pkg` is not called literally exactly once")]
     NoCall,
     /// What `pkgs` is has to be computed.
-    #[error("`pkgs` is not written out as an object with a field for each package")]
+    #[error("`pkgs` is not an object literal with one field per package")]
     Computed,
     /// A package has that key already.
     #[error("a package has that key already")]

@@ -15,7 +15,7 @@ use super::note::{Note, Origin};
 use super::reference::Reference;
 
 /// What to do instead of computing with a promise.
-pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";
+pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run once it is known";
 
 /// A promise as a value: it may be handed on, and any look inside is an error.
 pub(crate) fn value(env: &Env, reference: Reference) -> Val {
@@ -37,7 +37,7 @@ trace_acyclic!(Opaque);
 impl Opaque {
     fn refuse(&self) -> Note {
         Note::new(format!(
-            "`{}` is not known yet: it is a promise, and nothing can be computed with it",
+            "`{}` is not known yet: it is a promise, and cannot be used in a computation",
             self.reference.written
         ))
         .hint(MOVE)

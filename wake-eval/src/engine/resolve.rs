@@ -78,7 +78,7 @@ fn named(env: &Env, reflike: &Reflike) -> Result<Referent> {
         Reflike::File(path) => own_file(env, path),
         Reflike::Input(keys) => input(env, keys),
         Reflike::Output(_) => {
-            Err(Note::new("the outputs of a module do not exist before it has run").into())
+            Err(Note::new("a module's outputs do not exist until it has run").into())
         }
         Reflike::Pkg(..) if env.phase.get() == Phase::Pkg => Ok(Referent::Later),
         Reflike::Pkg(key, onward) => {
@@ -118,12 +118,12 @@ fn no_file(files: &[Text], path: &str, what: &str) -> Note {
 fn input(env: &Env, keys: &[String]) -> Result<Referent> {
     match env.phase.get() {
         Phase::Pkg => {
-            return Err(Note::new("the inputs are not known while `PKG.libsonnet` is read")
+            return Err(Note::new("inputs are not known while `PKG.libsonnet` is evaluated")
                 .hint("move the expression into `inputs=function(wake, pkg) ...`")
                 .into());
         }
         Phase::PkgInputs => {
-            return Err(Note::new("the inputs are what is being computed here").into());
+            return Err(Note::new("`inputs` cannot refer to itself").into());
         }
         Phase::ModuleBody
         | Phase::ModuleInputs
@@ -156,10 +156,10 @@ fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -
         },
         Some(Reflike::Pkg(next, onward)) => dependency(env, &instance, next, onward.as_deref()),
         Some(Reflike::Output(_)) => {
-            Err(Note::new(format!("`pkgs.{key}` is a package, and packages have no outputs: modules have")).into())
+            Err(Note::new(format!("`pkgs.{key}` is a package, and only modules have outputs")).into())
         }
-        Some(Reflike::Module(name, _)) => Err(Note::new(format!("`pkgs.{key}` is a package, which only offers modules"))
-            .hint(format!("name it in `modules={{{name}: pkg.pkgs.{key}.modules.{name}(config)}}` and refer to it there"))
+        Some(Reflike::Module(name, _)) => Err(Note::new(format!("`pkgs.{key}` is a package, and a reference cannot name one of its modules"))
+            .hint(format!("add `{name}: pkg.pkgs.{key}.modules.{name}(config)` to `modules`, and refer to `modules.{name}`"))
             .into()),
     }
 }
@@ -190,7 +190,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Referent> {
     match env.phase.get() {
         Phase::Pkg | Phase::PkgInputs => {
             return Err(Note::new(
-                "a package cannot refer to modules: they are built from packages",
+                "a package cannot refer to modules, because they are built from packages",
             )
             .into());
         }
@@ -211,7 +211,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Referent> {
         Some(Reflike::Input(keys)) => part("inputs", keys).map(Referent::Now),
         Some(Reflike::Output(keys)) => part("outputs", keys).map(Referent::Now),
         Some(Reflike::File(_) | Reflike::Pkg(..) | Reflike::Module(..)) => {
-            Err(Note::new(format!("`modules.{key}` offers `inputs` and `outputs`")).into())
+            Err(Note::new(format!("`modules.{key}` has only `inputs` and `outputs`")).into())
         }
     }
 }
@@ -248,10 +248,11 @@ fn walk(value: &Value, keys: &[String], start: fmt::Arguments<'_>) -> Result<Val
 fn dead_end(here: &Value, at: &str, key: &str) -> Note {
     match here {
         Value::Object(fields) => absent(at, key, fields.keys().map(String::as_str)),
-        Value::Array(items) => {
-            Note::new(format!("`{at}` is a list of {} without an element `{key}`", items.len()))
-        }
-        other => Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other))),
+        Value::Array(items) => Note::new(format!(
+            "`{at}` is a list of length {} and has no element `{key}`",
+            items.len()
+        )),
+        other => Note::new(format!("`{at}` is {}, which has no `{key}`", json_kind(other))),
     }
 }
 

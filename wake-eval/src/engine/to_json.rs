@@ -141,7 +141,7 @@ impl Walk<'_> {
                 };
                 refuse!(
                     Note::new(format!(
-                        "{} holds a function{at}: only plain values can be kept",
+                        "{} contains a function{at}: only plain values are allowed",
                         self.what
                     ))
                     .keys(self.keys.iter().map(Key::to_string))
@@ -152,7 +152,7 @@ impl Walk<'_> {
 
     fn number(&self, number: f64) -> Result<Value> {
         json_number(number).ok_or_else(|| {
-            Note::new(format!("{} holds a number that is not finite", self.what)).into()
+            Note::new(format!("{} contains a number that is not finite", self.what)).into()
         })
     }
 
@@ -190,7 +190,7 @@ impl Walk<'_> {
             Promises::Refuse => {
                 refuse!(
                     Note::new(format!(
-                        "`{}` is not known yet: {} cannot hold a promise",
+                        "`{}` is not known yet: {} cannot contain a promise",
                         reference.written, self.what
                     ))
                     .hint(promise::MOVE)

@@ -113,7 +113,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
             && self.given == 0
         {
             let pkg = &first.request.pkg;
-            let message = format!("cannot ask the evaluator of `{pkg}`: {error}");
+            let message = format!("cannot send a request to the evaluator of `{pkg}`: {error}");
             return (Err(EvalError::bare(pkg, Kind::Crash, message)), None);
         }
         let service = Service { process: worker.process(), began: self.began };

@@ -148,7 +148,7 @@ impl Worker {
                     return outcome::decode(&content).map_err(Breakdown::Pipe);
                 }
                 Arrival::Frame(..) => {
-                    return Err(Breakdown::Pipe(io::Error::other("it speaks out of turn")));
+                    return Err(Breakdown::Pipe(io::Error::other("unexpected message")));
                 }
             }
         }
@@ -210,7 +210,7 @@ impl Worker {
                 size(limits.stack as u64)
             );
             return EvalError::bare(pkg, Kind::Limit(Limit::Depth), message)
-                .with_hint("something is defined in terms of itself without an end");
+                .with_hint("check for a definition that refers to itself without end");
         }
         let ended = status.map_or("ended".to_owned(), |status| status.to_string());
         let mut message = format!("the evaluator of `{pkg}` ended unexpectedly ({ended})");

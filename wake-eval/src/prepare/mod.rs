@@ -329,7 +329,7 @@ mod tests {
         is_refused("'a", "'a", "unterminated single-quoted string");
         is_refused("1.x", "1.x", "junk after decimal point in number literal");
         is_refused("é", "é", "unexpected character");
-        is_refused("__w_a(1)", "__w_a", "names that start with `__w_` are kept for wake itself");
+        is_refused("__w_a(1)", "__w_a", "names that start with `__w_` are reserved for wake");
     }
 
     #[test]
@@ -338,12 +338,12 @@ mod tests {
         is_refused("local a = 1, ; a", ";", "expected identifier, got ';'");
         is_refused("{ a: : 1 }", ":", "expected an expression, got ':'");
         is_refused("{ a + : 1 }", "+", "expected ':', got '+'");
-        is_refused("1 <=> 2", "<=>", "`<=>` is no operator");
+        is_refused("1 <=> 2", "<=>", "`<=>` is not an operator");
         is_refused("f(a=1, 2)", "2", "positional argument after named argument");
-        is_refused("self.a", "self", "`self` is known only inside an object");
-        is_refused("{ [self.a]: 1 }", "self", "`self` is known only inside an object");
+        is_refused("self.a", "self", "`self` can be used only inside an object");
+        is_refused("{ [self.a]: 1 }", "self", "`self` can be used only inside an object");
         is_refused("{ a: super }", "}", "expected '.' or '[' after `super`, got '}'");
-        is_refused("import a", "a", "the path of an import must be a string that is written out");
+        is_refused("import a", "a", "the path of an import must be a string literal");
         is_refused(
             "import 'a' + 'b'",
             "'a'",

@@ -265,7 +265,7 @@ impl Scanner<'_, '_> {
         self.at = skip_eights(self.bytes, start, eight::word);
         let word = &self.bytes[start..self.at];
         if word.starts_with(super::RESERVED.as_bytes()) {
-            return self.refuse(start, "names that start with `__w_` are kept for wake itself");
+            return self.refuse(start, "names that start with `__w_` are reserved for wake");
         }
         if let Some(kind) = short_word(eight(self.bytes, start), word.len()) {
             return Ok(kind);

@@ -179,7 +179,7 @@ fn no_thread() -> Result<(), Failed> {
         Ok(evaluated) => return Err(format!("it gave {}", value(&evaluated)).into()),
     };
     let expected = "the evaluator of `//a` ended unexpectedly (exit status: 1): \
-        no thread can be started for it: ";
+        cannot start its thread: ";
     let hints = ["raise the limits that `ulimit -a` shows"];
     if error.message.starts_with(expected) && error.hints == hints {
         return Ok(());

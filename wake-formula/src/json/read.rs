@@ -166,7 +166,7 @@ impl Source<'_> {
     /// Refuses what no program can be given.
     pub(crate) fn without_nul(&self, json: &Json, text: &str) -> Read<()> {
         if text.contains('\0') {
-            let message = format!("`{}` holds a NUL character", text.escape_debug());
+            let message = format!("`{}` contains a NUL character", text.escape_debug());
             return Err(self.error(json.at, message));
         }
         Ok(())

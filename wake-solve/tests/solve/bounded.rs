@@ -43,11 +43,11 @@ fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
     let many = pigeons(7);
     let said = solved(&many, 1_000);
     expect![[r#"
-        no versions were found that fit together
-        there may be some: 1000 steps did not suffice to know
-        most in the way were acme/pigeon4, acme/pigeon5, acme/pigeon1
-        say more narrowly which versions will do, of these first: `wake add acme/pigeon4@=VERSION` decides one
-        change less at once: `wake update PACKAGE`, or one requirement after the other
+        no versions that fit together were found
+        some may exist: the search gave up after 1000 steps
+        most conflicts involved acme/pigeon4, acme/pigeon5, acme/pigeon1
+        narrow the requirements, of these packages first: `wake add acme/pigeon4@=VERSION` pins one
+        change less at once: run `wake update PACKAGE`, or change one requirement at a time
     "#]]
     .assert_eq(&said);
     // Whatever the order in which it is said.

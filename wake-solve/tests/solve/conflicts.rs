@@ -30,8 +30,8 @@ fn what_another_package_needs() {
           = because acme/http 2.0.0 to 2.1.0 needs acme/tls ^1.4
           = and //libs/net needs acme/http ^2 (libs/net/PKG.libsonnet:4:11), of which these are all,
           = `^2` and `~1.2` cannot both be met
-          = help: acme/http 1.9.3 fits with everything else: ask for `^1.9` at libs/net/PKG.libsonnet:4:11
-          = help: acme/tls 1.4.2 fits with everything else: ask for `^1.4` here
+          = help: acme/http 1.9.3 fits with everything else: require `^1.9` at libs/net/PKG.libsonnet:4:11
+          = help: acme/tls 1.4.2 fits with everything else: require `^1.4` here
     "#]].assert_eq(&workspace.says());
 }
 
@@ -49,8 +49,8 @@ fn two_packages_of_the_workspace() {
           | ^ a: 1.0.0
           = because //two needs a ^1.1 (two/PKG.libsonnet:5:11),
           = `^1.1` and `=1.0.0` cannot both be met
-          = help: a 1.0.0 fits with everything else: ask for `^1.0` at two/PKG.libsonnet:5:11
-          = help: a 1.2.0 fits with everything else: ask for `^1.2` here
+          = help: a 1.0.0 fits with everything else: require `^1.0` at two/PKG.libsonnet:5:11
+          = help: a 1.2.0 fits with everything else: require `^1.2` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -109,7 +109,7 @@ fn versions_that_each_need_something_else() {
           = and b 1.0.0 needs c ^1.5
           = and //app needs b ^1 (app/PKG.libsonnet:5:11), of which this is the only one,
           = `b ^1` and `a ^1` cannot both be met
-          = help: ask for other versions of one of these, or do without it
+          = help: change or remove one of these requirements
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -127,9 +127,9 @@ fn an_exact_version_that_something_else_forbids() {
          --> app/PKG.libsonnet:4:11
           | ^ a: 1.0.0
           = because a 1.0.0 needs c ^1.1
-          = and c is to be 1.0.0,
+          = and c must be 1.0.0,
           = `=1.0.0` and `^1` cannot both be met
-          = help: ask for other versions of one of these, or do without it
+          = help: change or remove one of these requirements
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -163,7 +163,7 @@ fn what_has_nothing_to_do_with_it_is_not_said() {
           = and a 1.0.0 needs c ^1.1
           = and //app needs b ^1 (app/PKG.libsonnet:7:11), of which this is the only one,
           = `b ^1` and `a ^1` cannot both be met
-          = help: ask for other versions of one of these, or do without it
+          = help: change or remove one of these requirements
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -193,7 +193,7 @@ fn a_requirement_over_ranges() {
           = because e 1.0.0 to 1.1.0 needs d =1.1.0
           = and //app needs e ^1 (app/PKG.libsonnet:5:11), of which these are all,
           = `^1` and `=1.0.0` cannot both be met
-          = help: d 1.1.0 fits with everything else: ask for `^1.1` here
+          = help: d 1.1.0 fits with everything else: require `^1.1` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -207,7 +207,7 @@ fn a_version_that_needs_another_of_its_own_range() {
           | ^ a: 1.1.0
           = because a 1.1.0 needs a =1.0.0, another version of the same range,
           = `^1.1` cannot be met
-          = help: a 1.0.0 fits with everything else: ask for `^1.0` here
+          = help: a 1.0.0 fits with everything else: require `^1.0` here
     "#]]
     .assert_eq(&workspace(&world, "//app a ^1.1").says());
 }
@@ -242,8 +242,8 @@ fn three_that_cannot_all_be_met() {
           = and //three needs y =1.0.0 (three/PKG.libsonnet:6:11)
           = and //one needs b ^1 (one/PKG.libsonnet:4:11), of which these are all,
           = `b ^1`, `y =1.0.0` and `x =1.0.0` cannot all be met
-          = help: y 1.1.0 fits with everything else: ask for `^1.1` at three/PKG.libsonnet:6:11
-          = help: x 1.1.0 fits with everything else: ask for `^1.1` here
+          = help: y 1.1.0 fits with everything else: require `^1.1` at three/PKG.libsonnet:6:11
+          = help: x 1.1.0 fits with everything else: require `^1.1` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -265,7 +265,7 @@ fn a_yanked_version_that_would_have_done() {
           = and a 1.0.0 needs c ^1.1, of which this is the only one,
           = `^1` cannot be met
           = c 1.1.1 is yanked, because it leaks
-          = help: ask for other versions of one of these, or do without it
+          = help: change or remove one of these requirements
     "#]]
     .assert_eq(&workspace(&world, "//app a ^1").says());
     // Where it would not have done either it is not spoken of.
@@ -287,7 +287,7 @@ fn a_yanked_version_that_would_have_done() {
           = because a 1.0.0 needs c ^1.1
           = and //app needs a ^1 (app/PKG.libsonnet:4:11), of which this is the only one,
           = `^1` and `~1.0` cannot both be met
-          = help: c 1.1.0 fits with everything else: ask for `^1.1` here
+          = help: c 1.1.0 fits with everything else: require `^1.1` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -311,7 +311,7 @@ fn a_pre_release_that_only_one_asks_for() {
           | ^ a: 1.0.0 to 1.2.0
           = because //one needs a ~1.1.0-rc.1 (one/PKG.libsonnet:4:11),
           = `~1.1.0-rc.1` and `^1` cannot both be met
-          = help: a 1.2.0 fits with everything else: ask for `^1.2` at one/PKG.libsonnet:4:11
+          = help: a 1.2.0 fits with everything else: require `^1.2` at one/PKG.libsonnet:4:11
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -324,9 +324,9 @@ fn an_exact_version_that_a_requirement_excludes() {
         error: no versions fit together
          --> app/PKG.libsonnet:4:11
           | ^ c: 1.1.0 to 1.2.0
-          = because c is to be 1.0.0,
+          = because c must be 1.0.0,
           = `=1.0.0` and `^1.1` cannot both be met
-          = help: c 1.0.0 fits with what is named here: ask for `^1.0` here
+          = help: c 1.0.0 fits with the requirements above: require `^1.0` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -363,8 +363,8 @@ fn two_conflicts_that_have_nothing_to_do_with_each_other() {
           | ^ b: 1.0.0
           = because //two needs b =1.1.0 (two/PKG.libsonnet:7:11),
           = `=1.1.0` and `=1.0.0` cannot both be met
-          = help: b 1.0.0 fits with what is named here: ask for `^1.0` at two/PKG.libsonnet:7:11
-          = help: b 1.1.0 fits with what is named here: ask for `^1.1` here
+          = help: b 1.0.0 fits with the requirements above: require `^1.0` at two/PKG.libsonnet:7:11
+          = help: b 1.1.0 fits with the requirements above: require `^1.1` here
     "#]]
     .assert_eq(&workspace.says());
 }

@@ -30,7 +30,7 @@ fn a_package_that_does_not_exist() {
           = help: did you mean `acme/http`?
         error: no package is called `other/thing`
          --> lib/PKG.libsonnet:6:11
-          = help: publish it first, or name where it lies: `from='./path'`
+          = help: publish it first, or set its location with `from='./path'`
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -38,10 +38,10 @@ fn a_package_that_does_not_exist() {
 #[test]
 fn a_version_that_does_not_exist() {
     expect![[r#"
-        error: no version of acme/http is ^9
+        error: no version of acme/http matches ^9
          --> app/PKG.libsonnet:4:11
-          = versions that exist: 2.1.0, 2.0.0, 1.9.3
-          = help: ask for a version that exists, or do without it
+          = available versions: 2.1.0, 2.0.0, 1.9.3
+          = help: require an existing version, or remove the requirement
     "#]]
     .assert_eq(&workspace(&small(), "//app acme/http ^9").says());
 }
@@ -49,11 +49,11 @@ fn a_version_that_does_not_exist() {
 #[test]
 fn only_versions_that_may_not_be_used() {
     expect![[r#"
-        error: no version of acme/http that is >=2.2 may be used
+        error: no version of acme/http that matches >=2.2 may be used
          --> app/PKG.libsonnet:4:11
           = 3.0.0 is too young: it is 3 hours old
           = 2.2.0 is yanked, because it writes to the wrong file
-          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = available versions: 2.1.0, 2.0.0, 1.9.3
           = help: allow it in `wake.toml`
     "#]]
     .assert_eq(&workspace(&small(), "//app acme/http >=2.2").says());
@@ -66,14 +66,14 @@ fn an_exact_version_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed()
     };
     expect![[r#"
         error: acme/http has no version 2.0.1
-          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = available versions: 2.1.0, 2.0.0, 1.9.3
           = help: the newest is 2.1.0
     "#]]
     .assert_eq(&exactly("2.0.1"));
     expect![[r#"
         error: acme/http 2.2.0 may not be used
           = 2.2.0 is yanked, because it writes to the wrong file
-          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = available versions: 2.1.0, 2.0.0, 1.9.3
           = help: the newest is 2.1.0
     "#]]
     .assert_eq(&exactly("2.2.0"));
@@ -81,7 +81,7 @@ fn an_exact_version_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed()
         error: nothing needs acme/http 1.9.3
           = //app needs acme/http ^2 (app/PKG.libsonnet:4:11)
           = acme/http 2.1.0 is used
-          = help: ask for `^1.9` where it is to be used
+          = help: require `^1.9` where it is used
     "#]]
     .assert_eq(&exactly("1.9.3"));
 }

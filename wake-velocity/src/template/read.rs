@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
             if let Some(name) = self.known().find(|name| *name == text) {
                 if let Some(first) = self.sections.iter().find(|section| section.name == name) {
                     let message =
-                        format!("section `{name}` stands twice, first in line {}", first.line);
+                        format!("section `{name}` appears twice, first on line {}", first.line);
                     return Err(self.source.error(at, message).with_hint("make one of them"));
                 }
                 self.sections.push(Section { name, line: raw.number, lines: Vec::new() });

@@ -171,7 +171,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(
             message(init(root.path(), "d", Some("Upper"))),
-            "`Upper` holds `U`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit"
+            "`Upper` contains `U`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit"
         );
         assert!(!root.path().join("d").exists());
     }

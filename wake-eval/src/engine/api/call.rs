@@ -182,7 +182,7 @@ impl Call<'_> {
         let Some(written) = WrittenReference::of(value)? else {
             return Err(self
                 .expected(name, "a reference", value)
-                .hint("a reference is './path', 'input.key', 'pkg.key', 'module.key.output.key', or the same as a list")
+                .hint("a reference is './path', 'input.key', 'pkg.key', 'module.key.output.key', or a list of its parts")
                 .into());
         };
         self.resolve(name, written)
@@ -231,7 +231,7 @@ impl Call<'_> {
     }
 }
 
-/// The texts of a list of texts, which may hold such lists; one text is a list of one.
+/// The texts of a list of strings, which may hold such lists; one text is a list of one.
 pub(crate) fn text_list(
     call: &Call<'_>,
     argument: &str,
@@ -282,14 +282,14 @@ pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Re
         .collect();
     if !needed.is_empty() {
         return Err(Note::new(format!(
-            "the function needs `{}`, which it is not given: it is called with ({})",
+            "the function requires `{}`, but is called with ({})",
             needed.join("`, `"),
             given.join(", ")
         )));
     }
     if params.len() < given.len() {
         return Err(Note::new(format!(
-            "the function takes {} of the {} arguments that it is given: ({})",
+            "the function takes {} of the {} arguments that it is called with: ({})",
             params.len(),
             given.len(),
             given.join(", ")

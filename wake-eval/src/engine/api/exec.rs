@@ -107,7 +107,7 @@ fn host_program(error: Error, given: &Val) -> Error {
     }
     amend(error, |note| {
         note.hint(format!(
-            "a program that the root file system has is `wake.program('{name}')`; a script in `files` is './run.sh'"
+            "use `wake.program('{name}')` for a program of the root file system, or './run.sh' for a script in `files`"
         ))
     })
 }
@@ -159,7 +159,7 @@ fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
         Some(other) => {
             let found = kind(&other);
             let message =
-                format!("must have a text such as 'linux/arm64' as `platform`, not {found}");
+                format!("must have a string such as 'linux/arm64' as `platform`, not {found}");
             refuse!(call.fault("rootfs", message).key("platform"));
         }
     };
@@ -240,7 +240,7 @@ fn timeout(call: &Call<'_>) -> Result<Value> {
             Ok(json_number(seconds.get()).unwrap_or(Value::Null))
         }
         Some(Val::Num(seconds)) if seconds.get() > 0.0 => {
-            let most = format!("may be {LONGEST_TIMEOUT} seconds at most, which is a year");
+            let most = format!("must be at most {LONGEST_TIMEOUT} seconds (one year)");
             Err(call.fault("timeout", most).into())
         }
         Some(Val::Num(_)) => Err(call.fault("timeout", "must be more than 0 seconds").into()),
@@ -265,10 +265,10 @@ fn depfile(call: &Call<'_>) -> Result<Option<String>> {
     let Some(text) = call.text("depfile")? else { return Ok(None) };
     let path = RelPath::parse(&text).map_err(|error| Note::from(error).argument("depfile"))?;
     if !text.starts_with("./") || text.ends_with('/') || path.is_root() {
-        refuse!(call.fault("depfile", "must be the path of a file, as './unit.d'"));
+        refuse!(call.fault("depfile", "must be the path of a file, such as './unit.d'"));
     }
     if is_foreign(&path) {
-        refuse!(call.fault("depfile", "lies in `.wake`, where wake keeps its own files"));
+        refuse!(call.fault("depfile", "is in `.wake`, which is reserved for wake"));
     }
     Ok(Some(path.dotted()))
 }
@@ -279,7 +279,7 @@ fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
     let (fits, expected) = match key {
         "memory" => {
             let sized = value.as_str().and_then(memory_size).is_some_and(|size| size > 0);
-            (whole || sized, "bytes or a text such as '512MiB'")
+            (whole || sized, "bytes or a string such as '512MiB'")
         }
         "scratch" => (matches!(value.as_str(), Some("memory" | "disk")), "'memory' or 'disk'"),
         _ => (whole, "a whole number from 1"),
@@ -365,7 +365,7 @@ fn check_program(program: &Value) -> Result<()> {
     }
     if program.get("path").and_then(Value::as_str).is_some_and(|path| path.ends_with('/')) {
         refuse!(
-            Note::new("`ref` of exec() names a directory, and only a file can be executed")
+            Note::new("`ref` of exec() is a directory: only a file can be executed")
                 .argument("ref")
         );
     }
@@ -376,9 +376,9 @@ fn check_program(program: &Value) -> Result<()> {
 fn check_entrypoint(program: &Value, rootfs: &Value) -> Result<()> {
     if tag(program) == Some("entrypoint") && tag(rootfs) != Some("image") {
         refuse!(
-            Note::new("`wake.ENTRYPOINT` is what an image runs, and `rootfs` of exec() is none")
+            Note::new("`wake.ENTRYPOINT` requires an image as `rootfs` of exec()")
                 .argument("ref")
-                .hint("`rootfs={ image: 'HOST/REPOSITORY:TAG' }` names one")
+                .hint("use `rootfs={ image: 'HOST/REPOSITORY:TAG' }`")
         );
     }
     Ok(())
@@ -415,17 +415,17 @@ fn check_args(args: &Value) -> Result<()> {
     for (index, item) in items.iter().enumerate() {
         match item {
             Value::String(text) if text.contains('\0') => {
-                refuse!(Note::new("an argument of a command cannot hold a NUL character").argument("args").key(index.to_string()))
+                refuse!(Note::new("an argument of a command cannot contain a NUL character").argument("args").key(index.to_string()))
             }
             Value::String(_) => {}
             file if fits_file(file) => {}
             other => refuse!(Note::new(format!(
-                "`args` of exec() must hold strings and files, not {} as element {index}",
+                "`args` of exec() must contain strings and files, not {} as element {index}",
                 json_kind(other)
             ))
             .argument("args")
             .key(index.to_string())
-            .hint("std.toString(value) turns a value into a string; structured values go into `config`")),
+            .hint("use std.toString(value) to convert a value to a string, or pass structured values in `config`")),
         }
     }
     Ok(())
@@ -449,7 +449,7 @@ fn checked_env(variables: Value) -> Result<Value> {
     for (name, value) in fields {
         if name.is_empty() || name.contains(['=', '\0']) {
             refuse!(
-                Note::new(format!("`{name}` cannot name an environment variable"))
+                Note::new(format!("`{name}` is not a valid name for an environment variable"))
                     .argument("env")
                     .key(name)
                     .at_key()
@@ -473,7 +473,7 @@ fn variable(name: &str, value: Value) -> std::result::Result<Value, Note> {
         Value::Array(items) => {
             if let Some(other) = items.iter().find(|item| !item.is_string() && !fits_file(item)) {
                 return Err(Note::new(format!(
-                    "environment variable `{name}` must be a list of strings and files, but it holds {}",
+                    "environment variable `{name}` must be a list of strings and files, but it contains {}",
                     json_kind(other)
                 )));
             }
@@ -488,8 +488,8 @@ fn variable(name: &str, value: Value) -> std::result::Result<Value, Note> {
     };
     let length = bytes(&value);
     if length > ENV_LIMIT {
-        return Err(Note::new(format!("environment variable `{name}` has {length} bytes: at most {ENV_LIMIT} are allowed"))
-            .hint("put large values into `config`, or into a file with wake.file(path, from=value, dump=true)"));
+        return Err(Note::new(format!("environment variable `{name}` has {length} bytes: the limit is {ENV_LIMIT}"))
+            .hint("put large values in `config`, or in a file with wake.file(path, from=value, dump=true)"));
     }
     Ok(value)
 }

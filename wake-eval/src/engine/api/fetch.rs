@@ -30,13 +30,14 @@ fn fetch(call: &Call<'_>) -> Result<Val> {
     };
     let urls = text_list(call, "url", "an address or a list of addresses", &url)?;
     let Some(first) = urls.first() else {
-        refuse!(call.fault("url", "names no address"));
+        refuse!(call.fault("url", "contains no address"));
     };
     for url in &urls {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let is_address = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
         if !is_address || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let message = format!("`{url}` is no address that begins with `https://` or `http://`");
+            let message =
+                format!("`{url}` is not an address that starts with `https://` or `http://`");
             refuse!(Note::new(message).argument("url").key(url.as_str()));
         }
     }
@@ -44,7 +45,7 @@ fn fetch(call: &Call<'_>) -> Result<Val> {
     if let Some(digest) = &sha256 {
         let is_digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
         if digest.len() != 64 || !digest.chars().all(is_digit) {
-            refuse!(call.fault("sha256", "must be 64 hexadecimal digits, in lower case"));
+            refuse!(call.fault("sha256", "must be 64 lower-case hexadecimal digits"));
         }
     }
     let (unpack, executable) = (call.flag("unpack")?, call.flag("executable")?);
@@ -55,11 +56,13 @@ fn fetch(call: &Call<'_>) -> Result<Val> {
         {
             count.get() as u32
         }
-        Some(other) => return Err(call.expected("strip", "a whole number to 20", &other).into()),
+        Some(other) => {
+            return Err(call.expected("strip", "a whole number up to 20", &other).into());
+        }
     };
     if (strip > 0 && !unpack) || (executable && unpack) {
         let argument = if executable { "executable" } else { "strip" };
-        let of = if executable { "one file" } else { "what is unpacked" };
+        let of = if executable { "a single file" } else { "an unpacked archive" };
         refuse!(call.fault(argument, format!("is for {of}: see `unpack`")));
     }
     let base = fetched_place(sha256.as_deref().unwrap_or_default(), first, unpack, strip);

@@ -40,7 +40,10 @@ fn file(call: &Call<'_>) -> Result<Val> {
     let text = call.text("text")?;
     if text.is_some() && (dump || call.given("from")) {
         refuse!(
-            call.fault("text", "is the whole content: there is no `from` and no `dump` beside it")
+            call.fault(
+                "text",
+                "is the whole content, and cannot be combined with `from` or `dump`"
+            )
         );
     }
     let from = if dump {
@@ -81,7 +84,7 @@ fn path(call: &Call<'_>) -> Result<String> {
         refuse!(call.fault("path", "must name a file, not the whole package"));
     }
     if path.components().next() == Some(".wake") {
-        refuse!(call.fault("path", "lies in `.wake`, where wake keeps its own files"));
+        refuse!(call.fault("path", "is in `.wake`, which is reserved for wake"));
     }
     let slash = if text.ends_with('/') { "/" } else { "" };
     Ok(format!("{}{slash}", path.dotted()))
@@ -94,7 +97,7 @@ fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
     if !json.is_null() && json.get("type").and_then(serde_json::Value::as_str) != Some("file") {
         refuse!(
             call.fault("from", format!("must name a file, not {}", json_kind(&json)))
-                .hint("with dump=true, any value is written as JSON")
+                .hint("use dump=true to write any value as JSON")
         );
     }
     Ok(target)
@@ -120,7 +123,7 @@ fn starts_none(call: &Call<'_>, parts: &ArrValue) -> Result<Note> {
         .transpose()?;
     let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
     let expected = "expected `./`, `input`, `output`, `pkg` or `module`";
-    Ok(Note::new(format!("`{head}` starts no reference: {expected}")).argument("from"))
+    Ok(Note::new(format!("`{head}` does not start a reference: {expected}")).argument("from"))
 }
 
 fn dir(call: &Call<'_>) -> Result<Val> {

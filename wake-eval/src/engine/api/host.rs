@@ -16,16 +16,14 @@ fn host(call: &Call<'_>) -> Result<Val> {
     };
     let names = text_list(call, "packages", "a list of names", &value)?;
     if names.is_empty() {
-        refuse!(
-            call.fault("packages", "names no package").hint(
-                "`rootfs=wake.EMPTY` has nothing in it, `rootfs=wake.HOST` the whole machine"
-            )
-        );
+        refuse!(call.fault("packages", "contains no package").hint(
+            "use `rootfs=wake.EMPTY` for an empty root, or `rootfs=wake.HOST` for the whole machine"
+        ));
     }
     let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '+' | '-' | '.' | ':');
     for name in &names {
         if name.is_empty() || !name.chars().all(fits) {
-            let message = format!("`{name}` is no name of a package of the distribution");
+            let message = format!("`{name}` is not a valid name of a distribution package");
             refuse!(Note::new(message).argument("packages").key(name.as_str()));
         }
     }

@@ -53,7 +53,7 @@ fn image(call: &Call<'_>) -> Result<Val> {
     for name in ["user", "workdir", "platform"] {
         let text = call.text(name)?;
         if name == "workdir" && text.as_ref().is_some_and(|text| !text.starts_with('/')) {
-            refuse!(call.fault("workdir", "must be a path from `/`, as '/srv'"));
+            refuse!(call.fault("workdir", "must be an absolute path, such as '/srv'"));
         }
         config.field(name).value(text.map_or(Val::Null, Val::string));
     }
@@ -82,9 +82,8 @@ fn layers(call: &Call<'_>) -> Result<Val> {
                     Val::Obj(object) => layers.push(layer(call, &object, Some(index))?),
                     other => {
                         let found = kind(&other);
-                        let message = format!(
-                            "must have objects or references to layers as its layers, not {found}"
-                        );
+                        let message =
+                            format!("must contain objects or references to layers, not {found}");
                         refuse!(call.fault("files", message).key(index.to_string()));
                     }
                 }
@@ -92,7 +91,7 @@ fn layers(call: &Call<'_>) -> Result<Val> {
             layers
         }
         Some(other) => {
-            let expected = "an object of paths in the image, or a list of such";
+            let expected = "an object of paths in the image, or a list of such objects";
             return Err(call.expected("files", expected, &other).into());
         }
     };
@@ -126,7 +125,7 @@ fn layer(call: &Call<'_>, object: &ObjValue, number: Option<usize>) -> Result<Va
         let is_path = to.starts_with('/') && !to.split('/').any(|part| matches!(part, "." | ".."));
         if !is_path {
             let message = format!(
-                "has `{to}` as a path in the image, which begins with `/` and has no `.` or `..`"
+                "has `{to}` as a path in the image, which must start with `/` and contain no `.` or `..`"
             );
             refuse!(at(call.fault("files", message)));
         }
@@ -148,11 +147,11 @@ fn layer(call: &Call<'_>, object: &ObjValue, number: Option<usize>) -> Result<Va
                 Some(mode) => json!(mode),
                 None => refuse!(at(call.fault(
                     "files",
-                    "has a `mode` that is no text of octal digits, such as '0755'"
+                    "must have a string of octal digits as `mode`, such as '0755'"
                 ))),
             },
             Some(_) => refuse!(at(
-                call.fault("files", "has a `mode` that is no text of octal digits, such as '0755'")
+                call.fault("files", "must have a string of octal digits as `mode`, such as '0755'")
             )),
         };
         let owner = match owner {
@@ -163,7 +162,7 @@ fn layer(call: &Call<'_>, object: &ObjValue, number: Option<usize>) -> Result<Va
         let Some((uid, gid)) = owner else {
             refuse!(at(call.fault(
                 "files",
-                "has an `owner` that is not the numbers of user and group, as '1000:1000'"
+                "must have the numbers of a user and a group as `owner`, such as '1000:1000'"
             )));
         };
         let mut builder = ObjValueBuilder::with_capacity(5);
@@ -195,7 +194,7 @@ fn text_list(call: &Call<'_>, name: &str) -> Result<Val> {
     let Some(value) = call.get(name)?.filter(|value| !matches!(value, Val::Null)) else {
         return Ok(Val::Null);
     };
-    let texts = super::call::text_list(call, name, "a list of texts", &value)?;
+    let texts = super::call::text_list(call, name, "a list of strings", &value)?;
     Ok(Val::Arr(ArrValue::new(texts.into_iter().map(Val::string).collect::<Vec<_>>())))
 }
 
@@ -204,11 +203,11 @@ fn text_fields(call: &Call<'_>, name: &str) -> Result<Val> {
     let json = call.json_of(name, Promises::Refuse, &Val::Obj(object))?;
     for (key, value) in json.as_object().into_iter().flatten() {
         if key.is_empty() || key.contains(['=', '\0']) {
-            refuse!(call.fault(name, format!("has `{key}`, which cannot be a name")).key(key));
+            refuse!(call.fault(name, format!("has `{key}`, which is not a valid name")).key(key));
         }
         if !value.is_string() {
             let found = crate::engine::json::json_kind(value);
-            refuse!(call.fault(name, format!("must have texts, not {found}")).key(key));
+            refuse!(call.fault(name, format!("must contain strings, not {found}")).key(key));
         }
     }
     Ok(from_json(&json))
@@ -220,7 +219,7 @@ fn to(call: &Call<'_>) -> Result<String> {
     let path = RelPath::parse(text.trim_end_matches('/'))
         .map_err(|error| Note::from(error).argument("to"))?;
     if !text.starts_with("./") || path.is_root() || is_foreign(&path) {
-        refuse!(call.fault("to", "must be the path of a directory, as './image'"));
+        refuse!(call.fault("to", "must be the path of a directory, such as './image'"));
     }
     Ok(path.dotted())
 }

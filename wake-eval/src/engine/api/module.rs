@@ -96,8 +96,8 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
 fn module(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::ModuleBody {
         refuse!(
-            Note::new("module() stands only in the body of a module function")
-                .hint("name the function's file in `modules` of wake.pkg()")
+            Note::new("module() can be called only in the body of a module function")
+                .hint("list the function's file in `modules` of wake.pkg()")
         );
     }
     let name = call.required_text("name")?;
@@ -124,7 +124,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
         test,
     };
     if decl.test.is_some() && matches!(decl.exec, ModuleExec::None) {
-        refuse!(call.fault("test", "is the command of the module, and there is no `exec`"));
+        refuse!(call.fault("test", "requires `exec`: the test is the command of the module"));
     }
     let mut builder = ObjValueBuilder::with_capacity(2);
     builder.field("type").value("moduleDeclaration");
@@ -159,12 +159,12 @@ fn other_pkg(call: &Call<'_>) -> Result<Value> {
         if is_tagged(object, "pkg")? {
             return call.json_of("pkg", Promises::Refuse, &value);
         }
-        refuse!(call.fault("pkg", "must be a package, as `pkg.pkgs.zlib` or 'pkg.zlib'"));
+        refuse!(call.fault("pkg", "must be a package, such as `pkg.pkgs.zlib` or 'pkg.zlib'"));
     }
     let named = call.reference("pkg", &value)?;
     let json = call.json_of("pkg", Promises::Refuse, &named)?;
     if json.get("type").and_then(Value::as_str) != Some("pkg") {
-        refuse!(call.fault("pkg", "must name a package, as `pkg.pkgs.zlib` or 'pkg.zlib'"));
+        refuse!(call.fault("pkg", "must name a package, such as `pkg.pkgs.zlib` or 'pkg.zlib'"));
     }
     Ok(json)
 }
@@ -175,7 +175,7 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Rc<ModuleId>>> {
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
         let fault = |found: &str| {
-            call.fault("modules", format!("must hold module ids, not {found} as `{key}`"))
+            call.fault("modules", format!("must contain module ids, not {found} as `{key}`"))
                 .key(key.as_str())
                 .hint("call a module function: pkg.modules.core({}), pkg.pkgs.zlib.modules.lib({})")
         };
@@ -219,7 +219,7 @@ fn chooses_nothing(env: &Env, files: &[Text], text: &str) -> Note {
     let Ok(path) = RelPath::parse(text) else { return note };
     let dotted = path.dotted();
     if matches!(env.world.entry(&path), Ok(Some(_))) {
-        return note.hint(format!("it is there: name `{dotted}` in `files` of the package"));
+        return note.hint(format!("the file exists: add `{dotted}` to `files` of the package"));
     }
     if is_special(text) {
         // One file is not what a glob was meant to be.

@@ -32,20 +32,18 @@ fn option(call: &Call<'_>) -> Result<Val> {
     if !is_option_name(&name) {
         refuse!(call.fault(
             "name",
-            "must be letters, digits, `_`, `-` and `.`, such as 'cc.opt', beginning with a letter"
+            "must consist of letters, digits, `_`, `-` and `.`, and start with a letter, such as 'cc.opt'"
         ));
     }
     let default = call.json("default")?;
     if default.is_null() {
-        refuse!(call.fault("default", "must be a value: its type is that of the option"));
+        refuse!(call.fault("default", "must be a value: its type is the type of the option"));
     }
     if matches!(*call.env.pkgs.borrow(), ImportablePkgs::Unknown) {
         let message = match call.env.early.get() {
-            Early::Settings => {
-                "`options` and `profiles` say what options are, and must not need one"
-            }
+            Early::Settings => "`options` and `profiles` set options, and cannot depend on one",
             Early::Finding | Early::Alone => {
-                "options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one"
+                "the root package sets options, and is loaded from `pkgInfo`, `files` and `pkgs`, which cannot depend on one"
             }
         };
         return Err(Note::new(message).nature(Nature::NeedsOptions).into());
@@ -59,8 +57,7 @@ fn option(call: &Call<'_>) -> Result<Val> {
         Some(value) if is_alike(&value, &default) => Ok(from_json(&value)),
         value => {
             let (by, kind) = (&setting.by, json_kind(&default));
-            let mut message =
-                format!("{by}: the option `{name}` must be {kind}, as its default is");
+            let mut message = format!("{by}: the option `{name}` must be {kind}, like its default");
             if let Some(value) = value {
                 message.push_str(&format!(", not {}", json_kind(&value)));
             }

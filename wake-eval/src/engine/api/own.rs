@@ -42,7 +42,7 @@ fn field(call: &Call<'_>) -> Result<Val> {
 
 fn own(call: &Call<'_>) -> Result<Val> {
     if call.made_for.is_empty() {
-        refuse!(Note::new("own() is called where it is written, as `wake.own(path)`"));
+        refuse!(Note::new("own() must be written literally as `wake.own(path)`"));
     }
     let text = call.required_text("path")?;
     let Some(Way { keys, .. }) = Way::parse(call.made_for) else {

@@ -187,11 +187,11 @@ fn source(call: &Call<'_>) -> Result<Value> {
                             "must be a local path that starts with `./` or `../`, not `{text}`"
                         )
                     )
-                    .hint("without `from`, the configured registries are asked")
+                    .hint("omit `from` to get the package from a registry")
                 );
             }
             if text.contains('\0') {
-                refuse!(call.fault("from", "holds a NUL character"));
+                refuse!(call.fault("from", "contains a NUL character"));
             }
             Ok(Value::String(text.as_str().to_owned()))
         }
@@ -251,7 +251,7 @@ fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
 
 fn pkg(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::Pkg {
-        refuse!(Note::new("pkg() defines a package, and stands only in `PKG.libsonnet`"));
+        refuse!(Note::new("pkg() defines a package, and can be called only in `PKG.libsonnet`"));
     }
     let inputs = || call.function("inputs", &["wake", "pkg"]);
     let nothing = Rc::new(PkgSaid::Nothing);
@@ -320,7 +320,7 @@ fn profiles(call: &Call<'_>) -> Result<Value> {
     };
     for (name, settings) in profiles {
         if !is_option_name(name) {
-            let message = format!("has a profile `{name}`, which is no name");
+            let message = format!("has a profile `{name}`, which is not a valid name");
             refuse!(call.fault("profiles", message).key(name.as_str()).at_key());
         }
         check_settings(call, "profiles", &[name], settings)?;
@@ -341,7 +341,7 @@ fn check_settings(call: &Call<'_>, argument: &str, keys: &[&str], settings: &Val
     };
     for name in settings.keys() {
         if !is_option_name(name) {
-            let message = format!("sets `{name}`, which cannot be the name of an option");
+            let message = format!("sets `{name}`, which is not a valid option name");
             refuse!(call.fault(argument, message).keys(keys().chain([name.clone()])).at_key());
         }
     }
@@ -364,7 +364,7 @@ fn imports(call: &Call<'_>) -> Result<Vec<RelPath>> {
         match call.env.world.entry(&path).map_err(|error| amend(error, at))? {
             Some(EntryKind::Dir) => Ok(path),
             Some(EntryKind::Link) => Err(at(Note::new(format!("`{text}` is a link"))).into()),
-            Some(_) => Err(at(Note::new(format!("`{text}` is no directory"))).into()),
+            Some(_) => Err(at(Note::new(format!("`{text}` is not a directory"))).into()),
             None => {
                 let message = format!("there is no directory `{text}` in the package");
                 Err(at(Note::new(message)).into())
@@ -399,27 +399,27 @@ fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<Re
     let at = |note: Note| note.argument(argument).key(key);
     let path = RelPath::parse(text).map_err(|error| at(error.into()))?;
     if path.components().next() == Some(".wake") {
-        refuse!(at(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files"))));
+        refuse!(at(Note::new(format!("`{text}` is in `.wake`, which is reserved for wake"))));
     }
     if let Some(border) = call.env.world.border(&path)? {
         refuse!(
             at(Note::new(format!(
-                "`{text}` belongs to another package: `{border}` holds a {PKG_FILE}"
+                "`{text}` belongs to another package: `{border}` contains a {PKG_FILE}"
             )))
-            .hint("name that package in `pkgs` and refer to its file as 'pkg.key./path'")
+            .hint("add that package to `pkgs`, and refer to its file as 'pkg.key./path'")
         );
     }
     match call.env.world.entry(&path).map_err(|error| amend(error, at))? {
         Some(EntryKind::File | EntryKind::Link) => Ok(path),
         Some(EntryKind::Dir) => Err(at(Note::new(format!("`{text}` is a directory")))
-            .hint(format!("wake.dir('{}') lists the files below it", path.dotted()))
+            .hint(format!("use wake.dir('{}') to list the files below it", path.dotted()))
             .into()),
         Some(EntryKind::Other) => {
-            Err(at(Note::new(format!("`{text}` is neither a file nor a link"))).into())
+            Err(at(Note::new(format!("`{text}` is not a file or link"))).into())
         }
         None if text.contains(['*', '?', '[', '{']) => {
             Err(at(Note::new(format!("there is no file `{text}` in the package")))
-                .hint(format!("wake.dir('{text}') lists the files that a glob matches"))
+                .hint(format!("use wake.dir('{text}') to list the files that match a glob"))
                 .into())
         }
         None => Err(missing(call, &path, text).argument(argument).key(key).into()),
@@ -442,7 +442,7 @@ fn pkgs(call: &Call<'_>) -> Result<Vec<(IStr, Rc<GetPkgDecl>)>> {
             refuse!(
                 call.fault(
                     "pkgs",
-                    format!("must hold wake.getPkg(...) as `{key}`, not {}", kind(&value))
+                    format!("must have wake.getPkg(...) as `{key}`, not {}", kind(&value))
                 )
                 .key(key.as_str())
             );
@@ -474,7 +474,7 @@ fn modules(call: &Call<'_>) -> Result<Vec<(IStr, ModuleAt)>> {
                 refuse!(
                     call.fault(
                         "modules",
-                        format!("must hold {expected} as `{name}`, not {}", kind(other))
+                        format!("must have {expected} as `{name}`, not {}", kind(other))
                     )
                     .key(name.as_str())
                 );
@@ -502,6 +502,6 @@ pub(crate) fn check_module_name(name: &str) -> std::result::Result<(), Note> {
     if name.len() <= Name::MAX && name.split('.').all(fits) {
         return Ok(());
     }
-    Err(Note::new(format!("`{name}` cannot name a module"))
-        .hint("names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`"))
+    Err(Note::new(format!("`{name}` is not a valid module name"))
+        .hint("module names consist of at most 64 letters, digits, `_` and `-`, and start with a letter or digit; `server.unit` is part of `server`"))
 }

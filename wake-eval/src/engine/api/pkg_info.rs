@@ -84,9 +84,9 @@ pub(crate) fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgIn
         let note = info_fault(version, error.to_string());
         match versions {
             Versions::Exact => {
-                note.hint("a package has an exact version with three numbers, as 1.2.3")
+                note.hint("a package needs an exact version with three numbers, such as 1.2.3")
             }
-            Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
+            Versions::Required => note.hint("write a requirement as ^1.2, >=1, <3 or *"),
         }
     })?;
     Ok(info)

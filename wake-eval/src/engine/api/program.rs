@@ -12,18 +12,15 @@ fn program(call: &Call<'_>) -> Result<Val> {
     let name = call.required_text("name")?;
     if name.contains('/') {
         refuse!(
-            call.fault(
-                "name",
-                "is looked for in the directories of `PATH`, and must not be a path"
-            )
-            .hint("a program of the package is named as it is: wake.exec('./tool')")
+            call.fault("name", "is looked up in the directories of `PATH`, and must not be a path")
+                .hint("write the path of a program of the package: wake.exec('./tool')")
         );
     }
     let fits = |c: char| !c.is_whitespace() && !c.is_control();
     if name.is_empty() || matches!(name.as_str(), "." | "..") || !name.chars().all(fits) {
         refuse!(
             call.fault("name", "must be the name of a program, without spaces").hint(
-                "arguments go into `args`: wake.exec(wake.program('cc'), args=['-c', 'x.c'])"
+                "pass arguments in `args`: wake.exec(wake.program('cc'), args=['-c', 'x.c'])"
             )
         );
     }

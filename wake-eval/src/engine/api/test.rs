@@ -58,7 +58,9 @@ fn read_tags(call: &Call<'_>, argument: &str, value: &Val) -> Result<Vec<IStr>> 
     for tag in &tags {
         let is_tag = (1..=LONGEST_TAG).contains(&tag.len()) && tag.chars().all(fits);
         if !is_tag || tag.starts_with('-') {
-            let message = format!("`{tag}` is no tag: letters, digits, `_`, `-`, `.` and `:`");
+            let message = format!(
+                "`{tag}` is not a valid tag: tags consist of letters, digits, `_`, `-`, `.` and `:`"
+            );
             refuse!(Note::new(message).argument(argument).key(tag.as_str()));
         }
     }
@@ -89,7 +91,7 @@ fn read_test(call: &Call<'_>, object: &ObjValue) -> Result<Value> {
             json_number(seconds.get()).unwrap_or(Value::Null)
         }
         Some(_) => {
-            let expected = format!("seconds, more than 0 and at most {LONGEST_TIMEOUT},");
+            let expected = format!("a number of seconds above 0 and at most {LONGEST_TIMEOUT}");
             return Err(wrong("timeout", &expected));
         }
     };

@@ -210,7 +210,7 @@ fn blame_promises(env: &Env, fault: &mut EvalError) {
         // The engine does not say where an operator stands; a promise that is the only one must be the operand.
         fault.place = find::written(env, &first.written);
     }
-    let hint = format!("a reference to what is not built yet is a promise: {}", promise::MOVE);
+    let hint = format!("a reference to something not yet built is a promise: {}", promise::MOVE);
     fault.hints.push(hint);
 }
 
@@ -252,7 +252,7 @@ fn unknown_argument(
         fault.hints.push(format!("the arguments are {}", only.join(", ")));
     }
     if called.starts_with("wake.") && matches!(name, "limits" | "memory" | "cpus") {
-        let way = "what a command may take, `resources={ cpus: 2, memory: '1GiB' }` of exec() says";
+        let way = "use `resources={ cpus: 2, memory: '1GiB' }` of exec() to limit a command";
         fault.hints.push(way.to_owned());
     }
     format!("unknown argument `{name}` of {}", shown_call(called))
@@ -274,7 +274,9 @@ fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&
     let near = match name {
         // What other tools call it.
         "glob" | "ls" | "files" if on_wake => {
-            fault.hints.push("wake.dir('*.txt') lists the files that a glob matches".to_owned());
+            fault
+                .hints
+                .push("use wake.dir('*.txt') to list the files that match a glob".to_owned());
             Some("dir")
         }
         _ if on_wake => nearest(name, api::names()),

@@ -213,7 +213,7 @@ impl Asked<'_> {
         let default = self.default()?;
         let Value::Object(mut config) = default else {
             let note = Note::new(format!(
-                "the default config of module `{}` is {}, of which no keys can be set",
+                "the default config of module `{}` is {}, which has no keys to set",
                 self.origin.name,
                 json_kind(&default)
             ));
@@ -224,7 +224,7 @@ impl Asked<'_> {
         for (key, value) in keys {
             if has_keys && !config.contains_key(&key) {
                 let name = self.origin.name;
-                let note = Note::new(format!("module `{name}` has no config `{key}`"));
+                let note = Note::new(format!("module `{name}` has no config key `{key}`"));
                 let known: Vec<&str> = config.keys().map(String::as_str).collect();
                 let near = nearest(&key, known.iter().copied());
                 let help = match near {
@@ -262,8 +262,9 @@ impl Asked<'_> {
             Some(config) => Ok(config),
             None => {
                 let name = self.origin.name;
-                let note = Note::new(format!("cannot tell the default config of module `{name}`"));
-                let hint = "call the parameter `config`, or write its default out, as config={debug: false}";
+                let note =
+                    Note::new(format!("cannot determine the default config of module `{name}`"));
+                let hint = "name the parameter `config`, or write its default as a literal, such as config={debug: false}";
                 Err(self.at(note).hint(hint).into())
             }
         }
@@ -378,7 +379,7 @@ impl Instantiation<'_> {
     fn inputs(&self) -> Result<Value> {
         let Some(function) = &self.declared.inputs else { return Ok(Value::Object(Map::new())) };
         self.env.phase.set(Phase::ModuleInputs);
-        let unknown = Note::new("the module's inputs are what is being computed here");
+        let unknown = Note::new("the module's `inputs` cannot refer to themselves");
         let result =
             call2(function, api::wake(self.env), self.argument(Thunk::errored(unknown.into())))?;
         let inputs = map_of(self.env, "`inputs`", Promises::Fill, &result)
@@ -492,10 +493,10 @@ fn push_files(value: &Value, name: &str, files: &mut Vec<Value>) -> Result<()> {
         }
         Value::Array(items) => items.iter().try_for_each(|item| push_files(item, name, files)),
         other => Err(Note::new(format!(
-            "`files` must hold files, and {name} gives {}",
+            "`files` must contain files, but {name} is {}",
             json_kind(other)
         ))
-        .hint("wake.file(path, from=value, dump=true) writes a value into a file")
+        .hint("use wake.file(path, from=value, dump=true) to write a value to a file")
         .into()),
     }
 }
@@ -522,7 +523,7 @@ fn is_path(value: &Value) -> bool {
 fn output_path(text: &str) -> std::result::Result<String, Note> {
     let path: RelPath = text.parse()?;
     if path.components().next() == Some(".wake") {
-        return Err(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files")));
+        return Err(Note::new(format!("`{text}` is in `.wake`, which is reserved for wake")));
     }
     let slash = if text.ends_with('/') && !path.is_root() { "/" } else { "" };
     Ok(format!("{}{slash}", path.dotted()))

@@ -111,7 +111,7 @@ fn call(function: &FuncVal, args: &[Thunk<Val>]) -> Result<Val> {
     of!(a b c d e f g h i j);
     of!(a b c d e f g h i j k);
     of!(a b c d e f g h i j k l);
-    Err(Note::new("a comprehension may go through at most twelve sources").into())
+    Err(Note::new("a comprehension can have at most twelve `for` clauses").into())
 }
 
 fn list(value: Val) -> Result<ArrValue> {
@@ -124,6 +124,6 @@ fn list(value: Val) -> Result<ArrValue> {
 fn function(value: Val) -> Result<FuncVal> {
     match value {
         Val::Func(function) => Ok(function),
-        other => Err(Note::new(format!("a function is expected, not {}", kind(&other))).into()),
+        other => Err(Note::new(format!("expected a function, not {}", kind(&other))).into()),
     }
 }

@@ -162,14 +162,12 @@ impl Values<'_> {
             Values::One(value, taken) => ((*taken == 0).then(|| (*value).clone()), taken),
             Values::List(items, taken) => (items.get(*taken)?, taken),
             Values::Object(_) => refuse!(Note::new(
-                "an object is formatted by names: each directive needs one, as in `%(name)s`",
+                "formatting an object requires named directives, such as `%(name)s`",
             )),
         };
         let Some(found) = found else {
             let given = *taken;
-            refuse!(Note::new(format!(
-                "there are too few values to format: only {given} are given"
-            )));
+            refuse!(Note::new(format!("too few values to format: got {given}")));
         };
         *taken += 1;
         Ok(found)
@@ -193,9 +191,7 @@ impl Values<'_> {
             Values::Object(_) => return Ok(()),
         };
         if taken < given {
-            refuse!(Note::new(format!(
-                "there are too many values to format: {given} are given, {taken} are used"
-            )));
+            refuse!(Note::new(format!("too many values to format: got {given}, used {taken}")));
         }
         Ok(())
     }
@@ -209,7 +205,7 @@ fn parse(chars: &mut Peekable<Chars<'_>>) -> Result<Directive> {
             match chars.next() {
                 Some(')') => break,
                 Some(character) => key.push(character),
-                None => refuse!(Note::new("a format ends inside a name")),
+                None => refuse!(Note::new("the format string ends inside a name")),
             }
         }
         directive.key = Some(key);
@@ -231,8 +227,8 @@ fn parse(chars: &mut Peekable<Chars<'_>>) -> Result<Directive> {
     let _ = chars.next_if(|c| matches!(c, 'h' | 'l' | 'L'));
     match chars.next() {
         Some(c) if "diuoxXeEfFgGcs%".contains(c) => directive.conversion = c,
-        Some(c) => refuse!(Note::new(format!("`%{c}` is no directive of a format"))),
-        None => refuse!(Note::new("a format ends inside a directive")),
+        Some(c) => refuse!(Note::new(format!("`%{c}` is not a format directive"))),
+        None => refuse!(Note::new("the format string ends inside a directive")),
     }
     Ok(directive)
 }
@@ -431,7 +427,7 @@ fn character(value: &Val) -> Result<String> {
             match exact.and_then(char::from_u32) {
                 Some(character) => Ok(character.to_string()),
                 None => Err(Note::new(format!(
-                    "`%c` needs the number of a character, and {} is none",
+                    "`%c` needs the code of a character, which {} is not",
                     super::number::text(point)
                 ))
                 .into()),

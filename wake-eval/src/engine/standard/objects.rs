@@ -35,7 +35,7 @@ fn assert_equal(args: &Arguments<'_>) -> Result<Val> {
 fn primitive_equals(args: &Arguments<'_>) -> Result<Val> {
     let (left, right) = (args.value(0)?, args.value(1)?);
     if matches!((&left, &right), (Val::Arr(_), Val::Arr(_)) | (Val::Obj(_), Val::Obj(_))) {
-        refuse!(Note::new("std.primitiveEquals() compares no lists and no objects"));
+        refuse!(Note::new("std.primitiveEquals() cannot compare lists or objects"));
     }
     equal(&left, &right).map(Val::Bool)
 }

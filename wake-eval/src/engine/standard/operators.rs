@@ -102,7 +102,7 @@ fn shift(left: &Val, operator: BinaryOpType, right: &Val) -> Result<Val> {
         return Err(undefined(left, operator, right));
     };
     if places.get() < 0.0 {
-        refuse!(Note::new("a shift needs a number of places that is not negative"));
+        refuse!(Note::new("the shift count must not be negative"));
     }
     let (value, places) = (whole(*value)?, whole(*places)?);
     let places = (places % 64) as u32;

@@ -29,7 +29,7 @@ pub(super) fn slice(args: &Arguments<'_>) -> Result<Val> {
         }
         other => {
             let found = kind(&other);
-            refuse!(Note::new(format!("a part is taken of a list or a string, not of {found}")))
+            refuse!(Note::new(format!("only a list or a string can be sliced, not {found}")))
         }
     }
 }
@@ -45,7 +45,7 @@ fn part(list: ArrValue, places: Places) -> ArrValue {
     let element = |at: f64| match list.get_lazy(at as u32) {
         Some(element) if at.fract() == 0.0 => element,
         _ => {
-            let message = format!("a list has no element {}", number::text(at));
+            let message = format!("the list has no element {}", number::text(at));
             Thunk::errored(Note::new(message).into())
         }
     };
@@ -69,10 +69,12 @@ impl Places {
         let step = given(args, 3)?.unwrap_or(1.0);
         if step <= 0.0 {
             let written = number::text(step);
-            refuse!(Note::new(format!("the step of a part must be more than 0, not {written}")));
+            refuse!(Note::new(format!(
+                "the step of a slice must be greater than 0, not {written}"
+            )));
         }
         if (end - at) / step > f64::from(i32::MAX) {
-            refuse!(Note::new("the part would be too long"));
+            refuse!(Note::new("the slice would be too long"));
         }
         Ok(Places { at, end, step })
     }

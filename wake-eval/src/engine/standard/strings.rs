@@ -41,7 +41,7 @@ fn character(args: &Arguments<'_>) -> Result<Val> {
         Some(character) => Ok(Val::string(character)),
         None => {
             let written = super::number::text(number);
-            Err(Note::new(format!("there is no character of the number {written}")).into())
+            Err(Note::new(format!("there is no character with the code {written}")).into())
         }
     }
 }

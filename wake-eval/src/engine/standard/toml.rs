@@ -118,7 +118,7 @@ impl Writer<'_> {
             }
             Val::Null => {
                 let path = self.path.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(".");
-                refuse!(Note::new(format!("TOML has no null: `{path}` is")));
+                refuse!(Note::new(format!("TOML has no null, but `{path}` is null")));
             }
             Val::Func(_) => refuse!(Note::new("a function cannot be written as TOML")),
         }

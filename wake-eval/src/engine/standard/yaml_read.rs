@@ -21,10 +21,7 @@ pub(super) fn value(text: &str) -> Result<Val> {
         Err(error) => {
             let message = error.to_string();
             let first = message.lines().next().unwrap_or_default();
-            refuse!(Note::new(format!(
-                "the text is no YAML: {}",
-                first.trim_start_matches("error: ")
-            )));
+            refuse!(Note::new(format!("invalid YAML: {}", first.trim_start_matches("error: "))));
         }
     };
     let mut documents: Vec<Val> = documents.into_iter().map(|document| document.0).collect();

@@ -46,7 +46,7 @@ impl Parser<'_> {
     pub(super) fn super_word(&mut self) -> Parsed<Token> {
         let token = self.take();
         if self.objects == 0 {
-            return self.refuse(token, "`super` is known only inside an object");
+            return self.refuse(token, "`super` can be used only inside an object");
         }
         Ok(token)
     }
@@ -180,7 +180,7 @@ impl Parser<'_> {
                 self.take();
                 if self.objects == 0 {
                     let message =
-                        format!("`{}` is known only inside an object", self.written(token));
+                        format!("`{}` can be used only inside an object", self.written(token));
                     return self.refuse(token, message);
                 }
                 Shape::Object
@@ -315,8 +315,7 @@ impl Parser<'_> {
                 return self.refuse(path, "the path of an import cannot be a text block");
             }
             _ => {
-                return self
-                    .refuse(path, "the path of an import must be a string that is written out");
+                return self.refuse(path, "the path of an import must be a string literal");
             }
         }
         if word.kind != Kind::Import {

@@ -97,7 +97,7 @@ impl Parser<'_> {
             let power = power(operator.kind);
             if power < least {
                 if operator.kind == Kind::NoOperator {
-                    let message = format!("`{}` is no operator", self.written(operator));
+                    let message = format!("`{}` is not an operator", self.written(operator));
                     return self.refuse(operator, message);
                 }
                 return Ok(left);
