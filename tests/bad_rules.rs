@@ -1,4 +1,4 @@
-//! What a team gets wrong with rules, and what it is told: the text that each of them meets, whole.
+//! Mistakes with rules, and the full messages that they get.
 
 #![allow(clippy::unwrap_used)]
 

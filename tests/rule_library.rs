@@ -1,4 +1,4 @@
-//! The library of rules, `rules/`: its own tests, what a change runs, and what is said of calls that are wrong.
+//! The rule library, `rules/`: its own tests, the steps that a change runs, and the messages for wrong calls.
 
 #![allow(clippy::unwrap_used)]
 

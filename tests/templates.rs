@@ -6,7 +6,7 @@ use wake_tests::{
     Project, PublishedRules, has_program, has_system_rust, project, rust_toolchain_into, skip,
 };
 
-/// A workspace that takes the library of rules from a registry.
+/// A workspace that takes the rule library from a registry.
 fn workspace() -> (Project, PublishedRules) {
     let rules = PublishedRules::publish();
     (project().file("wake.toml", &rules.toml()).build(), rules)

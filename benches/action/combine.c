@@ -1,11 +1,11 @@
 /*
  * combine OUT INPUT...
  *
- * The command of every package in the synthetic repository: writes to OUT the bytes of each INPUT that is called
- * `….txt` and, for each other one, a line with a digest of those of its lines that do not begin with `#`. So a changed
- * note in a file changes the output of its package, but not the outputs that are made from that. `--` is passed over.
+ * The command of every package in the synthetic repository. Writes to OUT the bytes of each INPUT named `….txt` and, for
+ * any other input, a line with a digest of its lines that do not begin with `#`. So a changed note in a file changes the
+ * output of its package, but not the outputs made from that output. `--` is ignored.
  *
- * Linux system calls and nothing else, linked statically: what is measured is the build tool, not the loader.
+ * Statically linked, with Linux system calls only: the build tool is measured, not the loader.
  */
 
 enum { BUFFER = 1 << 16, OPEN_OUT = 01 | 0100 | 01000, AT_FDCWD = -100 };

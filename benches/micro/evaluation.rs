@@ -1,4 +1,4 @@
-//! A package and a module through a worker process, which is reused from one to the next, and many modules of one file.
+//! A package and a module through a reused worker process, and many modules of one file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ function(wake, pkg, config={ level: 2 })
   )
 ";
 
-/// The modules that a package file makes by one rule.
+/// The number of modules that a package file makes with one rule.
 const MODULES: usize = 1000;
 
 const RULES: &str = "\
@@ -44,7 +44,7 @@ function(wake) wake.pkg(
 )
 ";
 
-/// Answers that stay the same, as those of one build do.
+/// Answers that stay the same, as within one build.
 struct OneBuild;
 
 impl Answers for OneBuild {
@@ -61,7 +61,7 @@ impl Answers for OneBuild {
     }
 }
 
-/// All modules of one file, by one worker that has not seen it before.
+/// Measures all modules of one file in one worker that has not seen the file before.
 fn measure_rules(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("PKG.libsonnet"), RULES).unwrap();

@@ -1,9 +1,9 @@
-//! Reading and hashing files of the checkout, as a build does it where a signature proves nothing.
+//! Reading and hashing files of the checkout, as a build does when a signature proves nothing.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use wake_build::file_digest;
 
-/// Of a source file, of a large one, of one that is read piece by piece.
+/// Sizes of a source file, of a large file, and of one that is read in pieces.
 const SIZES: [(&str, usize); 3] = [("1 KiB", 1 << 10), ("64 KiB", 64 << 10), ("16 MiB", 16 << 20)];
 
 pub(crate) fn measure(criterion: &mut Criterion) {

@@ -1,16 +1,16 @@
-//! What the small things cost that a build does thousands of times.
+//! Benchmarks of small operations that a build performs thousands of times.
 //!
-//! `cargo bench -p wake-benches` measures all of them, `-- hashing` those whose name contains a word. What they come to on
-//! one machine says nothing about another; compare with a run on the same one, as the tool does by itself.
+//! `cargo bench -p wake-benches` runs all of them, `-- hashing` those whose name contains a word. Results from one machine say
+//! nothing about another; compare with a run on the same machine, as the tool does by itself.
 //!
 //! | file | measures |
 //! |---|---|
 //! | `hashing` | reading and hashing files of the checkout |
 //! | `encoding` | the key of an action, canonical JSON |
-//! | `store` | results taken over, records written and looked up |
+//! | `store` | adopting results, writing and looking up records |
 //! | `evaluation` | a package and a module through a worker process; a thousand modules of one package file |
 
-#![allow(clippy::unwrap_used, reason = "a measurement that cannot be made ends the program")]
+#![allow(clippy::unwrap_used, reason = "a failed measurement ends the program")]
 
 mod encoding;
 mod evaluation;
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use criterion::Criterion;
 
 fn main() -> ExitCode {
-    // The workers of `evaluation` are this program under another name.
+    // The workers of `evaluation` are this program with another argument.
     if std::env::args().nth(1).as_deref() == Some(evaluation::WORKER) {
         return wake_build::evaluation_worker();
     }

@@ -1,4 +1,4 @@
-//! Actions and results as a build of small packages has them.
+//! Actions and results like those of a build of small packages.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wake_model::{
     RunRecord, SandboxLevel, TreeDigest, Usage, User,
 };
 
-/// An action with `files` files of its own and half as many results of others; another for each `number`.
+/// An action with `files` own files and half as many results of other actions; differs for each `number`.
 pub(crate) fn action(number: u64, files: u64) -> Action {
     let file = |n: u64| {
         let blob = BlobDigest::of(&(number * files + n).to_le_bytes());
@@ -39,7 +39,7 @@ pub(crate) fn action(number: u64, files: u64) -> Action {
     }
 }
 
-/// What a command that wrote `bytes` to `out` left behind.
+/// The outputs of a command that wrote `bytes` to `out`.
 pub(crate) fn outputs(bytes: &[u8]) -> Manifest {
     let (blob, size) = (BlobDigest::of(bytes), bytes.len() as u64);
     Manifest::new([(path("out"), Node::File { blob, size, executable: false })]).unwrap()

@@ -1,4 +1,4 @@
-//! Results taken over by the store, records written and looked up.
+//! Adopting results into the store, writing and looking up records.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use crate::sample::{action, outputs, record};
 pub(crate) fn measure(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("store")).unwrap();
-    // No two results and no two keys are the same: what is there already costs less.
+    // All results and keys differ, because existing ones would cost less.
     let numbers = Numbers::default();
     let mut group = criterion.benchmark_group("store");
     group.bench_function("adopt an output", |bencher| {
@@ -38,14 +38,14 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.bench_function("get a record", |bencher| {
         bencher.iter(|| store.action(&digest).unwrap().hit().unwrap());
     });
-    group.bench_function("look up in vain", |bencher| {
+    group.bench_function("look up a miss", |bencher| {
         let absent = action(numbers.next(), 10).digest();
         bencher.iter(|| assert!(store.action(&absent).unwrap().hit().is_none()));
     });
     group.finish();
 }
 
-/// Counts up, from wherever it is asked.
+/// Counts up through a shared reference.
 #[derive(Default)]
 struct Numbers(Cell<u64>);
 
@@ -55,7 +55,7 @@ impl Numbers {
     }
 }
 
-/// A result as an executor leaves it.
+/// A result in the form that an executor leaves.
 fn ready(store: &Store, number: u64) -> (Scratch, Manifest) {
     let scratch = store.scratch().unwrap();
     let bytes = number.to_le_bytes().repeat(128);

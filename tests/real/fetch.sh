@@ -1,8 +1,8 @@
 #!/bin/sh
 # fetch.sh DIR PACKAGE...: unpacks the source of Debian packages below DIR, as DIR/PACKAGE.
 #
-# Works with an apt configuration of its own, derived from the machine's: the same archives and keys,
-# asked for sources instead of programs. Nothing outside of DIR is written.
+# Uses its own apt configuration, derived from the machine's: the same archives and keys, but for
+# sources instead of programs. Writes nothing outside DIR.
 set -eu
 dir=$1
 shift
@@ -32,7 +32,7 @@ with() {
         -o Acquire::Languages=none "$@"
 }
 
-# An index may name an update that the archive does not have yet, or not any more: then the version before it does.
+# An index may name an update that the archive does not have yet or has no longer; then the previous version is used.
 unpack() {
     for version in $(with apt-cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | sort -rVu); do
         rm -rf "$dir/unpack-$1"
@@ -42,7 +42,7 @@ unpack() {
             return
         fi
     done
-    echo "fetch.sh: no version of $1 could be had" >&2
+    echo "fetch.sh: could not fetch any version of $1" >&2
     return 1
 }
 

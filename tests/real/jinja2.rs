@@ -1,4 +1,4 @@
-//! Jinja: a library in Python, and its tests by pytest of wheels that a lock names.
+//! Jinja: a Python library, and its tests, run by pytest from wheels of a lock file.
 
 use wake_tests::skip;
 
@@ -11,16 +11,16 @@ fn jinja2() {
     if !fetches(project, "wheels.sh", &["requirements.txt", "wheels"]) {
         return skip("jinja2", "its wheels cannot be fetched");
     }
-    // A file of tests each, and the one that stands for all.
+    // One test per file, and one for all of them.
     project.wake(["test"]).run().success().mentions("tested 23 tests: 23 passed");
     project.wake(["test"]).run().success().mentions("23 passed, all cached");
 
-    // A test that is edited runs alone.
+    // Only an edited test runs.
     project.edit("tests/test_pickle.py", "import pickle", "import pickle  # of the library");
     let tested = project.wake(["test", "--message-format", "json"]).run().success().events();
     assert_eq!(tested.ran(), ["//:tests tests/test_pickle.py"]);
 
-    // A fault of the library, and the case that sees it.
+    // A fault in the library, and the test case that detects it.
     project.edit(
         "src/jinja2/filters.py",
         "return soft_str(s).upper()",

@@ -1,6 +1,6 @@
-//! Packages that nobody here wrote, from the Debian source archive: zlib and Lua by modules of their own, redis, ninja,
-//! Jinja and ripgrep by the library of rules, which they take from a registry by name and version, the mixins of
-//! Prometheus and etcd as libraries of Jsonnet.
+//! Builds third-party projects from the Debian source archive: zlib and Lua with modules of their own; redis, ninja, Jinja
+//! and ripgrep with the rule library, used from a registry by name and version; the mixins of Prometheus and etcd as Jsonnet
+//! libraries.
 
 #![allow(clippy::unwrap_used)]
 

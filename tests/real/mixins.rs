@@ -1,4 +1,4 @@
-//! Mixins of Prometheus and etcd: libraries of Jsonnet that give alert rules and a dashboard.
+//! The mixins of Prometheus and etcd: Jsonnet libraries that produce alert rules and a dashboard.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn vendored() -> Option<Project> {
     Some(project)
 }
 
-/// What go-jsonnet computes of `monitoring.jsonnet`; none where it is not installed.
+/// What go-jsonnet evaluates `monitoring.jsonnet` to, or `None` if it is not installed.
 fn by_the_reference(project: &Project) -> Option<Value> {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/engines/bin/python");
     let program = "import _gojsonnet; \
@@ -63,7 +63,7 @@ fn mixins() {
     }
 
     project.build_runs_nothing(&[":rules"]);
-    // Of the dashboards of Prometheus nothing is taken.
+    // The dashboards of Prometheus are not used.
     project.edit(
         "vendor/prometheus-mixin/dashboards.libsonnet",
         "local row",

@@ -1,4 +1,4 @@
-//! zlib and Lua, by modules of their own.
+//! zlib and Lua, with modules of their own.
 
 use crate::scene::{count, ran, unpacked};
 
@@ -6,7 +6,7 @@ use crate::scene::{count, ran, unpacked};
 fn zlib() {
     let Some(project) = unpacked("zlib", "zlib") else { return };
     let cold = project.build(&[":tests"]);
-    // Fifteen units of the library and one of each program; then the archive, two links, one test run.
+    // Fifteen units of the library and one per program; then the archive, two links, one test run.
     assert_eq!(count(&cold, "//:unit"), 17);
     assert_eq!(cold.ran().len(), 17 + 1 + 2 + 1);
     let report = project.result_text("//:tests", "report.txt");
@@ -16,7 +16,7 @@ fn zlib() {
 
     project.build_runs_nothing(&[":tests"]);
 
-    // A comment in the header that every unit includes: all are compiled, and there it stops.
+    // A comment in the header that every unit includes: all are compiled, and nothing else runs.
     project.edit("zlib.h", "#define ZLIB_H", "#define ZLIB_H /* the guard */");
     let build = project.build(&[":tests"]);
     assert_eq!((count(&build, "//:unit"), build.ran().len()), (17, 17));
@@ -36,7 +36,7 @@ fn zlib() {
 fn lua() {
     let Some(project) = unpacked("lua", "lua5.4") else { return };
     let cold = project.build(&[":script"]);
-    // Thirty-two units of the library and one of each program; the archive, two links, one script.
+    // Thirty-two units of the library and one per program; the archive, two links, one script.
     assert_eq!(count(&cold, "//:unit"), 34);
     assert_eq!(cold.ran().len(), 34 + 1 + 2 + 1);
     // The prime-counting function at powers of ten (OEIS A006880).

@@ -1,4 +1,4 @@
-//! ninja: a library, a program and unit tests in C++.
+//! ninja: a C++ library, program and unit tests.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ fn ninja() {
     assert!(lines("ninja-build") <= 35);
     let Some(Port { project, .. }) = &ported("ninja", "ninja-build") else { return };
     let cold = project.build(&[":ninja"]);
-    // Twenty-seven units of the library, as its CMakeLists.txt has them, and two of the program.
+    // Twenty-seven units of the library, as in its CMakeLists.txt, and two of the program.
     assert_eq!(cold.ran().iter().filter(|label| label.ends_with(".cc")).count(), 29);
     project.write("hello.ninja", "rule touch\n command = touch $out\nbuild hello: touch\n");
     let ninja = Command::new(project.result("//:ninja", "ninja"))

@@ -1,4 +1,4 @@
-//! redis: libraries, programs and generated files in C, and suites of tests in Tcl.
+//! redis: libraries, programs and generated files in C, and test suites in Tcl.
 
 use std::process::Command;
 
@@ -17,10 +17,10 @@ fn redis() {
     assert!(said.starts_with("Redis server v=7.0.15 "), "{said}");
     project.build_runs_nothing(&[":server", ":cli"]);
 
-    // Included by one unit; a comment goes no further.
+    // Included by one unit; for a comment, nothing else runs.
     project.edit("src/rax_malloc.h", "#define rax_malloc", "/* by */\n#define rax_malloc");
     assert_eq!(project.build(&[":server", ":cli"]).ran(), ["//:server src/rax.c"]);
-    // Included by none on this system.
+    // Included by no unit on this system.
     project.edit("deps/hiredis/adapters/ae.h", "#ifndef", "/* of an event loop */\n#ifndef");
     project.build_runs_nothing(&[":server", ":cli"]);
 
@@ -31,8 +31,8 @@ fn redis() {
     project.wake(["test"]).run().success().mentions("tested 10 tests: 10 passed, all cached");
 }
 
-/// A build of a library in C and of what a script in Python generates, where the commands see packages of the distribution
-/// alone, on a machine whose package database says `status`.
+/// Builds a C library and the output of a Python script, with commands that see only distribution packages, on a machine
+/// with the package database `status`.
 fn on_a_machine(project: &Project, status: &str) -> Build {
     project.write("../status", status);
     let mount = "mount --bind \"$0\" /var/lib/dpkg/status; exec \"$@\"";
@@ -40,7 +40,7 @@ fn on_a_machine(project: &Project, status: &str) -> Build {
     let build = project.json_build(&[":hiredis", ":commands"]);
     let build = build.args(["--set", "cc.packages=gcc libc6-dev binutils"]);
     let build = build.args(["--set", "sh.packages=python3 coreutils"]);
-    // What one machine keeps of a checkout, another does not have.
+    // Another machine does not have the state that this one keeps for a checkout.
     let _ = std::fs::remove_dir_all(project.path(".wake"));
     let wrapper = ["unshare", "--mount", "sh", "-euc", mount].map(Into::into);
     let wrapper = wrapper.into_iter().chain([path.into_os_string()]);
@@ -64,7 +64,7 @@ fn machines_with_other_packages_share_what_does_not_hang_on_them() {
     let warm = on_a_machine(project, &format!("{status}{web}"));
     assert_eq!(warm.ran(), [] as [&str; 0]);
 
-    // Another compiler: what it makes, and nothing else.
+    // Another compiler: only its outputs are built again.
     let gcc = status.find("Package: gcc\n").unwrap();
     let version = gcc + status[gcc..].find("Version: ").unwrap() + "Version: ".len();
     let other = format!("{}9:{}", &status[..version], &status[version..]);

@@ -1,4 +1,4 @@
-//! ripgrep: a program in Rust of sixty vendored crates, some with macros and build scripts, and a build script of its own.
+//! ripgrep: a Rust program with sixty vendored crates, some with macros and build scripts, and its own build script.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use wake_tests::{has_program, skip};
 
 use crate::scene::{Port, fetches, lines, ported};
 
-/// The crates without optimisation: what is looked at here is not how fast they run.
+/// Builds the crates without optimisation, because their speed does not matter here.
 const QUICKLY: [&str; 2] = ["--set", "rust.opt=0"];
 
 #[test]
@@ -20,7 +20,7 @@ fn ripgrep() {
         return skip("ripgrep", "its crates cannot be fetched");
     }
     let built = project.json_build(&[":rg"]).args(QUICKLY).run().success().events();
-    // What is only for other systems is planned, and not compiled.
+    // Crates for other systems are planned, but not compiled.
     for label in ["//:vendored", "//:rg.script", "//:rg.built", "//:rg", "//:serde_json"] {
         assert!(built.ran().contains(&label), "{label}: {:?}", built.ran());
     }
@@ -38,10 +38,10 @@ fn ripgrep() {
     assert!(log.contains("test result: ok. 271 passed; 0 failed"), "{log}");
     assert_eq!(tests().run().success().events().ran(), [] as [&str; 0]);
 
-    // A source that the build script does not see: the program, its tests, and nothing vendored.
+    // A source that the build script does not see: the program and its tests are built, and no vendored crate.
     let line = "if !self.config.preprocessor.is_some() {";
     project.edit("crates/core/search.rs", line, &format!("{line} // nothing to run"));
     let ran = tests().run().success().events();
-    // A comment, so both come out as they were, and no test runs again.
+    // A comment, so both come out equal, and no test runs again.
     assert_eq!(ran.ran(), ["//:rg", "//:unit.bin"]);
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# rules.sh DIR: publishes the library of rules to a registry in DIR; DIR/wake.toml is that of whoever takes them from there.
+# rules.sh DIR: publishes the rule library to a registry in DIR; DIR/wake.toml is the wake.toml for packages that use it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/library"

@@ -1,4 +1,4 @@
-//! The library of rules, published, and used by name and version.
+//! The rule library, published, and used by name and version.
 
 use std::fs;
 

@@ -1,11 +1,11 @@
-//! The library of rules, published to a registry in a directory.
+//! The rule library, published to a registry in a directory.
 
 use std::path::PathBuf;
 
 use crate::project::Project;
 use crate::workspace_copy::rules;
 
-/// A registry that has the library of rules; it goes away with this value.
+/// A registry that has the rule library; it goes away with this value.
 pub struct PublishedRules {
     library: Project,
 }

@@ -14,14 +14,14 @@ pub fn example(name: &str) -> Project {
     project
 }
 
-/// A project that is a fresh copy of the library of rules.
+/// A project that is a fresh copy of the rule library.
 pub fn rules() -> Project {
     let project = project().build();
     rules_into(&project, "");
     project
 }
 
-/// Copies the library of rules to `dir` of a project.
+/// Copies the rule library to `dir` of a project.
 pub fn rules_into(project: &Project, dir: &str) {
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("rules");
     copy_tree(&rules, &project.path(dir));

@@ -1,4 +1,4 @@
-//! What a person waits for all day: an edit while `wake build --watch` runs, and `wake affected`. The other tools have neither.
+//! Daily waits: an edit while `wake build --watch` runs, and `wake affected`. The other tools have neither.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -11,25 +11,25 @@ use crate::measure::{self, Sample};
 use crate::repository::{Edition, Repository};
 use crate::tool::Tool;
 
-/// After so long without an edit a watching build has looked at everything once more.
+/// The time without an edit after which a watching build has checked everything once more.
 const QUIET: Duration = Duration::from_secs(4);
-/// Between two edits.
+/// The pause between two edits.
 const PAUSE: Duration = Duration::from_millis(150);
-/// Edits for each round of the other measurements.
+/// The number of edits per round of the other measurements.
 const EDITS: u32 = 4;
 
-/// What came of it.
+/// The measured times.
 #[derive(Debug, Default)]
 pub(crate) struct Daily {
-    /// From an edit of a leaf to the end of the build that it made necessary.
+    /// The times from an edit of a leaf to the end of the build that it causes.
     answers: Vec<Duration>,
-    /// `wake affected` where the revision was never looked at.
+    /// `wake affected` with a revision that is new to it.
     first: Option<Sample>,
-    /// Where it was.
+    /// `wake affected` with a known revision.
     affected: Vec<Sample>,
 }
 
-/// Measures both with a tool that has them; none of another.
+/// Measures both, or returns `None` for a tool that has neither.
 pub(crate) fn measure(
     tool: &dyn Tool,
     repository: &Repository,
@@ -82,7 +82,7 @@ fn edited(
     Ok(())
 }
 
-/// Reads on until a build is over.
+/// Reads events until a build has finished.
 fn built(events: &mut BufReader<ChildStdout>, tool: &dyn Tool) -> Result<(), Fault> {
     let mut line = String::new();
     loop {
@@ -100,10 +100,7 @@ fn built(events: &mut BufReader<ChildStdout>, tool: &dyn Tool) -> Result<(), Fau
 }
 
 fn ended(tool: &dyn Tool) -> Fault {
-    Fault::Silent {
-        tool: tool.name(),
-        tail: "it ended, or a build failed, while it watched".into(),
-    }
+    Fault::Silent { tool: tool.name(), tail: "it ended, or a build failed, while watching".into() }
 }
 
 fn affected(
@@ -136,7 +133,7 @@ fn affected(
 }
 
 impl Daily {
-    /// What it says below the table.
+    /// The lines to print below the table.
     pub(crate) fn lines(&self, tool: &str) -> String {
         let mut text = String::new();
         let mut answers: Vec<f64> =
@@ -145,7 +142,7 @@ impl Daily {
         if let (Some(median), Some(longest)) = (answers.get(answers.len() / 2), answers.last()) {
             let _ = writeln!(
                 text,
-                "Watching, {tool} has built an edited leaf after {median:.0} ms (median of {}; longest {longest:.0} ms), 10 ms of which it waits for more.",
+                "While watching, {tool} builds an edited leaf in {median:.0} ms (median of {}; longest {longest:.0} ms), of which it waits 10 ms for further edits.",
                 answers.len()
             );
         }
@@ -155,7 +152,7 @@ impl Daily {
         if let (Some(first), Some(median)) = (&self.first, cpus.get(cpus.len() / 2)) {
             let _ = writeln!(
                 text,
-                "`{tool} affected` after a one-line edit takes {median:.2} s of processor time (median of {}), with a revision that is new to it {:.2} s.",
+                "`{tool} affected` after a one-line edit takes {median:.2} s of processor time (median of {}); with a revision that is new to it, {:.2} s.",
                 cpus.len(),
                 first.cpu.as_secs_f64()
             );

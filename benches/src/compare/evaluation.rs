@@ -1,9 +1,9 @@
 //! `--evaluation`: the package files of the repository, evaluated by wake's workers and by the bare evaluator.
 //!
-//! Each way is a process of its own, this program under another name, so that its processor time, that of the workers
-//! included, is what the kernel says. The bare evaluator reads the same files from disk with a `wake` in Jsonnet that checks
-//! nothing and looks at no directory, in one process and on one thread: once as anyone would call it, and once with the C library's
-//! allocator set to it and few files to a state, which is the least that it was found to take.
+//! Each variant runs in a process of its own, this program with another argument, so that the kernel reports its processor
+//! time, including that of its workers. The bare evaluator reads the same files from disk with a `wake` in Jsonnet that checks
+//! nothing and lists no directory, in one process and on one thread: once with default settings, and once with the C library's
+//! allocator tuned for it and few files per state, the cheapest configuration that was found.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,17 +23,17 @@ use wake_eval::{Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
 use crate::fault::{At, Fault};
 use crate::measure;
 
-/// The argument that makes this program the one way or the other.
+/// The arguments that select a variant.
 const BY_WORKERS: &str = "__by-workers";
 const BARE: &str = "__bare";
 
-/// A cache of freed memory that holds all the small things of an evaluation takes a quarter off its time.
+/// A free list large enough for the small allocations of an evaluation saves a quarter of its time.
 const TUNABLES: &str = "glibc.malloc.tcache_count=2000:glibc.malloc.arena_max=1";
 
-/// So many files with one state of the bare evaluator cost least: with fewer its start counts, with more its memory.
+/// The cheapest number of files per state of the bare evaluator: with fewer, its start counts; with more, its memory.
 const CHEAPEST: usize = 64;
 
-/// If this process is one of the ways, walks it to its end.
+/// Runs the variant that the arguments select, if any.
 pub(crate) fn way() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let way = arguments.next()?;
@@ -67,7 +67,7 @@ pub(crate) fn way() -> Option<ExitCode> {
     })
 }
 
-/// Measures each way `rounds` times and gives a table of medians.
+/// Measures each variant `rounds` times and returns a table of medians.
 pub(crate) fn compare(
     base: &Path,
     dirs: &[PathBuf],
@@ -105,8 +105,8 @@ pub(crate) fn compare(
     );
     for (name, cpu) in [
         ("wake's workers", workers),
-        ("the bare evaluator, as it comes", plain),
-        ("the bare evaluator, as cheap as it gets", cheapest),
+        ("the bare evaluator, default settings", plain),
+        ("the bare evaluator, cheapest settings", cheapest),
     ] {
         let (seconds, ratio) = (cpu.as_secs_f64(), workers.as_secs_f64() / cpu.as_secs_f64());
         table += &format!("| {name} | {seconds:.3} | {ratio:.2} |\n");
@@ -141,7 +141,7 @@ fn by_workers(dirs: &[&Path], program: PathBuf, jobs: usize) -> Result<usize, St
     })
 }
 
-/// The calls of the library that package files make, giving their arguments back.
+/// The library functions that package files call, which return their arguments.
 const WAKE: &str = "\
 {
   pkgInfo(name, version, namespace=null):: { name: name, version: version, namespace: namespace },
@@ -153,7 +153,7 @@ const WAKE: &str = "\
   },
 }";
 
-/// Evaluates with a state for each `chunk` of files, whose memory is collected before the next.
+/// Evaluates with one state per `chunk` of files, collecting its memory before the next.
 fn bare(dirs: &[&Path], chunk: usize, mut give: impl FnMut(&str)) -> Result<(), String> {
     let standard = ContextInitializer::new(PathResolver::FileName);
     for dirs in dirs.chunks(chunk) {

@@ -1,4 +1,4 @@
-//! What can go wrong with a comparison.
+//! The errors of a comparison.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// The machine would not.
+    /// An operation of the system failed.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// What it was about.
+        /// The path or program concerned.
         path: PathBuf,
         source: io::Error,
     },
-    /// A tool that was to be measured ended with an error.
-    #[error("`{tool}` failed: {status}; the end of what it wrote:\n{tail}")]
+    /// A measured tool failed.
+    #[error("`{tool}` failed: {status}; the end of its output:\n{tail}")]
     Failed {
         /// The tool's program.
         tool: String,
@@ -23,19 +23,19 @@ pub(crate) enum Fault {
         /// Its last lines.
         tail: String,
     },
-    /// A tool did other work than the scenario is made for, so its time means nothing.
+    /// A tool did not do the work that the scenario is meant to measure, so its time means nothing.
     #[error("`{tool}` ran {found} actions for `{scenario}`, not {expected}")]
     Work {
         /// The tool.
         tool: &'static str,
         /// The scenario.
         scenario: &'static str,
-        /// As its own output says.
+        /// The number of actions according to the tool's output.
         found: usize,
-        /// As the graph says.
+        /// The number of actions according to the graph.
         expected: usize,
     },
-    /// Two tools made different bytes of the same sources.
+    /// Two tools made different bytes from the same sources.
     #[error("`{}` and `{}` differ", left.display(), right.display())]
     Differ {
         /// One result.
@@ -43,8 +43,8 @@ pub(crate) enum Fault {
         /// The other.
         right: PathBuf,
     },
-    /// A tool's output did not say what it did.
-    #[error("`{tool}` does not say how many actions it ran; the end of what it wrote:\n{tail}")]
+    /// A tool's output did not state what it did.
+    #[error("`{tool}` does not report how many actions it ran; the end of its output:\n{tail}")]
     Silent {
         /// The tool.
         tool: &'static str,
@@ -55,7 +55,7 @@ pub(crate) enum Fault {
 
 /// Gives an I/O error its path.
 pub(crate) trait At<T> {
-    /// The same result, knowing what it was about.
+    /// Adds the path to the error.
     fn at(self, path: &Path) -> Result<T, Fault>;
 }
 

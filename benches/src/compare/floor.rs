@@ -1,4 +1,4 @@
-//! What no build tool can be faster than: asking for the metadata of every file, on two threads.
+//! A lower bound for any build tool: reading the metadata of every file, on two threads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,12 @@ impl Floor {
         Ok(Floor { paths })
     }
 
-    /// How many there are.
+    /// The number of files and directories.
     pub(crate) fn len(&self) -> usize {
         self.paths.len()
     }
 
-    /// Asks for each, half of them on each of two threads.
+    /// Reads the metadata of each, half of them on each of two threads.
     pub(crate) fn stat(&self) -> Duration {
         let start = Instant::now();
         let (left, right) = self.paths.split_at(self.paths.len() / 2);

@@ -1,22 +1,18 @@
 //! Measures wake beside other build tools on the same synthetic repository.
 //!
-//! `benches/compare --help` says how; `benches/RESULTS.md` keeps what came of it.
+//! `benches/compare --help` describes the options; `benches/RESULTS.md` has the results.
 //!
 //! | file | does |
 //! |---|---|
-//! | `repository`, `place` | the packages, and where each tool has its copy of them |
-//! | `tool` | how each tool is told about them and started |
-//! | `scenario`, `session` | the situations, and the way into each |
-//! | `measure`, `floor` | what a process took, and what nothing can be faster than |
-//! | `daily` | an edit while one watches, and what a change affects |
-//! | `evaluation` | the package files, by wake and by the bare evaluator |
-//! | `report` | the table |
+//! | `repository`, `place` | generate the packages, and each tool's copy of them |
+//! | `tool` | describe the packages to each tool and start it |
+//! | `scenario`, `session` | define the scenarios, and prepare each |
+//! | `measure`, `floor` | measure a process, and the lower bound for any tool |
+//! | `daily` | measures an edit during `--watch`, and `wake affected` |
+//! | `evaluation` | evaluates the package files with wake and with the bare evaluator |
+//! | `report` | prints the table |
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a table is what this program is for"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program prints a table")]
 
 mod daily;
 mod evaluation;
@@ -46,69 +42,69 @@ use crate::tool::{Bazel, Ninja, Nix, Root, Tool, Wake};
 #[derive(Debug, Parser)]
 #[command(name = "compare")]
 struct Arguments {
-    /// The wake to measure
+    /// The wake program to measure
     #[arg(long, value_name = "PROGRAM")]
     wake: PathBuf,
-    /// Packages
+    /// Number of packages
     #[arg(short = 'n', long, default_value_t = 1000)]
     packages: usize,
-    /// Layers of packages
+    /// Number of layers of packages
     #[arg(long, default_value_t = 10)]
     layers: usize,
-    /// Files of 1 KiB a package
+    /// Files of 1 KiB per package
     #[arg(short, long, default_value_t = 10)]
     files: usize,
-    /// Packages of the layer below that each one depends on
+    /// Packages of the layer below that each package depends on
     #[arg(short, long, default_value_t = 5)]
     dependencies: usize,
-    /// What the dependencies and bytes are drawn from
+    /// Seed for generating the dependencies and bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How large the program is that each package runs, in bytes; it is as small as can be without this
+    /// Size in bytes of the program that each package runs; 0: as small as possible
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     tool: u64,
-    /// Packages that have a large file as well, from the bottom up
+    /// Number of packages, from the bottom up, that also have a large file
     #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "with")]
     large: usize,
-    /// How large that is, in bytes
+    /// Size of the large file in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     large_size: usize,
-    /// How often each measurement is made; the table gives medians
+    /// Number of times to make each measurement; the table shows medians
     #[arg(short, long, default_value_t = 5)]
     rounds: usize,
-    /// How many commands run at once
+    /// Number of commands to run in parallel
     #[arg(short, long, default_value_t = 2)]
     jobs: usize,
-    /// What wake's commands see beside their inputs
+    /// What wake's commands see besides their inputs
     #[arg(long, value_name = "ROOT", default_value = "empty")]
     root: Root,
-    /// An earlier wake to measure beside, in the same run
+    /// An earlier wake program to measure in the same run
     #[arg(long, value_name = "PROGRAM")]
     before: Option<PathBuf>,
-    /// Other tools beside ninja
+    /// Other tools to measure besides ninja
     #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
     with: Vec<Other>,
-    /// A smoke test: 50 packages, one round; the work done and the bytes made are what counts
+    /// Smoke test: 50 packages, one round; checks the work done and the bytes made
     #[arg(long)]
     quick: bool,
-    /// Where to work; it is left there. Without it: in the temporary directory, and removed
+    /// Directory to work in, kept afterwards [default: a temporary directory, removed afterwards]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Only compare wake's evaluation of the package files with that of the bare evaluator
     #[arg(long, conflicts_with_all = ["with", "only_generate", "record"])]
     evaluation: bool,
-    /// Only measure an edit while one watches, and `wake affected`, which no other tool has
+    /// Only measure an edit during `--watch`, and `wake affected`, which no other tool has
     #[arg(long, conflicts_with_all = ["evaluation", "only_generate", "record"])]
     only_daily: bool,
-    /// Only make the checkouts in DIR, for a look or a profile
+    /// Only generate the checkouts in DIR, to inspect or profile
     #[arg(long, requires = "dir")]
     only_generate: bool,
-    /// Put the table into FILE, in place of the one of the same size
+    /// Write the table to FILE, replacing the one with the same heading
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
 
-/// A tool that is only measured when asked for.
+/// A tool that is measured only on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Other {
     Bazel,
@@ -195,7 +191,7 @@ fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
 
 fn evaluate(base: &Path, repository: &Repository, arguments: &Arguments) -> Result<String, Fault> {
     let program = fs::canonicalize(&arguments.wake).at(&arguments.wake)?;
-    // Nothing is run, so there is no need of the command that packages run.
+    // No command runs, so the packages' program need not exist.
     let place = Place::new(base, "wake", Path::new("combine"))?;
     let checkout = place.checkout();
     repository.write_sources(&checkout)?;
@@ -212,7 +208,7 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
     let jobs = arguments.jobs;
     let combine = compile(base)?;
     let size = fs::metadata(&combine).at(&combine)?.len();
-    // What stands behind a program is never read by it, and copied with it.
+    // Padding after a program is never read by it, but is copied with it.
     let padded = fs::File::options().write(true).open(&combine);
     padded.and_then(|file| file.set_len(size.max(arguments.tool))).at(&combine)?;
     let place = |name: &str| Place::new(base, name, &combine);

@@ -1,4 +1,4 @@
-//! Runs one process and says what it took.
+//! Runs one process and measures it.
 
 use std::fs;
 use std::fs::File;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{At, Fault};
 
-/// What one run took.
+/// The cost of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// From before it was started until it had ended.
+    /// From before its start until after its end.
     pub(crate) wall: Duration,
-    /// Processor time of it and of all its descendants that were waited for.
+    /// Processor time of the process and of all its descendants that were waited for.
     pub(crate) cpu: Duration,
 }
 
@@ -30,10 +30,10 @@ pub(crate) fn run(command: &mut Command, log: &Path) -> Result<Sample, Fault> {
     Ok(Sample { wall, cpu })
 }
 
-/// Runs `command` once more and samples the memory, in bytes, that it and those of its descendants take that are the same
-/// program: proportional set sizes, added up, of which the largest sum counts, with that of its `server` where it has one. Commands that it runs do not count.
+/// Runs `command` once more and returns its peak memory in bytes.
 ///
-/// What is sampled is slower than what is not, so this is never the run whose time is told.
+/// Samples the sum of the proportional set sizes of the process, of its descendants that run the same program, and of its
+/// `server` if it has one; commands that it runs do not count. Sampling slows the process down, so its time is not reported.
 pub(crate) fn peak_memory(
     command: &mut Command,
     server: Option<u32>,
@@ -80,7 +80,7 @@ fn succeeded(program: &Path, status: ExitStatus, log: &Path) -> Result<(), Fault
     Err(Fault::Failed { tool, status: status.to_string(), tail: tail(log) })
 }
 
-/// Waits, and asks for the usage of this child alone, which the standard library does not offer.
+/// Waits for a child and returns the usage of this child alone, which the standard library does not offer.
 fn wait(pid: u32) -> std::io::Result<(ExitStatus, Duration)> {
     let mut status = 0;
     // SAFETY: `rusage` holds integers only, for which all zeros are valid.
@@ -105,14 +105,14 @@ fn duration(time: libc::timeval) -> Duration {
         + Duration::from_micros(time.tv_usec.unsigned_abs())
 }
 
-/// Bytes of the processes at and below `pid` that run `executable`. What has ended meanwhile counts nothing.
+/// The memory of the processes at and below `pid` that run `executable`. Processes that have ended do not count.
 fn family_memory(pid: u32, executable: &Path) -> u64 {
     let mut sum = 0;
     let mut open = vec![(pid, Vec::new())];
     while let Some((pid, parent)) = open.pop() {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let words = fs::read(proc.join("cmdline")).unwrap_or_default();
-        // Who has its parent's words is about to become another program, in its parent's memory until then.
+        // A process with its parent's command line is about to execute another program, and shares its parent's memory.
         let is_itself = words != parent;
         if is_itself && fs::read_link(proc.join("exe")).is_ok_and(|path| path == executable) {
             sum += proportional(&proc).unwrap_or(0);

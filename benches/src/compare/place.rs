@@ -1,4 +1,4 @@
-//! Directories of one tool, and what becomes of old ones.
+//! The directories of one tool, and the disposal of old ones.
 
 use std::cell::Cell;
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::fault::{At, Fault};
 use crate::repository::Repository;
 
-/// Where one tool works.
+/// The directory that one tool works in.
 ///
-/// Nothing is deleted from a disk while measurements go on: ext4 makes new files several times dearer for minutes after many were
-/// removed, so that a build right after a removal would measure the removal. In memory it is the other way round: what is kept
-/// takes room, and removing it leaves nothing behind.
+/// On a disk, nothing is deleted during measurements: on ext4, creating files costs several times as much for minutes after
+/// many were removed, so a build right after a removal would measure the removal. In memory it is the other way round: kept
+/// files take space, and removing them has no after-effects.
 #[derive(Debug)]
 pub(crate) struct Place {
     dir: PathBuf,
@@ -21,7 +21,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A place below `base` for the tool `name`, which will run the program `combine`.
+    /// Creates a place below `base` for the tool `name`, which will run the program `combine`.
     pub(crate) fn new(base: &Path, name: &str, combine: &Path) -> Result<Self, Fault> {
         let dir = base.join(name);
         fs::create_dir_all(dir.join("trash")).at(&dir)?;
@@ -35,20 +35,20 @@ impl Place {
         self.dir.join("checkout")
     }
 
-    /// What the tool keeps outside of the checkout.
+    /// The tool's files outside the checkout.
     pub(crate) fn store(&self) -> PathBuf {
         self.dir.join("store")
     }
 
-    /// Where what the tool writes is kept for a look.
+    /// The log of the tool's output.
     pub(crate) fn log(&self) -> PathBuf {
         self.dir.join("log")
     }
 
-    /// Makes the checkout with its sources and the program, moving what was in it away.
+    /// Makes the checkout with its sources and the program, after moving its old content away.
     pub(crate) fn check_out(&self, repository: &Repository) -> Result<(), Fault> {
         let checkout = self.checkout();
-        // The directory itself stays: a server that works in it ends when it is gone.
+        // The directory itself stays: a server that works in it would end if it were removed.
         fs::create_dir_all(&checkout).at(&checkout)?;
         for entry in fs::read_dir(&checkout).at(&checkout)? {
             self.throw_away(&entry.at(&checkout)?.path())?;
@@ -59,7 +59,7 @@ impl Place {
         repository.write_sources(&checkout)
     }
 
-    /// Gets `path` out of the way, if it is there: into the trash, or away altogether where that is in memory.
+    /// Moves `path` into the trash if it exists, or deletes it if it is in memory.
     pub(crate) fn throw_away(&self, path: &Path) -> Result<(), Fault> {
         if path.symlink_metadata().is_err() {
             return Ok(());
@@ -68,7 +68,7 @@ impl Place {
             return remove(path).at(path);
         }
         let trash = self.dir.join("trash");
-        // Also what an earlier comparison in the same directory threw away keeps its place.
+        // Numbers used by an earlier comparison in the same directory stay taken.
         let free = |number: &usize| trash.join(number.to_string()).symlink_metadata().is_err();
         let number = (self.thrown.get()..).find(free).unwrap_or_default();
         self.thrown.set(number + 1);
@@ -76,7 +76,7 @@ impl Place {
     }
 }
 
-/// As the kernel tells a file system in memory. Source: `tmpfs(5)`, `statfs(2)`.
+/// The type of a file system in memory. Source: `tmpfs(5)`, `statfs(2)`.
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 use crate::session::{Findings, Series};
 use crate::tool::Tool;
 
-/// The whole section of one size: command, commit, machine, table.
+/// The section for one size: command, commit, machine, table.
 pub(crate) fn section(
     repository: &Repository,
     tools: &[Box<dyn Tool>],
@@ -104,14 +104,14 @@ fn footing(tools: &[Box<dyn Tool>], findings: &Findings) -> String {
         let ratios = sorted(pairs.map(|(sample, floor)| seconds(sample.wall) / seconds(*floor)));
         let _ = writeln!(
             text,
-            "\nAsking for the metadata of the same {} files and directories on two threads: {:.3} s; wake's no-op takes {:.2} times that.",
+            "\nReading the metadata of the same {} files and directories on two threads takes {:.3} s; wake's no-op takes {:.2} times as long.",
             findings.floor_files,
             median(&floor),
             median(&ratios)
         );
         let touched = findings.series.get(&(TOUCHED, WAKE));
         if let Some(ratio) = touched.map(|touched| paired(touched, noop)) {
-            let _ = writeln!(text, "Touched without change: {ratio:.2} of wake's own no-op.");
+            let _ = writeln!(text, "Touched without a change: {ratio:.2} times wake's own no-op.");
         }
     }
     for (column, tool) in tools.iter().enumerate().skip(NINJA + 1) {
@@ -122,7 +122,7 @@ fn footing(tools: &[Box<dyn Tool>], findings: &Findings) -> String {
             let actions = cold.ran.unwrap_or(1).max(1) as f64;
             let _ = writeln!(
                 text,
-                "Files in {}'s store after the cold build: {files}, {:.2} an action.",
+                "Files in {}'s store after the cold build: {files}, {:.2} per action.",
                 tool.name(),
                 *files as f64 / actions
             );
@@ -131,21 +131,21 @@ fn footing(tools: &[Box<dyn Tool>], findings: &Findings) -> String {
     text
 }
 
-// Rows as `Scenario::ALL` orders them, columns as `tools` in `main` does.
+// Rows in the order of `Scenario::ALL`, columns in the order of `tools` in `main`.
 const COLD: usize = 0;
 const NOOP: usize = 1;
 const TOUCHED: usize = 2;
 const WAKE: usize = 0;
 const NINJA: usize = 1;
 
-/// Against ninja in the same scenario; a clean checkout against ninja's no-op, as ninja has nothing that it could remember.
+/// The ratio to ninja in the same scenario; for a clean checkout, to ninja's no-op, because ninja has no cache.
 fn ratio(findings: &Findings, row: usize, column: usize, scenario: Scenario) -> Option<f64> {
     let row_of_ninja = if scenario == Scenario::Checkout { NOOP } else { row };
     let ninja = findings.series.get(&(row_of_ninja, NINJA))?;
     Some(paired(findings.series.get(&(row, column))?, ninja))
 }
 
-/// wake's times as parts of those of another tool in the same scenario.
+/// wake's times relative to those of another tool in the same scenario.
 fn beside(tool: &str, column: usize, findings: &Findings) -> String {
     let ratio = |(row, scenario): (usize, Scenario)| {
         let wake = findings.series.get(&(row, WAKE))?;
@@ -153,14 +153,14 @@ fn beside(tool: &str, column: usize, findings: &Findings) -> String {
         Some(format!("{} {:.3}", scenario.title(), paired(wake, other)))
     };
     let ratios: Vec<String> = Scenario::ALL.into_iter().enumerate().filter_map(ratio).collect();
-    let time = format!("wake's time in parts of {tool}'s: {}.", ratios.join("; "));
+    let time = format!("wake's time relative to {tool}: {}.", ratios.join("; "));
     match tool {
         "wake before" => format!("{time}\n{}", beside_itself(column, findings)),
         _ => time,
     }
 }
 
-/// wake's processor time and memory as parts of those of an earlier wake.
+/// wake's processor time and memory relative to those of an earlier wake.
 fn beside_itself(column: usize, findings: &Findings) -> String {
     let both = |row: usize| {
         Some((findings.series.get(&(row, WAKE))?, findings.series.get(&(row, column))?))
@@ -173,7 +173,7 @@ fn beside_itself(column: usize, findings: &Findings) -> String {
         Some(format!("{} {cpu:.3} and {memory:.3}", scenario.title()))
     };
     let told: Vec<String> = Scenario::ALL.into_iter().enumerate().filter_map(told).collect();
-    format!("Its processor time and peak memory in parts of those before: {}.", told.join("; "))
+    format!("Its processor time and peak memory relative to before: {}.", told.join("; "))
 }
 
 fn paired(left: &Series, right: &Series) -> f64 {
@@ -199,7 +199,7 @@ fn median(sorted: &[f64]) -> f64 {
     }
 }
 
-/// What was typed, without what only says where the program lies.
+/// The arguments of this program, without those that only name local paths.
 fn arguments() -> String {
     let mut shown = vec![];
     let mut typed = std::env::args().skip(1);

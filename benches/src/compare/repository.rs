@@ -6,39 +6,39 @@ use std::path::{Path, PathBuf};
 
 use crate::fault::{At, Fault};
 
-/// How large the repository is, and which one of that size.
+/// The size and the seed of the repository.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// Packages in all.
+    /// Number of packages.
     pub(crate) packages: usize,
-    /// Layers; the packages are spread evenly.
+    /// Number of layers; packages are spread evenly.
     pub(crate) layers: usize,
-    /// Files of 1 KiB a package.
+    /// Files of 1 KiB per package.
     pub(crate) files: usize,
-    /// Packages of the layer below that one depends on.
+    /// Packages of the layer below that each package depends on.
     pub(crate) dependencies: usize,
-    /// What everything random is drawn from.
+    /// Seed of all random choices.
     pub(crate) seed: u64,
-    /// How many packages, from the bottom up, have a large file as well.
+    /// Number of packages, from the bottom up, that also have a large file.
     pub(crate) large: usize,
-    /// Its size in bytes.
+    /// Size of the large file in bytes.
     pub(crate) large_size: usize,
-    /// The least size of the program that each package runs, in bytes.
+    /// Minimum size of the program that each package runs, in bytes.
     pub(crate) tool: u64,
 }
 
-/// One package, by its place and by the numbers of the packages it depends on.
+/// One package: its position and the numbers of the packages that it depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     /// Counted from the bottom.
     pub(crate) layer: usize,
-    /// Its place in the layer.
+    /// Its position in the layer.
     pub(crate) index: usize,
     /// Numbers in [`Repository::packages`], ascending.
     pub(crate) dependencies: Vec<usize>,
 }
 
-/// What to build, without a word of any tool's language.
+/// The packages to build, independent of any tool's language.
 #[derive(Clone, Debug)]
 pub(crate) struct Repository {
     pub(crate) shape: Shape,
@@ -46,7 +46,7 @@ pub(crate) struct Repository {
     pub(crate) packages: Vec<Package>,
 }
 
-/// How a file differs from its first text. Every text of a file has the same length.
+/// A version of a file's text. All versions of a file have the same length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Edition {
     /// The number in its first line, a note, which digests leave out.
@@ -73,8 +73,8 @@ impl Package {
 }
 
 impl Repository {
-    /// Draws the dependencies. Every package depends on the first one of the layer below, so that a change
-    /// of the very first package reaches everything above.
+    /// Chooses the dependencies. Every package depends on the first one of the layer below, so that a change
+    /// to the very first package affects everything above.
     pub(crate) fn new(shape: Shape) -> Self {
         let width = (shape.packages / shape.layers).max(1);
         let mut random = Random(shape.seed);
@@ -95,7 +95,7 @@ impl Repository {
         Repository { shape, packages }
     }
 
-    /// How many packages a layer has.
+    /// The number of packages in a layer.
     pub(crate) fn width(&self) -> usize {
         self.packages.len() / self.shape.layers
     }
@@ -149,12 +149,12 @@ impl Repository {
         fs::write(&path, self.text(number, 0, edition)).at(&path)
     }
 
-    /// Where the file that gets edited lies.
+    /// The path of the file to edit.
     pub(crate) fn first_file(&self, root: &Path, package: &Package) -> PathBuf {
         root.join(package.path()).join("src/f0.txt")
     }
 
-    /// The bytes of the large file of a package: lines, as those of all files.
+    /// The bytes of the large file of a package: lines, as in all files.
     fn large(&self, package: usize) -> Vec<u8> {
         let mut random = Random(self.shape.seed ^ ((package as u64) << 40));
         let mut bytes = Vec::with_capacity(self.shape.large_size + 64);
@@ -180,7 +180,7 @@ impl Repository {
     }
 }
 
-/// SplitMix64, which is public domain and the same everywhere. Source: Steele, Lea and Flood, OOPSLA 2014.
+/// SplitMix64, which is in the public domain and the same on every machine. Source: Steele, Lea and Flood, OOPSLA 2014.
 struct Random(u64);
 
 impl Random {
@@ -192,7 +192,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `limit`; the bias of the remainder does not matter here.
+    /// Returns a number below `limit`; the bias of the remainder does not matter here.
     fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }

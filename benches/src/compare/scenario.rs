@@ -1,26 +1,26 @@
-//! What is measured, and the state of the checkout that each measurement starts from.
+//! The scenarios, and the state of the checkout that each starts from.
 
-/// A situation that people meet every day.
+/// A situation from daily work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
-    /// Nothing was ever built on this machine.
+    /// Nothing has been built on this machine.
     Cold,
     /// Nothing has changed.
     Noop,
-    /// The file that everything is made from has a new time and its old bytes.
+    /// The file that everything depends on has a new time and the same bytes.
     Touched,
     /// One file of a package that nothing depends on has changed.
     Leaf,
-    /// A file has changed from whose package everything above is made.
+    /// A file has changed in the package that everything above depends on.
     Deep,
-    /// The same file has changed so that its package's output differs, and what is made from that does not.
+    /// The same file has changed so that the output of its package differs, and the outputs made from that do not.
     CutOff,
-    /// The sources were checked out anew; the tool's store, where it has one, was kept.
+    /// The sources were checked out again; the tool's store, if it has one, was kept.
     Checkout,
 }
 
 impl Scenario {
-    /// In the order in which they leave the state that the next one needs.
+    /// All scenarios, in an order in which each leaves the state that the next one needs.
     pub(crate) const ALL: [Scenario; 7] = [
         Scenario::Cold,
         Scenario::Noop,
@@ -31,7 +31,7 @@ impl Scenario {
         Scenario::Checkout,
     ];
 
-    /// As the table calls it.
+    /// The name in the table.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Scenario::Cold => "cold, empty store",

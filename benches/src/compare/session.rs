@@ -1,4 +1,4 @@
-//! Brings each tool into the state that a scenario starts from, and measures it there.
+//! Brings each tool into the state that a scenario starts from, and measures it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,31 +12,31 @@ use crate::repository::{Edition, Repository};
 use crate::scenario::Scenario;
 use crate::tool::Tool;
 
-/// What was found out about one tool in one scenario.
+/// The measurements of one tool in one scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series {
-    /// One for each round, in order: the same round of two tools is a pair.
+    /// One sample per round, in order: the same round of two tools forms a pair.
     pub(crate) samples: Vec<Sample>,
     /// Actions that ran in the last round.
     pub(crate) ran: Option<usize>,
-    /// Bytes, from a run of its own.
+    /// Peak memory in bytes, from a separate run.
     pub(crate) peak: u64,
 }
 
-/// Everything that was found out.
+/// All measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    /// By the scenario's place in [`Scenario::ALL`] and the tool's in the list of tools.
+    /// Keyed by the index of the scenario in [`Scenario::ALL`] and of the tool in the list of tools.
     pub(crate) series: BTreeMap<(usize, usize), Series>,
-    /// The bare walk over the same files, one for each round of the no-op.
+    /// Times of the bare walk over the same files, one per round of the no-op.
     pub(crate) floor: Vec<Duration>,
-    /// Files and directories that the walk asked for.
+    /// Number of files and directories in the walk.
     pub(crate) floor_files: usize,
-    /// Files in each tool's store after a cold build.
+    /// Number of files in each tool's store after a cold build.
     pub(crate) store_files: Vec<Option<usize>>,
 }
 
-/// The tools side by side.
+/// The tools to compare.
 pub(crate) struct Session<'a> {
     pub(crate) repository: &'a Repository,
     pub(crate) tools: &'a [Box<dyn Tool>],
@@ -57,12 +57,12 @@ impl<'a> Session<'a> {
         Ok(Session { repository, tools, rounds })
     }
 
-    /// Measures every scenario, round by round and within a round tool by tool, in turns which comes first.
+    /// Measures every scenario, round by round, and within a round tool by tool, rotating which comes first.
     ///
-    /// What was found out before an error is in `findings`, scenario by scenario.
+    /// On an error, `findings` has the measurements made before it.
     pub(crate) fn run(&self, findings: &mut Findings) -> Result<(), Fault> {
         for (row, scenario) in Scenario::ALL.into_iter().enumerate() {
-            // What an edit or a new file leaves to do for later builds is not part of the next scenario.
+            // Work that an edit or a new file leaves for later builds is not part of the next scenario.
             if scenario == Scenario::Noop {
                 self.settle()?;
             }
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
     }
 
     fn prepare(&self, turn: Turn) -> Result<(), Fault> {
-        // An edit in the same tick of the clock as the last build's outputs is one that ninja does not see.
+        // ninja does not see an edit in the same clock tick as the last build's outputs.
         std::thread::sleep(TICKS);
         let (tool, repository) = (&*self.tools[turn.column], self.repository);
         let checkout = tool.place().checkout();
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
                 let path = repository.first_file(&checkout, repository.first());
                 let file = File::options().write(true).open(&path).at(&path)?;
                 file.set_times(FileTimes::new().set_modified(SystemTime::now())).at(&path)?;
-                // Files get the time of the last tick, so outputs made at once would look older than this.
+                // Files get the time of the last tick, so outputs made immediately would look older than this file.
                 std::thread::sleep(TICKS);
             }
             Scenario::Leaf => {
@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
                 repository.edit(&checkout, repository.first(), edition)?;
             }
             Scenario::CutOff => {
-                // The text stays that of the measurement before, or it would not be only a note that changes.
+                // The text stays that of the previous measurement, so that only the note changes.
                 let edition = Edition { note: turn.edit, text: CUT_OFF_TEXT };
                 self.reach_cut_off(tool)?;
                 repository.edit(&checkout, repository.first(), edition)?;
@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
                 tool.describe(repository)?;
             }
         }
-        // What the preparation left to be written back would otherwise be written during the measurement.
+        // Otherwise, dirty pages from the preparation would be written back during the measurement.
         rustix::fs::sync();
         Ok(())
     }
@@ -203,7 +203,7 @@ impl<'a> Session<'a> {
         measure::run(&mut tool.build(), &tool.place().log()).map(drop)
     }
 
-    /// The top of what every tool built must be the same bytes.
+    /// Checks that every tool built the same bytes for the last package.
     fn compare_outputs(&self) -> Result<(), Fault> {
         let reference = &*self.tools[0];
         let Some(left) = reference.output(self.repository.last()) else { return Ok(()) };
@@ -218,13 +218,13 @@ impl<'a> Session<'a> {
     }
 }
 
-/// One measurement to be made.
+/// One measurement to make.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     scenario: Scenario,
-    /// The tool's place in the list.
+    /// The index of the tool.
     column: usize,
-    /// The number that is edited into a file: another one each round, the same for every tool.
+    /// The number written into the edited file: different in each round, the same for every tool.
     edit: u32,
 }
 
@@ -234,7 +234,7 @@ fn edit(row: usize, round: usize) -> u32 {
 
 const CUT_OFF_TEXT: u32 = 99_999_999;
 
-/// Some ticks of the clock that files get their times from.
+/// A few ticks of the clock that file times come from.
 const TICKS: Duration = Duration::from_millis(50);
 
 fn store_files(tool: &dyn Tool) -> Option<usize> {

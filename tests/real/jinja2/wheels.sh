@@ -1,5 +1,5 @@
 #!/bin/sh
-# wheels.sh LOCK DIR: fetches into DIR what LOCK names, for the Python of this machine's /usr/bin, compared with its hashes.
+# wheels.sh LOCK DIR: fetches the wheels of LOCK into DIR, for the Python in this machine's /usr/bin, and checks their hashes.
 set -eu
 lock=$1 dir=$2
 version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')

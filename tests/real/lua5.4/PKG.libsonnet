@@ -1,4 +1,4 @@
-// Lua as a package: put beside its unpacked source.
+// Lua as a package; placed in its unpacked source.
 function(wake)
   local sources = import 'steps/sources.libsonnet';
   wake.pkg(

@@ -1,4 +1,4 @@
-// What any engine of Jsonnet computes of this file with `-J vendor` is what the package builds.
+// The package builds what any Jsonnet engine evaluates this file to with `-J vendor`.
 local mixin =
   (import 'prometheus-mixin/mixin.libsonnet')
   + (import 'etcd-mixin/mixin.libsonnet')

@@ -1,5 +1,5 @@
 #!/bin/sh
-# vendor.sh: fetches the crates of Cargo.lock into vendor/, and copies the toolchain of whoever calls it to tools/rust.
+# vendor.sh: fetches the crates of Cargo.lock into vendor/, and copies the caller's toolchain to tools/rust.
 set -eu
 cargo vendor --quiet --versioned-dirs vendor >/dev/null
 from=$(rustc --print sysroot)

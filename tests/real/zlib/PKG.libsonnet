@@ -1,4 +1,4 @@
-// zlib as a package: put beside its unpacked source.
+// zlib as a package; placed in its unpacked source.
 function(wake)
   local sources = import 'steps/sources.libsonnet';
   wake.pkg(

@@ -1,4 +1,4 @@
-//! Bazel with its sandbox and a disk cache; its server stays up, with its code compiled, also before a cold build.
+//! Bazel with its sandbox and a disk cache; its server keeps running, with its code compiled, even before a cold build.
 
 use std::fmt::Write;
 use std::fs;
@@ -20,7 +20,7 @@ pub(crate) struct Bazel {
     place: Place,
     store: PathBuf,
     jobs: usize,
-    /// Where its sandboxes are made, if a file system in memory is there; Bazel itself leaves them behind.
+    /// The directory for its sandboxes, if there is a file system in memory; Bazel does not remove them itself.
     sandboxes: Option<PathBuf>,
 }
 
@@ -44,12 +44,12 @@ impl Bazel {
         command
     }
 
-    /// What it keeps of the checkout: outputs, its own cache of actions, its server.
+    /// What it keeps for the checkout: outputs, its action cache, its server.
     fn base(&self) -> PathBuf {
         self.store.join("base")
     }
 
-    /// The results of actions by their keys, for all checkouts.
+    /// The results of actions by key, for all checkouts.
     fn disk_cache(&self) -> PathBuf {
         self.store.join("disk")
     }
@@ -93,7 +93,7 @@ impl Tool for Bazel {
         command.args(["build", "--spawn_strategy=linux-sandbox", "--color=no", "--curses=no"]);
         command.arg(format!("--jobs={}", self.jobs));
         command.arg(format!("--disk_cache={}", self.disk_cache().display()));
-        // In memory they cost least, and their removal does not make the file system slow for the tool that comes next.
+        // Sandboxes cost least in memory, where removing them does not slow the file system down for the next tool.
         if let Some(dir) = &self.sandboxes {
             command.arg(format!("--sandbox_base={}", dir.display()));
         }
@@ -120,7 +120,7 @@ impl Tool for Bazel {
     }
 
     fn forget_checkout(&self) -> Result<(), Fault> {
-        // What is not there any more is not removed, see `Place`.
+        // Moved away first, so that `clean` does not delete it; see `Place`.
         self.place.throw_away(&self.base().join("execroot"))?;
         let mut clean = self.command();
         clean.arg("clean");
@@ -137,7 +137,7 @@ impl Tool for Bazel {
     }
 
     fn finish(&self) {
-        // Where no server runs there is nothing to shut down, and nobody to tell.
+        // Without a server there is nothing to shut down, so errors do not matter.
         let _ = self.command().arg("shutdown").output();
     }
 }
@@ -145,7 +145,7 @@ impl Tool for Bazel {
 impl Drop for Bazel {
     fn drop(&mut self) {
         if let Some(dir) = &self.sandboxes {
-            // What cannot be removed is memory that is gone until the machine starts anew, and no reason to lose the table.
+            // A failed removal only loses memory until the next reboot, which is no reason to lose the table.
             let _ = fs::remove_dir_all(dir);
         }
     }

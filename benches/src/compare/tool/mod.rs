@@ -1,4 +1,4 @@
-//! The build tools that are compared: how each is told about the repository, started, and made to forget.
+//! The compared build tools: how each gets the repository, is started, and is reset.
 
 mod bazel;
 mod ninja;
@@ -20,55 +20,55 @@ pub(crate) use wake::{Root, Wake};
 
 /// One build tool with a checkout of its own.
 pub(crate) trait Tool {
-    /// As the table calls it.
+    /// The name in the table.
     fn name(&self) -> &'static str;
 
-    /// Where its checkout and everything it keeps lie.
+    /// The directories of its checkout and of everything it keeps.
     fn place(&self) -> &Place;
 
-    /// Writes its description of the repository among the sources.
+    /// Writes its build files for the repository among the sources.
     fn describe(&self, repository: &Repository) -> Result<(), Fault>;
 
     /// The command that builds everything.
     fn build(&self) -> Command;
 
-    /// A command of its own; none where those that are measured only with wake are none of its own.
+    /// A command with other arguments, for measurements of wake alone; `None` for other tools.
     fn command(&self, _words: &[&str]) -> Option<Command> {
         None
     }
 
-    /// How many actions a build ran, as what it wrote says; none where it does not say.
+    /// The number of actions that a build ran according to its output, or `None` if the output does not state it.
     fn ran(&self, output: &str) -> Option<usize>;
 
-    /// How many actions it has to run by its own rules; none where that is not checked.
+    /// The number of actions that it must run by its own rules, or `None` if that is not checked.
     fn expected(&self, scenario: Scenario, repository: &Repository) -> Option<usize>;
 
-    /// Moves everything it remembers out of the way.
+    /// Moves all its caches out of the way.
     fn forget(&self) -> Result<(), Fault>;
 
-    /// Moves away what belongs to the checkout but lies outside of it.
+    /// Moves away what belongs to the checkout but is stored outside it.
     fn forget_checkout(&self) -> Result<(), Fault> {
         Ok(())
     }
 
-    /// Where the output of a package is found after a build; none where that is not checked.
+    /// The path of a package's output after a build, or `None` if that is not checked.
     fn output(&self, package: &Package) -> Option<PathBuf>;
 
-    /// Where its store lies, whose files are counted.
+    /// The directory of its store, whose files are counted.
     fn store(&self) -> Option<&Path> {
         None
     }
 
-    /// The process that stays between builds and does its work; none if there is no such thing.
+    /// The server process that stays between builds, if there is one.
     fn server(&self) -> Option<u32> {
         None
     }
 
-    /// Lets go of what runs on between two builds.
+    /// Stops whatever runs between builds.
     fn finish(&self) {}
 }
 
-/// What has to run if content decides, and a change stops where outputs come out equal.
+/// The number of actions to run if content decides and a change stops at equal outputs.
 fn by_content(scenario: Scenario, repository: &Repository) -> usize {
     match scenario {
         Scenario::Cold => repository.packages.len(),
@@ -79,7 +79,7 @@ fn by_content(scenario: Scenario, repository: &Repository) -> usize {
     }
 }
 
-/// What has to run if times decide.
+/// The number of actions to run if times decide.
 fn by_time(scenario: Scenario, repository: &Repository) -> usize {
     match scenario {
         Scenario::Touched | Scenario::Deep | Scenario::CutOff => everything_above(repository),

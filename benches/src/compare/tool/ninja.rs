@@ -33,13 +33,13 @@ impl Tool for Ninja {
     }
 
     fn describe(&self, repository: &Repository) -> Result<(), Fault> {
-        // Each input stands there once: ninja reads all of it at every build.
+        // Each input is listed once, because ninja reads the whole file in every build.
         let mut text = String::from("rule combine\n  command = tool/combine $out $in\n");
         for package in &repository.packages {
             let dir = package.path();
             let large = repository.has_large(package).then(|| format!("{dir}/{LARGE}"));
             let names = repository.file_names().map(|name| format!("{dir}/{name}"));
-            // Sorted, as wake names them.
+            // Sorted, as in wake.
             let own: Vec<String> = large.into_iter().chain(names).collect();
             let needs: Vec<String> = package
                 .dependencies

@@ -11,7 +11,7 @@ use crate::place::Place;
 use crate::repository::{LARGE, Package, Repository};
 use crate::scenario::Scenario;
 
-/// What a command sees beside its inputs.
+/// What a command sees besides its inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Root {
     /// Nothing
@@ -43,7 +43,7 @@ impl Wake {
         command
     }
 
-    /// The same, called otherwise in the table.
+    /// The same tool under another name in the table.
     pub(crate) fn named(self, name: &'static str) -> Self {
         Wake { name, ..self }
     }

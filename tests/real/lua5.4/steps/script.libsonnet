@@ -1,4 +1,4 @@
-// Runs a script with the interpreter that was just built; its only argument is where to write.
+// Runs a script with the newly built interpreter; its only argument is the output path.
 function(wake, pkg, config={})
   wake.module(
     name='script',

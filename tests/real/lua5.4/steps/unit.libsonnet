@@ -1,4 +1,4 @@
-// One translation unit. It sees its own source and the headers, and none of its neighbours.
+// One translation unit. It sees its own source and the headers, and no other sources.
 function(wake, pkg, config)
   wake.module(
     name='unit',

@@ -1,4 +1,4 @@
-// What `make test` does: `example` runs its checks, `minigzip` packs and unpacks.
+// Does what `make test` does: `example` runs its checks, `minigzip` compresses and decompresses.
 function(wake, pkg, config={})
   wake.module(
     name='tests',

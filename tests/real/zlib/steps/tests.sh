@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests.sh EXAMPLE MINIGZIP: leaves report.txt.
+# tests.sh EXAMPLE MINIGZIP: writes report.txt.
 set -eu
 "$1" "$(mktemp)" >report.txt
 echo hello world | "$2" | "$2" -d >>report.txt
