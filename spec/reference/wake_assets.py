@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The digests of genomes and assets, written from `spec/assets.md` alone.
+"""The digests of genomes and assets, implemented from `spec/assets.md` alone.
 
     python3 spec/reference/wake_assets.py genome FASTA    the digest of a genome
-    python3 spec/reference/wake_assets.py asset DIR       the digest by which refgenie tells an asset
+    python3 spec/reference/wake_assets.py asset DIR       the digest by which refgenie identifies an asset
 
-Standard library only. The tests compare what wake says with what this says.
+Standard library only. The tests compare wake's digests with these.
 """
 
 import gzip
@@ -24,12 +24,12 @@ def lines_of(path):
     if data.startswith(b"\x1f\x8b"):
         data = gzip.decompress(data)
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    # What follows the last end of a line is a line only if there is something.
+    # Text after the last line end is a line only if it is not empty.
     return lines if lines[-1] else lines[:-1]
 
 
 def genome(path):
-    """Sequences are pairs of a name and their lines; one without a line counts only behind one with a line."""
+    """Sequences are pairs of a name and lines; one without lines counts only after one that has lines."""
     sequences = []
     name, sequence = None, []
     has_line = False

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The canonical encoding of wake, every digest, the lock and what is published, written from `spec/encoding.md`, `spec/lock.md` and
-`spec/packages.md` alone.
+"""wake's canonical encoding, every digest, the lock and published packages, implemented from `spec/encoding.md`, `spec/lock.md`
+and `spec/packages.md` alone.
 
-    python3 spec/reference/wake_encoding.py check    recomputes every vector, and says what differs
-    python3 spec/reference/wake_encoding.py write    fills in what the inputs of `spec/vectors/*.json` give
+    python3 spec/reference/wake_encoding.py check    recomputes every vector and reports differences
+    python3 spec/reference/wake_encoding.py write    computes the results for the inputs in `spec/vectors/*.json`
 
-Standard library only, BLAKE3 included; speed is of no interest here. Whoever adds a vector writes its
-inputs into the JSON file and lets `write` compute the rest; the Rust tests then have to agree.
+Standard library only, including BLAKE3; speed does not matter here. To add a vector, write its inputs into the JSON file and
+let `write` compute the rest; the Rust tests must then agree.
 """
 
 import base64
@@ -28,7 +28,7 @@ WORD = 0xFFFFFFFF
 
 
 def compress(chain, block, counter, length, flags):
-    """Eight words: the chaining value after one block of at most sixty-four bytes."""
+    """Returns eight words, the chaining value after one block of at most sixty-four bytes."""
     m = struct.unpack("<16I", block.ljust(64, b"\0"))
     v = [*chain, *IV[:4], counter & WORD, counter >> 32, length, flags]
     for _ in range(7):
@@ -47,7 +47,7 @@ def turn(word, bits):
 
 
 def subtree(data, key, flags, first, root):
-    """The chaining value of the chunks in `data`, the first of them being number `first`."""
+    """Returns the chaining value of the chunks in `data`, which are numbered from `first`."""
     if len(data) > 1024:
         chunks = (len(data) + 1023) // 1024
         left = 1024 << ((chunks - 1).bit_length() - 1)
@@ -63,14 +63,14 @@ def subtree(data, key, flags, first, root):
 
 
 def blake3(data, context=None):
-    """The digest of `data`; in key-derivation mode where there is a context."""
+    """Returns the digest of `data`, in key-derivation mode if there is a context."""
     key, flags = IV, 0
     if context is not None:
         key, flags = subtree(context.encode(), IV, CONTEXT, 0, ROOT), MATERIAL
     return struct.pack("<8I", *subtree(data, key, flags, 0, ROOT))
 
 
-# --- The encoding. A value is written in the vectors as null, a truth value, or an object of one key.
+# --- The encoding. In the vectors, a value is null, a Boolean, or an object with one key.
 
 def encode(value):
     if value is None:
@@ -99,7 +99,7 @@ def counted(tag, data):
 
 
 def decode(data):
-    """The one value that `data` encodes; a `ValueError` if it encodes none."""
+    """Returns the value that `data` encodes; raises `ValueError` if it does not encode exactly one."""
     value, rest = decode_one(data)
     if rest:
         raise ValueError("something follows the value")
@@ -156,7 +156,7 @@ def by_bytes(names):
 
 
 def sealed(value, context):
-    """What a vector says of a hashed thing."""
+    """The fields of a vector for a hashed thing."""
     data = encode(value)
     return {"encoded": data.hex(), "digest": blake3(data, context).hex()}
 
@@ -202,7 +202,7 @@ def number(double):
     return f"{sign}{digits[0]}{rest}e{point - 1:+}"
 
 
-# --- The hashed things, a function for each file of vectors: the inputs in, the expectations out.
+# --- The hashed things, one function per vector file: takes the inputs, returns the expectations.
 
 def blob(case):
     data = bytes.fromhex(case["bytes"]) * case.get("times", 1)
@@ -229,7 +229,7 @@ def json_value(case):
 
 
 def tree(case):
-    """Every directory of a tree, from the deepest to the root, which is called `.`."""
+    """Every directory of a tree, from the deepest to the root, which is named `.`."""
     dirs = {".": {}}
     for path, node in case["nodes"].items():
         *above, name = path.split("/")
@@ -384,7 +384,7 @@ def memo(case):
 
 
 def run_record(case):
-    """The id of a result: SHA-384 over CBOR, as everything that the Timeless Stack names."""
+    """The id of a result: SHA-384 over CBOR, as for everything in the Timeless Stack."""
     record = case["record"]
     results = b"".join(cbor(name) + cbor(record["results"][name]) for name in by_bytes(record["results"]))
     data = (head(5, 3) + cbor("formulaID") + cbor(record["formulaID"])
@@ -393,7 +393,7 @@ def run_record(case):
     return {"encoded": data.hex(), "id": base58(hashlib.sha384(data).digest())}
 
 
-# --- `wake.lock`, written from `spec/lock.md`.
+# --- `wake.lock`, implemented from `spec/lock.md`.
 
 NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 PACKAGE = rf"(?:{NAME}/)?{NAME}"
@@ -406,7 +406,7 @@ WORDS = (PACKAGE, VERSION, rf"(?:{NAME}|via:{PACKAGE})", r"[0-9a-f]{64}")
 
 
 class NoLock(Exception):
-    """At a line and a column."""
+    """An error at a line and a column."""
 
 
 def lock(case):
@@ -458,7 +458,7 @@ def locked(content):
 
 
 def behind(marker, conflict, number):
-    """The conflict that goes on behind a marker, if one does."""
+    """The conflict that continues after a marker, if any."""
     if not conflict:
         if marker[0] != "<":
             raise NoLock(number, 1)
@@ -474,7 +474,7 @@ def behind(marker, conflict, number):
     raise NoLock(number, 1)
 
 
-# --- What is published: the archive of a package and its metadata.
+# --- Published packages: the archive of a package and its metadata.
 
 def archive(case):
     data = tar(case["nodes"])
@@ -482,7 +482,7 @@ def archive(case):
 
 
 def tar(nodes):
-    """Files and links by the bytes of their paths, each a header and its bytes in blocks of 512; two empty ones end it."""
+    """Files and links, sorted by the bytes of their paths, each a header and its content in blocks of 512; two empty blocks end it."""
     data = b""
     for path in by_bytes(nodes):
         node = nodes[path]
@@ -504,7 +504,7 @@ def entry(path, mode, kind, content, link):
 
 
 def pax(key, value):
-    """`LENGTH KEY=VALUE` and a line feed, where the length counts its own digits."""
+    """`LENGTH KEY=VALUE` and a line feed; the length includes its own digits."""
     rest = b" " + key + b"=" + value + b"\n"
     length = len(rest) + 1
     while length != len(rest) + len(str(length)):
@@ -623,7 +623,7 @@ def signed(secret, message):
 
 
 def point(times):
-    """The base point so many times, as bytes."""
+    """A multiple of the base point, as bytes."""
     square = (BASE_Y * BASE_Y - 1) * pow(CURVE * BASE_Y * BASE_Y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
     if x * x % P != square:
@@ -641,7 +641,7 @@ def plus(one, two):
     return ((a * d + b * c) * pow(1 + product, P - 2, P) % P, (b * d + a * c) * pow(1 - product, P - 2, P) % P)
 
 
-# --- CBOR, RFC 7049, as far as it is needed here, and base58.
+# --- The part of CBOR, RFC 7049, that is needed here, and base58.
 
 def cbor(content):
     if isinstance(content, str):
@@ -674,7 +674,7 @@ KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "
 
 
 def main(mode):
-    """Zero if every vector holds."""
+    """Returns 0 if every vector holds."""
     if mode not in ("check", "write"):
         sys.exit(__doc__)
     wrong = count = 0
@@ -689,7 +689,7 @@ def main(mode):
                 case.update(expected)
             elif any(case.get(name) != field for name, field in expected.items()):
                 wrong += 1
-                print(f"{path.name}: `{case['name']}` does not hold")
+                print(f"{path.name}: vector `{case['name']}` is wrong")
         if mode == "write":
             path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     print(f"{count} vectors, {wrong} wrong")
