@@ -281,6 +281,8 @@ fn a_database_of_packages_that_is_not_read_is_told() {
     let comment = &parsed(&said.stdout)["packages"][0]["comment"];
     assert_eq!(
         *comment,
-        format!("the packages that `{path}` lists are not among these: it is not read")
+        format!(
+            "the packages listed in `{path}` are not included, because its format is not supported"
+        )
     );
 }

@@ -161,7 +161,7 @@ fn a_layer_that_lies_is_refused() {
         7,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, and its manifest says 100
+        error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 100
          help: nothing of it was kept: ask who made the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -172,7 +172,7 @@ fn a_layer_that_lies_is_refused() {
     larger.manifest["layers"][0]["size"] = json!(1_000_000);
     larger.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, and its manifest says 1000000
+        error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 1000000
          help: nothing of it was kept: ask who made the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -184,7 +184,7 @@ fn a_layer_that_lies_is_refused() {
         7,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: sha256:[DIGEST] was asked for, and sha256:[DIGEST] came
+        error: //:user: image `./layout/`: expected sha256:[DIGEST], received sha256:[DIGEST]
          help: nothing of it was kept: ask who made the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -196,7 +196,7 @@ fn a_layer_that_lies_is_refused() {
     unpacked.config["rootfs"]["diff_ids"][0] = json!(format!("sha256:{}", "0".repeat(64)));
     unpacked.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: layer sha256:[DIGEST] holds sha256:[DIGEST], and its configuration says sha256:[DIGEST]
+        error: //:user: image `./layout/`: layer sha256:[DIGEST] contains sha256:[DIGEST], but its configuration says sha256:[DIGEST]
          help: nothing of it was kept: ask who made the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -208,7 +208,7 @@ fn a_layer_that_lies_is_refused() {
         7,
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-            error: //:user: image `./layout/`: its manifest has 1 layer, and its configuration 0
+            error: //:user: image `./layout/`: its manifest has 1 layer, but its configuration has 0
              help: nothing of it was kept: ask who made the image
             [TIME] FAIL //:user (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -238,7 +238,7 @@ fn an_image_for_another_machine_says_for_which_one() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/` is for linux/s390x, and not for linux/amd64
+        error: //:user: image `./layout/` is for linux/s390x, not for linux/amd64
          help: it can be had for another one: `platform: 'OS/ARCHITECTURE'`, `--platform`
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
@@ -280,7 +280,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
         image(project, &name).run().code(7),
         expect![[r#"
              Pulling [HOST]/wake/a:1
-        error: image `[HOST]/wake/a:1`: sha256:[DIGEST] was asked for, and sha256:[DIGEST] came
+        error: image `[HOST]/wake/a:1`: expected sha256:[DIGEST], received sha256:[DIGEST]
          help: nothing of it was kept: ask who made the image
     "#]],
     );
@@ -291,7 +291,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
         image(project, &name).run().code(7),
         expect![[r#"
              Pulling [HOST]/wake/a:1
-        error: image `[HOST]/wake/a:1`: sha256:[DIGEST], which its manifest names, is not there
+        error: image `[HOST]/wake/a:1`: its manifest refers to sha256:[DIGEST], which is missing
          help: nothing of it was kept: ask who made the image
     "#]],
     );
@@ -322,7 +322,7 @@ fn a_store_that_is_full_says_so() {
     layout.write();
     in_small_store(&layout.project, "4m", "image pull layout").code(10).says(expect![[r#"
              Pulling layout
-        error: image `layout`: there is no room in the store to keep sha256:[DIGEST]
+        error: image `layout`: there is not enough space in the store to keep sha256:[DIGEST]
          help: `wake gc --max-size SIZE` makes room
     "#]]);
 }
@@ -359,7 +359,7 @@ fn a_store_without_room_for_the_files_of_an_image_says_so() {
     layout.write();
     let said = in_small_store(&layout.project, "9m", "image inspect --sbom layout");
     said.code(10).says(expect![[r#"
-        error: image `layout`: there is no room in the store to unpack sha256:[DIGEST]
+        error: image `layout`: there is not enough space in the store to unpack sha256:[DIGEST]
          help: `wake gc --max-size SIZE` makes room
     "#]]);
 }

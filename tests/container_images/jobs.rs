@@ -61,7 +61,7 @@ fn a_job_runs_what_its_image_runs_as_whom_and_where_it_says() {
     write_run(&project, "'oci:layout'", ", command: [nowhere]");
     exec(&project, &[]).code(10).mentions("there is no program `nowhere`");
     write_run(&project, "'oci:none'", "");
-    exec(&project, &[]).code(5).mentions("is no layout of images");
+    exec(&project, &[]).code(5).mentions("is not an image layout");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_container_that_cannot_be_had_is_told_before_anything_runs() {
     add_registry(&project);
     for (container, code, told) in [
         ("databio/refgenie:latest", 5, "names no registry"),
-        ("oci:nowhere", 5, "is no layout of images"),
+        ("oci:nowhere", 5, "is not an image layout"),
     ] {
         write_recipe(&project, container);
         let finished = build(&project, "tiny/fasta").code(code);

@@ -34,7 +34,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `debian:12` names no registry: write `HOST/debian:12`
+        error: //:m: `debian:12` has no registry host: write `HOST/debian:12`
          --> m.libsonnet:5:56
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'debian:12' }),
@@ -49,7 +49,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `https://r.example.org/a` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`
+        error: //:m: `https://r.example.org/a` is a URL: images are named without a scheme, as in `HOST/REPOSITORY:TAG`
          --> m.libsonnet:5:56
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'https://r.example.org/a' }),
@@ -64,7 +64,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: `linux` is no platform: expected `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/amd64`
+        error: //:m: `rootfs`: `linux` is not a platform: expected `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/amd64`
          --> m.libsonnet:5:85
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'r.example.org/a', platform: 'linux' }),
@@ -106,7 +106,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `[ROOT]/text` is no archive of images: the archive is truncated after 9 bytes
+        error: //:m: `[ROOT]/text` is not an image archive: the archive is truncated after 9 bytes
          --> m.libsonnet:5:56
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: './text' }),
@@ -126,7 +126,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'oci:nowhere' }),
           |                                                        ^^^^^^^^^^^^^
-          help: `[ROOT]/nowhere` is no layout of images: it has no `index.json`
+          help: `[ROOT]/nowhere` is not an image layout: it has no `index.json`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -238,7 +238,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (exit 0, [TIME])
-          | `/x` cannot be put into an image: a mode is for a single file, and a directory was given
+          | `/x` cannot be placed in the image: a mode is allowed only for a single file, not for a directory
           log: wake log -o //:m
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -250,7 +250,7 @@ fn what_is_wrong_with_an_image_that_is_put_together() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (exit 0, [TIME])
-          | `/x/y` cannot be put into an image: it lies below `/x`, which is no directory
+          | `/x/y` cannot be placed in the image: `/x` is not a directory
           log: wake log -o //:m
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -319,7 +319,7 @@ fn an_image_that_is_not_what_its_digests_say_is_refused() {
         project.write(&layer, bytes);
     })
     .code(7)
-    .mentions("was asked for, and sha256:");
+    .mentions(", received sha256:");
     altered(|project, manifest| {
         let layer = layer(project, manifest);
         let mut bytes = fs::read(project.path(&layer)).unwrap();
@@ -327,18 +327,18 @@ fn an_image_that_is_not_what_its_digests_say_is_refused() {
         project.write(&layer, bytes);
     })
     .code(7)
-    .mentions("and its manifest says");
+    .mentions("but its manifest says");
     altered(|project, manifest| {
         fs::remove_file(project.path(&layer(project, manifest))).unwrap();
     })
     .code(7)
-    .mentions("which its manifest names, is not there");
+    .mentions("which is missing");
     altered(|project, manifest| {
         project.write(&format!("layout/blobs/sha256/{manifest}"), "<html>");
     })
     .code(7)
-    .mentions("was asked for, and sha256:");
+    .mentions(", received sha256:");
     altered(|project, _| project.write("layout/index.json", "{}"))
         .code(5)
-        .mentions("is no layout of images");
+        .mentions("is not an image layout");
 }

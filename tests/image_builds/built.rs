@@ -246,7 +246,7 @@ variables:
     wake(&project, &args)
         .run()
         .code(5)
-        .mentions("lines of `@pre` and `@post` are for the script of another tool");
+        .mentions("`@pre` and `@post` lines need another build tool");
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn commands_run_as_whom_their_image_is_run() {
     let failed = as_user(&["build", "b"]).run().code(1);
     failed
         .mentions("`/etc/motd` belongs to user 0, and user 7 changed it")
-        .mentions("error: what the lines of `@run` of `b@=1` changed cannot be kept\n");
+        .mentions("error: the changes made by `@run` of `b@=1` cannot be kept\n");
 }
 
 /// Has the image in a layout be run as somebody; its digest then.

@@ -79,11 +79,11 @@ fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
 
     project.edit("images/hello/1/templates/ubuntu.vtmp", "echo good day", "echo bad; false #");
     let failed = build(&project, engine, &args(&["hello"])).run().code(1);
-    let line = format!("{engine} did not build `hello@=1`: this line of `@run` failed");
+    let line = format!("{engine} failed to build `hello@=1`: this line of `@run` failed");
     failed.mentions(&line).mentions("ubuntu.vtmp:5:5");
     project.edit("images/hello/1/templates/ubuntu.vtmp", "@run", "@copy\n    nowhere /\n@run");
     let failed = build(&project, engine, &args(&["hello"])).run().code(1);
-    let line = format!("{engine} did not build `hello@=1`: this line of `@copy` failed");
+    let line = format!("{engine} failed to build `hello@=1`: this line of `@copy` failed");
     failed.mentions(&line).mentions("ubuntu.vtmp:4:5");
 }
 
@@ -243,14 +243,14 @@ fn a_build_of_a_tool_that_fails_says_in_which_line() {
           log: wake log -o os@=1
         [TIME] FAILED 1 of 1 action failed in [TIME]: os@=1
         failed: os@=1
-        error: docker did not build `os@=1`: this line of `@run` failed: exit 1
+        error: docker failed to build `os@=1`: this line of `@run` failed: exit 1
          --> images/os/1/templates/ubuntu.vtmp:6:5
           |
         6 |     cat /nothing
           |     ^
           = note: `os@=1` is declared at images/os/1/specifications.yaml:4:7
-          help: all of its standard error: `[STORE]/blob/a3/[DIGEST]`
-          help: look into the root that they began with: `wake image shell --before os@=1`
+          help: read its complete standard error in `[STORE]/blob/a3/[DIGEST]`
+          help: run `wake image shell --before os@=1` to inspect the root that they started with
     "#]]
     .assert_eq(&said.replace(&id, "[ID]"));
 }
@@ -384,7 +384,7 @@ fn apptainer_makes_files_each_from_the_one_before() {
           |
         2 |     r.example/os:1
           |     ^
-          help: let it reach the network: `--allow-network`
+          help: use `--allow-network`
         [TIME] FAIL os@=1 (no result)
         [TIME] FAILED 1 of 2 actions failed in [TIME]: os@=1; 1 skipped
         failed: os@=1
@@ -518,7 +518,7 @@ fn a_real_apptainer_builds_definitions() {
     assert_eq!(json(), ["app@=1"]);
     assert_eq!(run(&["run"]), "hello\nonce more\nyou\n");
     let failed = |line: &str, place: &str| {
-        let said = format!("apptainer did not build `app@=1`: this line of `{line}` failed");
+        let said = format!("apptainer failed to build `app@=1`: this line of `{line}` failed");
         call().run().code(1).mentions(&said).mentions(place);
     };
     project.edit(template, "echo once more >> /opt/hello", "cat /nothing");

@@ -22,7 +22,7 @@ fn what_a_tag_leads_to_is_looked_up_once() {
         .run()
         .code(6)
         .mentions(&format!("error: image `{name}` is not locked\n"))
-        .mentions("without `--locked` it is locked as it is then");
+        .mentions("run without `--locked` to lock it");
     let unlocked = wake(&project, &["plan", "app"]).run().success().stdout;
     let locked = wake(&project, &["lock", "app"]).run().success();
     assert!(locked.stderr.contains(&format!("Locked {name} {first}\n")), "{locked}");

@@ -35,9 +35,9 @@ fn a_build_that_fails_says_in_which_line() {
             6 |     cat /nothing
               |     ^
               = note: `app@=1` is declared at images/app/1/specifications.yaml:4:7
-              help: all of its standard error: `[STORE]/blob/87/[DIGEST]`
-              help: all of its standard output: `[STORE]/blob/e0/[DIGEST]`
-              help: look into its root, amid what it left: `wake image shell app@=1`
+              help: read its complete standard error in `[STORE]/blob/87/[DIGEST]`
+              help: read its complete standard output in `[STORE]/blob/e0/[DIGEST]`
+              help: run `wake image shell app@=1` to inspect its root as the command left it
         "#]],
     );
 }
@@ -48,19 +48,19 @@ fn a_source_that_is_no_image_is_shown() {
         "@from\n    base.sif\n@run\n    true\n",
         5,
         expect![[r#"
-        error: `base.sif` is a file of Apptainer, from which only that can begin
+        error: `base.sif` is an Apptainer file, which only Apptainer can build on
          --> images/app/1/templates/ubuntu.vtmp:2:5
           |
         2 |     base.sif
           |     ^
-          help: name an image, or build with `--engine apptainer`
+          help: use a container image, or build with `--engine apptainer`
     "#]],
     );
     refused(
         "@from\n    ubuntu\n@run\n    true\n",
         5,
         expect![[r#"
-        error: `ubuntu` names no registry: write `HOST/ubuntu`
+        error: `ubuntu` has no registry host: write `HOST/ubuntu`
          --> images/app/1/templates/ubuntu.vtmp:2:5
           |
         2 |     ubuntu
@@ -83,12 +83,12 @@ fn a_file_that_is_not_there_is_shown() {
         "@from\n    %(__base__)\n@copy\n    text /opt/text\n",
         5,
         expect![[r#"
-        error: `text` is not among the files beside the script
+        error: `text` is not in the build context
          --> images/app/1/templates/ubuntu.vtmp:4:5
           |
         4 |     text /opt/text
           |     ^
-          help: put it into `images/app/1/frontier`
+          help: add it to `images/app/1/frontier`
         [TIME] FAIL app@=1 (no result)
         [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1; 1 ok
         failed: app@=1
@@ -144,7 +144,7 @@ fn an_image_that_there_is_no_room_for_is_told() {
     };
     // To keep it, to unpack it, for what its commands write.
     built("1m").code(10).says(expect![[r#"
-        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is no room in the store to keep sha256:[DIGEST]
+        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is not enough space in the store to keep sha256:[DIGEST]
          --> images/app/1/templates/ubuntu.vtmp:2:5
           |
         2 |     oci:../base@sha256:[DIGEST]
@@ -155,7 +155,7 @@ fn an_image_that_there_is_no_room_for_is_told() {
         failed: app@=1:run
     "#]]);
     built("6m").code(10).says(expect![[r#"
-        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is no room in the store to unpack sha256:[DIGEST]
+        error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is not enough space in the store to unpack sha256:[DIGEST]
          --> images/app/1/templates/ubuntu.vtmp:2:5
           |
         2 |     oci:../base@sha256:[DIGEST]

@@ -116,5 +116,5 @@ fn a_job_that_cannot_be_is_not_made_and_one_without_its_image_fails() {
     let id = created.stdout.trim_end();
     job(&project, &["watch", id]).run().code(1);
     let shown = json(&job(&project, &["show", id]).run().code(0));
-    expect!["Failed to pull image `registry.example.org/none`: image `registry.example.org/none` is not in the store, and nothing may be asked"].assert_eq(shown["statusReason"].as_str().unwrap());
+    expect!["Failed to pull image `registry.example.org/none`: image `registry.example.org/none` is not in the store, and the network may not be used"].assert_eq(shown["statusReason"].as_str().unwrap());
 }

@@ -1,4 +1,4 @@
-//! Which image of somebody else a name means: as the lock of the site has it, or as it is. Source: `spec/velocity.md`, the lock.
+//! The digests of base images, locked or looked up. Source: `spec/velocity.md`, the lock.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,23 +11,23 @@ use wake_model::lock::Lock;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::image_failure::image_failure;
 
-/// The lock of a site, in the directory of its images. It begins with a dot, as what is no image does there.
+/// The lock of a site, in its image directory. Its name begins with a dot, so it is not taken for an image.
 pub const LOCK_FILE: &str = ".wake.lock";
 
-/// What becomes of a name that the lock does not have.
+/// What to do with an image that is not locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlocked {
-    /// It stays unknown, and nobody is asked.
+    /// Leave it unknown, and do not look it up.
     Unknown,
-    /// It is looked up where it is, and locked.
+    /// Look it up and lock it.
     LookedUp,
-    /// The same, and so is every other name.
+    /// The same, and look up all locked images again.
     AllLookedUp,
-    /// It is an error.
+    /// Report an error.
     Refused,
 }
 
-/// The images of others that a site begins from.
+/// The base images of a site.
 pub struct Bases {
     dir: PathBuf,
     lock: Lock,
@@ -37,7 +37,7 @@ pub struct Bases {
 }
 
 impl Bases {
-    /// Those that the lock in `dir` has, which is also where paths in names begin.
+    /// Reads the lock in `dir`, which is also where relative paths in names start.
     pub fn read(dir: &Path, unlocked: Unlocked) -> Result<Bases, Diagnostic> {
         let lock = match fs::read_to_string(dir.join(LOCK_FILE)) {
             Ok(text) => Lock::parse(&text).map_err(|error| malformed(dir, &text, &error))?,
@@ -48,7 +48,8 @@ impl Bases {
         Ok(Bases { dir: dir.to_owned(), lock, unlocked, found, failed })
     }
 
-    /// The digest of the image that is called `name`, if it is known or `images` can be asked; why not says [`Bases::finish`].
+    /// Returns the digest of the image `name`, if it is known or can be looked up in `images`. Errors are returned by
+    /// [`Bases::finish`].
     pub fn digest(&self, name: &str, images: Option<&Images<'_>>) -> Option<String> {
         let reference = ImageReference::parse(name, &self.dir).ok()?;
         if let Some(digest) = reference.digest() {
@@ -67,7 +68,7 @@ impl Bases {
             (_, Unlocked::Refused) => {
                 let message = format!("image `{name}` is not locked");
                 let error = Diagnostic::error(Class::Resolution, message);
-                self.fail(error.help("without `--locked` it is locked as it is then"));
+                self.fail(error.help("run without `--locked` to lock it"));
                 None
             }
             (_, Unlocked::LookedUp | Unlocked::AllLookedUp) => match images?.resolve(&reference) {
@@ -88,7 +89,7 @@ impl Bases {
         self.failed.borrow_mut().get_or_insert(error);
     }
 
-    /// The images that were asked for, by name. The lock has them from now on.
+    /// Returns the images that were requested, by name, and adds them to the lock.
     pub fn finish(self) -> Result<BTreeMap<String, String>, Diagnostic> {
         if let Some(error) = self.failed.into_inner() {
             return Err(error);
@@ -103,7 +104,7 @@ impl Bases {
     }
 }
 
-/// Whoever reads it meanwhile sees the old text or the new one.
+/// Replaces a file atomically.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let new = file.with_extension(format!("lock.{}", wake_store::ware::new_guid()));
     let written = fs::File::create_new(&new)
@@ -131,5 +132,5 @@ fn malformed(dir: &Path, text: &str, error: &wake_model::lock::LockError) -> Dia
     };
     Diagnostic::error(Class::Resolution, error.to_string())
         .at(Some(place))
-        .help("delete the line, and `wake image lock` writes it anew")
+        .help("delete the line and run `wake image lock` to write it again")
 }

@@ -1,4 +1,4 @@
-//! All steps of a plan, and what came of them.
+//! All steps of a plan, and their results.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,13 +20,13 @@ use crate::marks::{StoppedAt, place_of, stopped_at};
 use crate::shell;
 use crate::site::{Beginning, Lowered, Site};
 
-/// Images that are to be built.
+/// Images to be built.
 pub struct ImageBuilds<'a> {
     site: &'a Site<'a>,
     engine: Option<&'a Engine>,
     stages: Vec<StageOfBuild>,
     order: Vec<StepId>,
-    /// What is probably not meant.
+    /// Likely mistakes.
     pub warnings: Vec<Diagnostic>,
     built: Mutex<Vec<BuiltImage>>,
     failed: Mutex<Vec<FailedImage>>,
@@ -43,28 +43,28 @@ struct StageOfBuild {
     is_requested: bool,
 }
 
-/// An image that was built, now or before.
+/// An image that was built, now or earlier.
 #[derive(Clone, Debug)]
 pub struct BuiltImage {
     /// The number of its build in the plan.
     pub number: usize,
     /// The digest of its manifest.
     pub digest: ImageDigest,
-    /// The tree in which its layout lies.
+    /// The tree with its layout.
     pub tree: TreeDigest,
-    /// Where its layout lies in the store.
+    /// The path of its layout in the store.
     pub layout: PathBuf,
 }
 
-/// A command of an image that failed.
+/// A failed command of an image build.
 #[derive(Clone, Debug)]
 pub struct FailedImage {
-    /// What a person is told: which line, where its image is declared, where to look.
+    /// The error: the failing line, where the image is declared, and where to look.
     pub diagnostic: Diagnostic,
 }
 
 impl<'a> ImageBuilds<'a> {
-    /// The steps by which `engine`, or wake itself, builds the images of a site.
+    /// Plans the steps with which `engine`, or wake itself, builds the images of a site.
     pub fn new(site: &'a Site<'a>, engine: Option<&'a Engine>) -> Lowered<ImageBuilds<'a>> {
         let mut builds = ImageBuilds {
             site,
@@ -84,7 +84,7 @@ impl<'a> ImageBuilds<'a> {
             };
             images.push(image);
         }
-        // What nothing else begins from is what somebody wants.
+        // Images that are not the base of another one are the requested ones.
         for (number, image) in images.iter().enumerate() {
             builds.stages[image.0].is_requested = !begun.contains(&number);
         }
@@ -92,7 +92,7 @@ impl<'a> ImageBuilds<'a> {
         Ok(builds)
     }
 
-    /// Adds the steps of a build that wake itself performs; gives that of the image.
+    /// Adds the steps of a build that wake performs itself; returns the step of the image.
     fn by_wake(
         &mut self,
         number: usize,
@@ -116,7 +116,7 @@ impl<'a> ImageBuilds<'a> {
         }
         let ground: Vec<StepId> = match steps.files {
             Some(files) => vec![files],
-            // A prolog may be there for what it does elsewhere.
+            // The prolog may have effects elsewhere.
             None => files.clone(),
         };
         if has_commands {
@@ -128,7 +128,7 @@ impl<'a> ImageBuilds<'a> {
         Ok(self.add(number, Stage::Image, steps, &needs))
     }
 
-    /// Adds the steps of a build that another tool performs; gives that of the image.
+    /// Adds the steps of a build that another tool performs; returns the step of the image.
     fn by_engine(
         &mut self,
         engine: &Engine,
@@ -190,14 +190,14 @@ impl<'a> ImageBuilds<'a> {
         &self.stages[step.0]
     }
 
-    /// The step of the commands of the last image; none if it has none.
+    /// The step of the last image's commands, if it has any.
     pub fn commands(&self) -> Option<StepId> {
         let last = self.site.plan.builds.len().checked_sub(1)?;
         let is_it = |stage: &StageOfBuild| stage.number == last && stage.stage == Stage::Run;
         self.stages.iter().position(is_it).map(StepId)
     }
 
-    /// The same with nothing but what a step needs.
+    /// Reduces the steps to those that `step` needs.
     pub fn only_needs_of(self, step: StepId) -> ImageBuilds<'a> {
         let mut needed = BTreeSet::new();
         let mut left = self.stage(step).needs.clone();
@@ -209,7 +209,7 @@ impl<'a> ImageBuilds<'a> {
         ImageBuilds { order: needed.into_iter().collect(), ..self }
     }
 
-    /// What was built of all that nothing else begins from, in the order of the plan; and why of others nothing was.
+    /// Returns the requested images that were built, in the order of the plan, and the failures.
     pub fn into_results(self) -> (Vec<BuiltImage>, Vec<FailedImage>) {
         let mut built = self.built.into_inner().unwrap_or_else(PoisonError::into_inner);
         built.sort_by_key(|image| image.number);
@@ -220,7 +220,7 @@ impl<'a> ImageBuilds<'a> {
         self.engine.map_or("wake", |engine| engine.backend.program())
     }
 
-    /// What a person is told of a command that failed.
+    /// Records the error for a failed command.
     fn command_failed(&self, stage: &StageOfBuild, record: &RunRecord) {
         let build = self.site.build(stage.number);
         let name = build.image.label(self.site.plan.generation);
@@ -243,7 +243,8 @@ impl<'a> ImageBuilds<'a> {
         for (stream, log) in logs {
             if let Some(log) = log {
                 let place = self.site.store.blob_place(&log.blob);
-                diagnostic = diagnostic.help(format!("all of its {stream}: `{}`", place.display()));
+                diagnostic =
+                    diagnostic.help(format!("read its complete {stream} in `{}`", place.display()));
             }
         }
         if let Some(look) = failure.look {
@@ -253,7 +254,7 @@ impl<'a> ImageBuilds<'a> {
         failed.push(FailedImage { diagnostic });
     }
 
-    /// What wake itself was to run.
+    /// Describes a failure of commands that wake ran.
     fn run_failed<'t>(
         &self,
         build: &'t Build,
@@ -263,17 +264,18 @@ impl<'a> ImageBuilds<'a> {
         let stopped = shell::stopped(&self.log(&record.stderr));
         let (line, what) = match stopped.and_then(|number| build.template.run.get(number)) {
             _ if record.outcome.is_success() => {
-                (None, format!("what the lines of `@run` of `{name}` changed cannot be kept"))
+                (None, format!("the changes made by `@run` of `{name}` cannot be kept"))
             }
             Some(line) => (Some(line), "this line of `@run` failed".to_owned()),
-            None => (None, "one of the lines of `@run` from here on failed".to_owned()),
+            None => (None, "one of the `@run` lines from here on failed".to_owned()),
         };
         let place = line.or(build.template.run.first()).map(place_of);
-        let look = format!("look into its root, amid what it left: `wake image shell {name}`");
+        let look =
+            format!("run `wake image shell {name}` to inspect its root as the command left it");
         CommandFailure { what, place, look: Some(look) }
     }
 
-    /// What another tool was to build.
+    /// Describes a failure of another tool.
     fn engine_failed<'t>(
         &self,
         build: &'t Build,
@@ -282,23 +284,25 @@ impl<'a> ImageBuilds<'a> {
     ) -> CommandFailure<'t> {
         let logs = [self.log(&record.stderr), self.log(&record.stdout)];
         let stopped = stopped_at(&build.template, &[&logs[0], &logs[1]]);
-        let what = format!("{} did not build `{name}`", self.tool());
+        let what = format!("{} failed to build `{name}`", self.tool());
         let what = match &stopped {
             Some(StoppedAt { section, is_exact: true, .. }) => {
                 format!("{what}: this line of `{section}` failed")
             }
             Some(StoppedAt { section, is_exact: false, .. }) => {
-                format!("{what}: one of the lines of `{section}` from here on failed")
+                format!("{what}: one of the `{section}` lines from here on failed")
             }
             None => what,
         };
         let is_of_images = self
             .engine
             .is_some_and(|engine| matches!(engine.product(), Product::Layout | Product::Archive));
-        // It has taken its root away, but the same lines can be tried on the same image.
+        // The tool has removed its root, but the same lines can be tried on the same base.
         let is_run = stopped.as_ref().is_some_and(|stopped| stopped.section == "@run");
         let look = (is_run && is_of_images).then(|| {
-            format!("look into the root that they began with: `wake image shell --before {name}`")
+            format!(
+                "run `wake image shell --before {name}` to inspect the root that they started with"
+            )
         });
         let place = stopped.map_or(&build.template.from.line.at, |stopped| stopped.place);
         CommandFailure { what, place: Some(place), look }
@@ -310,17 +314,17 @@ impl<'a> ImageBuilds<'a> {
     }
 }
 
-/// What is said of a command that failed.
+/// The description of a failed command.
 struct CommandFailure<'t> {
     what: String,
-    /// The line of the template, where there is one.
+    /// The line of the template, if known.
     place: Option<&'t Place>,
-    /// How to look into what it ran in.
+    /// How to inspect its root.
     look: Option<String>,
 }
 
 impl StageOfBuild {
-    /// Whether what it leaves is the image that was to be built.
+    /// Whether its result is the built image.
     fn is_image(&self) -> bool {
         matches!(self.stage, Stage::Image | Stage::Engine)
     }

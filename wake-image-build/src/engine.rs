@@ -1,64 +1,64 @@
-//! Tools of this machine that build images, and how each is told to.
+//! Build tools on this machine, and the scripts that run them.
 
 use std::collections::BTreeMap;
 
 use wake_velocity::script::{Backend, Limits};
 
-/// A tool of this machine that builds images.
+/// A build tool on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
     /// Which one.
     pub backend: Backend,
-    /// What it says that its version is: part of every key.
+    /// The version it reports; part of every cache key.
     pub version: String,
-    /// What stands before its command, as a shell reads it.
+    /// Global options, quoted for a shell.
     pub flags: Vec<String>,
-    /// The variables that it is found and finds its daemon by.
+    /// Environment variables needed to find the tool and its daemon.
     pub env: BTreeMap<String, String>,
 }
 
-/// What a tool leaves.
+/// What a tool produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Product {
-    /// A layout of an image.
+    /// An image layout.
     Layout,
-    /// What `docker save` writes.
+    /// The output of `docker save`.
     Archive,
-    /// A file of its own, to be run by it.
+    /// A file in the tool's own format.
     File,
-    /// What a cluster says of an image that it has.
+    /// The cluster's description of an image that it stores.
     Reference,
 }
 
-/// What an engine is to do.
+/// What an engine is to build.
 pub(crate) struct Job<'a> {
-    /// The image before, or of somebody else, that lies beside the script.
+    /// Whether the base image is next to the script.
     pub(crate) has_base: bool,
-    /// What the image is called meanwhile: of daemons that others use as well.
+    /// The temporary name of the image; on daemons it is visible to others.
     pub(crate) name: &'a str,
-    /// What the image is called that it begins from.
+    /// The name of the base image.
     pub(crate) base: &'a str,
-    /// What documents add to the command.
+    /// Additional arguments from documents.
     pub(crate) arguments: &'a [&'a str],
-    /// Whether commands reach the network.
+    /// Whether commands have network access.
     pub(crate) network: bool,
-    /// How much a build of a cluster may take.
+    /// The resource limits of a build on a cluster.
     pub(crate) limits: &'a Limits,
 }
 
-/// Where it lies in which the script, the context and what is begun from lie for an engine.
+/// The paths of script, context and base for an engine.
 pub(crate) const SCRIPT: &str = "script";
 pub(crate) const CONTEXT: &str = "context";
 pub(crate) const BASE: &str = "base";
-/// What the short names begin with by which tools are told where they may keep what runs.
+/// The prefix of the short paths that tools get for their runtime files.
 const RUN_ROOTS: &str = "/tmp/wake.";
-/// What the names of links begin with that stand for tags of a daemon as long as somebody builds there, before the ends of these tags.
+/// The prefix of links that protect a tag on a daemon while it is in use; the suffix of the tag follows.
 const MARKS: &str = "/tmp/wake.docker-";
-/// What tags of a daemon are called, before their ends.
+/// The prefix of tags on a daemon.
 pub(crate) const TAGS: &str = "localhost/wake-";
 
 impl Engine {
-    /// What it leaves.
+    /// What it produces.
     pub fn product(&self) -> Product {
         match self.backend {
             Backend::Docker => Product::Archive,
@@ -68,13 +68,13 @@ impl Engine {
         }
     }
 
-    /// Whether it fetches images of others itself, for which it must reach a network.
+    /// Whether it fetches base images itself, and therefore needs network access.
     pub(crate) fn fetches(&self) -> bool {
         self.product() != Product::Layout
     }
 
-    /// The shell script that has it build: with the script, the context and what is begun from in the working directory, the image
-    /// comes to lie at `out`.
+    /// Returns the shell script that builds the image. Script, context and base are in the working directory; the
+    /// image is written to `out`.
     pub(crate) fn commands(&self, job: &Job<'_>, out: &str) -> String {
         let program = self.backend.program();
         let mut lines = vec!["set -e".to_owned(), format!("# {program} {}", self.version)];
@@ -95,14 +95,14 @@ impl Engine {
         lines.into_iter().map(|line| line + "\n").collect()
     }
 
-    /// The shell script that takes away what builds have left that are gone, if it leaves anything: links to what is no more, and tags of
-    /// a daemon for which these stand.
+    /// Returns the shell script that removes what aborted builds left behind, if anything: dangling links, and the
+    /// daemon tags they protected.
     pub fn clearing(&self) -> Option<String> {
         match self.backend {
             Backend::Podman | Backend::Buildah => Some(format!(
                 "for old in {RUN_ROOTS}??????; do if [ -L \"$old\" ] && [ ! -e \"$old\" ]; then rm -f \"$old\" || :; fi; done 2>/dev/null\n"
             )),
-            // Whose link cannot be removed is somebody else.
+            // A link that cannot be removed belongs to another user.
             Backend::Docker => Some(format!(
                 "{}for old in {MARKS}*; do if [ -L \"$old\" ] && [ ! -e \"$old\" ] && rm -f \"$old\"; then end=${{old#{MARKS}}}; forget \"${{end%.*}}\"; fi; done 2>/dev/null\n",
                 self.forgetting()
@@ -111,7 +111,7 @@ impl Engine {
         }
     }
 
-    /// A function of the shell that has the daemon forget the tag with an end, if nobody builds it.
+    /// Defines a shell function that removes the daemon tag with a suffix, unless a build is using it.
     fn forgetting(&self) -> String {
         let flags = words_of(&self.flags);
         format!(
@@ -119,7 +119,7 @@ impl Engine {
         )
     }
 
-    /// Nothing of it is left: neither is anything of other builds seen.
+    /// Uses a storage of its own: it leaves nothing behind and does not see other builds.
     fn in_own_storage(&self, job: &Job<'_>, out: &str, lines: &mut Vec<String>) {
         let (program, flags) = (self.backend.program(), words_of(&self.flags));
         let arguments = words_of(job.arguments);
@@ -128,7 +128,7 @@ impl Engine {
         lines.extend([
             "own=\"$PWD/.engine\"".to_owned(),
             "mkdir -p \"$own/run\" \"$own/tmp\"".to_owned(),
-            // No longer path than of 50 characters will do, so all else of it lies here.
+            // This path may have at most 50 characters; everything else is stored here.
             format!("run=$(mktemp -u {RUN_ROOTS}XXXXXX)"),
             format!(
                 "trap 'rm -rf \"$own\" 2>/dev/null || {program} unshare rm -rf \"$own\"; rm -f \"$run\"' EXIT"
@@ -143,7 +143,7 @@ impl Engine {
             lines.push(format!("id=$(engine pull -q oci:{BASE})"));
             lines.push(format!("engine tag \"$id\" {base}"));
         }
-        // Times of files and of the image are no part of what was built.
+        // Timestamps of files and of the image are not part of the result.
         lines.push(format!(
             "engine build{arguments} --runtime-flag root=\"$own/runtime\" --pull=never --network {network} --timestamp {epoch} -f {SCRIPT} -t {name} {CONTEXT}"
         ));
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     fn in_cluster(&self, job: &Job<'_>, out: &str, lines: &mut Vec<String>) {
-        // They end the shell that they are in.
+        // These commands end their shell.
         lines.push(format!("cp {SCRIPT} {CONTEXT}/{SCRIPT}"));
         lines.push(format!("( cd {CONTEXT}"));
         let script = format!("./{SCRIPT}");
@@ -190,7 +190,7 @@ impl Engine {
     }
 }
 
-/// Words, each after a space.
+/// Joins words, each preceded by a space.
 fn words_of(words: &[impl AsRef<str>]) -> String {
     words.iter().map(|word| format!(" {}", word.as_ref())).collect()
 }

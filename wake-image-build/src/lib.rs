@@ -1,17 +1,17 @@
-//! The images that Velocity's specifications plan, as steps.
+//! Lowers a plan of Velocity images to steps.
 //!
-//! | room | has |
+//! | room | purpose |
 //! |---|---|
-//! | `bases` | which image of somebody else a name means: as the lock of the site has it, or as it is |
-//! | `shell` | the lines of `@run` as one script that says in which line it stopped |
-//! | `marks` | where another tool stopped: in a script whose commands say in which line they are, and by what the tool says |
-//! | `values` | variables in what a template says of an image |
-//! | `site` | what all steps are made with |
-//! | `engine` | tools of this machine that build images |
+//! | `bases` | the digests of base images, locked or looked up |
+//! | `shell` | the lines of `@run` as one script that reports the line in which it stopped |
+//! | `marks` | where another tool stopped: by markers in its script, and by its output |
+//! | `values` | variables in a template's values |
+//! | `site` | what all steps have in common |
+//! | `engine` | build tools on this machine |
 //! | `lower` | one step of each kind: prolog, files, commands, the image |
-//! | `builds` | all steps of a plan, and what came of them |
+//! | `builds` | all steps of a plan, and their results |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! Modules are declared in this order, and none depends on a later one.
 
 #![expect(
     clippy::result_large_err,

@@ -1,28 +1,28 @@
-//! Where another tool stopped: in a script whose commands say in which line they are, and by what the tool itself says.
+//! Finds the line at which another tool stopped: by markers in its script, and by its output.
 
 use wake_velocity::Place;
 use wake_velocity::template::{Line, Piece, Run, Template};
 
 use crate::shell::{self, Open};
 
-/// Sets the number of the line of `@run` that comes next. No command sees it: it is not exported.
+/// Sets the number of the next `@run` line. Commands do not see it, because it is not exported.
 const AT: &str = "wake_line=";
 
-/// Has the shell say at its end in which line that is, unless all went well.
+/// Makes the shell report that number on exit, unless it succeeded.
 fn trap() -> String {
     let said = shell::stopped_in("$wake_line");
     format!(r#"trap 'wake_status=$?; [ "$wake_status" -eq 0 ] || echo "{said}" >&2' EXIT"#)
 }
 
-/// A template whose script for another tool says in which line of `@run` it stopped; `joined` says whether that joins the lines by
-/// `&&`, as a Dockerfile does.
+/// Returns a copy of the template whose script reports the `@run` line in which it stopped. `joined` says whether the
+/// tool joins the lines by `&&`, as in a Dockerfile.
 pub(crate) fn marked(template: &Template, joined: bool) -> Template {
     let mut run = Vec::new();
     let mut open = Open::default();
     for (number, command) in template.run.iter().enumerate() {
         let line = as_line(command);
         let mut mark = String::new();
-        // Nothing can stand in the middle of a command; what goes on over several lines is known by the first.
+        // Nothing can be inserted within a command; a command of several lines is identified by the first.
         if open.is_closed() {
             let lead = if number == 0 { Some(trap()) } else { None };
             let at = format!("{AT}{}", number + 1);
@@ -49,7 +49,7 @@ fn separator(joined: bool) -> &'static str {
     if joined { " && " } else { "\n" }
 }
 
-/// A line of `@run` as one line of a script.
+/// A line of `@run` as a line of the script.
 fn as_line(run: &Run) -> Line {
     match run {
         Run::Command(line) => line.clone(),
@@ -67,18 +67,18 @@ fn after(lead: &str, line: Line) -> Line {
     Line { pieces: std::iter::once(lead).chain(line.pieces).collect(), ..line }
 }
 
-/// A line of a template at which another tool stopped.
+/// The template line at which another tool stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StoppedAt<'t> {
-    /// The section that it stands in.
+    /// Its section.
     pub(crate) section: &'static str,
-    /// Where.
+    /// Its position.
     pub(crate) place: &'t Place,
-    /// Whether it is known to be this line, and not one after it in the section.
+    /// Whether it is exactly this line, rather than this or a later line of the section.
     pub(crate) is_exact: bool,
 }
 
-/// The line at which a tool stopped that built `template` and wrote `logs`; none where it does not say.
+/// The line at which the tool that built `template` and wrote `logs` stopped; `None` if it does not say.
 pub(crate) fn stopped_at<'t>(template: &'t Template, logs: &[&[u8]]) -> Option<StoppedAt<'t>> {
     let at = |section, place, is_exact| StoppedAt { section, place, is_exact };
     let run = |number: usize| template.run.get(number).map(place_of);
@@ -94,11 +94,11 @@ pub(crate) fn stopped_at<'t>(template: &'t Template, logs: &[&[u8]]) -> Option<S
     of_definition(template, failure)
 }
 
-/// What Apptainer says begins so when nothing comes of it.
+/// The prefix of Apptainer's fatal errors.
 const FATAL: &str = "FATAL:";
 
-/// The instruction of a Dockerfile at which a tool stopped. podman and buildah name it where they say what is wrong; docker shows its line,
-/// or its older builder the last one that it began.
+/// The Dockerfile instruction at which a tool stopped. podman and buildah name it in their error; docker shows its
+/// line, or, with its older builder, the last step it started.
 fn instruction(log: &str) -> Option<&str> {
     fn named(line: &str) -> Option<&str> {
         line.split_once("at STEP \"").map(|(_, rest)| rest)
@@ -163,7 +163,7 @@ fn of_definition<'t>(template: &'t Template, failure: &str) -> Option<StoppedAt<
     None
 }
 
-/// Where a line of `@run` stands.
+/// The position of a line of `@run`.
 pub(crate) fn place_of(run: &Run) -> &Place {
     match run {
         Run::Command(line) => &line.at,
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(ended.status.code(), Some(3));
         let at = stopped_at(&template, &[&ended.stderr]).unwrap();
         assert_eq!((at.section, at.place.line, at.is_exact), ("@run", 16, true));
-        // A line of a text is no command, of which something could be said.
+        // A line inside a text is not a command, so it gets no marker.
         assert_eq!(String::from_utf8(ended.stdout).unwrap(), "two &&     lines\n");
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let script = script.unwrap();
         let (_, run) = script.split_once("%post\n").unwrap();
         let run = run.split_once("\n\n").unwrap().0;
-        // As Apptainer has it.
+        // In Apptainer's form.
         let ended = Command::new("sh").args(["-ex", "-c", run]).output().unwrap();
         assert_eq!(ended.status.code(), Some(3));
         let at = stopped_at(&template, &[b"", &ended.stderr]).unwrap();

@@ -1,14 +1,14 @@
-//! The lines of `@run` as one script, which says in which line it stopped.
+//! The lines of `@run` as one script that reports the line in which it stopped.
 
 use wake_velocity::template::Run;
 
-/// What the script says on standard error before the number of the line in which it stopped.
+/// Written to standard error before the number of that line.
 const STOPPED: &str = "wake: stopped in line ";
 const OF: &str = " of @run";
 
-/// The commands one after another; one that fails ends the script, whatever it is a part of in its line.
+/// Joins the commands to a script. A failing command ends it, wherever in its line it is.
 ///
-/// Where a command goes on over several lines nothing can stand between these, and the first one stands for all.
+/// If a command spans several lines, nothing can be inserted between them, and the first line stands for all.
 pub(crate) fn script(run: &[Run]) -> String {
     let mut script = BEGIN.replace("SAID", &stopped_in("$wake_line"));
     let mut open = Open::default();
@@ -27,13 +27,13 @@ pub(crate) fn script(run: &[Run]) -> String {
     script
 }
 
-/// Between two commands it is as between those that `&&` joins.
+/// Between commands this behaves like `&&`.
 const BEGIN: &str = r#"set -e
 wake_at() { wake_status=$?; [ "$wake_status" -eq 0 ] || exit "$wake_status"; wake_line=$1; }
 trap 'wake_status=$?; [ "$wake_status" -eq 0 ] || echo "SAID" >&2' EXIT
 "#;
 
-/// A line of `@run` as a shell reads it.
+/// A line of `@run` as shell code.
 pub(crate) fn text(run: &Run) -> String {
     match run {
         Run::Command(line) => line.with(|name| format!("${name}")),
@@ -44,12 +44,13 @@ pub(crate) fn text(run: &Run) -> String {
     }
 }
 
-/// How a script says in which line it stopped.
+/// The message with which a script reports the line.
 pub(crate) fn stopped_in(line: &str) -> String {
     format!("{STOPPED}{line}{OF}")
 }
 
-/// The number, from 0, of the line in which a script stopped that wrote `log`. Tools put something before what commands write.
+/// The number, from 0, of the line in which the script that wrote `log` stopped. Tools may add prefixes to the
+/// output.
 pub(crate) fn stopped(log: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(log);
     let number = |line: &str| {
@@ -59,16 +60,16 @@ pub(crate) fn stopped(log: &[u8]) -> Option<usize> {
     text.lines().rev().find_map(number)
 }
 
-/// What a shell still waits for at the end of a line.
+/// What a shell still expects at the end of a line.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     quote: Option<char>,
     /// Compound commands, braces and parentheses.
     depth: usize,
-    /// Those of them that end in `esac`, in which a parenthesis ends a pattern.
+    /// Those of them that end in `esac`, where a parenthesis ends a pattern.
     cases: usize,
     goes_on: bool,
-    /// A here-document may go on to the end, for all that is known here.
+    /// A here-document, which may extend to the end of the script.
     document: bool,
 }
 
@@ -80,7 +81,7 @@ impl Open {
     pub(crate) fn read(&mut self, line: &str) {
         self.goes_on = false;
         let mut word = String::new();
-        // Whether the word could be one by which the shell is told what to do.
+        // Whether the word could be a reserved word.
         let (mut is_first, mut is_quoted) = (true, self.quote.is_some());
         let mut characters = line.chars().peekable();
         while let Some(c) = characters.next() {
@@ -124,14 +125,14 @@ impl Open {
             }
         }
         self.end_of_word(&word, is_first && !is_quoted);
-        // A lone `&` ends a command.
+        // A single `&` ends a command.
         let end = line.trim_end();
         if self.goes_on && end.ends_with('&') && !end.ends_with("&&") {
             self.goes_on = false;
         }
     }
 
-    /// Takes a word; whether the next one is again the first of a command.
+    /// Processes a word; returns whether the next one is again the first word of a command.
     fn end_of_word(&mut self, word: &str, is_first: bool) -> bool {
         match word {
             "if" | "for" | "while" | "until" | "case" | "select" | "{" if is_first => {
@@ -172,7 +173,7 @@ mod tests {
         lines.iter().map(line).collect()
     }
 
-    /// How the script of these lines ends in a shell, what it writes, and where it says that it stopped.
+    /// Runs the script of these lines: its exit status, its output, and the line in which it says it stopped.
     fn ran(run: &[&str]) -> (i32, String, Option<usize>) {
         let ended = Command::new("sh").arg("-c").arg(script(&lines(run))).output().unwrap();
         let out = String::from_utf8(ended.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! What all steps of a plan are made with.
+//! What all steps of a plan have in common.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,45 +18,45 @@ use wake_velocity::plan::{Base, Build, Plan};
 use wake_velocity::script::Limits;
 use wake_velocity::template::{Line, Source};
 
-/// What builds may reach.
+/// What builds may access.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// Whether prologs and commands reach the network.
+    /// Whether prologs and commands have network access.
     pub network: bool,
 }
 
-/// Images that are to be built, and what they are built with.
+/// Images to be built, and what is needed for that.
 pub struct Site<'a> {
     /// The images.
     pub plan: &'a Plan,
-    /// Where bytes lie.
+    /// The store.
     pub store: &'a Store,
-    /// The digests of images of others, by name.
+    /// The digests of base images, by name.
     pub bases: BTreeMap<String, String>,
-    /// Where paths in names of images begin.
+    /// Where relative paths in image names start.
     pub dir: PathBuf,
-    /// Where the paths of documents begin.
+    /// Where paths in documents start.
     pub cwd: PathBuf,
-    /// What builds may reach.
+    /// What builds may access.
     pub grants: Grants,
-    /// How much a build of a cluster may take.
+    /// The resource limits of builds on a cluster.
     pub limits: Limits,
-    /// The roots that are there for commands to write to.
+    /// The unpacked root file systems for commands.
     pub roots: Roots,
 }
 
-/// The whole files of images as wares, each unpacked once, whoever wants them.
+/// The unpacked files of images as wares; each image is unpacked once.
 #[derive(Debug, Default)]
 pub struct Roots(Mutex<BTreeMap<ImageDigest, Arc<Mutex<Option<WareId>>>>>);
 
-/// What an image begins from.
+/// The base of an image.
 #[derive(Clone, Debug)]
 pub(crate) enum Beginning {
     /// Nothing.
     Scratch,
-    /// The build of this number.
+    /// Another build of the plan, by number.
     Build(usize),
-    /// An image of somebody else.
+    /// An external image.
     Image(ImageReference, ImageDigest),
 }
 
@@ -67,7 +67,7 @@ impl Site<'_> {
         &self.plan.builds[number]
     }
 
-    /// What a build begins from.
+    /// The base of a build.
     pub(crate) fn beginning(&self, number: usize) -> Lowered<Beginning> {
         let build = self.build(number);
         let from = &build.template.from;
@@ -75,28 +75,34 @@ impl Site<'_> {
             |message: String, help: &str| Box::new(self.error(message, &from.line.at).help(help));
         if let Base::Build(id) = build.identity.base {
             let before = self.plan.builds[..number].iter().rposition(|other| other.id == id);
-            return before.map(Beginning::Build).ok_or_else(|| {
-                refused("this image is not among those that are built".to_owned(), "")
-            });
+            return before
+                .map(Beginning::Build)
+                .ok_or_else(|| refused("this base image is not part of the build".to_owned(), ""));
         }
         let (kind, name) = match &from.source {
             Some((kind, name)) => (Some(*kind), name),
             None => (None, &from.line),
         };
         let Some(name) = name.plain() else {
-            let message = "an argument of the build in `@from` leaves open what is begun from";
-            return Err(refused(message.to_owned(), "write the name of the image, or a variable"));
+            let message = "`@from` contains a build argument, so its base image is unknown";
+            return Err(refused(message.to_owned(), "use the name of an image, or a variable"));
         };
         match kind {
             _ if name == "scratch" => return Ok(Beginning::Scratch),
             Some(Source::Local) => {
                 let message =
-                    format!("`{name}` is a file of Apptainer, from which only that can begin");
-                return Err(refused(message, "name an image, or build with `--engine apptainer`"));
+                    format!("`{name}` is an Apptainer file, which only Apptainer can build on");
+                return Err(refused(
+                    message,
+                    "use a container image, or build with `--engine apptainer`",
+                ));
             }
             Some(Source::Oras) => {
-                let message = format!("`oras://{name}` is a file of a registry, and no image");
-                return Err(refused(message, "name an image, or build with `--engine apptainer`"));
+                let message = format!("`oras://{name}` is a file in a registry, not an image");
+                return Err(refused(
+                    message,
+                    "use a container image, or build with `--engine apptainer`",
+                ));
             }
             Some(Source::Docker) | None => {}
         }
@@ -105,13 +111,13 @@ impl Site<'_> {
         let known = self.bases.get(name).and_then(|digest| digest.parse().ok());
         let digest = reference.digest().copied().or(known);
         let digest = digest.ok_or_else(|| {
-            let message = format!("it is not known which image `{name}` is");
-            refused(message, "`wake image lock` finds out")
+            let message = format!("the digest of image `{name}` is unknown");
+            refused(message, "run `wake image lock` to look it up")
         })?;
         Ok(Beginning::Image(reference, digest))
     }
 
-    /// Images as the store keeps them.
+    /// Images, as kept in the store.
     pub(crate) fn images<'s>(&'s self, ground: &StepContext<'s>) -> Images<'s> {
         Images::new(self.store, Web::new(self.store.route().clone()), ground.wares.meter())
     }
@@ -128,7 +134,7 @@ impl Site<'_> {
         Ok(image)
     }
 
-    /// The files of an image for commands that may write to them. Whoever else wants the same waits.
+    /// The files of an image for commands that may write to them. Concurrent requests for the same image wait.
     pub(crate) fn root(&self, images: &Images<'_>, image: &Image) -> Result<WareId, ImageError> {
         let slot = {
             let mut all = self.roots.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,8 +144,8 @@ impl Site<'_> {
         if let Some(ware) = &*slot {
             return Ok(ware.clone());
         }
-        // In a thread of its own: one of a pool that waits for parts of this could meanwhile begin another step, which would wait
-        // for what is held here.
+        // In a separate thread: a pool thread that waits for parts of this could start another step, which would then
+        // wait for the lock held here.
         let ware = thread::scope(|scope| {
             let unpacking = scope.spawn(|| images.ware(image));
             unpacking.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -148,14 +154,14 @@ impl Site<'_> {
         Ok(ware)
     }
 
-    /// What is wrong with an image, said at the line that names it.
+    /// The error for an image, at the line that names it.
     pub(crate) fn no_image(&self, error: &ImageError, line: &Line) -> Box<Diagnostic> {
         let said = image_failure(error);
         let place = self.place(&line.at);
         Box::new(said.at(place))
     }
 
-    /// An error at a place of a document.
+    /// An error at a position in a document.
     pub(crate) fn error(
         &self,
         message: impl Into<String>,
@@ -164,7 +170,7 @@ impl Site<'_> {
         Diagnostic::error(Class::Evaluation, message).at(self.place(at))
     }
 
-    /// A place of a document with its line.
+    /// A position in a document, with its source line.
     pub(crate) fn place(&self, at: &wake_velocity::Place) -> Option<Place> {
         let text = fs::read_to_string(self.cwd.join(&*at.file)).unwrap_or_default();
         let line = at.line.checked_sub(1)?;

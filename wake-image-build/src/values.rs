@@ -1,9 +1,9 @@
-//! Variables in what a template says of an image, as engines fill them in.
+//! Expands variables in a template's values, as container engines do.
 
 use std::collections::BTreeMap;
 
-/// `text` with `$NAME` and `${NAME}` as `variables` have them, and nothing where they have none. After a backslash `$`, `"` and
-/// `\` stand for themselves.
+/// Replaces `$NAME` and `${NAME}` in `text` by the values in `variables`, or by nothing. A backslash escapes `$`, `"`
+/// and `\`.
 pub(crate) fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
     let mut filled = String::new();
     let mut characters = text.chars().peekable();

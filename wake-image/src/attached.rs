@@ -1,4 +1,4 @@
-//! What is said of an image and lies beside it: manifests that refer to its own. Source: image-spec 1.1, "subject"; distribution-spec
+//! Data attached to an image, in manifests that refer to it. Source: image-spec 1.1, "subject"; distribution-spec
 //! 1.1, "Listing Referrers".
 
 use serde::Deserialize;
@@ -14,23 +14,23 @@ use crate::kept::Kept;
 use crate::sbom::SPDX;
 use crate::source::Source;
 
-/// The kind of a signed statement, as it is of packages.
+/// The artifact type of signed statements, the same as for packages.
 const STATEMENT: &str = "application/vnd.in-toto.provenance+dsse";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const NOTHING: &[u8] = b"{}";
-/// Manifests that refer to an image and are looked at, at most.
+/// Maximum number of referrers that are read.
 pub(crate) const MOST: usize = 64;
-/// Bytes of what lies beside an image at most, each.
+/// Maximum size of each attached blob, in bytes.
 const LARGEST_PART: u64 = 64 << 20;
 
-/// Something that lies beside an image: its manifest, whose parts the store has.
+/// Something attached to an image: its manifest; the blobs are in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The entry of its manifest in lists.
+    /// The descriptor of its manifest.
     pub(crate) entry: Descriptor,
     /// The bytes of its manifest.
     pub(crate) manifest: Vec<u8>,
-    /// What it consists of.
+    /// Its blobs.
     pub(crate) parts: Vec<Descriptor>,
 }
 
@@ -45,17 +45,17 @@ struct Referrer {
 }
 
 impl Attachment {
-    /// Whether it says what the image consists of.
+    /// Whether it is an SBOM.
     pub fn is_sbom(&self) -> bool {
         self.entry.artifact_type.as_deref() == Some(SPDX)
     }
 
-    /// Whether it is a statement that somebody signed.
+    /// Whether it is a signed statement.
     pub fn is_statement(&self) -> bool {
         self.entry.artifact_type.as_deref() == Some(STATEMENT)
     }
 
-    /// What kind of thing it is.
+    /// Its artifact type.
     pub fn kind(&self) -> &str {
         self.entry.artifact_type.as_deref().unwrap_or_default()
     }
@@ -71,7 +71,7 @@ impl Attachment {
 }
 
 impl Images<'_> {
-    /// What lies beside an image where it is; what is wrong with it is nobody's, and says nothing.
+    /// Fetches everything that is attached to an image at its location. Invalid attachments are ignored.
     pub fn attached(&self, image: &Image) -> Result<Vec<Attachment>, ImageError> {
         let place = &image.place;
         let entries = place.ask(self.opener(), |source| {
@@ -83,7 +83,7 @@ impl Images<'_> {
                     entries.into_iter().filter_map(descriptor).collect()
                 }
             };
-            // Another place may have some.
+            // Another location may have some.
             match found.is_empty() {
                 true => Err(ImageError::NotThere { image: image.name.clone(), has: Vec::new() }),
                 false => Ok(found),
@@ -91,7 +91,7 @@ impl Images<'_> {
         });
         let entries = match entries {
             Ok(entries) => entries,
-            // The image itself came from a mirror, or from the store.
+            // The image itself came from a mirror or from the store.
             Err(
                 ImageError::NotThere { .. }
                 | ImageError::Offline { .. }
@@ -125,12 +125,12 @@ impl Images<'_> {
         Ok(attached)
     }
 
-    /// What says of an image what it consists of.
+    /// An SBOM, to be attached to an image.
     pub fn sbom_attachment(&self, image: &Image, text: &str) -> Result<Attachment, ImageError> {
         self.attachment(image, SPDX, text.as_bytes())
     }
 
-    /// A statement about an image that somebody signed, a line.
+    /// A signed statement of one line, to be attached to an image.
     pub fn statement_attachment(
         &self,
         image: &Image,
@@ -139,12 +139,12 @@ impl Images<'_> {
         self.attachment(image, STATEMENT, line.as_bytes())
     }
 
-    /// The bytes of what lies beside an image, its last part.
+    /// The bytes of an attachment's last blob.
     pub fn attachment_bytes(&self, attachment: &Attachment) -> Option<Vec<u8>> {
         Kept::new(self.store).bytes(&attachment.parts.last()?.digest)
     }
 
-    /// The statements about an image that lie beside it, each with the line that is signed.
+    /// The attached statements about an image, each with its signed line.
     pub fn statements(&self, image: &Image, attached: &[Attachment]) -> Vec<(String, Attestation)> {
         let lines = attached.iter().filter(|one| one.is_statement());
         let texts = lines.filter_map(|one| self.attachment_bytes(one));
@@ -195,7 +195,7 @@ impl Images<'_> {
     }
 }
 
-/// What others put beside an image is theirs: that it is not there, or other than its digest says, is no fault of the image.
+/// Attachments may be made by others: a missing or wrong one is not a fault of the image.
 fn unless_wrong<T>(result: Result<T, ImageError>) -> Result<Option<T>, ImageError> {
     match result {
         Ok(value) => Ok(Some(value)),

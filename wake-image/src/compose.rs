@@ -1,4 +1,4 @@
-//! Putting an image together: a layout whose bytes depend on nothing but what is in it.
+//! Composes an image: a layout whose bytes depend only on its contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,31 +18,31 @@ use crate::images::{Image, Images};
 use crate::layer::{WrittenLayer, layer_meta};
 use crate::local::{INDEX_FILE, LAYOUT_FILE, NAME};
 
-/// The moment that stands for "no time" in an image: that of all files of trees, in RFC 3339.
+/// The timestamp that stands for "no time" in an image: that of all files in trees, in RFC 3339.
 const CREATED: &str = "1980-01-02T00:00:00Z";
 const WHO: &str = "wake";
 
-/// An image that was put together.
+/// A composed image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComposedImage {
     /// The digest of its manifest.
     pub digest: ImageDigest,
-    /// Bytes of its layers.
+    /// The total size of its layers.
     pub size: u64,
 }
 
-/// Files of which an image is put together.
+/// The input files of a composition.
 #[derive(Clone, Copy, Debug)]
 pub struct Ingredients<'a> {
-    /// What there is.
+    /// The files.
     pub files: &'a Files,
-    /// Where it lies.
+    /// The directory they are in.
     pub dir: &'a Path,
 }
 
 impl Images<'_> {
-    /// Puts an image together and writes its layout into `builder`, at `composition.to`. A layer is written into `scratch`, an empty
-    /// directory, first.
+    /// Composes an image and writes its layout to `builder`, at `composition.to`. Layers are first written to
+    /// `scratch`, an empty directory.
     pub fn compose(
         &self,
         composition: &Composition,
@@ -97,7 +97,7 @@ impl Images<'_> {
         let mut manifest_of = Descriptor::of(MANIFEST, &manifest);
         add(builder, &blob(&manifest_of.digest), &manifest)?;
         manifest_of.platform = Some(composition.platform.clone());
-        // Some tools find only what has a name.
+        // Some tools only find images with a name.
         manifest_of.annotations.insert(NAME.to_owned(), "latest".to_owned());
         let digest = manifest_of.digest;
         let index = json!({"manifests": [manifest_of], "mediaType": INDEX, "schemaVersion": 2});
@@ -157,7 +157,7 @@ fn packed(tar: &str, of: Ingredients<'_>) -> Result<WrittenLayer, ImageError> {
     }
 }
 
-/// Bytes that lie in one layout twice, such as an empty layer, lie there once.
+/// Adds a blob; a blob that occurs twice, such as an empty layer, is stored once.
 fn add_file(
     builder: &mut TreeBuilder<'_>,
     path: &RelPath,
@@ -177,7 +177,7 @@ fn add(builder: &mut TreeBuilder<'_>, path: &RelPath, bytes: &[u8]) -> Result<()
     }
 }
 
-/// A layer of another image under the name that image-spec has for its kind.
+/// A layer of the base, with image-spec's media type.
 fn layer_of(layer: &Descriptor) -> Descriptor {
     let media_type = match layer.media_type.strip_prefix("application/vnd.docker.image.rootfs.") {
         Some(kind) if kind.ends_with("tar.gzip") => format!("{LAYER}+gzip"),
@@ -188,7 +188,7 @@ fn layer_of(layer: &Descriptor) -> Descriptor {
     Descriptor { media_type, ..layer.clone() }
 }
 
-/// The entries of one layer; directories above them that the image lacks so far are among them.
+/// The entries of one layer, including parent directories that the image does not have yet.
 fn entries(
     placed: &[PlacedFiles],
     of: Ingredients<'_>,
@@ -206,7 +206,7 @@ fn entries(
             let (meta, place) = entry(node, files, of.dir.join(place.as_str()));
             match entries.insert(path.clone(), (meta, place)) {
                 Some((Meta { node: Node::Dir, .. }, _)) | None => Ok(()),
-                Some(_) => Err(fault(format!("two things lie at `/{path}`"))),
+                Some(_) => Err(fault(format!("more than one file is placed at `/{path}`"))),
             }
         };
         if let Some(node) = of.files.get(&from) {
@@ -214,14 +214,16 @@ fn entries(
             continue;
         }
         if files.mode.is_some() {
-            return Err(fault("a mode is for a single file, and a directory was given".to_owned()));
+            return Err(fault(
+                "a mode is allowed only for a single file, not for a directory".to_owned(),
+            ));
         }
         let below = of.files.subtree(&from).ok_or_else(absent)?;
         for (path, node) in below.iter() {
             let at = below_of(&to, path.as_str()).map_err(|error| fault(format!("it {error}")))?;
             put(at, node, &from.join(path))?;
         }
-        // Its directories are whose it is, but for those that lower layers have.
+        // Its directories have the same owner, except those that lower layers have.
         let dirs: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
         for dir in dirs {
             if is_in(&dir, &to) && !there.contains(&dir) && !entries.contains_key(&dir) {
@@ -239,7 +241,7 @@ fn entries(
         let is_below_file =
             parents(path).find(|above| entries.get(above).is_some_and(|(meta, _)| !meta.is_dir()));
         if let Some(above) = is_below_file {
-            let problem = format!("it lies below `/{above}`, which is no directory");
+            let problem = format!("`/{above}` is not a directory");
             return Err(ImageError::Place { path: format!("/{path}"), problem });
         }
         if meta.is_dir() {
@@ -249,7 +251,7 @@ fn entries(
     Ok(entries)
 }
 
-/// Whether a path is `dir` or lies below it.
+/// Whether a path is `dir` or below it.
 fn is_in(path: &EntryPath, dir: &EntryPath) -> bool {
     let rest = path.as_str().strip_prefix(dir.as_str());
     dir.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -279,7 +281,7 @@ fn entry(node: &FileNode, files: &PlacedFiles, place: PathBuf) -> LayerEntry {
     }
 }
 
-/// The configuration: that of the base, with what the composition says otherwise.
+/// The configuration: that of the base, overridden by the composition.
 fn configuration(
     composition: &Composition,
     base: Option<&Image>,
@@ -315,7 +317,7 @@ fn configuration(
     if let Some(variant) = &platform.variant {
         whole.insert("variant".to_owned(), json!(variant));
     }
-    // Of the build of another image, which this one is not.
+    // These describe the build of the base image, not of this one.
     for name in ["container", "container_config", "docker_version", "id", "parent"] {
         whole.remove(name);
     }
@@ -326,7 +328,7 @@ fn configuration(
     Ok(canonical_json::canonical(&Value::Object(whole)).into_bytes())
 }
 
-/// A new entry point lets go of the arguments of the base, as engines do.
+/// The run settings. A new entry point drops the `cmd` of the base, as in container engines.
 fn runtime(composition: &Composition, base: Option<&Runtime>) -> Runtime {
     let mut runtime = base.cloned().unwrap_or_default();
     if let Some(entrypoint) = &composition.entrypoint {
@@ -401,7 +403,7 @@ mod tests {
             Images::new(&self.store, Web::default(), &self.meter)
         }
 
-        /// A tree of the store with these files, and where it lies.
+        /// A tree of the store with these files, and its path.
         fn files(&self, files: &[(&str, &str, bool)]) -> (Files, PathBuf) {
             let mut builder = self.store.build_tree().unwrap();
             for (path, text, executable) in files {
@@ -440,7 +442,7 @@ mod tests {
         let reference = ImageReference::of_file(&layout, "it");
         let images = one.images();
         assert_eq!(images.resolve(&reference).unwrap(), {
-            // A layout names the manifest itself.
+            // A layout refers to the manifest directly.
             image.digest
         });
         let read = images.get(&reference, &image.digest, &composition.platform).unwrap();
@@ -451,7 +453,7 @@ mod tests {
         assert_eq!(paths, ["bin", "bin/tool", "usr", "usr/share", "usr/share/a", "usr/share/a/b"]);
         let meta = &nodes[&EntryPath::parse(b"bin/tool").unwrap()].meta;
         assert_eq!((meta.perms, meta.uid, meta.gid), (0o4755, 7, 8));
-        // The directories of what is placed are whose it is, those that lead there are root's.
+        // Directories of placed files have their owner; parent directories belong to root.
         let owner = |path: &str| nodes[&EntryPath::parse(path.as_bytes()).unwrap()].meta.uid;
         let owners = ["usr", "usr/share", "usr/share/a", "usr/share/a/b", "bin"].map(owner);
         assert_eq!(owners, [0, 9, 9, 9, 0]);
@@ -490,7 +492,7 @@ mod tests {
             (both.config.config.entrypoint[0].as_str(), both.config.config.cmd[0].as_str()),
             ("/bin/tool", "x")
         );
-        // The directory of the base is not said again.
+        // Directories of the base are not repeated.
         images.bring(&both).unwrap();
         let layer = images.kept_layer(&both, &both.manifest.layers[1]).unwrap().0;
         let bytes = std::fs::read(layer).unwrap();
@@ -505,19 +507,22 @@ mod tests {
             kitchen.compose(&composition(vec![placed]), &files).unwrap_err().to_string()
         };
         for (placed, problem) in [
-            (vec![placed("./no", "/a")], "there is nothing at `./no` among the inputs"),
-            (vec![placed("./a", "/../a")], "`/../a` cannot be put into an image: it leads upwards"),
+            (vec![placed("./no", "/a")], "the inputs have nothing at `./no`"),
+            (
+                vec![placed("./a", "/../a")],
+                "`/../a` cannot be placed in the image: it leads upwards",
+            ),
             (
                 vec![placed("./a", "/x"), placed("./d/x", "/x")],
-                "`/x` cannot be put into an image: two things lie at `/x`",
+                "`/x` cannot be placed in the image: more than one file is placed at `/x`",
             ),
             (
                 vec![placed("./a", "/x"), placed("./d", "/x")],
-                "`/x/x` cannot be put into an image: it lies below `/x`, which is no directory",
+                "`/x/x` cannot be placed in the image: `/x` is not a directory",
             ),
             (
                 vec![PlacedFiles { mode: Some(0o755), ..placed("./d", "/x") }],
-                "`/x` cannot be put into an image: a mode is for a single file, and a directory was given",
+                "`/x` cannot be placed in the image: a mode is allowed only for a single file, not for a directory",
             ),
         ] {
             assert_eq!(message(placed), problem);

@@ -1,4 +1,4 @@
-//! What an image is to be that is put together of files. Source: `spec/images.md`.
+//! The composition of an image from files. Source: `spec/images.md`.
 
 use std::collections::BTreeMap;
 
@@ -8,39 +8,39 @@ use wake_model::json as canonical_json;
 use crate::digest::ImageDigest;
 use crate::platform::Platform;
 
-/// An image in the making: on which other one, of which files, run how.
+/// An image to be composed: its base, its files and its run settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Composition {
-    /// The manifest of the image that it begins with; none: nothing.
+    /// The manifest of the base image; `None`: no base.
     pub base: Option<ImageDigest>,
-    /// Arguments, or the whole command, where nobody gives others; none: those of the base.
+    /// Default arguments, or the whole command; `None`: those of the base.
     pub cmd: Option<Vec<String>>,
-    /// The program, with arguments that always stand before others; none: that of the base.
+    /// The program, with arguments that always come first; `None`: that of the base.
     pub entrypoint: Option<Vec<String>>,
-    /// Variables beside those of the base.
+    /// Variables in addition to those of the base.
     pub env: BTreeMap<String, String>,
-    /// What lies where: one layer each, the lowest first.
+    /// The layers, lowest first.
     pub layers: Vec<LayerSource>,
-    /// What is said of it, beside what the base says.
+    /// Labels in addition to those of the base.
     pub labels: BTreeMap<String, String>,
-    /// For which machines it is.
+    /// The platform it is for.
     pub platform: Platform,
-    /// Where the layout is put, as seen from where paths begin.
+    /// The directory of the layout.
     pub to: String,
-    /// Whom it runs as; none: as the base.
+    /// The user it runs as; `None`: that of the base.
     pub user: Option<String>,
-    /// The working directory; none: that of the base.
+    /// The working directory; `None`: that of the base.
     pub workdir: Option<String>,
 }
 
-/// What a layer is made of.
+/// The contents of a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum LayerSource {
-    /// Files, each put at its place.
+    /// Files and their destinations.
     Files(Vec<PlacedFiles>),
-    /// A layer that is there already.
+    /// An existing layer.
     Packed(PackedLayer),
 }
 
@@ -48,7 +48,7 @@ pub enum LayerSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackedLayer {
-    /// A tar archive, not compressed.
+    /// An uncompressed tar archive.
     pub tar: String,
 }
 
@@ -58,21 +58,21 @@ pub struct PackedLayer {
 pub struct PlacedFiles {
     /// A file, a link or a directory among the inputs.
     pub from: String,
-    /// The permission bits of a single file; none: 0755 if it may be executed, else 0644.
+    /// The permission bits of a single file; `None`: 0755 for executables, otherwise 0644.
     pub mode: Option<u16>,
-    /// The numbers of user and group.
+    /// The numeric user and group.
     pub owner: [u32; 2],
-    /// Where it lies in the image, below `/`.
+    /// The destination in the image, below `/`.
     pub to: String,
 }
 
 impl LayerSource {
-    /// Whether it is written of files.
+    /// Whether it is made of files.
     pub(crate) fn is_files(&self) -> bool {
         matches!(self, LayerSource::Files(_))
     }
 
-    /// The files that it is written of.
+    /// The files it is made of.
     pub fn files(&self) -> &[PlacedFiles] {
         match self {
             LayerSource::Files(files) => files,
@@ -80,7 +80,7 @@ impl LayerSource {
         }
     }
 
-    /// The paths among the inputs of what it is made of.
+    /// The input paths of its contents.
     pub fn from(&self) -> impl Iterator<Item = &str> {
         let (files, packed) = match self {
             LayerSource::Files(files) => (&files[..], None),
@@ -91,12 +91,12 @@ impl LayerSource {
 }
 
 impl Composition {
-    /// Reads what [`Composition::text`] wrote.
+    /// Parses the output of [`Composition::text`].
     pub fn parse(text: &str) -> Result<Composition, serde_json::Error> {
         serde_json::from_str(text)
     }
 
-    /// As canonical JSON, which enters the key.
+    /// Returns it as canonical JSON, which is part of the cache key.
     pub fn text(&self) -> String {
         canonical_json::canonical(&serde_json::to_value(self).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! What manifests, configurations and layers are called: SHA-256, the one digest that all registries share.
+//! Digests of manifests, configurations and layers: SHA-256, which all registries support.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,18 +10,18 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageDigest([u8; 32]);
 
-/// A text that is no such digest.
+/// A text that is not such a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no digest of an image: expected `sha256:` and 64 lower-case hexadecimal digits")]
+#[error("`{0}` is not an image digest: expected `sha256:` and 64 lower-case hexadecimal digits")]
 pub struct ParseImageDigestError(String);
 
 impl ImageDigest {
-    /// That of `bytes`.
+    /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> ImageDigest {
         ImageDigest(Sha256::digest(bytes).into())
     }
 
-    /// What a hasher came to.
+    /// The digest that a hasher computed.
     pub(crate) fn finished(hasher: Sha256) -> ImageDigest {
         ImageDigest(hasher.finalize().into())
     }

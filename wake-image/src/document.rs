@@ -1,4 +1,5 @@
-//! Indexes, manifests and configurations. Source: OCI image-spec 1.1; Docker's "Image Manifest V 2, Schema 2", which says the same.
+//! Indexes, manifests and configurations. Source: OCI image-spec 1.1; Docker's "Image Manifest V 2, Schema 2", which
+//! is equivalent.
 
 use std::collections::BTreeMap;
 
@@ -15,62 +16,62 @@ pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// What a registry is asked for.
+/// The media types accepted from a registry.
 pub(crate) const ACCEPTED: [&str; 4] = [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
-/// Bytes of an index, a manifest or a configuration at most.
+/// Maximum size of an index, a manifest or a configuration, in bytes.
 pub(crate) const LARGEST: u64 = 16 << 20;
-/// Layers of an image at most.
+/// Maximum number of layers of an image.
 const MOST_LAYERS: usize = 1000;
 
-/// Bytes that lie elsewhere.
+/// A descriptor: refers to a blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Their kind.
+    /// Its media type.
     pub media_type: String,
-    /// Their digest.
+    /// Its digest.
     pub digest: ImageDigest,
-    /// Their number.
+    /// Its size in bytes.
     pub size: u64,
-    /// For which machines they are.
+    /// The platform it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// What is said of them.
+    /// Its annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// What they are, where they are no image.
+    /// The artifact type, if it is not an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
 
-/// What an image consists of.
+/// An image manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// Its configuration.
     pub config: Descriptor,
-    /// Its layers, the lowest first.
+    /// Its layers, lowest first.
     pub layers: Vec<Descriptor>,
-    /// The kind of the manifest itself.
+    /// Its media type.
     pub media_type: String,
 }
 
-/// An image, or several of which one is for each platform.
+/// A manifest, or an index of several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     Index(Vec<Descriptor>),
     Manifest(Box<Manifest>),
 }
 
-/// The configuration of an image, as far as it matters here; what else it says is kept in its bytes.
+/// The parts of an image configuration that wake uses; the rest is kept in its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Config {
-    /// For which machines it is.
+    /// The platform it is for.
     #[serde(flatten)]
     pub platform: Platform,
-    /// How it is run.
+    /// How the image is run.
     #[serde(default, deserialize_with = "or_default")]
     pub config: Runtime,
-    /// What its layers are called when they are unpacked.
+    /// The digests of its uncompressed layers.
     pub rootfs: RootLayers,
 }
 
@@ -84,22 +85,22 @@ pub struct Runtime {
     /// `NAME=VALUE`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
-    /// The program, with arguments that always stand before others.
+    /// The program, with arguments that always come first.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
-    /// Arguments, or the whole command, where nobody gives others.
+    /// Default arguments, or the whole command if there is no entry point.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub cmd: Vec<String>,
     /// The working directory; empty: `/`.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub working_dir: String,
-    /// What is said of it.
+    /// Its labels.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
 impl Runtime {
-    /// The variables, each with the last value that it is given; a line without `=` sets an empty one.
+    /// The variables, each with its last value; a line without `=` sets an empty value.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let split = |line: &String| match line.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -108,13 +109,13 @@ impl Runtime {
         self.env.iter().map(split).filter(|(name, _)| !name.is_empty()).collect()
     }
 
-    /// What is run with these arguments, as engines put it together: the entry point, then the arguments, or else `cmd`.
+    /// The command for these arguments: the entry point, then the arguments, or `cmd` if there are none.
     pub fn command(&self, args: &[String]) -> Vec<String> {
         let rest = if args.is_empty() { &self.cmd } else { args };
         [self.entrypoint.as_slice(), rest].concat()
     }
 
-    /// The working directory, from `/`.
+    /// The absolute working directory.
     pub fn workdir(&self) -> &str {
         if self.working_dir.is_empty() { "/" } else { &self.working_dir }
     }
@@ -123,40 +124,38 @@ impl Runtime {
 /// The layers of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RootLayers {
-    /// The SHA-256 of each layer's uncompressed bytes, the lowest first.
+    /// The SHA-256 of each layer's uncompressed bytes, lowest first.
     pub diff_ids: Vec<ImageDigest>,
 }
 
-/// Bytes that are no index, manifest or configuration of an image.
+/// Why bytes are not an index, a manifest or a configuration of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// They are no JSON, or lack what they must have.
-    #[error("it is no {what} of an image: {problem}")]
+    /// It is not JSON, or lacks required fields.
+    #[error("it is not an image {what}: {problem}")]
     Form {
-        /// What they were to be.
+        /// What it should be.
         what: &'static str,
-        /// What is wrong with them: no word of what they hold.
+        /// What is wrong with it, without any of its contents.
         problem: String,
     },
-    /// They are a manifest of the first kind, which names no configuration.
-    #[error(
-        "it is a manifest of schema 1, which no longer names all that is in an image: it must be pushed anew"
-    )]
+    /// It is a schema 1 manifest, which refers to no configuration.
+    #[error("its manifest has the obsolete schema version 1: the image must be pushed again")]
     Schema1,
-    /// There is something else than an image.
-    #[error("it is a `{0}`, no image")]
+    /// It is an artifact other than an image.
+    #[error("it is a `{0}`, not an image")]
     Artifact(String),
-    /// Configuration and manifest speak of different numbers of layers.
-    #[error("its manifest has {layers} layer{}, and its configuration {diff_ids}", plural(*.layers))]
+    /// Configuration and manifest have different numbers of layers.
+    #[error("its manifest has {layers} layer{}, but its configuration has {diff_ids}", plural(*.layers))]
     Layers {
-        /// Of the manifest.
+        /// In the manifest.
         layers: usize,
-        /// Of the configuration.
+        /// In the configuration.
         diff_ids: usize,
     },
 }
 
-/// `null` is what is not there.
+/// Treats `null` as absent.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -174,7 +173,7 @@ struct RawDocument {
 }
 
 impl Document {
-    /// Reads an index or a manifest.
+    /// Parses an index or a manifest.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Document, DocumentError> {
         let fault = |problem: String| DocumentError::Form { what: "manifest", problem };
         let raw: RawDocument = parsed("manifest", bytes)?;
@@ -183,7 +182,7 @@ impl Document {
         }
         match raw {
             RawDocument { manifests: Some(_), layers: Some(_), .. } => {
-                Err(fault("it is an index and a manifest at once".to_owned()))
+                Err(fault("it is both an index and a manifest".to_owned()))
             }
             RawDocument { manifests: Some(manifests), .. } => Ok(Document::Index(manifests)),
             RawDocument { config: Some(config), layers: Some(layers), media_type, .. } => {
@@ -196,7 +195,7 @@ impl Document {
                 let media_type = media_type.unwrap_or_else(|| MANIFEST.to_owned());
                 Ok(Document::Manifest(Box::new(Manifest { config, layers, media_type })))
             }
-            _ => Err(fault("it names neither layers nor other manifests".to_owned())),
+            _ => Err(fault("it has neither layers nor manifests".to_owned())),
         }
     }
 }
@@ -217,7 +216,7 @@ fn is_config(media_type: &str) -> bool {
 }
 
 impl Manifest {
-    /// The manifest of an image, as its bytes.
+    /// The bytes of an image manifest.
     pub(crate) fn bytes(config: &Descriptor, layers: &[Descriptor]) -> Vec<u8> {
         let value = serde_json::json!({
             "config": config,
@@ -234,7 +233,7 @@ fn plural(count: usize) -> &'static str {
 }
 
 impl Config {
-    /// Reads the configuration of an image with that many layers.
+    /// Parses the configuration of an image with this number of layers.
     pub(crate) fn parse(bytes: &[u8], layers: usize) -> Result<Config, DocumentError> {
         let config: Config = parsed("configuration", bytes)?;
         let diff_ids = config.rootfs.diff_ids.len();
@@ -246,12 +245,12 @@ impl Config {
 }
 
 impl Descriptor {
-    /// Whether it says of itself that it is no image.
+    /// Whether it describes an artifact other than an image.
     pub(crate) fn is_artifact(&self) -> bool {
         self.artifact_type.as_deref().is_some_and(|kind| !is_config(kind))
     }
 
-    /// Bytes of a kind.
+    /// The descriptor of these bytes.
     pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
         Descriptor {
             media_type: media_type.to_owned(),
@@ -264,18 +263,18 @@ impl Descriptor {
     }
 }
 
-/// What a parser says may quote what it read, so only the place is told.
+/// Parses JSON; the error gives only the position, since the parser's message may quote the contents.
 pub(crate) fn parsed<T: for<'de> Deserialize<'de>>(
     what: &'static str,
     bytes: &[u8],
 ) -> Result<T, DocumentError> {
     let text = String::from_utf8_lossy(bytes);
     if serde_json::from_str::<Value>(&text).is_err() {
-        return Err(DocumentError::Form { what, problem: "it is no JSON".to_owned() });
+        return Err(DocumentError::Form { what, problem: "it is not JSON".to_owned() });
     }
     serde_json::from_str(&text).map_err(|error| DocumentError::Form {
         what,
-        problem: format!("line {}, column {} has what none has", error.line(), error.column()),
+        problem: format!("invalid content at line {}, column {}", error.line(), error.column()),
     })
 }
 
@@ -307,7 +306,7 @@ mod tests {
         assert_eq!(Config::parse(none.as_bytes(), 1).unwrap().config, Runtime::default());
         assert_eq!(
             Config::parse(text.as_bytes(), 2).unwrap_err().to_string(),
-            "its manifest has 2 layers, and its configuration 1"
+            "its manifest has 2 layers, but its configuration has 1"
         );
     }
 
@@ -336,19 +335,19 @@ mod tests {
             |kind: &str| format!(r#"{{"mediaType":"{kind}","digest":"{ZERO}","size":0}}"#);
         let helm = "application/vnd.cncf.helm.config.v1+json";
         for (text, problem) in [
-            ("<html>".to_owned(), "it is no manifest of an image: it is no JSON"),
-            ("[]".to_owned(), "it is no manifest of an image: line 1, column 1 has what none has"),
+            ("<html>".to_owned(), "it is not an image manifest: it is not JSON"),
+            ("[]".to_owned(), "it is not an image manifest: invalid content at line 1, column 1"),
             (
                 r#"{"schemaVersion":1,"name":"x"}"#.to_owned(),
-                "it is a manifest of schema 1, which no longer names all that is in an image: it must be pushed anew",
+                "its manifest has the obsolete schema version 1: the image must be pushed again",
             ),
             (
                 r#"{"schemaVersion":2}"#.to_owned(),
-                "it is no manifest of an image: it names neither layers nor other manifests",
+                "it is not an image manifest: it has neither layers nor manifests",
             ),
             (
                 format!(r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#, descriptor(helm)),
-                "it is a `application/vnd.cncf.helm.config.v1+json`, no image",
+                "it is a `application/vnd.cncf.helm.config.v1+json`, not an image",
             ),
             (
                 format!(
@@ -356,7 +355,7 @@ mod tests {
                     descriptor(CONFIG),
                     r#"{"mediaType":"x","digest":"md5:secret","size":0}"#
                 ),
-                "it is no manifest of an image: line 1, column 254 has what none has",
+                "it is not an image manifest: invalid content at line 1, column 254",
             ),
         ] {
             let came = message(&text);

@@ -1,4 +1,4 @@
-//! What can be wrong with an image.
+//! Image errors.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,32 +12,32 @@ use crate::document::DocumentError;
 use crate::platform::Platform;
 use crate::reference::ParseReferenceError;
 
-/// An image was not had, or not made.
+/// An image could not be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// A text names no image.
+    /// The name of the image is invalid.
     #[error(transparent)]
     Reference(#[from] ParseReferenceError),
-    /// A registry of containers did not give or take what it should.
+    /// A container registry failed.
     #[error("{0}")]
     Registry(#[from] ContainerError),
-    /// There is no image of this name.
+    /// The image does not exist.
     #[error("there is no image `{image}`{}", names(has))]
     NotThere {
         /// Its name.
         image: String,
-        /// What there is in the same layout or archive.
+        /// The images in the same layout or archive.
         has: Vec<String>,
     },
-    /// A layout or an archive has several images, and none was named.
-    #[error("`{image}` has several images{}", names(has))]
+    /// A layout or an archive contains several images, and none was named.
+    #[error("`{image}` contains several images{}", names(has))]
     Several {
         /// The layout or the archive.
         image: String,
-        /// What they are called.
+        /// Their names.
         has: Vec<String>,
     },
-    /// Its manifest or its configuration makes no sense.
+    /// Its manifest or configuration is invalid.
     #[error("image `{image}`: {source}")]
     Document {
         /// The image.
@@ -45,47 +45,47 @@ pub enum ImageError {
         /// What is wrong.
         source: DocumentError,
     },
-    /// It is not for this machine.
-    #[error("image `{image}` is for {}, and not for {wanted}", list(has))]
+    /// It is not for the wanted platform.
+    #[error("image `{image}` is for {}, not for {wanted}", list(has))]
     Platform {
         /// The image.
         image: String,
-        /// What was asked for.
+        /// The wanted platform.
         wanted: Platform,
-        /// What it is for.
+        /// The platforms it is for.
         has: Vec<Platform>,
     },
-    /// Bytes are others than their digest says.
-    #[error("image `{image}`: {asked} was asked for, and {came} came")]
+    /// The data does not match its digest.
+    #[error("image `{image}`: expected {asked}, received {came}")]
     Digest {
         /// The image.
         image: String,
-        /// What was asked for.
+        /// The expected digest.
         asked: ImageDigest,
-        /// What came.
+        /// The digest of the data.
         came: ImageDigest,
     },
-    /// Bytes are more or less than their descriptor says.
-    #[error("image `{image}`: {digest} has {came} byte{}, and its manifest says {asked}", if *.came == 1 { "" } else { "s" })]
+    /// The data does not have the size that its descriptor says.
+    #[error("image `{image}`: {digest} has {came} byte{}, but its manifest says {asked}", if *.came == 1 { "" } else { "s" })]
     Size {
         /// The image.
         image: String,
-        /// Which bytes.
+        /// The digest of the data.
         digest: ImageDigest,
-        /// What the manifest says.
+        /// The size in the manifest.
         asked: u64,
-        /// What came, at least.
+        /// The actual size, at least.
         came: u64,
     },
-    /// Bytes that a manifest names are not there.
-    #[error("image `{image}`: {digest}, which its manifest names, is not there")]
+    /// A blob that the manifest refers to is missing.
+    #[error("image `{image}`: its manifest refers to {digest}, which is missing")]
     Missing {
         /// The image.
         image: String,
-        /// Which bytes.
+        /// The digest of the blob.
         digest: ImageDigest,
     },
-    /// A layer is none.
+    /// A layer is invalid.
     #[error("image `{image}`: layer {layer}: {source}")]
     Layer {
         /// The image.
@@ -95,29 +95,29 @@ pub enum ImageError {
         /// What is wrong with it.
         source: ExtractError,
     },
-    /// A layer unpacks to something else than the configuration says.
-    #[error("image `{image}`: layer {layer} holds {came}, and its configuration says {asked}")]
+    /// A layer does not unpack to what the configuration says.
+    #[error("image `{image}`: layer {layer} contains {came}, but its configuration says {asked}")]
     Unpacked {
         /// The image.
         image: String,
         /// The layer.
         layer: ImageDigest,
-        /// What the configuration says.
+        /// The digest in the configuration.
         asked: ImageDigest,
-        /// What is in it.
+        /// The digest of its contents.
         came: ImageDigest,
     },
     /// The disk of the store is full.
-    #[error("image `{image}`: there is no room in the store to {what} {digest}")]
+    #[error("image `{image}`: there is not enough space in the store to {what} {digest}")]
     NoRoom {
         /// The image.
         image: String,
         /// `keep` or `unpack`.
         what: &'static str,
-        /// Which bytes.
+        /// The digest of the data.
         digest: ImageDigest,
     },
-    /// Its files were not unpacked.
+    /// Its files could not be unpacked.
     #[error("image `{image}`: {source}")]
     Unpack {
         /// The image.
@@ -125,54 +125,56 @@ pub enum ImageError {
         /// What is wrong.
         source: Box<UnpackError>,
     },
-    /// A layout or an archive cannot be read as one.
-    #[error("`{}` is no {what}: {problem}", path.display())]
+    /// A layout or an archive is invalid.
+    #[error("`{}` is not an {what}: {problem}", path.display())]
     Form {
         /// The directory or file.
         path: PathBuf,
-        /// What it was to be.
+        /// What it should be.
         what: &'static str,
         /// What is wrong.
         problem: String,
     },
-    /// There is nothing where files of an image are to be.
-    #[error("there is nothing at `{path}` among the inputs")]
+    /// The inputs have no files at a path.
+    #[error("the inputs have nothing at `{path}`")]
     NoFiles {
-        /// Where.
+        /// The path.
         path: String,
     },
-    /// Something cannot lie where it is to lie in an image.
-    #[error("`{path}` cannot be put into an image: {problem}")]
+    /// Something cannot be placed at a path in the image.
+    #[error("`{path}` cannot be placed in the image: {problem}")]
     Place {
-        /// Where.
+        /// The path.
         path: String,
         /// Why not.
         problem: String,
     },
-    /// A layer was not written.
+    /// A layer could not be written.
     #[error(transparent)]
     Write(#[from] BareTarError),
-    /// The tree of a layout was not made.
+    /// The tree of a layout could not be created.
     #[error(transparent)]
     Build(BuildTreeError),
-    /// An image can only be written in another form.
-    #[error("`{0}` cannot be written: a layout, `oci:DIR`, an archive, or a registry can")]
+    /// The destination of an image cannot be written.
+    #[error(
+        "`{0}` cannot be written to: name a layout, such as `oci:DIR`, an archive, or a registry, without a digest"
+    )]
     ReadOnly(String),
-    /// Nothing may be asked, and the store lacks it.
-    #[error("image `{image}` is not in the store, and nothing may be asked")]
+    /// The image is not in the store, and the network may not be used.
+    #[error("image `{image}` is not in the store, and the network may not be used")]
     Offline {
         /// The image.
         image: String,
     },
-    /// The tree of its files was not taken.
+    /// The tree of its files could not be added to the store.
     #[error(transparent)]
     Tree(#[from] ReadArchiveError),
-    /// A file of this machine failed.
+    /// An I/O error.
     #[error("`{}`: {source}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The underlying error.
         source: io::Error,
     },
     /// The store failed.
@@ -183,7 +185,7 @@ pub enum ImageError {
     Cancelled,
 }
 
-/// Gives a failed system call the path that it failed on.
+/// Adds the path to a failed system call.
 pub(crate) fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, ImageError> {
     result.map_err(|source| ImageError::Io { path: path.to_owned(), source })
 }
@@ -193,14 +195,14 @@ fn names(has: &[String]) -> String {
         [] => String::new(),
         some => {
             let some: Vec<String> = some.iter().map(|name| format!("`{name}`")).collect();
-            format!(": there are {}", some.join(", "))
+            format!(" (available: {})", some.join(", "))
         }
     }
 }
 
 fn list(has: &[Platform]) -> String {
     match has {
-        [] => "no machine".to_owned(),
+        [] => "no platform".to_owned(),
         some => some.iter().map(Platform::to_string).collect::<Vec<_>>().join(", "),
     }
 }

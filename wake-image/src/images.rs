@@ -1,4 +1,4 @@
-//! An image, had from wherever it is.
+//! Gets images from any location.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::place::{ImageMirrors, Opener, Place};
 use crate::platform::Platform;
 use crate::reference::ImageReference;
 
-/// Layers that are fetched at once, at most.
+/// How many layers are fetched at once.
 const AT_ONCE: usize = 4;
 
-/// Images of other machines and of this one, as one store keeps them.
+/// Images from other machines and this one, kept in one store.
 #[derive(Debug)]
 pub struct Images<'s> {
     pub(crate) store: &'s Store,
@@ -29,10 +29,10 @@ pub struct Images<'s> {
     mirrors: Arc<ImageMirrors>,
 }
 
-/// An image for one platform: its manifest and its configuration. Its layers may be elsewhere still.
+/// An image for one platform: its manifest and configuration. Its layers may not have been fetched yet.
 #[derive(Debug)]
 pub struct Image {
-    /// What a person called it.
+    /// The reference as written.
     pub name: String,
     /// The digest of its manifest.
     pub digest: ImageDigest,
@@ -47,39 +47,39 @@ pub struct Image {
     pub(crate) place: Place,
 }
 
-/// How an image is run, of which only that is known.
+/// The run settings of an image, without its layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunConfig {
     /// The digest of its manifest.
     pub digest: ImageDigest,
-    /// For which machines it is.
+    /// The platform it is for.
     pub platform: Platform,
-    /// Its program, arguments, variables, working directory and user.
+    /// Its entry point, arguments, variables, working directory and user.
     pub runtime: Runtime,
 }
 
 impl<'s> Images<'s> {
-    /// Images as `store` keeps them, asked for by `web`; `meter` counts what is read, and may stop it.
+    /// Uses `store`, and fetches through `web`; `meter` counts what is read, and may stop it.
     pub fn new(store: &'s Store, web: Web, meter: &'s Meter) -> Images<'s> {
         Images { store, web, meter, mirrors: Arc::default() }
     }
 
-    /// The same, which notes in `mirrors` what is wrong with mirrors, and asks nothing of those that are down.
+    /// Records faults of mirrors in `mirrors`, and does not use those that are down.
     pub fn noting(self, mirrors: &Arc<ImageMirrors>) -> Images<'s> {
         Images { mirrors: mirrors.clone(), ..self }
     }
 
-    /// What was wrong with mirrors.
+    /// The faults of mirrors.
     pub fn mirrors(&self) -> &ImageMirrors {
         &self.mirrors
     }
 
-    /// How other machines are asked.
+    /// The connection to other machines.
     pub(crate) fn web(&self) -> &Web {
         &self.web
     }
 
-    /// The digest of what a name leads to now: a manifest, or an index of several.
+    /// Resolves a reference to the digest of a manifest, or of an index.
     pub fn resolve(&self, reference: &ImageReference) -> Result<ImageDigest, ImageError> {
         if let Some(digest) = reference.digest() {
             return Ok(*digest);
@@ -89,7 +89,7 @@ impl<'s> Images<'s> {
         self.keep_small(&reference.to_string(), &bytes)
     }
 
-    /// The image for `platform` of what has this digest. What the store has is not asked for again.
+    /// Returns the image with this digest for `platform`. Data in the store is not fetched again.
     pub fn get(
         &self,
         reference: &ImageReference,
@@ -108,7 +108,7 @@ impl<'s> Images<'s> {
                 match Document::parse(&bytes).map_err(wrong)? {
                     Document::Manifest(manifest) => (chosen.digest, bytes, manifest),
                     Document::Index(_) => {
-                        let problem = "it is an index in an index".to_owned();
+                        let problem = "it is an index nested in an index".to_owned();
                         return Err(wrong(DocumentError::Form { what: "manifest", problem }));
                     }
                 }
@@ -131,7 +131,7 @@ impl<'s> Images<'s> {
         })
     }
 
-    /// How an image is run, and which one that is: of all that belongs to it, only its manifest and its configuration are fetched.
+    /// Returns the run settings and the digest of an image. Only its manifest and configuration are fetched.
     pub fn run_config(
         &self,
         reference: &ImageReference,
@@ -143,7 +143,7 @@ impl<'s> Images<'s> {
         Ok(RunConfig { digest: image.digest, platform, runtime: config })
     }
 
-    /// Has the store have every layer of an image, several fetched at once.
+    /// Fetches all layers of an image into the store, several at once.
     pub fn bring(&self, image: &Image) -> Result<(), ImageError> {
         let kept = Kept::new(self.store);
         let missing: Vec<&Descriptor> =
@@ -160,19 +160,19 @@ impl<'s> Images<'s> {
             }
             Ok(())
         };
-        // Threads of its own: who waits for a network must not do other things of a build meanwhile.
+        // Separate threads: a build thread that waits for the network must not pick up other work.
         thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..missing.len().min(AT_ONCE)).map(|_| scope.spawn(work)).collect();
             let ends = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });
-            // All of them are waited for.
+            // Waits for all of them.
             ends.collect::<Vec<Result<(), ImageError>>>().into_iter().collect()
         })
     }
 
-    /// An image whose manifest and configuration the store has.
+    /// Returns an image whose manifest and configuration are in the store.
     pub fn kept(&self, digest: &ImageDigest) -> Result<Image, ImageError> {
         let name = digest.to_string();
         let kept = Kept::new(self.store);
@@ -197,7 +197,7 @@ impl<'s> Images<'s> {
         })
     }
 
-    /// Where the packed bytes of a layer lie in the store, and what they are called there.
+    /// The path of a packed layer in the store, and its digest there.
     pub(crate) fn kept_layer(
         &self,
         image: &Image,
@@ -208,7 +208,7 @@ impl<'s> Images<'s> {
             .ok_or_else(|| ImageError::Missing { image: image.name.clone(), digest: layer.digest })
     }
 
-    /// A manifest or an index from the store, or from where it is.
+    /// A manifest or an index, from the store or its location.
     fn document_kept(&self, place: &Place, digest: &ImageDigest) -> Result<Vec<u8>, ImageError> {
         if let Some(bytes) = Kept::new(self.store).bytes(digest) {
             return Ok(bytes);
@@ -262,7 +262,7 @@ fn chosen<'i>(
     platform: &Platform,
 ) -> Result<&'i Descriptor, ImageError> {
     let is_for = |one: &&Descriptor| one.platform.as_ref().is_some_and(|its| its.runs_on(platform));
-    // An index of one image may leave out for which machines it is.
+    // An index of one image may omit the platform.
     let only = || match all {
         [one] if one.platform.is_none() => Some(one),
         _ => None,

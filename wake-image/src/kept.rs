@@ -1,4 +1,4 @@
-//! Bytes of images that the store has: manifests, configurations and packed layers, by their SHA-256.
+//! Image data in the store: manifests, configurations and packed layers, by SHA-256.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use crate::digest::ImageDigest;
 use crate::document::{Descriptor, LARGEST};
 use crate::error::ImageError;
 
-/// What is in the store of images.
+/// The image data in a store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'s> {
     store: &'s Store,
@@ -24,7 +24,7 @@ impl<'s> Kept<'s> {
         Kept { store }
     }
 
-    /// Small bytes, compared with their digest.
+    /// Small data, verified.
     pub(crate) fn bytes(&self, digest: &ImageDigest) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         self.open(digest)?.take(LARGEST).read_to_end(&mut bytes).ok()?;
@@ -35,29 +35,29 @@ impl<'s> Kept<'s> {
         Some(bytes)
     }
 
-    /// Bytes of any number; whoever reads them compares them.
+    /// Data of any size, unverified.
     pub(crate) fn open(&self, digest: &ImageDigest) -> Option<File> {
         self.store.open_blob(&self.blob(digest)?).ok().flatten()
     }
 
-    /// Where they lie, and what the store calls them.
+    /// Its path, and its digest in the store.
     pub(crate) fn found(&self, digest: &ImageDigest) -> Option<(PathBuf, BlobDigest)> {
         let blob = self.blob(digest)?;
         let place = self.store.blob_place(&blob);
         place.is_file().then_some((place, blob))
     }
 
-    /// Whether they are there.
+    /// Whether the data is in the store.
     pub(crate) fn has(&self, digest: &ImageDigest) -> bool {
         self.found(digest).is_some()
     }
 
-    /// Forgets bytes that turned out to be others.
+    /// Removes data that turned out to be wrong.
     pub(crate) fn forget(&self, digest: &ImageDigest) {
         let _ = self.blob(digest).map(|blob| self.store.drop_blob(&blob));
     }
 
-    /// Keeps what `source` gives until its end, if it is what `asked` says.
+    /// Stores the data that `source` yields, if it matches `asked`.
     pub(crate) fn put(
         &self,
         image: &str,
@@ -70,7 +70,7 @@ impl<'s> Kept<'s> {
             return Err(fault.of(image, asked));
         }
         let (blob, _) = kept.map_err(|error| match error {
-            // Where exactly it would have lain is nobody's business.
+            // Does not show the exact path in the store.
             StoreError::DiskFull { .. } => {
                 ImageError::NoRoom { image: image.to_owned(), what: "keep", digest: asked.digest }
             }
@@ -86,7 +86,7 @@ impl<'s> Kept<'s> {
     }
 }
 
-/// Under which the name that bytes have in the store is remembered. Source: `spec/store-layout.md`, the memo.
+/// The memo key for the digest that data has in the store. Source: `spec/store-layout.md`, the memo.
 fn key(digest: &ImageDigest) -> Digest {
     digest_of(Domain::Record, |encoder| {
         encoder.list(3);
@@ -96,7 +96,7 @@ fn key(digest: &ImageDigest) -> Digest {
     })
 }
 
-/// Lets through what has the size and the digest that it is to have.
+/// A reader that verifies size and digest.
 struct Checked<'a> {
     source: &'a mut dyn Read,
     hasher: Sha256,
@@ -118,7 +118,7 @@ impl Fault {
             Fault::Size(came) => ImageError::Size { image, digest, asked: asked.size, came },
             Fault::Digest(came) => ImageError::Digest { image, asked: digest, came },
             Fault::Broken(error) => {
-                let problem = format!("{digest} broke off: {error}");
+                let problem = format!("the transfer of {digest} was interrupted: {error}");
                 ImageError::Registry(wake_registry::ContainerError::Unavailable {
                     place: image,
                     problem,
@@ -172,18 +172,18 @@ mod tests {
             (
                 &b"later"[..],
                 format!(
-                    "image `i`: {} was asked for, and {} came",
+                    "image `i`: expected {}, received {}",
                     asked.digest,
                     ImageDigest::of(b"later")
                 ),
             ),
             (
                 &b"lay"[..],
-                format!("image `i`: {} has 3 bytes, and its manifest says 5", asked.digest),
+                format!("image `i`: {} has 3 bytes, but its manifest says 5", asked.digest),
             ),
             (
                 &b"layers"[..],
-                format!("image `i`: {} has 6 bytes, and its manifest says 5", asked.digest),
+                format!("image `i`: {} has 6 bytes, but its manifest says 5", asked.digest),
             ),
         ] {
             let error = kept.put("i", &asked, &mut &*came).unwrap_err();
@@ -192,7 +192,7 @@ mod tests {
         }
         kept.put("i", &asked, &mut &b"layer"[..]).unwrap();
         assert_eq!(kept.bytes(&asked.digest).unwrap(), b"layer");
-        // What was changed in the store is not there any more.
+        // Data that was altered in the store no longer counts as present.
         let place = kept.found(&asked.digest).unwrap().0;
         std::fs::remove_file(&place).unwrap();
         std::fs::write(&place, b"later").unwrap();

@@ -1,4 +1,4 @@
-//! A layer as a file: written from entries, or there already.
+//! A layer as a file: newly written from entries, or existing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,14 +14,14 @@ use crate::digest::ImageDigest;
 use crate::document::{Descriptor, LAYER};
 use crate::error::{ImageError, at};
 
-/// A layer that is no packed one, so that no compressor has a part in its name.
+/// An uncompressed layer, so its digest does not depend on a compressor.
 #[derive(Clone, Debug)]
 pub struct WrittenLayer {
-    /// By which a manifest names it.
+    /// Its descriptor in a manifest.
     pub descriptor: Descriptor,
-    /// What the store calls its bytes.
+    /// The digest of its bytes in the store.
     pub blob: BlobDigest,
-    /// Where it lies.
+    /// Its path.
     pub place: PathBuf,
 }
 
@@ -38,7 +38,7 @@ impl WrittenLayer {
         Ok(done.layer(place))
     }
 
-    /// The layer that lies in the file `place`.
+    /// The existing layer in the file `place`.
     pub fn of_file(place: &Path) -> Result<WrittenLayer, ImageError> {
         let mut file = at(place, File::open(place))?;
         let mut hashing = Hashing::new(io::sink());
@@ -46,7 +46,7 @@ impl WrittenLayer {
         Ok(hashing.layer(place))
     }
 
-    /// By which the configuration names it.
+    /// Its digest in the configuration.
     pub fn diff_id(&self) -> ImageDigest {
         self.descriptor.digest
     }
@@ -54,7 +54,7 @@ impl WrittenLayer {
 
 const BUFFER: usize = 256 << 10;
 
-/// What a layer says of something in it. All is of one time, that of all trees.
+/// The metadata of an entry. All entries have the same time, that of all trees.
 pub fn layer_meta(node: Node, perms: u16, [uid, gid]: [u32; 2]) -> Meta {
     let mtime = Timestamp { seconds: TREE_MTIME, nanos: 0 };
     Meta { node, perms, uid, gid, mtime, xattrs: BTreeMap::new() }

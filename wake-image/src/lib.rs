@@ -1,29 +1,30 @@
 //! Reads and writes container images.
 //!
-//! An image is a configuration and layers, named by the SHA-256 of its manifest. It lies in a registry of containers, in a layout
-//! (a directory), or in an archive; what was had once is kept in the store by its digest. No engine of containers takes part.
+//! An image is a configuration and layers, named by the SHA-256 of its manifest. It is stored in a container
+//! registry, in a layout (a directory) or in an archive; whatever was fetched once is kept in the store by its
+//! digest. No container engine is involved.
 //! Source: OCI image-spec 1.1.
 //!
 //! | room | does |
 //! |---|---|
-//! | `digest`, `reference`, `platform` | names of images, and for which machines they are |
+//! | `digest`, `reference`, `platform` | names of images, and the platforms they are for |
 //! | `document` | indexes, manifests and configurations |
-//! | `error` | what can be wrong with an image |
-//! | `kept` | bytes of images that the store has |
-//! | `local`, `source` | images as they lie in a layout, an archive or a registry |
-//! | `place` | everywhere that an image may be, mirrors first |
-//! | `images` | an image, had from wherever it is |
-//! | `root` | the file system that an image's layers make |
-//! | `run_user` | as whom an image is run, in numbers |
-//! | `sbom` | what an image consists of |
-//! | `attached` | what lies beside an image: what it consists of, where it comes from |
-//! | `whole` | the same with owners, modes and times |
-//! | `named` | images that wake keeps under a name |
+//! | `error` | image errors |
+//! | `kept` | image data in the store |
+//! | `local`, `source` | images in a layout, an archive or a registry |
+//! | `place` | all locations of an image, mirrors first |
+//! | `images` | getting an image from any location |
+//! | `root` | the file system that an image's layers make up |
+//! | `run_user` | the user an image runs as, in numbers |
+//! | `sbom` | software bills of materials |
+//! | `attached` | SBOMs and provenance statements stored with an image |
+//! | `whole` | the file system with owners, modes and times |
+//! | `named` | images kept under a name |
 //! | `layer` | a layer as a file |
-//! | `composition`, `compose` | an image that is put together of files |
-//! | `send` | an image, given to a registry or written into a layout or an archive |
+//! | `composition`, `compose` | images composed from files |
+//! | `send` | writing an image to a registry, a layout or an archive |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! Modules are declared in this order, and none depends on a later one.
 
 mod digest;
 mod reference;

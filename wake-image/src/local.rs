@@ -1,4 +1,5 @@
-//! Images on a disk: a layout (image-spec 1.1, "Image Layout"), the same in a tar archive, and what `docker save` writes.
+//! Images on disk: a layout (image-spec 1.1, "Image Layout"), the same in a tar archive, and the output of `docker
+//! save`.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -16,22 +17,22 @@ use crate::document::{CONFIG, Descriptor, LARGEST, LAYER, Manifest, parsed, subj
 use crate::error::{ImageError, at};
 use crate::reference::LocalForm;
 
-/// The file that says that a directory is a layout.
+/// The file that marks a layout.
 pub(crate) const LAYOUT_FILE: &str = "oci-layout";
 pub(crate) const INDEX_FILE: &str = "index.json";
-/// Under which an index says what an image is called.
+/// The annotation with the name of an image.
 pub(crate) const NAME: &str = "org.opencontainers.image.ref.name";
-/// The same as Docker's tools write it.
+/// The same annotation, as Docker's tools write it.
 const DOCKER_NAME: &str = "io.containerd.image.name";
 
-/// A directory that has images.
+/// A directory of images.
 #[derive(Debug)]
 pub(crate) struct Local {
     dir: PathBuf,
     images: Vec<Named>,
-    /// What refers to images, and is none.
+    /// Artifacts that refer to images.
     beside: Vec<Descriptor>,
-    /// Bytes that do not lie where a layout has them.
+    /// Blobs that are not where a layout has them.
     elsewhere: HashMap<ImageDigest, Bytes>,
 }
 
@@ -61,7 +62,7 @@ struct Saved {
 }
 
 impl Local {
-    /// Opens what lies at `path` in this form; an archive is unpacked into `scratch`, an empty directory.
+    /// Opens the images at `path` in this format; an archive is unpacked into `scratch`, an empty directory.
     pub(crate) fn open(
         form: LocalForm,
         path: &Path,
@@ -82,7 +83,7 @@ impl Local {
     }
 
     fn layout(dir: &Path) -> Result<Local, ImageError> {
-        let fault = |problem: String| form_fault(dir, "layout of images", problem);
+        let fault = |problem: String| form_fault(dir, "image layout", problem);
         let file = dir.join(INDEX_FILE);
         let bytes = small(&file).map_err(|error| match error {
             ImageError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -102,9 +103,9 @@ impl Local {
         Ok(Local { dir: dir.to_owned(), images, beside, elsewhere: HashMap::new() })
     }
 
-    /// What `docker save` wrote, which has no manifests of its own: one is made for each image.
+    /// Reads the output of `docker save`, which has no manifests: one is created for each image.
     fn saved(archive: &Path, dir: &Path) -> Result<Local, ImageError> {
-        let fault = |problem: String| form_fault(archive, "archive of images", problem);
+        let fault = |problem: String| form_fault(archive, "image archive", problem);
         let file = dir.join("manifest.json");
         let bytes = small(&file)
             .map_err(|_| fault(format!("it has neither `{INDEX_FILE}` nor `manifest.json`")))?;
@@ -125,14 +126,15 @@ impl Local {
         Ok(local)
     }
 
-    /// Measures a file of an archive.
+    /// Computes the descriptor of a file in an archive.
     fn take(&mut self, path: &Path, media_type: &str) -> Result<Descriptor, ImageError> {
         let (digest, size) = measured(path)?;
         self.elsewhere.insert(digest, Bytes::At(path.to_owned()));
         Ok(Descriptor { digest, size, ..Descriptor::of(media_type, &[]) })
     }
 
-    /// The image of this name, or with this digest; the only one where neither is said. `image` is what a person called it.
+    /// Finds the image with this name or digest, or the only one if neither is given. `image` is the reference for
+    /// messages.
     pub(crate) fn find(
         &self,
         image: &str,
@@ -150,7 +152,7 @@ impl Local {
         }
     }
 
-    /// What may refer to the image with this digest.
+    /// The artifacts that refer to the image with this digest.
     pub(crate) fn referring(&self, image: &ImageDigest) -> Vec<Descriptor> {
         let of_image = |one: &&Descriptor| {
             let mut bytes = Vec::new();
@@ -161,7 +163,7 @@ impl Local {
         self.beside.iter().filter(of_image).cloned().collect()
     }
 
-    /// The bytes with a digest, not yet compared; none if they are not there.
+    /// The blob with a digest, unverified; `None` if it does not exist.
     pub(crate) fn bytes(
         &self,
         digest: &ImageDigest,
@@ -179,7 +181,7 @@ impl Local {
     }
 }
 
-/// The digest of a file, whatever it is.
+/// The digest of a file of any kind.
 pub fn file_digest(path: &Path) -> Result<ImageDigest, ImageError> {
     Ok(measured(path)?.0)
 }
@@ -204,10 +206,10 @@ fn form_fault(path: &Path, what: &'static str, problem: String) -> ImageError {
 fn unpacked(archive: &Path, scratch: &Path, meter: &Meter) -> Result<PathBuf, ImageError> {
     let file = at(archive, regular(archive))?;
     extract_bare(file, scratch, ArchivePolicy::IMAGE, meter)
-        .map_err(|error| form_fault(archive, "archive of images", error.to_string()))
+        .map_err(|error| form_fault(archive, "image archive", error.to_string()))
 }
 
-/// A path that a list in an archive names, followed as far as it stays inside.
+/// Resolves a path listed in an archive, which must stay inside it.
 fn inside(
     dir: &Path,
     path: &str,
@@ -216,18 +218,18 @@ fn inside(
     let is_plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     let there = dir.join(path).canonicalize().ok().filter(|_| is_plain);
     let dir = dir.canonicalize().map_err(|error| fault(error.to_string()))?;
-    there
-        .filter(|there| there.starts_with(&dir))
-        .ok_or_else(|| fault(format!("it names `{}`, which is not in it", path.escape_debug())))
+    there.filter(|there| there.starts_with(&dir)).ok_or_else(|| {
+        fault(format!("it refers to `{}`, which it does not contain", path.escape_debug()))
+    })
 }
 
-/// A regular file, and nothing that blocks.
+/// Opens a regular file, without blocking.
 fn regular(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
     }
 }
 
@@ -236,11 +238,9 @@ fn small(path: &Path) -> Result<Vec<u8>, ImageError> {
     let read = regular(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
     at(path, read)?;
     match bytes.len() as u64 > LARGEST {
-        true => Err(form_fault(
-            path,
-            "list of images",
-            format!("it has more than {} MiB", LARGEST >> 20),
-        )),
+        true => {
+            Err(form_fault(path, "image list", format!("it is larger than {} MiB", LARGEST >> 20)))
+        }
         false => Ok(bytes),
     }
 }

@@ -1,4 +1,4 @@
-//! Images that wake keeps under a name, as engines do.
+//! Images that wake keeps under a name, as container engines do.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,13 @@ use wake_store::ware::new_guid;
 use crate::error::{ImageError, at};
 use crate::images::Images;
 
-/// Where the links lie, below the root of the store; what they lead to is not collected.
+/// The directory of the links, below the root of the store. Their targets are not garbage-collected.
 const LINKS: &str = "outside/images";
-/// The registry that an engine says its own images are of.
+/// The host that container engines give to their own images.
 const OWN: &str = "localhost/";
 
 impl Images<'_> {
-    /// Keeps the layout in the directory `below` of a tree as `name`, whatever was called so before.
+    /// Keeps the layout in directory `below` of a tree as `name`, replacing any previous one.
     pub fn keep_as(&self, name: &str, tree: &TreeDigest, below: &str) -> Result<(), ImageError> {
         let links = self.store.root().join(LINKS);
         at(&links, fs::create_dir_all(&links))?;
@@ -32,7 +32,7 @@ impl Images<'_> {
         at(&link, renamed)
     }
 
-    /// Where the layout lies that is kept as `name`; `localhost/` and the tag `latest` may be left out.
+    /// The path of the layout kept as `name`; `localhost/` and the tag `latest` may be omitted.
     pub fn kept_as(&self, name: &str) -> Result<Option<PathBuf>, ImageError> {
         let link = self.store.root().join(LINKS).join(file_name(&whole(name)));
         match fs::read_link(&link) {
@@ -43,7 +43,7 @@ impl Images<'_> {
     }
 }
 
-/// A name with all that may be left out.
+/// The name with its optional parts.
 fn whole(name: &str) -> String {
     let begin = if name.contains('/') { "" } else { OWN };
     let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
@@ -51,7 +51,7 @@ fn whole(name: &str) -> String {
     format!("{begin}{name}{end}")
 }
 
-/// Names are longer than those of files may be.
+/// Hashes the name, which may be too long for a file name.
 fn file_name(name: &str) -> String {
     blake3::hash(name.as_bytes()).to_hex()[..32].to_owned()
 }

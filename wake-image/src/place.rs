@@ -1,4 +1,4 @@
-//! Everywhere that an image may be: in mirrors of its registry, and then where its name says.
+//! All locations of an image: mirrors of its registry, then the one its reference names.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::local::Local;
 use crate::reference::{ImageReference, LocalForm};
 use crate::source::Source;
 
-/// What was wrong with mirrors of registries, for all images of a run: something else was asked instead.
+/// Faults of registry mirrors, for all images of a run; other locations were used instead.
 #[derive(Debug, Default)]
 pub struct ImageMirrors {
     faults: Mutex<BTreeMap<String, MirrorFault>>,
@@ -22,11 +22,11 @@ pub struct ImageMirrors {
 #[derive(Debug)]
 struct MirrorFault {
     problem: String,
-    /// Whether it could not be reached, so that nothing else is asked of it.
+    /// Whether it could not be reached and is not used any further.
     is_down: bool,
 }
 
-/// Where what is not in the store yet can be had; each place is opened when something is asked of it.
+/// Where data that is not in the store can be fetched from. Locations are opened on first use.
 #[derive(Debug)]
 pub(crate) struct Place {
     reference: ImageReference,
@@ -43,7 +43,7 @@ struct Mirror {
 #[derive(Debug, Default)]
 struct Opened(OnceLock<(Source, Option<Scratch>)>);
 
-/// With what places are opened.
+/// What is needed to open a location.
 #[derive(Clone, Copy)]
 pub(crate) struct Opener<'a> {
     pub(crate) store: &'a Store,
@@ -53,7 +53,7 @@ pub(crate) struct Opener<'a> {
 }
 
 impl ImageMirrors {
-    /// The mirrors that were passed over, each with what was wrong first. That one does not have something is no fault.
+    /// The mirrors that failed, each with its first problem. A mirror that merely lacks something is not at fault.
     pub fn passed_over(&self) -> Vec<(String, String)> {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().map(|(mirror, fault)| (mirror.clone(), fault.problem.clone())).collect()
@@ -77,12 +77,12 @@ impl Place {
         Place { reference: reference.clone(), mirrors: OnceLock::new(), own: Opened::default() }
     }
 
-    /// What a person calls what is there.
+    /// The reference to the image.
     pub(crate) fn reference(&self) -> &ImageReference {
         &self.reference
     }
 
-    /// Asks mirrors, in their order, and then the place itself, whose answer counts if no mirror has one.
+    /// Tries the mirrors in order, then the image's own location, whose result is final.
     pub(crate) fn ask<T>(
         &self,
         with: Opener<'_>,
@@ -109,7 +109,7 @@ impl Place {
     }
 }
 
-/// Whether something is wrong here and not with whoever was asked.
+/// Whether the error is local rather than the fault of the location.
 fn is_own(error: &ImageError) -> bool {
     matches!(
         error,
@@ -119,20 +119,20 @@ fn is_own(error: &ImageError) -> bool {
     )
 }
 
-/// The mirrors of an image of a registry, the one that names most of it first.
+/// The mirrors of an image in a registry, most specific first.
 fn mirrors(reference: &ImageReference, web: &Web) -> Vec<Mirror> {
     let ImageReference::Registry { host, repository, .. } = reference else { return Vec::new() };
     let own = format!("oci://{host}/{repository}");
     let mut addresses = web.route().addresses(&own);
     addresses.pop();
-    // A registry may be named as its own mirror, to no end.
+    // A registry may be configured as its own mirror.
     addresses.retain(|address| *address != own);
     let mirror = |address| Mirror { address, opened: Opened::default() };
     addresses.into_iter().map(mirror).collect()
 }
 
 impl Opened {
-    /// The source at the address of a mirror; none if there is nothing.
+    /// The source at a mirror's address; `None` if there is nothing.
     fn mirror(&self, address: &str, with: Opener<'_>) -> Result<Option<&Source>, ImageError> {
         if let Some((source, _)) = self.0.get() {
             return Ok(Some(source));
@@ -149,7 +149,7 @@ impl Opened {
             if !dir.is_dir() {
                 return Ok(None);
             }
-            // A layout needs no place to be unpacked at.
+            // A layout does not need to be unpacked.
             Source::Local(Local::open(LocalForm::Layout, dir, dir, with.meter)?)
         };
         Ok(Some(&self.0.get_or_init(|| (opened, None)).0))

@@ -1,36 +1,36 @@
-//! For which machines an image is.
+//! Platforms that images are for.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An operating system on a kind of processor. Source: image-spec 1.1, "Image Index", `platform`.
+/// An operating system and a processor architecture. Source: image-spec 1.1, "Image Index", `platform`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Platform {
     /// `linux`.
     pub os: String,
     /// `amd64`, `arm64` and the like.
     pub architecture: String,
-    /// What tells processors of one kind apart, such as `v8`.
+    /// The variant of the architecture, such as `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
-/// A text that is no platform.
+/// A text that is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no platform: expected `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/amd64`"
+    "`{0}` is not a platform: expected `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/amd64`"
 )]
 pub struct ParsePlatformError(String);
 
 impl Platform {
-    /// That of this machine.
+    /// The platform of this machine.
     pub fn here() -> Platform {
         Platform::of_machine(std::env::consts::ARCH)
     }
 
-    /// Linux on a processor as Rust calls it.
+    /// Linux on an architecture with Rust's name for it.
     pub fn of_machine(arch: &str) -> Platform {
         let (architecture, variant) = match arch {
             "x86_64" => ("amd64", None),
@@ -47,10 +47,10 @@ impl Platform {
         }
     }
 
-    /// Whether what is for `self` runs on `machine`. What says nothing of its variant runs on each.
+    /// Whether images for `self` run on `machine`. Without a variant they run on all variants.
     pub fn runs_on(&self, machine: &Platform) -> bool {
         let variant = |platform: &Platform| match (&*platform.architecture, &platform.variant) {
-            // Of this one there was never another.
+            // This is the only variant of arm64.
             ("arm64", None) => Some("v8".to_owned()),
             (_, variant) => variant.clone(),
         };

@@ -1,43 +1,43 @@
-//! How a person names an image.
+//! References to images, as users write them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::digest::ImageDigest;
 
-/// Where an image is, and which one of those there.
+/// The location of an image, and which of the images there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageReference {
-    /// `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`: in a registry of containers.
+    /// `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`: in a container registry.
     Registry {
-        /// The host, with its port where one is written.
+        /// The host, with its port if one is given.
         host: String,
         /// The repository.
         repository: String,
-        /// The tag; `latest` where neither it nor a digest is written.
+        /// The tag; `latest` if neither a tag nor a digest is given.
         tag: Option<String>,
         /// The digest of its manifest or index.
         digest: Option<ImageDigest>,
     },
     /// `oci:DIR[:NAME][@DIGEST]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`: on this machine.
     Local {
-        /// In which form.
+        /// The format.
         form: LocalForm,
         /// The directory or the archive.
         path: PathBuf,
-        /// Which of several.
+        /// The name of the image, if there are several.
         name: Option<String>,
         /// The digest of its manifest or index.
         digest: Option<ImageDigest>,
-        /// What a person calls it, where that is something else.
+        /// The name to show in messages, if different.
         called: Option<String>,
     },
 }
 
-/// The form in which an image lies on a disk.
+/// The on-disk format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LocalForm {
-    /// A directory, laid out as image-spec says.
+    /// A directory with the layout of image-spec.
     Layout,
     /// The same in a tar archive.
     OciArchive,
@@ -45,28 +45,28 @@ pub enum LocalForm {
     DockerArchive,
 }
 
-/// Why a text names no image.
+/// Why a text is not a reference to an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseReferenceError {
-    /// It names no registry.
-    #[error("`{0}` names no registry: write `HOST/{0}`")]
+    /// It has no registry host.
+    #[error("`{0}` has no registry host: write `HOST/{0}`")]
     NoHost(String),
-    /// The repository has no such name.
+    /// The name of its repository is invalid.
     #[error(
-        "`{0}` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them"
+        "`{0}` is not a repository name: expected lower-case letters and digits, separated by `.`, `_`, `__` or `-`"
     )]
     Repository(String),
-    /// The tag is none.
-    #[error("`{0}` is no tag: letters, digits, `_`, `.` and `-`, at most 128")]
+    /// Its tag is invalid.
+    #[error("`{0}` is not a tag: expected at most 128 letters, digits, `_`, `.` and `-`")]
     Tag(String),
-    /// What follows `@` is no digest.
-    #[error("`{0}` is no digest: `sha256:` and 64 hexadecimal digits")]
+    /// What follows `@` is not a digest.
+    #[error("`{0}` is not a digest: expected `sha256:` and 64 hexadecimal digits")]
     Digest(String),
-    /// No file is named.
-    #[error("`{0}` names no file")]
+    /// It has no file name.
+    #[error("`{0}` does not name a file")]
     Empty(String),
-    /// It is an address, as for a browser.
-    #[error("`{0}` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`")]
+    /// It is a URL.
+    #[error("`{0}` is a URL: images are named without a scheme, as in `HOST/REPOSITORY:TAG`")]
     Address(String),
 }
 
@@ -84,7 +84,7 @@ impl LocalForm {
 }
 
 impl ImageReference {
-    /// Reads the name of an image; paths begin at `base`. `docker://` before a registry's is passed over.
+    /// Parses a reference; relative paths start at `base`. A `docker://` prefix is ignored.
     pub fn parse(text: &str, base: &Path) -> Result<ImageReference, ParseReferenceError> {
         for form in LocalForm::ALL {
             if let Some(rest) =
@@ -100,21 +100,21 @@ impl ImageReference {
         remote(rest)
     }
 
-    /// What lies at `path`, whatever it is called: a layout if it is a directory, else an archive of either kind.
+    /// The image at `path`, shown as `called`: a layout if it is a directory, otherwise an archive of either kind.
     pub fn of_file(path: &Path, called: &str) -> ImageReference {
         let form = if path.is_dir() { LocalForm::Layout } else { LocalForm::OciArchive };
         let called = Some(called.to_owned());
         ImageReference::Local { form, path: path.to_owned(), name: None, digest: None, called }
     }
 
-    /// Something that only the store has.
+    /// An image that only exists in the store.
     pub(crate) fn nowhere(digest: ImageDigest) -> ImageReference {
         let path = PathBuf::from("/nonexistent");
         let (form, called) = (LocalForm::Layout, None);
         ImageReference::Local { form, path, name: None, digest: Some(digest), called }
     }
 
-    /// Whether the name says by a digest which image it is.
+    /// The digest, if the reference contains one.
     pub fn digest(&self) -> Option<&ImageDigest> {
         match self {
             ImageReference::Registry { digest, .. } | ImageReference::Local { digest, .. } => {
@@ -123,7 +123,7 @@ impl ImageReference {
         }
     }
 
-    /// The same image with this digest.
+    /// The same reference with this digest.
     pub fn pinned(&self, to: ImageDigest) -> ImageReference {
         let mut pinned = self.clone();
         match &mut pinned {
@@ -134,7 +134,7 @@ impl ImageReference {
         pinned
     }
 
-    /// Whether it is in a registry, so that what its tag leads to may be another one tomorrow.
+    /// Whether it is in a registry, so its tag may point to another image later.
     pub fn is_remote(&self) -> bool {
         matches!(self, ImageReference::Registry { .. })
     }
@@ -275,35 +275,41 @@ mod tests {
     fn what_names_no_image_says_what_is_wrong() {
         let message = |text: &str| parse(text).err().map(|error| error.to_string());
         for (text, problem) in [
-            ("debian:12", "`debian:12` names no registry: write `HOST/debian:12`"),
-            ("library/debian", "`library/debian` names no registry: write `HOST/library/debian`"),
+            ("debian:12", "`debian:12` has no registry host: write `HOST/debian:12`"),
+            (
+                "library/debian",
+                "`library/debian` has no registry host: write `HOST/library/debian`",
+            ),
             (
                 "https://r.example.org/a",
-                "`https://r.example.org/a` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`",
+                "`https://r.example.org/a` is a URL: images are named without a scheme, as in `HOST/REPOSITORY:TAG`",
             ),
             (
                 "u:p@r.example.org/a",
-                "`r.example.org/a` is no digest: `sha256:` and 64 hexadecimal digits",
+                "`r.example.org/a` is not a digest: expected `sha256:` and 64 hexadecimal digits",
             ),
             (
                 "r.example.org/A",
-                "`A` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+                "`A` is not a repository name: expected lower-case letters and digits, separated by `.`, `_`, `__` or `-`",
             ),
             (
                 "r.example.org/a..b",
-                "`a..b` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+                "`a..b` is not a repository name: expected lower-case letters and digits, separated by `.`, `_`, `__` or `-`",
             ),
             (
                 "r.example.org/a/../b",
-                "`a/../b` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+                "`a/../b` is not a repository name: expected lower-case letters and digits, separated by `.`, `_`, `__` or `-`",
             ),
-            ("r.example.org/a:", "`` is no tag: letters, digits, `_`, `.` and `-`, at most 128"),
+            (
+                "r.example.org/a:",
+                "`` is not a tag: expected at most 128 letters, digits, `_`, `.` and `-`",
+            ),
             (
                 "r.example.org/a:-x",
-                "`-x` is no tag: letters, digits, `_`, `.` and `-`, at most 128",
+                "`-x` is not a tag: expected at most 128 letters, digits, `_`, `.` and `-`",
             ),
-            ("oci:", "`oci:` names no file"),
-            ("oci:x:", "`oci:x:` names no file"),
+            ("oci:", "`oci:` does not name a file"),
+            ("oci:x:", "`oci:x:` does not name a file"),
         ] {
             assert_eq!(message(text).as_deref(), Some(problem), "{text}");
         }

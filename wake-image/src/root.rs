@@ -1,4 +1,4 @@
-//! The file system that an image's layers make.
+//! The file system that an image's layers make up.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,9 +14,10 @@ use crate::images::{Image, Images};
 use crate::kept::Kept;
 
 impl Images<'_> {
-    /// The tree of an image's files, in the store: content, executable bits and links. Owners, modes and devices are no part of it.
+    /// Returns the tree of an image's files, in the store: contents, executable bits and links. It does not include
+    /// owners, modes and devices.
     ///
-    /// An image whose tree the store has costs a look.
+    /// If the tree is already in the store, this costs one lookup.
     pub fn tree(&self, image: &Image) -> Result<TreeDigest, ImageError> {
         let key = digest_of(Domain::Record, |encoder| {
             encoder.list(3);
@@ -41,13 +42,14 @@ impl Images<'_> {
         Ok(tree)
     }
 
-    /// Everything in an image, with its owners, modes and times.
+    /// Returns everything in an image, with owners, modes and times.
     pub fn nodes(&self, image: &Image) -> Result<BTreeMap<EntryPath, LayeredNode>, ImageError> {
         let scratch = self.store.scratch()?;
         Ok(self.laid(image, scratch.path())?.nodes)
     }
 
-    /// Lays the layers of an image on each other below `stage`, and compares each with what the configuration calls it.
+    /// Unpacks the layers of an image on top of each other below `stage`, and compares each with its digest in the
+    /// configuration.
     pub(crate) fn laid(
         &self,
         image: &Image,
@@ -59,7 +61,7 @@ impl Images<'_> {
         layers.finish().map_err(|error| unlaid(image, &image.digest, error))
     }
 
-    /// The same onto `layers`; the packed layers are there.
+    /// The same for `layers`; the packed layers must be in the store.
     pub(crate) fn lay(&self, image: &Image, layers: &mut Layers<'_>) -> Result<(), ImageError> {
         let kept = Kept::new(self.store);
         let called = image.config.rootfs.diff_ids.iter();
@@ -71,7 +73,7 @@ impl Images<'_> {
             let came = layers.lay(file).map_err(|source| unlaid(image, &layer, source))?;
             let came: ImageDigest = format!("sha256:{came}").parse().unwrap_or(layer);
             if came != *asked {
-                // It may have been changed in the store.
+                // It may have been altered in the store.
                 kept.forget(&layer);
                 let image = image.name.clone();
                 return Err(ImageError::Unpacked { image, layer, asked: *asked, came });
@@ -81,7 +83,7 @@ impl Images<'_> {
     }
 }
 
-/// Why a layer, or the tree of all of them, is not on the disk.
+/// The error for a layer, or the tree of all layers, that could not be unpacked.
 pub(crate) fn unlaid(image: &Image, layer: &ImageDigest, source: ExtractError) -> ImageError {
     match source {
         ExtractError::Cancelled => ImageError::Cancelled,
@@ -90,7 +92,7 @@ pub(crate) fn unlaid(image: &Image, layer: &ImageDigest, source: ExtractError) -
     }
 }
 
-/// Whether the disk, or somebody's share of it, is full.
+/// Whether the disk is full or a quota is exceeded.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

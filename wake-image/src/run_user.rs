@@ -1,4 +1,4 @@
-//! As whom an image is run: what its configuration says, in numbers. Source: image-spec 1.1, "Image Configuration", `User`.
+//! The user that an image runs as, in numbers. Source: image-spec 1.1, "Image Configuration", `User`.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -6,32 +6,33 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
-/// Larger tables are not read, in bytes.
+/// Maximum size of a user or group table, in bytes.
 const LARGEST: u64 = 16 << 20;
 
-/// A user that an image is run as.
+/// The user that an image runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunUser {
-    /// Its number.
+    /// Its numeric id.
     pub uid: u32,
-    /// The number of its group.
+    /// The numeric id of its group.
     pub gid: u32,
-    /// Its home directory, where the image says one.
+    /// Its home directory, if the image has one for it.
     pub home: Option<String>,
 }
 
-/// Somebody whom an image does not know.
+/// A user or group that the image does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the image has no {kind} `{name}`, as {} it is to run", if *.kind == "user" { "whom" } else { "which" })]
+#[error("the image has no {kind} `{name}`, which it is configured to run as")]
 pub struct UnknownRunUser {
     /// `user` or `group`.
     pub kind: &'static str,
-    /// What it is called.
+    /// Its name.
     pub name: String,
 }
 
 impl RunUser {
-    /// Whom `USER[:GROUP]` means, each a name or a number, to the image whose files lie at `root`; nothing is user 0.
+    /// Resolves `USER[:GROUP]`, each a name or a number, in the image whose files are at `root`; an empty text is
+    /// user 0.
     pub fn of(text: &str, root: &Path) -> Result<RunUser, UnknownRunUser> {
         let (user, group) = match text.split_once(':') {
             Some((user, group)) => (user, Some(group)),
@@ -64,7 +65,7 @@ impl RunUser {
     }
 }
 
-/// A file of `/etc` of the image at `root`, by way of its own links; nothing where there is none to read.
+/// Reads a file in `/etc` of the image at `root`, following links inside the image; empty if it cannot be read.
 fn table(root: &Path, name: &str) -> String {
     let read = || -> Option<String> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -101,8 +102,8 @@ mod tests {
             ("9", Ok((9, 0, None))),
             ("bo:wheel", Ok((7, 10, Some("/home/bo")))),
             ("5:6", Ok((5, 6, None))),
-            ("eve", Err("the image has no user `eve`, as whom it is to run")),
-            ("bo:eve", Err("the image has no group `eve`, as which it is to run")),
+            ("eve", Err("the image has no user `eve`, which it is configured to run as")),
+            ("bo:eve", Err("the image has no group `eve`, which it is configured to run as")),
         ] {
             let found = RunUser::of(text, dir.path());
             let found = found.map(|user| (user.uid, user.gid, user.home));

@@ -1,4 +1,4 @@
-//! An image, given to a registry or written into a layout or an archive.
+//! Writes an image to a registry, a layout or an archive.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -19,8 +19,9 @@ use crate::local::{INDEX_FILE, LAYOUT_FILE, NAME};
 use crate::reference::{ImageReference, LocalForm};
 
 impl Images<'_> {
-    /// Gives an image to where `to` says, under its name there; what is there already is not sent again. Layers stay as they are
-    /// packed, so the digest is the same everywhere but in what `docker save` writes, which has none, and no place for what lies beside it.
+    /// Writes an image to `to`; blobs that are already there are not sent again. Layers keep their compression, so
+    /// the digest is the same everywhere except in the format of `docker save`, which has neither manifests nor
+    /// attachments.
     pub fn send(
         &self,
         image: &Image,
@@ -82,7 +83,7 @@ impl Images<'_> {
         Ok(to.refer(&subject, &entry, bytes, self.meter)?)
     }
 
-    /// Adds an image to a layout, which may be there: an image of the same name gives way.
+    /// Adds an image to a new or existing layout; it replaces an image of the same name.
     fn write_layout(
         &self,
         image: &Image,
@@ -97,15 +98,15 @@ impl Images<'_> {
                 let bytes = at(&index_file, other)?;
                 let fault = |problem: &str| ImageError::Form {
                     path: dir.to_owned(),
-                    what: "layout of images",
+                    what: "image layout",
                     problem: problem.to_owned(),
                 };
                 let value: Value =
-                    serde_json::from_slice(&bytes).map_err(|_| fault("its index is no JSON"))?;
+                    serde_json::from_slice(&bytes).map_err(|_| fault("its index is not JSON"))?;
                 value["manifests"]
                     .as_array()
                     .cloned()
-                    .ok_or_else(|| fault("its index lists nothing"))?
+                    .ok_or_else(|| fault("its index has no manifests"))?
             }
         };
         let called = |one: &Value| one["annotations"][NAME].as_str().map(str::to_owned);
@@ -138,7 +139,7 @@ impl Images<'_> {
                 Bytes::At(..) => {}
             }
         }
-        // Last, so that what it names is there.
+        // Last, so that everything it refers to exists.
         replace(&index_file, index(manifests).as_bytes())
     }
 
@@ -172,7 +173,7 @@ impl Images<'_> {
         Ok(files)
     }
 
-    /// As `docker save` writes it: a list of images, each with its configuration and its layers.
+    /// The files that `docker save` writes: a list of images, each with its configuration and layers.
     fn docker_files(
         &self,
         image: &Image,
@@ -197,7 +198,7 @@ impl Images<'_> {
         Ok(files)
     }
 
-    /// Writes files as a tar archive that has nothing of this machine, and puts it in place at once.
+    /// Writes a reproducible tar archive, and moves it into place atomically.
     fn write_archive(&self, files: &[(String, Bytes)], to: &Path) -> Result<(), ImageError> {
         let scratch = self.store.scratch()?;
         let mut entries = std::collections::BTreeMap::new();
@@ -228,7 +229,7 @@ impl Images<'_> {
     }
 }
 
-/// Bytes of a file in the making.
+/// The bytes of a file to be written.
 enum Bytes {
     These(Vec<u8>),
     At(PathBuf, u64),

@@ -1,4 +1,4 @@
-//! Where an image lies, opened.
+//! An opened location of images.
 
 use std::io::Read;
 
@@ -10,17 +10,17 @@ use crate::document::{ACCEPTED, Descriptor, LARGEST};
 use crate::error::ImageError;
 use crate::local::Local;
 
-/// A place that has images.
+/// A location of images.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// This machine.
     Local(Local),
-    /// A registry of containers.
+    /// A container registry.
     Remote(Box<Repository>),
 }
 
 impl Source {
-    /// The manifest or index of a name, or with a digest; compared with the digest where there is one.
+    /// The manifest or index with a name or digest, verified if there is a digest.
     pub(crate) fn document(
         &self,
         image: &str,
@@ -32,7 +32,7 @@ impl Source {
         let mut asked = digest.copied();
         let bytes = match self {
             Source::Local(local) => {
-                // What an index names is there as well as what the layout names.
+                // Manifests inside an index can be used as well as those the layout lists.
                 let of_index = || digest.map(|digest| local.bytes(digest)).transpose();
                 let source = match local.find(image, name, digest) {
                     Ok(found) => {
@@ -62,7 +62,7 @@ impl Source {
         }
     }
 
-    /// A manifest of any kind that something names by its digest, compared with that.
+    /// A manifest of any kind, verified against its digest.
     pub(crate) fn manifest(
         &self,
         image: &str,
@@ -84,7 +84,7 @@ impl Source {
         }
     }
 
-    /// Bytes that a manifest names, not yet compared.
+    /// A blob that a manifest refers to, unverified.
     pub(crate) fn bytes(
         &self,
         image: &str,
@@ -104,7 +104,7 @@ fn small(image: &str, source: Box<dyn Read + Send>) -> Result<Vec<u8>, ImageErro
     let read = source.take(LARGEST).read_to_end(&mut bytes);
     read.map_err(|error| ContainerError::Unavailable {
         place: image.to_owned(),
-        problem: format!("it broke off: {error}"),
+        problem: format!("the transfer was interrupted: {error}"),
     })?;
     Ok(bytes)
 }

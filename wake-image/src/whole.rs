@@ -1,4 +1,4 @@
-//! The whole file system of an image, as a command gets it that may write to it: with owners, modes and times.
+//! The whole file system of an image, with owners, modes and times, for commands that may write to it.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::error::ImageError;
 use crate::images::{Image, Images};
 use crate::root::{is_full, no_room, unlaid};
 
-/// Who owns what in the file system of an image, and which programs run as their owner: what an ordinary user cannot have on disk.
+/// Owners and setuid bits of files in an image, which an ordinary user cannot represent on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
-    /// Permission bits, user and group, by path; of what belongs to user 0 without such bits nothing is said.
+    /// Permission bits, user and group, by path. Entries of user 0 without such bits are omitted.
     nodes: BTreeMap<String, (u16, u32, u32)>,
 }
 
-/// The bits by which a program runs as its owner or its group.
+/// The setuid and setgid bits.
 const SET_ID: u16 = 0o6000;
 
 impl Declared {
@@ -34,22 +34,23 @@ impl Declared {
         Declared { nodes: special.collect() }
     }
 
-    /// Whose something at `path` is.
+    /// The owner of the entry at `path`.
     pub fn owner(&self, path: &str) -> [u32; 2] {
         self.nodes.get(path).map_or([0, 0], |(_, uid, gid)| [*uid, *gid])
     }
 
-    /// The bits at `path` by which a program runs as its owner or its group.
+    /// The setuid and setgid bits of the entry at `path`.
     pub fn set_id(&self, path: &str) -> u16 {
         self.nodes.get(path).map_or(0, |(perms, ..)| perms & SET_ID)
     }
 }
 
 impl Images<'_> {
-    /// The files of an image as a ware that lies unpacked in the cache of the store: with owners, modes and times, hard links as
-    /// files of their own, without devices and attributes. An ordinary user cannot have all owners on disk: [`Images::declared`] says whose they are.
+    /// Returns the files of an image as a ware, unpacked in the store's cache: with owners, modes and times, hard
+    /// links as separate files, without devices and extended attributes. An ordinary user cannot give files away on
+    /// disk, so [`Images::declared`] returns the owners.
     ///
-    /// An image whose ware is there costs a look at each of its files.
+    /// If the ware is already there, this costs a look at each of its files.
     pub fn ware(&self, image: &Image) -> Result<WareId, ImageError> {
         let cache = WareCache::new(&self.store.ware_cache_dir());
         let key = key("ware", &image.digest.to_string());
@@ -82,7 +83,7 @@ impl Images<'_> {
         Ok(ware)
     }
 
-    /// What an image says of the files of its ware.
+    /// The owners and setuid bits of a ware's files.
     pub fn declared(&self, ware: &WareId) -> Option<Declared> {
         let bytes = self.store.memo().get(&key("declared", &ware.to_string()))?;
         let blob = BlobDigest(Digest::from_bytes(bytes.try_into().ok()?));
@@ -90,7 +91,7 @@ impl Images<'_> {
     }
 }
 
-/// Under which something about images is remembered. Source: `spec/store-layout.md`, the memo.
+/// The memo key of an image's data. Source: `spec/store-layout.md`, the memo.
 fn key(what: &str, of: &str) -> Digest {
     digest_of(Domain::Record, |encoder| {
         encoder.list(3);

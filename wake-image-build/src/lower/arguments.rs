@@ -1,4 +1,4 @@
-//! What is added to the command of a build, as far as it is for wake.
+//! The build arguments that wake understands.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use wake_velocity::plan::Build;
 
 use crate::site::Site;
 
-/// By which a value is given to an argument of the build.
+/// The option that sets a build argument.
 const BUILD_ARG: &str = "--build-arg";
 
-/// The values of the arguments of a build; and what of it means nothing to wake.
+/// Returns the values of build arguments, and warnings about arguments that wake does not understand.
 pub(crate) fn arguments(
     site: &Site<'_>,
     build: &Build,
@@ -25,10 +25,10 @@ pub(crate) fn arguments(
                 values.insert(name.to_owned(), unquoted(value).to_owned());
             }
             None => {
-                let message = format!("`{text}` is for another tool, and is passed over");
+                let message = format!("`{text}` is for another tool and is ignored");
                 let mut warning = site.error(message, &written.at);
                 warning.level = Level::Warning;
-                warnings.push(warning.help(format!("wake takes `{BUILD_ARG} NAME=VALUE`")));
+                warnings.push(warning.help(format!("use `{BUILD_ARG} NAME=VALUE`")));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The files that an image copies from beside its script.
+//! The files that an image copies from the build context.
 
 use std::fs;
 
@@ -15,11 +15,11 @@ use wake_velocity::template::Copy;
 use super::{LAYOUT, Lowering, WORK, nobody, path, work};
 use crate::site::Lowered;
 
-/// Where the files beside the script lie for whoever puts an image together.
+/// The directory of the build context in the inputs of a composition.
 const CONTEXT: &str = "context";
 
 impl Lowering<'_, '_> {
-    /// An image of nothing but the files on what it begins from, for commands to run in.
+    /// An image of the base and the copied files, for commands to run in.
     pub(super) fn files(&self) -> Lowered<Step> {
         let images = self.site.images(self.ground);
         let base = self.base(&images)?;
@@ -29,7 +29,7 @@ impl Lowering<'_, '_> {
         Ok(composed(&composition, inputs))
     }
 
-    /// The layer of all that is copied, which comes to lie among `inputs`.
+    /// The layer of all copied files, which are added to `inputs`.
     pub(super) fn layer_of_files(
         &self,
         inputs: &mut Inputs,
@@ -48,7 +48,7 @@ impl Lowering<'_, '_> {
         let mut placed = Vec::new();
         for copy in &self.site.build(self.number).template.copy {
             let (from, files) = self.placed(copy, &there, images, base)?;
-            // What is not copied is nobody's business.
+            // Only copied files are inputs.
             match self.steps.prolog {
                 Some(step) => {
                     let at = path(CONTEXT).join(&from);
@@ -63,7 +63,7 @@ impl Lowering<'_, '_> {
         Ok(LayerSource::Files(placed))
     }
 
-    /// Puts the files beside the script that are `from` or lie below it at `at`, as they lie.
+    /// Adds the context files at or below `from` to the inputs at `at`.
     pub(super) fn place_context(
         &self,
         inputs: &mut Inputs,
@@ -77,7 +77,7 @@ impl Lowering<'_, '_> {
             if !below.starts_with(from) {
                 continue;
             }
-            // What a link leads to is what was read.
+            // The target of a link is what was read.
             let place = fs::canonicalize(self.site.cwd.join(&file.source)).map_err(failed)?;
             let size = fs::metadata(&place).map_err(failed)?.len();
             let place = place.to_string_lossy().trim_start_matches('/').to_owned();
@@ -97,11 +97,12 @@ impl Lowering<'_, '_> {
     }
 
     fn in_context(&self, path: &str, problem: impl std::fmt::Display) -> Box<Diagnostic> {
-        let message = format!("`{path}` beside the script cannot be used: {problem}");
+        let message = format!("`{path}` in the build context cannot be used: {problem}");
         Box::new(Diagnostic::error(Class::Environment, message))
     }
 
-    /// One line of `@copy`, as `COPY` of a Dockerfile has it: a directory gives what is in it. What is copied, and where to.
+    /// Resolves one line of `@copy`, with the meaning of `COPY` in a Dockerfile: a directory is copied by its
+    /// contents. Returns source and destination.
     fn placed(
         &self,
         copy: &Copy,
@@ -123,13 +124,13 @@ impl Lowering<'_, '_> {
         let is_dir =
             from.is_root() || there.iter().any(|path| path != &from && path.starts_with(&from));
         if !is_dir && !there.contains(&from) {
-            let message = format!("`{source}` is not among the files beside the script");
+            let message = format!("`{source}` is not in the build context");
             let image = &self.site.build(self.number).image;
             let dir = match &image.context {
                 Context::Directory(dir) => dir.clone(),
                 Context::Named(_) => format!("{}/files", image.dir),
             };
-            return Err(Box::new((*refused(message)).help(format!("put it into `{dir}`"))));
+            return Err(Box::new((*refused(message)).help(format!("add it to `{dir}`"))));
         }
         let whole = match destination.starts_with('/') {
             true => destination.clone(),
@@ -152,7 +153,7 @@ impl Lowering<'_, '_> {
         Ok((from, PlacedFiles { from: place, mode: None, owner: [0, 0], to }))
     }
 
-    /// Whether the image that is begun from has a directory there.
+    /// Whether the base image has a directory at this path.
     fn has_directory(
         &self,
         path: &str,
@@ -172,7 +173,7 @@ impl Lowering<'_, '_> {
     }
 }
 
-/// The paths, and those of all directories that lead to them.
+/// The paths, with all their parent directories.
 fn with_directories(paths: impl Iterator<Item = RelPath>) -> Vec<RelPath> {
     let mut all: Vec<RelPath> = paths.collect();
     let parents: Vec<RelPath> = all
@@ -186,7 +187,7 @@ fn with_directories(paths: impl Iterator<Item = RelPath>) -> Vec<RelPath> {
     all
 }
 
-/// An image of layers on another one, run as that is.
+/// An image of layers on a base, with the run settings of the base.
 pub(super) fn composition(base: Option<&Image>, layers: Vec<LayerSource>) -> Composition {
     Composition {
         base: base.map(|base| base.digest),
@@ -202,7 +203,7 @@ pub(super) fn composition(base: Option<&Image>, layers: Vec<LayerSource>) -> Com
     }
 }
 
-/// The step that puts an image together.
+/// The step that composes an image.
 pub(super) fn composed(composition: &Composition, inputs: Inputs) -> Step {
     let (cwd, composition) = (format!("/{WORK}"), composition.text());
     Step {

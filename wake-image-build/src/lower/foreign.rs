@@ -1,4 +1,4 @@
-//! What another tool builds: in one step, in the weak sandbox, with nothing but a directory of its own and the tool.
+//! Builds with another tool: in one step, in the weak sandbox, with only the tool and a directory of its own.
 
 use wake_image::ImageReference;
 use wake_model::action::{Command, Invocation};
@@ -15,7 +15,7 @@ use crate::marks::marked;
 use crate::site::{Beginning, Lowered};
 
 impl Lowering<'_, '_> {
-    /// An image of somebody else as a layout, for a tool that is not to fetch it.
+    /// The base image as a layout, for a tool that should not fetch it.
     pub(super) fn base_layout(&self) -> Lowered<Step> {
         let images = self.site.images(self.ground);
         let base = self.base(&images)?;
@@ -95,7 +95,7 @@ impl Lowering<'_, '_> {
         Box::new(self.site.error(conflict.to_string(), &from.at))
     }
 
-    /// What an image is called where the tool has it. A daemon has those of others, too.
+    /// The name of an image in the tool's storage, which on a daemon is shared with others.
     fn name_there(&self, engine: &Engine, number: usize) -> String {
         let id = self.site.build(number).id.0.short(12);
         match engine.product() {
@@ -105,7 +105,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// What the image is called there that this one begins from; none: the script has its name as it is.
+    /// The name of the base image in the tool's storage; `None`: the script's own name for it.
     fn base_there(&self, engine: &Engine) -> Lowered<Option<String>> {
         let build = self.site.build(self.number);
         let from = &build.template.from.line;
@@ -131,8 +131,8 @@ impl Lowering<'_, '_> {
             Beginning::Scratch | Beginning::Build(_) => Ok(None),
             Beginning::Image(reference @ ImageReference::Registry { .. }, digest) => {
                 if !self.site.grants.network {
-                    let message = format!("{backend} fetches `{reference}` itself");
-                    return refused(message, "let it reach the network: `--allow-network`");
+                    let message = format!("{backend} must fetch `{reference}` itself");
+                    return refused(message, "use `--allow-network`");
                 }
                 let ImageReference::Registry { host, repository, .. } = reference else {
                     return Ok(None);
@@ -140,14 +140,14 @@ impl Lowering<'_, '_> {
                 Ok(Some(format!("{host}/{repository}@{digest}")))
             }
             Beginning::Image(reference, _) => {
-                let message = format!("{backend} does not read `{reference}`");
-                refused(message, "podman and buildah do, and wake itself without `--engine`")
+                let message = format!("{backend} cannot read `{reference}`");
+                refused(message, "use podman or buildah, or omit `--engine`")
             }
         }
     }
 }
 
-/// The script with what it begins from called otherwise: that is its first line, or of a definition the second.
+/// Replaces the base image in the script: in its first line, or the second one of a definition.
 fn with_base(script: &str, base: Option<&str>) -> String {
     let Some(base) = base else { return script.to_owned() };
     let mut is_done = false;

@@ -1,4 +1,4 @@
-//! The image itself: what it begins from, with its layers, its variables, labels and entry point.
+//! The image itself: its base, layers, variables, labels and entry point.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ impl Lowering<'_, '_> {
     pub(super) fn image(&self) -> Lowered<Step> {
         let build = self.site.build(self.number);
         let template = &build.template;
-        // In the first generation they were never more than lines for Apptainer.
+        // In the first generation these only ever applied to Apptainer.
         let foreign = template.pre.iter().chain(&template.post).next();
         if let Some(line) = foreign.filter(|_| self.site.plan.generation == Generation::Second) {
-            let message = "lines of `@pre` and `@post` are for the script of another tool";
+            let message = "`@pre` and `@post` lines need another build tool";
             let error = self.site.error(message, &line.at);
-            return Err(Box::new(error.help("build it with that: `--engine NAME`")));
+            return Err(Box::new(error.help("use `--engine NAME`")));
         }
         let images = self.site.images(self.ground);
         let base = self.ground_image(&images)?;

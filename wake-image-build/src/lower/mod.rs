@@ -2,12 +2,12 @@
 //!
 //! | file | lowers |
 //! |---|---|
-//! | `arguments` | what is added to the command of a build, as far as it is for wake |
-//! | `prolog` | what runs on this machine beforehand, to the files beside the script |
+//! | `arguments` | the build arguments that wake understands |
+//! | `prolog` | commands on this machine that prepare the build context |
 //! | `files` | `@copy` |
-//! | `run` | `@run`, in the image that it begins from |
+//! | `run` | `@run`, in the base image |
 //! | `image` | the image itself |
-//! | `foreign` | an image that another tool builds |
+//! | `foreign` | an image built by another tool |
 
 mod arguments;
 mod prolog;
@@ -30,43 +30,43 @@ use crate::site::{Beginning, Lowered, Site};
 /// One step of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// What runs on this machine beforehand.
+    /// Commands on this machine, run first.
     Prolog,
-    /// Files on the image that it begins from.
+    /// Copied files on the base image.
     Files,
-    /// Commands on that.
+    /// Commands on top of that.
     Run,
     /// The image.
     Image,
-    /// An image of somebody else, for another tool.
+    /// An external base image, for another tool.
     Base,
-    /// The image, by another tool.
+    /// The image, built by another tool.
     Engine,
 }
 
-/// The steps of one build, by kind, as far as it has them.
+/// The steps of one build, by kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BuildSteps {
     pub(crate) prolog: Option<StepId>,
     pub(crate) files: Option<StepId>,
     pub(crate) run: Option<StepId>,
-    /// The image that it begins from, where that is built.
+    /// The step that builds the base image, if it is built.
     pub(crate) base: Option<StepId>,
 }
 
-/// One build on its way to steps.
+/// Lowers one build to steps.
 pub(crate) struct Lowering<'a, 's> {
     pub(crate) site: &'a Site<'a>,
     pub(crate) number: usize,
     pub(crate) steps: BuildSteps,
     pub(crate) ground: &'a StepContext<'s>,
-    /// The tool that builds, if it is not wake.
+    /// The build tool, if it is not wake.
     pub(crate) engine: Option<&'a Engine>,
 }
 
-/// Where the paths of a step begin.
+/// The working directory of a step.
 pub(crate) const WORK: &str = "work";
-/// The directory of an image among what its step leaves.
+/// The directory of an image in its step's output.
 pub const LAYOUT: &str = "image";
 
 impl Lowering<'_, '_> {
@@ -85,7 +85,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// The image that the build begins from; none: nothing.
+    /// The base image of the build; `None` for `scratch`.
     fn base(&self, images: &Images<'_>) -> Lowered<Option<Image>> {
         let from = &self.site.build(self.number).template.from.line;
         let image = match self.site.beginning(self.number)? {
@@ -99,7 +99,7 @@ impl Lowering<'_, '_> {
         image.map(Some).map_err(|error| self.site.no_image(&error, from))
     }
 
-    /// The image that commands run in, and that what they leave is put on: with the files, where there are any.
+    /// The image that commands run in and that their layer is added to: the base with the copied files, if any.
     fn ground_image(&self, images: &Images<'_>) -> Lowered<Option<Image>> {
         match self.steps.files.filter(|_| self.steps.run.is_some()) {
             Some(step) => self.built(images, step).map(Some),
@@ -107,7 +107,7 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// The image that a step has left.
+    /// The image that a step produced.
     fn built(&self, images: &Images<'_>, step: StepId) -> Lowered<Image> {
         let from = &self.site.build(self.number).template.from.line;
         let place = self.layout(step).unwrap_or_default();
@@ -128,7 +128,7 @@ impl Lowering<'_, '_> {
     }
 }
 
-/// What a shell is called with to run `script`: the kernel takes no argument of more than 128 KiB, so a long one comes in parts.
+/// The shell arguments that run `script`. The kernel limits an argument to 128 KiB, so a long script is split.
 fn shell_args(script: String) -> Vec<String> {
     if script.len() <= LARGEST_ARGUMENT {
         return vec!["-c".to_owned(), script];
@@ -147,7 +147,7 @@ fn shell_args(script: String) -> Vec<String> {
     ["-c".to_owned(), eval, "sh".to_owned()].into_iter().chain(parts).collect()
 }
 
-/// Well below what the kernel takes, in bytes.
+/// Well below the kernel's limit, in bytes.
 const LARGEST_ARGUMENT: usize = 96 << 10;
 
 fn work() -> RelPath {
@@ -158,7 +158,7 @@ fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap_or_default()
 }
 
-/// Who puts images together: nobody in particular.
+/// The unprivileged user that composes images.
 fn nobody() -> User {
     let (uid, gid) = (wake_exec::BUILDER_UID, wake_exec::BUILDER_GID);
     User { uid, gid, hostname: wake_exec::HOSTNAME.to_owned(), rights: Rights::Ordinary }

@@ -1,4 +1,6 @@
-//! What runs on this machine before an image is built: it sees the files beside the script, and they are what it leaves.
+//! Commands that run on this machine before an image is built. They run in the build context; the directory as they
+//! leave it is the context of the build.
+//! directory becomes the new one.
 
 use wake_model::action::{Command, Invocation};
 use wake_model::{OutputDecl, OutputKind, Outputs, RelPath};

@@ -1,4 +1,4 @@
-//! The commands of an image: one after another in the image that it begins from, whose files they may change.
+//! The commands of an image, run one after another in its base, whose files they may change.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::{Lowering, path, shell_args};
 use crate::shell;
 use crate::site::Lowered;
 
-/// What the layer is called that they leave.
+/// The name of the layer they produce.
 pub(super) const LAYER: &str = "layer.tar";
 
-/// What every engine gives commands whose image says nothing of it, and the time that a build may believe it is.
+/// Default variables of all container engines, and the time for builds to use.
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("HOME", "/root"),
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -83,12 +83,12 @@ impl Lowering<'_, '_> {
     }
 }
 
-/// As in any engine, user 0 has rights over what belongs to others, and nobody else has.
+/// As in container engines, only user 0 has rights over files of other users.
 fn rights_of(user: &RunUser) -> Rights {
     if user.uid == 0 { Rights::Owners } else { Rights::Users }
 }
 
-/// The variables that an image gives to what runs in it.
+/// The variables that an image sets for its commands.
 pub(super) fn variables(image: &Image) -> BTreeMap<String, String> {
     let lines = image.config.config.env.iter();
     lines

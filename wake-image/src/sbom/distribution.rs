@@ -1,4 +1,5 @@
-//! The packages that the distribution in an image says that it has. Source: deb-status(5); Alpine's "Apk spec", the installed database.
+//! The packages listed in a distribution's package database. Source: deb-status(5); Alpine's "Apk spec", the
+//! installed database.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +10,11 @@ use wake_model::{Manifest, Node, RelPath};
 pub(super) struct SystemPackage {
     pub(super) name: String,
     pub(super) version: String,
-    /// What it is called everywhere. Source: package-url, "deb" and "apk".
+    /// Its package-url. Source: package-url, "deb" and "apk".
     pub(super) purl: String,
 }
 
-/// Where dpkg has its packages, where images without dpkg have theirs, and where apk has its.
+/// The databases of dpkg, of images without dpkg, and of apk.
 const DPKG: &str = "var/lib/dpkg/status";
 const DPKG_PARTS: &str = "var/lib/dpkg/status.d";
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
@@ -47,11 +48,11 @@ pub(super) fn packages(
     found
 }
 
-/// Where rpm has its database, in three forms of which none is read.
+/// The directories of rpm's database, and its three formats, none of which is supported.
 const RPM: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
 const RPM_FORMS: [&str; 3] = ["Packages", "Packages.db", "rpmdb.sqlite"];
 
-/// The database of packages in an image that is not read.
+/// A package database in the image that is not supported.
 pub(super) fn unread(files: &Manifest) -> Option<String> {
     let forms = |dir: &'static str| RPM_FORMS.map(|form| format!("{dir}/{form}"));
     RPM.into_iter().flat_map(forms).find(|path| {
@@ -60,7 +61,7 @@ pub(super) fn unread(files: &Manifest) -> Option<String> {
     })
 }
 
-/// What a distribution calls itself. Source: os-release(5).
+/// How a distribution identifies itself. Source: os-release(5).
 struct System {
     id: Option<String>,
     version: Option<String>,
@@ -98,7 +99,7 @@ impl System {
     }
 }
 
-/// Fields of packages between empty lines; a line that goes on a field is passed over.
+/// Package stanzas, separated by empty lines; continuation lines are skipped.
 fn stanzas(text: &str) -> impl Iterator<Item = BTreeMap<&str, &str>> {
     text.split("\n\n").map(|stanza| {
         let lines = stanza.lines().filter(|line| !line.starts_with([' ', '\t']));
@@ -107,7 +108,7 @@ fn stanzas(text: &str) -> impl Iterator<Item = BTreeMap<&str, &str>> {
     })
 }
 
-/// A part of a package-url.
+/// Percent-encodes a part of a package-url.
 fn escaped(text: &str) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(byte);
     text.bytes()

@@ -1,4 +1,4 @@
-//! What an image consists of, as SPDX 2.3 says it: the packages of its distribution, and what wake's packages put into it.
+//! The SBOM of an image in SPDX 2.3: the packages of its distribution, and those that wake put into it.
 
 mod distribution;
 mod spdx;
@@ -15,32 +15,32 @@ use self::spdx::{ListedFile, document};
 use crate::error::{ImageError, at};
 use crate::images::{Image, Images};
 
-/// Files of an image that a package of wake put there.
+/// Files in an image that come from a package of wake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlacedPackage {
-    /// What wake calls the package in paths: `NAMESPACE@NAME@VERSION`.
+    /// The package's name in paths: `NAMESPACE@NAME@VERSION`.
     pub id: String,
     /// `NAMESPACE/NAME`.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The digest of its content, where it was fetched.
+    /// The digest of its content, if it was fetched.
     pub content: Option<String>,
-    /// The files, from the root of the image.
+    /// The files, relative to the root of the image.
     pub files: Vec<RelPath>,
 }
 
-/// What an image consists of, as far as it can be told.
+/// The SBOM of an image, as far as its contents are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sbom {
     /// SPDX 2.3 as canonical JSON.
     pub text: String,
-    /// The database of packages in the image of which nothing stands there, since it is of a kind that is not read.
+    /// A package database in the image that is not included, because its format is not supported.
     pub unread: Option<String>,
 }
 
 impl Images<'_> {
-    /// What an image consists of: SPDX 2.3 as canonical JSON, the same wherever and whenever it is made. The layers are fetched for it.
+    /// Returns the SBOM of an image. It is reproducible. Fetches the layers.
     pub fn sbom(&self, image: &Image, placed: &[PlacedPackage]) -> Result<Sbom, ImageError> {
         let tree = self.tree(image)?;
         let files = self.store.manifest(&tree)?.unwrap_or_default();
@@ -69,10 +69,10 @@ impl Images<'_> {
     }
 }
 
-/// Bytes of a database of packages at most.
+/// Maximum size of a package database, in bytes.
 const LARGEST: u64 = 256 << 20;
 
-/// The files among `paths`, each once: links and directories have no content of their own.
+/// The files among `paths`, without duplicates; links and directories have no content of their own.
 fn sorted<'p>(paths: &'p [RelPath], files: &Manifest) -> Vec<&'p RelPath> {
     let is_file = |path: &&RelPath| matches!(files.get(path), Some(Node::File { .. }));
     let mut paths: Vec<&RelPath> = paths.iter().filter(is_file).collect();

@@ -1,4 +1,4 @@
-//! The document itself. Source: SPDX 2.3, JSON.
+//! The SPDX document. Source: SPDX 2.3, JSON.
 
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
@@ -8,7 +8,7 @@ use super::distribution::SystemPackage;
 use super::{PlacedPackage, hex};
 use crate::images::Image;
 
-/// What kind of bytes it is.
+/// Its media type.
 pub(crate) const SPDX: &str = "application/spdx+json";
 const IMAGE: &str = "SPDXRef-Image";
 
@@ -19,7 +19,7 @@ pub(super) struct ListedFile {
     pub(super) sha256: String,
 }
 
-/// Everything known of an image, in an order that depends on nothing else.
+/// Everything known about an image, in a deterministic order.
 pub(super) fn document(
     image: &Image,
     system: &[SystemPackage],
@@ -37,7 +37,9 @@ pub(super) fn document(
         "versionInfo": image.config.platform.to_string(),
     })];
     if let Some(path) = unread {
-        let said = format!("the packages that `/{path}` lists are not among these: it is not read");
+        let said = format!(
+            "the packages listed in `/{path}` are not included, because its format is not supported"
+        );
         packages[0]["comment"] = said.into();
     }
     let mut files = Vec::new();
