@@ -1,7 +1,7 @@
 //! Measures what the sandbox costs per command: `cargo run --release -p wake-exec --example overhead`.
 //!
-//! Runs an empty program bare and in the sandbox, on one thread and on two, and prints the wall time per
-//! command of each and the difference.
+//! Runs a program that does nothing, both bare and in the sandbox, on one thread and on two, and prints the wall time
+//! per command of each and the difference.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What a command is given and must leave.
+/// What a command is given and must leave behind.
 #[derive(Clone, Copy)]
 struct Load {
     name: &'static str,
@@ -88,7 +88,7 @@ fn measure(dir: &Path) {
     }
 }
 
-/// Wall time for `count` commands on `threads` threads, over `count`.
+/// Returns the wall time for `count` commands on `threads` threads, divided by `count`.
 fn per_command(threads: usize, count: usize, run: impl Fn(usize) + Sync) -> Duration {
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -100,7 +100,7 @@ fn per_command(threads: usize, count: usize, run: impl Fn(usize) + Sync) -> Dura
     start.elapsed() / u32::try_from(count).unwrap()
 }
 
-/// Processor time of this process and of all that it waited for.
+/// Returns the CPU time of this process and of all children that it waited for.
 fn cpu_time() -> Duration {
     [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN]
         .into_iter()
@@ -123,7 +123,7 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// A program that leaves one file and ends, static where there is a compiler.
+/// Builds a program that leaves one file and exits, statically linked if there is a compiler.
 fn program(dir: &Path) -> PathBuf {
     let source = dir.join("empty.c");
     let code = "#include <fcntl.h>\n#include <unistd.h>\nint main(void) \

@@ -76,7 +76,7 @@ pub enum SandboxError {
     WorkerNotStarted {
         /// The program.
         program: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The worker process died or sent an invalid message.

@@ -47,9 +47,9 @@ pub struct Change {
     pub path: String,
     /// What is there now.
     pub what: Changed,
-    /// Its permission bits, with setuid, setgid and sticky.
+    /// Its mode bits, including setuid, setgid and sticky.
     pub mode: u16,
-    /// The numbers of its user and group, as they are on disk.
+    /// Its user and group IDs, as on disk.
     pub owner: [u32; 2],
     /// Whether the previous entry had the same owner.
     pub kept_owner: bool,
@@ -74,7 +74,7 @@ pub enum Changed {
     File {
         /// The file's number.
         number: u64,
-        /// Bytes.
+        /// Its size in bytes.
         size: u64,
     },
     /// A directory that is new, or whose mode or owner changed.

@@ -1,4 +1,4 @@
-//! Runs the vectors of `spec/vectors/host.json`: the identity of a host, from the files that it has.
+//! Runs the vectors of `spec/vectors/host.json`: the identity of a host, computed from its files.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use wake_exec::HostIdentity;
 
-/// What is computed for this processor's architecture only; the other vectors differ in its name alone.
+/// Computed only for this processor's architecture; the other vectors differ only in its name.
 #[test]
 fn hosts() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/host.json");
@@ -51,10 +51,10 @@ fn link(path: &Path, target: &str) {
     std::os::unix::fs::symlink(target, path).unwrap();
 }
 
-/// A name and what it does to a system that lies in a directory.
+/// A name, and a modification of a system in a directory.
 type Change = (&'static str, fn(&Path));
 
-/// What becomes of a system that lies in a directory, by what it is called.
+/// Modifications of a system in a directory, by name.
 const CHANGES: [Change; 6] = [
     ("an alternative", |root| {
         fs::remove_file(root.join("etc/alternatives/cc")).unwrap();
@@ -74,7 +74,7 @@ fn what_proves_an_identity_holds_until_something_of_it_changes() {
         put(&root.path().join("var/lib/dpkg/status"), "Package: libc6\n");
         put(&root.path().join("etc/ssl/openssl.cnf"), "x");
         link(&root.path().join("etc/alternatives/cc"), "/usr/bin/gcc");
-        // What changed a moment ago could change once more unseen.
+        // A file that changed a moment ago could change once more undetected.
         assert_eq!(HostIdentity::read_below(root.path()).unwrap().proof, None);
     }
     std::thread::sleep(std::time::Duration::from_millis(2100));

@@ -1,7 +1,8 @@
-//! What the store costs an action and a lookup: `cargo run --release -p wake-store --example store_costs -- [DIR]`.
+//! Measures what the store costs per action and per lookup: `cargo run --release -p wake-store --example store_costs --
+//! [DIR]`.
 //!
-//! Makes a store with 10,000 actions of one 1 KiB output each in `DIR` (default: the temporary directory)
-//! and prints microseconds a unit, of wall and of processor time, on one thread and on all.
+//! Creates a store with 10,000 actions of one 1 KiB output each in `DIR` (default: the temporary directory) and prints
+//! microseconds per unit, as wall and CPU time, on one thread and on all.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ fn main() {
         }
     });
     let all: Vec<u64> = (0..COUNT).collect();
-    // As an executor leaves it: directory and file made, not part of what the store costs.
+    // As an executor leaves it: directory and file exist, and are not part of the store's cost.
     let ready: Vec<_> = (0..COUNT * 2).map(|number| fill(&store, number)).collect();
     let put = |number: u64| {
         let (scratch, manifest) = &ready[number as usize];
@@ -122,7 +123,7 @@ fn path(text: &str) -> RelPath {
     text.parse().unwrap()
 }
 
-/// Ten files of its own and five trees of others, as in the benchmark of packages.
+/// Ten own files and five trees of others, as in the benchmark of packages.
 fn action(number: u64) -> Action {
     let file = |n: u64| {
         let blob = BlobDigest::of(&(number * 10 + n).to_le_bytes());

@@ -1,10 +1,11 @@
-//! What packing a tree of many small files costs, beside GNU tar writing it to `/dev/null` plus SHA-384 of its content.
+//! Measures the cost of packing a tree of many small files, compared with GNU tar writing it to `/dev/null` plus
+//! SHA-384 of its content.
 //!
 //! ```sh
 //! cargo run --release -p wake-store --example ware_speed [FILES]
 //! ```
-//! Prints processor time (user and system, all threads) of each and their ratio; medians of five. SHA-384 is taken with the
-//! same implementation in one thread, each file read whole.
+//! Prints the CPU time (user and system, all threads) of each and their ratio; medians of five. SHA-384 is computed
+//! with the same implementation in one thread, each file read whole.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fs;
@@ -77,7 +78,7 @@ enum Who {
     Children,
 }
 
-/// Seconds of processor time so far.
+/// Returns the CPU time so far in seconds.
 fn usage(who: Who) -> f64 {
     let (user, system) = match who {
         Who::Own => (13, 14),

@@ -69,7 +69,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// It belongs to somebody else, who thus controls its contents.
-    #[error("`{path}` belongs to another user (number {owner})")]
+    #[error("`{path}` belongs to another user (uid {owner})")]
     OfStranger {
         /// The store, or a directory of it.
         path: PathBuf,
@@ -77,13 +77,13 @@ pub enum OpenError {
         owner: u32,
     },
     /// Others may write to it, and thus control its contents.
-    #[error("others may write to `{path}`")]
+    #[error("`{path}` is writable by other users")]
     OpenToOthers {
         /// The store, or a directory of it.
         path: PathBuf,
     },
     /// This user may not write to it.
-    #[error("`{path}`: not writable")]
+    #[error("`{path}` is not writable")]
     NotWritable {
         /// The path that is not writable.
         path: PathBuf,

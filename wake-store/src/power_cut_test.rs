@@ -1,7 +1,7 @@
-//! What a power cut may leave behind, written by hand: tests only.
+//! Simulates what a power cut may leave behind: tests only.
 //!
-//! After a cut the inodes, sizes and times of a tree can be all right while its bytes never reached the disk. What it
-//! does to packs is tried from outside, in `tests/store/packs.rs`.
+//! After a cut, the inodes, sizes and times of a tree can be right although its bytes never reached the disk. The
+//! effect on packs is tested from outside, in `tests/store/packs.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -20,7 +20,7 @@ use crate::{Logs, Store};
 
 const EARLIER_BOOT: Option<[u8; 16]> = Some([1; 16]);
 
-/// A store with one action whose output is `bytes`.
+/// Returns a store with one action whose output is `bytes`.
 fn store_with(bytes: &[u8]) -> (tempfile::TempDir, Store, ActionDigest) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
@@ -61,7 +61,7 @@ fn file_of(store: &Store, digest: &ActionDigest) -> ActionFile {
     ActionFile::decode(packed.bytes(), &digest.0).unwrap()
 }
 
-/// Makes the record say that its stamps, which fit the tree as it lies now, are from `boot`.
+/// Makes the record claim that its stamps, which match the present tree, are from `boot`.
 fn restamp(store: &Store, digest: &ActionDigest, boot: Option<[u8; 16]>, settled: bool) {
     let mut file = file_of(store, digest);
     let listing = Listing::read(&store.layout().tree(&file.tree)).unwrap();
@@ -69,7 +69,7 @@ fn restamp(store: &Store, digest: &ActionDigest, boot: Option<[u8; 16]>, settled
     store.write_action(digest, file.parts()).unwrap();
 }
 
-/// Changes bytes without changing anything that a stamp sees once it is taken anew.
+/// Changes bytes without changing anything that a new stamp records.
 fn lose_bytes(store: &Store, digest: &ActionDigest) {
     let file = store.layout().tree(&file_of(store, digest).tree).join("f");
     let (metadata, bytes) = (file.metadata().unwrap(), fs::read(&file).unwrap());
@@ -100,7 +100,7 @@ fn f2_bytes_that_did_are_read_once_and_settled() {
     let found = store.action(&digest).unwrap().hit().unwrap();
     assert!(found.stamps().settled);
     assert_eq!(file_of(&store, &digest).stamps, *found.stamps());
-    // In a third boot the stamps are believed: were the bytes read again, the record would be written again.
+    // In a third boot the stamps are trusted: if the bytes were read again, the record would be written again.
     restamp(&store, &digest, EARLIER_BOOT, true);
     assert!(store.action(&digest).unwrap().hit().is_some());
     assert_eq!(file_of(&store, &digest).stamps.boot, EARLIER_BOOT);
@@ -111,7 +111,7 @@ fn stamps_of_this_boot_are_not_settled_by_a_mere_look() {
     let (_dir, store, digest) = store_with(b"important");
     let file = store.layout().tree(&file_of(&store, &digest).tree).join("f");
     let link = store.root().join("tmp/hard-link");
-    // A hard link moves the change time, so the bytes are read; but they may never have left memory.
+    // A hard link changes the change time, so the bytes are read; but they may never have left memory.
     fs::hard_link(file, link).unwrap();
     let found = store.action(&digest).unwrap().hit().unwrap();
     assert!(!found.stamps().settled);

@@ -1,4 +1,4 @@
-//! Unpacked wares in the cache: what somebody has altered is noticed and unpacked anew.
+//! Unpacked wares in the cache: altered ones are detected and unpacked again.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
@@ -53,19 +53,19 @@ impl Bed {
         self.cache.state(&self.ware, &self.sources())
     }
 
-    /// Nobody can be asked for it any more.
+    /// Nobody can be asked for the ware any more.
     fn close_warehouse(&self) {
         fs::remove_dir_all(self.dir.path().join("warehouse")).unwrap();
     }
 
-    /// The ware is in the cache as it was packed.
+    /// Returns whether the ware is in the cache as it was packed.
     fn is_right(&self, place: &Path) -> bool {
         let whole = |tree: &Path| pack(tree, PackType::Tree, PackFilters::LOSSLESS, None).unwrap();
         whole(place) == whole(&self.dir.path().join("tree"))
     }
 }
 
-/// A name, and what somebody does to an unpacked ware.
+/// A name, and a modification of an unpacked ware.
 type Harm = (&'static str, fn(&Path));
 
 const HARM: [Harm; 9] = [
@@ -121,7 +121,7 @@ fn what_was_altered_is_not_used_where_no_warehouse_has_it() {
     assert!(matches!(error, UnpackError::Warehouse(_)), "{error}");
 }
 
-/// The stamps are others then, and the bytes decide.
+/// The stamps differ then, and the content decides.
 #[test]
 fn a_restored_backup_needs_no_warehouse() {
     for packtype in [PackType::Tar, PackType::Tree] {
@@ -227,11 +227,11 @@ fn what_one_warehouse_sent_is_not_given_to_who_asks_another() {
             assert_eq!((second.cached, second.ware), (Cached::Absent, bed.ware.clone()));
             assert_ne!(first.received, second.received);
             assert!(twins.has(&first.path, "twin") && twins.has(&second.path, "tree"));
-            // Each is there for who asks for it, also without its warehouse.
+            // Each is available to requests for it, even without its warehouse.
             bed.close_warehouse();
             assert_eq!(bed.unpack().path, second.path);
             assert_eq!(bed.unpack_from(&other).unwrap().path, first.path);
-            // Nobody knows what another order, or nobody, would have sent.
+            // It is unknown what another order, or no warehouse, would have sent.
             let both = [bed.sources()[0].clone(), twins.other.clone()];
             assert_eq!(bed.cache.state(&bed.ware, &both), Cached::Absent);
             assert_eq!(bed.cache.state(&bed.ware, &[]), Cached::Absent);

@@ -1,4 +1,4 @@
-//! Git wares: a commit is unpacked by its objects, and nothing in the repository is obeyed (N12).
+//! Git wares: a commit is unpacked by its objects, and nothing in the repository is executed (N12).
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -133,7 +133,7 @@ fn a_commit_that_is_not_there() {
     let error = unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
     assert_eq!(error.category(), Category::WareNotFound, "{error}");
     assert!(!temp.path().join("out").exists());
-    // The id of a tag is not that of its commit.
+    // The ID of a tag is not that of its commit.
     git(&origin, &["tag", "--annotate", "--message=x", "v1"]);
     let tag: WareId = format!("git:{}", git(&origin, &["rev-parse", "v1"])).parse().unwrap();
     let error = unpack(&tag, &origin, &temp.path().join("out")).unwrap_err();
@@ -180,7 +180,7 @@ fn n12_names_that_git_itself_refuses_are_refused() {
     assert!(!temp.path().join("out").exists());
 }
 
-/// Ten objects name a thousand million paths: they are counted, and nothing is written or kept of them.
+/// Ten objects name a billion paths: they are counted, and nothing is written or kept of them.
 #[test]
 fn s19_a_tree_of_trees_of_trees_is_refused() {
     let temp = tempfile::tempdir().unwrap();

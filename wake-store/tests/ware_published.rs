@@ -162,7 +162,7 @@ fn a_root_file_system_survives_the_journey() {
     let unpacked = unpack(std::slice::from_ref(&shelf)).unwrap();
     assert_eq!(unpacked.ware, id);
     assert!(root.join("bin/busybox").is_file());
-    // Now from the cache alone, over what is there.
+    // Now from the cache alone, over the existing tree.
     fs::write(root.join("leftover"), "").unwrap();
     fs::remove_dir_all(temp.path().join("shelf")).unwrap();
     unpack(&[shelf]).unwrap();

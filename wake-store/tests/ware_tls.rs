@@ -1,4 +1,4 @@
-//! Warehouses behind TLS, some of whose servers are not what they should be.
+//! Warehouses behind TLS, some with invalid servers.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -17,10 +17,10 @@ use wake_store::ware::{
     UnpackError, UnpackFilters, WareId, Warehouse, download, pack,
 };
 
-/// A word that may be seen by nobody but the server that it is for.
+/// A word that only the intended server may see.
 const SECRET: &str = "canary5f1c";
 
-/// An authority, a ware, and whoever wants it.
+/// An authority, a ware, and a client.
 struct Bed {
     temp: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -43,7 +43,7 @@ impl Bed {
         Bed { temp, authority, ware, bytes: fs::read(file).unwrap() }
     }
 
-    /// Where others are vouched for by the authority of this bed.
+    /// Returns a route that trusts the authority of this bed.
     fn trusting(&self) -> Route {
         Route { authorities: Some(self.path("ca.pem")), ..Route::default() }
     }
@@ -56,7 +56,7 @@ impl Bed {
         response("200 OK", &[], &self.bytes)
     }
 
-    /// What a server shows whose certificate is for this host until that year.
+    /// A server with a certificate for this host that is valid until that year.
     fn certified(&self, host: &str, until: i32) -> ServerConfig {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         params.not_after = date_time_ymd(until, 1, 1);
@@ -93,7 +93,7 @@ fn response(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), b"connection: close\r\n\r\n", body].concat()
 }
 
-/// A server that ends with the process, and the heads of the requests that it got.
+/// A server that ends with the process, and the heads of the requests that it received.
 struct Server {
     port: u16,
     heads: Mutex<Receiver<String>>,
@@ -115,7 +115,7 @@ impl Server {
                     }
                     None => exchange::<TcpStream>(stream, &answer),
                 };
-                // A client that does not like the certificate asks nothing.
+                // A client that rejects the certificate sends no request.
                 head.into_iter().for_each(|head| tell.send(head).unwrap());
             }
         });

@@ -107,7 +107,7 @@ fn a_tree_ware_survives_the_journey_with_every_node() {
     };
     assert_eq!(unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap().ware, ware);
     assert_eq!(pack(&out, PackType::Tree, PackFilters::LOSSLESS, None).unwrap(), ware);
-    // Over what is there, even if that is read only.
+    // Over an existing tree, even if that is read-only.
     unpack.place_at(&out, Placement::Copy, &Meter::default()).unwrap();
     chmod(&out.join("d"), 0o755);
     chmod(&dir.join("d"), 0o755);

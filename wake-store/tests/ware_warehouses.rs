@@ -1,4 +1,4 @@
-//! Several warehouses, some of them on a server that answers as it likes.
+//! Several warehouses, some of them on a server with arbitrary responses.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use wake_store::ware::{
     UnpackFilters, WareId, Warehouse, mirror, pack, pack_metered,
 };
 
-/// A server on this machine that gives each request's path to `answer`; it ends with the process.
+/// A server on this machine that passes each request's path to `answer`; it ends with the process.
 fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -149,7 +149,7 @@ fn n4_wrong_short_and_foreign_answers_are_not_used() {
     let cases: [(Vec<u8>, Category); 3] = [
         (response("200 OK", b"<html>please log in</html>"), Category::WareCorrupt),
         (response("200 OK", &half), Category::WareCorrupt),
-        // The server promises more than it sends.
+        // The server announces more than it sends.
         (
             [b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n", &half[..]].concat(),
             Category::WarehouseUnavailable,

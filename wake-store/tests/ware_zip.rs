@@ -1,4 +1,4 @@
-//! Zip wares: what is packed comes back, and what others pack is read as rio reads it.
+//! Zip wares: what is packed can be read back, and archives of other programs are read like rio does.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
@@ -55,7 +55,7 @@ fn archive(member: &Member) -> Vec<u8> {
     bytes
 }
 
-/// What the one entry is read as.
+/// Returns how the only entry is read.
 fn read(member: &Member) -> Result<Meta, String> {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("x.zip");
@@ -66,7 +66,7 @@ fn read(member: &Member) -> Result<Meta, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Source: rio, which reads modes by Go's `archive/zip`.
+/// Source: rio, which reads modes with Go's `archive/zip`.
 #[test]
 fn modes_depend_on_the_system_that_an_archive_was_made_on() {
     let mode = |name, host, attributes| {
@@ -75,7 +75,7 @@ fn modes_depend_on_the_system_that_an_archive_was_made_on() {
     };
     let (read_only, directory, archive) = (0x01u32, 0x10, 0x20);
     for dos in [0, 11, 14] {
-        // What Unix would say counts for nothing.
+        // The Unix mode does not count.
         assert_eq!(mode("f", dos, archive | 0o100_640 << 16), ('f', 0o666));
         assert_eq!(mode("f", dos, read_only), ('f', 0o444));
         assert_eq!(mode("f", dos, directory), ('d', 0o777));
@@ -173,7 +173,7 @@ fn what_is_packed_comes_back() {
     let (tree, archive) = (temp.path().join("tree"), temp.path().join("tree.zip"));
     sample(&tree);
     let target = Warehouse::File(archive.clone());
-    // The last three are no times of DOS, or of 32 bits.
+    // The last three are not valid DOS times, or do not fit into 32 bits.
     for mtime in [1_262_304_000, 1_262_304_001, 0, -5, 5_000_000_000i64] {
         let filters = PackFilters::from_map([("mtime", format!("@{mtime}").as_str())]).unwrap();
         let ware = pack(&tree, PackType::Zip, filters, Some(&target)).unwrap();
@@ -238,7 +238,7 @@ fn a_pipe_fits_into_no_zip_archive_and_has_no_part_in_its_id() {
     let error = pack(&tree, PackType::Zip, PackFilters::FLATTEN, Some(&target)).unwrap_err();
     assert!(matches!(error, PackError::Kind { .. }) && error.category() == Category::PackInvalid);
     assert!(!temp.path().join("tree.zip").exists());
-    // Alone it is nothing, as is a link.
+    // By itself it is nothing, like a link.
     for packtype in [PackType::Zip, PackType::Tar] {
         for alone in ["p", "d/link"] {
             let ware = pack(&tree.join(alone), packtype, PackFilters::FLATTEN, None).unwrap();

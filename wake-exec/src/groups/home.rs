@@ -109,14 +109,14 @@ impl GroupHome {
         let around = memory.parent().unwrap_or(memory);
         let mut counted = vec!["memory"];
         counted.extend(self.processes.map(|_| "processes"));
-        counted.extend(self.processors.map(|_| "processors"));
+        counted.extend(self.processors.map(|_| "CPU time"));
         let counted = match counted.split_last() {
             Some((last, others)) if !others.is_empty() => {
                 format!("{} and {last}", others.join(", "))
             }
             _ => "memory".to_owned(),
         };
-        format!("{version}, {counted}, in {}", around.display())
+        format!("{version} for {counted}, in {}", around.display())
     }
 }
 
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(dirs.all(), [&dirs.memory, dirs.processes.as_ref().unwrap()]);
         assert_eq!(system.own_directories("sys/fs/cgroup/both/own").len(), 1);
         let said = home.describe();
-        assert!(said.starts_with("v1, memory, processes and processors, in "), "{said}");
+        assert!(said.starts_with("v1 for memory, processes and CPU time, in "), "{said}");
         drop(group);
         assert!(dirs.all().iter().all(|dir| !dir.exists()));
     }

@@ -19,7 +19,7 @@ enum Rule {
     RefuseBits { argument: u32, bits: u32 },
     /// It fails with `EPERM` unless this argument is 0.
     RefuseUnlessZero { argument: u32 },
-    /// It fails with `EPERM` for other processes (second argument), or for all of a user (first argument).
+    /// It fails with `EPERM` for other processes (second argument), or for all processes of a user (first argument).
     OwnOnly { user: u32 },
     /// It fails with `EAFNOSUPPORT` unless the first argument is one of these.
     Families(&'static [u32]),

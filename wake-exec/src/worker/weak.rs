@@ -30,7 +30,7 @@ use crate::job::{Command, Job, JobRoot, WorkPlace};
 use crate::visit::Visit;
 use crate::wire::JobError;
 
-/// Makes this process the one that inherits its orphans.
+/// Makes this process a subreaper, which inherits its orphans.
 ///
 /// Programs that gain privileges when executed do so here: a container engine maps its caller's users through one,
 /// `newuidmap`.

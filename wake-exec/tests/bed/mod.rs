@@ -1,5 +1,5 @@
-//! A bed for tests of the sandbox: an executor whose workers are the test program itself, and a job that
-//! runs a shell script.
+//! A test bed for the sandbox: an executor whose workers are the test program itself, and a job that runs a shell
+//! script.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
@@ -22,7 +22,7 @@ pub(crate) fn main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
         return wake_exec::serve();
     }
     let mut arguments = Arguments::from_args();
-    // Each test starts workers of its own; more at once would only wait for each other.
+    // Each test starts its own workers; more at once would only wait for each other.
     arguments.test_threads.get_or_insert(2);
     libtest_mimic::run(&arguments, trials()).exit_code()
 }
@@ -50,7 +50,7 @@ impl Bed {
         })
     }
 
-    /// One whose workers are started by way of `program`, which is given this one's path and arguments.
+    /// A test bed whose workers are started through `program`, which gets this program's path and arguments.
     pub(crate) fn by_way_of(program: &Path) -> Self {
         let own = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
         Bed::with_workers(WorkerCommand {
@@ -68,12 +68,12 @@ impl Bed {
         }
     }
 
-    /// A path below the test's own directory.
+    /// Returns a path below the test's own directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// A file of the host with this content.
+    /// Creates a file of the host with this content.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -81,7 +81,7 @@ impl Bed {
         path
     }
 
-    /// A job that runs `script` in an empty work directory.
+    /// Returns a job that runs `script` in an empty work directory.
     pub(crate) fn sh(&self, script: &str) -> Job {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let command = Command {
@@ -98,12 +98,12 @@ impl Bed {
         self.executor.run(job, &self.cancel)
     }
 
-    /// Runs a script that must succeed, and gives what it wrote.
+    /// Runs a script that must succeed, and returns its output.
     pub(crate) fn output(&self, script: &str) -> String {
         self.output_of(&self.sh(script))
     }
 
-    /// Runs a job that must succeed, and gives what it wrote.
+    /// Runs a job that must succeed, and returns its output.
     pub(crate) fn output_of(&self, job: &Job) -> String {
         let finished = self.run(job).unwrap();
         assert_eq!(finished.outcome, Outcome::Exited(0), "{}", text(&finished));
@@ -111,7 +111,7 @@ impl Bed {
     }
 }
 
-/// Everything a command wrote, for messages.
+/// Returns everything that a command wrote, for messages.
 pub(crate) fn text(finished: &JobResult) -> String {
     let streams = [&finished.stdout, &finished.stderr];
     streams.map(|log| String::from_utf8_lossy(&log.to_bytes()).into_owned()).concat()
@@ -139,7 +139,7 @@ pub(crate) fn declaring(mut job: Job, paths: &[&str]) -> Job {
     job
 }
 
-/// All paths below `dir`, sorted.
+/// Returns all paths below `dir`, sorted.
 pub(crate) fn listing(dir: &Path) -> Vec<String> {
     fn walk(dir: &Path, base: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).unwrap() {
@@ -158,7 +158,7 @@ pub(crate) fn listing(dir: &Path) -> Vec<String> {
     found
 }
 
-/// A C program compiled on the host; none, said aloud, where there is no compiler.
+/// Compiles a C program on the host; reports and returns none if there is no compiler.
 pub(crate) fn compiled(bed: &Bed, name: &str, source: &str) -> Option<PathBuf> {
     let c = bed.file(&format!("{name}.c"), source);
     let program = bed.path(name);
@@ -179,13 +179,13 @@ pub(crate) fn is_root() -> bool {
 
 const ORDINARY: &str = "WAKE_TEST_ORDINARY_USER";
 
-/// As root, all trials of this program once more, as an ordinary user.
+/// Returns, as root, a trial that runs this program once more as an ordinary user.
 pub(crate) fn all_as_ordinary_user() -> Option<Trial> {
     let is_first = is_root() && std::env::var_os(ORDINARY).is_none();
     is_first.then(|| Trial::test("all_of_them_as_an_ordinary_user", as_ordinary_user))
 }
 
-/// Runs this program again as a user who owns nothing.
+/// Runs this program again as a user that owns nothing.
 fn as_ordinary_user() -> Result<(), Failed> {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir()?;

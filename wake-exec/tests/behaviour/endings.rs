@@ -1,4 +1,4 @@
-//! How commands start, end and are counted.
+//! How commands start, end and are measured.
 
 use libtest_mimic::Trial;
 use wake_exec::{Logs, SandboxError, Stream};
@@ -89,7 +89,7 @@ fn streams_are_kept_apart(bed: &Bed) {
     let finished = bed.run(&bed.sh("echo out; echo err >&2; printf 'no end'")).unwrap();
     assert_eq!(finished.stdout.head, b"out\nno end");
     assert_eq!(finished.stderr.head, b"err\n");
-    // More than a pipe holds, on both at once.
+    // More than a pipe holds, on both at the same time.
     let script = "head -c 300000 /dev/zero & head -c 300000 /dev/zero >&2; wait";
     let finished = bed.run(&bed.sh(script)).unwrap();
     assert_eq!((finished.stdout.head.len(), finished.stderr.head.len()), (300_000, 300_000));
@@ -128,7 +128,7 @@ fn what_cannot_start(bed: &Bed) {
     job.command.args.push("a\0b".to_owned());
     let error = bed.run(&job).unwrap_err();
     assert!(matches!(error, SandboxError::BadJob { .. }), "{error}");
-    // Looked for in `PATH`, and not there.
+    // Looked up in `PATH`, and not found.
     let mut job = bed.sh("");
     job.command.program = "no-such-program".to_owned();
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::NotStarted { .. }));
@@ -146,7 +146,7 @@ fn one_worker_serves_many(bed: &Bed) {
         assert_eq!(bed.output(&format!("ls -A; echo {round} > file")), "", "{round}");
     }
     let children = format!("/proc/self/task/{0}/children", std::process::id());
-    // Another thread of this program may have workers of its own.
+    // Another thread of this program may have its own workers.
     assert!(std::fs::read_to_string(children).unwrap_or_default().split_whitespace().count() <= 8);
 }
 

@@ -1,4 +1,4 @@
-//! What lies in the work directory, and what happens if it changes.
+//! The contents of the work directory, and what happens if inputs change.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -85,14 +85,14 @@ fn absent_files_stop_the_job(bed: &Bed) {
     let host = bed.path("absent");
     let job = with(bed.sh("echo RAN"), "data", file(&host, b"x", Seal::Digest));
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Changed { .. }));
-    // A named pipe must not make the worker wait for a writer.
+    // The worker must not wait for a writer of a named pipe.
     let pipe = bed.path("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let job = with(bed.sh("echo RAN"), "data", file(&pipe, b"x", Seal::Digest));
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Changed { .. }));
 }
 
-/// A file of the store at `at` in a directory of its own, as the store has files.
+/// Creates a file at `at` in a directory of its own, in the form that files of the store have.
 fn kept(bed: &Bed, at: &str, content: &[u8], executable: bool) -> Layer {
     let blob = BlobDigest::of(content);
     let name = format!("{}-{}-{executable}", blob.0.short(16), at.replace('/', "-"));
@@ -115,7 +115,7 @@ fn showing(mut job: Job, layer: Layer) -> Job {
     job
 }
 
-/// What commands do to a file, and what they say of it then.
+/// What commands do to a file, and what they observe afterwards.
 const DEEDS: &[&str] = &[
     "stat -c '%A %a %h %U %u %g %s %Y %F' FILE; head -c 3 FILE; ls -A dir",
     "[ -w FILE ] && echo writable; echo x >> FILE",
@@ -168,7 +168,7 @@ fn kept_files_are_shown(bed: &Bed) {
         let job = showing(bed.sh(script), kept(bed, "a/large", &content, false));
         showing(job, kept(bed, "b/other", b"other", false))
     };
-    // Nothing is copied before it is changed, and a layer of an earlier command is not this one's.
+    // Nothing is copied before it is changed, and a layer of an earlier command is not visible to this one.
     let script =
         "df --output=used -k /work | tail -1; echo x >> b/other 2>/dev/null; rm a/large; ls";
     for _ in 0..3 {
@@ -178,7 +178,7 @@ fn kept_files_are_shown(bed: &Bed) {
         assert_eq!(names, "a\nb");
     }
     assert_eq!(bed.output_of(&job("wc -c < a/large; cat b/other")), "3145728\nother");
-    // What shows of how that is done is the same whatever commands before had.
+    // What is visible of the mechanism is the same, whatever earlier commands had.
     let shown = |at: &str, content: &[u8]| {
         let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
         bed.output_of(&showing(bed.sh(script), kept(bed, at, content, false)))
@@ -191,7 +191,7 @@ fn kept_files_are_shown(bed: &Bed) {
     let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
     let other = showing(new.sh(script), kept(bed, "c/third", b"third", false));
     assert_eq!(new.output_of(&other), first);
-    // What it leaves behind is taken from either.
+    // What it leaves behind can be collected in both cases.
     let job = declaring(job("mv a/large out; mkdir both; mv b/other both"), &["out", "both/"]);
     let manifest = bed.run(&job).unwrap().outputs.unwrap();
     assert_eq!(manifest.len(), 2);

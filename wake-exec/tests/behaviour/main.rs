@@ -1,6 +1,6 @@
-//! What a job is promised: inputs as declared, outputs as created, every ending told apart.
+//! The promises to a job: inputs as declared, outputs as created, every ending distinguished.
 //!
-//! As root all of it is tried a second time as an ordinary user.
+//! As root, every test also runs as an ordinary user.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 

@@ -1,4 +1,4 @@
-//! Networks that outlive commands, and in which others reach them.
+//! Networks that outlive commands and in which others can reach them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Answers one line that it hears with another.
+/// Answers one received line with another.
 const SERVER: &str = "exec perl -MIO::Socket::INET -e '
 $listener = IO::Socket::INET->new(Listen => 5, LocalPort => 9002, ReuseAddr => 1) or die $!;
 $visitor = $listener->accept;
@@ -65,7 +65,7 @@ print $way \"hello\\n\"; print <$way>;
     let networks = bed.executor.networks(2).unwrap();
     let at = SocketAddrV4::new(Ipv4Addr::new(127, 1, 0, 1), 8000);
     let listener = networks.listen(0, at).unwrap();
-    // Taken there, and free elsewhere.
+    // In use there, and free elsewhere.
     assert!(networks.listen(0, at).is_err());
     drop(networks.listen(1, at).unwrap());
     thread::scope(|scope| {

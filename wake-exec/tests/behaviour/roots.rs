@@ -1,4 +1,4 @@
-//! Root directories other than the host's, as formulas and hermetic builds use them.
+//! Root directories other than the host's, as used by formulas and hermetic builds.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn devices_are_shown(bed: &Bed) {
-    // Such as no command sees otherwise.
+    // A device that no command sees otherwise.
     let unusual = ["/dev/fuse", "/dev/kmsg", "/dev/console", "/dev/tty0"];
     let Some(device) = unusual.into_iter().find(|path| Path::new(path).exists()) else {
         return wake_tests::skip("devices_of_the_host_are_shown_where_asked", "it has no devices");
@@ -37,7 +37,7 @@ fn devices_are_shown(bed: &Bed) {
     job.devices.push(device.into());
     let host = std::process::Command::new("stat").args(["-c", "%t %T", device]).output().unwrap();
     assert_eq!(bed.output_of(&job), String::from_utf8(host.stdout).unwrap());
-    // The next one has the root directory that others have.
+    // The next command has the usual root directory.
     job.devices.clear();
     assert_eq!(bed.output_of(&job), "none\n");
     job.devices.push("/dev/not-there".into());
@@ -45,7 +45,7 @@ fn devices_are_shown(bed: &Bed) {
     assert!(told.contains("`/dev/not-there`"), "{told}");
 }
 
-/// A shell in one file, to be found in a root that holds nothing else.
+/// A shell in a single file, for a root that contains nothing else.
 const SHELL: &str = r#"
 #include <dirent.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
 }
 "#;
 
-/// A directory with the shell at `bin/tool`; none where it cannot be compiled.
+/// Returns a directory with the shell at `bin/tool`; none if it cannot be compiled.
 fn root(bed: &Bed) -> Option<PathBuf> {
     let source = bed.file("tool.c", SHELL);
     let program = bed.path("root/bin/tool");
@@ -83,7 +83,7 @@ fn root(bed: &Bed) -> Option<PathBuf> {
     let cc =
         std::process::Command::new("cc").args(["-static", "-o"]).args([&program, &source]).status();
     if !cc.is_ok_and(|status| status.success()) {
-        // Says so.
+        // Reports it.
         return compiled(bed, "tool", "#error no static C library").map(|_| PathBuf::new());
     }
     bed.file("root/etc/name", "root");
@@ -131,7 +131,7 @@ fn directory_root(bed: &Bed) {
     assert!(said.contains("name\n"), "{said}");
 }
 
-/// A job as a formula has it: writable root, no work directory, outputs anywhere.
+/// Returns a job like a formula's: writable root, no work directory, outputs anywhere.
 fn formula(bed: &Bed, root: &Path, args: &[&str], outputs: &[&str]) -> Job {
     let mut job = declaring(tool(bed, "/bin/tool", args), outputs);
     job.root = JobRoot::Dir { host: root.to_owned(), access: Access::Layered };
@@ -156,7 +156,7 @@ fn layered_root(bed: &Bed) {
     job.inputs.push(JobInput { path: path("fixed"), source: ware(Access::ReadOnly) });
     let bytes = Source::Bytes { bytes: b"b".to_vec(), executable: true };
     job.inputs.push(JobInput { path: path("fixed2/b"), source: bytes });
-    // As root, who owns the directories, inside as well as outside: only then may it write to them.
+    // As root, which owns the directories inside as well as outside: only then may it write to them.
     let ordinary = !crate::bed::is_root();
     let finished = match bed.run(&job) {
         Err(SandboxError::Unavailable { missing, .. }) if ordinary => {
@@ -229,7 +229,7 @@ fn links_in_a_root(bed: &Bed) {
         std::os::unix::fs::symlink(&victim, root.join(name)).unwrap();
         let mut job = formula(bed, &root, &["id"], &[]);
         if name == "tmp" {
-            // Where nobody asks for it, a root has it as it likes.
+            // If nothing is requested there, a root keeps its own entry.
             bed.run(&job).unwrap();
             job.inputs.push(JobInput { path: path(name), source: Source::Dir });
         }

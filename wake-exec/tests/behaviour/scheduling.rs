@@ -1,4 +1,4 @@
-//! How commands are scheduled, whatever the threads do that ask for them.
+//! How commands are scheduled, whatever the scheduling of the calling threads.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The weak sandbox: what it still keeps.
+//! The weak sandbox: what it still guarantees.
 
 use std::time::Duration;
 

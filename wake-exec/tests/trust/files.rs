@@ -43,7 +43,7 @@ fn nothing_else_exists(bed: &Bed) {
         let said = bed.output(&script);
         assert_eq!(said, format!("cat: {path}: No such file or directory\n"));
     }
-    // The machine's users are not the command's, and neither are its keys.
+    // The machine's users are not visible to the command, and neither are its keys.
     let users = bed.output("cut -d: -f1,3,4 /etc/passwd; cut -d: -f1,3 /etc/group; cat /etc/hosts");
     let expected = "root:0:0\nwake:1000:1000\nnobody:65534:65534\nroot:0\nwake:1000\nnogroup:65534\n\
                     127.0.0.1 localhost wake\n::1 localhost wake\n";
@@ -81,7 +81,7 @@ fn mounted_inputs_are_read_only(bed: &Bed) {
     let job = with(bed.sh(script), ".wake/modules/dep", source);
     let said = bed.output_of(&job);
     let refused = said.lines().filter(|line| line.contains("Read-only file system")).count();
-    // A link to another mount is refused before the mount's rights are looked at.
+    // A link to another mount is refused before the mount's permissions are checked.
     let crossing = said.lines().filter(|line| line.contains("Invalid cross-device link")).count();
     assert_eq!((refused, crossing), (5, 1), "{said}");
     assert_eq!(listing(&bed.path("store/tree")), ["lib.a", "sub", "sub/x"]);
@@ -89,7 +89,7 @@ fn mounted_inputs_are_read_only(bed: &Bed) {
 }
 
 fn environment_is_exact(bed: &Bed) {
-    // SAFETY: the tests' own threads read no environment meanwhile.
+    // SAFETY: the tests' own threads do not read the environment meanwhile.
     unsafe { std::env::set_var("WAKE_TEST_LEAK", "leaked") };
     let mut job = bed.sh("");
     job.command.program = "/usr/bin/env".to_owned();
@@ -116,7 +116,7 @@ fn no_descriptor_is_inherited(bed: &Bed) {
     let leaked: Vec<i32> = (0..40)
         .map(|_| {
             use std::os::fd::AsRawFd as _;
-            // SAFETY: `dup` makes a descriptor that, unlike all others, survives the execution of a program.
+            // SAFETY: `dup` creates a descriptor that, unlike all others, stays open when a program is executed.
             unsafe { libc::dup(file.as_raw_fd()) }
         })
         .collect();
@@ -125,12 +125,12 @@ fn no_descriptor_is_inherited(bed: &Bed) {
         // SAFETY: closes what was opened above.
         unsafe { libc::close(fd) };
     }
-    // The shell itself reads the directory through one more.
+    // The shell itself uses one more to read the directory.
     assert_eq!(said, "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n");
 }
 
 fn two_runs_look_alike(bed: &Bed) {
-    // Not of `/proc`, whose number of links is that of the machine's processes.
+    // Except `/proc`, whose link count is that of the machine's processes.
     let script = "echo $$; sh -c 'echo $$'; stat -c '%n %a %u %Y %h' input; \
         touch new /tmp/new /dev/shm/new; stat -c '%n %i %s' . * /tmp/* /dev/shm/*; \
         rm /tmp/new /dev/shm/new; stat -c '%n %A %h %u %g %s' /[!p]* /dev/*; cut -d' ' -f4- /proc/self/mountinfo";
@@ -140,7 +140,7 @@ fn two_runs_look_alike(bed: &Bed) {
     };
     let first = bed.output_of(&job());
     assert!(first.starts_with("2\n3\ninput 444 1000 315619200 1\n"), "{first}");
-    // The others run in the first one's worker, so many that it does not keep all that they leave.
+    // The others run in the first one's worker, so many that it does not keep all of their leftovers.
     for _ in 0..70 {
         assert_eq!(bed.output_of(&job()), first);
     }
@@ -165,7 +165,7 @@ fn nothing_beside_the_root(bed: &Bed) {
                     "{cwd}"
                 );
             }
-            // No such directory.
+            // There is no such directory.
             Err(error) => assert_eq!(cwd, "", "{error}"),
         }
     }

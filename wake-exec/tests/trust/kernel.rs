@@ -1,4 +1,4 @@
-//! What a command can ask of the kernel: S3, S4.
+//! What a command can request from the kernel: S3, S4.
 
 use libtest_mimic::Trial;
 use wake_exec::{Access, Job, Source};
@@ -16,7 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-/// Runs a Python program inside; none, said aloud, where the machine has no Python.
+/// Runs a Python program inside; reports and returns none if the machine has no Python.
 pub(crate) fn python(bed: &Bed, program: &str) -> Option<String> {
     if !std::path::Path::new(PYTHON).exists() {
         eprintln!("SKIPPED a part of a test: no {PYTHON}");
@@ -27,7 +27,7 @@ pub(crate) fn python(bed: &Bed, program: &str) -> Option<String> {
     Some(bed.output_of(&job))
 }
 
-/// Has a job run a program in Python.
+/// Makes a job run a Python program.
 pub(crate) fn python_in(job: &mut Job, program: &str) {
     job.command.program = PYTHON.to_owned();
     job.command.args = vec!["-I".to_owned(), "-c".to_owned(), program.to_owned()];
@@ -74,7 +74,7 @@ attempt("alg", lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET, 0))
     let expected = "tcp ENETUNREACH\nudp ENETUNREACH\ntcp6 ENETUNREACH\ndns no such name\n\
         host ECONNREFUSED\nabstract ECONNREFUSED\nnetlink EAFNOSUPPORT\nvsock EAFNOSUPPORT\n\
         packet EAFNOSUPPORT\nraw EPERM\nalg EAFNOSUPPORT\n";
-    // A machine without IPv6 has no such address family at all.
+    // A machine without IPv6 does not have the address family.
     let said = said.replace("tcp6 EAFNOSUPPORT", "tcp6 ENETUNREACH");
     let said = said.replace("tcp6 EADDRNOTAVAIL", "tcp6 ENETUNREACH");
     assert_eq!(said, expected);
@@ -102,7 +102,7 @@ fn other_processes_do_not_exist(bed: &Bed) {
         "ls /proc | grep '^[0-9]' | tr '\\n' ' '; test -e /proc/{host} && echo SEEN; true"
     ));
     let pids: Vec<u32> = said.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
-    // The shell, its pipeline's three parts, and not the worker with number 1.
+    // The shell and the three parts of its pipeline, but not the worker with process ID 1.
     assert!(pids.iter().all(|pid| (2..=6).contains(pid)), "{said}");
     assert_eq!(
         bed.output("kill -9 1; kill -STOP 1; kill -9 -1 2>/dev/null; echo alive; true"),
@@ -181,7 +181,7 @@ fn dangerous_calls_are_refused(bed: &Bed) {
     for (name, result) in lines {
         match name {
             "clone3" | "io_uring_setup" | "mq_open" => assert_eq!(result, "ENOSYS", "{name}"),
-            // As an ordinary user's command there is no user 0 at all.
+            // For an ordinary user's command there is no user 0.
             "setuid" | "chown" => assert!(["EPERM", "EINVAL"].contains(&result), "{name}"),
             _ => assert_eq!(result, "EPERM", "{name}"),
         }

@@ -1,4 +1,4 @@
-//! What a command can leave running or lying about: S5, S7, S11.
+//! What a command can leave running or behind: S5, S7, S11.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A process on this machine that has `marker` in its command line.
+/// Returns a process on this machine that has `marker` in its command line.
 fn running(marker: &str) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let mut pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
@@ -41,7 +41,7 @@ fn is_running(marker: &str) -> bool {
     running(marker).is_some()
 }
 
-/// A number of seconds that no other test sleeps.
+/// Returns a number of seconds that no other test sleeps for.
 fn marker(bed: &Bed) -> String {
     let path = bed.dir.path().display().to_string();
     let sum: u64 = path.bytes().fold(7, |sum, byte| (sum * 31 + u64::from(byte)) % 9_999_991);
@@ -97,10 +97,10 @@ const LEAVE: &str = "echo x > /tmp/mark; echo x > /dev/shm/mark; echo x > /tmp/h
     ipcmk -M 4096 -p 0777 >/dev/null; ipcmk -Q >/dev/null; ipcmk -S 1 >/dev/null; \
     ipcs | grep -c 0x > /work/count";
 
-/// Says which marks are there.
+/// Reports which marks exist.
 const LOOK: &str = "ls -A /tmp /tmp/home /dev/shm; ipcs | grep 0x; ls /work; true";
 
-/// What [`LOOK`] says where nothing is.
+/// The output of [`LOOK`] if there are none.
 const NOTHING: &str = "/dev/shm:\n\n/tmp:\nhome\n\n/tmp/home:\n";
 
 fn commands_at_once_share_nothing(bed: &Bed) {
@@ -110,7 +110,7 @@ fn commands_at_once_share_nothing(bed: &Bed) {
             let mut job = bed.sh(&format!("{LEAVE}; cat count; sleep 1"));
             job.limits.wall = Some(Duration::from_secs(30));
             let said = bed.output_of(&job);
-            // Whoever asks, the marks were there.
+            // The marks were there, whichever command looked.
             assert_eq!(said, "3\n", "the first command could not leave its marks");
             done.store(true, Ordering::SeqCst);
         });
@@ -122,15 +122,15 @@ fn commands_at_once_share_nothing(bed: &Bed) {
 }
 
 fn commands_in_turn_share_nothing(bed: &Bed) {
-    // The second time with more than a worker keeps out of reach.
+    // The second time with more than a worker keeps.
     for more in ["true", "head -c 9M /dev/zero > /work/large"] {
         assert_eq!(bed.output(&format!("{LEAVE}; {more}; cat count")), "3\n");
         assert_eq!(bed.output(LOOK), NOTHING);
     }
 }
 
-/// Says the numbers that the next System V objects get, and what the network has counted: not of the whole machine, as the kernel
-/// counts orphaned connections and the memory of protocols.
+/// Reports the IDs of the next System V objects, and the network's counters, except those of the whole machine, since
+/// the kernel counts orphaned connections and the memory of protocols.
 const COUNTERS: &str = r"
 import ctypes, re
 c = ctypes.CDLL(None)
@@ -146,7 +146,7 @@ for path in ['dev', 'snmp', 'snmp6', 'netstat', 'sockstat']:
     print([re.split(' orphan| mem', line)[0] for line in lines])
 ";
 
-/// Ways to have numbers rise and leave nothing behind.
+/// Ways to increase IDs and counters and leave nothing behind.
 const RISES: &[&str] = &[
     "[c.shmctl(c.shmget(0, 4096, 0o1600), 0, 0) for _ in range(41)]",
     "[c.semctl(c.semget(0, 1, 0o1600), 0, 0) for _ in range(41)]",
@@ -171,7 +171,7 @@ fn rising_numbers_begin_anew(bed: &Bed) {
     }
 }
 
-/// Runs a program of which the kernel asks somebody else already, so that it asks nobody for it.
+/// Runs a program under another seccomp listener, so that the kernel cannot ask a further one.
 const ASKED_ELSEWHERE: &str = r#"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -185,7 +185,7 @@ int main(int count, char **words)
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     int flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
     int listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
-    // Not closed when the program is executed.
+    // Stays open when the program is executed.
     if (listener < 0 || dup(listener) < 0)
         return 1;
     execv(words[1], words + 1);
@@ -198,7 +198,7 @@ fn rising_numbers_without_being_told(bed: &Bed) {
     rising_numbers_begin_anew(&Bed::by_way_of(&program));
 }
 
-/// Ways to leave a mark in `/tmp` and `/dev/shm` of which nothing, or little, can be seen afterwards.
+/// Ways to leave a mark in `/tmp` and `/dev/shm` that is hardly or not visible afterwards.
 const MARKS: &[&str] = &[
     "os.chmod('/tmp', 0o700)",
     "os.chmod('/proc/self/fd/%d' % os.open('/dev/shm', os.O_PATH), 0o711)",
@@ -215,7 +215,7 @@ const MARKS: &[&str] = &[
     "shm = mmap.mmap(os.open('/dev/shm', os.O_TMPFILE | os.O_RDWR), 0)",
 ];
 
-/// Says all there is to see of them, and the numbers that their next files get.
+/// Reports everything visible of them, and the inode numbers of their next files.
 const INSPECT: &str = r"
 import os
 for path in ['/tmp', '/tmp/home', '/dev/shm']:
@@ -225,7 +225,7 @@ for path in ['/tmp', '/tmp/home', '/dev/shm']:
     print(os.fstat(os.open(path, os.O_TMPFILE | os.O_WRONLY)).st_ino)
 ";
 
-/// Runs commands that leave alone what could be kept, as often as it takes for a worker to see whether it may be.
+/// Runs commands that do not use these directories, often enough for a worker to determine whether they can be kept.
 fn leave_alone(bed: &Bed, commands: usize) {
     for _ in 0..commands {
         bed.output("true");
@@ -236,7 +236,7 @@ fn kept_is_untouched(bed: &Bed) {
     let Some(new) = python(bed, INSPECT) else { return };
     leave_alone(bed, 20);
     for mark in MARKS {
-        // What these leave alone is what the next one marks; and so many that it goes on being kept.
+        // What these commands do not use is marked by the next one; they are so many that it continues to be kept.
         leave_alone(bed, 4);
         let program = format!(
             "import mmap, os, socket\ntry:\n    {mark}\nexcept (OSError, ValueError):\n    pass"
@@ -244,7 +244,7 @@ fn kept_is_untouched(bed: &Bed) {
         python(bed, &program);
         assert_eq!(python(bed, INSPECT).as_ref(), Some(&new), "{mark}");
     }
-    // Other limits are those of others.
+    // Jobs with other limits have other directories.
     leave_alone(bed, 4);
     let mut job = bed.sh("stat -f -c %b /tmp /dev/shm");
     job.limits.disk = 1 << 20;
@@ -276,7 +276,7 @@ fn cancelling_kills(bed: &Bed) {
     });
 }
 
-/// One that was told to end ends by itself, with all that it has started, or is killed when its moment is over.
+/// A command told to exit exits by itself, with everything that it started, or is killed after its grace period.
 fn a_moment_to_end(bed: &Bed) {
     let sleep = marker(bed);
     for (trap, grace, is_said) in [
@@ -313,13 +313,13 @@ fn everything_dies_with_the_executor(bed: &Bed) {
     std::thread::scope(|scope| {
         let running = scope.spawn(|| own.run(&job));
         let pid = loop {
-            // Not looked for twice: while it becomes another program it has no command line.
+            // Not looked up twice: while it executes another program it has no command line.
             if let Some(pid) = self::running(&sleep) {
                 break pid;
             }
             assert!(!running.is_finished());
         };
-        // As if the whole program were killed: the worker's parent goes without a word.
+        // As if the whole program were killed: the worker's parent disappears without notice.
         kill_child_above(pid);
         assert!(running.join().unwrap().is_err());
     });
@@ -328,7 +328,7 @@ fn everything_dies_with_the_executor(bed: &Bed) {
     }
 }
 
-/// Kills the child of this process below which `pid` runs.
+/// Kills the child of this process that is an ancestor of `pid`.
 fn kill_child_above(mut pid: u32) {
     let me = std::process::id();
     loop {

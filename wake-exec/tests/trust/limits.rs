@@ -1,4 +1,4 @@
-//! How much a command can take, and what it can write to the user's terminal: S13, S18, S19.
+//! How much a command can use, and what it can write to the user's terminal: S13, S18, S19.
 
 use std::time::Duration;
 
@@ -35,17 +35,18 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn processors_are_limited(bed: &Bed) {
-    // Two that would each take a processor.
+    // Two that would each use a whole processor.
     let mut job = bed
         .sh("burn() { i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done; }; burn & burn; wait");
     for level in [SandboxLevel::Strict, SandboxLevel::Weak] {
         job.level = level;
         let findings = wake_exec::probe(&bed.executor);
-        let is_bounded = |text: &String| text.contains(" and processors");
+        let is_bounded = |text: &String| text.contains(" and CPU time");
         if findings.iter().any(|finding| finding.result.as_ref().is_ok_and(is_bounded)) {
             job.limits.processors = Some(200);
             let usage = bed.run(&job).unwrap().usage;
-            // Another half above the bound: the first turn of a period is not cut short. More time of the clock it may always take.
+            // With a margin of one half: the first turn of a period is not cut short. It may always use more wall-clock
+            // time.
             let most = usage.wall_us * 3 / 10;
             assert!(usage.user_us + usage.sys_us <= most + 50_000, "{level:?}: {usage:?}");
         }
@@ -68,7 +69,7 @@ fn shared_memory_has_a_size(bed: &Bed) {
 }
 
 fn long_things(bed: &Bed) {
-    // The kernel's limit on one argument is 32 pages, its final zero included.
+    // The kernel's limit on one argument is 32 pages, including its terminating zero.
     for (length, starts) in [(4096, true), (131_071, true), (131_072, false)] {
         let mut job = bed.sh("echo ${#0} ${#LONG}");
         job.command.args.push("a".repeat(length));
@@ -185,7 +186,7 @@ fn mapped_memory_counts_once(bed: &Bed) {
     bed.output_of(&job);
 }
 
-/// Whether control groups bound memory here; said aloud where they do not.
+/// Returns whether control groups bound memory here; reports it if not.
 fn has_groups(bed: &Bed) -> bool {
     let findings = wake_exec::probe(&bed.executor);
     let limits = findings.into_iter().find(|finding| finding.name == "limits").unwrap();
@@ -202,7 +203,7 @@ fn memory_on_its_way_counts(bed: &Bed) {
         return;
     }
     let mut job = bed.sh("");
-    // Each file is known to nothing but a message that nobody has read.
+    // Only a message that nobody has read refers to each file.
     crate::kernel::python_in(
         &mut job,
         "import os, socket, time\nkept = []\nfor _ in range(64):\n    a, b = socket.socketpair()\n    kept += [a, b]\n    \
@@ -255,7 +256,7 @@ fn files_that_were_there_count(bed: &Bed) {
         bed.run(&job).unwrap().outcome
     };
     assert_eq!(with_large("cat large > /dev/null"), Outcome::Exited(0));
-    // Without groups it is looked at every so often, and copying may take less than that.
+    // Without groups it is checked periodically, and copying may take less time than that.
     assert_eq!(with_large("cat large > copy; sleep 3600"), Outcome::OutOfMemory);
 }
 
@@ -270,7 +271,7 @@ fn left_groups_are_removed(bed: &Bed) {
     let left = place.join("wake-00000000000000aa");
     std::fs::create_dir(&left).unwrap();
     std::fs::create_dir(left.join("3")).unwrap();
-    // Another one makes its own, and looks for what is left.
+    // Another one creates its own, and looks for leftovers.
     let other = Bed::new();
     let mut job = other.sh("true");
     job.limits.memory = Some(64 << 20);
@@ -310,7 +311,7 @@ fn disk_outside_memory_is_limited(bed: &Bed) {
         assert!(matches!(error, SandboxError::OutOfDisk { .. }), "{script}: {error}");
     }
     if std::path::Path::new(crate::kernel::PYTHON).exists() {
-        // Files that are open and have no name.
+        // Open files without a name.
         let named = "os.open(name, os.O_CREAT | os.O_RDWR); os.unlink(name)";
         for opened in [named, "os.open('.', os.O_TMPFILE | os.O_RDWR)"] {
             let mut job = on_disk("");
@@ -329,8 +330,8 @@ fn disk_outside_memory_is_limited(bed: &Bed) {
     assert_eq!(listing(&scratch), [] as [&str; 0]);
 }
 
-/// What a command may write beyond its bound on disk before it is gone, in bytes: what it writes while nobody looks, which is
-/// 2 ms on an idle machine and the time that others have before the worker's turn on a busy one.
+/// How many bytes a command may write beyond its bound on disk before it is killed: what it writes between two checks,
+/// which are 2 ms apart on an idle machine, and on a busy one also until the worker is scheduled.
 const SLACK: u64 = 2 << 30;
 
 fn disk_at_full_speed_is_limited(bed: &Bed) {

@@ -1,6 +1,6 @@
-//! Attacks on the sandbox, each named after its line in the list of attacks in `spec/sandbox.md`.
+//! Attacks on the sandbox, each named after its entry in the list of attacks in `spec/sandbox.md`.
 //!
-//! As root every one is tried a second time as an ordinary user.
+//! As root, every attack is also tried as an ordinary user.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 

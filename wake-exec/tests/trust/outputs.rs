@@ -15,7 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// What is said about the outputs of a script.
+/// Returns the faults reported about the outputs of a script.
 fn faults(bed: &Bed, script: &str, declared: &[&str]) -> Vec<String> {
     let job = declaring(bed.sh(script), declared);
     let finished = bed.run(&job).unwrap();
@@ -58,7 +58,7 @@ fn links_that_leave(bed: &Bed) {
         "../../etc",
         "/proc/self/root",
         "sub/../../../x",
-        // Stays inside as text; but `self` is a link to `.`, and then it does not.
+        // Stays inside textually; but `self` is a link to `.`, so it does not.
         "sub/self/../../../x",
         "",
     ];
@@ -115,14 +115,14 @@ fn no_link_to_an_output(bed: &Bed) {
     assert_eq!(faults(bed, &format!("ln -s {host} dir"), &["dir/file"]), behind);
     assert_eq!(faults(bed, "ln -s /usr/bin dir", &["dir/file"]), behind);
     assert_eq!(faults(bed, "ln -s / root; ln -s root/usr dir", &["dir/file"]), behind);
-    // Each place that is opened afterwards, replaced by a link: the command's own directories.
+    // Each path that is opened afterwards, replaced by a link: the command's own directories.
     let script = format!(
         "rm -rf /tmp/home; ln -s {host} /tmp/home; ln -s {host} /dev/shm/x; mkdir out; echo ok > out/file"
     );
     let job = declaring(bed.sh(&script), &["out/file"]);
     bed.run(&job).unwrap().outputs.unwrap();
     assert_eq!(listing(&job.outputs.into), ["out", "out/file"]);
-    // A link where a mounted input lies can only be beside it.
+    // A link in place of a mounted input can only be beside it.
     bed.file("tree/x", "x");
     let tree = Source::Mount { host: bed.path("tree"), access: Access::ReadOnly };
     let job =

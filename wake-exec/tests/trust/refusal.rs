@@ -7,7 +7,7 @@ use wake_exec::SandboxError;
 
 use crate::bed::{Bed, trial};
 
-/// Makes this program try to run a job and say what came of it.
+/// Makes this program try to run a job and report the result.
 const VICTIM: &str = "__victim";
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -38,7 +38,7 @@ pub(crate) fn as_victim() -> Option<ExitCode> {
 }
 
 fn nothing_runs(_: &Bed) {
-    // In a user namespace of its own, which is then forbidden to have further ones, and without rights.
+    // In its own user namespace, which is then forbidden to have further ones, and without capabilities.
     let script = "echo 0 > /proc/sys/user/max_user_namespaces && \
         exec setpriv --bounding-set=-all --inh-caps=-all \"$0\" \"$1\"";
     let output = std::process::Command::new("unshare")
@@ -63,7 +63,7 @@ fn root_needs_none(_: &Bed) {
         return;
     }
     // Root of a user namespace that has many users and may not have further namespaces. The shell gains its
-    // rights when, once there is a user 0, it executes a program.
+    // capabilities when it executes a program, once there is a user 0.
     let confined = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$1\"";
     let script = format!("echo ready; read go; exec sh -c '{confined}' \"$0\" \"$1\"");
     let mut victim = Command::new("unshare")

@@ -1,5 +1,5 @@
-//! Any bytes, taken for an archive, are listed or refused; what can be listed can be unpacked beside a canary, and what was
-//! unpacked has the id that listing gave.
+//! Arbitrary bytes, read as an archive, are listed or refused; what can be listed can be unpacked beside a canary, and
+//! has the id that listing returned.
 //!
 //! `cargo +nightly fuzz run extract` in `wake-store/`; the first byte of an input chooses the pack type.
 #![no_main]
@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok((ware, _)) = list(packtype, &sources[0], policy, &Meter::default()) else { return };
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
-    // Filters and the file system may refuse what could be listed; a mismatch may not happen.
+    // Filters and the file system may refuse what could be listed; a mismatch must not happen.
     if let Err(error) = unpack.place_at(&temp.path().join("out"), Placement::Direct, &Meter::default()) {
         assert!(!error.to_string().contains("hash mismatch"), "{error}");
     }

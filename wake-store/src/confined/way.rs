@@ -39,7 +39,7 @@ pub(super) fn open(
     opened
 }
 
-/// The same for systems without `openat2(2)`.
+/// As [`open`], for systems without `openat2(2)`.
 fn step_by_step(top: BorrowedFd<'_>, below: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     let mut names = names(below)?;
     let Some(last) = names.pop() else { return openat(top, ".", flags, mode) };

@@ -98,7 +98,7 @@ pub enum EntryPathError {
     #[error("is absolute")]
     Absolute,
     /// It has a `..` component.
-    #[error("leads upwards")]
+    #[error("contains `..`")]
     Upwards,
     /// It is empty.
     #[error("is empty")]

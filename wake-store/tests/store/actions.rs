@@ -71,7 +71,7 @@ fn all_actions_of_a_process_make_one_file_beside_their_outputs() {
             }
         }
     }
-    // Those that every store has: format, gate, lock.
+    // Those of every store: format, gate, lock.
     assert_eq!(files, 3 + 4 + 1);
 }
 

@@ -25,7 +25,7 @@ fn set_age(file: &Path, age: Duration) {
     OpenOptions::new().write(true).open(file).unwrap().set_times(times).unwrap();
 }
 
-/// An action last used so many days ago, with one file of 64 KiB.
+/// Adds an action last used this many days ago, with one file of 64 KiB.
 fn aged(world: &World, number: u64, days: u32) -> (ActionDigest, TreeDigest) {
     let bytes = vec![number as u8; 64 << 10];
     let (digest, tree) = world.put(number, &[("f", &bytes)]);
@@ -89,12 +89,12 @@ fn a_pack_of_which_little_is_left_becomes_a_small_one() {
     let before = size();
     gc(&world, GcOptions { older_than: Some(DAY * 30), ..GcOptions::default() });
     assert!(size() * 5 < before, "{} of {before}", size());
-    // In this process, which has the former pack open, and in another.
+    // In this process, which has the old pack open, and in another.
     for store in [&world.store, &Store::open(world.store.root()).unwrap()] {
         assert!(store.action(&kept).unwrap().hit().is_some());
         assert!(gone.iter().all(|gone| store.action(gone).unwrap() == wake_store::Lookup::Miss));
     }
-    // Its last use is kept.
+    // Its last use is preserved.
     gc(&world, GcOptions { older_than: Some(DAY / 3), ..GcOptions::default() });
     assert!(!is_there(&world, &kept));
     assert_eq!(packs(world.store.root()), [] as [PathBuf; 0]);
@@ -271,7 +271,7 @@ fn what_was_put_aside_goes_first() {
     assert_eq!(world.store.du().unwrap()[&Kind::Quarantine].count, 0);
 }
 
-/// Its files are as old as the ware says; its last use is another matter.
+/// Its files are as old as the ware declares; its last use is independent of that.
 #[test]
 fn an_unpacked_ware_goes_by_its_last_use() {
     let world = World::new();
@@ -296,7 +296,7 @@ fn an_unpacked_ware_goes_by_its_last_use() {
     gc(&world, options);
     assert!(place.is_dir() && seal.is_file());
 
-    // A use makes it young again.
+    // Using it makes it young again.
     set_age(&seal, DAY * 31);
     unpack();
     gc(&world, options);

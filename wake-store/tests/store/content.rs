@@ -1,4 +1,4 @@
-//! Putting and getting bytes and trees.
+//! Storing and retrieving bytes and trees.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

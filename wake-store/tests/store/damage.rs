@@ -1,4 +1,4 @@
-//! What happens to the files of a store behind its back is noticed at the next use.
+//! Modifications of the store's files by others are detected at the next use.
 
 use std::fs::{self, FileTimes, OpenOptions};
 use std::io::Write;
@@ -17,7 +17,7 @@ fn write_at(file: &Path, bytes: &[u8], at: u64) {
     OpenOptions::new().write(true).open(file).unwrap().write_all_at(bytes, at).unwrap();
 }
 
-/// Puts the times and the mode back, as someone would who does not want to be noticed.
+/// Restores the times and the mode, as somebody would who wants to avoid detection.
 fn hide(file: &Path, executable: bool) {
     let then = SystemTime::UNIX_EPOCH + Duration::from_secs(wake_store::TREE_MTIME as u64);
     let times = FileTimes::new().set_modified(then).set_accessed(then);
@@ -174,7 +174,7 @@ fn what_only_looks_touched_is_believed_after_a_look_and_not_looked_at_again() {
         let after = world.lookup(&digest).hit().unwrap();
         assert!(world.store.is_untouched(&tree, manifest, after.stamps()), "{name}");
         assert_eq!(world.lookup(&digest).hit().unwrap().stamps(), after.stamps(), "{name}");
-        // Modes and times are put right again.
+        // Modes and times are corrected again.
         assert_eq!(snapshot(&world.place("tree", &tree)), fresh, "{name}");
     }
 }
@@ -186,7 +186,7 @@ fn c10_writing_through_a_result_link_does_not_reach_the_next_build() {
     let link = world.dir.path().join("result");
     symlink(world.place("tree", &tree), &link).unwrap();
     let file = link.join("a");
-    // An ordinary user is refused; root and the determined are not, and are noticed.
+    // An ordinary user is refused; root and the determined are not, and are detected.
     unlock(&file);
     fs::write(&file, "mine").unwrap();
     assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)));
@@ -206,7 +206,7 @@ fn c6_each_altered_byte_of_a_record_is_noticed() {
         let packed = world.packed(&world.put(1, FILES).0);
         (packed.record.end, packed.header)
     };
-    // What comes before the record says where it lies and how long it is; the last eight bytes are its last use.
+    // The record is preceded by its offset and length; the last eight bytes are its last use.
     for at in (header..header + 64).chain(header + 72..size) {
         let world = World::new();
         let (digest, tree) = world.put(1, FILES);
@@ -261,7 +261,7 @@ fn c6_no_altered_byte_of_a_finished_pack_makes_a_lookup_wrong() {
             fs::write(pack, &good).unwrap();
             continue;
         }
-        // After everything in the store has been looked at, nothing is wrong.
+        // After everything in the store has been checked, nothing is wrong.
         fs::write(pack, &good).unwrap();
         flip(pack, at);
         let store = Store::open(&root).unwrap();
@@ -286,7 +286,7 @@ fn c1_verify_finds_a_damaged_index_and_keeps_the_records() {
     let World { dir, store } = world;
     let root = store.root().to_owned();
     drop(store);
-    // The index has one entry, which begins behind the only record.
+    // The index has one entry, which starts after the only record.
     flip(&packed.pack, packed.record.end);
     let store = Store::open(&root).unwrap();
     assert_eq!(store.action(&digest).unwrap(), Lookup::Miss);

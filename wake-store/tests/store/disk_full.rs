@@ -1,4 +1,4 @@
-//! A file system with no room left: a small one in a mount namespace of a child process.
+//! A full file system: a small one in a mount namespace of a child process.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ fn on_a_small_disk() {
     let error = store.put_blob(&vec![7; 100 << 10]).unwrap_err();
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
     assert!(error.to_string().ends_with("`: no space left"), "{error}");
-    // Records fit until the last page is used; the one that does not leaves nothing.
+    // Records fit until the last page is used; the one that does not fit leaves nothing.
     let (manifest, adopted) = kept;
     let full = (20..).find_map(|number| {
         let action = action(number);
@@ -56,7 +56,7 @@ fn on_a_small_disk() {
     }
     drop(store);
 
-    // A later process, which has no scratch space yet and cannot make any.
+    // A later process, which has no scratch space yet and cannot create any.
     let store = Store::open(&dir.join("store")).unwrap();
     let half = GcOptions { max_size: Some(10 * (20 << 10) + (40 << 10)), ..GcOptions::default() };
     let report = store.gc(&half, &mut |_| {}).unwrap();
@@ -69,7 +69,7 @@ fn on_a_small_disk() {
     );
     put(&store, 100, &[("f", b"room again")]);
 
-    // What was half written when the room ran out is not believed, and can be written again.
+    // What was half-written when the space ran out is not trusted, and can be written again.
     fill_up(dir);
     let scratch = store.scratch();
     fs::remove_file(dir.join("filler")).unwrap();

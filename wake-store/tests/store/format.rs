@@ -49,7 +49,7 @@ fn c5_a_store_from_a_newer_wake_is_left_alone() {
     assert_eq!(error.to_string(), expected);
 }
 
-/// Of all that earlier formats keep, only the records of actions are no longer read: their actions run again.
+/// Of earlier formats, only the action records are no longer read: their actions run again.
 #[test]
 fn f11_a_store_of_an_earlier_format_becomes_one_of_this() {
     for (format, record) in [("wake-store 1\n", "wakeact1"), ("wake-store 2\n", "wakepck1")] {

@@ -1,5 +1,5 @@
-//! The laws of the store, tried from outside: what was put is got back or known to be gone, whatever
-//! happens to the files, the processes or the disk. Names such as `c1` are those of the trust checklist.
+//! The laws of the store, tested from outside: what was stored is retrieved or known to be lost, whatever happens to
+//! the files, the processes or the disk. Names such as `c1` are those of the trust checklist.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod actions;

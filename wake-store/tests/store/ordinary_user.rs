@@ -1,4 +1,4 @@
-//! What root does not notice: permissions count.
+//! What root does not notice: permissions matter.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use wake_store::{GcOptions, Lookup, OpenError, Store};
 use crate::world::{child, put, told};
 
 const DIR: &str = "WAKE_TEST_DIR";
-/// The user `nobody`, wherever there is one.
+/// The user `nobody`, if there is one.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -50,11 +50,11 @@ fn as_nobody() {
         fs::set_permissions(&locked, fs::Permissions::from_mode(mode)).unwrap();
         let error = Store::open(&locked).unwrap_err();
         assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
-        assert_eq!(error.to_string(), format!("`{}`: not writable", locked.display()));
+        assert_eq!(error.to_string(), format!("`{}` is not writable", locked.display()));
     }
     let below = locked.join("store");
     let error = Store::open(&below).unwrap_err();
-    assert_eq!(error.to_string(), format!("`{}`: not writable", below.display()));
+    assert_eq!(error.to_string(), format!("`{}` is not writable", below.display()));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn c9_c10_an_ordinary_user_has_a_store() {
     }
     match process.status() {
         Ok(status) => assert!(status.success()),
-        // The binary may lie where only root may look.
+        // The binary may be where only root has access.
         Err(error) => wake_tests::skipped("c9_c10_an_ordinary_user", &error.to_string()),
     }
     // Left by another user with modes of its own: removed here, since only root or that user can.

@@ -30,11 +30,11 @@ fn cut_off() {
     for number in 0..ACTIONS {
         put_numbered(&store, number);
     }
-    // Nothing is dropped, as when it is killed.
+    // Nothing is dropped, as if it were killed.
     std::process::abort();
 }
 
-/// A store in which a process was killed that had put the first actions, and its pack.
+/// Returns a store with the pack of a process that was killed after storing the first actions.
 fn after_a_kill() -> (World, PathBuf) {
     let world = World::new();
     let mut process = child("packs::cut_off");
@@ -102,7 +102,7 @@ fn a_record_that_one_process_removed_and_another_put_again_is_found() {
 fn f1_what_a_killed_process_put_is_there() {
     let (world, pack) = after_a_kill();
     assert!((0..ACTIONS).all(|number| has(&world.store, number)));
-    // The next one that writes ends it; a third finds all.
+    // The next process that writes finishes it; a third finds everything.
     let before = pack.metadata().unwrap().len();
     put_numbered(&world.store, 100);
     assert!(pack.metadata().unwrap().len() > before);
@@ -127,11 +127,11 @@ fn f2_a_torn_end_of_a_pack_takes_only_what_lies_in_it() {
                 let digest = action(number).digest();
                 let place = records.iter().find(|record| record.key == *digest.0.as_bytes());
                 let found = store.action(&digest).unwrap();
-                // Where its beginning is there, it may be known that it was there; that is all.
+                // If its beginning exists, its former existence may be detected, but nothing more.
                 let whole = place.unwrap().record.end <= left;
                 assert_eq!(found.hit().is_some(), whole, "{number} of {left}");
             }
-            // What is torn is cut off, and what comes next is found behind it.
+            // A torn end is cut off, and what comes next is found after it.
             put_numbered(&store, 100);
             drop(store);
             let store = Store::open(world.store.root()).unwrap();
@@ -143,7 +143,8 @@ fn f2_a_torn_end_of_a_pack_takes_only_what_lies_in_it() {
     }
 }
 
-/// A log lies in a record as it is: wherever the pack is torn, what a command wrote is no part of it.
+/// A log is stored unchanged in a record: wherever the pack is torn, what a command wrote is not taken for a part of
+/// it.
 #[test]
 fn c6_a_command_that_writes_a_pack_is_not_believed() {
     let elsewhere = World::new();
@@ -230,7 +231,7 @@ fn files_that_are_no_packs_do_no_harm_and_are_collected() {
     assert!(has(&world.store, 1));
 }
 
-/// The bytes of `spec/store-layout.md`, made by hand, with a check of the record that is its writer's business.
+/// The bytes of `spec/store-layout.md`, constructed by hand; the record's own check is up to its writer.
 #[test]
 fn a_pack_has_the_bytes_that_the_specification_says() {
     let world = World::new();

@@ -1,4 +1,4 @@
-//! Many processes at one store, and processes that are killed.
+//! Many processes on one store, and processes that are killed.
 
 use std::path::Path;
 use std::process::Child;
@@ -30,7 +30,7 @@ fn put_numbered(store: &Store, number: u64) {
     put(store, number, &files);
 }
 
-/// Whether an action is there; if it is, it must be right.
+/// Returns whether an action exists; if it does, it must be right.
 fn is_right_or_absent(store: &Store, number: u64) -> bool {
     match store.action(&action(number).digest()).unwrap() {
         Lookup::Hit(found) => {
@@ -81,7 +81,7 @@ fn collector() {
 #[test]
 fn c2_many_processes_put_the_same_things_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    // Half of them start together at the same action, half elsewhere; the first ones make the store.
+    // Half of them start at the same action, half elsewhere; the first ones create the store.
     let children: Vec<Child> =
         (0..8).map(|n| spawn("processes::writer", dir.path(), n / 4 * n * 7)).collect();
     for mut child in children {
@@ -96,7 +96,7 @@ fn c2_many_processes_put_the_same_things_at_once() {
     assert_eq!(report.corrupt, []);
 }
 
-/// Lets processes run for pseudo-random times before they are killed; what is asserted holds at any time.
+/// Lets processes run for pseudo-random times before they are killed; the assertions hold at any time.
 fn kill_after(child: &mut Child, round: u64) {
     std::thread::sleep(Duration::from_micros(2_000 + round * 7_919 % 60_000));
     child.kill().unwrap();
@@ -114,7 +114,7 @@ fn f1_writers_killed_at_any_moment_leave_nothing_wrong() {
         let store = Store::open(dir.path()).unwrap();
         let report = store.verify(&Default::default(), &|_, _| {}).unwrap();
         assert_eq!(report.corrupt, [], "round {round}");
-        // The first write sweeps what the killed ones left: only this store's own directory remains.
+        // The first write sweeps the leftovers of the killed processes: only this store's own directory remains.
         put_numbered(&store, round);
         assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 1);
     }
@@ -138,7 +138,7 @@ fn c8_collectors_and_writers_together_and_killed() {
         } else {
             assert!(collector.wait().unwrap().success());
         }
-        // A writer that is not killed sees its own actions all the while: its assertions say so.
+        // A writer that is not killed sees its own actions all the time, as its assertions check.
         for writer in &mut writers {
             assert!(writer.wait().unwrap().success(), "round {round}");
         }

@@ -1,4 +1,4 @@
-//! A store in a temporary directory, and things to put into it.
+//! A store in a temporary directory, and content to put into it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ impl World {
         World { dir, store }
     }
 
-    /// Puts an action named after `number` with these output files.
+    /// Stores an action named after `number` with these output files.
     pub(crate) fn put(&self, number: u64, files: &[(&str, &[u8])]) -> (ActionDigest, TreeDigest) {
         put(&self.store, number, files)
     }
@@ -35,27 +35,27 @@ impl World {
         self.store.action(digest).unwrap()
     }
 
-    /// Where the record of an action lies.
+    /// Returns the path of an action's record.
     pub(crate) fn packed(&self, digest: &ActionDigest) -> Packed {
         let mut all = packed_in(self.store.root()).into_iter();
         all.find(|packed| packed.key == *digest.0.as_bytes()).unwrap()
     }
 
-    /// The only path below the store's `kind` whose name is `digest`.
+    /// Returns the only path below the store's `kind` whose name is `digest`.
     pub(crate) fn place(&self, kind: &str, digest: &impl ToString) -> PathBuf {
         let hex = digest.to_string();
         self.store.root().join(kind).join(&hex[..2]).join(hex)
     }
 }
 
-/// A record in a pack, found by following the specification.
+/// A record in a pack, found according to the specification.
 #[derive(Clone, Debug)]
 pub(crate) struct Packed {
     pub(crate) pack: PathBuf,
     pub(crate) key: [u8; 32],
-    /// Where its header begins.
+    /// The offset of its header.
     pub(crate) header: usize,
-    /// Its own bytes.
+    /// Its bytes.
     pub(crate) record: std::ops::Range<usize>,
 }
 
@@ -77,7 +77,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
-/// The packs of a store.
+/// Returns the packs of a store.
 pub(crate) fn packs(store: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(store.join("action")) else { return Vec::new() };
     let mut packs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -85,7 +85,7 @@ pub(crate) fn packs(store: &Path) -> Vec<PathBuf> {
     packs
 }
 
-/// Every record that lies in the packs of a store and has not been removed.
+/// Returns every record in the packs of a store that has not been removed.
 pub(crate) fn packed_in(store: &Path) -> Vec<Packed> {
     let mut found = Vec::new();
     for pack in packs(store) {
@@ -146,7 +146,7 @@ pub(crate) fn record(outputs: Manifest, stdout: &[u8]) -> RunRecord {
     }
 }
 
-/// Writes files (a name ending in `*` is executable, in `/` a directory, `@` a link) and says what they are.
+/// Writes files (a name ending in `*` is executable, in `/` a directory, `@` a link) and returns their manifest.
 pub(crate) fn fill(dir: &Path, files: &[(&str, &[u8])]) -> Manifest {
     let mut nodes = Vec::new();
     for (name, bytes) in files {
@@ -206,7 +206,7 @@ pub(crate) fn put_with_log(
     (digest, adopted.tree)
 }
 
-/// Everything below a directory by relative path: mode, and bytes or link text.
+/// Returns everything below a directory by relative path: mode, and bytes or link target.
 pub(crate) fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut seen = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
@@ -229,20 +229,20 @@ pub(crate) fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     seen
 }
 
-/// Makes a read-only file or directory writable, as one must to damage it.
+/// Makes a read-only file or directory writable, in order to damage it.
 pub(crate) fn unlock(path: &Path) {
     let mode = if path.is_dir() { 0o755 } else { 0o644 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// This test binary, about to run one ignored test as a process of its own.
+/// Returns this test binary, set up to run one ignored test as a process of its own.
 pub(crate) fn child(test: &str) -> Process {
     let mut process = Process::new(std::env::current_exe().unwrap());
     process.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
     process
 }
 
-/// What the parent said to a child test.
+/// Returns what the parent passed to a child test.
 pub(crate) fn told(name: &str) -> String {
     std::env::var(name).unwrap()
 }

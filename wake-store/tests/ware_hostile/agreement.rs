@@ -1,4 +1,4 @@
-//! X15: what we list is what GNU tar lists, or we refuse the archive.
+//! X15: wake lists what GNU tar lists, or refuses the archive.
 
 use super::tar_bytes::{Header, TarBytes, with_checksum};
 use std::collections::BTreeSet;
@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 use wake_store::ware::{ArchivePolicy, Meter, Node, PackType, Warehouse, list};
 
-/// Names and sizes of files as GNU tar sees them; none when it fails or there is no GNU tar.
+/// Returns names and sizes of files as listed by GNU tar; none if it fails or is not installed.
 fn gnu_listing(path: &std::path::Path) -> Option<BTreeSet<(String, u64)>> {
     let output = Command::new("tar")
         .args(["--list", "--verbose", "--numeric-owner", "--quoting-style=literal", "--file"])
@@ -27,7 +27,7 @@ fn gnu_listing(path: &std::path::Path) -> Option<BTreeSet<(String, u64)>> {
     Some(files.collect())
 }
 
-/// Generates an archive from a seed: mostly sound, with one flaw now and then.
+/// Generates an archive from a seed: mostly sound, occasionally with one flaw.
 fn archive(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut draw = |below: u64| {

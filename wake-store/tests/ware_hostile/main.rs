@@ -1,6 +1,6 @@
-//! Hostile archives, each named by its line in the list of attacks (X1 to X15).
+//! Hostile archives, each named by its entry in the list of attacks (X1 to X15).
 //!
-//! Every one is tried twice: listed without touching a disk, and unpacked beside a canary that must stay as it is.
+//! Each is tried twice: listed without touching a disk, and unpacked beside a canary that must not change.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 mod agreement;
@@ -15,7 +15,7 @@ use wake_store::ware::{
     WareId, Warehouse, list, scan,
 };
 
-/// What became of an archive that was listed and unpacked.
+/// The result of listing and unpacking an archive.
 fn refusal(packtype: PackType, archive: &[u8], policy: ArchivePolicy) -> String {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("archive");
@@ -66,8 +66,8 @@ fn unpack_beside_canary(
 #[test]
 fn x1_paths_out_of_the_tree() {
     for (name, problem) in [
-        ("../canary", "leads upwards"),
-        ("a/../../canary", "leads upwards"),
+        ("../canary", "contains `..`"),
+        ("a/../../canary", "contains `..`"),
         ("/tmp/x", "is absolute"),
         ("//server/share", "is absolute"),
     ] {
@@ -239,7 +239,7 @@ fn x10_malformed_headers() {
     header[100] = b'9';
     let refusal = refused_tar(TarBytes::new().raw(tar_bytes::with_checksum(header)));
     assert!(refusal.ends_with("field `mode` is not a number"), "{refusal}");
-    // 2^32 - 1 is no user, and 2^32 does not fit.
+    // 2^32 - 1 is not a user, and 2^32 does not fit.
     for records in [b"18 uid=4294967295\n", b"18 gid=4294967295\n", b"18 uid=4294967296\n"] {
         let refusal = refused_tar(TarBytes::new().pax(records).file("f", b""));
         assert!(refusal.ends_with("an owner's number is out of range"), "{refusal}");
@@ -349,7 +349,7 @@ fn every_compression_gives_the_same_ware() {
         .unwrap()
     };
     let plain = id(&whole);
-    // Concatenated members are one stream: tools that compress in parallel write them so.
+    // Concatenated members form one stream: tools that compress in parallel write them.
     let (one, two) = whole.split_at(600);
     let halves = tar_bytes::compressed(one).into_iter().zip(tar_bytes::compressed(two));
     for (packed, (one, two)) in tar_bytes::compressed(&whole).into_iter().zip(halves) {
@@ -375,7 +375,7 @@ fn x7_zeros_without_end_behind_an_archive() {
     }
 }
 
-/// What `tar -r` and archives that were put together from parts hold.
+/// What `tar -r` and archives assembled from parts contain.
 #[test]
 fn a_directory_twice_is_what_is_said_of_it_last() {
     let temp = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
-//! Writes tar archives that no decent program would.
+//! Writes tar archives that no well-behaved program would write.
 
 use std::io::Write;
 
-/// A ustar header whose every field may lie.
+/// A ustar header in which every field may be wrong.
 pub(crate) struct Header<'a> {
     pub(crate) name: &'a str,
     pub(crate) link: &'a str,

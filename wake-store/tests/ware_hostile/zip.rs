@@ -75,7 +75,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
     if !made.is_ok_and(|status| status.success()) {
         return wake_tests::skip("a_zip_has_the_hash", "there is no `zip`");
     }
-    // The archive has no entry for the root, so the tree gets what is conjured for it. Times are set alike on both sides.
+    // The archive has no entry for the root, so the tree gets a conjured one. Times are equal on both sides.
     let same = "uid=7,gid=7,mtime=@1262304000";
     let unpacked = temp.path().join("unpacked");
     let id = scan(
@@ -107,7 +107,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
 fn x1_x2_x6_in_zip() {
     assert_eq!(
         refused(&zip(&[file("../canary", b"dead")])),
-        "path `../canary` in the archive leads upwards"
+        "path `../canary` in the archive contains `..`"
     );
     assert_eq!(refused(&zip(&[file("/etc/x", b"")])), "path `/etc/x` in the archive is absolute");
     let link = Member { name: "l", content: b"..", mode: 0o120_777 };
@@ -152,12 +152,12 @@ fn x9_x10_x14_in_zip() {
 fn x7_overlapping_members() {
     let mut bytes = zip(&[file("a", b"content"), file("b", b"content")]);
     let second = bytes.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
-    // The second member claims the place of the first.
+    // The second member claims the offset of the first.
     bytes[second + 42..second + 46].copy_from_slice(&[0; 4]);
     assert!(refused(&bytes).ends_with("two entries overlap"));
 }
 
-/// Whoever reads from the beginning finds entries by their local headers, others by the central directory.
+/// Some readers find entries by their local headers from the beginning, others by the central directory.
 #[test]
 fn x15_what_the_central_directory_does_not_name() {
     let hidden = zip(&[file("hidden", b"dead")]);

@@ -30,7 +30,7 @@ pub trait Direction: Clone + Copy + fmt::Debug + PartialEq + Eq + 'static {
     const PASS: &'static str;
     /// Whether `uid=mine`, `gid=mine` and `mtime=now` are allowed.
     const LOCAL: bool;
-    /// Whether `dev` and `setid` may be left open for a default; they may in both directions.
+    /// The name of the direction: `pack` or `unpack`.
     const NAME: &'static str;
 }
 
