@@ -28,7 +28,7 @@ fn a_directory_that_is_not_writable() {
         }
     }
     as_ordinary_user(project.wake(["build"])).run().code(10).says(expect![[r#"
-        error: `[STORE]`: not writable
+        error: `[STORE]` is not writable
          help: make it writable for you, or name another: `--store DIR` or `WAKE_STORE`
         [TIME] FAILED 1 error in [TIME]
     "#]]);

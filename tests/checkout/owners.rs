@@ -53,7 +53,7 @@ fn whoever_owns_what_decides_a_workspace_is_the_user_or_root() {
         let at_fault = project.path(place);
         let at_fault = at_fault.to_str().unwrap().trim_end_matches('/');
         let refused = build(&["build", "//..."]).run().code(10);
-        let text = format!("error: `{at_fault}` belongs to another user (number {STRANGER})");
+        let text = format!("error: `{at_fault}` belongs to another user (uid {STRANGER})");
         assert!(refused.stderr.contains(&text), "{refused}");
         assert!(refused.stderr.contains("WAKE_SAFE_DIRECTORY="), "{refused}");
         assert!(!project.path(".wake/out").exists(), "{place}");

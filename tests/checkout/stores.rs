@@ -73,7 +73,7 @@ fn a_store_that_others_could_read_is_closed_and_one_they_could_write_refused() {
         set_mode(&dir, 0o777);
         let run = project.wake(["build"]).run().code(10);
         assert!(
-            run.stderr.contains(&format!("error: others may write to `{}`", dir.display())),
+            run.stderr.contains(&format!("error: `{}` is writable by other users", dir.display())),
             "{run}"
         );
         let vouched = project.wake(["build"]).env("WAKE_SAFE_DIRECTORY", project.store());
@@ -105,7 +105,7 @@ fn a_store_of_another_user_is_refused() {
     for dir in [project.store().join("action"), project.store()] {
         give(&dir, 61_101);
         let run = project.wake(["build"]).run().code(10);
-        let text = format!("error: `{}` belongs to another user (number 61101)", dir.display());
+        let text = format!("error: `{}` belongs to another user (uid 61101)", dir.display());
         assert!(run.stderr.contains(&text), "{run}");
         let vouched = project.wake(["build"]).env("WAKE_SAFE_DIRECTORY", project.store());
         vouched.run().success();

@@ -266,8 +266,7 @@ fn refuse_stranger(
 ) -> Result<(), Diagnostic> {
     let owner = decisive.stat().ok().and_then(|stat| owners.stranger(root, stat.st_uid));
     let Some(owner) = owner else { return Ok(()) };
-    let message =
-        format!("`{}` belongs to another user (number {owner})", decisive.path().display());
+    let message = format!("`{}` belongs to another user (uid {owner})", decisive.path().display());
     let of_ones_own = format!("a `{WORKSPACE_FILE}` of your own makes its directory the workspace");
     let vouch = format!("if you trust who it is, set `{SAFE_DIRECTORY}={}`", root.display());
     Err(Diagnostic::error(Class::Environment, message)

@@ -510,7 +510,7 @@ mod tests {
             (vec![placed("./no", "/a")], "the inputs have nothing at `./no`"),
             (
                 vec![placed("./a", "/../a")],
-                "`/../a` cannot be placed in the image: it leads upwards",
+                "`/../a` cannot be placed in the image: it contains `..`",
             ),
             (
                 vec![placed("./a", "/x"), placed("./d/x", "/x")],
