@@ -1,4 +1,4 @@
-//! What buffers are called and told apart by: numbers, tags, how long they live.
+//! Names and properties of buffers: ids, tags, lifetimes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of one buffer: 26 characters of base 32, sixteen random bytes.
+/// The id of a buffer: sixteen random bytes in 26 characters of base 32.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BufferId(Box<str>);
 
-/// A text that names no buffer.
+/// The error for a string that is not a buffer id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a buffer id: expected 26 characters of `a` to `z` and `2` to `7`")]
 pub struct ParseBufferIdError(String);
@@ -19,13 +19,13 @@ pub struct ParseBufferIdError(String);
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 impl BufferId {
-    /// The characters of an id.
+    /// The number of characters of an id.
     pub const LEN: usize = 26;
 
-    /// The id that sixteen bytes make.
+    /// Returns the id made from sixteen bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         let mut number = u128::from_be_bytes(bytes);
-        // Base 32 goes from the front, and the last character has two bits of padding.
+        // Base 32 starts at the most significant bit, and the last character has two padding bits.
         let mut text = [0; Self::LEN];
         text[Self::LEN - 1] = BASE32[((number & 7) << 2) as usize];
         number >>= 3;
@@ -36,7 +36,7 @@ impl BufferId {
         BufferId(text.iter().map(|&byte| char::from(byte)).collect())
     }
 
-    /// The text.
+    /// Returns the id as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -73,34 +73,34 @@ impl fmt::Display for BufferId {
     }
 }
 
-/// Keys with values by which people find buffers and jobs: at most [`Tags::MOST`].
+/// Key-value pairs by which people find buffers and jobs: at most [`Tags::MOST`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Tags(BTreeMap<String, String>);
 
-/// Why something is no tag.
+/// Why a tag is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
-    /// There are too many.
+    /// There are too many tags.
     #[error("no more than {} tags can be set", Tags::MOST)]
     TooMany,
-    /// The key is none.
+    /// The key is invalid.
     #[error("`{0}` is not a valid tag key: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_KEY)]
     Key(String),
-    /// The value is none.
+    /// The value is invalid.
     #[error("`{0}` is not a valid tag value: up to {most} letters, digits, `-`, `_` and `.`", most = Tags::LONGEST_VALUE)]
     Value(String),
 }
 
 impl Tags {
-    /// How many there can be.
+    /// The maximum number of tags.
     pub const MOST: usize = 100;
-    /// The most characters of a key.
+    /// The maximum length of a key, in characters.
     pub const LONGEST_KEY: usize = 128;
-    /// The most characters of a value.
+    /// The maximum length of a value, in characters.
     pub const LONGEST_VALUE: usize = 256;
 
-    /// Sets one; a key that is there gets the new value.
+    /// Sets a tag, replacing an existing value of the key.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), TagError> {
         let fits = |text: &str| {
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
@@ -118,27 +118,27 @@ impl Tags {
         Ok(())
     }
 
-    /// Takes one away.
+    /// Removes a tag.
     pub fn remove(&mut self, key: &str) {
         self.0.remove(key);
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// All of them, by their keys.
+    /// Iterates over all tags, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether there are none.
+    /// Whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether each of `others` is among them, with its value.
+    /// Whether each of `others` is contained with the same value.
     pub fn has_all(&self, others: &Tags) -> bool {
         others.iter().all(|(key, value)| self.get(key) == Some(value))
     }
@@ -160,14 +160,14 @@ impl From<Tags> for BTreeMap<String, String> {
     }
 }
 
-/// How long something lives: `D[.HH[:MM[:SS]]]`.
+/// A lifetime: `D[.HH[:MM[:SS]]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lifetime {
-    /// Seconds.
+    /// The number of seconds.
     pub seconds: u64,
 }
 
-/// A text that says no lifetime.
+/// The error for a string that is not a lifetime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a valid lifetime: expected `D[.HH[:MM[:SS]]]`, such as `7` or `0.12:30`")]
 pub struct ParseLifetimeError(String);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_id_is_the_base_32_of_its_bytes() {
-        // RFC 4648, section 10, and what `base32` of coreutils says.
+        // From RFC 4648, section 10, and the output of `base32` in coreutils.
         let id = |bytes: &[u8; 16]| BufferId::from_bytes(*bytes).to_string();
         assert_eq!(id(b"foobarfoobarfoob"), "mzxw6ytbojtg633cmfzgm33pmi");
         assert_eq!(id(&[0; 16]), "a".repeat(26));

@@ -1,6 +1,6 @@
-//! Reading the canonical encoding back.
+//! Decoding of the canonical encoding.
 //!
-//! Only for those who show what was hashed: what something *is* follows from its digest alone.
+//! Only used to show what was hashed: identity is decided by digests alone.
 
 use crate::digest::Digest;
 use crate::encode::{BYTES, DIGEST, FALSE, LIST, NONE, RECORD, TEXT, TRUE, UINT};
@@ -9,22 +9,22 @@ use crate::encode::{BYTES, DIGEST, FALSE, LIST, NONE, RECORD, TEXT, TRUE, UINT};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a canonical encoding: wrong or missing byte at offset {at}")]
 pub struct DecodeError {
-    /// How many bytes were understood.
+    /// How many bytes were valid.
     pub at: usize,
 }
 
-/// One value, without what lies in a list or record.
+/// One value; lists and records are given without their content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Token<'a> {
-    /// The absence of a value.
+    /// No value.
     None,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// An unsigned number.
+    /// An unsigned integer.
     Uint(u64),
-    /// A text.
+    /// A string.
     Text(&'a str),
-    /// Any bytes.
+    /// A byte string.
     Bytes(&'a [u8]),
     /// A digest.
     Digest(Digest),
@@ -34,7 +34,7 @@ pub enum Token<'a> {
     Record(u64),
 }
 
-/// Takes an encoding apart, value by value; never reads past its end.
+/// Decodes an encoding value by value; never reads past the end.
 #[derive(Debug, Clone)]
 pub struct Decoder<'a> {
     bytes: &'a [u8],
@@ -42,22 +42,22 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// Reads `bytes` from their start.
+    /// Starts decoding `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Decoder { bytes, at: 0 }
     }
 
-    /// How many bytes have been read.
+    /// Returns how many bytes have been read.
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    /// Goes on after so many bytes.
+    /// Continues at the given offset.
     pub(crate) fn go_to(&mut self, at: usize) {
         self.at = at;
     }
 
-    /// The next value.
+    /// Returns the next value.
     pub fn token(&mut self) -> Result<Token<'a>, DecodeError> {
         let start = self.at;
         let token = self.token_or_none();
@@ -67,12 +67,12 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// The error that says where this stands.
+    /// Returns an error for the current position.
     pub fn error(&self) -> DecodeError {
         DecodeError { at: self.at }
     }
 
-    /// Succeeds if nothing is left.
+    /// Succeeds if no bytes are left.
     pub fn end(&self) -> Result<(), DecodeError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.error()) }
     }

@@ -1,37 +1,37 @@
-//! Names of content: BLAKE3-256 digests, one type for each kind of thing they name.
+//! BLAKE3-256 digests of content, with one type for each kind of content.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Thirty-two bytes of BLAKE3 that name some content.
+/// A BLAKE3 digest of 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// A text that is not sixty-four lower-case hexadecimal digits.
+/// The error for a string that is not 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a digest: expected 64 lower-case hexadecimal digits")]
 pub struct ParseDigestError(String);
 
 impl Digest {
-    /// Length in bytes.
+    /// The length in bytes.
     pub const LEN: usize = 32;
 
-    /// Takes bytes that are a digest already.
+    /// Creates a digest from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Digest(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Sixty-four lower-case hexadecimal digits.
+    /// Returns 64 lower-case hexadecimal digits.
     pub fn to_hex(&self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 
-    /// The first `digits` hexadecimal digits, for names that people read.
+    /// Returns the first `digits` hexadecimal digits, for names that people read.
     pub fn short(&self, digits: usize) -> String {
         let mut hex = self.to_hex();
         hex.truncate(digits);
@@ -120,22 +120,22 @@ macro_rules! digests {
 }
 
 digests! {
-    /// Names the bytes of one file: plain BLAKE3 of them, so that `b3sum` agrees.
+    /// Names the content of one file: plain BLAKE3, so that `b3sum` prints the same digest.
     BlobDigest;
     /// Names a directory by its entries, recursively.
     TreeDigest;
-    /// Names one command with every input pinned: the key of the action cache.
+    /// Names one command with every input named by digest: the cache key.
     ActionDigest;
-    /// Names a package by its information, its files and its packages.
+    /// Names a package by its identity, files and dependencies.
     PkgDigest;
-    /// Names a host by what its system directories hold.
+    /// Names a host by the content of its system directories.
     HostDigest;
     /// Names a JSON value by its canonical text.
     ValueDigest;
 }
 
 impl BlobDigest {
-    /// Hashes the bytes of a file; one pass, about 0.15 ms a MiB.
+    /// Hashes the bytes of a file in one pass, about 0.15 ms per MiB.
     pub fn of(bytes: &[u8]) -> Self {
         BlobDigest(blake3::hash(bytes).into())
     }

@@ -1,9 +1,9 @@
-//! The canonical encoding: the bytes of a thing that has a digest.
+//! The canonical encoding: the bytes that digests are computed from.
 //!
-//! Every value starts with one tag byte and carries its own length, so no two different values share
-//! their bytes and none is a prefix of another. A digest is BLAKE3 in key-derivation mode over those
-//! bytes, its context string naming the kind of thing, so that things of different kinds never share
-//! a digest. `spec/encoding.md` holds the grammar and the vectors.
+//! Every value starts with a tag byte and contains its own length, so no two different values have the same bytes,
+//! and none is a prefix of another. A digest is BLAKE3 in key-derivation mode over these bytes. The context string
+//! names the kind of thing, so things of different kinds never share a digest. `spec/encoding.md` contains the
+//! grammar and the vectors.
 
 use std::sync::OnceLock;
 
@@ -11,9 +11,9 @@ use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 
 use crate::digest::Digest;
 
-/// Receives the bytes of an encoding as they are produced: a hasher, or a buffer.
+/// Receives encoded bytes as they are produced: a hasher or a buffer.
 pub trait Sink {
-    /// Takes the next bytes.
+    /// Consumes the next bytes.
     fn put(&mut self, bytes: &[u8]);
 }
 
@@ -29,7 +29,7 @@ impl Sink for blake3::Hasher {
     }
 }
 
-/// A kind of hashed thing; its context string separates its digests from all others.
+/// A kind of hashed thing. Its context string separates its digests from those of other kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
     /// A directory.
@@ -42,16 +42,16 @@ pub enum Domain {
     Value,
     /// The identity of a host.
     Host,
-    /// An evaluation that may be remembered.
+    /// An evaluation that can be cached.
     Evaluation,
     /// A run record.
     Record,
-    /// The build of a container image from Velocity's documents.
+    /// The build of a container image from Velocity documents.
     ImageBuild,
 }
 
 impl Domain {
-    /// The BLAKE3 context string.
+    /// Returns the BLAKE3 context string.
     pub const fn context(self) -> &'static str {
         match self {
             Domain::Tree => "wake tree v1",
@@ -65,7 +65,7 @@ impl Domain {
         }
     }
 
-    /// What BLAKE3 makes of the context string before it looks at the bytes; the same for all of a kind.
+    /// Returns the BLAKE3 key derived from the context string; the same for all things of a kind.
     fn context_key(self) -> &'static ContextKey {
         static KEYS: [OnceLock<ContextKey>; 8] = [const { OnceLock::new() }; 8];
         KEYS[self as usize].get_or_init(|| hash_derive_key_context(self.context()))
@@ -88,50 +88,50 @@ pub struct Encoder<'a, S: Sink> {
 }
 
 impl<'a, S: Sink> Encoder<'a, S> {
-    /// Writes to `sink`.
+    /// Creates an encoder that writes to `sink`.
     pub fn new(sink: &'a mut S) -> Self {
         Encoder { sink }
     }
 
-    /// The absence of a value.
+    /// Writes the absence of a value.
     pub fn none(&mut self) {
         self.sink.put(&[NONE]);
     }
 
-    /// A truth value.
+    /// Writes a boolean.
     pub fn bool(&mut self, value: bool) {
         self.sink.put(&[if value { TRUE } else { FALSE }]);
     }
 
-    /// An unsigned number: eight bytes, least significant first.
+    /// Writes an unsigned integer: eight bytes, least significant first.
     pub fn uint(&mut self, value: u64) {
         self.head(UINT, value);
     }
 
-    /// UTF-8 text with its length in bytes.
+    /// Writes a UTF-8 string, preceded by its length in bytes.
     pub fn text(&mut self, value: &str) {
         self.head(TEXT, value.len() as u64);
         self.sink.put(value.as_bytes());
     }
 
-    /// Any bytes with their length.
+    /// Writes a byte string, preceded by its length.
     pub fn bytes(&mut self, value: &[u8]) {
         self.head(BYTES, value.len() as u64);
         self.sink.put(value);
     }
 
-    /// A digest: thirty-two bytes.
+    /// Writes a digest: 32 bytes.
     pub fn digest(&mut self, value: &Digest) {
         self.sink.put(&[DIGEST]);
         self.sink.put(value.as_bytes());
     }
 
-    /// The head of a list; exactly `count` values must follow.
+    /// Writes the head of a list; exactly `count` values must follow.
     pub fn list(&mut self, count: usize) {
         self.head(LIST, count as u64);
     }
 
-    /// The head of a record; exactly `count` pairs of a text and a value must follow.
+    /// Writes the head of a record; exactly `count` pairs of a string and a value must follow.
     pub fn record(&mut self, count: usize) {
         self.head(RECORD, count as u64);
     }
@@ -144,21 +144,21 @@ impl<'a, S: Sink> Encoder<'a, S> {
     }
 }
 
-/// Sets the count of the list that `bytes` begin with, for those who count while they write.
+/// Sets the count of the list at the start of `bytes`, for callers that count while they write.
 pub(crate) fn recount(bytes: &mut [u8], count: usize) {
     if let Some(number) = bytes.get_mut(1..9) {
         number.copy_from_slice(&(count as u64).to_le_bytes());
     }
 }
 
-/// Hashes what `write` encodes, under the context of `domain`.
+/// Hashes what `write` encodes, in the context of `domain`.
 pub fn digest_of(domain: Domain, write: impl FnOnce(&mut Encoder<'_, Vec<u8>>)) -> Digest {
     let mut bytes = Vec::with_capacity(512);
     write(&mut Encoder::new(&mut bytes));
     digest_bytes(domain, &bytes)
 }
 
-/// Hashes bytes that are an encoding already, under the context of `domain`.
+/// Hashes bytes that are already encoded, in the context of `domain`.
 pub fn digest_bytes(domain: Domain, encoded: &[u8]) -> Digest {
     blake3::Hasher::new_from_context_key(domain.context_key()).update(encoded).finalize().into()
 }

@@ -1,7 +1,7 @@
-//! Canonical JSON: one text for each value.
+//! Canonical JSON: exactly one text for each value.
 //!
-//! Keys sorted by their UTF-8 bytes, no white space, only the escapes that JSON demands, and numbers as
-//! the shortest text that reads back as the same double. `spec/encoding.md` holds the rules and vectors.
+//! Keys are sorted by their UTF-8 bytes, there is no white space, only mandatory escapes are used, and numbers have
+//! the shortest text that reads back as the same double. `spec/encoding.md` contains the rules and vectors.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use serde_json::{Number, Value};
 use crate::digest::ValueDigest;
 use crate::encode::{Domain, digest_bytes};
 
-/// The canonical text of `value`.
+/// Returns the canonical text of `value`.
 ///
-/// Source: RFC 8785 in spirit, but keys sort by UTF-8 bytes and not by UTF-16 units.
+/// Source: RFC 8785, except that keys are sorted by UTF-8 bytes rather than UTF-16 units.
 pub fn canonical(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
     out
 }
 
-/// The canonical text of `value`, to be passed on without being read.
+/// Returns the canonical text of `value`, to be passed on without being parsed.
 pub fn text(value: &Value) -> Arc<RawValue> {
-    // A canonical text is JSON.
+    // A canonical text is valid JSON.
     RawValue::from_string(canonical(value)).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
 }
 
-/// The digest of the canonical text of `value`.
+/// Returns the digest of the canonical text of `value`.
 pub fn digest(value: &Value) -> ValueDigest {
     ValueDigest(digest_bytes(Domain::Value, canonical(value).as_bytes()))
 }
@@ -43,7 +43,7 @@ fn write(value: &Value, out: &mut String) {
     }
 }
 
-/// What kind of value it is, with its article.
+/// Returns the kind of the value, with its article.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -55,7 +55,7 @@ pub fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Writes a list as a canonical text has it, `item` writing each one.
+/// Writes a canonical list; `item` writes each element.
 pub fn push_list<T>(
     items: impl IntoIterator<Item = T>,
     out: &mut String,
@@ -71,10 +71,9 @@ pub fn push_list<T>(
     out.push(']');
 }
 
-/// Writes an object as a canonical text has it, `field` writing the value of each name.
+/// Writes a canonical object; `field` writes the value of each name.
 ///
-/// Promises nothing about order: a canonical text has names sorted by their bytes, and the caller has to
-/// bring them so.
+/// Does not sort: the caller must pass the names in byte order.
 pub fn push_object<'a, T>(
     fields: impl IntoIterator<Item = (&'a str, T)>,
     out: &mut String,
@@ -94,35 +93,35 @@ pub fn push_object<'a, T>(
 
 fn write_object(fields: &serde_json::Map<String, Value>, out: &mut String) {
     let mut sorted: Vec<_> = fields.iter().collect();
-    // A map that keeps insertion order may have been chosen elsewhere in the program.
+    // Another crate in the program may have enabled a map that preserves insertion order.
     sorted.sort_unstable_by_key(|(key, _)| key.as_bytes());
     let sorted = sorted.into_iter().map(|(key, value)| (key.as_str(), value));
     push_object(sorted, out, |_, value, out| write(value, out));
 }
 
-/// Integers up to here are all doubles.
+/// All integers up to this one are exact doubles.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Writes a number as a canonical text has it: as ECMAScript does. Source: RFC 8785, section 3.2.2.3.
+/// Writes a canonical number, as ECMAScript does. Source: RFC 8785, section 3.2.2.3.
 ///
-/// Not left to the JSON crate, whose choice of exponents may change with its release.
+/// Not left to the JSON crate, whose choice of exponents could change between releases.
 pub fn push_number(number: &Number, out: &mut String) {
     match number.as_f64() {
         Some(double) if double.fract() == 0.0 && double.abs() <= EXACT => {
             out.push_str(&(double as i64).to_string());
         }
         Some(double) => write_double(double, out),
-        // Only where numbers of any length were chosen elsewhere in the program.
+        // Only reached if another crate has enabled numbers of arbitrary precision.
         None => out.push_str(&number.to_string()),
     }
 }
 
-/// Writes a double that is no small integer.
+/// Writes a double that is not a small integer.
 fn write_double(double: f64, out: &mut String) {
     if double < 0.0 {
         out.push('-');
     }
-    // The standard library promises the fewest digits that read back as the same double.
+    // The standard library guarantees the fewest digits that read back as the same double.
     let shortest = format!("{:e}", double.abs());
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
     let digits = mantissa.replace('.', "");
@@ -146,12 +145,12 @@ fn write_double(double: f64, out: &mut String) {
     }
 }
 
-/// Writes a text as a canonical text has it.
+/// Writes a canonical string.
 pub fn push_text(text: &str, out: &mut String) {
     let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     out.push('"');
     let mut rest = text;
-    // Only ASCII is escaped, so these are the places of whole characters.
+    // Only ASCII is escaped, so these positions are character boundaries.
     while let Some(at) = rest.bytes().position(escaped) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {

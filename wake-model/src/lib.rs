@@ -1,7 +1,7 @@
-//! What the things of wake are: digests, paths, trees, packages, actions, records.
+//! The data types of wake: digests, paths, trees, packages, actions, records.
 //!
-//! Nothing here does I/O, reads a clock or holds an absolute path. Every hashed thing is hashed by the
-//! one canonical encoding of [`encode`], described with test vectors in `spec/encoding.md`.
+//! Nothing here does I/O, reads a clock or contains an absolute path. Everything that has a digest is hashed by the
+//! one canonical encoding of [`encode`], which `spec/encoding.md` describes with test vectors.
 
 pub mod digest;
 pub mod encode;

@@ -1,4 +1,4 @@
-//! `wake.lock`: which content each published package is that a workspace needs. Source: `spec/lock.md`.
+//! `wake.lock`: the content of each published package that a workspace needs. Source: `spec/lock.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,51 +9,51 @@ use crate::digest::{ParseDigestError, TreeDigest};
 use crate::name::{Name, NameError, PkgKey, PkgName, Version, VersionError};
 use crate::package::PkgRequest;
 
-/// The name of the file, which lies at the root of a workspace.
+/// The name of the file in the root directory of a workspace.
 pub const LOCK_FILE: &str = "wake.lock";
 
 /// The first line.
 const HEAD: &str = "wake-lock 1";
 
-/// Locked packages and images: sets, so that the union of two locks is a lock.
+/// Locked packages and images. Both are sets, so the union of two locks is a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     pkgs: BTreeSet<LockedPkg>,
     images: BTreeMap<String, String>,
 }
 
-/// What a line begins with that is of an image.
+/// The prefix of lines for images.
 const IMAGE: &str = "image:";
 
-/// One version of a package, with its content.
+/// One version of a package and its content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockedPkg {
     /// The package.
     pub name: PkgName,
     /// Its version.
     pub version: Version,
-    /// Where it was had from.
+    /// Where it came from.
     pub source: LockSource,
     /// The tree of its files.
     pub content: TreeDigest,
 }
 
-/// Where a locked package was had from.
+/// Where a locked package came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockSource {
-    /// The registry of this name.
+    /// The registry with this name.
     Registry(Name),
     /// An exec of this package.
     Retriever(PkgName),
 }
 
-/// A text that is not a lock.
+/// The error for a text that is not a valid lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct LockError {
-    /// The line at fault, from 1.
+    /// The line number, from 1.
     pub line: usize,
-    /// The columns at fault, from 1, in characters; the end is the one after the last.
+    /// The columns in characters, from 1; the end is exclusive.
     pub columns: Range<usize>,
     /// What is wrong there.
     pub fault: LockFault,
@@ -62,65 +62,65 @@ pub struct LockError {
 /// What is wrong with a line of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LockFault {
-    /// It does not begin as a lock does.
+    /// The first line is not the header of a lock.
     #[error("a lock file starts with `{HEAD}`")]
     Head,
-    /// It is of a version that is not known.
+    /// The format version is unknown.
     #[error("the lock file has version `{0}`, but this wake reads version 1")]
     Format(String),
-    /// It does not have four words.
+    /// The line does not have four words.
     #[error(
         "expected a package, its version, its source and its content, separated by single spaces"
     )]
     Words,
-    /// The package has no name.
+    /// The package name is invalid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The version is none.
+    /// The version is invalid.
     #[error(transparent)]
     Version(#[from] VersionError),
-    /// It is not said where the package is from.
+    /// The source of the package is invalid.
     #[error("`{0}` is neither the name of a registry nor `via:` and a package")]
     Source(String),
     /// The content is not a digest.
     #[error(transparent)]
     Content(#[from] ParseDigestError),
-    /// A line of an image does not have its name and its digest.
+    /// The line of an image does not consist of its name and its digest.
     #[error(
         "expected an image name and `sha256:` with 64 lower-case hexadecimal digits, separated by one space"
     )]
     Image,
-    /// Another line says something else of this image.
+    /// Another line has a different digest for this image.
     #[error("image `{image}` has a different digest on line {line}")]
     TwoImages {
-        /// What the image is called.
+        /// The name of the image.
         image: String,
-        /// The other line.
+        /// The number of the other line.
         line: usize,
     },
-    /// Another line says something else of this version.
+    /// Another line has different content for this version.
     #[error("`{pkg}` has different content on line {line}")]
     TwoContents {
         /// The package and its version.
         pkg: String,
-        /// The other line.
+        /// The number of the other line.
         line: usize,
     },
-    /// A conflict marker that belongs to no conflict.
+    /// A conflict marker outside a conflict.
     #[error("conflict marker outside a conflict")]
     Marker,
-    /// A conflict without an end.
+    /// A conflict without an end marker.
     #[error("the conflict has no end marker")]
     OpenConflict,
 }
 
 impl Lock {
-    /// Reads the text of a lock: lines in any order, of a conflict both sides.
+    /// Parses a lock. Lines can be in any order; of a conflict, both sides are read.
     pub fn parse(text: &str) -> Result<Lock, LockError> {
         Lock::parse_merged(text).map(|(lock, _)| lock)
     }
 
-    /// The same, with the line at which the first conflict begins, from 1.
+    /// Like [`Lock::parse`], and also returns the line number where the first conflict starts, from 1.
     pub fn parse_merged(text: &str) -> Result<(Lock, Option<usize>), LockError> {
         let mut lock = Lock::default();
         let mut first = None;
@@ -135,7 +135,7 @@ impl Lock {
                 first.get_or_insert(last);
                 conflict = marker.after(conflict, last).ok_or_else(|| whole(LockFault::Marker))?;
             } else if conflict.as_ref().is_some_and(|conflict| conflict.part == Part::Base) {
-                // What both sides began with is on neither.
+                // The common ancestor is part of neither side.
             } else if !has_head || line == HEAD {
                 has_head = true;
                 check_head(line).map_err(whole)?;
@@ -151,7 +151,7 @@ impl Lock {
                 let pkg = parse_line(line)
                     .map_err(|(columns, fault)| LockError::of(last, columns, fault))?;
                 let version = pkg.version.to_string();
-                // Versions that differ in build metadata alone are one.
+                // Versions that differ only in build metadata are the same.
                 let release = version.split('+').next().unwrap_or_default().to_owned();
                 let key = (pkg.name.clone(), release);
                 let &mut (content, line) = contents.entry(key).or_insert((pkg.content, last));
@@ -171,13 +171,13 @@ impl Lock {
         }
     }
 
-    /// The package that a requirement means: the highest version of a registry that will do.
+    /// Finds the package that a requirement selects: the highest matching version from a registry.
     pub fn find(&self, request: &PkgRequest) -> Option<&LockedPkg> {
         let will_do = |pkg: &&LockedPkg| request.version.matches(&pkg.version);
         self.of_registries(&request.pkg_name()).filter(will_do).max_by_key(|pkg| &pkg.version)
     }
 
-    /// The package that a requirement means which an exec of `by` is to meet: the highest version of it that will do.
+    /// Finds the package that a requirement for the retriever `by` selects: the highest matching version.
     pub fn find_retrieved(&self, request: &PkgRequest, by: &PkgName) -> Option<&LockedPkg> {
         let name = request.pkg_name();
         let is_of = |pkg: &&LockedPkg| {
@@ -188,17 +188,17 @@ impl Lock {
         self.pkgs.iter().filter(is_of).max_by_key(|pkg| &pkg.version)
     }
 
-    /// Everything in it.
+    /// Iterates over all packages.
     pub fn iter(&self) -> impl Iterator<Item = &LockedPkg> {
         self.pkgs.iter()
     }
 
-    /// The digest of an image that is called so, `sha256:` and 64 hexadecimal digits.
+    /// Returns the digest of the image `name`: `sha256:` and 64 hexadecimal digits.
     pub fn image(&self, name: &str) -> Option<&str> {
         self.images.get(name).map(String::as_str)
     }
 
-    /// The same lock with these images, by what they are called; what it has of others stays.
+    /// Returns the same lock with these images added or replaced, by name.
     pub fn with_images<'i>(
         mut self,
         images: impl IntoIterator<Item = (&'i String, &'i String)>,
@@ -207,12 +207,12 @@ impl Lock {
         self
     }
 
-    /// Every image in it, by what it is called.
+    /// Iterates over all images, by name.
     pub fn images(&self) -> impl Iterator<Item = (&String, &String)> {
         self.images.iter()
     }
 
-    /// All that registries gave of one package, the lowest version first.
+    /// Iterates over the versions of one package that came from registries, lowest first.
     pub fn of_registries(&self, name: &PkgName) -> impl Iterator<Item = &LockedPkg> {
         self.pkgs.iter().filter(move |pkg| pkg.name == *name).filter(|pkg| pkg.is_of_registry())
     }
@@ -225,12 +225,12 @@ impl FromIterator<LockedPkg> for Lock {
 }
 
 impl LockedPkg {
-    /// Whether a registry gave it.
+    /// Whether it came from a registry.
     pub fn is_of_registry(&self) -> bool {
         matches!(self.source, LockSource::Registry(_))
     }
 
-    /// What names it in a build.
+    /// Returns the key of the package in a build.
     pub fn key(&self) -> PkgKey {
         PkgKey::new(self.name.namespace.as_ref(), &self.name.name, &self.version)
     }
@@ -242,7 +242,7 @@ impl LockError {
     }
 }
 
-/// As it is written: sorted by bytes.
+/// Writes the lock as a file, sorted by bytes.
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let images = self.images.iter().map(|(name, digest)| format!("{IMAGE}{name} {digest}"));
@@ -289,7 +289,7 @@ fn check_head(line: &str) -> Result<(), LockFault> {
     }
 }
 
-/// The name and the digest of an image, as a line has them.
+/// Returns the name and the digest in the line of an image.
 fn parse_image(line: &str) -> Option<(&str, &str)> {
     let (name, digest) = line.strip_prefix(IMAGE)?.split_once(' ')?;
     let digits = digest.strip_prefix("sha256:")?;
@@ -299,7 +299,7 @@ fn parse_image(line: &str) -> Option<(&str, &str)> {
     (is_digest && is_name).then_some((name, digest))
 }
 
-/// What a line says; else which of its columns are at fault.
+/// Parses a line, or returns the columns at fault.
 fn parse_line(line: &str) -> Result<LockedPkg, (Range<usize>, LockFault)> {
     let words: Vec<&str> = line.split(' ').collect();
     let &[name, version, source, content] = words.as_slice() else {
@@ -320,14 +320,14 @@ fn parse_line(line: &str) -> Result<LockedPkg, (Range<usize>, LockFault)> {
     })
 }
 
-/// A line that version control writes where two sides differ: so many of one character, and perhaps a text.
+/// A conflict marker of a version control system: a repeated character, and possibly text.
 #[derive(Clone, Copy)]
 struct Marker {
     character: u8,
     length: usize,
 }
 
-/// A place where two sides differ.
+/// The state inside a conflict.
 #[derive(Clone, Copy)]
 struct Conflict {
     line: usize,
@@ -338,13 +338,13 @@ struct Conflict {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Ours,
-    /// What both sides began with.
+    /// The common ancestor.
     Base,
     Theirs,
 }
 
 impl Marker {
-    /// The fewest characters of one.
+    /// The minimum length of a marker.
     const SHORTEST: usize = 7;
 
     fn of(line: &str) -> Option<Marker> {
@@ -354,7 +354,7 @@ impl Marker {
         (length >= Marker::SHORTEST && ends).then_some(Marker { character, length })
     }
 
-    /// Where one is behind this marker in `line`; none if it does not belong there.
+    /// Returns the state after this marker in `line`; `None` if the marker is not allowed there.
     fn after(self, conflict: Option<Conflict>, line: usize) -> Option<Option<Conflict>> {
         let Marker { character, length } = self;
         let Some(conflict) = conflict else {
@@ -362,7 +362,7 @@ impl Marker {
             return (character == b'<').then_some(Some(begun));
         };
         let part = match (character, conflict.part) {
-            // What both sides began with may have been a conflict itself, with longer markers.
+            // The common ancestor may itself contain a conflict, with longer markers.
             (_, Part::Base) if length != conflict.length => Part::Base,
             _ if length != conflict.length => return None,
             (b'|', Part::Ours) => Part::Base,
@@ -383,7 +383,7 @@ mod tests {
         crate::digest::BlobDigest::of(of.as_bytes()).to_string()
     }
 
-    /// F12: a lock that was cut short or altered anywhere is one, or is refused at a place in it.
+    /// F12: a lock that was truncated or altered anywhere is still a lock, or is refused with the place of the fault.
     #[test]
     fn f12_a_lock_that_is_altered_at_any_byte_is_one_or_is_refused_at_its_place() {
         let text = format!(
@@ -395,7 +395,7 @@ mod tests {
         let check = |bytes: &[u8]| {
             let Ok(altered) = std::str::from_utf8(bytes) else { return };
             match Lock::parse(altered) {
-                // What it holds is what its text says.
+                // The content matches its text.
                 Ok(lock) => assert_eq!(Lock::parse(&lock.to_string()).unwrap(), lock),
                 Err(error) => {
                     let lines: Vec<&str> = altered.lines().collect();
@@ -416,7 +416,7 @@ mod tests {
                 check(&bytes);
             }
         }
-        // No digit of a digest can be another one unseen by whoever has the content.
+        // A digit of a digest cannot change unnoticed by anyone who has the content.
         let other = text.replacen(&content("greet"), &content("other"), 1);
         assert_ne!(Lock::parse(&other).unwrap(), whole);
     }

@@ -1,4 +1,4 @@
-//! Names, versions and keys of packages, valid once parsed.
+//! Names, versions and keys of packages. Values are valid once parsed.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Visitor};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<str>);
 
-/// Why a text is not a name.
+/// Why a string is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// It is empty.
@@ -21,23 +21,23 @@ pub enum NameError {
     /// It is longer than [`Name::MAX`].
     #[error("`{0}` is longer than 64 characters")]
     TooLong(String),
-    /// It holds a character that names do not have at that place.
+    /// It contains a character that is not allowed at that position.
     #[error(
         "`{name}` contains `{character}`: names consist of lower-case letters, digits, `_` and `-`, and start with a letter or digit"
     )]
     Character {
-        /// The whole text.
+        /// The complete string.
         name: String,
-        /// The first character at fault.
+        /// The first invalid character.
         character: char,
     },
 }
 
 impl Name {
-    /// The most characters that a name has.
+    /// The maximum length of a name, in characters.
     pub const MAX: usize = 64;
 
-    /// The text.
+    /// Returns the name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,7 +52,7 @@ impl Name {
         let fits = |(at, byte): (usize, u8)| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || (at > 0 && b"_-".contains(&byte))
         };
-        // All that fit are of one byte.
+        // Every valid character is one byte long.
         let wrong = text.bytes().enumerate().position(|pair| !fits(pair));
         match wrong.and_then(|at| text[at..].chars().next()) {
             Some(character) => Err(NameError::Character { name: text.to_owned(), character }),
@@ -69,10 +69,10 @@ impl FromStr for Name {
     }
 }
 
-/// A package of whatever version: `acme/zlib`, or `zlib` where it has no namespace.
+/// A package, regardless of version: `acme/zlib`, or `zlib` without a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PkgName {
-    /// Tells apart packages of the same name from different organisations.
+    /// Distinguishes packages of the same name from different organisations.
     pub namespace: Option<Name>,
     /// The name.
     pub name: Name,
@@ -107,7 +107,8 @@ impl FromStr for PkgName {
 pub struct Version(semver::Version);
 
 impl Version {
-    /// The versions that can stand in for each other, one of which this is, as a requirement: `^1`, `^0.3`, `^0.0.7`.
+    /// Returns the range of the version, those that can stand in for each other, as a requirement: `^1`, `^0.3`,
+    /// `^0.0.7`.
     pub fn range(&self) -> String {
         match (self.0.major, self.0.minor, self.0.patch) {
             (0, 0, patch) => format!("^0.0.{patch}"),
@@ -116,12 +117,12 @@ impl Version {
         }
     }
 
-    /// Which of two versions comes first: those that differ in build metadata alone are equal.
+    /// Compares two versions, ignoring build metadata.
     pub fn precedence(&self, other: &Version) -> Ordering {
         self.0.cmp_precedence(&other.0)
     }
 
-    /// The requirement that means this version and, as everywhere, those that differ from it in build metadata alone: `=1.9.2`.
+    /// Returns the requirement for exactly this version, ignoring build metadata as always: `=1.9.2`.
     pub fn exactly(&self) -> Requirement {
         let semver::Version { major, minor, patch, ref pre, .. } = self.0;
         let comparator = semver::Comparator {
@@ -134,14 +135,14 @@ impl Version {
         Requirement(semver::VersionReq { comparators: vec![comparator] })
     }
 
-    /// Whether it is a pre-release, which only requirements that name one of its release mean.
+    /// Whether it is a pre-release, which matches only requirements that name a pre-release of the same release.
     pub fn is_pre_release(&self) -> bool {
         !self.0.pre.is_empty()
     }
 
-    /// The requirement that a person writes to have it or something that can stand in for it: `^1.9`, `^0.3`, `^0.0.7`.
+    /// Returns the requirement for this version or a compatible newer one: `^1.9`, `^0.3`, `^0.0.7`.
     ///
-    /// Of a pre-release it is the whole version: `^1.9.0-rc.1`.
+    /// For a pre-release, the requirement contains the complete version: `^1.9.0-rc.1`.
     pub fn caret(&self) -> Requirement {
         let semver::Version { major, minor, patch, ref pre, .. } = self.0;
         let is_whole = !pre.is_empty() || (major, minor) == (0, 0);
@@ -156,13 +157,13 @@ impl Version {
     }
 }
 
-/// Why a text is not a version or not a requirement.
+/// Why a string is not a version or not a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// The text is not an exact version, for this reason.
+    /// The string is not an exact version, for this reason.
     #[error("`{0}` is not a semantic version: {1}")]
     Version(String, String),
-    /// The text is not a requirement, for this reason.
+    /// The string is not a requirement, for this reason.
     #[error("`{0}` is not a version requirement: {1}")]
     Requirement(String, String),
 }
@@ -177,15 +178,15 @@ impl FromStr for Version {
     }
 }
 
-/// Which versions will do: `^1.2`, `>=1, <3`, `*`; a bare `1.2` means `^1.2`.
+/// A set of acceptable versions: `^1.2`, `>=1, <3`, `*`; a bare `1.2` means `^1.2`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Requirement(semver::VersionReq);
 
 impl Requirement {
-    /// `*`: every version but pre-releases.
+    /// `*`: every version except pre-releases.
     pub const ANY: Requirement = Requirement(semver::VersionReq::STAR);
 
-    /// What meets all of several requirements.
+    /// Returns the requirement that combines all of `requirements`.
     pub fn all<'a>(requirements: impl IntoIterator<Item = &'a Requirement>) -> Requirement {
         let mut comparators: Vec<semver::Comparator> = Vec::new();
         for comparator in requirements.into_iter().flat_map(|all| &all.0.comparators) {
@@ -196,7 +197,7 @@ impl Requirement {
         Requirement(semver::VersionReq { comparators })
     }
 
-    /// Whether `version` will do.
+    /// Whether `version` meets the requirement.
     pub fn matches(&self, version: &Version) -> bool {
         self.0.matches(&version.0)
     }
@@ -212,28 +213,28 @@ impl FromStr for Requirement {
     }
 }
 
-/// What names one package in one build: `namespace@name@version`, the namespace possibly empty.
+/// The key of a package in one build: `namespace@name@version`; the namespace may be empty.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PkgKey(Arc<str>);
 
-/// A text that is not a package key.
+/// The error for a string that is not a package key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a package key: expected `namespace@name@version`")]
 pub struct PkgKeyError(String);
 
 impl PkgKey {
-    /// The key of these three.
+    /// Creates a key.
     pub fn new(namespace: Option<&Name>, name: &Name, version: &Version) -> Self {
         let namespace = namespace.map_or("", Name::as_str);
         PkgKey(format!("{namespace}@{name}@{version}").into())
     }
 
-    /// The text.
+    /// Returns the key as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The same as a person writes it: `acme/zlib@1.3.1`, or `zlib@1.3.1`.
+    /// Returns the key as people write it: `acme/zlib@1.3.1`, or `zlib@1.3.1`.
     pub fn label(&self) -> String {
         match self.0.split_once('@') {
             Some(("", rest)) => rest.to_owned(),
@@ -241,7 +242,7 @@ impl PkgKey {
         }
     }
 
-    /// The key of the package that a person calls so; none if nothing can be called so.
+    /// Parses a label such as `acme/zlib@1.3.1`; `None` if it is not one.
     pub fn of_label(label: &str) -> Option<PkgKey> {
         let key = match label.split_once('/') {
             Some((namespace, rest)) => format!("{namespace}@{rest}"),
@@ -273,7 +274,7 @@ impl Borrow<str> for PkgKey {
     }
 }
 
-/// Reads what is written as a text, without a copy of that; `expected` names it in messages.
+/// Reads a string without copying it; `expected` describes it in messages.
 pub(crate) fn read_text<'de, D: Deserializer<'de>, T, E: fmt::Display>(
     deserializer: D,
     expected: &str,

@@ -1,9 +1,9 @@
-//! The name that someone probably meant.
+//! Suggestions for misspelt names.
 
-/// The candidate closest to `wrong`, if one is close enough to be worth suggesting.
+/// Returns the candidate closest to `wrong`, if it is close enough to suggest.
 ///
-/// Damerau–Levenshtein distance (neighbouring letters swapped count once), at most a third of the
-/// longer name's length; the first of equally close candidates wins, so give them in a fixed order.
+/// Uses the Damerau–Levenshtein distance (swapping neighbouring letters counts as one edit), limited to a third of
+/// the longer name's length. Of equally close candidates the first wins, so pass them in a fixed order.
 pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {

@@ -1,4 +1,4 @@
-//! What someone declares in a `PKG.libsonnet`.
+//! Declarations in a `PKG.libsonnet`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::digest::{PkgDigest, TreeDigest};
 use crate::encode::{Domain, digest_of};
 use crate::name::{Name, PkgKey, PkgName, Requirement, Version};
 
-/// Who a package is: name, exact version, and namespace where it has one.
+/// The identity of a package: name, exact version, and namespace if it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PkgInfo {
@@ -16,30 +16,30 @@ pub struct PkgInfo {
     pub name: Name,
     /// The exact version.
     pub version: Version,
-    /// Tells apart packages of the same name from different organisations.
+    /// Distinguishes packages of the same name from different organisations.
     #[serde(default)]
     pub namespace: Option<Name>,
 }
 
 impl PkgInfo {
-    /// What names this package in a build.
+    /// Returns the key of the package in a build.
     pub fn key(&self) -> PkgKey {
         PkgKey::new(self.namespace.as_ref(), &self.name, &self.version)
     }
 
-    /// The package, whatever its version.
+    /// Returns the name of the package, without its version.
     pub fn pkg_name(&self) -> PkgName {
         PkgName { namespace: self.namespace.clone(), name: self.name.clone() }
     }
 }
 
-/// Which package is wanted: a name and the versions that will do.
+/// A request for a package: a name and the acceptable versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PkgRequest {
     /// The name.
     pub name: Name,
-    /// The versions that will do.
+    /// The acceptable versions.
     pub version: Requirement,
     /// The namespace, or none.
     #[serde(default)]
@@ -47,12 +47,12 @@ pub struct PkgRequest {
 }
 
 impl PkgRequest {
-    /// The package, whatever its version.
+    /// Returns the name of the package, without a version.
     pub fn pkg_name(&self) -> PkgName {
         PkgName { namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
-    /// Whether `info` is what was asked for.
+    /// Whether `info` meets the request.
     pub fn matches(&self, info: &PkgInfo) -> bool {
         self.name == info.name
             && self.namespace == info.namespace
@@ -60,22 +60,22 @@ impl PkgRequest {
     }
 }
 
-/// One dependency of a package on another.
+/// A dependency of one package on another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetPkg {
-    /// Where it is to be had.
+    /// Where it comes from.
     pub from: PkgSource,
-    /// Whether it also enters the global namespace, and with which rank.
+    /// Its rank in the global namespace, if it is added there.
     pub global: Option<GlobalRule>,
-    /// What it may do that packages may not do by themselves.
+    /// The permissions it is granted.
     pub permissions: Vec<Permission>,
-    /// What is wanted.
+    /// The request.
     #[serde(rename = "pkgInfo")]
     pub request: PkgRequest,
 }
 
-/// Where a package is to be had.
+/// Where a dependency comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum PkgSource {
@@ -84,15 +84,15 @@ pub enum PkgSource {
     /// The configured registries.
     #[serde(untagged)]
     Registry,
-    /// A directory, written relative to the asking package; it may climb inside the workspace.
+    /// A directory, relative to the requesting package; it may be above it, but inside the workspace.
     #[serde(untagged)]
     Local(String),
-    /// An exec of another package, which fetches it; the value is that exec as declared.
+    /// An exec of another package that retrieves it; the value is that exec as declared.
     #[serde(untagged)]
     Retriever(Value),
 }
 
-// By hand: what is derived tries one variant after the other, with an error written out for each that it is not.
+// Written by hand: a derived implementation tries one variant after the other and formats an error for each mismatch.
 impl<'de> Deserialize<'de> for PkgSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PkgSource, D::Error> {
         Ok(match Value::deserialize(deserializer)? {
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for PkgSource {
     }
 }
 
-/// The rank of a package in the global namespace: the highest wins.
+/// The rank of a package in the global namespace; the highest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "WrittenRule", into = "WrittenRule")]
 pub struct GlobalRule {
@@ -112,7 +112,7 @@ pub struct GlobalRule {
     pub rank: u8,
 }
 
-/// A rule as users write it.
+/// The form in which users write a rule.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum WrittenRule {
@@ -138,16 +138,16 @@ impl From<GlobalRule> for WrittenRule {
     }
 }
 
-/// What a package must be granted by whoever gets it.
+/// A permission that a package must be granted by the package that requests it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, AsRefStr,
 )]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
 pub enum Permission {
-    /// It may itself define global packages.
+    /// It may define global packages itself.
     DefineGlobal,
-    /// Its exec may use the network when it retrieves packages.
+    /// Its commands may use the network.
     Network,
 }
 
@@ -156,21 +156,21 @@ impl Permission {
     pub const ALL: [Permission; 2] = [Permission::DefineGlobal, Permission::Network];
 }
 
-/// Everything that makes a package the one it is.
+/// Everything that determines the identity of a package's content.
 #[derive(Clone, Debug)]
 pub struct PkgIdentity {
-    /// Who it is.
+    /// Its name, version and namespace.
     pub info: PkgInfo,
-    /// Its files, the Jsonnet sources among them.
+    /// Its files, including the Jsonnet sources.
     pub files: TreeDigest,
-    /// Its packages by the key it knows them under, sorted by that key.
+    /// Its dependencies by key, sorted by key.
     pub pkgs: Vec<(String, PkgDigest)>,
 }
 
 impl PkgIdentity {
-    /// The digest that names the package everywhere and for ever.
+    /// Returns the digest of the package, which is the same everywhere.
     pub fn digest(&self) -> PkgDigest {
-        // No `..`: a new field does not compile until someone decides whether it is identity.
+        // No `..`: a new field must not compile until someone decides whether it is part of the identity.
         let PkgIdentity { info: PkgInfo { name, version, namespace }, files, pkgs } = self;
         PkgDigest(digest_of(Domain::Pkg, |e| {
             e.record(5);

@@ -7,39 +7,39 @@ use std::sync::Arc;
 
 use crate::name::read_text;
 
-/// A relative path whose components are non-empty and none of them `.` or `..`.
+/// A relative path. No component is empty, `.` or `..`.
 ///
-/// The empty path names the directory itself. Written with `/`; ordered component by component as
-/// bytes of the whole text, which is the order of every listing in wake. A clone shares the text.
+/// The empty path is the directory itself. Components are separated by `/`. Paths are ordered by the bytes of the
+/// whole text, which is the order of every listing in wake. Clones share the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct RelPath(Arc<str>);
 
-/// Why a text is not a path that may stand in a package.
+/// Why a string is not a path inside a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It starts at the root of the file system.
+    /// It is absolute.
     #[error("`{0}` is absolute: paths are relative to the package")]
     Absolute(String),
-    /// It climbs above its start.
+    /// It leaves its starting directory.
     #[error("`{0}` leaves the package through `..`")]
     Climbs(String),
-    /// It holds a byte that no path may hold.
+    /// It contains a NUL character.
     #[error("`{0}` contains a NUL character")]
     Nul(String),
-    /// It names nothing.
+    /// It is empty.
     #[error("an empty string is not a path")]
     Empty,
 }
 
 impl RelPath {
-    /// The directory itself.
+    /// Returns the path of the directory itself.
     pub fn root() -> Self {
         RelPath::default()
     }
 
-    /// Normalises what a user wrote: `./a//b/` is `a/b`, `a/../b` is `b`, `.` is the root.
+    /// Parses and normalises a path: `./a//b/` becomes `a/b`, `a/../b` becomes `b`, `.` becomes the root.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        // Nearly all are written like this.
+        // Nearly all paths are written like this.
         let written = text.strip_prefix("./").unwrap_or(text);
         if is_normal(written) {
             return Ok(RelPath(written.into()));
@@ -50,7 +50,7 @@ impl RelPath {
         RelPath::root().resolve(text)
     }
 
-    /// What `text` leads to from this directory: `../b` is the `b` beside it.
+    /// Resolves `text` relative to this directory: `../b` is a sibling `b`.
     pub fn resolve(&self, text: &str) -> Result<RelPath, PathError> {
         if text.contains('\0') {
             return Err(PathError::Nul(text.to_owned()));
@@ -76,12 +76,12 @@ impl RelPath {
         Ok(RelPath(path.into()))
     }
 
-    /// The text without a leading `./`; empty for the root.
+    /// Returns the path without a leading `./`; empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text with a leading `./`, as users write it.
+    /// Returns the path with a leading `./`, as users write it.
     pub fn dotted(&self) -> String {
         ["./", &*self.0].concat()
     }
@@ -91,22 +91,22 @@ impl RelPath {
         self.0.is_empty()
     }
 
-    /// The components from the first to the last.
+    /// Iterates over the components.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|part| !part.is_empty())
     }
 
-    /// The last component; none for the root.
+    /// Returns the last component; `None` for the root.
     pub fn file_name(&self) -> Option<&str> {
         self.dir_and_name().map(|(_, name)| name)
     }
 
-    /// The directory that holds this; none for the root.
+    /// Returns the parent directory; `None` for the root.
     pub fn parent(&self) -> Option<RelPath> {
         self.dir_and_name().map(|(dir, _)| RelPath(dir.into()))
     }
 
-    /// The directory that holds this, as text, and the last component; none for the root.
+    /// Returns the parent directory as a string, and the last component; `None` for the root.
     pub fn dir_and_name(&self) -> Option<(&str, &str)> {
         if self.is_root() {
             return None;
@@ -117,7 +117,7 @@ impl RelPath {
         })
     }
 
-    /// The path itself, then the directories above it, each as text, the root last.
+    /// Iterates over the path itself and its parent directories as strings, ending with the root.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         fn above<'p>(at: &&'p str) -> Option<&'p str> {
             match at.rfind('/') {
@@ -128,7 +128,7 @@ impl RelPath {
         std::iter::successors(Some(&*self.0), above)
     }
 
-    /// This path and then `below`.
+    /// Appends `below` to this path.
     pub fn join(&self, below: &RelPath) -> RelPath {
         match (self.is_root(), below.is_root()) {
             (true, _) => below.clone(),
@@ -141,12 +141,12 @@ impl RelPath {
         }
     }
 
-    /// One more component; `name` must be one, not a path.
+    /// Appends one component; `name` must not be a path.
     pub fn child(&self, name: &str) -> Result<RelPath, PathError> {
         RelPath::parse(name).map(|component| self.join(&component))
     }
 
-    /// What remains below `base`; none where this does not lie in it. A path lies in itself.
+    /// Returns the path relative to `base`; `None` if it is not inside. A path is inside itself.
     pub fn strip(&self, base: &RelPath) -> Option<RelPath> {
         if base.is_root() {
             return Some(self.clone());
@@ -159,7 +159,7 @@ impl RelPath {
         }
     }
 
-    /// Whether this is `base` or lies below it.
+    /// Whether this is `base` or is inside it.
     pub fn starts_with(&self, base: &RelPath) -> bool {
         base.is_root()
             || self
@@ -169,7 +169,7 @@ impl RelPath {
     }
 }
 
-/// Resolves a symbolic link's `target` as seen from the directory `from`; none if it leaves the root.
+/// Resolves a symbolic link's `target` in the directory `from`; `None` if it leaves the root.
 pub fn resolve_link(from: &RelPath, target: &str) -> Option<RelPath> {
     if target.is_empty() || target.starts_with('/') || target.contains('\0') {
         return None;
@@ -177,7 +177,7 @@ pub fn resolve_link(from: &RelPath, target: &str) -> Option<RelPath> {
     from.resolve(target).ok()
 }
 
-/// Whether a text is that of a path below some directory as it stands.
+/// Whether a string is already the normalised form of a path.
 fn is_normal(text: &str) -> bool {
     let text = text.as_bytes();
     let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");

@@ -1,7 +1,7 @@
-//! Where commands find things: paths as they are seen from a working directory.
+//! The paths at which commands find files, relative to their working directory.
 //!
-//! What is one's own lies at its own path. What others have lies below `./.wake/`, at the same place for whoever looks,
-//! so that paths can be handed on. Source: `spec/encoding.md`, the action of a module.
+//! A package's own files are at their own paths. Files of others are below `./.wake/`, at the same path for every
+//! package and module, so that paths can be passed on. Source: `spec/encoding.md`, the action of a module.
 
 use crate::name::PkgKey;
 use crate::path::RelPath;
@@ -9,35 +9,35 @@ use crate::path::RelPath;
 /// The file that makes a directory a package.
 pub const PKG_FILE: &str = "PKG.libsonnet";
 
-/// The file of a root file system that says of which packages of the distribution it consists: the name, version and
-/// architecture of each, a line each.
+/// The file in a root file system that lists the distribution packages it consists of, one per line, with name,
+/// version and architecture.
 pub const HOST_PACKAGES: &str = "etc/wake/packages";
 
-/// The directory that belongs to wake, in a checkout as in a sandbox.
+/// The directory that is reserved for wake, both in a checkout and in a sandbox.
 pub const WAKE_DIR: &str = ".wake";
 
-/// Where the files of other packages lie.
+/// The directory of files of other packages.
 const PKGS_DIR: &str = "./.wake/pkgs/";
-/// Where the outputs of other modules lie.
+/// The directory of outputs of other modules.
 const MODULES_DIR: &str = "./.wake/modules/";
-/// Where what is fetched lies.
+/// The directory of downloads.
 const FETCHED_DIR: &str = "./.wake/fetched/";
-/// Where a command finds what wake says of its module.
+/// The file that tells a command about its module.
 const MODULE_JSON: &str = ".wake/module.json";
 
-/// What a path in a value names.
+/// The thing that a path in a value refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalPath {
-    /// Something of one's own.
+    /// A path of the same package or module.
     Own(RelPath),
-    /// Something of a package.
+    /// A path in another package.
     Pkg(PkgKey, RelPath),
-    /// Something of a module, by its id.
+    /// A path in a module, by module id.
     Module(String, RelPath),
 }
 
 impl LocalPath {
-    /// Reads a path as it stands in a file object; none if it is no path of a package.
+    /// Parses the path of a file object; `None` if it is not a path of a package.
     pub fn parse(path: &str) -> Option<LocalPath> {
         let split = |rest: &str| -> Option<(String, RelPath)> {
             let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
@@ -56,19 +56,19 @@ impl LocalPath {
     }
 }
 
-/// The directory of a package, as other packages see it: ends in `/`.
+/// Returns the directory of a package as seen by other packages; ends with `/`.
 pub fn pkg_prefix(key: &PkgKey) -> String {
     [PKGS_DIR, key.as_str(), "/"].concat()
 }
 
-/// The directory of a module, as other modules see it: ends in `/`.
+/// Returns the directory of a module as seen by other modules; ends with `/`.
 pub fn module_prefix(id: &str) -> String {
     [MODULES_DIR, id, "/"].concat()
 }
 
-/// Where what is fetched lies, as everybody sees it: a file by the name that its address ends with, or a directory.
+/// Returns the path of a download, the same for everyone: a file named like the end of its address, or a directory.
 pub fn fetched_place(sha256: &str, url: &str, is_unpacked: bool, strip: u32) -> String {
-    /// Digits of the digest that tell one thing from another.
+    /// The number of digits of the digest in the path.
     const DIGITS: usize = 32;
     let digits = sha256.get(..DIGITS).unwrap_or("unknown");
     if is_unpacked {
@@ -81,12 +81,12 @@ pub fn fetched_place(sha256: &str, url: &str, is_unpacked: bool, strip: u32) -> 
     format!("{FETCHED_DIR}{digits}/{}", if is_name { name } else { "file" })
 }
 
-/// Where a command finds what wake says of its module.
+/// Returns the path of the file that tells a command about its module.
 pub fn module_json() -> RelPath {
     RelPath::parse(MODULE_JSON).unwrap_or_default()
 }
 
-/// Whether a path lies where the things of others do, and wake's own.
+/// Whether a path is in the directory for files of others and of wake itself.
 pub fn is_foreign(path: &RelPath) -> bool {
     path.components().next() == Some(WAKE_DIR)
 }

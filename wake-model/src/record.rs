@@ -1,4 +1,4 @@
-//! What came of running an action.
+//! Results of running an action.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,13 +11,13 @@ use crate::ware::WareId;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It returned this status.
+    /// It exited with this status.
     Exited(i32),
-    /// A signal of this number ended it.
+    /// It was terminated by the signal of this number.
     Signaled(i32),
-    /// It ran longer than it may.
+    /// It exceeded the time limit.
     TimedOut,
-    /// It took more memory than it may.
+    /// It exceeded the memory limit.
     OutOfMemory,
 }
 
@@ -27,7 +27,7 @@ impl Outcome {
         *self == Outcome::Exited(0)
     }
 
-    /// The status as shells give it: 128 and the number for a signal.
+    /// Returns the exit code as in a shell: 128 plus the number of a signal.
     pub fn exit_code(&self) -> i32 {
         match self {
             Outcome::Exited(code) => *code,
@@ -49,50 +49,50 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// What a command used.
+/// The resources that a command used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// From start to end, in microseconds.
+    /// Wall-clock time in microseconds.
     pub wall_us: u64,
-    /// Processor time in user mode, in microseconds.
+    /// User processor time in microseconds.
     pub user_us: u64,
-    /// Processor time in the kernel, in microseconds.
+    /// System processor time in microseconds.
     pub sys_us: u64,
-    /// The most memory resident at once in one process, in bytes.
+    /// The peak resident memory of a single process, in bytes.
     pub peak_bytes: u64,
 }
 
-/// A stream that a command wrote, as it was kept.
+/// The stored output stream of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRef {
-    /// The kept bytes.
+    /// The stored bytes.
     pub blob: BlobDigest,
     /// Their number.
     pub size: u64,
-    /// How many bytes were dropped between the kept head and the kept tail.
+    /// The number of bytes dropped between the stored head and the stored tail.
     pub dropped: u64,
 }
 
-/// What came of running an action.
+/// The result of running an action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Names this run among all others: `tttttttt-rrrrrrrr-rrrrrrrr`, time first.
+    /// The unique id of this run: `tttttttt-rrrrrrrr-rrrrrrrr`, time first.
     pub guid: String,
-    /// When it started, in milliseconds since 1970.
+    /// The start time, in milliseconds since 1970.
     pub started_ms: u64,
-    /// How it ended.
+    /// How the command ended.
     pub outcome: Outcome,
-    /// What it left behind; empty unless it succeeded.
+    /// The outputs; empty unless the command succeeded.
     pub outputs: Manifest,
-    /// What outputs are that are kept as packed wares, in the order of the action; the packed bytes are files among
-    /// [`RunRecord::outputs`] that are named by these ids, but for wares of nothing.
+    /// The wares among the outputs, in the order of the action. Their packed bytes are files in
+    /// [`RunRecord::outputs`], named by these ids, except for wares of nothing.
     pub wares: Vec<WareId>,
-    /// Its standard output, where it wrote any.
+    /// Standard output, if the command wrote any.
     pub stdout: Option<LogRef>,
-    /// Its standard error, where it wrote any.
+    /// Standard error, if the command wrote any.
     pub stderr: Option<LogRef>,
-    /// What it used.
+    /// The resources used.
     pub usage: Usage,
-    /// How strictly it was kept to what is declared.
+    /// How strictly the declared inputs were enforced.
     pub sandbox: SandboxLevel,
 }

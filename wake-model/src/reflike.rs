@@ -5,33 +5,33 @@ use std::str::FromStr;
 
 use crate::path::{PathError, RelPath};
 
-/// A parsed reference: where it starts, and the way onward.
+/// A parsed reference: its start, and the rest of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reflike {
-    /// A file of the package where the walk stands.
+    /// A file of the package that has been reached.
     File(RelPath),
-    /// A value of the inputs, then keys.
+    /// A value in the inputs, by keys.
     Input(Vec<String>),
-    /// A value of the outputs, then keys.
+    /// A value in the outputs, by keys.
     Output(Vec<String>),
-    /// A package under its key, and onward inside it.
+    /// The package with this key, and a reference inside it.
     Pkg(String, Option<Box<Reflike>>),
-    /// A module under its key, and onward inside it.
+    /// The module with this key, and a reference inside it.
     Module(String, Option<Box<Reflike>>),
 }
 
-/// Why a text or a list is not a reference.
+/// Why a string or a list is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReflikeError {
-    /// It starts with nothing that a reference starts with.
+    /// Its first word does not start a reference.
     #[error(
         "`{0}` does not start a reference: expected `./`, `input`, `output`, `pkg` or `module`"
     )]
     Head(String),
-    /// It ends where a key should follow.
+    /// It ends where a key must follow.
     #[error("a key is missing after `{0}`")]
     MissingKey(String),
-    /// Its file path is not one.
+    /// Its file path is invalid.
     #[error(transparent)]
     Path(#[from] PathError),
 }
@@ -41,7 +41,7 @@ pub const HEADS: [&str; 8] =
     ["input", "inputs", "output", "outputs", "pkg", "pkgs", "module", "modules"];
 
 impl Reflike {
-    /// Parses the parts of a list; no part is split.
+    /// Parses the parts of a list; parts are not split.
     pub fn from_parts<S: AsRef<str>>(parts: &[S]) -> Result<Self, ReflikeError> {
         let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
         parse(&parts)
@@ -51,7 +51,7 @@ impl Reflike {
 impl FromStr for Reflike {
     type Err = ReflikeError;
 
-    /// Parses a text: parts separated by `.`, a `./` starting a path that goes to the end.
+    /// Parses a string: parts are separated by `.`; `./` starts a path that extends to the end.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(&split(text))
     }

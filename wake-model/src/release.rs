@@ -1,4 +1,5 @@
-//! What registries say of one version of a package: a function of the tree of its files. Source: `spec/packages.md`.
+//! The metadata that registries store about one version of a package, a function of the tree of its files. Source:
+//! `spec/packages.md`.
 
 use std::collections::BTreeMap;
 
@@ -10,81 +11,81 @@ use crate::json;
 use crate::name::{Name, PkgName, Requirement, Version};
 use crate::package::{GlobalRule, Permission, PkgInfo, PkgRequest};
 
-/// The form of the metadata that this crate writes.
+/// The format version of the metadata that this crate writes.
 const FORM: u32 = 1;
 
-/// The most characters of a version that is published.
+/// The maximum length of a published version, in characters.
 pub const LONGEST_VERSION: usize = 100;
 
-/// The metadata of a version of a package.
+/// The metadata of one version of a package.
 ///
-/// Nothing of it says where, when or by whom it was published, so that whoever has the tree makes the same bytes.
+/// They do not state where, when or by whom it was published, so that the same tree always gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The version of the `wake` object that its functions are written for.
+    /// The version of the `wake` object that its functions use.
     pub api: u32,
     /// The tree of its files.
     pub content: TreeDigest,
-    /// What it is, in a sentence.
+    /// A description of one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How many files and links it has.
+    /// The number of files and links.
     pub files: u64,
-    /// Where people read of it.
+    /// The address of a home page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub homepage: Option<String>,
-    /// Words that it is found by.
+    /// Keywords for searches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// Under which terms others may use it.
+    /// The license terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
     /// The names of its modules, sorted.
     pub modules: Vec<String>,
     /// Its name.
     pub name: Name,
-    /// Whose it is.
+    /// The namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
-    /// The packages that it needs, by its own keys for them.
+    /// Its dependencies, by key.
     pub pkgs: BTreeMap<String, Need>,
-    /// Where its sources are kept.
+    /// The address of the source repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// The bytes of its files together.
+    /// The total size of its files, in bytes.
     pub size: u64,
-    /// How it is used, in a few words.
+    /// Brief usage instructions.
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
     /// Its version.
     pub version: Version,
-    /// The form of this.
+    /// The format version.
     wake: u32,
 }
 
-/// A package that a published one needs.
+/// A dependency of a published package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Need {
-    /// Where it is to be had.
+    /// Where it comes from.
     pub from: NeedSource,
-    /// Its rank among global packages, if it is one.
+    /// Its rank among global packages, if it is global.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global: Option<GlobalRule>,
     /// The name.
     pub name: Name,
-    /// Whose it is.
+    /// The namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Name>,
-    /// What it is granted, sorted.
+    /// The permissions it is granted, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<Permission>,
-    /// The versions that will do.
+    /// The acceptable versions.
     pub version: Requirement,
 }
 
-/// Where a published package has another one from.
+/// Where a dependency of a published package comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NeedSource {
@@ -96,65 +97,65 @@ pub enum NeedSource {
     Retriever,
 }
 
-/// What a package says of itself for people and other programs, as far as registries repeat it.
+/// The part of a package's own metadata that registries store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct About {
-    /// What it is, in a sentence.
+    /// A description of one sentence.
     pub description: Option<String>,
-    /// Where people read of it.
+    /// The address of a home page.
     pub homepage: Option<String>,
-    /// Words that it is found by.
+    /// Keywords for searches.
     #[serde(default)]
     pub keywords: Vec<String>,
-    /// Under which terms others may use it.
+    /// The license terms.
     pub license: Option<String>,
-    /// Where its sources are kept.
+    /// The address of the source repository.
     pub repository: Option<String>,
-    /// How it is used, in a few words.
+    /// Brief usage instructions.
     #[serde(rename = "use")]
     pub usage: Option<String>,
 }
 
-/// What the files of a package come to.
+/// A summary of the files of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSum {
     /// Their tree.
     pub content: TreeDigest,
-    /// How many files and links there are.
+    /// The number of files and links.
     pub files: u64,
-    /// The bytes of the files together.
+    /// The total size of the files, in bytes.
     pub size: u64,
 }
 
-/// A text that is no metadata of a package.
+/// The error for a text that is not package metadata.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// It is not JSON, or other JSON.
+    /// It is not JSON, or not of the right form.
     #[error("{0}")]
     Form(serde_json::Error),
-    /// It is of a form that is not known.
+    /// Its format version is unknown.
     #[error("it has format version {0}, but this wake supports version {FORM}")]
     Later(u64),
-    /// It is written otherwise than canonical JSON.
+    /// It is not canonical JSON.
     #[error("it is not canonical JSON followed by a line feed")]
     NotCanonical,
 }
 
-/// A name or version that no registry takes.
+/// A name or version that no registry accepts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unpublishable {
-    /// Registries that are reached by other programs know no such name.
+    /// A name that registries accessed by other programs do not allow.
     #[error(
         "`{0}` cannot be published: a published name starts and ends with a letter or digit, and has one or two `_` or any number of `-` between two of them"
     )]
     Name(String),
-    /// The version has too many characters.
+    /// The version is too long.
     #[error("a version of {0} characters cannot be published: the limit is {LONGEST_VERSION}")]
     Version(usize),
 }
 
 impl About {
-    /// What `metadata` of a package says; fields that no registry repeats are passed over.
+    /// Reads the `metadata` of a package; fields that registries do not store are ignored.
     pub fn of(metadata: &Value) -> Result<About, serde_json::Error> {
         match metadata {
             Value::Null => Ok(About::default()),
@@ -164,7 +165,7 @@ impl About {
 }
 
 impl Release {
-    /// The metadata of a package of these files. `modules` and `pkgs` come in any order.
+    /// Creates the metadata of a package with these files. `modules` and `pkgs` can be in any order.
     pub fn new(
         info: &PkgInfo,
         sum: FileSum,
@@ -196,14 +197,14 @@ impl Release {
         }
     }
 
-    /// Reads the text of a file of metadata, which must be the one that would be written.
+    /// Parses a metadata file, which must be exactly what would be written.
     pub fn parse(text: &str) -> Result<Release, ReleaseError> {
         let value = serde_json::from_str(text).map_err(ReleaseError::Form)?;
         let release = Release::of(value)?;
         if release.text() == text { Ok(release) } else { Err(ReleaseError::NotCanonical) }
     }
 
-    /// Reads metadata that stand in something else.
+    /// Reads metadata that are embedded in something else.
     pub fn of(value: Value) -> Result<Release, ReleaseError> {
         if let Some(form) = value["wake"].as_u64().filter(|form| *form != u64::from(FORM)) {
             return Err(ReleaseError::Later(form));
@@ -211,18 +212,18 @@ impl Release {
         serde_json::from_value(value).map_err(ReleaseError::Form)
     }
 
-    /// The same as JSON.
+    /// Returns the metadata as JSON.
     pub fn value(&self) -> Value {
-        // Texts, numbers and lists of them are JSON.
+        // Strings, numbers and lists of them are always valid JSON.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// The text of its file: a line of canonical JSON.
+    /// Returns the content of the metadata file: one line of canonical JSON.
     pub fn text(&self) -> String {
         json::canonical(&self.value()) + "\n"
     }
 
-    /// Who it is.
+    /// Returns the identity of the package.
     pub fn info(&self) -> PkgInfo {
         PkgInfo {
             name: self.name.clone(),
@@ -231,12 +232,12 @@ impl Release {
         }
     }
 
-    /// The package, whatever its version.
+    /// Returns the name of the package, without its version.
     pub fn pkg_name(&self) -> PkgName {
         PkgName { namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
-    /// What it says for people and other programs, as [`About::of`] reads it.
+    /// Returns the metadata for people and other programs, in the form that [`About::of`] reads.
     pub fn about(&self) -> Value {
         let fields = ["description", "homepage", "keywords", "license", "repository", "use"];
         let value = self.value();
@@ -246,7 +247,7 @@ impl Release {
 }
 
 impl Need {
-    /// What is wanted.
+    /// Returns the request for the dependency.
     pub fn request(&self) -> PkgRequest {
         PkgRequest {
             name: self.name.clone(),
@@ -256,7 +257,7 @@ impl Need {
     }
 }
 
-/// Whether registries take a package of that name and version.
+/// Checks whether registries accept a package with this name and version.
 pub fn check_publishable(info: &PkgInfo) -> Result<(), Unpublishable> {
     let PkgInfo { name, version, namespace } = info;
     for name in namespace.iter().chain([name]) {
@@ -270,7 +271,7 @@ pub fn check_publishable(info: &PkgInfo) -> Result<(), Unpublishable> {
     }
 }
 
-/// Whether a name can be part of the path of a repository of the Open Container Initiative.
+/// Whether a name can be a component of a repository path of the Open Container Initiative.
 ///
 /// Source: its distribution specification 1.1, "Pulling manifests".
 fn is_path_component(name: &str) -> bool {
@@ -280,7 +281,7 @@ fn is_path_component(name: &str) -> bool {
     name.starts_with(is_word) && name.ends_with(is_word) && runs.all(between)
 }
 
-/// What two names have in common that people mistake for each other: both without `-` and `_`.
+/// Returns a form that is equal for names that people confuse: the name without `-` and `_`.
 pub fn resemblance(name: &PkgName) -> String {
     let bare = |name: &Name| name.as_str().replace(['-', '_'], "");
     let namespace = name.namespace.as_ref().map(bare).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Maps that are made once, looked at often, and have few things in each though there are many of them.
+//! Compact maps that are built once and read often.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// Things sorted by their keys, each key there once.
+/// Values sorted by unique keys.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(
     from = "BTreeMap<K, T>",
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize, Serializer};
 )]
 pub struct SortedMap<K, T>(Box<[(K, T)]>);
 
-/// Things by their names.
+/// Values by name.
 pub type NameMap<T> = SortedMap<String, T>;
 
 impl<K: Ord, T> SortedMap<K, T> {
-    /// The thing of that key.
+    /// Returns the value of a key.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&T>
     where
         K: Borrow<Q>,
@@ -28,27 +28,27 @@ impl<K: Ord, T> SortedMap<K, T> {
 }
 
 impl<K, T> SortedMap<K, T> {
-    /// Every key with its thing.
+    /// Iterates over the keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
         self.0.iter().map(|(key, thing)| (key, thing))
     }
 
-    /// The keys.
+    /// Iterates over the keys.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
     }
 
-    /// The things.
+    /// Iterates over the values.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, thing)| thing)
     }
 
-    /// How many there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -61,13 +61,13 @@ impl<K, T> Default for SortedMap<K, T> {
 }
 
 impl<K: Ord, T> FromIterator<(K, T)> for SortedMap<K, T> {
-    /// Of several things of one key the last one counts.
+    /// Of several values with the same key, the last one wins.
     fn from_iter<I: IntoIterator<Item = (K, T)>>(things: I) -> Self {
         SortedMap(sorted(things.into_iter().collect()).into())
     }
 }
 
-/// The same things sorted by their keys; of several of one key the last one.
+/// Sorts pairs by key; of several with the same key, keeps the last one.
 pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
     if !things.is_sorted_by(|(left, _), (right, _)| left < right) {
         things.reverse();

@@ -1,4 +1,4 @@
-//! Names of wares, `packtype:hash`: trees known by what the Timeless Stack says is in them.
+//! Ware ids, `packtype:hash`: trees identified by their content as the Timeless Stack defines it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strum::{AsRefStr, Display, EnumString};
 
-/// How a tree is packed, and by which rule its id is computed.
+/// How a tree is packed, and the rule by which its id is computed.
 #[derive(
     Clone,
     Copy,
@@ -27,13 +27,13 @@ use strum::{AsRefStr, Display, EnumString};
 #[strum(serialize_all = "lowercase")]
 #[strum(parse_err_ty = ParseWareIdError, parse_err_fn = unknown_pack_type)]
 pub enum PackType {
-    /// The Timeless `tar` ware. Its id leaves out links, devices and fifos; see `spec/wares.md`.
+    /// The Timeless `tar` ware. Its id does not cover links, devices and fifos; see `spec/wares.md`.
     Tar,
-    /// The Timeless `zip` ware: the same id rule as `tar`, read only.
+    /// The Timeless `zip` ware: the id rule of `tar`; read only.
     Zip,
-    /// A git commit, unpack only.
+    /// A git commit; read only.
     Git,
-    /// Wake's own ware, in a tar archive; its id covers every node.
+    /// The ware format of wake, a tar archive whose id covers every node.
     Tree,
 }
 
@@ -41,7 +41,7 @@ fn unknown_pack_type(text: &str) -> ParseWareIdError {
     ParseWareIdError::UnknownPackType(text.to_owned())
 }
 
-/// The identity of a tree that was packed by a pack type.
+/// The id of a packed tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WareId {
     packtype: PackType,
@@ -49,27 +49,27 @@ pub struct WareId {
 }
 
 impl WareId {
-    /// The ware of `packtype` whose root node has this digest: SHA-384, printed in base58.
+    /// Returns the id of the ware of `packtype` whose root node has this digest: SHA-384, in base58.
     pub fn new(packtype: PackType, digest: impl fmt::Display) -> Self {
         Self { packtype, hash: Some(digest.to_string()) }
     }
 
-    /// What packing a path that does not exist gives; it prints as `tar:-`.
+    /// Returns the id for packing a path that does not exist, such as `tar:-`.
     pub fn nothing(packtype: PackType) -> Self {
         Self { packtype, hash: None }
     }
 
-    /// How the ware is packed.
+    /// Returns the pack type.
     pub fn packtype(&self) -> PackType {
         self.packtype
     }
 
-    /// The part after the colon; `-` when nothing was packed.
+    /// Returns the part after the colon; `-` if nothing was packed.
     pub fn hash(&self) -> &str {
         self.hash.as_deref().unwrap_or("-")
     }
 
-    /// Whether this is the result of packing a path that does not exist.
+    /// Whether it is the id for packing a path that does not exist.
     pub fn is_nothing(&self) -> bool {
         self.hash.is_none()
     }
@@ -96,7 +96,7 @@ impl FromStr for WareId {
             PackType::Git => {
                 hash.len() == 40 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
             }
-            // 48 bytes take at most 66 base58 digits; the lower bound is left to the comparison of hashes.
+            // 48 bytes take at most 66 base58 digits; shorter ones are found by comparing hashes.
             PackType::Tar | PackType::Zip | PackType::Tree => {
                 !hash.is_empty() && hash.len() <= 66 && is_base58(hash)
             }
@@ -120,26 +120,26 @@ impl<'de> Deserialize<'de> for WareId {
     }
 }
 
-/// Whether `text` is written in base58 with the Bitcoin alphabet; the empty text is.
+/// Whether `text` is base58 in the Bitcoin alphabet; the empty string is.
 fn is_base58(text: &str) -> bool {
     bs58::decode(text).into_vec().is_ok()
 }
 
-/// Why a text is not a WareID.
+/// Why a string is not a ware id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseWareIdError {
-    /// There is no `packtype:`.
+    /// There is no colon.
     #[error("ware id `{0}` has no colon: expected `packtype:hash`")]
     NoColon(String),
-    /// The word before the colon is not a pack type.
+    /// The pack type is unknown.
     #[error("pack type `{0}` is unknown: expected `tar`, `tree`, `zip` or `git`")]
     UnknownPackType(String),
-    /// The part after the colon cannot be a hash of this pack type.
+    /// The part after the colon is not a hash of this pack type.
     #[error("`{hash}` is not the hash of a `{packtype}` ware")]
     Hash {
         /// The pack type.
         packtype: PackType,
-        /// What was given.
+        /// The given hash.
         hash: String,
     },
 }

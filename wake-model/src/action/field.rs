@@ -1,4 +1,4 @@
-//! The one walk over an action's parts, which hashes and explains it.
+//! The single traversal of the parts of an action, used both to hash and to explain it.
 
 use std::fmt::Write as _;
 
@@ -15,12 +15,12 @@ pub const OWN_FILES: &str = "files";
 /// The group of [`Action::inputs`].
 pub const INPUTS: &str = "inputs";
 
-/// One named part of an action, as the hasher and the explainer both see it.
+/// One named part of an action, as seen by hashing and by explanations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The group: `env`, `inputs`, ….
     pub group: String,
-    /// The name inside the group; none for a group of one.
+    /// The name within the group; `None` if the group has one field.
     pub key: Option<String>,
     /// The value.
     pub value: FieldValue,
@@ -29,28 +29,28 @@ pub struct Field {
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldValue {
-    /// A word or a text.
+    /// A word or a string.
     Text(String),
     /// A number.
     Uint(u64),
-    /// A digest, with the kind of thing it names: `file`, `executable`, `tree`, `host`.
+    /// A digest, and the kind of thing it names: `file`, `executable`, `tree`, `host`.
     Digest(String, Digest),
 }
 
 impl Action {
-    /// The key of the action cache. Source: `spec/encoding.md`, action.
+    /// Returns the cache key of the action. Source: `spec/encoding.md`, action.
     pub fn digest(&self) -> ActionDigest {
         self.encode_with_digest().1
     }
 
-    /// The canonical bytes together with the key that they hash to, for those who need both.
+    /// Returns the canonical encoding together with its digest, the cache key.
     pub fn encode_with_digest(&self) -> (Vec<u8>, ActionDigest) {
         let bytes = self.encode();
         let digest = ActionDigest(digest_bytes(Domain::Action, &bytes));
         (bytes, digest)
     }
 
-    /// The canonical bytes: the list of [`Action::fields`].
+    /// Returns the canonical encoding: the list of [`Action::fields`].
     pub fn encode(&self) -> Vec<u8> {
         let stdin = match &self.command {
             Command::Run(run) => run.stdin.len(),
@@ -75,7 +75,7 @@ impl Action {
         bytes
     }
 
-    /// The named parts of an action that was encoded, for those who compare it with another.
+    /// Returns the named parts of an encoded action, for comparison with another.
     pub fn decode_fields(encoded: &[u8]) -> Result<Vec<Field>, DecodeError> {
         let mut decoder = Decoder::new(encoded);
         let Token::List(count) = decoder.token()? else { return Err(decoder.error()) };
@@ -87,10 +87,10 @@ impl Action {
         Ok(fields)
     }
 
-    /// The first parts that differ where two encoded actions have the same number of parts before; none where one is a
-    /// beginning of the other, or is no encoded action.
+    /// Returns the first parts that differ and have the same number of parts before them in both encoded actions.
+    /// `None` if one is a prefix of the other, or is not an encoded action.
     ///
-    /// Costs little more than comparing the bytes.
+    /// Costs little more than a comparison of the bytes.
     pub fn first_difference(one: &[u8], other: &[u8]) -> Option<(Field, Field)> {
         let (mut at, mut beside) = (Decoder::new(one), Decoder::new(other));
         let (Token::List(_), Token::List(_)) = (at.token().ok()?, beside.token().ok()?) else {
@@ -109,7 +109,7 @@ impl Action {
         }
     }
 
-    /// Every named part, in a fixed order.
+    /// Returns every named part, in a fixed order.
     pub fn fields(&self) -> Vec<Field> {
         let mut fields = Vec::with_capacity(self.inputs.len() + 24);
         self.walk(&mut |group, key, value| {
@@ -119,9 +119,9 @@ impl Action {
         fields
     }
 
-    /// The one walk that hashes and explains: group, key and value of each part.
+    /// The single traversal that hashes and explains: visits the group, key and value of each part.
     fn walk(&self, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
-        // No `..`: a new field does not compile until someone decides whether it is identity.
+        // No `..`: a new field must not compile until someone decides whether it is part of the identity.
         let Action {
             command,
             root,
@@ -163,7 +163,7 @@ impl Action {
         each("user", Some("uid"), Part::Uint(u64::from(*uid)));
         each("user", Some("gid"), Part::Uint(u64::from(*gid)));
         each("user", Some("hostname"), Part::Text(hostname));
-        // Most have none to speak of, and keep the keys that they had before there were any.
+        // Ordinary rights are not written, so that actions keep the keys they had before rights existed.
         if *rights != Rights::Ordinary {
             each("user", Some("rights"), Part::Text(rights.as_ref()));
         }
@@ -180,7 +180,7 @@ fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part
             let mut index = String::new();
             for (number, arg) in args.iter().enumerate() {
                 index.clear();
-                // Writing to a text does not fail.
+                // Writing to a string cannot fail.
                 let _ = write!(index, "{number}");
                 each("args", Some(&index), Part::Text(arg));
             }
@@ -240,7 +240,7 @@ fn walk_outputs(outputs: &Outputs, each: &mut dyn FnMut(&str, Option<&str>, Part
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Text(&'a str),
-    /// Two texts, one after the other.
+    /// Two strings, concatenated.
     Prefixed(&'static str, &'a str),
     Uint(u64),
     Digest(&'static str, &'a Digest),
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    /// One change for each thing that an action says.
+    /// One change per property of an action.
     fn changes() -> Vec<fn(&mut Action)> {
         fn run(action: &mut Action) -> &mut Invocation {
             match &mut action.command {

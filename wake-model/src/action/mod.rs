@@ -1,4 +1,4 @@
-//! One command with every input pinned by digest.
+//! Actions: one command with every input named by digest.
 
 mod field;
 
@@ -12,34 +12,34 @@ use crate::digest::{BlobDigest, HostDigest, TreeDigest};
 use crate::path::RelPath;
 use crate::ware::{PackType, WareId};
 
-/// Everything a command can see, and therefore everything that can change what it yields.
+/// Everything a command can see, and therefore everything that can affect its result.
 ///
-/// Paths of inputs and outputs are relative to the root directory `/` that the command sees.
+/// Paths of inputs and outputs are relative to the command's root directory `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// What is done.
+    /// What to do.
     pub command: Command,
     /// The file system below the inputs.
     pub root: RootFs,
-    /// Where the command may write: a directory made for it, or the root `/` itself, which then is the command's
-    /// own copy.
+    /// The directory the command may write to: one made for it, or the root `/`, which is then the command's own
+    /// copy.
     pub work: RelPath,
-    /// The directory of all files in [`Action::work`] that somebody wrote, where they are many: none of them stands in
-    /// [`Action::inputs`] then.
+    /// The directory of all hand-written files in [`Action::work`], if there are many; [`Action::inputs`] then
+    /// contains none of them.
     pub own_files: Option<TreeDigest>,
-    /// What lies where, on top of the root.
+    /// The inputs by path, on top of the root.
     pub inputs: BTreeMap<RelPath, InputNode>,
-    /// Directories that belong to the command whatever the inputs say; made where nothing lies.
+    /// Directories that the command owns whatever the inputs contain; created if missing.
     pub own_dirs: BTreeSet<RelPath>,
-    /// What the command must leave behind.
+    /// What the command must create.
     pub outputs: Outputs,
-    /// Who the command is.
+    /// The user that the command runs as.
     pub user: User,
-    /// What it may reach beyond its file system.
+    /// The network access of the command.
     pub network: Network,
-    /// How strictly it is kept to what is declared.
+    /// How strictly the declared inputs are enforced.
     pub sandbox: SandboxLevel,
-    /// The machine's kind, such as `x86_64-linux`.
+    /// The platform, such as `x86_64-linux`.
     pub platform: String,
 }
 
@@ -48,49 +48,49 @@ pub struct Action {
 pub enum Command {
     /// Runs a program.
     Run(Invocation),
-    /// Runs nothing: the outputs are taken from the inputs as they lie.
+    /// Runs nothing: the outputs are taken from the inputs as they are.
     Collect {
-        /// The directory that the outputs are taken from, absolute.
+        /// The directory that the outputs are taken from, as an absolute path.
         cwd: String,
     },
-    /// Runs nothing: a container image is put together of the inputs.
+    /// Runs nothing: wake assembles a container image from the inputs.
     Image {
-        /// The directory where the paths of `composition` begin, absolute.
+        /// The directory that the paths in `composition` are relative to, as an absolute path.
         cwd: String,
-        /// What the image is to be, as canonical JSON. Source: `spec/images.md`.
+        /// The description of the image, as canonical JSON. Source: `spec/images.md`.
         composition: String,
     },
 }
 
-/// One call of a program.
+/// One invocation of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// The program's path as seen from the working directory.
+    /// The path of the program, relative to the working directory.
     pub program: String,
-    /// Its arguments, without its own name.
+    /// The arguments, without the program's name.
     pub args: Vec<String>,
-    /// Its whole environment.
+    /// The complete environment.
     pub env: BTreeMap<String, String>,
-    /// Its standard input.
+    /// The standard input.
     pub stdin: String,
-    /// Its working directory, absolute.
+    /// The working directory, as an absolute path.
     pub cwd: String,
 }
 
-/// The user that a command sees itself as.
+/// The user that a command sees itself run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The user's number.
+    /// The user id.
     pub uid: u32,
-    /// The group's number.
+    /// The group id.
     pub gid: u32,
-    /// The host's name.
+    /// The host name.
     pub hostname: String,
-    /// What it may do beyond what every user may.
+    /// The additional privileges of the command.
     pub rights: Rights,
 }
 
-/// What a command may do beyond what every user may.
+/// The privileges a command has in addition to those of every user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
@@ -98,100 +98,101 @@ pub enum Rights {
     /// Nothing.
     #[default]
     Ordinary,
-    /// Change owners, users and roots, and pass over modes, among users that exist inside alone.
+    /// Changing owners, users and roots, and bypassing permission bits, among users that exist only inside the
+    /// sandbox.
     Owners,
-    /// Nothing, among users that exist inside alone: files belong to whom their image says.
+    /// None, among users that exist only inside the sandbox: files belong to the owners that their image gives them.
     Users,
 }
 
-/// What a command may reach beyond its file system.
+/// The network access of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Network {
-    /// A loopback device of its own.
+    /// A loopback device of its own only.
     None,
-    /// What the host reaches, with the host's name service and certificates.
+    /// Whatever the host can reach, with the host's name resolution and certificates.
     Host,
 }
 
-/// The file system that lies under the inputs.
+/// The file system below the inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootFs {
-    /// The machine's own system directories, read only.
+    /// The system directories of the machine, read-only.
     Host(HostDigest),
     /// Nothing.
     Empty,
     /// A directory tree.
     Tree(TreeDigest),
-    /// An unpacked ware, by the `tree` id of everything that was received: owners, modes, times and links included.
+    /// An unpacked ware, named by the `tree` id of its complete content: owners, modes, times and links included.
     Ware(WareId),
-    /// A directory of the machine as it lies, as [`InputNode::Mount`].
+    /// A directory of the machine, used in place as with [`InputNode::Mount`].
     Mount {
-        /// Where it lies on the machine.
+        /// The path on the machine.
         host: String,
-        /// What the command may do with it.
+        /// The access that the command has.
         access: MountAccess,
     },
 }
 
-/// What lies at one path of an action's inputs.
+/// What is at one input path of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputNode {
     /// A regular file.
     File {
-        /// The bytes.
+        /// The content.
         blob: BlobDigest,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
     },
-    /// A symbolic link, by its text.
+    /// A symbolic link.
     Link {
-        /// Where it points.
+        /// The link target.
         target: String,
     },
     /// A whole directory.
     Tree(TreeDigest),
-    /// A directory with nothing in it.
+    /// An empty directory.
     Dir,
     /// An unpacked ware, named as in [`RootFs::Ware`].
     Ware(WareId),
-    /// A file or directory of the machine as it lies: the action then says less than the command sees, and what comes
-    /// of it is not remembered.
+    /// A file or directory of the machine, used in place. The action then does not cover everything the command sees,
+    /// so its result is not cached.
     Mount {
-        /// Where it lies on the machine.
+        /// The path on the machine.
         host: String,
-        /// What the command may do with it.
+        /// The access that the command has.
         access: MountAccess,
     },
 }
 
-/// What a command may do with a mount.
+/// The access of a command to a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MountAccess {
-    /// Read it.
+    /// Read only.
     ReadOnly,
-    /// Read it, and write to a private layer on top that is dropped afterwards.
+    /// Read, and write to a private layer on top that is discarded afterwards.
     Layered,
-    /// Write to it.
+    /// Read and write.
     ReadWrite,
 }
 
-/// What a command must leave behind, and in which form it is kept.
+/// What a command must create, and the form in which it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outputs {
-    /// The paths become one tree of content, executable bits and links, if the command succeeds.
+    /// If the command succeeds, the paths become one tree of content, executable bits and links.
     Tree(Vec<OutputDecl>),
-    /// Each path becomes a packed ware, in which owners, modes, times and links of any kind survive, however the command
-    /// ends. A path that does not exist gives the ware of nothing.
+    /// However the command ends, each path becomes a packed ware, which preserves owners, modes, times and all kinds
+    /// of links. A path that does not exist gives the ware of nothing.
     Wares(Vec<WareDecl>),
-    /// What the command changed in the root `/`, which is its own copy, becomes one file: a layer of a container image, if
-    /// the command succeeds. The path is the file's among what is kept.
+    /// If the command succeeds, its changes to the root `/`, which is its own copy, become one file, a layer of a
+    /// container image. The path names that file in the result.
     Layer(RelPath),
 }
 
 impl Outputs {
-    /// The paths, in the order of the declarations.
+    /// Returns the paths, in the order of the declarations.
     pub fn paths(&self) -> Vec<&RelPath> {
         match self {
             Outputs::Tree(outputs) => outputs.iter().map(|output| &output.path).collect(),
@@ -204,24 +205,24 @@ impl Outputs {
 /// A path that is kept as a packed ware.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WareDecl {
-    /// Where.
+    /// The path.
     pub path: RelPath,
-    /// How it is packed.
+    /// The pack type.
     pub packtype: PackType,
-    /// What happens to owners, modes and times on the way, as canonical text.
+    /// What happens to owners, modes and times when packing, as canonical text.
     pub filters: String,
 }
 
 /// A path that a command must create.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OutputDecl {
-    /// Where.
+    /// The path.
     pub path: RelPath,
-    /// What must lie there.
+    /// The kind of file that must be there.
     pub kind: OutputKind,
 }
 
-/// What a declared output must be.
+/// The kind of file that a declared output must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, AsRefStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum OutputKind {
@@ -231,15 +232,15 @@ pub enum OutputKind {
     Dir,
 }
 
-/// How strictly a command is kept to what is declared.
+/// How strictly a command is limited to its declared inputs.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, AsRefStr,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum SandboxLevel {
-    /// By the kernel: it sees nothing else.
+    /// By the kernel: the command sees nothing else.
     Strict,
-    /// By convention only; asked for by name and never shared.
+    /// By convention only. Must be requested explicitly, and the result is never shared.
     Weak,
 }

@@ -1,4 +1,4 @@
-//! A tree as its directories, of which most stay what they are when something is added.
+//! A tree as a set of directories, most of which stay the same when entries are added.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -7,7 +7,7 @@ use super::{Entry, Manifest, Tree, fold};
 use crate::digest::TreeDigest;
 use crate::path::RelPath;
 
-/// The directories of a tree by their paths, each with the digests of those in it.
+/// The directories of a tree by path, each with the digests of its subdirectories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Directories {
     root: TreeDigest,
@@ -15,26 +15,26 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// Those of a whole tree.
+    /// Returns the directories of a complete tree.
     pub fn of(manifest: &Manifest) -> Directories {
         let (root, dirs) = manifest.trees();
         Directories { root, dirs: dirs.into_iter().collect() }
     }
 
-    /// The digest of the root directory.
+    /// Returns the digest of the root directory.
     pub fn digest(&self) -> TreeDigest {
         self.root
     }
 
-    /// Every directory with its path.
+    /// Iterates over the directories and their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Tree)> {
         self.dirs.iter()
     }
 
-    /// The directories that are others, up to the root, once `entries` lie there as well; none where two things would lie at one
-    /// path.
+    /// Returns the directories, up to the root, that change when `entries` are added; `None` if two things would be
+    /// at the same path.
     ///
-    /// Costs as much as these directories have in them, however many others there are.
+    /// The cost depends only on the size of these directories, not on how many others there are.
     pub fn with<'p>(
         &self,
         entries: impl IntoIterator<Item = (&'p RelPath, Entry)>,
@@ -62,7 +62,7 @@ impl Directories {
         Some(Directories { root, dirs: dirs.into_iter().collect() })
     }
 
-    /// Has a directory and all above it among `dirs`.
+    /// Adds a directory and its parents to `dirs`.
     fn open(&self, dir: RelPath, dirs: &mut BTreeMap<RelPath, Tree>) {
         let mut next = Some(dir);
         while let Some(dir) = next.filter(|dir| !dirs.contains_key(dir)) {

@@ -1,4 +1,4 @@
-//! Directories as content: what is in them, never when or whose.
+//! Directories as content: their entries, without times and owners.
 
 mod directories;
 
@@ -16,33 +16,33 @@ use crate::sorted::SortedMap;
 /// One directory: its entries by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// Names are single path components; sorted as bytes.
+    /// Entries by name; names are single path components, sorted by bytes.
     pub entries: BTreeMap<String, Entry>,
 }
 
-/// What a name in a directory stands for.
+/// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A regular file: its bytes and its executable bit, nothing else.
+    /// A regular file: its content and its executable bit.
     File {
-        /// The bytes.
+        /// The content.
         blob: BlobDigest,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
     },
     /// A directory.
     Dir(TreeDigest),
-    /// A symbolic link, by its text.
+    /// A symbolic link, with its target.
     Link(String),
 }
 
 impl Tree {
-    /// The digest over all entries, recursively. Source: `spec/encoding.md`, tree.
+    /// Returns the digest of all entries, recursively. Source: `spec/encoding.md`, tree.
     pub fn digest(&self) -> TreeDigest {
         TreeDigest(digest_bytes(Domain::Tree, &self.encode()))
     }
 
-    /// The canonical bytes.
+    /// Returns the canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
         let Tree { entries } = self;
         let mut bytes = Vec::with_capacity(512);
@@ -63,7 +63,7 @@ impl Tree {
         bytes
     }
 
-    /// Reads the canonical bytes back.
+    /// Decodes the canonical encoding.
     pub fn decode(encoded: &[u8]) -> Result<Tree, DecodeError> {
         let mut decoder = Decoder::new(encoded);
         let Token::List(count) = decoder.token()? else { return Err(decoder.error()) };
@@ -111,51 +111,50 @@ fn put_link(e: &mut Encoder<'_, Vec<u8>>, name: &str, target: &str) {
 
 /// A whole directory tree as a flat list of paths.
 ///
-/// Directories are listed only where they are empty, the others being implied; so one tree has
-/// exactly one manifest.
+/// Non-empty directories are implied and not listed, so each tree has exactly one manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// By their paths: most have one node, and there is one for each result.
+    /// A sorted list: there is one manifest per result, and most have one node.
     nodes: SortedMap<RelPath, Node>,
 }
 
-/// What lies at one path of a tree.
+/// A node of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Node {
     /// A regular file.
     File {
-        /// The bytes.
+        /// The content.
         blob: BlobDigest,
-        /// Their number; not part of the identity, which the digest covers.
+        /// The size in bytes; not part of the identity, because the digest covers it.
         size: u64,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
     },
-    /// A directory with nothing in it.
+    /// An empty directory.
     Dir,
-    /// A symbolic link, by its text.
+    /// A symbolic link.
     Link {
-        /// Where it points, as written.
+        /// The link target, as written.
         target: String,
     },
 }
 
-/// Two nodes of one manifest contradict each other.
+/// The error for nodes of a manifest that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` is both a file and a directory")]
 pub struct ManifestConflict {
-    /// The path that is both.
+    /// The path that is both a file and a directory.
     pub path: RelPath,
 }
 
 impl Manifest {
-    /// The manifest of these nodes; directories that turn out not to be empty are dropped.
+    /// Creates the manifest of these nodes; directories that are not empty are dropped.
     pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Result<Self, ManifestConflict> {
         let all: SortedMap<RelPath, Node> = nodes.into_iter().collect();
         let mut parents = BTreeSet::new();
         for path in all.keys() {
-            // Where one directory above is known, all above that are.
+            // If a parent directory is known, so are all above it.
             let _ = path.ancestors().skip(1).find(|dir| !parents.insert(*dir));
         }
         let is_parent: Vec<bool> = all.keys().map(|path| parents.contains(path.as_str())).collect();
@@ -164,7 +163,7 @@ impl Manifest {
             match (is_parent, &node) {
                 (true, Node::Dir) => {}
                 (true, _) => return Err(ManifestConflict { path }),
-                // The root is always a directory, so an empty one needs no node.
+                // The root is always a directory, so it needs no node when it is empty.
                 (false, Node::Dir) if path.is_root() => {}
                 (false, _) => nodes.push((path, node)),
             }
@@ -172,32 +171,32 @@ impl Manifest {
         Ok(Manifest { nodes: nodes.into_iter().collect() })
     }
 
-    /// Every node with its path, sorted by path.
+    /// Iterates over the nodes, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Node)> {
         self.nodes.iter()
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether the tree has nothing in it.
+    /// Whether the tree is empty.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// The node at exactly this path; none for a directory that is not empty.
+    /// Returns the node at exactly this path; `None` for a non-empty directory.
     pub fn get(&self, path: &RelPath) -> Option<&Node> {
         self.nodes.get(path)
     }
 
-    /// Whether something lies at `path`, or in a directory there.
+    /// Whether there is anything at `path` or below it.
     pub fn contains(&self, path: &RelPath) -> bool {
         path.is_root() || self.nodes.iter().any(|(at, _)| at.starts_with(path))
     }
 
-    /// The part at `path` and below, its paths relative to it; none if nothing lies there.
+    /// Returns the part at `path` and below, with paths relative to it; `None` if there is nothing.
     pub fn subtree(&self, path: &RelPath) -> Option<Manifest> {
         let below = |(at, node): (&RelPath, &Node)| Some((at.strip(path)?, node.clone()));
         let mut nodes: Vec<_> = self.nodes.iter().filter_map(below).collect();
@@ -208,12 +207,13 @@ impl Manifest {
         Some(Manifest { nodes: nodes.into_iter().collect() })
     }
 
-    /// The digest of the root directory.
+    /// Returns the digest of the root directory.
     pub fn digest(&self) -> TreeDigest {
         self.digest_if_flat().unwrap_or_else(|| self.trees().0)
     }
 
-    /// That of [`Manifest::trees`] where there are no directories, as of most outputs; nothing is copied for it.
+    /// Computes the digest as [`Manifest::trees`] does, without copying, if there are no directories. This is true of
+    /// most outputs.
     fn digest_if_flat(&self) -> Option<TreeDigest> {
         let in_root = |(path, node): (&RelPath, &Node)| {
             !matches!(node, Node::Dir) && !path.is_root() && !path.as_str().contains('/')
@@ -235,7 +235,7 @@ impl Manifest {
         })))
     }
 
-    /// The digest of the root directory, with every directory of the tree by its path.
+    /// Returns the digest of the root directory, and every directory of the tree by path.
     pub fn trees(&self) -> (TreeDigest, Vec<(RelPath, Tree)>) {
         let mut dirs: BTreeMap<RelPath, Tree> =
             BTreeMap::from([(RelPath::root(), Tree::default())]);
@@ -268,7 +268,7 @@ fn close_over_parents(dirs: &mut BTreeMap<RelPath, Tree>) {
     }
 }
 
-/// Digests the deepest directories first, entering each into its parent.
+/// Computes the digests, deepest directories first, and enters each into its parent.
 fn fold(mut dirs: BTreeMap<RelPath, Tree>) -> (TreeDigest, Vec<(RelPath, Tree)>) {
     let mut order: Vec<RelPath> = dirs.keys().cloned().collect();
     order.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
