@@ -1,4 +1,4 @@
-//! What a running evaluation may ask about other packages and modules.
+//! Answers to the questions of a running evaluation about other packages and modules.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,51 +9,52 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wake_model::{BlobDigest, RelPath};
 
-/// Gives the instances of dependencies, as seen from outside, as JSON text.
+/// Provides the instances of dependencies, as seen from outside, as JSON text.
 ///
-/// Called on the thread that waits for the evaluation; several evaluations may ask at once.
+/// Called on the thread that waits for the evaluation; several evaluations may ask concurrently.
 pub trait Answers: Sync {
-    /// Answers of equal epochs agree, so that a worker may keep them; none: it must ask again each time.
+    /// Answers are the same within an epoch, so that a worker may keep them. `None`: it must ask each time.
     ///
-    /// What is not there yet may appear within an epoch.
+    /// Something not yet available may become available within an epoch.
     fn epoch(&self) -> Option<u64> {
         None
     }
 
-    /// What is known already and likely to be asked, so that it is told beforehand where there is an epoch.
+    /// Answers that are known and likely to be needed, to be sent in advance if there is an epoch.
     ///
-    /// Each must be what the question would be answered with.
+    /// Each must be the answer that the question would get.
     fn likely(&self) -> Vec<(Topic, Arc<str>)> {
         Vec::new()
     }
 
-    /// The instance of the package `key` (`namespace@name@version`); none if there is no such package.
+    /// Returns the instance of the package `key` (`namespace@name@version`); `None` if there is no such package.
     fn pkg(&self, key: &str) -> Option<Arc<str>>;
 
-    /// The instance `{"id", "inputs", "outputs"}` of the module that `id` (a module id object) names.
+    /// Returns the instance `{"id", "inputs", "outputs"}` of the module with the module id object `id`.
     fn module(&self, id: &Value) -> Answer;
 
-    /// What can be imported of the package `key`, a [`Library`] as JSON text; none if there is no such package.
+    /// Returns what can be imported from the package `key`, a [`Library`] as JSON text; `None` if there is no such
+    /// package.
     fn library(&self, _key: &str) -> Option<Arc<str>> {
         None
     }
 
-    /// What the option of this name is set to, an [`OptionSetting`] as JSON text; none if nobody sets it.
+    /// Returns the setting of an option, an [`OptionSetting`] as JSON text; `None` if it is not set.
     fn option(&self, _name: &str) -> Option<Arc<str>> {
         None
     }
 
-    /// What a [`crate::Read`] of this way from the package at hand would see now.
+    /// Returns the current digest for a [`crate::Read`] of this way from the package being evaluated.
     fn way(&self, _way: &Way) -> Option<BlobDigest> {
         None
     }
 
-    /// The [`named_digest`] of what is named at the end of this way; none if nothing is.
+    /// Returns the [`named_digest`] of what is listed at the end of this way; `None` if nothing is.
     fn named(&self, _way: &Way) -> Option<BlobDigest> {
         None
     }
 
-    /// What a person calls the file at the end of this way.
+    /// Returns the name, for people, of the file at the end of this way.
     fn called(&self, _way: &Way) -> Option<String> {
         None
     }
@@ -97,68 +98,68 @@ impl<A: Answers + ?Sized> Answers for &A {
     }
 }
 
-/// What an option is set to.
+/// The setting of an option.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OptionSetting {
     /// The value.
     pub value: SetValue,
-    /// Who says so, as a person would call it: `--set cc.opt=3`.
+    /// What set it, for messages: `--set cc.opt=3`.
     pub by: String,
 }
 
-/// A value that an option is set to.
+/// The value that an option is set to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SetValue {
-    /// As a package says it.
+    /// A value from a package.
     Json(Value),
-    /// As a person typed it: of which type it is the option's default says.
+    /// A string typed by a person; the option's default determines its type.
     Text(String),
 }
 
-/// A package as a place to import from.
+/// A package that files can be imported from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Library {
-    /// Where its files are; handed as it is to the factory that the worker was started with.
+    /// The directory of its files, passed unchanged to the factory that the worker was started with.
     pub root: PathBuf,
-    /// The files that it names, sorted.
+    /// The files listed in `files`, sorted.
     pub files: Vec<RelPath>,
-    /// The files that others may import beside these, sorted.
+    /// The other files that can be imported, sorted.
     pub sources: Vec<RelPath>,
-    /// Where its imports are looked for besides, in this order.
+    /// Its import library: directories to search, in order.
     pub imports: Vec<RelPath>,
-    /// The keys of its packages, by its own keys for them.
+    /// The package keys of its dependencies, by its own keys for them.
     pub pkgs: BTreeMap<String, String>,
 }
 
 impl Library {
-    /// Whether others may import the file at `path`.
+    /// Whether other packages may import the file at `path`.
     pub fn offers(&self, path: &RelPath) -> bool {
         [&self.files, &self.sources].iter().any(|files| files.binary_search(path).is_ok())
     }
 }
 
-/// The digest of the place of a file or, if `is_dir`, a directory in the package `key`: all that there is to know of it
-/// where only its place counts.
+/// Returns the digest that stands for a file, or with `is_dir` a directory, of the package `key` where only its path
+/// matters.
 pub fn named_digest(key: &str, is_dir: bool) -> BlobDigest {
     BlobDigest::of(format!("{key} {}", if is_dir { "dir" } else { "file" }).as_bytes())
 }
 
-/// The way from a package to a file of another one: `@cc/@util//list.libsonnet`, the keys under which each package
-/// knows the next one, and the file's path in the last.
+/// The way from a package to a file of another one: `@cc/@util//list.libsonnet`. It consists of the keys by which
+/// each package knows the next one, and the path of the file in the last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Way {
-    /// The keys, one at least.
+    /// The keys; at least one.
     pub keys: Vec<String>,
     /// The file.
     pub path: RelPath,
 }
 
-/// Stands between the keys of a way and the path; no path holds it.
+/// Separates the keys from the path; no path contains it.
 const PATH: &str = "//";
 
 impl Way {
-    /// Reads what [`Way`] is displayed as; none if it is something else, such as the path of a file.
+    /// Parses a displayed [`Way`]; `None` if it is something else, such as the path of a file.
     pub fn parse(text: &str) -> Option<Way> {
         let (keys, path) = text.split_once(PATH)?;
         let keys: Option<Vec<String>> =
@@ -176,31 +177,31 @@ impl fmt::Display for Way {
     }
 }
 
-/// What an answer is about.
+/// The subject of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Topic {
-    /// The package of this key.
+    /// The package with this key.
     Pkg(Arc<str>),
-    /// The module whose id, as canonical JSON, this is.
+    /// The module with this id, as canonical JSON.
     Module(Arc<str>),
-    /// What can be imported of the package of this key.
+    /// What can be imported from the package with this key.
     Library(Arc<str>),
-    /// What the option of this name is set to.
+    /// The setting of the option with this name.
     Option(Arc<str>),
 }
 
-/// What is known about a module.
+/// The state of a module.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Answer {
-    /// It has been instantiated: its JSON text.
+    /// It has been instantiated; its JSON text.
     Ready(Arc<str>),
-    /// It will be, but has not been yet.
+    /// It has not been instantiated yet.
     Pending,
     /// There is no such module.
     Unknown,
 }
 
-/// Knows no package and no module.
+/// An implementation without any packages and modules.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoAnswers;
 

@@ -1,8 +1,8 @@
-//! What a worker takes from itself before it looks at anything: privileges, files, system calls.
+//! The sandbox of a worker: it gives up privileges, files and system calls before it evaluates anything.
 //!
-//! An evaluation can do nothing but compute. This is for the day when one gets the better of the engine: then it is in a
-//! process that can read the packages and speak to its parent, and nothing else. A kernel that lacks one of these walls
-//! leaves the others.
+//! An evaluation can only compute. This is a second line of defence, for code that takes over the engine: its process
+//! can only read the packages and talk to its parent. If the kernel lacks one of these mechanisms, the others still
+//! apply.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use crate::Limits;
 use crate::limits::OVERHEAD;
 
-/// Limits the memory of this process, and what it and its later threads may do: read files below `readable`.
+/// Limits the memory of this process, and restricts it and its later threads to reading files below `readable`.
 pub(crate) fn confine(limits: &Limits, readable: &[PathBuf]) {
     let set = |resource, bytes| {
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        // Without the limit, the deadline still holds.
+        // If the limit cannot be set, the deadline still applies.
         let _ = rustix::process::setrlimit(resource, limit);
     };
     set(Resource::As, limits.memory.saturating_add(limits.stack as u64).saturating_add(OVERHEAD));
@@ -31,7 +31,7 @@ pub(crate) fn confine(limits: &Limits, readable: &[PathBuf]) {
     let _ = restrict_files(readable);
 }
 
-/// What of a file system there is to restrict, by the version of the kernel's interface that brought it.
+/// The file system rights that can be restricted, by the version of the kernel interface that introduced them.
 const FILE_RIGHTS: [(c_long, u64); 4] =
     [(1, (1 << 13) - 1), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15)];
 const READ_FILE: u64 = 1 << 2;
@@ -55,11 +55,11 @@ struct Beneath {
     dir: i32,
 }
 
-/// Leaves of all files those below `readable`, to be read. None if the kernel cannot do that.
+/// Restricts file access to reading below `readable`. `None` if the kernel does not support it.
 fn restrict_files(readable: &[PathBuf]) -> Option<()> {
     const VERSION: u32 = 1;
     const BENEATH: c_long = 1;
-    // SAFETY: with this flag the call takes no pointer and only tells a number.
+    // SAFETY: with this flag the call takes no pointer and only returns a number.
     let version = unsafe {
         libc::syscall(
             libc::SYS_landlock_create_ruleset,
@@ -98,7 +98,7 @@ fn restrict_files(readable: &[PathBuf]) -> Option<()> {
             );
         }
     }
-    // SAFETY: it takes a descriptor, which lives across the call, and no flags.
+    // SAFETY: the call takes a descriptor, which lives across it, and no flags.
     let result =
         unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0u32) };
     (result == 0).then_some(())
@@ -111,11 +111,11 @@ fn open(dir: &Path) -> Option<OwnedFd> {
 fn owned(fd: c_long) -> Option<OwnedFd> {
     use std::os::fd::FromRawFd;
     let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-    // SAFETY: the kernel just made this descriptor, and nobody else knows it.
+    // SAFETY: the kernel just created this descriptor, and nothing else uses it.
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// System calls of a thread that computes, reads files and speaks over pipes. All others fail.
+/// The system calls of a thread that computes, reads files and uses pipes. All others fail.
 const ALLOWED: &[c_long] = &[
     libc::SYS_brk,
     libc::SYS_clock_gettime,
@@ -135,7 +135,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_newfstatat,
-    // Where its flags lie in memory, only the files that may be read at all bound it.
+    // Its flags are in memory and cannot be filtered; the file restrictions still apply.
     libc::SYS_openat2,
     libc::SYS_ppoll,
     libc::SYS_pread64,
@@ -161,7 +161,7 @@ const ALLOWED_OF_ARCHITECTURE: &[c_long] = &[libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_OF_ARCHITECTURE: &[c_long] = &[];
 
-/// Flags with which a file is opened for more than reading.
+/// Flags that open a file for more than reading.
 const WRITING: i32 = libc::O_WRONLY
     | libc::O_RDWR
     | libc::O_CREAT
@@ -187,12 +187,13 @@ const ARCHITECTURE: Option<u32> = Some(0xC000_00B7);
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const ARCHITECTURE: Option<u32> = None;
 
-/// Leaves all threads of this process, which must have been denied new privileges, the system calls that it needs.
+/// Restricts all threads of this process to the necessary system calls. Requires that new privileges have been
+/// denied.
 pub(crate) fn restrict_calls() {
     let Some(mut code) = ARCHITECTURE.map(filter) else { return };
     let Ok(len) = u16::try_from(code.len()) else { return };
     let program = libc::sock_fprog { len, filter: code.as_mut_ptr() };
-    // SAFETY: the program lives across the call, which copies it. A kernel that has no filters says so.
+    // SAFETY: the program lives across the call, which copies it. A kernel without filters returns an error.
     unsafe {
         libc::syscall(
             libc::SYS_seccomp,
@@ -203,7 +204,7 @@ pub(crate) fn restrict_calls() {
     }
 }
 
-/// A filter of classic BPF, over `struct seccomp_data` of `seccomp(2)`.
+/// A classic BPF filter over `struct seccomp_data` of `seccomp(2)`.
 fn filter(architecture: u32) -> Vec<sock_filter> {
     const NUMBER: u32 = 0;
     const ARCH: u32 = 4;
@@ -214,7 +215,7 @@ fn filter(architecture: u32) -> Vec<sock_filter> {
     let mut code =
         vec![load(ARCH), jump(libc::BPF_JEQ, architecture, 1, 0), refuse(), load(NUMBER)];
     for number in ALLOWED.iter().chain(ALLOWED_OF_ARCHITECTURE) {
-        // The numbers of system calls are small.
+        // System call numbers are small.
         code.extend([jump(libc::BPF_JEQ, *number as u32, 0, 1), allow()]);
     }
     for (number, index, bits) in WITHOUT.iter().chain(WITHOUT_OF_ARCHITECTURE) {

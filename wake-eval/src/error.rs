@@ -1,42 +1,43 @@
-//! What went wrong, and where.
+//! Evaluation errors and their places.
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Read;
 
-/// An evaluation that did not end in a value.
+/// A failed evaluation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct EvalError {
-    /// How the package is called: `//libs/zlib`.
+    /// The name of the package, for messages: `//libs/zlib`.
     pub pkg: String,
-    /// Whose fault it was.
+    /// The kind of error.
     pub kind: Kind,
-    /// What went wrong, lower case, names in backticks.
+    /// The message: lower case, names in backticks.
     pub message: String,
-    /// Where; none where no line of the user's is at fault.
+    /// The place; `None` if no line of the user's is at fault.
     pub place: Option<Place>,
-    /// What to write below the caret: the nearest right name, what was expected.
+    /// The label below the caret: the nearest correct name, or what was expected.
     pub label: Option<String>,
-    /// The calls around the place, innermost first.
+    /// The calls that led to the place, innermost first.
     pub frames: Vec<Frame>,
-    /// What a user could do about it.
+    /// What the user could do about it.
     pub hints: Vec<String>,
-    /// Whether a module was asked for without a config, for which its function has no default.
+    /// Whether the module was requested without a config although its function has no default.
     pub needs_config: bool,
-    /// The option that somebody set to what is of another type than its default: whoever did is at fault, and not the place.
+    /// The option that was set to a value of the wrong type; its setting is at fault rather than the place.
     pub option: Option<String>,
-    /// What had been read until then. An error of kind [`Kind::User`] would come again while these hold.
+    /// What had been read until then. An error of kind [`Kind::User`] recurs as long as these reads give the same
+    /// digests.
     pub reads: Vec<Read>,
-    /// What `std.trace` had said until then.
+    /// The output of `std.trace` until then.
     pub trace: Vec<String>,
 }
 
-/// Whose fault an error is.
+/// The cause of an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// What the user wrote; the same sources give the same error.
+    /// The user's code; the same sources give the same error.
     #[default]
     User,
     /// A limit was exceeded.
@@ -45,7 +46,7 @@ pub enum Kind {
     Crash,
 }
 
-/// What there was too much of.
+/// The limit that was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
@@ -53,17 +54,17 @@ pub enum Limit {
     Memory,
     /// Time.
     Time,
-    /// Calls inside calls.
+    /// Nesting of calls.
     Depth,
-    /// Values in the result.
+    /// The number of values in the result.
     Nodes,
-    /// Text in the result.
+    /// The amount of text in the result.
     Text,
-    /// Bytes of a source file.
+    /// The size of a source file.
     Source,
 }
 
-/// A stretch of one source line. Lines and columns count from 1; columns count characters.
+/// A range in one source line. Lines and columns count from 1; columns count characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file, relative to its package: `PKG.libsonnet`.
@@ -78,17 +79,17 @@ pub struct Place {
     pub source_line: String,
 }
 
-/// One of the calls around a place.
+/// One of the calls that led to a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// Where the call stands.
+    /// The place of the call.
     pub place: Place,
-    /// What is called there.
+    /// A description of what is called.
     pub desc: String,
 }
 
 impl EvalError {
-    /// An error without a place.
+    /// Creates an error without a place.
     pub(crate) fn bare(pkg: &str, kind: Kind, message: String) -> Self {
         EvalError { pkg: pkg.to_owned(), kind, message, ..EvalError::default() }
     }

@@ -1,24 +1,24 @@
-//! Turns Jsonnet into plain values.
+//! Evaluates Jsonnet to plain values.
 //!
-//! A [`Request`] names one function application (a `PKG.libsonnet`, its `inputs`, a module); what comes back is
-//! JSON together with everything that was read to compute it, so that the caller can remember the result and later
-//! check whether it still holds. Evaluation happens in worker processes of a [`Pool`]: whatever a user writes, the
-//! worst it can do is to end one worker, which is reported as an [`EvalError`] that names the package.
+//! A [`Request`] names one function application (a `PKG.libsonnet`, its `inputs`, a module). The result is JSON,
+//! together with everything that was read to compute it, so that the caller can cache the result and later check
+//! whether it is still valid. Evaluation happens in worker processes of a [`Pool`]: whatever a user writes, the worst
+//! it can do is to end one worker, which is reported as an [`EvalError`] that names the package.
 //!
-//! Its rooms, each of which knows only those before it; the same holds within each of them:
+//! The rooms of this crate. Each knows only those before it; the same holds within each of them:
 //!
 //! | rooms | what they are |
 //! |---|---|
-//! | `answers`, `sources` | whom an evaluation may ask: about other packages and modules, for the files of its own |
-//! | `limits`, `outcome`, `error` | how much it may use, what it yields, what went wrong |
-//! | `request`, `wire` | what is asked of a worker, and how both ends of the pipe say it |
-//! | `prepare` | source texts as the engine is to see them |
+//! | `answers`, `sources` | what an evaluation can query: other packages and modules, and the files of its own |
+//! | `limits`, `outcome`, `error` | limits, results, errors |
+//! | `request`, `wire` | requests to a worker, and the protocol on the pipe |
+//! | `prepare` | rewriting of source texts for the engine |
 //! | `engine` | the language |
-//! | `resident`, `confine`, `serve` | the worker: how much memory it holds, what it may do, the loop that it lives in |
-//! | `pool` | the processes, as their parent sees them |
+//! | `resident`, `confine`, `serve` | the worker: its memory use, its sandbox, its main loop |
+//! | `pool` | the worker processes, as seen by their parent |
 //!
-//! This crate opens no file itself. A worker is given [`Sources`] by whoever calls [`serve`], and asks the parent's
-//! [`Answers`] for what other packages and modules look like.
+//! This crate opens no package files itself. A worker gets its [`Sources`] from the caller of [`serve`], and queries
+//! the parent's [`Answers`] about other packages and modules.
 
 #![expect(
     clippy::result_large_err,
@@ -51,8 +51,8 @@ pub use request::{Op, Request};
 pub use serve::serve;
 pub use sources::{EntryKind, ListEntry, SourceError, Sources};
 
-/// The language engine and its release, with the version of what is done to texts before it sees them and of the
-/// functions that stand in for its own; part of every memo key.
+/// The engine and its release, with the version of the rewriting of texts and of the functions that replace the
+/// engine's own. Part of every memo key.
 pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 4";
 
 /// The version of the `wake` object that functions receive; part of every memo key.

@@ -1,41 +1,41 @@
-//! How much one evaluation may use.
+//! The limits of one evaluation.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds of one evaluation; exceeding any of them is an error that names it.
+/// The limits of one evaluation; exceeding one is an error that names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of memory a worker may use, apart from its stack.
+    /// Bytes of memory that a worker may use, apart from its stack.
     pub memory: u64,
-    /// Wall-clock time of one request.
+    /// Wall-clock time per request.
     pub deadline: Duration,
-    /// Values in a result.
+    /// The number of values in a result.
     pub nodes: usize,
-    /// Bytes of text in a result.
+    /// The bytes of text in a result.
     pub text_bytes: usize,
-    /// Calls inside calls.
+    /// The nesting of calls.
     pub depth: usize,
-    /// Bytes of one source file that is parsed.
+    /// The bytes of one parsed source file.
     pub source_bytes: usize,
-    /// Expressions inside expressions in a source file.
+    /// The nesting of expressions in a source file.
     pub nesting: usize,
-    /// Bytes of a worker's stack; only what is touched is ever used.
+    /// The bytes of a worker's stack; only touched pages use memory.
     pub stack: usize,
-    /// Requests after which a worker is replaced by a fresh one.
+    /// The number of requests after which a worker is replaced.
     pub requests: u32,
 }
 
-/// Bytes of memory that a worker may use besides, for what is neither its stack nor the user's: the program, allocator arenas.
+/// Additional bytes of memory for a worker, for neither its stack nor user values: the program, allocator arenas.
 pub(crate) const OVERHEAD: u64 = 256 << 20;
 
-/// Bytes of memory that a worker may use in any case: package files take a tenth of that.
+/// Bytes of memory that a worker may use in any case: package files need a tenth of this.
 const LEAST_MEMORY: u64 = 128 << 20;
 
 impl Limits {
-    /// These limits for as many evaluators as may run at once on a machine with `memory` bytes: together they may use half
-    /// of those, each an equal part, unless that would leave less than 128 MiB to one.
+    /// Adapts these limits to a machine with `memory` bytes that runs up to this many evaluators: together they may
+    /// use half of the memory, in equal shares, but at least 128 MiB each.
     pub fn shared_by(self, evaluators: usize, memory: u64) -> Limits {
         let share = memory / 2 / (evaluators.max(1) as u64);
         let memory = share.saturating_sub(OVERHEAD).max(LEAST_MEMORY);
@@ -43,7 +43,7 @@ impl Limits {
     }
 }
 
-/// The bytes of memory that this machine has. Source: `sysinfo(2)`.
+/// Returns the memory of this machine in bytes. Source: `sysinfo(2)`.
 pub fn machine_memory() -> u64 {
     let info = rustix::system::sysinfo();
     (info.totalram as u64).saturating_mul(u64::from(info.mem_unit))

@@ -1,4 +1,4 @@
-//! What an evaluation yields beside its value: what it read and what it traced.
+//! The results of an evaluation: its value, what it read, and its trace.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,13 +12,13 @@ use crate::sources::{EntryKind, ListEntry};
 pub struct Evaluated {
     /// The result, as JSON text.
     pub value: Box<RawValue>,
-    /// Everything the value depends on beside the request, sorted, each once.
+    /// Everything the value depends on in addition to the request, sorted, without duplicates.
     pub reads: Vec<Read>,
     /// The lines of `std.trace`, in order.
     pub trace: Vec<String>,
 }
 
-/// An [`Evaluated`] whose value nobody has read again: how it leaves the engine, and the worker.
+/// An [`Evaluated`] whose value has not been parsed: the form in which it leaves the engine and the worker.
 #[derive(Debug, Clone)]
 pub(crate) struct EvaluatedText {
     pub(crate) text: String,
@@ -26,70 +26,71 @@ pub(crate) struct EvaluatedText {
     pub(crate) trace: Vec<String>,
 }
 
-/// One thing an evaluation looked at, with the digest of what it saw.
+/// One thing that an evaluation looked at, with the digest of what it saw.
 ///
-/// No digest means that the thing was absent. Seeing the same digests again, the evaluation would yield the same.
+/// `None` as a digest means that the thing was absent. If all digests are the same again, so is the result.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Read {
-    /// A file's bytes.
+    /// The content of a file.
     File {
         /// The file, relative to the package.
         path: RelPath,
-        /// Of its bytes.
+        /// The digest of its content.
         digest: Option<BlobDigest>,
     },
-    /// A directory's names and kinds.
+    /// The names and kinds of a directory's entries.
     List {
         /// The directory, relative to the package.
         path: RelPath,
-        /// As [`list_digest`] gives it.
+        /// The [`list_digest`].
         digest: Option<BlobDigest>,
     },
-    /// A file of another package, imported.
+    /// An imported file of another package.
     Import {
-        /// How one gets there.
+        /// The way to it.
         way: Way,
-        /// Of its bytes; none where the package at its end offers no such file.
+        /// The digest of its content; `None` if the package exports no such file.
         digest: Option<BlobDigest>,
     },
-    /// Whether another package names a file or directory.
+    /// Whether another package lists a file or directory.
     Named {
-        /// How one gets there.
+        /// The way to it.
         way: Way,
-        /// As [`crate::named_digest`] gives it; none where nothing is named so.
+        /// The [`crate::named_digest`]; `None` if it is not listed.
         digest: Option<BlobDigest>,
     },
-    /// What an option of the build is set to.
+    /// The setting of an option.
     Option {
         /// Its name.
         name: String,
-        /// Of the JSON text that was answered; none where nobody sets it.
+        /// The digest of the answer's JSON text; `None` if the option is not set.
         digest: Option<BlobDigest>,
     },
     /// The instance of a package.
     Pkg {
         /// `namespace@name@version`.
         key: String,
-        /// Of the JSON text that was answered.
+        /// The digest of the answer's JSON text.
         digest: Option<BlobDigest>,
     },
-    /// The instance of a module; without a digest where it was not ready yet.
+    /// The instance of a module; without a digest if it was not ready.
     Module {
         /// The canonical JSON of the module id.
         id: String,
-        /// Of the JSON text that was answered.
+        /// The digest of the answer's JSON text.
         digest: Option<BlobDigest>,
     },
 }
 
-/// The digest of a directory listing, whatever order it came in.
+/// Returns the digest of a directory listing, independent of its order.
 ///
-/// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, `d`irectory, `l`ink, `o`ther), the name, and a NUL.
+/// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, `d`irectory, `l`ink, `o`ther), the name, and a
+/// NUL.
 pub fn list_digest(entries: &[ListEntry]) -> BlobDigest {
     digest_of_listing(entries.iter().map(|entry| (entry.name.as_str(), entry.kind)))
 }
 
-/// [`list_digest`] of entries that nobody owns.
+/// Returns the [`list_digest`] of borrowed entries.
 pub fn digest_of_listing<'a>(
     entries: impl IntoIterator<Item = (&'a str, EntryKind)>,
 ) -> BlobDigest {

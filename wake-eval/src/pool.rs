@@ -17,7 +17,7 @@ use worker::Worker;
 
 pub use line::{Line, Response};
 
-/// What helps where the system will not give a process what it needs.
+/// The hint for when the system denies a process its resources.
 const RAISE_LIMITS: &str = "raise the limits that `ulimit -a` shows";
 
 /// How to start a worker: a program that calls [`crate::serve`].
@@ -31,36 +31,36 @@ pub struct WorkerCommand {
     pub readable: Vec<PathBuf>,
 }
 
-/// Who evaluated a request.
+/// The worker that evaluated a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Service {
-    /// The worker's process number.
+    /// The process id of the worker.
     pub process: u32,
-    /// When it was handed the request.
+    /// When it started on the request.
     pub began: Instant,
 }
 
-/// Evaluates requests in worker processes: as many as there are callers at once, reused while idle.
+/// Evaluates requests in worker processes, one per concurrent caller; idle workers are reused.
 ///
 /// Shared by reference between threads. Dropping it ends the workers.
 #[derive(Debug)]
 pub struct Pool {
-    // Declared first, so dropped first: idle workers are gone before the thread that they would follow.
+    // Declared first, so dropped first: idle workers must end before the thread whose end would kill them.
     idle: Mutex<Vec<Worker>>,
     spawner: Spawner,
     limits: Limits,
 }
 
 impl Pool {
-    /// Starts nothing yet: workers start when they are needed.
+    /// Creates a pool. Workers are started when needed.
     pub fn new(worker: WorkerCommand, limits: Limits) -> Pool {
         Pool { idle: Mutex::default(), spawner: Spawner::new(worker), limits }
     }
 
     /// Evaluates one request, blocking until it is done or its deadline has passed.
     ///
-    /// `answers` is called on this thread. A worker that ends is replaced by the next call; the request that ended it
-    /// is not tried again.
+    /// `answers` is called on this thread. A worker that ends is replaced at the next call; the request that ended it
+    /// is not retried.
     pub fn evaluate(
         &self,
         request: &Request,
@@ -74,12 +74,12 @@ impl Pool {
         )
     }
 
-    /// A line of requests for one worker, which it takes with the first of them and gives back at the end.
+    /// Creates a queue of requests for one worker, which is taken at the first request and returned at the end.
     pub fn line<A: Answers, T>(&self) -> Line<'_, A, T> {
         Line::new(self)
     }
 
-    /// Ends the workers that are idle, to give back their memory; the next call starts one again.
+    /// Ends idle workers to free their memory; the next call starts a new one.
     pub fn rest(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         drop(idle);

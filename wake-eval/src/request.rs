@@ -1,4 +1,4 @@
-//! One function application that someone wants evaluated.
+//! Requests to evaluate one function application.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,20 +11,21 @@ use wake_model::RelPath;
 /// What to evaluate, and where its sources are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// How the package is called in errors: `//libs/zlib`; `//` for the workspace root.
+    /// The name of the package, for messages: `//libs/zlib`; `//` for the workspace root.
     pub pkg: String,
-    /// Where the sources are; handed as it is to the factory that the worker was started with.
+    /// The location of the sources, passed unchanged to the factory that the worker was started with.
     pub root: PathBuf,
-    /// Which function to apply.
+    /// The function to apply.
     pub op: Op,
 }
 
-/// The functions that can be applied. As JSON, with canonical arguments, it is canonical JSON. Results are described in `spec/jsonnet-api.md`.
+/// The functions that can be applied. With canonical arguments, the JSON form is canonical. `spec/jsonnet-api.md`
+/// describes the results.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Op {
     /// `PKG.libsonnet` applied to `(wake)`.
     Pkg,
-    /// What `PKG.libsonnet` says of modules and metadata, where that takes the packages that it names.
+    /// The modules and metadata of `PKG.libsonnet`, if they require its dependencies.
     Modules {
         /// The package's own instance without files and modules, as canonical JSON.
         pkg: Arc<RawValue>,
@@ -34,14 +35,14 @@ pub enum Op {
         /// The package's own instance, as canonical JSON.
         pkg: Arc<RawValue>,
     },
-    /// A module function applied to `(wake, pkg, config)` and, where what they need is known, its own functions.
+    /// A module function applied to `(wake, pkg, config)`, and its own functions if what they need is known.
     Module {
-        /// Canonical JSON; none: what the function declares as its default.
+        /// The config as canonical JSON; `None` for the function's default.
         config: Option<Arc<RawValue>>,
-        /// Whether `config` holds only keys that differ from the default.
+        /// Whether `config` contains only the keys that differ from the default.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         merge: bool,
-        /// The file that holds the function; none: it stands among the `modules` of `PKG.libsonnet`.
+        /// The file that contains the function; `None` if it is in `modules` of `PKG.libsonnet`.
         file: Option<RelPath>,
         /// The name of the module in its package.
         name: String,
@@ -52,22 +53,22 @@ pub enum Op {
     Expr {
         /// The Jsonnet text.
         code: String,
-        /// How the text is called in errors: a file is called by its path in the package.
+        /// The name of the text in messages: for a file, its path in the package.
         label: String,
-        /// The directory that its imports start from.
+        /// The directory that imports are relative to.
         #[serde(default)]
         dir: RelPath,
-        /// Where imports are looked for that are not found beside the importing file, in this order.
+        /// The directories to search, in order, for imports that are not found beside the importing file.
         #[serde(default)]
         library: Vec<RelPath>,
     },
-    /// Where in the source the object `value` (a file, reference, module id, exec) was built by `op`.
+    /// Finds where in the source `op` built the object `value` (a file, reference, module id, exec).
     ///
-    /// Evaluates `op` again and stops where a call yields an equal value. The result is a [`crate::Place`] or null.
+    /// Evaluates `op` again and stops at a call that yields an equal value. The result is a [`crate::Place`] or null.
     Locate {
         /// The application that built the value.
         op: Box<Op>,
-        /// The value as it came out.
+        /// The resulting value.
         value: Value,
     },
 }

@@ -1,17 +1,17 @@
-//! How much memory a worker holds.
+//! The memory use of a worker.
 
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
-/// The memory that this process holds at a time.
+/// Measures the current memory use of this process.
 ///
-/// Not the most that it ever held, which `getrusage(2)` tells: the kernel counts from what the process held that started this
-/// one, and of a large build that is much.
+/// Not the peak value of `getrusage(2)`: that includes the memory of the parent process at the time of the fork,
+/// which is large in a large build.
 pub(crate) struct Resident {
-    /// None where the system does not tell.
+    /// `None` if the system does not provide it.
     statm: Option<OwnedFd>,
-    /// Asked for once: it is found in files that a worker may not read later.
+    /// Determined once, because it is read from files that a worker cannot read later.
     page_size: u64,
 }
 
@@ -22,7 +22,7 @@ impl Resident {
         Resident { statm, page_size: rustix::param::page_size() as u64 }
     }
 
-    /// Bytes. Source: `proc_pid_statm(5)`, the second number.
+    /// Returns the resident memory in bytes. Source: `proc_pid_statm(5)`, the second number.
     pub(crate) fn bytes(&self) -> Option<u64> {
         let mut buffer = [0; 128];
         let length = rustix::io::pread(self.statm.as_ref()?, &mut buffer, 0).ok()?;

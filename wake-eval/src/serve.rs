@@ -25,13 +25,13 @@ use crate::wire::request::RequestParts;
 use crate::wire::{Greeting, Receiver, Tag, decode, encode, outcome, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
-/// Answers requests on standard input until it ends; the whole life of a worker process.
+/// Answers requests on standard input until it ends; this is the main function of a worker process.
 ///
-/// `sources` opens the files of a package, given [`crate::Request::root`]. The process gives itself a memory limit, keeps
-/// nothing but the right to read what [`crate::WorkerCommand::readable`] names and the system calls for that, and dies with
-/// the one that started it. Nothing else may use standard input and output meanwhile.
+/// `sources` opens the files of a package, given [`crate::Request::root`]. The process limits its own memory, gives
+/// up everything but reading the files in [`crate::WorkerCommand::readable`] and the system calls for that, and dies
+/// with its parent. Nothing else may use standard input and output meanwhile.
 pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> ExitCode {
-    // The pipe's end says the same to an idle worker; this reaches one that computes.
+    // An idle worker notices the end of the pipe; this also ends one that computes.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let mut receiver = Receiver::default();
     let Ok(Some((Tag::Greeting, content))) = receiver.frame(stdio::stdin()) else {
@@ -41,7 +41,7 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
         return ExitCode::FAILURE;
     };
     let Greeting { limits, readable } = greeting;
-    // Its files are not among those that may be read then.
+    // Opened now, because its files cannot be read later.
     let resident = Resident::of_this_process();
     confine(&limits, &readable);
     std::panic::set_hook(Box::new(|_| {}));
@@ -49,23 +49,24 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
     match thread.spawn(move || work(Rc::new(sources), receiver, &resident, &limits)) {
         Ok(thread) => thread.join().unwrap_or(ExitCode::FAILURE),
         Err(error) => {
-            // The parent reads this. Where it does not, nobody would learn of an error here either.
+            // The parent reads this. If it does not, there is no way to report the write error either.
             let _ = writeln!(io::stderr(), "{NO_THREAD}: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// What a worker says that may not have its thread.
+/// The message of a worker that cannot start its thread.
 pub(crate) const NO_THREAD: &str = "cannot start its thread";
 
-/// Bytes of memory from which on a worker ends after its request, so that one glutton does not stay fat.
+/// A worker that uses more bytes than this ends after its request, so that one large evaluation does not keep memory
+/// occupied.
 const FAT: u64 = 96 << 20;
 
-/// Requests between two looks at the memory: each costs more than a hundredth of most requests.
+/// Requests between memory checks: one check takes more than a hundredth of the time of most requests.
 const LOOK_EVERY: u32 = 8;
 
-/// A request that took longer may have taken much memory: filling what is too much takes at least ten times this.
+/// A longer request may have used much memory: filling too much takes at least ten times this long.
 const LONG: Duration = Duration::from_micros(500);
 
 fn work(open: Rc<Open>, receiver: Receiver, resident: &Resident, limits: &Limits) -> ExitCode {
@@ -108,7 +109,7 @@ fn answer(
     limits: &Limits,
     began: Instant,
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
-    // Looking for a place takes some times as long as what failed, and is not worth missing the deadline.
+    // Finding the place takes several times as long as the failed evaluation, and must not exceed the deadline.
     let has_time = || began.elapsed() * 8 < limits.deadline;
     let sources: Rc<dyn Sources> = Rc::from(open(request.root));
     let (open, ask, known) = (open.clone(), pipe.clone(), told.clone());
@@ -116,7 +117,7 @@ fn answer(
     let run = || engine::evaluate(request, &around, last, limits, &has_time);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, Tag::Done),
-        // What a panic leaves behind in the engine is not worth finding out.
+        // After a panic the engine's state cannot be trusted.
         Err(payload) => {
             let said = engine::said(payload.as_ref());
             let error = out_of_memory(request, limits, &said)
@@ -126,10 +127,10 @@ fn answer(
     }
 }
 
-/// The error of an evaluation that panicked for want of memory.
+/// Returns the error of an evaluation that panicked because memory ran out.
 fn out_of_memory(request: &RequestParts<'_>, limits: &Limits, said: &str) -> Option<EvalError> {
-    // The engine grows its stack in pieces and panics when there is no memory for the next one.
-    // What holds its texts asserts that there was some.
+    // The engine grows its stack in pieces and panics if there is no memory for the next one. Its string storage
+    // asserts that the allocation succeeded.
     let causes = ["allocate memory", "OutOfMemory", "ENOMEM", "!data.is_null()"];
     if !causes.iter().any(|cause| said.contains(cause)) {
         return None;
@@ -147,15 +148,15 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Asks the parent; ends the process if that has gone.
+/// Sends questions to the parent; ends the process if the parent is gone.
 struct Pipe {
     receiver: RefCell<Receiver>,
-    /// Requests that came before the replies to questions of the one before them.
+    /// Requests that arrived before the replies to the previous request's questions.
     waiting: RefCell<VecDeque<Vec<u8>>>,
 }
 
 impl Pipe {
-    /// The next request; none at the end.
+    /// Returns the next request; `None` at the end of input.
     fn request(&self) -> io::Result<Option<Vec<u8>>> {
         if let Some(request) = self.waiting.borrow_mut().pop_front() {
             return Ok(Some(request));
@@ -167,7 +168,7 @@ impl Pipe {
         }
     }
 
-    /// The replies to a question; none at the end.
+    /// Returns the replies to a question; `None` at the end of input.
     fn replies(&self) -> io::Result<Option<Vec<Answer>>> {
         loop {
             match self.receiver.borrow_mut().frame(stdio::stdin())? {
@@ -184,7 +185,7 @@ impl Pipe {
             encode(&questions, 1 << 10).and_then(|content| send(stdio::stdout(), tag, &content));
         match sent.and_then(|()| self.replies()) {
             Ok(Some(replies)) => replies,
-            // There is nobody left whom an outcome would reach.
+            // Nobody is left to receive an outcome.
             Ok(None) | Err(_) => std::process::abort(),
         }
     }

@@ -1,36 +1,36 @@
-//! The files of one package, as an evaluation may see them.
+//! The files of one package, as evaluations see them.
 
 use serde::{Deserialize, Serialize};
 use wake_model::RelPath;
 
-/// Reads the files of one package. Implementations keep inside the package: a path that a link leads out of it is
-/// an error, never the bytes found there.
+/// Reads the files of one package. Implementations must stay inside the package: a path that leaves it through a link
+/// is an error.
 pub trait Sources {
-    /// The bytes of the file at `path`; none if nothing is there.
+    /// Returns the content of the file at `path`; `None` if there is nothing.
     fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>, SourceError>;
 
-    /// The entries of the directory at `dir`, in any order; none if nothing is there.
+    /// Returns the entries of the directory at `dir`, in any order; `None` if there is nothing.
     fn list(&self, dir: &RelPath) -> Result<Option<Vec<ListEntry>>, SourceError>;
 
-    /// How a person calls what lies at `path`.
+    /// Returns the name of `path` for people.
     fn shown(&self, path: &RelPath) -> String {
         path.to_string()
     }
 }
 
-/// One name in a directory.
+/// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListEntry {
-    /// The name, without any `/`.
+    /// The name, without `/`.
     pub name: String,
-    /// What it names.
+    /// The kind.
     pub kind: EntryKind,
 }
 
-/// What a directory entry is, without following links.
+/// The kind of a directory entry, without following links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
-    /// A regular file. Whether it may be executed no function sees.
+    /// A regular file. Functions cannot see whether it is executable.
     File,
     /// A directory.
     Dir,

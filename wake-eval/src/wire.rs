@@ -1,4 +1,4 @@
-//! Frames on the pipes between the pool and a worker: a length, a tag, bytes.
+//! Frames on the pipes between the pool and a worker: a length, a tag, content.
 
 pub(crate) mod request;
 pub(crate) mod outcome;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Limits;
 
-/// What a worker is told before all else.
+/// The first message to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Greeting {
     pub(crate) limits: Limits,
@@ -20,27 +20,27 @@ pub(crate) struct Greeting {
     pub(crate) readable: Vec<PathBuf>,
 }
 
-/// What a frame means. The first two go to the worker, as do the answers; the rest comes from it.
+/// The kinds of frames. `Greeting`, `Request` and `Replies` are sent to the worker, the others by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tag {
-    /// A [`Greeting`] as JSON: the first frame of all.
+    /// A [`Greeting`] as JSON: the very first frame.
     Greeting = 0,
     /// A [`request`].
     Request = 1,
-    /// The [`crate::Answer`]s to the questions of one frame, in their order.
+    /// The [`crate::Answer`]s to the questions of one frame, in order.
     Replies = 2,
-    /// A question for the packages whose keys these are.
+    /// A question about the packages with these keys.
     AskPkgs = 3,
-    /// A question for the modules whose ids, as canonical JSON, these are.
+    /// A question about the modules with these ids, as canonical JSON.
     AskModules = 4,
-    /// The [`outcome`]; the worker waits for the next request.
+    /// The [`outcome`]; the worker then waits for the next request.
     Done = 5,
-    /// The [`outcome`]; the worker ends.
+    /// The [`outcome`]; the worker then ends.
     Last = 6,
-    /// A question for what can be imported of the packages whose keys these are.
+    /// A question about what can be imported from the packages with these keys.
     AskLibraries = 7,
-    /// A question for what the options of these names are set to.
+    /// A question about the settings of the options with these names.
     AskOptions = 8,
 }
 
@@ -53,23 +53,23 @@ impl Tag {
     }
 }
 
-/// Bytes before the content: four of length, little endian, and the tag.
+/// Bytes before the content: a length of four bytes, little endian, and the tag.
 const HEADER: usize = 5;
 
-/// Bytes that a reading makes room for at least: most frames come in one.
+/// The minimum buffer space for a read; most frames fit in one read.
 const ROOM: usize = 12 << 10;
 
-/// The content of a frame, in the encoding of the `postcard` crate.
+/// Encodes the content of a frame with the `postcard` crate.
 pub(crate) fn encode(content: &impl Serialize, room: usize) -> io::Result<Vec<u8>> {
     postcard::to_io(content, Vec::with_capacity(room)).map_err(io::Error::other)
 }
 
-/// What the content of a frame says.
+/// Decodes the content of a frame.
 pub(crate) fn decode<'a, T: Deserialize<'a>>(content: &'a [u8]) -> io::Result<T> {
     postcard::from_bytes(content).map_err(io::Error::other)
 }
 
-/// Writes one frame, in one system call where the pipe takes it.
+/// Writes one frame, in one system call if the pipe has room.
 pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> {
     let mut frame = Vec::with_capacity(HEADER + content.len());
     put(&mut frame, tag, content)?;
@@ -84,7 +84,7 @@ pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> 
     Ok(())
 }
 
-/// Appends one frame to what is to be written.
+/// Appends one frame to the buffer.
 fn put(frames: &mut Vec<u8>, tag: Tag, content: &[u8]) -> io::Result<()> {
     let length = u32::try_from(content.len())
         .map_err(|_| io::Error::other("a frame is larger than 4 GiB"))?;
@@ -94,7 +94,7 @@ fn put(frames: &mut Vec<u8>, tag: Tag, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Frames for a pipe that does not block.
+/// Sends frames to a non-blocking pipe.
 #[derive(Debug, Default)]
 pub(crate) struct Sender {
     frames: Vec<u8>,
@@ -112,7 +112,8 @@ impl Sender {
         self.frames.is_empty()
     }
 
-    /// Writes as much as the pipe takes now. If nobody reads any more, the rest is dropped: the other pipe will say so.
+    /// Writes as much as the pipe accepts now. If nobody reads any more, drops the rest: the other pipe will report
+    /// it.
     pub(crate) fn flush(&mut self, pipe: impl AsFd) -> io::Result<()> {
         while self.written < self.frames.len() {
             match rustix::io::write(&pipe, &self.frames[self.written..]) {
@@ -129,28 +130,28 @@ impl Sender {
     }
 }
 
-/// Puts together frames from what a pipe gives.
+/// Assembles frames from the data of a pipe.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
-    /// Room, of which a part is filled and not taken yet.
+    /// The buffer, partly filled with data that has not been consumed.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-/// What one reading of a pipe brought.
+/// The result of one read.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// A whole frame.
     Frame(Tag, Vec<u8>),
-    /// Part of one, or nothing yet from a pipe that does not block.
+    /// Part of a frame, or nothing yet from a non-blocking pipe.
     Part,
     /// The other end is closed.
     End,
 }
 
 impl Receiver {
-    /// Gives a frame that is already here, else reads once, which blocks if the pipe is empty and does so.
+    /// Returns a buffered frame, or reads once, which blocks if the pipe is empty and blocking.
     pub(crate) fn step(&mut self, pipe: impl AsFd) -> io::Result<Arrival> {
         if let Some((tag, content)) = self.take()? {
             return Ok(Arrival::Frame(tag, content));
@@ -170,7 +171,7 @@ impl Receiver {
         Ok(self.take()?.map_or(Arrival::Part, |(tag, content)| Arrival::Frame(tag, content)))
     }
 
-    /// Reads until a frame is complete; none at the end.
+    /// Reads until a frame is complete; `None` at the end.
     pub(crate) fn frame(&mut self, pipe: impl AsFd) -> io::Result<Option<(Tag, Vec<u8>)>> {
         loop {
             match self.step(&pipe)? {
@@ -190,7 +191,7 @@ impl Receiver {
         Some(u32::from_le_bytes(*length) as usize)
     }
 
-    /// Moves what is here to the front, and makes room for the rest of its frame.
+    /// Moves the buffered data to the front and makes room for the rest of its frame.
     fn make_room(&mut self) {
         self.bytes.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);

@@ -1,4 +1,4 @@
-//! How much one evaluation may still use.
+//! The remaining budget of one evaluation.
 
 use std::cell::Cell;
 
@@ -20,13 +20,13 @@ impl Budget {
         Budget { limits: limits.clone(), nodes, text_bytes }
     }
 
-    /// Gives back what was taken.
+    /// Resets what has been spent.
     pub(crate) fn renew(&self) {
         self.nodes.set(self.limits.nodes);
         self.text_bytes.set(self.limits.text_bytes);
     }
 
-    /// Takes one value, and the bytes of a text, from what a result may hold.
+    /// Counts one value, and the bytes of a string, against the limits of a result.
     pub(crate) fn spend(&self, text: usize) -> Result<()> {
         let Some(left) = self.nodes.get().checked_sub(1) else {
             let message = format!("the result contains more than {} values", self.limits.nodes);
@@ -42,7 +42,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Refuses a source text that the parser, which recurses, might not survive.
+    /// Refuses a source text that could overflow the stack of the recursive parser.
     pub(crate) fn check_source(&self, name: &str, bytes: usize) -> Result<()> {
         let limit = self.limits.source_bytes;
         if bytes <= limit {

@@ -1,4 +1,4 @@
-//! The default of a parameter, which the engine evaluates only inside a call and does not show.
+//! The default value of a parameter, which the engine evaluates only inside a call and does not expose.
 
 use jrsonnet_evaluator::analyze::{LExpr, LFieldName, LObjBody, LObjMembers};
 use jrsonnet_evaluator::function::FuncVal;
@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 use super::json::json_number;
 use super::text::{Kind, Lexeme, closes, opens, stretch, tokens};
 
-/// What the name of a text ends with that stands for part of the file of that name.
+/// The suffix of the name of a text that replaces part of the file of that name.
 pub(crate) const OVERLAY: &str = "#default";
 
-/// The default of the parameter at `index` where it is written out as a plain value, without evaluating anything.
+/// Returns the default of the parameter at `index` if it is a literal, without evaluating anything.
 pub(crate) fn plain_default(function: &FuncVal, index: usize) -> Option<Value> {
     let FuncVal::Normal(function) = function else { return None };
     let (_, expression) = function.func.params.get(index)?.default.as_ref()?;
     plain(expression)
 }
 
-/// The text of a file whose last expression is a function, with the body of that function replaced by its parameter
-/// `name`: called without that argument, it yields the default.
+/// Rewrites a file whose last expression is a function: its body is replaced by its parameter `name`, so that a call
+/// without that argument yields the default.
 pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
     let tokens = tokens(text);
     let mut depth = 0_usize;
@@ -34,7 +34,7 @@ pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
     Some(format!("{} {name}", &text[..body?]))
 }
 
-/// Where the parenthesis closes that `tokens` start with, if one of the parameters in it is called `name`.
+/// Returns where the parenthesis at the start of `tokens` closes, if a parameter in it is called `name`.
 fn params_end(tokens: &[Lexeme<'_>], name: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut named = false;

@@ -1,4 +1,4 @@
-//! What one evaluation knows and remembers.
+//! The state of one evaluation.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,98 +26,98 @@ use crate::{Limit, Limits};
 #[derive(Clone)]
 pub(crate) struct Env(Rc<Inner>);
 
-// What it holds of the engine's values is dropped by `clear`, so the collector need not look inside.
+// `clear` drops the engine's values in it, so the collector need not look inside.
 trace_acyclic!(Env);
 
 pub(crate) struct Inner {
-    /// What the evaluation can ask.
+    /// What the evaluation can query.
     pub(crate) world: World,
-    /// How much it may still use.
+    /// The remaining budget.
     pub(crate) budget: Budget,
     hunt: Option<Hunt>,
     mode: Mode,
     /// The Jsonnet texts that were loaded, by file name.
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
-    /// Texts that stand for files that nobody wrote, by name.
+    /// Generated texts that replace files, by name.
     pub(crate) overlays: RefCell<FxHashMap<String, String>>,
-    /// All texts that the engine was given changed, by the names that it knows them by.
+    /// The texts that were rewritten for the engine, by the names under which the engine knows them.
     pub(crate) sources: RefCell<FxHashMap<String, Rc<SourceText>>>,
-    /// The directory of the expression, if that is what is evaluated.
+    /// The directory of the expression, if an expression is evaluated.
     pub(crate) expression_dir: RefCell<RelPath>,
-    /// Where imports are looked for that are not found beside the importing file.
+    /// The import library of the package.
     pub(crate) library_dirs: RefCell<Vec<RelPath>>,
-    /// The packages that imports can name.
+    /// The packages that files can import from.
     pub(crate) pkgs: RefCell<ImportablePkgs>,
-    /// What of a package is wanted.
+    /// The part of the package that is needed.
     pub(crate) part: Cell<PkgPart>,
-    /// Which arguments of pkg() are looked at before it is known what they may name.
+    /// The arguments of pkg() that are evaluated before it is known what they may refer to.
     pub(crate) early: Cell<Early>,
-    /// What is being evaluated right now.
+    /// The function being evaluated.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
-    /// The name of the module at hand.
+    /// The name of the current module.
     pub(crate) module: RefCell<Option<IStr>>,
-    /// Whether that has a function without a default config, and was given none.
+    /// Whether the current module's function has no default config, and none was given.
     pub(crate) lacks_config: Cell<bool>,
-    /// The dependencies of the module at hand, by key.
+    /// The dependencies of the current module, by key.
     pub(crate) modules: RefCell<Rc<BTreeMap<String, Rc<ModuleId>>>>,
-    /// The inputs of the module at hand, once they are known.
+    /// The inputs of the current module, once they are known.
     pub(crate) module_inputs: RefCell<Option<Value>>,
     /// The paths that the module's `files` create, once they are known.
     pub(crate) created: RefCell<BTreeSet<String>>,
-    /// The `wake` object, once something has asked for it.
+    /// The `wake` object, once it has been requested.
     pub(crate) wake: RefCell<Option<ObjValue>>,
-    /// The one that the package file received, where another one has taken its place.
+    /// The `wake` object that the package file received, if it has been replaced since.
     package_wake: RefCell<Option<ObjValue>>,
-    /// How often that has happened: calls of an earlier one may be remembered and not made again.
+    /// The number of replacements: calls on an earlier object may be cached and not be made again.
     turn: Cell<u32>,
-    /// Whether a call of an earlier one had to do with the module at hand.
+    /// Whether a call on an earlier object involved the current module.
     pub(crate) is_mixed: Cell<bool>,
-    /// What calls of the `wake` object declared.
+    /// What calls on the `wake` object declared.
     pub(crate) declarations: Declarations,
     /// The references behind the objects that are promises.
     pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Reference>>>,
 }
 
-/// The packages that a file of the package at hand can import from.
+/// The packages that a file of the current package can import from.
 #[derive(Debug, Default)]
 pub(crate) enum ImportablePkgs {
-    /// They are still to be found.
+    /// They are not known yet.
     #[default]
     Unknown,
-    /// There is no package at hand.
+    /// There is no current package.
     None,
-    /// Those that this one names.
+    /// The dependencies of this package.
     NamedBy(Rc<Instance>),
 }
 
-/// What of that which a package says is wanted: nothing else is computed.
+/// The part of a package's declaration that is needed; nothing else is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PkgPart {
-    /// All but what its functions give.
+    /// Everything except the results of functions.
     Whole,
-    /// What takes the packages that it names: modules and metadata.
+    /// What requires the dependencies: modules and metadata.
     Late,
     /// The function `inputs`.
     Inputs,
-    /// The functions of modules.
+    /// The module functions.
     Functions,
 }
 
-/// Which arguments of pkg() are looked at before packages are found and options set.
+/// The arguments of pkg() that are evaluated before packages are loaded and options are set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Early {
-    /// Those by which packages are found.
+    /// Those that packages are loaded from.
     #[default]
     Finding,
-    /// Those that may need packages, of a package that names none.
+    /// Those that may use dependencies, in a package that has none.
     Alone,
-    /// What options are set to.
+    /// Those that set options.
     Settings,
 }
 
-/// Which function is being evaluated: it decides what a reference may name.
+/// The function being evaluated, which determines what references may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The body of `PKG.libsonnet`, or an expression from the command line.
@@ -130,32 +130,32 @@ pub(crate) enum Phase {
     ModuleInputs,
     /// The module's `files`.
     ModuleFiles,
-    /// The module's `outputs`, as far as they are a function of the module.
+    /// The module's `outputs`, if they are a function of the module.
     ModuleOutputs,
     /// The module's `exec`.
     ModuleExec,
 }
 
-/// A text that the engine was given changed.
+/// A text that was rewritten for the engine.
 pub(crate) struct SourceText {
-    /// As it was written.
+    /// The original text.
     pub(crate) text: Rc<str>,
-    /// The way back to that.
+    /// The mapping of places back to the original.
     pub(crate) origins: Origins,
-    /// What it calls besides.
+    /// The added functions it calls.
     pub(crate) calls: Calls,
-    /// Patterns that it fills in.
+    /// The format patterns it uses.
     pub(crate) patterns: Vec<Box<str>>,
 }
 
-/// What to stop at when an evaluation is repeated to find a place.
+/// Where to stop when an evaluation is repeated to find a place.
 #[derive(Debug, Clone)]
 pub(crate) enum Hunt {
-    /// The call whose result is this value.
+    /// At the call that returns this value.
     Value(Value),
-    /// The first call of this builtin, and a spot inside it.
+    /// At the first call of this builtin; the spot is inside it.
     Call(String, Spot),
-    /// The call that was given this reference.
+    /// At the call that was given this reference.
     Reference(WrittenReference),
 }
 
@@ -198,7 +198,7 @@ impl Env {
         }))
     }
 
-    /// Lets go of the engine's values: they refer back to this.
+    /// Drops the engine's values, which refer back to this environment.
     pub(crate) fn clear(&self) {
         self.wake.take();
         self.package_wake.take();
@@ -209,8 +209,8 @@ impl Env {
 }
 
 impl Inner {
-    /// Makes of a text what the engine is to see, and remembers how to find its places again. The engine knows it as
-    /// `name`; to people it is the file `file`.
+    /// Rewrites a text for the engine, and records how to map its places back. The engine knows it as `name`; for
+    /// people it is the file `file`.
     pub(crate) fn prepare(&self, name: &str, file: &str, text: Rc<str>) -> Result<Option<String>> {
         let limits = &self.budget.limits;
         self.budget.check_source(file, text.len())?;
@@ -222,7 +222,7 @@ impl Inner {
             };
             note.origin(Origin::At(place))
         })?;
-        // Of a text that stays as it is the engine knows all that is asked later.
+        // The engine itself can answer all later questions about a text that is unchanged.
         let Some((changed, origins)) = prepared.changed else { return Ok(None) };
         let (calls, patterns) = (prepared.calls, prepared.patterns);
         let source = SourceText { text, origins, calls, patterns };
@@ -230,8 +230,8 @@ impl Inner {
         Ok(Some(changed))
     }
 
-    /// What a file calls itself that the engine knows as `name`: its path from where imports of the expression start,
-    /// or else from the package's directory.
+    /// Returns `std.thisFile` of the file that the engine knows as `name`: its path relative to where imports of the
+    /// expression start, or else to the package's directory.
     pub(crate) fn this_file(&self, name: &str) -> String {
         let name = name.trim_start_matches("virtual:");
         let dir = self.expression_dir.borrow();
@@ -246,7 +246,7 @@ impl Inner {
         "../".repeat(above.len()) + &inside.join("/")
     }
 
-    /// The turn of an object that functions receive as `wake`; none for others.
+    /// Returns the turn of a `wake` object; `None` for other objects.
     pub(crate) fn turn_of(&self, object: &ObjValue) -> Option<u32> {
         if self.wake.borrow().as_ref() == Some(object) {
             return Some(self.turn.get());
@@ -254,13 +254,13 @@ impl Inner {
         (self.package_wake.borrow().as_ref() == Some(object)).then_some(0)
     }
 
-    /// Which `wake` object is the one at hand.
+    /// Returns the turn of the current `wake` object.
     pub(crate) fn turn(&self) -> u32 {
         self.turn.get()
     }
 
-    /// Makes ready for the next module of a package whose file has been evaluated: its functions receive a `wake` of
-    /// their own, and nothing is known of the module before it.
+    /// Prepares for the next module of a package whose file has been evaluated: its functions receive a new `wake`
+    /// object, and everything about the previous module is forgotten.
     pub(crate) fn next_module(&self) {
         let wake = self.wake.take();
         if self.turn.replace(self.turn.get() + 1) == 0 {
@@ -282,7 +282,7 @@ impl Inner {
         self.hunt.as_ref()
     }
 
-    /// Calls inside calls. What says where it stands is a call itself.
+    /// Returns the limit for nested calls. Expressions that report their place are calls themselves.
     pub(crate) fn depth(&self) -> usize {
         match self.mode {
             Mode::Values => self.budget.limits.depth,
@@ -290,7 +290,7 @@ impl Inner {
         }
     }
 
-    /// The package at hand; an error where there is none.
+    /// Returns the current package; an error if there is none.
     pub(crate) fn own(&self) -> Result<Rc<Instance>> {
         let own: Ref<'_, _> = self.own.borrow();
         own.clone().ok_or_else(|| {
@@ -298,7 +298,7 @@ impl Inner {
         })
     }
 
-    /// The package to import from that is called so by `keys`, each the key of one in the package before it.
+    /// Returns the package to import from: each of `keys` is a key in the `pkgs` of the package before it.
     pub(crate) fn library(&self, keys: &[String]) -> Result<Rc<OpenLibrary>> {
         let (own, none) = (self.pkgs.borrow(), BTreeMap::new());
         let own = match &*own {
@@ -344,7 +344,7 @@ impl Inner {
         library.ok_or_else(|| Note::new("a way to a package names none").into())
     }
 
-    /// The instance of another package, asked for once.
+    /// Returns the instance of another package, which is requested only once.
     pub(crate) fn instance(&self, key: &str) -> Result<Rc<Instance>> {
         let own = self.own.borrow();
         let others = own.iter().filter_map(|own| own.pkgs().ok());
@@ -354,7 +354,7 @@ impl Inner {
             .ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")).into())
     }
 
-    /// The instance of a module; pending is an error that carries the id.
+    /// Returns the instance of a module; if it is pending, an error that carries the id.
     pub(crate) fn module(&self, id: &ModuleId) -> Result<Rc<Value>> {
         let modules = self.modules.borrow();
         let others = modules.values().map(|other| other.text());

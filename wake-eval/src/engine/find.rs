@@ -1,11 +1,11 @@
-//! Finding something in the source texts that were loaded, by its tokens.
+//! Searches for tokens in the loaded source texts.
 
 use super::env::Env;
 use super::reference::WrittenReference;
 use super::text::{Kind, Lexeme, Stretch, is_colon, place, stretch, string, tokens};
 use crate::error::Place;
 
-/// The first token of a file.
+/// Returns the place of the first token of a file.
 pub(crate) fn start_of(env: &Env, file: &str) -> Option<Place> {
     let texts = env.texts.borrow();
     let text = texts.get(file)?;
@@ -13,7 +13,7 @@ pub(crate) fn start_of(env: &Env, file: &str) -> Option<Place> {
     Some(place(file, text, first))
 }
 
-/// Where a reference is written, if it is written out at exactly one place.
+/// Returns where a reference is written, if it is a literal at exactly one place.
 pub(crate) fn written(env: &Env, written: &WrittenReference) -> Option<Place> {
     match written {
         WrittenReference::Text(text) => only(env, |tokens, at| {
@@ -31,7 +31,7 @@ pub(crate) fn written(env: &Env, written: &WrittenReference) -> Option<Place> {
     }
 }
 
-/// Where the field `name` is looked up, if that is written at exactly one place.
+/// Returns where the field `name` is looked up, if that is written at exactly one place.
 pub(crate) fn lookup(env: &Env, name: &str) -> Option<Place> {
     only(env, |tokens, at| {
         let token = &tokens[at];
@@ -42,7 +42,7 @@ pub(crate) fn lookup(env: &Env, name: &str) -> Option<Place> {
     })
 }
 
-/// Where a field is written for the second time, if it is written just twice in a file.
+/// Returns where a field is written for the second time, if it is written exactly twice in a file.
 pub(crate) fn second_field(env: &Env, name: &str) -> Option<Place> {
     let texts = env.texts.borrow();
     texts.iter().find_map(|(file, text)| {
@@ -59,7 +59,7 @@ pub(crate) fn second_field(env: &Env, name: &str) -> Option<Place> {
     })
 }
 
-/// The one place, in all texts that were loaded, where `matches` finds something.
+/// Returns the place where `matches` succeeds, if it is the only one in all loaded texts.
 fn only(env: &Env, matches: impl Fn(&[Lexeme<'_>], usize) -> Option<Stretch>) -> Option<Place> {
     let texts = env.texts.borrow();
     let mut found = None;
@@ -76,7 +76,7 @@ fn only(env: &Env, matches: impl Fn(&[Lexeme<'_>], usize) -> Option<Stretch>) ->
     found
 }
 
-/// Puts the place of `std.trace` before each line, where there is only one that can have said it.
+/// Prefixes each line with the place of the `std.trace` call, if only one call can have written it.
 pub(crate) fn locate_traces(env: &Env, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() {
         return lines;

@@ -1,4 +1,4 @@
-//! Choosing files of the package by glob.
+//! Selection of package files by globs.
 
 use std::ops::Deref;
 
@@ -12,22 +12,22 @@ use super::note::{Note, amend, refuse};
 use super::world::World;
 use crate::{EntryKind, ListEntry};
 
-/// Globs and paths; a path of a directory means everything below it.
+/// Globs and paths; the path of a directory matches everything below it.
 ///
-/// What is the path of something that is there is that path, whatever characters it has.
+/// A pattern that is the path of something that exists matches it literally, whatever characters it contains.
 pub(crate) struct Patterns(Vec<Pattern>);
 
-/// Whether something is there that has this path, or lies below it.
+/// Whether something exists at this path or below it.
 pub(crate) type IsThere<'a> = &'a dyn Fn(&RelPath) -> Result<bool>;
 
-/// Bytes of a glob at most: as many as a path may have.
+/// The maximum length of a glob in bytes, which is that of a path.
 const LONGEST: usize = 4096;
 
 struct Pattern {
     text: String,
-    /// The directory above the first component that is not plain.
+    /// The directory up to the first component with glob characters.
     start: RelPath,
-    /// How many components a match has at most; none with `**`.
+    /// The maximum number of components of a match; `None` with `**`.
     depth: Option<usize>,
     kind: PatternKind,
 }
@@ -37,11 +37,11 @@ enum PatternKind {
     Glob(GlobSet),
 }
 
-/// What is no part of any package, wherever it is: of a worktree of git, `.git` is a file.
+/// Names that are never part of a package. In a git worktree, `.git` is a file.
 const NEVER: [&str; 2] = [".git", ".wake"];
 
 impl Patterns {
-    /// Parses patterns as a user wrote them; the note points at the one at fault.
+    /// Parses patterns as written by a user; errors point at the pattern at fault.
     pub(crate) fn parse(texts: &[IStr], is_there: IsThere<'_>) -> Result<Patterns> {
         let parse = |text: &IStr| {
             let pattern = Pattern::parse(text, is_there);
@@ -50,35 +50,35 @@ impl Patterns {
         texts.iter().map(parse).collect::<Result<_>>().map(Patterns)
     }
 
-    /// Whether one of them matches the file at `path`, written without a leading `./`.
+    /// Whether any pattern matches the file at `path`, without a leading `./`.
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(path))
     }
 
-    /// Those of `files`, written as `./path` and sorted, that one of them matches; a path is looked up, a glob compared
-    /// with what lies below the directory that it begins with.
+    /// Returns those of `files`, which are sorted and start with `./`, that any pattern matches. A path is looked up;
+    /// a glob is compared only with what is below its starting directory.
     pub(crate) fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f T> {
         self.0.iter().flat_map(|pattern| pattern.among(files)).collect()
     }
 
-    /// Whether one of them matches whatever lies below the directory at `path`, with whatever name.
+    /// Whether any pattern matches everything below the directory at `path`, whatever its name.
     fn match_all_below(&self, path: &RelPath) -> bool {
         self.0.iter().any(|pattern| pattern.matches_all_below(path))
     }
 }
 
-/// Whether a pattern has an empty alternative at its end: then it is no mistake that it chooses nothing.
+/// Whether a pattern ends with an empty alternative, which allows it to match nothing.
 pub(crate) fn may_choose_nothing(text: &str) -> bool {
     text.ends_with(",}")
 }
 
-/// As much of a text as helps to find it.
+/// Returns the beginning of a text, long enough to find it.
 fn excerpt(text: &str) -> &str {
     let end = text.char_indices().nth(80).map_or(text.len(), |(at, _)| at);
     &text[..end]
 }
 
-/// A text as it is named in a message.
+/// Returns a text as shown in messages.
 fn shown(text: &str) -> String {
     let excerpt = excerpt(text);
     if excerpt.len() < text.len() { format!("{excerpt}…") } else { excerpt.to_owned() }
@@ -112,7 +112,7 @@ impl Pattern {
         if start == path {
             return Ok(Pattern { text, start, depth: None, kind: PatternKind::Path(path) });
         }
-        // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
+        // Alternatives may contain slashes, so only `**` and braces leave the depth open.
         let open = glob.contains("**") || glob.contains('{');
         let depth = (!open).then(|| path.components().count());
         let kind = PatternKind::Glob(compiled(&glob, &text)?);
@@ -122,7 +122,7 @@ impl Pattern {
     fn matches_all_below(&self, path: &RelPath) -> bool {
         match &self.kind {
             PatternKind::Path(_) => self.matches(path.as_str()),
-            // `**` at the end stands for everything below what is before it, so that one thing stands for all.
+            // A final `**` matches everything below the directory, so testing one name is enough.
             PatternKind::Glob(glob) => {
                 self.text.ends_with("/**") && glob.is_match(format!("{path}/x"))
             }
@@ -151,7 +151,7 @@ impl Pattern {
     }
 }
 
-/// Whether a text has characters that mean something in a glob.
+/// Whether a text contains glob characters.
 pub(crate) fn is_special(component: &str) -> bool {
     component.contains(['*', '?', '[', '{', '\\'])
 }
@@ -160,18 +160,18 @@ fn compiled(glob: &str, text: &str) -> Result<GlobSet> {
     let parsed = GlobBuilder::new(glob).literal_separator(true).build();
     let parsed = parsed
         .map_err(|error| Note::new(format!("`{}` is not a glob: {}", shown(text), error.kind())))?;
-    // A matcher of its own would end the process where the automaton becomes too large.
+    // A separate matcher would abort the process if the automaton became too large.
     let set = GlobSet::builder().add(parsed).build();
     Ok(set.map_err(|_| Note::new(format!("`{}` is too complex a glob", shown(text))))?)
 }
 
-/// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
+/// Returns the files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
 pub(crate) fn list(world: &World, include: &[IStr], exclude: &[IStr]) -> Result<Vec<IStr>> {
     let of =
         |argument: &'static str| move |error| amend(error, |note: Note| note.argument(argument));
     let is_entry = |path: &RelPath| Ok(world.entry(path)?.is_some());
     let include = Patterns::parse(include, &is_entry).map_err(of("include"))?;
-    // The whole text of one may be the name of a directory that is not to be entered.
+    // A pattern may literally be the name of a directory that must not be entered.
     let hidden: Vec<RelPath> = exclude.iter().filter_map(|text| text.parse().ok()).collect();
     let globs = Patterns::parse(exclude, &|_| Ok(false)).map_err(of("exclude"))?;
     let search = Search { world, hidden: &hidden, exclude: &globs };
@@ -184,7 +184,7 @@ pub(crate) fn list(world: &World, include: &[IStr], exclude: &[IStr]) -> Result<
     Ok(found)
 }
 
-/// Whether `path` is one of the files, written as `./path` and sorted, or a directory above one.
+/// Whether `path` is one of the files, which are sorted and start with `./`, or a directory above one.
 pub(crate) fn is_among(files: &[impl Deref<Target = str>], path: &RelPath) -> bool {
     let first = |text: &str| {
         let at = files.partition_point(|file| **file < *text);
@@ -194,12 +194,12 @@ pub(crate) fn is_among(files: &[impl Deref<Target = str>], path: &RelPath) -> bo
     first(&path) == path || first(&below).starts_with(&below)
 }
 
-/// Looking for files.
+/// A search for files.
 struct Search<'a> {
     world: &'a World,
-    /// Paths that are excluded, if they are paths.
+    /// The exclude patterns that are paths.
     hidden: &'a [RelPath],
-    /// What is excluded, if it is no path.
+    /// The exclude patterns that are globs.
     exclude: &'a Patterns,
 }
 
@@ -281,12 +281,12 @@ impl Search<'_> {
                 EntryKind::Dir => {
                     let path = dir.child(&entry.name).map_err(Note::from)?;
                     let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
-                    // What is excluded is not opened: it need not be readable.
+                    // Excluded directories are not opened: they need not be readable.
                     if deep && !self.excludes(&path) && !world.is_pkg(&path)? {
                         self.below(pattern, &path, found)?;
                     }
                 }
-                // Nothing that a build could use, and nothing that someone named.
+                // A build cannot use it, and nobody named it.
                 EntryKind::Other => {}
             }
         }
@@ -298,7 +298,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a directory is a store of wake's: what is built lies there, and no source.
+/// Whether a directory is a wake store, which contains build results rather than sources.
 fn is_store(world: &World, dir: &RelPath, entries: &[ListEntry]) -> Result<bool> {
     let has = |name: &str| {
         entries.iter().any(|entry| entry.name == name && matches!(entry.kind, EntryKind::File))
@@ -310,7 +310,7 @@ fn is_store(world: &World, dir: &RelPath, entries: &[ListEntry]) -> Result<bool>
     Ok(format.is_some_and(|bytes| bytes.starts_with(b"wake-store ")))
 }
 
-/// Another package may not be entered by naming a directory inside it either.
+/// Naming a directory inside another package must not allow entering that package either.
 fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
     let mut dir = RelPath::root();
     for component in pattern.start.components() {

@@ -1,4 +1,4 @@
-//! Imports: files of the package, and of the packages that it names.
+//! Imports: files of the package and of its dependencies.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -24,9 +24,9 @@ use crate::prepare::RAW;
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
     env: Env,
-    /// How each file was written where it was imported last, so that an error can point there.
+    /// How each file was last written in an import, for error places.
     written: RefCell<FxHashMap<String, String>>,
-    /// What was read last to see whether it is there.
+    /// The file that was last read to check whether it exists.
     found: RefCell<Option<(String, Vec<u8>)>>,
 }
 
@@ -37,7 +37,7 @@ impl PkgImports {
         PkgImports { env, written: RefCell::default(), found: RefCell::default() }
     }
 
-    /// The file that `written` means in a file of the package at the end of `keys`, in its directory `dir`.
+    /// Resolves `written` in the directory `dir` of the package at the end of `keys`.
     fn resolve(&self, keys: &[String], dir: &str, written: &str) -> Result<(Vec<String>, RelPath)> {
         if let Some(written) = written.strip_prefix('@') {
             let (keys, path) = foreign(keys, written)?;
@@ -49,8 +49,7 @@ impl PkgImports {
         Ok((keys.to_vec(), path))
     }
 
-    /// The first of `beside` and the directories that the package names for imports where something is there; `beside`
-    /// if it is nowhere.
+    /// Returns the first existing file of `beside` and the import library; `beside` if there is none.
     fn in_directories(&self, keys: &[String], beside: RelPath, written: &str) -> Result<RelPath> {
         if written.starts_with("./") || written.starts_with("../") {
             return Ok(beside);
@@ -69,7 +68,7 @@ impl PkgImports {
         Ok(beside)
     }
 
-    /// Where the imports of a package are looked for besides.
+    /// Returns the import library of a package.
     fn directories(&self, keys: &[String]) -> Result<Vec<RelPath>> {
         Ok(match keys {
             [] => self.env.library_dirs.borrow().clone(),
@@ -86,7 +85,7 @@ impl PkgImports {
         Ok(self.env.world.import(&library, &way)?.map(|bytes| bytes.to_vec()))
     }
 
-    /// The error of a file that cannot be imported.
+    /// Returns the error for a file that cannot be imported.
     fn not_there(&self, keys: &[String], path: &RelPath) -> Result<Note> {
         if let [.., key] = keys {
             let files = &self.env.library(keys)?.library.files;
@@ -107,7 +106,7 @@ impl PkgImports {
     }
 }
 
-/// The keys and the path of an import that begins with `@`, without that; `keys` lead to the importing file's package.
+/// Parses an import after its `@` into keys and path; `keys` lead to the importing file's package.
 fn foreign(keys: &[String], written: &str) -> std::result::Result<(Vec<String>, RelPath), Note> {
     let is_key = |key: &str| {
         !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
@@ -124,7 +123,7 @@ fn foreign(keys: &[String], written: &str) -> std::result::Result<(Vec<String>, 
     Ok(([keys, &[key.to_owned()]].concat(), path))
 }
 
-/// What the engine knows a file as.
+/// Returns the name under which the engine knows a file.
 fn name_of(keys: &[String], path: &RelPath) -> String {
     match keys {
         [] => path.as_str().to_owned(),
@@ -184,7 +183,7 @@ impl ImportResolver for PkgImports {
         if *raw {
             return Ok(bytes);
         }
-        // The engine refuses what is no text.
+        // The engine reports invalid UTF-8.
         let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
         let text: Rc<str> = text.into();
         self.env.texts.borrow_mut().insert(name.clone(), text.clone());
@@ -205,14 +204,15 @@ fn below(dir: &str, written: &str) -> std::result::Result<RelPath, String> {
     }
 }
 
-/// A file of a package, known by its path inside it and the way there, so that no absolute path reaches a result.
+/// A file of a package, identified by its path in the package and the way there, so that no absolute path can get
+/// into a result.
 #[derive(Hash, PartialEq, Eq, Debug)]
 pub(crate) struct PkgFile {
     name: String,
-    /// The keys that lead to its package; none for the package at hand.
+    /// The keys that lead to its package; none for the current package.
     keys: Vec<String>,
     path: RelPath,
-    /// Whether it is imported as it is: parsed, the same file is another one for the engine.
+    /// Whether it is imported as raw content: to the engine, that is a different file than the parsed one.
     raw: bool,
 }
 

@@ -1,9 +1,9 @@
-//! Which files a source text imports.
+//! The imports of a source text.
 
 use super::text::{Kind, Lexeme, string, tokens};
 
-/// The paths that a source text imports, in whatever way, as they are written; what stands in comments does not count. Of a text
-/// that is no Jsonnet, none.
+/// Returns the paths that a source text imports in any way, as they are written. Comments are ignored. Empty for a
+/// text that is not Jsonnet.
 pub fn imports(text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let pairs = tokens.windows(2);

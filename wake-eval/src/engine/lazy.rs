@@ -1,4 +1,4 @@
-//! Objects whose fields are made when they are looked at.
+//! Objects whose fields are created on first access.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,12 +10,12 @@ use jrsonnet_evaluator::{
 };
 use jrsonnet_gcmodule::Trace;
 
-/// The fields of an object. What holds them may refer to nothing that refers back to the object.
+/// The fields of an object. An implementation must not refer to anything that refers back to the object.
 pub(crate) trait Fields: 'static {
-    /// Calls `each` with the name of each field and whether it is shown, until that breaks.
+    /// Calls `each` with the name and visibility of each field until it breaks.
     fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()>;
 
-    /// Whether the field `name` is shown; none if there is none.
+    /// Returns the visibility of the field `name`; `None` if there is no such field.
     fn shown(&self, name: &str) -> Option<Visibility> {
         let mut found = None;
         let _ = self.each(&mut |field, shown| {
@@ -25,11 +25,11 @@ pub(crate) trait Fields: 'static {
         found
     }
 
-    /// The field `name`; asked for once, none if there is none.
+    /// Returns the field `name`; called once per field. `None` if there is no such field.
     fn value(&self, name: &str) -> Result<Option<Val>>;
 }
 
-/// An object with these fields.
+/// Creates an object with these fields.
 pub(crate) fn object(fields: impl Fields) -> ObjValue {
     let mut builder = ObjValueBuilder::new();
     builder.extend_with_core(Core(fields));
@@ -38,7 +38,7 @@ pub(crate) fn object(fields: impl Fields) -> ObjValue {
 
 struct Core<F>(F);
 
-// The collector need not look inside: what is promised of `Fields`.
+// The collector need not look inside: the contract of `Fields` rules out cycles.
 impl<F: Fields> Trace for Core<F> {
     fn is_type_tracked() -> bool {
         false

@@ -1,16 +1,16 @@
-//! Finding a literal in a source text, for messages about plain values.
+//! Searches for literals in a source text, for messages about plain values.
 
 use super::text::{Kind, Lexeme, Stretch, is_colon, place, stretch, string, tokens};
 use crate::error::Place;
 
-/// A literal as it may stand in a source text.
+/// A literal in a source text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Literal {
-    /// A string without escapes, in quotes of either kind.
+    /// A string without escapes, in single or double quotes.
     Text(String),
     /// A field whose value is this number or boolean.
     Field {
-        /// What it is called.
+        /// The name of the field.
         name: String,
         /// The value, as it is written.
         value: String,
@@ -18,7 +18,7 @@ pub enum Literal {
 }
 
 impl Literal {
-    /// Where the literal stands first in `text`, which is called `file`; comments do not count.
+    /// Returns the first place of the literal in `text`, the content of `file`; comments are ignored.
     pub fn find(&self, file: &str, text: &str) -> Option<Place> {
         let tokens = tokens(text);
         let found = match self {
@@ -36,7 +36,7 @@ impl Literal {
     }
 }
 
-/// The name of a field, if a token can be one.
+/// Returns the name of a field, if a token can be one.
 fn key_name<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
     match token.kind {
         Kind::Name => Some(token.text),

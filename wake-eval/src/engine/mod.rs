@@ -1,15 +1,15 @@
-//! The language engine: the only part that knows jrsonnet.
+//! The language engine, the only part that uses jrsonnet.
 //!
-//! | rooms, in order | what they are |
+//! | rooms, in order | content |
 //! |---|---|
-//! | `reference`, `note` | what names something; what is wrong |
-//! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
-//! | `module_id`, `declarations` | what is declared |
-//! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
-//! | `find`, `literal`, `imported`, `pkgs_edit`, `default`, `import` | finding something in texts; source files |
-//! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
-//! | `api`, `prepared`, `view` | what functions receive: `wake`, and packages and modules as they see them; what prepared texts call |
-//! | `ops`, `fault` | what a request asks for, and why there is no result |
+//! | `reference`, `note` | references; errors found by wake |
+//! | `lazy`, `json`, `standard` | objects with lazy fields; plain values as JSON; the standard library |
+//! | `module_id`, `declarations` | what API calls declare |
+//! | `budget`, `world`, `text`, `env` | the budget of an evaluation, what it can query, its texts, its state |
+//! | `find`, `literal`, `imported`, `pkgs_edit`, `default`, `import` | searches in texts; source files |
+//! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; conversion to JSON, with promises |
+//! | `api`, `prepared`, `view` | what functions receive and call: `wake`, packages and modules; rewritten operators |
+//! | `ops`, `fault` | execution of requests; explanation of errors |
 //! | `shared` | one evaluation of a package file for several modules |
 
 mod reference;
@@ -62,7 +62,7 @@ pub(crate) use shared::LastPkg;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};
 
-/// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
+/// Evaluations between two collections of cyclic garbage: a collection takes some 60 µs, a cycle some 18 KiB.
 const COLLECT_EVERY: u32 = 64;
 
 thread_local! {
@@ -71,9 +71,9 @@ thread_local! {
 
 /// Evaluates one request on this thread.
 ///
-/// What fails is evaluated again to find its place, if `has_time` says so then.
+/// A failed evaluation is repeated to find the place of the error, if `has_time` then allows it.
 ///
-/// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
+/// Must not be called from within `sources` or `ask`: the engine's state is per thread.
 pub(crate) fn evaluate(
     request: &RequestParts<'_>,
     around: &Surroundings,
@@ -130,7 +130,7 @@ fn evaluate_task(
     result
 }
 
-/// Adds where the module is made of which a rule in another file speaks.
+/// Adds a frame for where a module is made, if the error is in a rule in another file.
 fn name_maker(env: &Env, task: &Task<'_>, fault: &mut fault::EvalFault) {
     let Task::Module { file: None, name, .. } = task else { return };
     let Some(place) = &fault.error.place else { return };
@@ -153,7 +153,7 @@ fn name_maker(env: &Env, task: &Task<'_>, fault: &mut fault::EvalFault) {
     }
 }
 
-/// Evaluates what has failed once more, with every expression saying where it stands.
+/// Repeats a failed evaluation with every expression reporting its place.
 fn find_again(task: &Task<'_>, world: World, limits: &Limits) -> Option<fault::EvalFault> {
     let env = Env::new(world, limits, None, Mode::Places);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(&env, task)));
@@ -163,7 +163,7 @@ fn find_again(task: &Task<'_>, world: World, limits: &Limits) -> Option<fault::E
     fault
 }
 
-/// The error of a request at which [`evaluate`] panicked: with the place, and what had been read.
+/// Returns the error of a request in which [`evaluate`] panicked, with its place and reads.
 pub(crate) fn panicked(
     request: &RequestParts<'_>,
     around: &Surroundings,
@@ -192,15 +192,15 @@ fn locate(
     world: World,
     limits: &Limits,
 ) -> Result<EvaluatedText, EvalError> {
-    // What is no JSON is built nowhere.
+    // Something that is not JSON was not built anywhere.
     let value = serde_json::from_str::<Value>(value).ok();
     let place = value.and_then(|value| hunt_for(task, Hunt::Value(value), world, limits));
     let text = serde_json::to_string(&place).unwrap_or_else(|_| "null".to_owned());
     Ok(EvaluatedText { text, reads: Vec::new(), trace: Vec::new() })
 }
 
-/// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
-/// are called from, but the frames of an error do.
+/// Evaluates `task` again and stops where the hunt ends: the engine does not tell builtins where they are called, but
+/// the frames of an error do.
 fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Option<Place> {
     let env = Env::new(world, limits, Some(hunt), Mode::Values);
     let outcome = run(&env, task);
@@ -218,7 +218,7 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
     within(env, &state, || ops::apply(env, &state, task))
 }
 
-/// An engine for one environment.
+/// Creates an engine for an environment.
 fn state_of(env: &Env) -> State {
     let mut builder = State::builder();
     let names = env.clone();
@@ -230,14 +230,14 @@ fn state_of(env: &Env) -> State {
     builder.build()
 }
 
-/// Does something with the engine.
+/// Runs something inside the engine.
 fn within<T>(env: &Env, state: &State, run: impl FnOnce() -> T) -> T {
     let _entered = state.enter();
     let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.depth());
     run()
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied())

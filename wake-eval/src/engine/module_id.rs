@@ -1,4 +1,4 @@
-//! Ids of modules.
+//! Module ids.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,7 @@ use wake_model::json;
 
 use super::json::write::{Json, Object};
 
-/// The id of a module, as canonical JSON; read only where somebody looks inside.
+/// The id of a module as canonical JSON, parsed only if needed.
 #[derive(Debug)]
 pub(crate) struct ModuleId {
     text: String,
@@ -15,12 +15,12 @@ pub(crate) struct ModuleId {
 }
 
 impl ModuleId {
-    /// The id that `value` is.
+    /// Creates an id from its JSON value.
     pub(crate) fn new(value: Value) -> Self {
         ModuleId { text: json::canonical(&value), value: value.into() }
     }
 
-    /// The id of the module `name` of the package `key` without a config.
+    /// Creates the id of the module `name` of the package `key` without a config.
     pub(crate) fn plain(key: &str, name: &str) -> Self {
         let mut text = String::with_capacity(48 + key.len() + name.len());
         // In the order of canonical JSON.
@@ -28,14 +28,14 @@ impl ModuleId {
         ModuleId { text, value: OnceCell::new() }
     }
 
-    /// The id as canonical JSON.
+    /// Returns the id as canonical JSON.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The id as a value.
+    /// Returns the id as a value.
     pub(crate) fn value(&self) -> &Value {
-        // A canonical text is JSON.
+        // A canonical text is valid JSON.
         self.value.get_or_init(|| serde_json::from_str(self.text()).unwrap_or_default())
     }
 }

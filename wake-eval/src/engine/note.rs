@@ -1,4 +1,4 @@
-//! What wake itself finds wrong, carried through the engine's errors.
+//! Errors found by wake itself, carried through the engine's error type.
 
 use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::error::ErrorKind;
@@ -9,37 +9,37 @@ use wake_model::path::PathError;
 use super::reference::WrittenReference;
 use crate::error::{Limit, Place};
 
-/// Marks a run-time error of the engine whose text is a note: no text that a user writes by accident starts so.
+/// Marks a run-time error of the engine whose text is a note: no text of a user starts like this by accident.
 const MARK: &str = "\0wake ";
 
-/// An error found by wake's own code, with what is needed to point at the right spot of the source.
+/// An error found by wake's own code, with what is needed to point at the right place in the source.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) message: String,
     pub(crate) label: Option<String>,
     pub(crate) hints: Vec<String>,
     pub(crate) nature: Nature,
-    /// Which spot inside the call that raised this.
+    /// The spot inside the call that raised this.
     pub(crate) spot: Spot,
-    /// The option that is set to what is of another type than its default.
+    /// The option that was set to a value of the wrong type.
     pub(crate) option: Option<String>,
-    /// Where to look when no call of the user's is on the stack.
+    /// Where to look if there is no call of the user's on the stack.
     pub(crate) origin: Origin,
 }
 
-/// What kind of end this is.
+/// The kind of a note.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) enum Nature {
     #[default]
     User,
     Limit(Limit),
-    /// A dependency is not there yet: no error, but no value either.
+    /// A dependency is not available yet: neither an error nor a value.
     Pending(Value),
-    /// Packages are needed that are still to be found.
+    /// Dependencies are needed before packages have been loaded.
     NeedsPkgs,
     /// Options are needed before it is known who sets them.
     NeedsOptions,
-    /// A hunt has found what it looked for.
+    /// A hunt has reached its goal.
     Found,
 }
 
@@ -48,11 +48,11 @@ pub(crate) enum Nature {
 pub(crate) struct Spot {
     pub(crate) argument: Option<String>,
     pub(crate) keys: Vec<String>,
-    /// Whether the last key itself is at fault, not its value.
+    /// Whether the last key itself is at fault rather than its value.
     pub(crate) at_key: bool,
 }
 
-/// Where an error without a frame comes from.
+/// The origin of an error without a frame.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) enum Origin {
     #[default]
@@ -61,9 +61,9 @@ pub(crate) enum Origin {
     File(String),
     /// The call of this builtin.
     Call(String),
-    /// Just there.
+    /// This place.
     At(Place),
-    /// The call that was given this reference, or the text where it is written.
+    /// The call that was given this reference, or the text in which it is written.
     Reference(WrittenReference),
 }
 
@@ -72,12 +72,12 @@ impl Note {
         Note { message: message.into(), ..Note::default() }
     }
 
-    /// A note that a limit was exceeded.
+    /// Creates a note for an exceeded limit.
     pub(crate) fn too_much(limit: Limit, message: String) -> Self {
         Note::new(message).nature(Nature::Limit(limit))
     }
 
-    /// The end of a hunt.
+    /// Creates the note that ends a hunt.
     pub(crate) fn found() -> Self {
         Note::new("found").nature(Nature::Found)
     }
@@ -87,7 +87,7 @@ impl Note {
         self
     }
 
-    /// Suggests `name` below the caret, if there is one.
+    /// Suggests `name`, if there is one, below the caret.
     pub(crate) fn suggest(self, name: Option<&str>) -> Self {
         match name {
             Some(name) => self.label(format!("did you mean `{name}`?")),
@@ -111,7 +111,7 @@ impl Note {
         self
     }
 
-    /// Points at the value under `key`, inside what is already pointed at.
+    /// Points at the value under `key`, inside the current spot.
     pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
         self.spot.keys.push(key.into());
         self
@@ -122,7 +122,7 @@ impl Note {
         self
     }
 
-    /// Points at the value under `key`, around what is already pointed at.
+    /// Points at the value under `key`, around the current spot.
     pub(crate) fn outer_key(mut self, key: String) -> Self {
         self.spot.keys.insert(0, key);
         self
@@ -143,7 +143,7 @@ impl Note {
         self
     }
 
-    /// The note in `error`, if wake raised it.
+    /// Returns the note in `error`, if wake raised it.
     pub(crate) fn of(error: &Error) -> Option<Note> {
         let text: &str = match error.error() {
             ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => text,
@@ -167,7 +167,7 @@ impl From<Note> for Error {
     }
 }
 
-/// Changes the note in an error that wake raised just now, without a call of the user's in between.
+/// Changes the note in an error that wake has just raised, without a call of the user's in between.
 pub(crate) fn amend(error: Error, change: impl FnOnce(Note) -> Note) -> Error {
     match Note::of(&error) {
         Some(note) if error.trace().0.is_empty() => change(note).into(),
@@ -175,7 +175,7 @@ pub(crate) fn amend(error: Error, change: impl FnOnce(Note) -> Note) -> Error {
     }
 }
 
-/// Stops with a note, as `return Err(note.into())`.
+/// Fails with a note; short for `return Err(note.into())`.
 macro_rules! refuse {
     ($note:expr) => {
         return Err(jrsonnet_evaluator::Error::from($note))

@@ -1,4 +1,4 @@
-//! The function applications that a request can ask for.
+//! The function applications that can be requested.
 
 pub(crate) mod module;
 
@@ -24,7 +24,7 @@ use super::view;
 use super::world::Instance;
 use crate::wire::request::Task;
 
-/// Does `task` and gives its result as JSON.
+/// Performs `task` and returns its result as JSON.
 pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String> {
     match task {
         Task::Pkg => Ok(text_of(&pkg(env, state, PkgPart::Whole)?.said)),
@@ -49,7 +49,7 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
     }
 }
 
-/// What `PKG.libsonnet` says, as far as it is wanted.
+/// Evaluates the needed part of `PKG.libsonnet`.
 fn pkg(env: &Env, state: &State, part: PkgPart) -> Result<Rc<PkgDecl>> {
     env.part.set(part);
     let file = RelPath::parse(PKG_FILE).map_err(Note::from)?;
@@ -74,7 +74,7 @@ fn inputs(env: &Env, state: &State, own_json: &str) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
-/// Reads the package's own instance; from now on the packages that it names can be imported from.
+/// Parses the package's own instance; from then on its dependencies can be imported from.
 pub(crate) fn learn(env: &Env, json: &str) -> Result<Rc<Instance>> {
     let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
@@ -97,17 +97,17 @@ fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Strin
     Ok(text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?))
 }
 
-/// What a function gives whose parameters all have defaults, as every engine calls one that a file yields.
+/// Calls a function whose parameters all have defaults, as every engine does with a function that a file yields.
 fn called(function: FuncVal) -> Result<Val> {
     NativeFn::<(Val,)>::try_from(function)?.call()
 }
 
-/// What the engine calls a text that is no file.
+/// Returns the name under which the engine knows a text that is not a file.
 fn virtual_name(label: &str) -> String {
     SourcePath::new(SourceVirtual(label.into())).to_string()
 }
 
-/// Binds `wake` for an expression that is no function.
+/// Binds `wake` for an expression that is not a function.
 struct WithWake {
     env: Env,
 }
@@ -124,7 +124,7 @@ impl ContextInitializer for WithWake {
     }
 }
 
-/// The function that a file yields, which is to be called with the arguments `given`.
+/// Returns the function that a file yields, to be called with the arguments `given`.
 fn function_of(
     env: &Env,
     state: &State,
@@ -147,7 +147,7 @@ fn function_of(
     Ok(function)
 }
 
-/// The error of a function that does not return what `builtin` made, though it may have called it.
+/// Returns the error for a function that does not return the result of `builtin`, although it may have called it.
 fn not_declared(subject: &str, builtin: &str, called: bool, result: &Val) -> Note {
     Note::new(match called {
         true => format!("{subject} must return the result of {builtin}() unchanged"),
@@ -155,7 +155,7 @@ fn not_declared(subject: &str, builtin: &str, called: bool, result: &Val) -> Not
     })
 }
 
-/// JSON of a value that must be an object.
+/// Converts a value, which must be an object, to JSON.
 fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Value> {
     if !matches!(value, Val::Obj(_)) {
         refuse!(Note::new(format!("{what} must be an object, not {}", kind(value))));
@@ -163,7 +163,7 @@ fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Valu
     to_json(env, format_args!("{what}"), promises, value)
 }
 
-/// Says of an error without a place that what was given to `builtin` as `argument` brought it about.
+/// Attributes an error without a place to the value of `argument` in a call of `builtin`.
 fn from_call(
     error: jrsonnet_evaluator::Error,
     builtin: &str,

@@ -1,4 +1,4 @@
-//! Changes to the packages that a package file names, which leave every other byte as it is.
+//! Edits of the dependencies in a package file, which leave every other byte unchanged.
 
 use super::text::{Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, string, tokens};
 
@@ -8,18 +8,18 @@ pub enum EditError {
     /// There is no call of `wake.pkg`, or there are several.
     #[error("`wake.pkg` is not called literally exactly once")]
     NoCall,
-    /// What `pkgs` is has to be computed.
+    /// `pkgs` is computed.
     #[error("`pkgs` is not an object literal with one field per package")]
     Computed,
-    /// A package has that key already.
+    /// A dependency already has that key.
     #[error("a package has that key already")]
     Taken,
-    /// No package has that key.
+    /// No dependency has that key.
     #[error("no package has that key")]
     Absent,
 }
 
-/// The text of a package file with one more package: `value` is made of the name that the library has there.
+/// Adds a dependency to a package file; `value` gets the name of the `wake` parameter in that file.
 pub fn with_pkg(
     text: &str,
     key: &str,
@@ -37,7 +37,7 @@ pub fn with_pkg(
     Ok(object.with_field(text, &tokens, &field))
 }
 
-/// The text of a package file without the package of that key.
+/// Removes the dependency with that key from a package file.
 pub fn without_pkg(text: &str, key: &str) -> Result<String, EditError> {
     let tokens = tokens(text);
     let object = Call::find(&tokens)?.pkgs(&tokens)?.ok_or(EditError::Absent)?;
@@ -47,7 +47,7 @@ pub fn without_pkg(text: &str, key: &str) -> Result<String, EditError> {
         (stretch(&tokens[field.first]).start, stretch(&tokens[field.last]).end);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[end..].find('\n').map(|newline| end + newline);
-    // Of a line of its own nothing stays, the comment at its end included.
+    // A line of its own is removed completely, including a comment at its end.
     let own_line = text[line_start..start].trim().is_empty()
         && line_end.is_some_and(|line_end| is_space_or_comment(&text[end..line_end]));
     match line_end {
@@ -57,7 +57,7 @@ pub fn without_pkg(text: &str, key: &str) -> Result<String, EditError> {
     Ok([&text[..start], &text[end..]].concat())
 }
 
-/// What a package file says for an argument of the call that the package of that key is, as it is written.
+/// Returns an argument, as written, of the call that is the dependency with that key.
 pub fn argument_of(text: &str, key: &str, argument: &str) -> Option<String> {
     let tokens = tokens(text);
     let object = Call::find(&tokens).ok()?.pkgs(&tokens).ok()??;
@@ -72,7 +72,7 @@ pub fn argument_of(text: &str, key: &str, argument: &str) -> Option<String> {
     text.get(stretch(&tokens[start]).start..stretch(&tokens[last]).end).map(str::to_owned)
 }
 
-/// The arguments of the call of `wake.pkg`, with their parentheses; none where it is not written out once.
+/// Returns the arguments of the `wake.pkg` call, with their parentheses; `None` if it is not written exactly once.
 pub(super) fn arguments(text: &str) -> Option<Stretch> {
     let tokens = tokens(text);
     let call = Call::find(&tokens).ok()?;
@@ -96,20 +96,20 @@ fn written_key(key: &str) -> String {
     }
 }
 
-/// The call of `wake.pkg`, by the numbers of its tokens.
+/// The call of `wake.pkg`, as token numbers.
 struct Call<'t> {
     library: &'t str,
     open: usize,
     close: usize,
 }
 
-/// The object that `pkgs` is, by the numbers of its brackets.
+/// The object literal of `pkgs`, as the token numbers of its brackets.
 struct Object {
     open: usize,
     close: usize,
 }
 
-/// A field of that, from its key to the comma behind it, if there is one.
+/// A field of it, from its key to the comma after it, if there is one.
 struct Field {
     key: String,
     first: usize,
@@ -140,14 +140,14 @@ impl<'t> Call<'t> {
         let open = at + 2;
         let close = tokens.get(open).filter(|token| token.kind == Kind::LeftBrace);
         let close = close.and_then(|_| closing(tokens, open)).ok_or(EditError::Computed)?;
-        // Behind it, an object could be merged or indexed.
+        // After the object, there could be a merge or an index.
         match tokens.get(close + 1).map(|token| token.kind) {
             Some(Kind::Comma | Kind::RightParen) => Ok(Some(Object { open, close })),
             _ => Err(EditError::Computed),
         }
     }
 
-    /// The text with `pkgs` as one more argument.
+    /// Returns the text with `pkgs` as an additional argument.
     fn with_argument(&self, text: &str, tokens: &[Lexeme<'_>], field: &str) -> String {
         let last = &tokens[self.close - 1];
         let at = stretch(last).end;
@@ -210,7 +210,7 @@ impl Object {
     }
 }
 
-/// The bracket that closes the one at `open`.
+/// Returns the bracket that closes the one at `open`.
 fn closing(tokens: &[Lexeme<'_>], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -226,7 +226,7 @@ fn closing(tokens: &[Lexeme<'_>], open: usize) -> Option<usize> {
     None
 }
 
-/// What stands between two brackets and in none within them.
+/// Iterates over the tokens between two brackets that are not inside nested brackets.
 fn inside<'a>(
     tokens: &'a [Lexeme<'_>],
     open: usize,

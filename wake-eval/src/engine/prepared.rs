@@ -1,4 +1,4 @@
-//! The functions that prepared texts call beside the user's, bound in the files that do.
+//! The functions that rewritten texts call, bound in the files that call them.
 
 use std::any::Any;
 
@@ -10,7 +10,7 @@ use super::env::Env;
 use super::standard;
 use crate::prepare::Call;
 
-/// Binds in each file what its text calls.
+/// Binds in each file the functions that its text calls.
 pub(crate) struct Functions {
     env: Env,
 }
@@ -26,7 +26,7 @@ impl Functions {
 impl ContextInitializer for Functions {
     fn populate(&self, source: Source, builder: &mut InitialContextBuilder) {
         let sources = self.env.sources.borrow();
-        // Most package files call nothing.
+        // Most package files call none.
         if sources.is_empty() {
             return;
         }

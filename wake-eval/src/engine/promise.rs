@@ -1,4 +1,4 @@
-//! Promises: references to what does not exist yet.
+//! Promises: references to things that do not exist yet.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ use super::reference::Reference;
 /// What to do instead of computing with a promise.
 pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run once it is known";
 
-/// A promise as a value: it may be handed on, and any look inside is an error.
+/// Creates a promise as a value, which can be passed on; accessing anything inside is an error.
 pub(crate) fn value(env: &Env, reference: Reference) -> Val {
     let reference = Rc::new(reference);
     let mut builder = ObjValueBuilder::new();
@@ -45,7 +45,7 @@ impl Opaque {
     }
 }
 
-/// The one field that is listed, so that turning the object into text meets the error.
+/// The one visible field, so that converting the object to a string triggers the error.
 const FIELD: &str = "promise";
 
 impl ObjectCore for Opaque {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wake_model::Reflike;
 use wake_model::reflike::{HEADS, ReflikeError};
 
-/// A reference as it was written: one text, or a list of parts.
+/// A reference as written: a string, or a list of parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum WrittenReference {
@@ -15,7 +15,7 @@ pub(crate) enum WrittenReference {
     List(Vec<String>),
 }
 
-/// A reference, and where it leads.
+/// A reference, and its parsed form.
 #[derive(Debug)]
 pub(crate) struct Reference {
     pub(crate) written: WrittenReference,
@@ -23,7 +23,8 @@ pub(crate) struct Reference {
 }
 
 impl WrittenReference {
-    /// The reference that `value` is, if it has the form of one: a text, or a list that starts as a reference does.
+    /// Returns the reference that `value` is, if it has the form of one: a string, or a list that starts like a
+    /// reference.
     pub(crate) fn of(value: &Val) -> Result<Option<WrittenReference>> {
         match value {
             Val::Str(text) => {
@@ -43,7 +44,7 @@ impl WrittenReference {
         }
     }
 
-    /// Reads what was written.
+    /// Parses the reference.
     pub(crate) fn parse(&self) -> std::result::Result<Reflike, ReflikeError> {
         match self {
             WrittenReference::Text(text) => text.parse(),

@@ -1,4 +1,4 @@
-//! What references name, from where the asking code stands.
+//! Resolution of references relative to the code that uses them.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(crate) enum Referent {
     Later,
 }
 
-/// Reads what was written.
+/// Parses a reference.
 pub(crate) fn parse(written: WrittenReference) -> Result<Reference> {
     match written.parse() {
         Ok(reflike) => Ok(Reference { written, reflike }),
@@ -32,7 +32,7 @@ pub(crate) fn parse(written: WrittenReference) -> Result<Reference> {
     }
 }
 
-/// Finds what `reference` names.
+/// Resolves a reference.
 pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Referent> {
     named(env, &reference.reflike).map_err(|error| {
         amend(error, |note| match note.nature {
@@ -42,7 +42,7 @@ pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Referent> {
     })
 }
 
-/// Finds what a promise named, now that everything exists.
+/// Resolves a promise, now that everything exists.
 pub(crate) fn fill(env: &Env, reference: &Reference) -> Result<Value> {
     let written = &reference.written;
     match resolve(env, reference)? {
@@ -54,12 +54,12 @@ pub(crate) fn fill(env: &Env, reference: &Reference) -> Result<Value> {
     }
 }
 
-/// The file object of `path`.
+/// Creates the file object of `path`.
 pub(crate) fn file_object(path: &str) -> Value {
     serde_json::json!({"type": "file", "path": path, "from": null, "dump": false})
 }
 
-/// A note that says of a reference what keeps it from being resolved.
+/// Turns a note into one that says why a reference cannot be resolved.
 fn unresolved(written: &WrittenReference, note: Note) -> Note {
     let message = format!("cannot resolve `{written}`: {}", note.message);
     Note { message, ..note }.origin(Origin::Reference(written.clone()))
@@ -226,7 +226,7 @@ fn module_reference(id: &Value, instance: &Value) -> Value {
     reference
 }
 
-/// Follows `keys` into objects and lists, or says where the way ends and what there is.
+/// Follows `keys` into objects and lists; if that fails, says how far it got and what is there.
 fn walk(value: &Value, keys: &[String], start: fmt::Arguments<'_>) -> Result<Value> {
     let mut here = value;
     for (passed, key) in keys.iter().enumerate() {
@@ -244,7 +244,7 @@ fn walk(value: &Value, keys: &[String], start: fmt::Arguments<'_>) -> Result<Val
     Ok(here.clone())
 }
 
-/// The error of a way that ends at `at`, where `here` stands and a `key` was to follow.
+/// Returns the error for a lookup of `key` that fails at `at`, in the value `here`.
 fn dead_end(here: &Value, at: &str, key: &str) -> Note {
     match here {
         Value::Object(fields) => absent(at, key, fields.keys().map(String::as_str)),

@@ -1,4 +1,4 @@
-//! Where a package file says something, for messages about what it said.
+//! Places of settings in a package file, for messages about them.
 
 use super::api;
 use super::fault::narrow;
@@ -7,8 +7,8 @@ use super::pkgs_edit::arguments;
 use super::text::place;
 use crate::error::Place;
 
-/// Where the package file `file` says what lies at `keys` in an argument of `wake.pkg`; the next larger thing that is written where
-/// that is not.
+/// Returns the place in the package file `file` of what is at `keys` in an argument of `wake.pkg`, or of the smallest
+/// enclosing thing that is written there.
 pub fn argument_place(file: &str, text: &str, argument: &str, keys: &[&str]) -> Option<Place> {
     let keys = keys.iter().map(|&key| key.to_owned()).collect();
     let spot = Spot { argument: Some(argument.to_owned()), keys, at_key: false };

@@ -1,9 +1,9 @@
-//! A package file that is evaluated once for several of its modules.
+//! One evaluation of a package file for several of its modules.
 //!
-//! What is evaluated for a module may be remembered and used for the next one, where it hangs on what they have in common:
-//! values in scopes outside of their functions. So all that is read for these is told of every module from then on; and
-//! where such a value comes of a call that has to do with the module at hand, such as a reference, nothing more is evaluated
-//! here: what is evaluated from the beginning is the measure, and this only an abbreviation of it.
+//! Values in scopes outside the module functions may be evaluated for one module and reused for the next. Everything
+//! read for them is therefore reported for every later module. If such a value results from a call that involves the
+//! current module, such as a reference, no further module is evaluated here: evaluation from scratch defines the
+//! result, and this is only an optimisation.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::outcome::EvaluatedText;
 use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
 
-/// The package whose file was evaluated last for one of its modules.
+/// The package whose file was last evaluated for one of its modules.
 #[derive(Default)]
 pub(crate) struct LastPkg(RefCell<Option<SharedPkg>>);
 
@@ -28,7 +28,7 @@ struct SharedPkg {
     epoch: u64,
     root: PathBuf,
     own_text: Box<str>,
-    /// None where its modules are evaluated one by one.
+    /// `None` if its modules are evaluated one by one.
     evaluated: Option<EvaluatedPkg>,
 }
 
@@ -40,7 +40,7 @@ struct EvaluatedPkg {
 }
 
 impl LastPkg {
-    /// What `request` asks for, if it is a module among the functions of a package file and nothing is wrong.
+    /// Evaluates `request` if it is for a module function in a package file, and nothing fails.
     pub(crate) fn evaluate(
         &self,
         request: &RequestParts<'_>,
@@ -74,11 +74,11 @@ impl LastPkg {
     }
 }
 
-/// Why a module is not evaluated here.
+/// Why a module cannot be evaluated here.
 enum Unshared {
-    /// Something is wrong, which is to be found out from the beginning.
+    /// Something failed; the error is found by evaluating from scratch.
     Failed,
-    /// What the package file says has to do with the module that is evaluated.
+    /// A value in the package file involves the module being evaluated.
     Mixed,
 }
 
@@ -113,7 +113,7 @@ impl EvaluatedPkg {
         }
     }
 
-    /// The module `name`, if nothing keeps it from being evaluated here.
+    /// Evaluates the module `name`, unless something prevents it.
     fn module(
         &self,
         name: &str,

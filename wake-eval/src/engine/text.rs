@@ -1,11 +1,11 @@
-//! Source texts: tokens, and offsets to places.
+//! Source texts: tokens, and conversion of offsets to places.
 
 use crate::error::Place;
 use crate::prepare;
 pub(crate) use crate::prepare::Stretch;
 pub(crate) use crate::prepare::token::Kind;
 
-/// The place of a stretch; what goes on on further lines is left out.
+/// Returns the place of a stretch; its part on further lines is left out.
 pub(crate) fn place(file: &str, text: &str, stretch: Stretch) -> Place {
     let start = floor(text, stretch.start);
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -41,7 +41,7 @@ pub(crate) struct Lexeme<'t> {
     stretch: Stretch,
 }
 
-/// The tokens of `text` that mean something: no white space, no comments. None where there are others.
+/// Returns the tokens of `text`, without white space and comments. Empty if there are invalid tokens.
 pub(crate) fn tokens(text: &str) -> Vec<Lexeme<'_>> {
     let tokens = prepare::tokens(text).into_iter().filter(|token| token.kind != Kind::End);
     let lexeme = |token: prepare::token::Token| {
@@ -55,7 +55,7 @@ pub(crate) fn stretch(token: &Lexeme<'_>) -> Stretch {
     token.stretch
 }
 
-/// Whether a token stands between the name of a field and its value.
+/// Whether a token separates the name of a field from its value.
 pub(crate) fn is_colon(token: &Lexeme<'_>) -> bool {
     matches!(
         token.kind,
@@ -68,7 +68,7 @@ pub(crate) fn is_colon(token: &Lexeme<'_>) -> bool {
     )
 }
 
-/// The content of a plain string token; none for other tokens and for strings with escapes.
+/// Returns the content of a string token; `None` for other tokens and for strings with escapes.
 pub(crate) fn string<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
     match token.kind {
         Kind::Quoted => {

@@ -1,4 +1,4 @@
-//! Values of the engine to JSON: all of them is computed, and what is promised in them is dealt with.
+//! Conversion of the engine's values to JSON. All of a value is computed, and the promises in it are handled.
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,26 +15,26 @@ use super::reference::Reference;
 use super::resolve;
 use crate::Limit;
 
-/// Values inside values that can be kept: readers of JSON, ours among them, stop at 128, and a result is wrapped.
+/// The maximum nesting: JSON readers, including ours, stop at 128, and a result is wrapped.
 const DEPTH: usize = 100;
 
-/// Room is made for so many elements of a list at once: it may say that it is longer than memory is large.
+/// The maximum number of list elements to allocate in advance, because a list may claim to be larger than memory.
 const FEW: u32 = 64;
 
-/// What to do with a promise inside a value.
+/// How promises inside a value are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promises {
-    /// Nothing can be promised here.
+    /// Promises are not allowed.
     Refuse,
-    /// Put null, and note what is promised there.
+    /// Insert null, and record the promise.
     Skip,
-    /// What is promised exists now: put it.
+    /// Everything exists now: insert the value.
     Fill,
-    /// Someone else resolves it: `{"type": "ref", "from": [...]}`.
+    /// Leave the resolution to others: `{"type": "ref", "from": [...]}`.
     Keep,
 }
 
-/// Turns a value into JSON, forcing all of it, within the limits of the environment.
+/// Converts a value to JSON, forcing all of it, within the limits of the environment.
 ///
 /// `what` names the value in errors: `the inputs`.
 pub(crate) fn to_json(
@@ -46,10 +46,10 @@ pub(crate) fn to_json(
     Walk { env, what, promises, keys: Vec::new(), holes: Vec::new() }.value(value)
 }
 
-/// JSON with holes where something is promised.
+/// JSON with holes for promises.
 #[derive(Clone)]
 pub(crate) struct Template {
-    /// With null in the holes.
+    /// The JSON, with null in the holes.
     pub(crate) json: Value,
     holes: Vec<(Vec<Key>, Rc<Reference>)>,
 }
@@ -61,14 +61,14 @@ impl From<Value> for Template {
 }
 
 impl Template {
-    /// Turns a value into JSON, forcing all of it, as [`to_json`] does.
+    /// Converts a value to JSON, forcing all of it, as [`to_json`] does.
     pub(crate) fn of(env: &Env, what: fmt::Arguments<'_>, value: &Val) -> Result<Template> {
         let (promises, keys, holes) = (Promises::Skip, Vec::new(), Vec::new());
         let mut walk = Walk { env, what, promises, keys, holes };
         Ok(Template { json: walk.value(value)?, holes: walk.holes })
     }
 
-    /// The JSON with `fill` of each promise in its hole.
+    /// Returns the JSON with each hole replaced by `fill` of its promise.
     pub(crate) fn filled(self, fill: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
         let Template { mut json, holes } = self;
         for (keys, reference) in &holes {
@@ -84,7 +84,7 @@ impl Template {
     }
 }
 
-/// What stands in JSON for a promise that someone else resolves.
+/// Returns the JSON that represents a promise for others to resolve.
 pub(crate) fn promise_json(reference: &Reference) -> Value {
     serde_json::json!({"type": "ref", "from": reference.written})
 }

@@ -12,12 +12,12 @@ use super::json::from_json;
 use super::lazy::{self, Fields};
 use super::world::Instance;
 
-/// The `pkg` argument: everything in it is made only when it is looked at.
+/// Creates the `pkg` argument, all of whose fields are lazy.
 pub(crate) fn pkg(env: &Env, instance: &Rc<Instance>) -> Val {
     Val::Obj(lazy::object(Pkg { env: env.clone(), instance: instance.clone() }))
 }
 
-/// The `module` argument of a module's own functions.
+/// Creates the `module` argument of a module's own functions.
 pub(crate) fn module(env: &Env, name: &str, config: &Value, pkg: Val, inputs: Thunk<Val>) -> Val {
     let mut builder = ObjValueBuilder::with_capacity(5);
     builder.field("name").value(name);
@@ -66,7 +66,7 @@ impl Fields for Pkg {
     }
 }
 
-/// The packages of a package.
+/// The dependencies of a package.
 struct Pkgs {
     env: Env,
     instance: Rc<Instance>,
@@ -89,7 +89,7 @@ impl Fields for Pkgs {
     }
 }
 
-/// The functions that give ids of a package's modules.
+/// The functions that return the ids of a package's modules.
 struct Modules {
     env: Env,
     instance: Rc<Instance>,
@@ -107,7 +107,7 @@ impl Fields for Modules {
     }
 }
 
-/// What is seen of the modules that the module at hand needs.
+/// The visible part of the current module's dependencies.
 struct Dependencies {
     env: Env,
 }

@@ -1,4 +1,4 @@
-//! What a worker has been told, as its pool remembers it.
+//! The pool's record of what a worker has been told.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::wire::request::KEPT;
 use crate::{Answers, Topic};
 
-/// Texts longer than this are told only to those who ask.
+/// Longer texts are sent only on request.
 const LONG: usize = 16 << 10;
 
-/// What a worker knows about others.
+/// What a worker knows about other packages and modules.
 #[derive(Debug, Default)]
 pub(super) struct KnownTopics {
     epoch: Option<u64>,
@@ -18,7 +18,7 @@ pub(super) struct KnownTopics {
 }
 
 impl KnownTopics {
-    /// Begins a request: forgets what the worker forgets, and gives what is to be told with it.
+    /// Starts a request: forgets what the worker forgets, and returns what to send with the request.
     pub(super) fn begin(&mut self, answers: &dyn Answers) -> Vec<(Topic, Arc<str>)> {
         let epoch = answers.epoch();
         if epoch.is_none() || epoch != self.epoch || self.bytes > KEPT {
@@ -37,7 +37,7 @@ impl KnownTopics {
         told
     }
 
-    /// Notes that it is told something.
+    /// Records that the worker was told something.
     pub(super) fn note(&mut self, topic: Topic, text: &str) {
         self.bytes += text.len();
         self.topics.insert(topic);

@@ -1,4 +1,4 @@
-//! Several requests on their way through one worker.
+//! Several requests in progress with one worker.
 #![expect(clippy::disallowed_methods, reason = "an evaluation has a deadline")]
 
 use std::collections::VecDeque;
@@ -9,18 +9,18 @@ use super::worker::Worker;
 use super::{Pool, Service};
 use crate::{Answers, EvalError, Evaluated, Kind, Request};
 
-/// Requests that one worker of a pool serves in the order in which they are put, so that it need not wait for whoever
-/// takes the outcomes.
+/// A queue of requests that one worker of a pool serves in order, so that it need not wait for the outcomes to be
+/// consumed.
 ///
-/// A worker that ends takes only the request with it that it was at: those behind it go to another one.
+/// If a worker ends, only the request it was working on fails; the following ones go to another worker.
 #[derive(Debug)]
 pub struct Line<'p, A, T> {
     pool: &'p Pool,
     worker: Option<Worker>,
     waiting: VecDeque<QueuedRequest<A, T>>,
-    /// How many of those the worker has.
+    /// How many of the requests have been sent to the worker.
     given: usize,
-    /// When the worker came to the first of them.
+    /// When the worker started on the first of them.
     began: Instant,
 }
 
@@ -35,15 +35,15 @@ struct QueuedRequest<A, T> {
 /// A request with its outcome.
 #[derive(Debug)]
 pub struct Response<A, T> {
-    /// What was asked.
+    /// The request.
     pub request: Request,
-    /// Who answered its questions.
+    /// The source of answers for it.
     pub answers: A,
-    /// What was put along with it.
+    /// The tag that was put with it.
     pub tag: T,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Result<Evaluated, EvalError>,
-    /// Who was at work; none if no worker could be started.
+    /// The worker that served it; `None` if no worker could be started.
     pub service: Option<Service>,
 }
 
@@ -53,7 +53,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
         Line { pool, worker, waiting, given: 0, began: Instant::now() }
     }
 
-    /// Puts a request last. Its `answers` are asked on this thread, while one waits for an outcome.
+    /// Appends a request. Its `answers` are called on this thread while it waits for an outcome.
     pub fn put(&mut self, request: Request, answers: A, tag: T) {
         if self.waiting.is_empty() {
             self.began = Instant::now();
@@ -61,15 +61,15 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
         self.waiting.push_back(QueuedRequest { request, answers, tag });
     }
 
-    /// Has the worker begin with what was put, as far as that is possible without waiting for it.
+    /// Lets the worker start on the queued requests, as far as possible without waiting for it.
     pub fn send(&mut self) {
         if self.worker.is_some() || self.take_worker().is_ok() {
-            // What cannot be given to it is an error when its turn comes.
+            // A failure is reported when the outcome is requested.
             let _ = self.give();
         }
     }
 
-    /// How many requests have no outcome yet.
+    /// Returns the number of requests without an outcome.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -79,12 +79,12 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
         self.waiting.is_empty()
     }
 
-    /// The first request that has no outcome, and what was put along with it.
+    /// Returns the first request without an outcome, and its tag.
     pub fn first(&self) -> Option<(&Request, &T)> {
         self.waiting.front().map(|waiting| (&waiting.request, &waiting.tag))
     }
 
-    /// Waits for the outcome of the first request, or until its deadline has passed; none if there is no request.
+    /// Waits for the outcome of the first request, or until its deadline has passed; `None` if there is no request.
     pub fn wait(&mut self) -> Option<Response<A, T>> {
         if self.waiting.is_empty() {
             return None;
@@ -135,7 +135,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
         Ok(())
     }
 
-    /// Gives the worker as many requests as it may serve.
+    /// Sends the worker as many requests as it may serve.
     fn give(&mut self) -> io::Result<()> {
         let Some(worker) = &mut self.worker else { return Ok(()) };
         for waiting in self.waiting.iter().skip(self.given) {
@@ -152,7 +152,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
 
 impl<A, T> Drop for Line<'_, A, T> {
     fn drop(&mut self) {
-        // One that is still at work ends with it.
+        // A worker that is still busy ends with the queue.
         if let Some(worker) = self.worker.take().filter(|_| self.given == 0) {
             self.pool.keep(worker);
         }

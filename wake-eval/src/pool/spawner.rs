@@ -10,10 +10,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::WorkerCommand;
 
-/// Starts processes on a thread of its own, which lives as long as this.
+/// Starts processes on a thread that lives as long as this value.
 ///
-/// A worker asks the kernel to be killed when its parent ends, and by parent the kernel means the thread that started
-/// it: a thread of some pool may end long before the process does.
+/// A worker asks the kernel to be killed when its parent ends. For the kernel the parent is the thread that started
+/// the process, and a pool's calling thread may end long before the process does.
 #[derive(Debug)]
 pub(super) struct Spawner {
     command: WorkerCommand,
@@ -35,7 +35,7 @@ impl Spawner {
         &self.command.readable
     }
 
-    /// Starts one process and waits until it is started.
+    /// Starts one process and waits until it has started.
     pub(super) fn spawn(&self) -> io::Result<Child> {
         let orders = self.orders.get_or_init(|| Mutex::new(self.start()));
         let (order, child) = channel();
@@ -47,7 +47,7 @@ impl Spawner {
     fn start(&self) -> Sender<SpawnRequest> {
         let (sender, orders): (_, Receiver<SpawnRequest>) = channel();
         let command = self.command.clone();
-        // If there is no thread to be had, the channel is closed and the next order says so.
+        // If no thread can be started, the channel is closed and the next call reports it.
         let _ = std::thread::Builder::new().name("eval-spawner".to_owned()).spawn(move || {
             for order in orders {
                 let _ = order.send(start(&command));
@@ -64,7 +64,7 @@ fn start(command: &WorkerCommand) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
+        // The parent handles Ctrl-C and ends its workers itself.
         .process_group(0)
         .spawn()
 }

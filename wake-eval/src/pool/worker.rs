@@ -1,4 +1,4 @@
-//! One worker process, seen from the pool.
+//! A worker process, as seen by the pool.
 
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,7 @@ use crate::serve::{NO_THREAD, size};
 use crate::wire::{Arrival, Greeting, Receiver, Sender, Tag, decode, encode, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
-/// A process that waits for requests, or computes one; their outcomes come in the order of the requests.
+/// A process that evaluates requests; the outcomes come in the order of the requests.
 #[derive(Debug)]
 pub(super) struct Worker {
     child: Child,
@@ -29,7 +29,7 @@ pub(super) struct Worker {
     leaving: bool,
 }
 
-/// How a conversation ended without an outcome.
+/// Why there is no outcome.
 enum Breakdown {
     TooLate,
     Died,
@@ -37,14 +37,14 @@ enum Breakdown {
 }
 
 impl Worker {
-    /// Takes over a process that was just started.
+    /// Takes over a newly started process.
     pub(super) fn greet(mut child: Child, greeting: &Greeting) -> io::Result<Worker> {
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::Error::other("the process has no pipes"));
         };
-        // Both sides may be about to write: whoever waited here until the other reads might do so for ever.
+        // Both sides may be about to write: waiting here until the other side reads could deadlock.
         fcntl_setfl(&stdin, OFlags::NONBLOCK)?;
         fcntl_setfl(&stdout, OFlags::NONBLOCK)?;
         let mut sender = Sender::default();
@@ -54,7 +54,7 @@ impl Worker {
         Ok(Worker { child, stdin, stdout, stderr, sender, receiver, known, served, leaving })
     }
 
-    /// The number of its process.
+    /// Returns the process id.
     pub(super) fn process(&self) -> u32 {
         self.child.id()
     }
@@ -63,17 +63,17 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Whether it may serve another request.
+    /// Whether it can serve another request.
     pub(super) fn is_fit(&self, limits: &Limits) -> bool {
         !self.leaving && self.served < limits.requests
     }
 
-    /// Whether it serves no other request, because it has ended or is about to.
+    /// Whether it serves no more requests, because it has ended or is about to.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving
     }
 
-    /// Puts a request behind those that it has; [`Worker::outcome`] sends it.
+    /// Queues a request after those it has; [`Worker::outcome`] sends it.
     pub(super) fn put(&mut self, request: &Request, answers: &dyn Answers) -> io::Result<()> {
         let told = self.known.begin(answers);
         let content = request::encode(answers.epoch(), &told, request)?;
@@ -82,13 +82,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends as much of what it was given as it takes now.
+    /// Sends as much of the queued data as the pipe accepts now.
     pub(super) fn send(&mut self) {
-        // Who waits for the outcome learns what is wrong.
+        // Whoever waits for the outcome gets the error.
         let _ = self.sender.flush(&self.stdin);
     }
 
-    /// The outcome of the first request that it has, at which it began to work at `began`.
+    /// Returns the outcome of the first request, on which the worker started at `began`.
     pub(super) fn outcome(
         &mut self,
         request: &Request,
@@ -172,7 +172,7 @@ impl Worker {
         self.sender.put(Tag::Replies, &content).map_err(Breakdown::Pipe)
     }
 
-    /// Waits until there is something to read, or room for what is to be sent.
+    /// Waits until there is something to read, or room to write.
     fn wait(&self, time: Duration) -> Result<(), Breakdown> {
         let timeout = Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
@@ -184,18 +184,18 @@ impl Worker {
         match poll(&mut fds[..count], Some(&timeout)) {
             Ok(0) => Err(Breakdown::TooLate),
             Ok(_) => Ok(()),
-            // The next turn waits for the time that is left then.
+            // The next iteration waits for the remaining time.
             Err(rustix::io::Errno::INTR) if !time.is_zero() => self.wait(time),
             Err(error) => Err(Breakdown::Pipe(error.into())),
         }
     }
 
-    /// What the process died of, by how it ended and what it said last.
+    /// Determines why the process died, from its exit status and its last output.
     fn post_mortem(&mut self, request: &Request, limits: &Limits) -> EvalError {
         let pkg = &request.pkg;
         let status = self.child.wait().ok();
         let mut said = Vec::new();
-        // What cannot be read is not said.
+        // Output that cannot be read is ignored.
         let _ = (&mut self.stderr).take(64 << 10).read_to_end(&mut said);
         let said = String::from_utf8_lossy(&said);
         let signal = status.and_then(|status| status.signal());
@@ -224,7 +224,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It has nothing to lose, and must not be left as a zombie.
+        // The worker has no state to lose, and must not be left as a zombie.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The outcome of a request as the bytes of a frame.
+//! The encoding of an outcome in a frame.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use crate::outcome::EvaluatedText;
 use crate::{EvalError, Evaluated, Read};
 
-/// What a worker says: of a result its text, what was read for it and what it traced.
+/// The content of the frame: the text of a result, what was read and traced; or an error.
 type Said<'a> = Result<(&'a str, Cow<'a, [Read]>, Cow<'a, [String]>), Cow<'a, EvalError>>;
 
-/// The bytes of an outcome.
+/// Encodes an outcome.
 pub(crate) fn encode(outcome: &Result<EvaluatedText, EvalError>) -> io::Result<Vec<u8>> {
     let room =
         outcome.as_ref().map_or(1 << 10, |said| 16 + said.text.len() + 96 * said.reads.len());
@@ -22,7 +22,7 @@ pub(crate) fn encode(outcome: &Result<EvaluatedText, EvalError>) -> io::Result<V
     super::encode(&said, room)
 }
 
-/// The outcome that was encoded.
+/// Decodes an outcome.
 pub(crate) fn decode(content: &[u8]) -> io::Result<Result<Evaluated, EvalError>> {
     Ok(match super::decode::<Said<'_>>(content)? {
         Ok((text, reads, trace)) => {

@@ -1,4 +1,4 @@
-//! A request as the bytes of a frame.
+//! The encoding of a request in a frame.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,29 +10,30 @@ use wake_model::RelPath;
 
 use crate::{Op, Request, Topic};
 
-/// Bytes of text about others that a worker keeps; beyond it everything is forgotten and told again.
+/// Bytes of text about other packages and modules that a worker keeps; beyond this, everything is forgotten and sent
+/// again.
 ///
-/// Parsed, they take eight times that. Both ends count alike. Where they differ all the same, something is asked or told
-/// once more.
+/// Parsed, the texts take eight times as much. Both ends count in the same way; if they ever differ, something is
+/// asked or sent once more.
 pub(crate) const KEPT: usize = 2 << 20;
 
-/// A request, and what comes with it.
+/// A request, and what is sent with it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RequestParts<'a> {
-    /// Within an epoch the answers to questions stay the same; none: they may change.
+    /// Answers stay the same within an epoch; `None` if they may change.
     pub(crate) epoch: Option<u64>,
-    /// What is told before anyone asks.
+    /// Answers sent in advance.
     #[serde(borrow)]
     pub(crate) told: Vec<(Topic, &'a str)>,
-    /// How the package is called in errors.
+    /// The name of the package, for messages.
     pub(crate) pkg: &'a str,
     /// Where the sources are.
     pub(crate) root: &'a Path,
-    /// Which function to apply.
+    /// The function to apply.
     pub(crate) task: Task<'a>,
 }
 
-/// An [`Op`] whose JSON is text, so that it is read once, and only where somebody looks.
+/// An [`Op`] whose JSON is kept as text, so that it is parsed only once, and only if it is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Task<'a> {
     Pkg,
@@ -85,7 +86,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The bytes.
+/// Encodes a request.
 pub(crate) fn encode(
     epoch: Option<u64>,
     told: &[(Topic, Arc<str>)],

@@ -1,4 +1,4 @@
-//! A call of a builtin: its arguments, checked one by one.
+//! A call of a builtin, and checks of its arguments.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ use crate::engine::reference::WrittenReference;
 use crate::engine::resolve::{self, Referent};
 use crate::engine::to_json::{Promises, to_json};
 
-/// A builtin: its name in errors, its parameters, what it does.
+/// A builtin: its name in errors, its parameters, its implementation.
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) params: &'static [Param],
@@ -31,12 +31,12 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// Whether what it gives has nothing to do with the module that is evaluated.
+    /// Whether its result is independent of the module being evaluated.
     fn is_of_any(&self) -> bool {
         matches!(self.name, "wake.dir" | "wake.pkgInfo")
     }
 
-    /// Its name without `wake.`.
+    /// Returns its name without `wake.`.
     pub(crate) fn short(&self) -> &'static str {
         if self.member { &self.name["wake.".len()..] } else { self.name }
     }
@@ -58,16 +58,16 @@ impl Param {
     }
 }
 
-/// What an argument that is a reference stands for.
+/// The value of an argument that is a reference.
 pub(crate) enum ReferenceValue {
-    /// Something that is known.
+    /// A known value.
     Json(Value),
-    /// A promise, or what needed no reference.
+    /// A promise, or a value that is not a reference.
     Val(Val),
 }
 
 impl ReferenceValue {
-    /// As a value of the engine.
+    /// Returns it as a value of the engine.
     pub(crate) fn into_val(self) -> Val {
         match self {
             ReferenceValue::Json(json) => from_json(&json),
@@ -80,19 +80,19 @@ impl ReferenceValue {
 pub(crate) struct Call<'a> {
     pub(crate) env: &'a Env,
     pub(crate) spec: &'static Spec,
-    /// What the builtin was made for, where there are several of its kind.
+    /// What the builtin was created for, if there are several of its kind.
     pub(crate) made_for: &'a str,
     args: &'a [Option<Thunk<Val>>],
 }
 
 impl Call<'_> {
-    /// An argument; null and absent are the same.
+    /// Returns an argument; null counts as absent.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Val>> {
         let value = self.argument(name).map(Thunk::evaluate).transpose()?;
         Ok(value.filter(|value| !matches!(value, Val::Null)))
     }
 
-    /// Whether an argument was given, be it null.
+    /// Whether an argument was given, even if it is null.
     pub(crate) fn given(&self, name: &str) -> bool {
         self.argument(name).is_some()
     }
@@ -132,7 +132,7 @@ impl Call<'_> {
         }
     }
 
-    /// A function of at most the parameters `takes`.
+    /// Returns a function that takes at most the parameters `takes`.
     pub(crate) fn function(&self, name: &str, takes: &[&str]) -> Result<Option<FuncVal>> {
         let signature = || takes.join(", ");
         match self.get(name)? {
@@ -153,7 +153,7 @@ impl Call<'_> {
         }
     }
 
-    /// An argument as JSON without promises.
+    /// Returns an argument as JSON without promises.
     pub(crate) fn json(&self, name: &str) -> Result<Value> {
         match self.get(name)? {
             None => Ok(Value::Null),
@@ -161,18 +161,18 @@ impl Call<'_> {
         }
     }
 
-    /// Turns `value`, which came with the argument `name`, into JSON.
+    /// Converts `value`, from the argument `name`, to JSON.
     pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
         to_json(self.env, format_args!("`{name}`"), promises, value)
             .map_err(|error| amend(error, |note| note.argument(name)))
     }
 
-    /// What a reference in the argument `name` stands for: a value, or a promise of one.
+    /// Resolves a reference in the argument `name` to a value, or to a promise of one.
     pub(crate) fn reference(&self, name: &str, value: &Val) -> Result<Val> {
         self.target(name, value).map(ReferenceValue::into_val)
     }
 
-    /// The same, as JSON where it is that already.
+    /// Like [`Call::reference`], but keeps JSON that is already known.
     pub(crate) fn target(&self, name: &str, value: &Val) -> Result<ReferenceValue> {
         if let Val::Obj(object) = value
             && (self.env.promises.borrow().contains_key(object) || is_tagged(object, "file")?)
@@ -188,7 +188,7 @@ impl Call<'_> {
         self.resolve(name, written)
     }
 
-    /// What `written` in the argument `name` stands for.
+    /// Resolves `written`, from the argument `name`.
     pub(crate) fn resolve(&self, name: &str, written: WrittenReference) -> Result<ReferenceValue> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::found().argument(name));
@@ -201,7 +201,7 @@ impl Call<'_> {
         })
     }
 
-    /// The error of an argument that has the wrong type.
+    /// Returns the error for an argument of the wrong type.
     pub(crate) fn expected(&self, name: &str, expected: &str, found: &Val) -> Note {
         let found = match found {
             Val::Obj(object) if self.env.promises.borrow().contains_key(object) => "a promise",
@@ -210,12 +210,12 @@ impl Call<'_> {
         self.fault(name, format!("must be {expected}, not {found}"))
     }
 
-    /// An error about the argument `name`, whose message goes on after its name.
+    /// Returns an error about the argument `name`; the message continues after the name.
     pub(crate) fn fault(&self, name: &str, message: impl std::fmt::Display) -> Note {
         Note::new(format!("`{name}` of {}() {message}", self.spec.short())).argument(name)
     }
 
-    /// Refuses keys of `object`, which came with the argument `name`, that are not among `known`.
+    /// Refuses keys of `object`, from the argument `name`, that are not in `known`.
     pub(crate) fn check_keys(&self, name: &str, object: &ObjValue, known: &[&str]) -> Result<()> {
         for key in object.fields() {
             if !known.contains(&key.as_str()) {
@@ -231,7 +231,7 @@ impl Call<'_> {
     }
 }
 
-/// The texts of a list of strings, which may hold such lists; one text is a list of one.
+/// Flattens a list of strings, which may contain such lists; a single string counts as a list.
 pub(crate) fn text_list(
     call: &Call<'_>,
     argument: &str,
@@ -266,12 +266,12 @@ fn add_texts(
     }
 }
 
-/// Whether `object` says of itself that it is a `tag`.
+/// Whether the `type` of `object` is `tag`.
 pub(crate) fn is_tagged(object: &ObjValue, tag: &str) -> Result<bool> {
     Ok(matches!(object.get("type".into())?, Some(Val::Str(text)) if *text.into_flat() == *tag))
 }
 
-/// Refuses a function that needs more than the arguments `given`.
+/// Refuses a function that requires more than the arguments `given`, or takes fewer.
 pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Result<(), Note> {
     let params = function.params();
     let needed: Vec<&str> = params
@@ -298,12 +298,12 @@ pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Re
     Ok(())
 }
 
-/// A builtin as a value of the engine.
+/// Creates a builtin as a value of the engine.
 pub(crate) fn native(env: &Env, spec: &'static Spec, made_for: String) -> FuncVal {
     native_of_turn(env, spec, made_for, env.turn())
 }
 
-/// The same as a member of the `wake` object of another turn.
+/// Creates a builtin as a member of the `wake` object of another turn.
 pub(crate) fn native_of_turn(
     env: &Env,
     spec: &'static Spec,
@@ -342,7 +342,7 @@ impl Builtin for Native {
         }
         let is_earlier = self.turn != self.env.turn();
         let value = match is_earlier && self.spec.member {
-            // What it gives is remembered, and the next module may use it.
+            // The result is cached, and the next module may use it.
             true => {
                 self.env.is_mixed.set(self.env.is_mixed.get() || !self.spec.is_of_any());
                 self.env.world.shared_anew(|| (self.spec.run)(&call))?

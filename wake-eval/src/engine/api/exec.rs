@@ -1,4 +1,4 @@
-//! `exec`: one command, declared.
+//! `exec`: the declaration of a command.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use crate::engine::reference::Reference;
 use crate::engine::resolve;
 use crate::engine::to_json::{Promises, Template, promise_json};
 
-/// What `wake.exec` was given: values that may still hold promises.
+/// The arguments of `wake.exec`; values may still contain promises.
 #[derive(Clone)]
 pub(crate) struct ExecDecl {
     program: Template,
@@ -49,7 +49,7 @@ pub(crate) static EXEC: Spec = Spec {
     run: exec,
 };
 
-/// The most bytes that the value of an environment variable may have.
+/// The maximum length of an environment variable's value, in bytes.
 const ENV_LIMIT: usize = 4096;
 
 fn exec(call: &Call<'_>) -> Result<Val> {
@@ -98,7 +98,7 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
 }
 
-/// Says to who names a program of the host how one is run.
+/// Adds a hint on how to run a program of the host.
 fn host_program(error: Error, given: &Val) -> Error {
     let Val::Str(name) = given else { return error };
     let name = name.clone().into_flat();
@@ -146,8 +146,8 @@ fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
     call.expected("rootfs", expected, found)
 }
 
-/// `{image: 'HOST/REPOSITORY:TAG', platform: 'linux/arm64'}`, or a reference as `image`; what the texts say is looked at when the image
-/// is needed.
+/// `{image: 'HOST/REPOSITORY:TAG', platform: 'linux/arm64'}`, or a reference as `image`. The strings are checked when
+/// the image is needed.
 fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
     call.check_keys("rootfs", object, &["image", "platform", "env", "writable"])?;
     let image = object.get("image".into())?.unwrap_or(Val::Null);
@@ -191,7 +191,7 @@ fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
     Ok(Val::Obj(builder.build()))
 }
 
-/// `{ware: 'tar:…', warehouses: ['ca+file://…']}`; what the texts say is looked at when the ware is fetched.
+/// `{ware: 'tar:…', warehouses: ['ca+file://…']}`; the strings are checked when the ware is fetched.
 fn rootfs_ware(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
     call.check_keys("rootfs", object, &["ware", "warehouses"])?;
     let Some(id @ Val::Str(_)) = object.get("ware".into())? else {
@@ -224,7 +224,7 @@ fn rootfs_ware(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
     Ok(ware(&id, &list))
 }
 
-/// A ware as the declaration has it.
+/// Creates the declaration of a ware.
 fn ware(id: &Val, warehouses: &Val) -> Val {
     let mut builder = ObjValueBuilder::with_capacity(3);
     builder.field("type").value("ware");
@@ -260,7 +260,7 @@ fn resources(call: &Call<'_>) -> Result<Value> {
     Ok(json)
 }
 
-/// The path of a file that the command writes.
+/// Returns the path of the depfile.
 fn depfile(call: &Call<'_>) -> Result<Option<String>> {
     let Some(text) = call.text("depfile")? else { return Ok(None) };
     let path = RelPath::parse(&text).map_err(|error| Note::from(error).argument("depfile"))?;
@@ -273,7 +273,7 @@ fn depfile(call: &Call<'_>) -> Result<Option<String>> {
     Ok(Some(path.dotted()))
 }
 
-/// What is expected of a resource; none if `value` is that.
+/// Returns the expected value of a resource; `None` if `value` is valid.
 fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
     let whole = value.as_f64().is_some_and(|number| number >= 1.0 && number.fract() == 0.0);
     let (fits, expected) = match key {
@@ -288,7 +288,7 @@ fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
 }
 
 impl ExecDecl {
-    /// What wake does itself, told by `config`.
+    /// Creates an exec that wake performs itself, as described by `config`.
     pub(super) fn of_wake(program: Template, config: Template) -> ExecDecl {
         ExecDecl {
             program,
@@ -303,12 +303,12 @@ impl ExecDecl {
         }
     }
 
-    /// The declaration as JSON, now that what it was promised is there.
+    /// Returns the declaration as JSON, with all promises filled.
     pub(crate) fn filled(self, env: &Env) -> Result<Value> {
         self.json(|reference| resolve::fill(env, reference)).map(Value::Object)
     }
 
-    /// The declaration of a retriever: references stay as they were written.
+    /// Returns the declaration of a retriever, with references as they were written.
     pub(crate) fn kept(&self) -> Result<Value> {
         let mut fields = self.clone().json(|reference| Ok(promise_json(reference)))?;
         fields.insert("type".to_owned(), Value::String("exec".to_owned()));
@@ -348,7 +348,7 @@ fn tag(value: &Value) -> Option<&str> {
     value.get("type").and_then(Value::as_str)
 }
 
-/// Whether `value` may stand where a file is wanted: a file, or what will be one.
+/// Whether `value` can be used as a file: it is a file, or a promise that may become one.
 fn fits_file(value: &Value) -> bool {
     value.is_null() || matches!(tag(value), Some("file" | "ref"))
 }
@@ -372,7 +372,7 @@ fn check_program(program: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What an image runs can be run where the root is one.
+/// Refuses an image's entry point if the root is not an image.
 fn check_entrypoint(program: &Value, rootfs: &Value) -> Result<()> {
     if tag(program) == Some("entrypoint") && tag(rootfs) != Some("image") {
         refuse!(
@@ -431,7 +431,7 @@ fn check_args(args: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The variables with whole numbers written out, if all of them can be variables.
+/// Checks the environment variables, and converts integers to strings.
 fn checked_env(variables: Value) -> Result<Value> {
     let fields = match variables {
         Value::Null => return Ok(json!({})),
@@ -494,7 +494,7 @@ fn variable(name: &str, value: Value) -> std::result::Result<Value, Note> {
     Ok(value)
 }
 
-/// The bytes that the variable will have at least: parts joined by one character.
+/// Returns the minimum length of the variable in bytes: its parts, joined by one character.
 fn bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),

@@ -1,4 +1,4 @@
-//! `fetch`: a file or a tree of another machine, known by its digest.
+//! `fetch`: a download with a known digest.
 
 use jrsonnet_evaluator::{Result, Val};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub(crate) static FETCH: Spec = Spec {
     run: fetch,
 };
 
-/// The most directories at the top of an archive that may be left out.
+/// The maximum number of leading directories to strip.
 const DEEPEST: f64 = 20.0;
 
 fn fetch(call: &Call<'_>) -> Result<Val> {

@@ -1,4 +1,4 @@
-//! `file`, `ref` and `dir`: naming files.
+//! `file`, `ref` and `dir`: files.
 
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
@@ -90,7 +90,7 @@ fn path(call: &Call<'_>) -> Result<String> {
     Ok(format!("{}{slash}", path.dotted()))
 }
 
-/// What a link leads to: a file, or a promise of one.
+/// Returns the target of a link: a file, or a promise of one.
 fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
     let target = call.reference("from", value)?;
     let json = to_json(call.env, format_args!("`from` of file()"), Promises::Skip, &target)?;
@@ -110,12 +110,12 @@ fn reference(call: &Call<'_>) -> Result<Val> {
     let Val::Arr(items) = &value else { return call.reference("from", &value) };
     match WrittenReference::of(&value)? {
         Some(written) => call.resolve("from", written).map(ReferenceValue::into_val),
-        // That it does not start as a reference is the reader's clearest error.
+        // The clearest error is that it does not start like a reference.
         None => Err(starts_none(call, items)?.into()),
     }
 }
 
-/// The error of a list of parts that is no reference.
+/// Returns the error for a list of parts that is not a reference.
 fn starts_none(call: &Call<'_>, parts: &ArrValue) -> Result<Note> {
     let head = parts
         .get(0)?

@@ -1,4 +1,4 @@
-//! `host`: packages of the distribution as a root file system.
+//! `host`: distribution packages as a root file system.
 
 use jrsonnet_evaluator::{Result, Val};
 use serde_json::json;

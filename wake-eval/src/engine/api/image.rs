@@ -1,4 +1,4 @@
-//! `image`: a container image that wake puts together.
+//! `image`: a container image that wake assembles.
 
 use std::rc::Rc;
 
@@ -33,7 +33,7 @@ pub(crate) static IMAGE: Spec = Spec {
     run: image,
 };
 
-/// The keys of what lies in an image.
+/// The keys of a source in an image.
 const PLACED: [&str; 3] = ["from", "mode", "owner"];
 
 fn image(call: &Call<'_>) -> Result<Val> {
@@ -66,7 +66,7 @@ fn image(call: &Call<'_>) -> Result<Val> {
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
 }
 
-/// `files`, an object or a list of them: what lies at each path of a layer.
+/// Returns the layers declared by `files`, an object or a list of objects: the source for each path.
 fn layers(call: &Call<'_>) -> Result<Val> {
     let layers = match call.get("files")? {
         None | Some(Val::Null) => Vec::new(),
@@ -98,12 +98,12 @@ fn layers(call: &Call<'_>) -> Result<Val> {
     Ok(Val::Arr(ArrValue::new(layers)))
 }
 
-/// Whether an object stands for something else: paths in an image begin with a slash.
+/// Whether an object is a reference or a file: paths in an image start with a slash.
 fn is_reference(call: &Call<'_>, object: &ObjValue) -> bool {
     object.has_field("type".into()) || call.env.promises.borrow().contains_key(object)
 }
 
-/// A layer that is there already: what a command has changed.
+/// Returns a layer that a command created.
 fn packed(call: &Call<'_>, reference: &Val, number: usize) -> Result<Val> {
     let at = |note: Note| note.key(number.to_string());
     let layer = call.reference("files", reference).map_err(|error| amend(error, at))?;
@@ -213,7 +213,7 @@ fn text_fields(call: &Call<'_>, name: &str) -> Result<Val> {
     Ok(from_json(&json))
 }
 
-/// The directory among the outputs that becomes the layout.
+/// Returns the output directory that becomes the image layout.
 fn to(call: &Call<'_>) -> Result<String> {
     let Some(text) = call.text("to")? else { return Ok("./image".to_owned()) };
     let path = RelPath::parse(text.trim_end_matches('/'))

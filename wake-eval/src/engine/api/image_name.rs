@@ -1,11 +1,11 @@
-//! How an argument names a container image.
+//! Names of container images in arguments.
 
 use jrsonnet_evaluator::{Result, Val};
 
 use super::call::Call;
 use crate::engine::json::kind;
 
-/// The image that an argument names: by a text, or by a reference to a layout or an archive.
+/// Returns the image that an argument names: by a string, or by a reference to a layout or an archive.
 pub(super) fn named_image(call: &Call<'_>, argument: &str, value: &Val) -> Result<Val> {
     match value {
         Val::Str(text) => {
@@ -26,7 +26,8 @@ pub(super) fn named_image(call: &Call<'_>, argument: &str, value: &Val) -> Resul
     }
 }
 
-/// A reference begins with `./`, or is one word of few and a dot; the name of an image has another word there.
+/// Whether a text is a reference: it starts with `./`, or with one of a few words and a dot. Image names start
+/// differently.
 fn is_reference(text: &str) -> bool {
     let words = ["input", "inputs", "pkg", "pkgs", "module", "modules"];
     text.starts_with("./") || text.split_once('.').is_some_and(|(head, _)| words.contains(&head))

@@ -1,4 +1,4 @@
-//! The `wake` object: one file per family of calls.
+//! The `wake` object: one file per family of functions.
 
 mod call;
 mod file;
@@ -28,7 +28,7 @@ pub(crate) use module::{ModuleDecl, ModuleExec, module_function};
 pub(crate) use own::field_own;
 pub(crate) use pkg::{PkgDecl, check_module_function};
 
-/// Every call of the object.
+/// All functions of the object.
 static CALLS: [&Spec; 16] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
@@ -48,18 +48,18 @@ static CALLS: [&Spec; 16] = [
     &module::MODULE_ID,
 ];
 
-/// The constants of the object, and what each says that it is.
+/// The constants of the object, and their types.
 const CONSTANTS: [(&str, &str); 4] =
     [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty"), ("ENTRYPOINT", "entrypoint")];
 
-/// Words that most package files and their values hold, beside the names of the interface.
+/// Words that occur in most package files and values, in addition to the names of the API.
 const WORDS: [&str; 15] = [
     "config", "dump", "empty", "exec", "file", "from", "host", "inputs", "key", "outputs", "path",
     "std", "thisFile", "type", "wake",
 ];
 
 thread_local! {
-    /// The words of the interface: the engine makes a text anew that nobody holds any more.
+    /// The words of the API. The engine would otherwise create each string again once nothing refers to it.
     static HELD: Vec<IStr> = {
         let params = CALLS.into_iter().flat_map(|spec| spec.params).map(|param| param.name);
         let calls = CALLS.into_iter().map(|spec| spec.name);
@@ -67,12 +67,12 @@ thread_local! {
     };
 }
 
-/// Keeps the words of the interface known to the engine from one evaluation to the next.
+/// Keeps the words of the API alive in the engine from one evaluation to the next.
 pub(crate) fn hold_words() {
     HELD.with(|_| ());
 }
 
-/// The object that functions receive as `wake`; one for each evaluation.
+/// Returns the `wake` object that functions receive; one per evaluation.
 pub(crate) fn wake(env: &Env) -> Val {
     let object = env.wake.borrow().clone();
     Val::Obj(object.unwrap_or_else(|| {
@@ -110,12 +110,12 @@ fn members() -> impl Iterator<Item = &'static Spec> {
     CALLS.into_iter().filter(|spec| spec.member)
 }
 
-/// The parameters of the builtin that the engine calls `name` in its frames.
+/// Returns the builtin that the engine calls `name` in its frames.
 pub(crate) fn spec(name: &str) -> Option<&'static Spec> {
     CALLS.into_iter().find(|spec| spec.name == name)
 }
 
-/// The names that the object has, for suggestions.
+/// Iterates over the members of the object, for suggestions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     members().map(Spec::short).chain(CONSTANTS.map(|(name, _)| name))
 }

@@ -1,4 +1,4 @@
-//! `module`, and the functions of `pkg.modules` that give module ids.
+//! `module`, and the functions in `pkg.modules` that return module ids.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::engine::note::{Note, amend, refuse};
 use crate::engine::to_json::Promises;
 use crate::engine::world::Text;
 
-/// What `wake.module` was given, checked.
+/// The checked arguments of `wake.module`.
 pub(crate) struct ModuleDecl {
     pub(crate) name: IStr,
     pub(crate) label: Option<IStr>,
@@ -33,19 +33,19 @@ pub(crate) struct ModuleDecl {
     pub(crate) outputs: Option<FuncVal>,
     pub(crate) exec: ModuleExec,
     pub(crate) metadata: Value,
-    /// Words by which people choose, sorted.
+    /// Words that select modules, sorted.
     pub(crate) tags: Vec<IStr>,
     /// How it is tested, if it is a test.
     pub(crate) test: Option<Value>,
 }
 
-/// How a module is executed.
+/// How a module's command is declared.
 pub(crate) enum ModuleExec {
-    /// Not at all: it collects files.
+    /// No command: the module collects files.
     None,
-    /// As declared in the body, promises and all.
+    /// In the body, possibly with promises.
     Declared(Rc<ExecDecl>),
-    /// As this function says when the module is instantiated.
+    /// By this function, when the module is instantiated.
     Computed(FuncVal),
 }
 
@@ -69,7 +69,7 @@ pub(crate) static MODULE: Spec = Spec {
     run: module,
 };
 
-/// Made for one module of one package, as `key module`.
+/// Created for one module of one package, as `key module`.
 pub(crate) static MODULE_ID: Spec = Spec {
     name: "pkg.modules",
     params: &[Param::optional("config")],
@@ -77,7 +77,7 @@ pub(crate) static MODULE_ID: Spec = Spec {
     run: module_id,
 };
 
-/// The function that gives the id of the module `name` of the package `key`, given a config.
+/// Creates the function that returns the id of the module `name` of the package `key` for a config.
 pub(crate) fn module_function(env: &Env, key: &str, name: &str) -> FuncVal {
     native(env, &MODULE_ID, [key, " ", name].concat())
 }
@@ -132,7 +132,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
 }
 
-/// The most characters of a label.
+/// The maximum length of a label, in characters.
 const LONGEST_LABEL: usize = 100;
 
 fn label(call: &Call<'_>) -> Result<Option<IStr>> {
@@ -213,7 +213,7 @@ fn exec_type(call: &Call<'_>, found: &Val) -> Note {
     call.expected("exec", "wake.exec(...) or function(wake, module) wake.exec(...)", found)
 }
 
-/// What is said of a text in `pkgFiles` by which nothing among `files` is chosen.
+/// Returns the error for a pattern in `pkgFiles` that matches none of `files`.
 fn chooses_nothing(env: &Env, files: &[Text], text: &str) -> Note {
     let note = Note::new(format!("`{text}` matches none of the package's `files`"));
     let Ok(path) = RelPath::parse(text) else { return note };
@@ -222,11 +222,11 @@ fn chooses_nothing(env: &Env, files: &[Text], text: &str) -> Note {
         return note.hint(format!("the file exists: add `{dotted}` to `files` of the package"));
     }
     if is_special(text) {
-        // One file is not what a glob was meant to be.
+        // A similar file name is not what a glob was meant to match.
         return note;
     }
     let near = nearest(&dotted, files.iter().map(|file| &**file));
-    // As it was written.
+    // In the form in which the pattern was written.
     let near =
         near.map(|near| if text.starts_with("./") { near } else { near.trim_start_matches("./") });
     note.suggest(near)

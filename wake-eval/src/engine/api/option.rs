@@ -1,4 +1,4 @@
-//! `option`: a value for the whole build, which a person or the root package may set.
+//! `option`: a build-wide value that a person or the root package can set.
 
 use jrsonnet_evaluator::{Result, Val};
 use serde_json::Value;
@@ -16,10 +16,10 @@ pub(crate) static OPTION: Spec = Spec {
     run: option,
 };
 
-/// The most characters of a name.
+/// The maximum length of a name, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// Whether `name` can name an option: letters, digits, `_`, `-` and `.`, beginning with a letter.
+/// Whether `name` is valid for an option: letters, digits, `_`, `-` and `.`, starting with a letter.
 pub(crate) fn is_option_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     name.len() <= LONGEST_NAME
@@ -66,7 +66,7 @@ fn option(call: &Call<'_>) -> Result<Val> {
     }
 }
 
-/// What a person means who typed `text` for an option of the type of `default`; none if it is no such thing.
+/// Parses `text`, typed by a person, for an option whose default is `default`; `None` if it has the wrong type.
 fn typed(text: &str, default: &Value) -> Option<Value> {
     match default {
         Value::String(_) => Some(Value::String(text.to_owned())),

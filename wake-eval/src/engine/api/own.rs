@@ -1,4 +1,4 @@
-//! `own`: a file of the package in which the call is written, whoever uses it.
+//! `own`: a file of the package in which the call is written, whoever uses the result.
 
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{Result, Val};
@@ -13,15 +13,15 @@ use crate::engine::note::{Note, refuse};
 use crate::engine::reference::WrittenReference;
 use crate::engine::resolve::file_object;
 
-/// Made for the file in which it is written; for none where nobody knows that.
+/// Created for the file in which the call is written; for none if that is unknown.
 pub(crate) static OWN: Spec =
     Spec { name: "wake.own", params: &[Param::required("path")], member: true, run: own };
 
-/// What prepared texts call for `value.own`; made for the file that does.
+/// Called by rewritten texts for `value.own`; created for the calling file.
 pub(crate) static FIELD_OWN: Spec =
     Spec { name: "__w_w", params: &[Param::required("value")], member: false, run: field };
 
-/// The function that `file` calls for `value.own`.
+/// Creates the function that `file` calls for `value.own`.
 pub(crate) fn field_own(env: &Env, file: String) -> FuncVal {
     native(env, &FIELD_OWN, file)
 }

@@ -1,4 +1,4 @@
-//! `getPkg` and `pkg`: what a package is, and which others it needs.
+//! `getPkg` and `pkg`: declarations of packages and dependencies.
 
 use std::rc::Rc;
 
@@ -19,28 +19,28 @@ use crate::engine::json::write::{Json, Object};
 use crate::engine::json::{json_kind, kind, shown};
 use crate::engine::note::{Nature, Note, amend, refuse};
 
-/// What `wake.pkg` was given, checked, as far as it is wanted.
+/// The checked arguments of `wake.pkg`, as far as they are needed.
 pub(crate) struct PkgDecl {
-    /// All but the functions.
+    /// Everything except the functions.
     pub(crate) said: Rc<PkgSaid>,
     pub(crate) inputs: Option<FuncVal>,
-    /// The argument `modules`, where its functions are wanted.
+    /// The argument `modules`, if its functions are needed.
     pub(crate) modules: Option<ObjValue>,
 }
 
-/// A declared package as it is told to the one who asked for it.
+/// The declaration of a package as it is returned to the requester.
 pub(crate) enum PkgSaid {
     Whole(PkgData),
     Late(LateData),
     Nothing,
 }
 
-/// All of it.
+/// The complete declaration.
 pub(crate) struct PkgData {
     files: Vec<IStr>,
     has_inputs: bool,
     imports: Vec<String>,
-    /// None where it takes the packages that this one names.
+    /// `None` if it requires the dependencies.
     late: Option<LateData>,
     options: Value,
     pkg_info: Rc<PkgInfoDecl>,
@@ -48,19 +48,19 @@ pub(crate) struct PkgData {
     profiles: Value,
 }
 
-/// What may take the packages that this one names.
+/// The part that may require the dependencies.
 pub(crate) struct LateData {
     metadata: Value,
     modules: Vec<(IStr, ModuleAt)>,
 }
 
-/// Where the function of a module stands.
+/// Where the function of a module is.
 enum ModuleAt {
     File(String),
     Inline,
 }
 
-/// What `wake.getPkg` was given, checked.
+/// The checked arguments of `wake.getPkg`.
 pub(crate) struct GetPkgDecl {
     from: Value,
     global: Value,
@@ -272,7 +272,7 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
 }
 
 fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
-    // Whatever else is said may need them.
+    // Everything else may depend on them.
     let imports = imports(call)?;
     call.env.library_dirs.replace(imports.clone());
     let imports = imports.iter().map(RelPath::dotted).collect();
@@ -299,14 +299,14 @@ fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
     Ok((data, inputs))
 }
 
-/// What options are set to, by their names; null if nothing is said.
+/// Returns the option settings by name; null if there are none.
 fn options(call: &Call<'_>) -> Result<Value> {
     let value = call.json("options")?;
     check_settings(call, "options", &[], &value)?;
     Ok(value)
 }
 
-/// The same by the names of profiles.
+/// Returns the option settings of profiles, by profile name.
 fn profiles(call: &Call<'_>) -> Result<Value> {
     let value = call.json("profiles")?;
     let profiles = match &value {
@@ -328,7 +328,7 @@ fn profiles(call: &Call<'_>) -> Result<Value> {
     Ok(value)
 }
 
-/// Whether `settings`, which lie at `keys` in an argument, are values by the names of options.
+/// Checks that `settings`, found at `keys` in an argument, maps option names to values.
 fn check_settings(call: &Call<'_>, argument: &str, keys: &[&str], settings: &Value) -> Result<()> {
     let keys = || keys.iter().map(|key| (*key).to_owned());
     let settings = match settings {
@@ -354,7 +354,7 @@ fn late(call: &Call<'_>) -> Result<LateData> {
     Ok(LateData { metadata, modules })
 }
 
-/// Directories of the package where imports are looked for.
+/// Returns the directories of the import library.
 fn imports(call: &Call<'_>) -> Result<Vec<RelPath>> {
     let Some(value) = call.get("imports")? else { return Ok(Vec::new()) };
     let texts = text_list(call, "imports", "a list of directories", &value)?;
@@ -394,7 +394,7 @@ fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
     Ok(files)
 }
 
-/// A path to an existing file of the package, where `key` is what stands for it in the argument's source.
+/// Returns the path of an existing file of the package; `key` represents it in the source of the argument.
 fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<RelPath> {
     let at = |note: Note| note.argument(argument).key(key);
     let path = RelPath::parse(text).map_err(|error| at(error.into()))?;
@@ -485,14 +485,14 @@ fn modules(call: &Call<'_>) -> Result<Vec<(IStr, ModuleAt)>> {
     Ok(modules)
 }
 
-/// Refuses what cannot be the function of a module.
+/// Refuses a function that cannot be a module function.
 pub(crate) fn check_module_function(function: &FuncVal) -> std::result::Result<(), Note> {
     let takes = ["wake", "pkg", "config"];
     check_takes(function, &takes[..2])
         .or_else(|note| check_takes(function, &takes).map_err(|_| note))
 }
 
-/// Refuses what cannot be a component of a path and part of an id.
+/// Refuses a name that cannot be a path component and part of an id.
 pub(crate) fn check_module_name(name: &str) -> std::result::Result<(), Note> {
     let fits = |part: &str| {
         let mut chars = part.chars().enumerate();

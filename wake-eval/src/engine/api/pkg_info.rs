@@ -1,4 +1,4 @@
-//! `pkgInfo`: how a package is called, and which versions of it will do.
+//! `pkgInfo`: the identity of a package, or a requirement.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::engine::json::write::{Json, Object};
 use crate::engine::json::{kind, shown};
 use crate::engine::note::{Note, refuse};
 
-/// What `wake.pkgInfo` was given, checked: how a package is called.
+/// The checked arguments of `wake.pkgInfo`.
 pub(crate) struct PkgInfoDecl {
     name: IStr,
     namespace: Option<IStr>,
@@ -37,7 +37,7 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     let name = call.required_text("name")?;
     name.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("name"))?;
     let version = call.required_text("version")?;
-    // Most are requirements, which a version may look like too.
+    // Most are requirements; a version may look like one, too.
     let requirement = version.parse::<Requirement>();
     if let Err(error) = &requirement
         && version.parse::<Version>().is_err()
@@ -55,14 +55,14 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     Ok(call.env.declarations.keep(shown(info.clone()), info))
 }
 
-/// Whether a `pkgInfo` says which version something is, or which versions will do.
+/// Whether a `pkgInfo` must have an exact version or a requirement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Versions {
     Exact,
     Required,
 }
 
-/// The `pkgInfo` that a call was given, checked.
+/// Returns the checked `pkgInfo` argument of a call.
 pub(crate) fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfoDecl>> {
     let Some(object) = call.object("pkgInfo")? else {
         refuse!(
@@ -92,12 +92,12 @@ pub(crate) fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgIn
     Ok(info)
 }
 
-/// The value is what stands in the source, be it as an argument of pkgInfo() or in an object.
+/// The fault points at the value in the source, in the arguments of pkgInfo() or in an object.
 fn info_fault(value: &str, message: String) -> Note {
     Note::new(message).argument("pkgInfo").key(value)
 }
 
-/// A `pkgInfo` that was written as an object.
+/// Checks a `pkgInfo` that was written as an object.
 fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfoDecl> {
     call.check_keys("pkgInfo", object, &["name", "version", "namespace"])?;
     let text = |key: &str| -> Result<Option<IStr>> {

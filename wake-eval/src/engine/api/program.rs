@@ -1,4 +1,4 @@
-//! `program`: what the root file system of a command has.
+//! `program`: a program of the command's root file system.
 
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 

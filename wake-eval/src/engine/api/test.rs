@@ -8,22 +8,22 @@ use super::call::{Call, text_list};
 use crate::engine::json::json_number;
 use crate::engine::note::{Note, amend, refuse};
 
-/// How a module is tested, and by which words people choose it.
+/// The test settings and tags of a module.
 pub(super) struct Test {
-    /// None if it is no test.
+    /// `None` if it is not a test.
     pub(super) test: Option<Value>,
-    /// Sorted, each there once.
+    /// Sorted, without duplicates.
     pub(super) tags: Vec<IStr>,
 }
 
-/// The sizes of tests, and the seconds that each may take.
+/// The sizes of tests, and their time limits in seconds.
 const SIZES: [(&str, u32); 4] =
     [("small", 60), ("medium", 300), ("large", 900), ("enormous", 3600)];
 
-/// The most often that a test may be tried again.
+/// The maximum number of retries.
 const MOST_RETRIES: f64 = 100.0;
 
-/// The most characters of a tag.
+/// The maximum length of a tag, in characters.
 const LONGEST_TAG: usize = 64;
 
 pub(super) fn test(call: &Call<'_>) -> Result<Test> {

@@ -1,4 +1,4 @@
-//! What a rule refuses is wrong where the rule is called: that stands first, and the rule's own line behind it.
+//! Errors in a rule are reported where the rule is called; the rule's own line follows as a note.
 
 use super::EvalFault;
 use super::frames::SourceFrame;
@@ -6,14 +6,14 @@ use crate::Way;
 use crate::engine::text::{Kind, Lexeme, Stretch, closes, opens, place, stretch, string, tokens};
 use crate::error::{Frame, Place};
 
-/// Whether a place is in a file of another package than the one that is evaluated.
+/// Whether a file belongs to another package than the one being evaluated.
 fn is_foreign(file: &str) -> bool {
     Way::parse(file).is_some()
 }
 
 impl SourceFrame {
-    /// In a call in the package that is evaluated, the place of what `message` names; else, for what a program says
-    /// itself, of what is called.
+    /// Returns the place, in the call in the evaluated package, of what `message` names. Otherwise, for an `error` or
+    /// assertion of the program, the place of the called function.
     pub(super) fn caller(&self, message: &str, is_said: bool) -> Option<Place> {
         if self.is_ours() || is_foreign(self.file()) {
             return None;
@@ -30,7 +30,7 @@ impl SourceFrame {
 }
 
 impl EvalFault {
-    /// Learns that in a source a text `name` stands in the call that made what failed.
+    /// Records that the string `name` in a source is part of the call that made the failing module.
     pub(crate) fn learn_maker(&mut self, name: &str, file: &str, text: &str) {
         if self.caller.is_some() {
             return;
@@ -43,7 +43,7 @@ impl EvalFault {
         self.caller = makers(&tokens, name).find_map(beside).map(|found| place(file, text, found));
     }
 
-    /// Puts the call before the line of another package in which a rule refuses it.
+    /// Reports the call first if a rule in another package refused it.
     pub(crate) fn show_caller(&mut self) {
         let error = &mut self.error;
         let own = |frame: &&Frame| !is_foreign(&frame.place.file);
@@ -54,7 +54,7 @@ impl EvalFault {
             return;
         };
         let same = |place: &Place| (&place.file, place.line) == (&caller.file, caller.line);
-        // How the rule came to its line is the rule's own affair.
+        // The path inside the rule is of no interest.
         error.frames.retain(|frame| own(&frame) && !same(&frame.place));
         let refused = error.place.replace(caller);
         let frame = refused.map(|place| Frame { place, desc: "refused".to_owned() });
@@ -62,7 +62,7 @@ impl EvalFault {
     }
 }
 
-/// Where in a source the first text `name` stands that names no package.
+/// Returns the first place of the string `name` in a source that does not name a package.
 pub(crate) fn maker(name: &str, file: &str, text: &str) -> Option<Place> {
     let tokens = tokens(text);
     let at = makers(&tokens, name).next()?;
@@ -75,7 +75,7 @@ fn makers<'t>(tokens: &'t [Lexeme<'_>], name: &'t str) -> impl Iterator<Item = u
     (0..tokens.len()).filter(move |&at| string(&tokens[at]) == Some(name) && !names_pkg(at))
 }
 
-/// The tokens from an opening bracket to the one that closes it.
+/// Returns the tokens from an opening bracket to the matching closing one.
 fn group<'t, 's>(tokens: &'t [Lexeme<'s>]) -> &'t [Lexeme<'s>] {
     let mut depth = 0_usize;
     let end = tokens.iter().position(|token| {
@@ -86,8 +86,8 @@ fn group<'t, 's>(tokens: &'t [Lexeme<'s>]) -> &'t [Lexeme<'s>] {
     &tokens[..end.map_or(tokens.len(), |end| end + 1)]
 }
 
-/// What a word in backticks in `message` stands for: a text, which may have or lack the `./` of a path, or the value of an
-/// argument of this name.
+/// Returns what a word in backticks in `message` refers to: a string, with or without the `./` of a path, or the
+/// value of an argument of this name.
 fn named(tokens: &[Lexeme<'_>], message: &str) -> Option<Stretch> {
     let words = message.split('`').skip(1).step_by(2);
     words.filter_map(|word| text_of(tokens, word).or_else(|| argument(tokens, word))).next()

@@ -1,4 +1,4 @@
-//! The calls around an error, as a person is shown them.
+//! The calls around an error, as shown to users.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use crate::engine::text::{self, Stretch};
 use crate::error::{Frame, Place};
 use crate::prepare::RESERVED;
 
-/// Calls around an error that are shown.
+/// The maximum number of calls shown around an error.
 const FRAMES: usize = 8;
 
-/// A frame of the engine whose text is known.
+/// A frame of the engine with known text.
 pub(super) struct SourceFrame {
     file: String,
     pub(super) text: Rc<str>,
@@ -24,7 +24,7 @@ pub(super) struct SourceFrame {
 }
 
 impl SourceFrame {
-    /// What `span` covers; `desc` is what the engine says of it.
+    /// Creates a frame for `span`; `desc` is the engine's description.
     pub(super) fn of(env: &Env, span: &Span, desc: &str) -> Self {
         let name = span.0.source_path().to_string();
         let source = env.sources.borrow().get(&name).cloned();
@@ -42,17 +42,17 @@ impl SourceFrame {
         }
     }
 
-    /// What the file is called.
+    /// Returns the name of the file.
     pub(super) fn file(&self) -> &str {
         &self.file
     }
 
-    /// The place of a part of its text.
+    /// Returns the place of a part of its text.
     pub(super) fn at(&self, stretch: Stretch) -> Place {
         text::place(&self.file, &self.text, stretch)
     }
 
-    /// The place of a call is the name that is called, not its arguments.
+    /// Returns the place of a call: the name of the called function, without the arguments.
     pub(super) fn place(&self) -> Place {
         if self.is_ours() {
             return self.at(self.stretch);
@@ -64,7 +64,7 @@ impl SourceFrame {
         }
     }
 
-    /// The place of an error in what it covers.
+    /// Returns the place of an error within the frame.
     pub(super) fn place_of(&self, error: &ErrorKind) -> Place {
         if self.is_ours()
             && let ErrorKind::NoSuchField(name, _) = error
@@ -79,18 +79,18 @@ impl SourceFrame {
         self.place()
     }
 
-    /// Whether this is no call of the user's, but an operator or a comprehension.
+    /// Whether this is not a call of the user's, but an operator or a comprehension.
     pub(super) fn is_ours(&self) -> bool {
         self.called().is_some_and(|name| name.starts_with(RESERVED))
     }
 
-    /// The function that is called here: `wake.pkg`.
+    /// Returns the name of the called function: `wake.pkg`.
     pub(super) fn called(&self) -> Option<&str> {
         self.desc.strip_prefix("function <")?.split_once('>').map(|(name, _)| name)
     }
 }
 
-/// The frames of an error, innermost first.
+/// Returns the frames of an error, innermost first.
 pub(super) fn located(env: &Env, error: &Error) -> Vec<SourceFrame> {
     let frames = error.trace().0.iter();
     frames
@@ -100,7 +100,7 @@ pub(super) fn located(env: &Env, error: &Error) -> Vec<SourceFrame> {
         .collect()
 }
 
-/// The frames that say something new, beside the place that is shown.
+/// Returns the frames that add information to the place shown.
 pub(super) fn frames(located: &[SourceFrame], shown: Option<&Place>) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     for frame in located.iter().filter(|frame| !frame.is_ours()) {
@@ -132,10 +132,10 @@ fn describe(frame: &SourceFrame) -> String {
     }
 }
 
-/// Characters of a source line that are kept around the place.
+/// The number of characters of a source line that are kept around the place.
 const LINE: usize = 160;
 
-/// Cuts a line that would fill the terminal, so that the place stays in sight.
+/// Truncates a line that would fill the terminal, so that the place stays visible.
 pub(super) fn shorten(place: &mut Place) {
     let length = place.source_line.chars().count();
     if length > LINE && place.column as usize <= LINE {
@@ -149,7 +149,7 @@ pub(super) fn shorten(place: &mut Place) {
     }
 }
 
-/// A function as a person calls it.
+/// Returns the name of a function as users write it.
 pub(super) fn shown_call(name: &str) -> String {
     let name = name.strip_prefix("wake.").unwrap_or(name);
     match name.strip_prefix("builtin_") {

@@ -1,4 +1,4 @@
-//! From the engine's errors to ours: whose fault, where, and what to do.
+//! Converts the engine's errors to ours: kind, place and hints.
 
 mod narrow;
 mod declared;
@@ -22,23 +22,23 @@ use crate::engine::promise;
 use crate::error::{EvalError, Kind, Limit, Place};
 use crate::outcome::Read;
 
-/// An error in our terms, perhaps without a place yet.
+/// An error in our terms, possibly without a place yet.
 pub(crate) struct EvalFault {
-    /// Without what the evaluation had seen.
+    /// Without the reads and traces of the evaluation.
     pub(crate) error: EvalError,
-    /// What to look for in a second run, where no call of the user's was on the stack.
+    /// What to look for in a second run, if no call of the user's was on the stack.
     pub(crate) hunt: Option<Hunt>,
     /// Whether this is the end of a hunt.
     pub(crate) found: bool,
     /// Whether the place is only that of something around the fault.
     pub(crate) is_vague: bool,
-    /// Whether it is what the program itself says is wrong.
+    /// Whether the program itself reported the error.
     is_said: bool,
-    /// The innermost call in the package that is evaluated, where that says something.
+    /// The innermost call in the evaluated package, if it is informative.
     caller: Option<Place>,
 }
 
-/// Explains an error of the engine.
+/// Converts an error of the engine.
 pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
     let located = located(env, error);
     let mut fault = match Note::of(error) {
@@ -66,7 +66,7 @@ impl EvalFault {
         EvalFault { error, hunt: None, found: false, is_vague: false, is_said: false, caller: None }
     }
 
-    /// Takes the place of the same error that another evaluation found.
+    /// Takes over the place of the same error from another evaluation.
     pub(crate) fn sharpen(&mut self, found: Option<EvalFault>) {
         let Some(found) = found.filter(|found| found.error.message == self.error.message) else {
             return;
@@ -76,7 +76,7 @@ impl EvalFault {
         }
     }
 
-    /// Completes the error with what the evaluation had seen.
+    /// Completes the error with the reads and traces of the evaluation.
     pub(crate) fn into_error(self, pkg: &str, reads: Vec<Read>, trace: Vec<String>) -> EvalError {
         let message = match self.error.kind {
             Kind::Limit(_) => format!("{}, evaluating `{pkg}`", self.error.message),
@@ -102,7 +102,7 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
         fault.error.place = Some(place);
         return fault;
     }
-    // What a reference or an import names is not at fault, but where it is written.
+    // The place where a reference or an import is written is at fault, rather than what it names.
     if spot.argument.is_none()
         && let Origin::Reference(written) = &origin
     {
@@ -159,7 +159,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
             format!("an object has two fields `{name}`")
         }
         ErrorKind::RuntimeError(text) => text.to_string(),
-        // What the engine says where the assertion says nothing.
+        // The engine's message for an assertion without a message.
         ErrorKind::AssertionFailed(text) if &**text == "null" => "an assertion failed".to_owned(),
         ErrorKind::TypeMismatch(what, expected, found) => {
             let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
@@ -189,7 +189,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
     fault
 }
 
-/// Whether the engine says only what is around the place of an error, if that.
+/// Whether the engine reports at most an area around the place of an error.
 fn is_vague(error: &ErrorKind, innermost: Option<&SourceFrame>) -> bool {
     match error {
         ErrorKind::RuntimeError(_) | ErrorKind::AssertionFailed(_) => innermost.is_none(),
@@ -201,20 +201,20 @@ fn is_vague(error: &ErrorKind, innermost: Option<&SourceFrame>) -> bool {
     }
 }
 
-/// Where there are promises, computing with one may be what went wrong.
+/// If there are promises, computing with one may be the cause.
 fn blame_promises(env: &Env, fault: &mut EvalError) {
     let promises = env.promises.borrow();
     let mut promised = promises.values();
     let Some(first) = promised.next() else { return };
     if promised.next().is_none() {
-        // The engine does not say where an operator stands; a promise that is the only one must be the operand.
+        // The engine does not report the place of an operator; if there is only one promise, it must be the operand.
         fault.place = find::written(env, &first.written);
     }
     let hint = format!("a reference to something not yet built is a promise: {}", promise::MOVE);
     fault.hints.push(hint);
 }
 
-/// The first error that the engine's analysis of a file finds, which has a place if any of them has.
+/// Returns the first error of the engine's static analysis of a file, preferably one with a place.
 fn of_analysis(env: &Env, fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
     let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.level == DiagLevel::Error);
     let first = errors.clone().find(|diagnostic| diagnostic.span.is_some()).or(errors.next());
@@ -258,9 +258,9 @@ fn unknown_argument(
     format!("unknown argument `{name}` of {}", shown_call(called))
 }
 
-/// The arguments that a function of the API takes.
+/// Returns the parameters of a function of the API.
 fn api_arguments(spec: &api::Spec) -> Vec<String> {
-    // A spelling that is only tolerated is never suggested.
+    // A tolerated spelling is never suggested.
     let names = spec.params.iter().map(|param| param.name).filter(|name| *name != "permisions");
     names.map(str::to_owned).collect()
 }
@@ -272,7 +272,7 @@ fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&
         before.ends_with("wake.")
     });
     let near = match name {
-        // What other tools call it.
+        // Names of this function in other tools.
         "glob" | "ls" | "files" if on_wake => {
             fault
                 .hints
@@ -286,7 +286,7 @@ fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&
     format!("there is no field `{name}`")
 }
 
-/// Whether the error is one that computing with a promise would give.
+/// Whether computing with a promise could cause this error.
 fn computes(error: &ErrorKind) -> bool {
     matches!(
         error,
@@ -301,13 +301,13 @@ fn computes(error: &ErrorKind) -> bool {
     )
 }
 
-/// The place that a span covers; what is past the end of its text covers nothing.
+/// Returns the place of a span; the part past the end of the text is ignored.
 fn place_of(env: &Env, span: &Span) -> Place {
     let frame = SourceFrame::of(env, span, "");
     frame.at(frame.stretch)
 }
 
-/// The engine puts similar names on a second line of some messages.
+/// Splits off the similar names that the engine puts on a second line of some messages.
 fn split_suggestion(message: &str) -> (String, Option<String>) {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let near = rest.rsplit_once(": ").and_then(|(_, names)| names.split(", ").next());

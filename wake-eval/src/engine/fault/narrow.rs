@@ -1,4 +1,4 @@
-//! From a call to the argument, key or element in it that is at fault, by the tokens of the source.
+//! Narrows the place of a call to the argument, key or element at fault, by the tokens of the source.
 
 use crate::engine::api::Param;
 use crate::engine::note::Spot;
@@ -6,10 +6,10 @@ use crate::engine::text::{
     Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, string, tokens,
 };
 
-/// The stretch of `text` that `spot` names, inside the parenthesised arguments that `args` spans.
+/// Returns the stretch of `text` that `spot` names, inside the parenthesised arguments at `args`.
 ///
-/// What is not written there (a default, a value that comes from a variable) leaves the next larger thing that is;
-/// none if not even the argument is written there.
+/// If it is not written there (a default, a value from a variable), returns the smallest enclosing thing that is;
+/// `None` if not even the argument is written there.
 pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
     let argument = spot.argument.as_deref()?;
     let inside = text.get(args.start..args.end)?;
@@ -28,7 +28,7 @@ pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
     Some(Stretch { start: args.start + inner.start, end: args.start + inner.end })
 }
 
-/// The name of the named argument `name`, inside the parenthesised arguments that `args` spans.
+/// Returns the name of the named argument `name`, inside the parenthesised arguments at `args`.
 pub(super) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Stretch> {
     let found = named_arguments(text, args).into_iter().find(|named| named.text == name)?;
     let Stretch { start, end } = stretch(&found);
@@ -45,7 +45,7 @@ pub(super) fn named_arguments(text: &str, args: Stretch) -> Vec<Lexeme<'_>> {
     named.collect()
 }
 
-/// The name before the parenthesis of a call: `wake.pkg`; the call's own stretch if there is none.
+/// Returns the name before the parenthesis of a call: `wake.pkg`; the call's own stretch if there is none.
 pub(super) fn callee(text: &str, args: Stretch) -> Stretch {
     let before = &text[..args.start.min(text.len())];
     let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -53,7 +53,7 @@ pub(super) fn callee(text: &str, args: Stretch) -> Stretch {
     if start < before.len() { Stretch { start, end: before.len() } } else { args }
 }
 
-/// The parts between commas, of tokens that start and end with a bracket.
+/// Returns the comma-separated parts of tokens that start and end with a bracket.
 pub(super) fn parts(tokens: &[Lexeme<'_>]) -> Vec<std::ops::Range<usize>> {
     let mut parts = Vec::new();
     let mut depth = 0_usize;
@@ -103,13 +103,13 @@ fn whole(tokens: &[Lexeme<'_>]) -> Stretch {
     }
 }
 
-/// What stands for a key in a source: a field of that name, or a string.
+/// A match for a key in a source: a field of that name, or a string.
 enum KeyMatch {
     Field { name: usize, value: std::ops::Range<usize> },
     Text(usize),
 }
 
-/// Finds a field called `key`, a string that is `key`, or the element of a written list that it counts.
+/// Finds the field `key`, the string `key`, or the element with index `key` of a list literal.
 fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<KeyMatch> {
     for (at, token) in tokens.iter().enumerate() {
         let named = (token.kind == Kind::Name && token.text == key) || string(token) == Some(key);

@@ -1,4 +1,4 @@
-//! Values and their JSON, where nothing has to be computed for it.
+//! Conversion between values and JSON where nothing needs to be computed.
 
 pub(crate) mod write;
 mod shown;
@@ -9,7 +9,7 @@ pub(crate) use wake_model::json::kind as json_kind;
 use jrsonnet_evaluator::{NumValue, ObjValueBuilder, Val};
 use serde_json::{Number, Value};
 
-/// A number as JSON, without a fraction where it has none and is exact; none if it is not finite.
+/// Converts a number to JSON, as an integer if it is an exact one; `None` if it is not finite.
 pub(crate) fn json_number(number: f64) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {
@@ -18,7 +18,7 @@ pub(crate) fn json_number(number: f64) -> Option<Value> {
     Number::from_f64(number).map(Value::Number)
 }
 
-/// Turns JSON into a value.
+/// Converts JSON to a value.
 pub(crate) fn from_json(value: &Value) -> Val {
     match value {
         Value::Null => Val::Null,
@@ -38,7 +38,7 @@ pub(crate) fn from_json(value: &Value) -> Val {
     }
 }
 
-/// The kind of a value, with its article: `a string`.
+/// Returns the kind of a value, with its article: `a string`.
 pub(crate) fn kind(value: &Val) -> &'static str {
     match value {
         Val::Null => "null",

@@ -1,4 +1,4 @@
-//! Objects that show what a declaration says as JSON.
+//! Objects that show a declaration as JSON.
 
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use super::from_json;
 use super::write::{Json, text_of};
 use crate::engine::lazy::{self, Fields};
 
-/// An object with the fields of the JSON of `declared`, which is written when somebody looks at them.
+/// Creates an object with the fields of the JSON of `declared`, which is generated on first access.
 pub(crate) fn shown(declared: Rc<impl Json + 'static>) -> ObjValue {
     lazy::object(Shown { declared, json: OnceCell::new() })
 }
@@ -23,7 +23,7 @@ struct Shown<T> {
 
 impl<T: Json> Shown<T> {
     fn json(&self) -> &Value {
-        // What was written as JSON is JSON.
+        // Generated JSON is valid.
         self.json.get_or_init(|| serde_json::from_str(&text_of(&self.declared)).unwrap_or_default())
     }
 }

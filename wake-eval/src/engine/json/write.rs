@@ -1,4 +1,4 @@
-//! Results as JSON text: byte for byte what `serde_json` writes, in less time.
+//! Results as JSON text: byte for byte the output of `serde_json`, but faster.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,21 +8,21 @@ use jrsonnet_evaluator::IStr;
 use serde_json::Value;
 use wake_model::json::{push_list, push_object, push_text};
 
-/// What can be written as JSON.
+/// A type that can be written as JSON.
 pub(crate) trait Json {
     /// Appends the JSON.
     fn write(&self, out: &mut String);
 }
 
-/// The JSON of a result.
+/// Returns the JSON of a result.
 pub(crate) fn text_of(value: &impl Json) -> String {
-    // Most results fit: a text that grows is copied each time.
+    // Large enough for most results: a string that grows is copied each time.
     let mut text = String::with_capacity(8 << 10);
     value.write(&mut text);
     text
 }
 
-/// An object with these fields in their order, whose names need no escapes.
+/// An object with these fields in this order; the names must need no escapes.
 pub(crate) struct Object<'a>(pub(crate) &'a [(&'static str, &'a dyn Json)]);
 
 impl Json for Object<'_> {
@@ -67,7 +67,7 @@ impl Json for Value {
         match self {
             Value::Null => out.push_str("null"),
             Value::Bool(flag) => flag.write(out),
-            // Writing to a text does not fail.
+            // Writing to a string cannot fail.
             Value::Number(number) => drop(write!(out, "{number}")),
             Value::String(text) => text.write(out),
             Value::Array(items) => items.write(out),
@@ -106,7 +106,7 @@ impl<T: Json> Json for Vec<T> {
     }
 }
 
-/// An object whose fields have any names.
+/// Writes an object whose fields have arbitrary names.
 impl<T: Json> Json for Vec<(IStr, T)> {
     fn write(&self, out: &mut String) {
         let fields = self.iter().map(|(name, value)| (name.as_str(), value));

@@ -1,4 +1,4 @@
-//! A module function, and the functions of the module that it declares.
+//! Evaluation of a module function, and of the functions of the module it declares.
 
 use std::rc::Rc;
 
@@ -25,8 +25,8 @@ use crate::prepare::CONFIG;
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
-/// Evaluates the module `name` of the package `own`, whose function stands in `file` or, where there is none, in the
-/// package's own file.
+/// Evaluates the module `name` of the package `own`, whose function is in `file` or, if that is `None`, in the
+/// package file.
 pub(crate) fn module(
     env: &Env,
     state: &State,
@@ -49,7 +49,7 @@ pub(crate) fn module(
     apply(env, state, &function, &origin, config, own)
 }
 
-/// Evaluates the module `name` of the package `own`, whose function is among `functions`.
+/// Evaluates the module `name` of the package `own`, whose function is in `functions`.
 pub(crate) fn inline(
     env: &Env,
     state: &State,
@@ -63,7 +63,7 @@ pub(crate) fn inline(
     apply(env, state, &function, &origin, config, own)
 }
 
-/// The functions of modules in `PKG.libsonnet`, by name; none if there are no modules.
+/// Returns the module functions in `PKG.libsonnet`, by name; `None` if there are no modules.
 pub(crate) fn functions(env: &Env, state: &State) -> Result<Option<ObjValue>> {
     Ok(pkg(env, state, PkgPart::Functions)?.modules.clone())
 }
@@ -80,14 +80,14 @@ fn inline_function(functions: &Option<ObjValue>, origin: &FunctionOrigin<'_>) ->
     Ok(function)
 }
 
-/// Where the function of a module stands.
+/// The origin of a module function.
 struct FunctionOrigin<'a> {
     file: Option<&'a RelPath>,
     name: &'a str,
 }
 
 impl FunctionOrigin<'_> {
-    /// What a person calls it.
+    /// Returns its name in messages.
     fn subject(&self) -> String {
         match self.file {
             Some(file) => format!("`{file}`"),
@@ -95,12 +95,12 @@ impl FunctionOrigin<'_> {
         }
     }
 
-    /// What it is to do to give the function.
+    /// Returns the verb for what it must do with the function.
     fn verb(&self) -> &'static str {
         if self.file.is_some() { "return" } else { "be" }
     }
 
-    /// Points at it.
+    /// Points a note at it.
     fn at(&self, note: Note) -> Note {
         match self.file {
             Some(file) => note.origin(Origin::File(file.as_str().to_owned())),
@@ -111,7 +111,7 @@ impl FunctionOrigin<'_> {
     }
 }
 
-/// Applies the function of a module.
+/// Applies a module function.
 fn apply(
     env: &Env,
     state: &State,
@@ -139,7 +139,7 @@ fn apply(
     Instantiation { env, pkg, declared, config, is_default }.json()
 }
 
-/// Refuses a function whose second parameter is plainly meant for something else than the package.
+/// Refuses a function whose second parameter is clearly not meant to be the package.
 fn check_names(function: &FuncVal, origin: &FunctionOrigin<'_>) -> Result<()> {
     let params = function.params();
     let name = |at: usize| params.get(at).and_then(|param| param.name().as_str());
@@ -151,18 +151,18 @@ fn check_names(function: &FuncVal, origin: &FunctionOrigin<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Which config is asked for.
+/// The requested config.
 pub(crate) enum ConfigRequest {
-    /// What the function declares as its default, else `{}`.
+    /// The default that the function declares, else `{}`.
     Default,
-    /// This.
+    /// This config.
     Given(Value),
-    /// The default with these keys in place of its own.
+    /// The default, with these keys replaced.
     Changed(Map<String, Value>),
 }
 
 impl ConfigRequest {
-    /// What a request holds.
+    /// Reads the config of a request.
     pub(crate) fn of(config: Option<&str>, merge: bool) -> Result<ConfigRequest> {
         let config = config.map(serde_json::from_str).transpose();
         let config =
@@ -175,7 +175,7 @@ impl ConfigRequest {
     }
 }
 
-/// A module that was asked for, with its function.
+/// A requested module, with its function.
 struct Asked<'a> {
     env: &'a Env,
     state: &'a State,
@@ -184,7 +184,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The config that the function gets, and whether that is known to be its default.
+    /// Returns the config for the function, and whether it is known to equal the default.
     fn config(&self, asked: ConfigRequest) -> Result<(Value, bool)> {
         let takes_one = self.function.params().len() > 2;
         match asked {
@@ -208,7 +208,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The default with other values for some of its keys.
+    /// Returns the default with other values for some of its keys.
     fn changed(&self, keys: Map<String, Value>) -> Result<(Value, bool)> {
         let default = self.default()?;
         let Value::Object(mut config) = default else {
@@ -219,7 +219,7 @@ impl Asked<'_> {
             ));
             return Err(self.at(note).into());
         };
-        // An empty default says nothing about keys.
+        // An empty default does not restrict the keys.
         let has_keys = !config.is_empty();
         for (key, value) in keys {
             if has_keys && !config.contains_key(&key) {
@@ -270,7 +270,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The default where no more than reading the function tells it.
+    /// Returns the default if it can be read from the function without evaluation.
     fn plain_default(&self) -> Option<Value> {
         match self.function.params().get(2) {
             Some(param) if param.has_default() => plain_default(self.function, 2),
@@ -312,12 +312,12 @@ struct Instantiation<'a> {
     pkg: Val,
     declared: ModuleDecl,
     config: Value,
-    /// Whether the function's default says the same.
+    /// Whether the config equals the function's default.
     is_default: bool,
 }
 
 impl Instantiation<'_> {
-    /// What is told to the one who asked: the module complete, or what it waits for.
+    /// Returns the result for the requester: the complete module, or what it waits for.
     fn json(mut self) -> Result<String> {
         let exec = std::mem::replace(&mut self.declared.exec, ModuleExec::None);
         let mut pending = Vec::new();
@@ -428,7 +428,7 @@ impl Instantiation<'_> {
         files: Option<&[Value]>,
     ) -> Result<Value> {
         if inputs.is_none() || files.is_none() {
-            // What the command refers to may be among what is not there yet: the body is asked again later.
+            // The command may refer to what is not available yet: the body is evaluated again later.
             return Ok(Value::Null);
         }
         self.env.phase.set(Phase::ModuleExec);
@@ -447,7 +447,7 @@ impl Instantiation<'_> {
                 exec
             }
         };
-        // Nobody else asks for it any more.
+        // The declarations are not needed any more.
         self.env.declarations.clear();
         let json = Rc::unwrap_or_clone(exec).filled(self.env);
         json.map_err(|error| from_call(error, "wake.exec", "ref"))
@@ -469,7 +469,7 @@ fn known(inputs: Option<&Value>) -> Thunk<Val> {
     }
 }
 
-/// Separates what waits for a dependency from what went wrong.
+/// Separates waiting for a dependency from errors.
 fn settle<T>(result: Result<T>, pending: &mut Vec<Value>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -501,7 +501,7 @@ fn push_files(value: &Value, name: &str, files: &mut Vec<Value>) -> Result<()> {
     }
 }
 
-/// Makes file objects of the paths that stand at the top of an output: `./path`, or a list of such.
+/// Converts the paths at the top level of an output to file objects: `./path`, or a list of such paths.
 fn declare_paths(value: &mut Value) -> std::result::Result<(), Note> {
     match value {
         Value::String(text) if text.starts_with("./") => {

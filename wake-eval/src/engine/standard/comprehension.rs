@@ -1,6 +1,6 @@
-//! Comprehensions of lists, which prepared texts call as functions: of the value, the sources and the conditions.
+//! List comprehensions, which rewritten texts call as functions of the value, the sources and the conditions.
 //!
-//! Elements of sources are not computed for going through them, and values not before they are looked at.
+//! Iterating does not compute the elements of sources, and the resulting values are lazy.
 
 use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
@@ -12,7 +12,7 @@ use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 use crate::prepare::Call;
 
-/// The function behind a call of a prepared text; none if it is no comprehension.
+/// Returns the function for a call in a rewritten text; `None` if it is not a comprehension.
 pub(super) fn comprehension(call: Call) -> Option<FuncVal> {
     Some(match call {
         Call::Map => Native::function(call.name(), &["value", "source"], |args| {
@@ -57,7 +57,7 @@ fn comprehend(args: &Arguments<'_>) -> Result<Val> {
 struct Walk<'a> {
     /// `f` for a source, `i` for a condition.
     kinds: &'a [u8],
-    /// The first source, then functions of the variables before them.
+    /// The first source, then functions of the preceding variables.
     clauses: &'a ArrValue,
     value: FuncVal,
     variables: Vec<Thunk<Val>>,
@@ -88,7 +88,7 @@ impl Walk<'_> {
     }
 }
 
-/// Calls a function with some arguments, at most as many as the engine takes at once.
+/// Calls a function with at most as many arguments as the engine supports.
 fn call(function: &FuncVal, args: &[Thunk<Val>]) -> Result<Val> {
     macro_rules! of {
         ($($arg:ident)+) => {

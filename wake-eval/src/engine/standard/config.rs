@@ -1,4 +1,4 @@
-//! The default of a parameter `config`, which the engine computes only inside a call and does not show.
+//! The default of a parameter `config`, which the engine computes only inside a call and does not expose.
 
 use std::cell::RefCell;
 
@@ -12,17 +12,17 @@ thread_local! {
     static ASKED: RefCell<Asked> = const { RefCell::new(Asked::Nothing) };
 }
 
-/// What the next function that takes a `config` is asked for.
+/// What the next function with a `config` parameter is called for.
 enum Asked {
-    /// What it is for.
+    /// Its regular result.
     Nothing,
     /// Its config instead.
     Config,
-    /// It has answered.
+    /// The answer.
     Answer(Thunk<Val>),
 }
 
-/// What prepared texts call around the body of a function that takes a `config`.
+/// Called by rewritten texts around the body of a function with a `config` parameter.
 pub(super) fn body(call: Call) -> Option<FuncVal> {
     (call == Call::Config).then(|| Native::function(call.name(), &["config", "body"], evaluate))
 }
@@ -38,8 +38,8 @@ fn evaluate(args: &Arguments<'_>) -> Result<Val> {
     }
 }
 
-/// The config that a function has without one being given: `call` calls it so, which does not go into its body. None
-/// if the function is none that can be asked.
+/// Returns the default config of a function: `call` calls it without a config, and its body is not evaluated. `None`
+/// if the function does not support this.
 pub(crate) fn default_config(call: impl FnOnce() -> Result<Val>) -> Result<Option<Val>> {
     ASKED.set(Asked::Config);
     let called = call();

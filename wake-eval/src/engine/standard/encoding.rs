@@ -1,11 +1,11 @@
-//! Functions of `std` that write values in formats, and read them.
+//! Functions of `std` that write values in various formats, and parse them.
 
 use jrsonnet_evaluator::Val;
 
 use super::json_text::{Layout, json_text};
 use super::{ini, python, toml, xml, yaml, yaml_read};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_manifestIni", &["ini"], |args| Ok(Val::string(ini::text(&args.object(0)?)?))),
     ("builtin_manifestJson", &["value"], |args| {

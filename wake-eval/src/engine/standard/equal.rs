@@ -5,8 +5,8 @@ use jrsonnet_evaluator::{ObjValue, Result, Val};
 
 use crate::engine::note::{Note, refuse};
 
-/// Whether two values are the same, as the language compares them: numbers exactly, lists and objects by what is shown
-/// of them. Functions cannot be compared.
+/// Whether two values are equal as defined by the language: numbers exactly, lists and objects by their visible
+/// content. Functions cannot be compared.
 pub(crate) fn equal(left: &Val, right: &Val) -> Result<bool> {
     Ok(match (left, right) {
         (Val::Null, Val::Null) => true,

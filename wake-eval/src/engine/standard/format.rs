@@ -1,7 +1,7 @@
-//! `std.format` and the operator `%` on texts.
+//! `std.format` and the operator `%` on strings.
 //!
-//! Whole numbers and fractions are computed as the language's own library computes them; `%e` and `%g`, which it
-//! rounds wrongly, as the documentation says: like Python.
+//! Integers and fractions are formatted as by the language's own library. `%e` and `%g`, which that library rounds
+//! incorrectly, follow the documentation: like Python.
 
 use std::any::Any;
 use std::cell::OnceCell;
@@ -21,7 +21,7 @@ use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 use crate::prepare::FORMAT;
 
-/// Characters that a width or a precision may ask for.
+/// The maximum width or precision.
 const WIDEST: usize = 16 << 20;
 
 /// One directive: `%[(key)][flags][width][.precision]conversion`.
@@ -41,7 +41,7 @@ struct Directive {
 #[derive(Debug, Clone, Copy)]
 enum Count {
     Number(usize),
-    /// `*`: it is the next value.
+    /// `*`: taken from the next value.
     Argument,
 }
 
@@ -51,7 +51,7 @@ impl Default for Count {
     }
 }
 
-/// A pattern, read.
+/// A parsed pattern.
 struct Pattern(Vec<Piece>);
 
 enum Piece {
@@ -59,7 +59,7 @@ enum Piece {
     Directive(Directive),
 }
 
-/// `pattern` with the directives filled in from a list, an object, or one value.
+/// Formats a list, an object or a single value according to `pattern`.
 pub(crate) fn format(pattern: &str, values: &Val) -> Result<String> {
     Pattern::read(pattern)?.fill(values)
 }
@@ -101,7 +101,7 @@ impl Pattern {
     }
 }
 
-/// A function that fills in one pattern, which is read when it is called first.
+/// A function for one pattern, which is parsed on the first call.
 pub(super) struct Filling {
     text: Box<str>,
     pattern: OnceCell<Pattern>,
@@ -149,7 +149,7 @@ impl Builtin for Filling {
     }
 }
 
-/// What there is to fill in, with how much of it has been taken.
+/// The values to format, and how many of them have been used.
 enum Values<'a> {
     One(&'a Val, u32),
     List(&'a ArrValue, u32),
@@ -173,7 +173,7 @@ impl Values<'_> {
         Ok(found)
     }
 
-    /// A field of an object; of a list, the next value whatever the name.
+    /// Returns a field of an object; for a list, the next value, whatever the name.
     fn named(&mut self, key: &str) -> Result<Val> {
         match self {
             Values::Object(object) => match object.get(key.into())? {
@@ -223,7 +223,7 @@ fn parse(chars: &mut Peekable<Chars<'_>>) -> Result<Directive> {
     if chars.next_if_eq(&'.').is_some() {
         directive.precision = Some(count(chars)?);
     }
-    // The length, which means nothing.
+    // The length modifier, which has no effect.
     let _ = chars.next_if(|c| matches!(c, 'h' | 'l' | 'L'));
     match chars.next() {
         Some(c) if "diuoxXeEfFgGcs%".contains(c) => directive.conversion = c,
@@ -388,7 +388,7 @@ impl Directive {
     }
 
     fn decimal(&self, number: f64, width: usize, precision: usize) -> String {
-        // What is computed here in doubles, and how, is what the language's library does.
+        // The language's library computes this in doubles, in this way.
         let denominator = 10_f64.powi(i32::try_from(precision).unwrap_or(i32::MAX));
         let numerator = number.abs() * denominator + 0.5;
         if !numerator.is_finite() {
@@ -410,7 +410,7 @@ impl Directive {
         text
     }
 
-    /// A number whose digits are `text`, with its sign and zeros before it.
+    /// Returns the digits `text` of a number with its sign and leading zeros.
     fn padded(&self, number: f64, text: String, width: usize) -> String {
         let sign = self.sign(number.is_sign_negative() && number != 0.0);
         let wanted = width.saturating_sub(sign.len());
@@ -446,7 +446,7 @@ fn character(value: &Val) -> Result<String> {
     }
 }
 
-/// The digits of a whole number above zero.
+/// Returns the digits of a positive integer.
 fn digits_of(number: f64, radix: f64) -> String {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if radix == 10.0 && number <= EXACT {
@@ -462,7 +462,7 @@ fn digits_of(number: f64, radix: f64) -> String {
     digits.iter().rev().collect()
 }
 
-/// `%e`: one digit before the point, `precision` behind it.
+/// `%e`: one digit before the point, `precision` after it.
 fn scientific(number: f64, precision: usize, point: bool) -> String {
     let text = format!("{:.precision$e}", number.abs());
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -472,7 +472,7 @@ fn scientific(number: f64, precision: usize, point: bool) -> String {
     format!("{mantissa}{point}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// `%g`: `precision` digits in the shorter of both forms, without zeros at the end unless they are asked for.
+/// `%g`: `precision` digits in the shorter of both forms, without trailing zeros unless requested.
 fn general(number: f64, precision: usize, keep_zeros: bool) -> String {
     let precision = precision.max(1);
     let rounded = format!("{:.*e}", precision - 1, number.abs());
@@ -505,7 +505,7 @@ mod tests {
 
     #[test]
     fn exponents_are_written_as_by_python() {
-        // What CPython 3 gives for `pattern % number`.
+        // The results of `pattern % number` in CPython 3.
         let cases = [
             ("%e", 0.0, "0.000000e+00"),
             ("%e", 1.5, "1.500000e+00"),
@@ -547,7 +547,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_and_fractions_are_written_as_by_the_reference_engines() {
-        // What go-jsonnet 0.22 gives, and C++ Jsonnet 0.22.
+        // The results of go-jsonnet 0.22 and C++ Jsonnet 0.22.
         let cases = [
             ("%d", 1e22, "10000000000000000000000"),
             ("%d", -3.99, "-3"),

@@ -1,4 +1,4 @@
-//! Functions of our own, called by position, and lists that are computed by calling functions.
+//! Builtin functions with positional arguments, and lists computed by function calls.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use super::json_text::text_of;
 use crate::engine::json::kind;
 use crate::engine::note::Note;
 
-/// A function of the engine that takes its arguments as they are, not yet computed.
+/// A function of the engine that takes its arguments lazily.
 pub(crate) struct Native {
     name: &'static str,
     params: FunctionSignature,
@@ -27,7 +27,7 @@ pub(crate) struct Native {
 trace_acyclic!(Native);
 
 impl Native {
-    /// A function that is called `name` in errors; its parameters are `params`, those that end in `?` optional.
+    /// Creates a function called `name` in errors, with the parameters `params`; those that end in `?` are optional.
     pub(crate) fn function(
         name: &'static str,
         params: &[&'static str],
@@ -67,17 +67,17 @@ pub(crate) struct Arguments<'a> {
 }
 
 impl Arguments<'_> {
-    /// The argument at `index`, not computed; none if it was not given.
+    /// Returns the argument at `index` without computing it; `None` if it was not given.
     pub(crate) fn lazy(&self, index: usize) -> Option<&Thunk<Val>> {
         self.args.get(index)?.as_ref()
     }
 
-    /// The argument at `index`; null if it was not given, which the engine allows only of optional ones.
+    /// Returns the argument at `index`; null if it was not given, which the engine allows only for optional ones.
     pub(crate) fn value(&self, index: usize) -> Result<Val> {
         self.lazy(index).map_or(Ok(Val::Null), Thunk::evaluate)
     }
 
-    /// A text.
+    /// Returns a string argument.
     pub(super) fn text(&self, index: usize) -> Result<IStr> {
         match self.value(index)? {
             Val::Str(text) => Ok(text.into_flat()),
@@ -85,7 +85,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// Anything, as a text.
+    /// Returns any argument, converted to a string.
     pub(super) fn written(&self, index: usize) -> Result<IStr> {
         text_of(&self.value(index)?)
     }
@@ -97,7 +97,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// A number of elements, or the index of one.
+    /// Returns an argument that is a number of elements, or an index.
     pub(super) fn count(&self, index: usize) -> Result<u32> {
         let number = self.number(index)?;
         if number < 0.0 || number.fract() != 0.0 || number > f64::from(u32::MAX) {
@@ -110,7 +110,7 @@ impl Arguments<'_> {
         Ok(number as u32)
     }
 
-    /// A boolean; `default` if it was not given.
+    /// Returns a boolean argument; `default` if it was not given.
     pub(super) fn flag(&self, index: usize, default: bool) -> Result<bool> {
         if self.lazy(index).is_none() {
             return Ok(default);
@@ -128,7 +128,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// A list, or the characters of a text.
+    /// Returns a list argument, or the characters of a string.
     pub(super) fn elements(&self, index: usize) -> Result<ArrValue> {
         match self.value(index)? {
             Val::Arr(list) => Ok(list),
@@ -151,7 +151,7 @@ impl Arguments<'_> {
         }
     }
 
-    /// The function as a person calls it.
+    /// Returns the function's name as users write it.
     pub(super) fn shown(&self) -> String {
         format!("std.{}()", self.native.name.trim_start_matches("builtin_"))
     }
@@ -164,7 +164,7 @@ impl Arguments<'_> {
     }
 }
 
-/// What a condition comes to.
+/// Returns the result of a condition.
 pub(super) fn holds(value: Val) -> Result<bool> {
     match value {
         Val::Bool(holds) => Ok(holds),
@@ -175,10 +175,10 @@ pub(super) fn holds(value: Val) -> Result<bool> {
     }
 }
 
-/// A function that is called with one argument, which is not computed before.
+/// A function called with one lazy argument.
 pub(crate) type Unary = NativeFn<(Thunk<Val>, Val)>;
 
-/// `function` of each element of `source`, computed when it is looked at.
+/// Returns the results of `function` for the elements of `source`, computed on access.
 pub(crate) fn mapped(source: ArrValue, function: FuncVal) -> Result<ArrValue> {
     if source.is_empty() {
         return Ok(ArrValue::empty());

@@ -1,11 +1,11 @@
-//! Values as INI.
+//! INI output.
 
 use jrsonnet_evaluator::{ObjValue, Result, Val};
 
 use super::json_text::text_of;
 use crate::engine::note::{Note, refuse};
 
-/// `main` and `sections` of an object as INI.
+/// Writes `main` and `sections` of an object as INI.
 pub(super) fn text(ini: &ObjValue) -> Result<String> {
     let mut out = String::new();
     if ini.has_field("main".into()) {

@@ -1,31 +1,31 @@
-//! Values as JSON texts, in the forms that the language knows.
+//! JSON output in the forms that the language defines.
 
 use jrsonnet_evaluator::{IStr, Result, Val};
 
 use super::number;
 use crate::engine::note::{Note, refuse};
 
-/// What stands between the parts of a JSON text.
+/// The separators of a JSON text.
 pub(crate) struct Layout<'a> {
-    /// What each level is indented by.
+    /// The indentation per level.
     pub(crate) indent: &'a str,
     pub(crate) newline: &'a str,
     /// Between a name and its value.
     pub(crate) colon: &'a str,
-    /// Behind the comma between two values.
+    /// After the comma between two values.
     pub(crate) gap: &'a str,
-    /// What stands inside an empty list or object; none: an empty line.
+    /// The content of an empty list or object; `None` for an empty line.
     pub(crate) hollow: Option<&'a str>,
 }
 
-/// As values are added to texts: `{"a": [1, 2]}`.
+/// The form in which values are concatenated to strings: `{"a": [1, 2]}`.
 pub(crate) const INLINE: Layout<'static> =
     Layout { indent: "", newline: "", colon: ": ", gap: " ", hollow: Some(" ") };
 
-/// Values inside values that can be written.
+/// The maximum nesting of values.
 const DEPTH: usize = 500;
 
-/// A value as a text: itself if it is one, else as JSON on one line.
+/// Converts a value to a string: itself if it is one, else JSON on one line.
 pub(crate) fn text_of(value: &Val) -> Result<IStr> {
     Ok(match value {
         Val::Str(text) => text.into_flat(),
@@ -37,7 +37,7 @@ pub(crate) fn text_of(value: &Val) -> Result<IStr> {
     })
 }
 
-/// A value as JSON.
+/// Converts a value to JSON.
 pub(crate) fn json_text(value: &Val, layout: &Layout<'_>) -> Result<String> {
     let mut writer = Writer { text: String::new(), layout, level: 0 };
     writer.value(value)?;
@@ -127,7 +127,7 @@ impl Writer<'_> {
     }
 }
 
-/// Writes a text in quotes, as JSON and as the language escapes it.
+/// Writes a string in quotes, with the escapes of JSON and of the language.
 pub(crate) fn escape(text: &str, out: &mut String) {
     out.push('"');
     let mut plain = 0;

@@ -1,4 +1,4 @@
-//! Functions of `std` on lists. Elements are not computed unless somebody looks at them.
+//! Functions of `std` on lists. Elements are computed only when needed.
 
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
 use jrsonnet_evaluator::val::{ArrValue, Thunk as thunk_of};
@@ -9,7 +9,7 @@ use super::function::{Arguments, Unary, holds, mapped};
 use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_contains", &["arr", "elem"], |args| {
         args.list(0)?;

@@ -1,6 +1,6 @@
-//! The standard library, which a file sees as `std`, and the functions that stand for operators and comprehensions.
+//! The standard library, visible to files as `std`, and the functions that replace operators and comprehensions.
 //!
-//! Where the engine's own functions differ from those of the language, they are replaced here.
+//! Functions of the engine that differ from those of the language are replaced here.
 
 mod number;
 mod json_text;
@@ -62,7 +62,7 @@ pub(crate) struct Standard {
     this_file: ThisFile,
 }
 
-/// What a file calls itself that the engine knows by a name.
+/// Returns `std.thisFile` of a file, given the engine's name for it.
 pub(crate) type ThisFile = Rc<dyn Fn(&str) -> String>;
 
 trace_acyclic!(Standard);
@@ -84,7 +84,7 @@ impl ContextInitializer for Standard {
     }
 }
 
-/// Binds a function that prepared texts call.
+/// Binds a function that rewritten texts call.
 pub(crate) fn bind(call: Call, builder: &mut InitialContextBuilder) {
     CALLS.with(|calls| {
         let (name, function) = &calls[call as usize];
@@ -92,7 +92,7 @@ pub(crate) fn bind(call: Call, builder: &mut InitialContextBuilder) {
     });
 }
 
-/// Binds functions that fill in patterns, which prepared texts call by their numbers.
+/// Binds the functions for format patterns, which rewritten texts call by number.
 pub(crate) fn bind_patterns(patterns: &[Box<str>], builder: &mut InitialContextBuilder) {
     thread_local! {
         static NAMES: RefCell<Vec<IStr>> = const { RefCell::new(Vec::new()) };
@@ -108,19 +108,19 @@ pub(crate) fn bind_patterns(patterns: &[Box<str>], builder: &mut InitialContextB
     });
 }
 
-/// What `std.trace` has said since the last call.
+/// Returns the output of `std.trace` since the last call.
 pub(crate) fn take_trace() -> Vec<String> {
     TRACE.take()
 }
 
-/// The library as one file sees it, made when it looks there: most package files never do.
+/// The library as one file sees it, created on first access: most package files never use it.
 struct Std {
     this_file: ThisFile,
     source: Source,
     made: OnceCell<Val>,
 }
 
-// What it makes refers to nothing that refers back to it.
+// Nothing it creates refers back to it.
 trace_acyclic!(Std);
 
 impl ThunkValue for Std {
@@ -141,11 +141,10 @@ impl Std {
     }
 }
 
-/// A function of the library: what the engine calls it, its parameters (those that end in `?` are optional), what it
-/// does.
+/// A function of the library: its name, its parameters (those that end in `?` are optional), its implementation.
 type Function = (&'static str, &'static [&'static str], fn(&Arguments<'_>) -> Result<Val>);
 
-/// What is replaced in the engine's library.
+/// The functions that replace those of the engine's library.
 const REPLACED: [&[Function]; 8] = [
     slice::FUNCTIONS,
     numbers::FUNCTIONS,
@@ -186,7 +185,7 @@ thread_local! {
     static BASE64: Option<Val> = engines_library().get("base64".into()).ok().flatten();
 }
 
-/// The engine's own, which takes characters that are no bytes for their UTF-8.
+/// Wraps the engine's own function, which encodes characters above U+00FF as UTF-8.
 fn base64(args: &Arguments<'_>) -> Result<Val> {
     let input = args.value(0)?;
     if let Val::Str(text) = &input
@@ -201,14 +200,14 @@ fn base64(args: &Arguments<'_>) -> Result<Val> {
     }
 }
 
-/// Keeps what is said for the caller: a worker has no terminal.
+/// Collects the output for the caller: a worker has no terminal.
 fn trace(args: &Arguments<'_>) -> Result<Val> {
     let text = args.text(0)?;
     TRACE.with_borrow_mut(|lines| lines.push(text.as_str().to_owned()));
     args.value(1)
 }
 
-/// The engine's own `std.trace` is not there to be called.
+/// Discards what the engine's own `std.trace` would print.
 #[derive(Acyclic)]
 struct Silent;
 

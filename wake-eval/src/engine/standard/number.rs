@@ -1,6 +1,7 @@
-//! Numbers as texts.
+//! Conversion of numbers to strings.
 
-/// A number as the language writes it: all digits of a whole one, seventeen digits of another, as C's `%.17g`.
+/// Formats a number as the language does: all digits of an integer, seventeen digits of other numbers, like C's
+/// `%.17g`.
 pub(crate) fn text(number: f64) -> String {
     if number == number.trunc() {
         return format!("{number:.0}");
@@ -16,7 +17,7 @@ pub(crate) fn text(number: f64) -> String {
     format!("{}e{sign}{:02}", trimmed(digits), exponent.unsigned_abs())
 }
 
-/// Without zeros at the end of the fraction.
+/// Removes trailing zeros of the fraction.
 fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
@@ -27,7 +28,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_by_c() {
-        // The right texts are those of `printf '%.17g'`.
+        // The expected texts are those of `printf '%.17g'`.
         let cases = [
             (0.0, "0"),
             (-0.0, "-0"),

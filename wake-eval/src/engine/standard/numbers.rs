@@ -8,7 +8,7 @@ use jrsonnet_evaluator::{Result, Val};
 use super::function::Arguments;
 use crate::engine::note::{Note, refuse};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_clamp", &["x", "minVal", "maxVal"], clamp),
     ("builtin_deg2rad", &["x"], |args| number(args.number(0)? * PI / 180.0)),
@@ -27,7 +27,7 @@ fn number(value: f64) -> Result<Val> {
     Ok(Val::try_num(value)?)
 }
 
-/// Any values that have an order; the greatest is not looked at where the least is taken.
+/// Accepts any ordered values; the maximum is not evaluated if the minimum is returned.
 fn clamp(args: &Arguments<'_>) -> Result<Val> {
     let (value, least) = (args.value(0)?, args.value(1)?);
     if Val::try_cmp(&value, &least)? == Ordering::Less {
@@ -37,12 +37,12 @@ fn clamp(args: &Arguments<'_>) -> Result<Val> {
     Ok(if Val::try_cmp(&value, &most)? == Ordering::Greater { most } else { value })
 }
 
-/// The nearest whole number, halves upwards.
+/// Rounds to the nearest integer, halves upwards.
 fn rounded(value: f64) -> f64 {
     (value + 0.5).floor()
 }
 
-/// A number as a fraction from a half to one and a power of two, as C's `frexp`.
+/// Splits a number into a fraction from one half to one and a power of two, like C's `frexp`.
 fn parts(value: f64) -> (f64, i32) {
     const FRACTION: u64 = (1 << 52) - 1;
     const TWO_54: f64 = 18_014_398_509_481_984.0;
@@ -52,7 +52,7 @@ fn parts(value: f64) -> (f64, i32) {
     let bits = value.to_bits();
     let exponent = ((bits >> 52) & 0x7ff) as i32;
     if exponent == 0 {
-        // What has fewer bits than usual gets them.
+        // Subnormal numbers are scaled to full precision first.
         let (fraction, exponent) = parts(value * TWO_54);
         return (fraction, exponent - 54);
     }

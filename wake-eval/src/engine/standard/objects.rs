@@ -1,4 +1,4 @@
-//! Functions of `std` on objects, and comparing values.
+//! Functions of `std` on objects, and comparison of values.
 
 use jrsonnet_evaluator::function::NativeFn;
 use jrsonnet_evaluator::val::{ArrValue, Thunk as thunk_of};
@@ -9,7 +9,7 @@ use super::function::Arguments;
 use super::json_text::text_of;
 use crate::engine::note::{Note, refuse};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_assertEqual", &["a", "b"], assert_equal),
     ("builtin_equals", &["a", "b"], |args| equal(&args.value(0)?, &args.value(1)?).map(Val::Bool)),
@@ -53,7 +53,7 @@ fn map_with_key(args: &Arguments<'_>) -> Result<Val> {
     Ok(Val::Obj(builder.build()))
 }
 
-/// A field that is there, not computed.
+/// Returns an existing field, without computing it.
 fn field(object: &ObjValue, name: &IStr) -> Thunk<Val> {
     object.get_lazy(name.clone()).unwrap_or_else(|| Thunk::evaluated(Val::Null))
 }
@@ -68,7 +68,7 @@ fn keys_values(object: &ObjValue, hidden: bool) -> Val {
     Val::Arr(object.fields_ex(hidden).into_iter().map(pair).collect::<ArrValue>())
 }
 
-/// RFC 7396, on what is shown of both objects; what the patch says nothing of is not computed.
+/// RFC 7396, on the visible fields of both objects; fields that the patch does not mention are not computed.
 fn merge_patch(target: &Thunk<Val>, patch: Val) -> Result<Val> {
     let Val::Obj(patch) = patch else { return Ok(patch) };
     let target = match target.evaluate()? {
@@ -94,7 +94,7 @@ fn merge_patch(target: &Thunk<Val>, patch: Val) -> Result<Val> {
         if matches!(value, Val::Obj(_)) {
             builder.field(name).thunk(thunk_of!(move || merge_patch(&below, value)));
         } else {
-            // What is replaced is computed nevertheless, where its replacement is.
+            // A replaced field is computed nevertheless whenever its replacement is.
             builder.field(name).thunk(thunk_of!(move || below.evaluate().map(|_| value)));
         }
     }

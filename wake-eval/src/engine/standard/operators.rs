@@ -1,4 +1,4 @@
-//! The operators that prepared texts call as functions, because the engine's own do otherwise.
+//! The operators that rewritten texts call as functions, because the engine's own differ.
 
 use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::function::FuncVal;
@@ -15,7 +15,7 @@ use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 use crate::prepare::Call;
 
-/// The function behind a call of a prepared text; none if it is no operator.
+/// Returns the function for a call in a rewritten text; `None` if it is not an operator.
 pub(super) fn operator(call: Call) -> Option<FuncVal> {
     type Run = fn(&Arguments<'_>) -> Result<Val>;
     let (params, run): (&[&'static str], Run) = match call {
@@ -119,7 +119,7 @@ fn shift(left: &Val, operator: BinaryOpType, right: &Val) -> Result<Val> {
     Ok(Val::try_num(shifted as f64)?)
 }
 
-/// `~operand`, of what is written of it without digits behind the point; what has more than 64 bits becomes the largest number.
+/// `~operand`, for the integer part of the operand; a result of more than 64 bits becomes the largest number.
 fn complement(args: &Arguments<'_>) -> Result<Val> {
     const BITS: f64 = (1_u64 << 63) as f64;
     match args.value(0)? {
@@ -143,12 +143,12 @@ fn brace(args: &Arguments<'_>) -> Result<Val> {
     }
 }
 
-/// A number that operators on bits can take.
+/// Converts a number for bitwise operators.
 fn whole(number: NumValue) -> Result<i64> {
     Ok(number.truncate_for_bitwise()?)
 }
 
-/// `name+: value` in an object above which there may be a `name`.
+/// `name+: value` in an object whose parent may have a `name`.
 fn extend(args: &Arguments<'_>) -> Result<Val> {
     match args.value(0)? {
         Val::Bool(true) => add(&args.value(1)?, &args.value(2)?),

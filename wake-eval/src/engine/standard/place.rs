@@ -1,4 +1,4 @@
-//! Expressions that say where they stand when they fail.
+//! Expressions that report their place when they fail.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,8 +9,8 @@ use super::function::{Arguments, Native};
 use crate::engine::note::Note;
 use crate::prepare::Call;
 
-/// What a text that is prepared for places calls around each expression: its value. The engine notes where a call
-/// stands, so an error in it has that place.
+/// Called around each expression of a text that is rewritten for places; returns its argument. The engine records the
+/// place of the call, so an error in the argument has that place.
 pub(super) fn at() -> FuncVal {
     Native::function(Call::At.name(), &["value"], evaluate)
 }

@@ -1,18 +1,18 @@
-//! Values as Python.
+//! Python output.
 
 use jrsonnet_evaluator::{ObjValue, Result, Val};
 
 use super::json_text::{escape, text_of};
 use crate::engine::note::{Note, refuse};
 
-/// A value as an expression.
+/// Writes a value as an expression.
 pub(super) fn text(value: &Val) -> Result<String> {
     let mut out = String::new();
     write(value, &mut out)?;
     Ok(out)
 }
 
-/// The fields of an object as variables, one a line.
+/// Writes the fields of an object as variables, one per line.
 pub(super) fn variables(object: &ObjValue) -> Result<String> {
     let mut out = String::new();
     for name in object.fields() {

@@ -1,4 +1,4 @@
-//! Functions of `std` on sets: lists in order, each element once.
+//! Functions of `std` on sets: sorted lists without duplicates.
 
 use std::cell::OnceCell;
 use std::cmp::Ordering;
@@ -9,7 +9,7 @@ use jrsonnet_evaluator::{Result, Thunk, Val};
 use super::equal::equal;
 use super::function::{Arguments, Unary};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_set", &["arr", "keyF?"], |args| {
         let mut items = Keyed::of(args, 0, 1)?;
@@ -32,14 +32,15 @@ pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_uniq", &["arr", "keyF?"], |args| Keyed::of(args, 0, 1)?.unique()),
 ];
 
-/// The elements of a list, each with what it is compared by.
+/// The elements of a list, each with its key.
 struct Keyed(Vec<(Thunk<Val>, Val)>);
 
-/// What the elements are compared by: themselves, or what a function makes of them. It is looked at when something is compared.
+/// How the keys of elements are computed: the elements themselves, or the results of a function, which is evaluated
+/// on the first comparison.
 struct Key<'a> {
     args: &'a Arguments<'a>,
     index: usize,
-    /// None where elements are compared by themselves.
+    /// `None` if elements are their own keys.
     function: OnceCell<Option<Unary>>,
 }
 
@@ -75,7 +76,7 @@ impl Keyed {
     }
 
     fn by(list: &ArrValue, key: &Key<'_>) -> Result<Keyed> {
-        // What needs no order is not looked at.
+        // A list that needs no ordering is not evaluated.
         let keyed = |item: Thunk<Val>| match list.len() {
             1 => Ok((item, Val::Null)),
             _ => Ok((item.clone(), key.apply(item)?)),
@@ -134,7 +135,7 @@ fn is_member(args: &Arguments<'_>) -> Result<Val> {
     Ok(Val::Bool(false))
 }
 
-/// How two keys compare; what is equal need not have an order.
+/// Compares two keys; equal keys need not be ordered.
 fn order(left: &Val, right: &Val) -> Result<Ordering> {
     match left.value_type() == right.value_type() && equal(left, right)? {
         true => Ok(Ordering::Equal),
@@ -142,11 +143,11 @@ fn order(left: &Val, right: &Val) -> Result<Ordering> {
     }
 }
 
-/// An element of a set, and what it is compared by if that was asked.
+/// An element of a set, and its key once it has been computed.
 type Item = (Thunk<Val>, OnceCell<Val>);
 
-/// Goes through two sets at once, and keeps what compares as `kept`: less is only in the first, greater only in the
-/// second. Where nothing is left to compare with, nothing is looked at.
+/// Merges two sets, keeping what compares as in `kept`: less is only in the first set, greater only in the second.
+/// Nothing is evaluated once there is nothing left to compare with.
 fn merge(args: &Arguments<'_>, kept: &[Ordering]) -> Result<Val> {
     let key = Key::of(args, 2);
     let (left, right) = (args.elements(0)?, args.elements(1)?);

@@ -1,4 +1,4 @@
-//! Parts of lists and texts.
+//! Slices of lists and strings.
 
 use std::num::NonZeroU32;
 
@@ -10,11 +10,11 @@ use super::number;
 use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] =
     &[("builtin_slice", &["indexable", "index", "end", "step"], slice)];
 
-/// `of[from:to:step]`: null is the beginning, the end, one. What is below zero counts from the end.
+/// `of[from:to:step]`: null means the beginning, the end, one. Negative values count from the end.
 pub(super) fn slice(args: &Arguments<'_>) -> Result<Val> {
     match args.value(0)? {
         Val::Arr(list) => {
@@ -34,7 +34,8 @@ pub(super) fn slice(args: &Arguments<'_>) -> Result<Val> {
     }
 }
 
-/// The elements at some places, not computed; one between two elements is an error for whoever looks at it.
+/// Returns the elements at some positions, not computed; a fractional position is an error when the element is
+/// accessed.
 fn part(list: ArrValue, places: Places) -> ArrValue {
     if places.at >= places.end {
         return ArrValue::empty();
@@ -52,7 +53,7 @@ fn part(list: ArrValue, places: Places) -> ArrValue {
     ArrValue::new(places.map(element).collect::<Vec<_>>())
 }
 
-/// The places of the elements of a part, all of them below the length of the whole.
+/// The positions of the elements of a slice, all below the length of the whole.
 struct Places {
     at: f64,
     end: f64,
@@ -60,7 +61,7 @@ struct Places {
 }
 
 impl Places {
-    /// As the arguments behind the first one say, of what has so many elements.
+    /// Reads the arguments after the first one, for something of this length.
     fn of(args: &Arguments<'_>, length: u32) -> Result<Places> {
         let length = f64::from(length);
         let from_end = |place: f64| if place < 0.0 { length + place } else { place };
@@ -79,10 +80,10 @@ impl Places {
         Ok(Places { at, end, step })
     }
 
-    /// The same in whole numbers, if they are.
+    /// Returns the positions as integers, if they are.
     fn whole(&self) -> Option<(i32, i32, NonZeroU32)> {
         let is_whole = |number: f64| number.fract() == 0.0;
-        // The end comes before the first element that is left out.
+        // The end is exclusive.
         let (at, end) = (self.at as i32, self.end.ceil() as i32);
         let step = NonZeroU32::new(self.step as u32)?;
         (is_whole(self.at) && is_whole(self.step)).then_some((at, end, step))
@@ -99,7 +100,7 @@ impl Iterator for Places {
     }
 }
 
-/// A number; nothing where there is none, or null.
+/// Returns a number; `None` if it is absent or null.
 fn given(args: &Arguments<'_>, index: usize) -> Result<Option<f64>> {
     match args.value(index)? {
         Val::Null => Ok(None),

@@ -1,4 +1,4 @@
-//! Functions of `std` on texts.
+//! Functions of `std` on strings.
 
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{Result, Val};
@@ -10,7 +10,7 @@ use super::json_text::escape;
 use super::operators::modulo;
 use crate::engine::note::{Note, refuse};
 
-/// Name, parameters and what is done.
+/// Names, parameters and implementations.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_char", &["n"], character),
     ("builtin_endsWith", &["a", "b"], |args| is_end(args, false)),
@@ -67,7 +67,7 @@ fn escape_xml(args: &Arguments<'_>) -> Result<Val> {
     Ok(Val::string(out))
 }
 
-/// Whether a text begins, or ends, with another. Lists are only told apart by their length.
+/// Whether a string starts, or ends, with another. Of lists, only the length is considered.
 fn is_end(args: &Arguments<'_>, at_start: bool) -> Result<Val> {
     let (whole, part) = (args.value(0)?, args.value(1)?);
     let length = |index, value: &Val| match value {
@@ -90,7 +90,7 @@ fn is_end(args: &Arguments<'_>, at_start: bool) -> Result<Val> {
     }))
 }
 
-/// Splits at a text, at most as often as a third argument says: from the right or the left.
+/// Splits at a separator, at most as often as an optional third argument says: from the right or the left.
 fn split(args: &Arguments<'_>, limited: Option<bool>) -> Result<Val> {
     let (text, separator) = (args.text(0)?, args.text(1)?);
     if separator.is_empty() {

@@ -1,11 +1,11 @@
-//! Values as TOML.
+//! TOML output.
 
 use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
 
 use super::json_text::{escape, text_of};
 use crate::engine::note::{Note, refuse};
 
-/// An object as TOML whose tables are indented by `indent`.
+/// Writes an object as TOML; tables are indented by `indent`.
 pub(super) fn text(object: &ObjValue, indent: &str) -> Result<String> {
     let mut writer = Writer { out: String::new(), indent, path: Vec::new() };
     writer.table(object, "")?;
@@ -15,12 +15,12 @@ pub(super) fn text(object: &ObjValue, indent: &str) -> Result<String> {
 struct Writer<'a> {
     out: String,
     indent: &'a str,
-    /// The keys of the table at hand.
+    /// The keys of the current table.
     path: Vec<IStr>,
 }
 
 impl Writer<'_> {
-    /// What a table holds: first its values, then the tables in it, each after an empty line.
+    /// Writes the content of a table: first its values, then its subtables, each after an empty line.
     fn table(&mut self, object: &ObjValue, margin: &str) -> Result<()> {
         object.run_assertions()?;
         let mut sections = Vec::new();
@@ -126,7 +126,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether a value is written as tables of its own: an object, or a list of objects.
+/// Whether a value is written as a table of its own: an object, or a list of objects.
 fn is_section(value: &Val) -> Result<bool> {
     match value {
         Val::Obj(_) => Ok(true),

@@ -1,11 +1,11 @@
-//! Values as XML, from JsonML: `['tag', { attribute: value }, child, ...]`.
+//! XML output of JsonML: `['tag', { attribute: value }, child, ...]`.
 
 use jrsonnet_evaluator::{Result, Val};
 
 use super::json_text::text_of;
 use crate::engine::note::{Note, refuse};
 
-/// An element as a text. Nothing is escaped: `std.escapeStringXML` does that.
+/// Writes an element. Nothing is escaped: `std.escapeStringXML` does that.
 pub(super) fn text(element: &Val) -> Result<String> {
     let mut out = String::new();
     write(element, &mut out)?;

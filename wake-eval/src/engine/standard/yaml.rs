@@ -1,4 +1,4 @@
-//! Values as YAML.
+//! YAML output.
 
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{Result, Val};
@@ -6,26 +6,26 @@ use jrsonnet_evaluator::{Result, Val};
 use super::json_text::{escape, text_of};
 use crate::engine::note::{Note, refuse};
 
-/// How YAML is written.
+/// The style of the output.
 pub(super) struct Style {
     /// Whether a list in an object is indented.
     pub(super) indents_lists: bool,
-    /// Whether keys stand in quotes that do not need them.
+    /// Whether keys are quoted even if they need no quotes.
     pub(super) quotes_keys: bool,
 }
 
-/// What each level is indented by.
+/// The indentation per level.
 const INDENT: &str = "  ";
 
 impl Style {
-    /// One document.
+    /// Writes one document.
     pub(super) fn text(&self, value: &Val) -> Result<String> {
         let mut out = String::new();
         self.write(value, "", &mut out)?;
         Ok(out)
     }
 
-    /// Documents one after another, perhaps with the mark that ends the last.
+    /// Writes a stream of documents, optionally with the mark that ends the last one.
     pub(super) fn stream(&self, documents: &ArrValue, ends: bool) -> Result<String> {
         let mut out = "---\n".to_owned();
         for (index, document) in documents.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Style {
     }
 }
 
-/// Whether a value takes lines of its own.
+/// Whether a value is written on lines of its own.
 #[derive(Clone, Copy)]
 enum Shape {
     Flat,
@@ -121,7 +121,7 @@ fn shape(value: &Val) -> Shape {
     }
 }
 
-/// Whether YAML takes a key without quotes for a string, as far as the language's library is sure of it.
+/// Whether a key can be written without quotes, by the rules of the language's library.
 fn is_plain(key: &str) -> bool {
     const WORDS: [&str; 16] = [
         "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", "-.inf", "+.inf", ".inf",

@@ -1,4 +1,4 @@
-//! Values from YAML.
+//! YAML parser.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_saphyr::DuplicateKeyPolicy;
 
 use crate::engine::note::{Note, refuse};
 
-/// What a YAML text says: its document, or a list of them if there are several.
+/// Parses a YAML text: the value of its document, or a list of values if there are several.
 pub(super) fn value(text: &str) -> Result<Val> {
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,
@@ -25,7 +25,7 @@ pub(super) fn value(text: &str) -> Result<Val> {
         }
     };
     let mut documents: Vec<Val> = documents.into_iter().map(|document| document.0).collect();
-    // A document that is begun and holds nothing is one.
+    // An empty document that was started counts as one.
     if text.trim_end().ends_with("\n---") {
         documents.push(Val::Null);
     }
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> std::result::Result<Node, E> {
-        // How the reader hands on a number that is not finite, or was too large.
+        // The parser represents numbers that are infinite, too large or not a number in this way.
         if matches!(text, ".inf" | "-.inf" | ".nan") {
             return Err(E::custom("a number is not finite"));
         }

@@ -1,4 +1,4 @@
-//! Instances of packages, as they are told to an evaluation.
+//! Instances of packages, as sent to an evaluation.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -15,10 +15,10 @@ use wake_model::RelPath;
 
 use crate::engine::note::Note;
 
-/// A package with its inputs: its own, or another's as seen from outside.
+/// A package with its inputs: the current one, or another as seen from outside.
 ///
-/// Its text is kept, and a part of it read when somebody looks there: of most packages that is how their modules are
-/// called. What is read takes eight times its text.
+/// The text is kept, and each part is parsed on first access. For most packages only the names of modules are needed,
+/// and parsed data takes eight times as much memory as its text.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) key: String,
@@ -28,15 +28,15 @@ pub(crate) struct Instance {
     inputs: LazyPart<Value>,
     pkgs: LazyPart<BTreeMap<String, String>>,
     modules: LazyPart<Vec<String>>,
-    /// Where its imports are looked for besides; of others that is not told.
+    /// The import library; not sent for other packages.
     pub(crate) imports: Vec<RelPath>,
     choices: RefCell<HashMap<IStr, Choice>>,
 }
 
-/// The files of a package that a pattern chooses.
+/// The files of a package that a pattern matches.
 pub(crate) type Choice = Rc<[IStr]>;
 
-/// A part of the text, and what it says once it has been read.
+/// A part of the text, and its value once it has been parsed.
 #[derive(Debug)]
 struct LazyPart<T> {
     place: Range<usize>,
@@ -61,11 +61,11 @@ struct InstanceParts<'a> {
     imports: Vec<RelPath>,
 }
 
-/// A text that the engine holds, so that it is a value at once.
+/// A string that is held by the engine, so that it can be used as a value without conversion.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text(IStr);
 
-/// What a path of a package is.
+/// The kind of a path in a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathKind {
     File,
@@ -90,7 +90,7 @@ impl Instance {
         })
     }
 
-    /// What `pattern` chooses among its files, which is looked for once, however many modules ask.
+    /// Returns the files that `pattern` matches; computed once, however many modules ask.
     pub(crate) fn choice(
         &self,
         pattern: &IStr,
@@ -104,12 +104,12 @@ impl Instance {
         Ok(chosen)
     }
 
-    /// Its name, namespace and version.
+    /// Returns the name, namespace and version.
     pub(crate) fn pkg_info(&self) -> Result<Value> {
         read(&self.key, &self.text[self.pkg_info.clone()])
     }
 
-    /// Its files, sorted.
+    /// Returns the files, sorted.
     pub(crate) fn files(&self) -> Result<&[Text]> {
         let sorted = |mut files: Vec<Text>| {
             if !files.is_sorted() {
@@ -120,17 +120,17 @@ impl Instance {
         self.files.get(self, sorted).map(Vec::as_slice)
     }
 
-    /// Its inputs; null if it has none.
+    /// Returns the inputs; null if there are none.
     pub(crate) fn inputs(&self) -> Result<&Value> {
         self.inputs.get(self, |inputs| inputs)
     }
 
-    /// The keys of its packages, by its own keys for them.
+    /// Returns the package keys of the dependencies, by the package's own keys for them.
     pub(crate) fn pkgs(&self) -> Result<&BTreeMap<String, String>> {
         self.pkgs.get(self, |pkgs| pkgs)
     }
 
-    /// The names of its modules.
+    /// Returns the names of the modules.
     pub(crate) fn modules(&self) -> Result<&Vec<String>> {
         self.modules.get(self, |modules| modules)
     }
@@ -146,12 +146,12 @@ impl Instance {
         Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(PathKind::Dir))
     }
 
-    /// Where the package's files stand when another one looks at them.
+    /// Returns the directory of the package as seen by other packages.
     pub(crate) fn outside(&self) -> String {
         format!("./.wake/pkgs/{}", self.key)
     }
 
-    /// What a reference to the package itself gives.
+    /// Returns the value of a reference to the package itself.
     pub(crate) fn reference(&self) -> Result<Value> {
         let info = self.pkg_info()?;
         let field = |name: &str| info.get(name).cloned().unwrap_or(Value::Null);
@@ -202,7 +202,7 @@ impl<T: DeserializeOwned + Default> LazyPart<T> {
         LazyPart { place, read: OnceCell::new() }
     }
 
-    /// What it says, put in order when it is read; the default where there is no such part.
+    /// Returns the value of the part, processed by `order` when it is parsed; the default if there is no such part.
     fn get(&self, instance: &Instance, order: impl FnOnce(T) -> T) -> Result<&T> {
         if let Some(read) = self.read.get() {
             return Ok(read);
@@ -220,7 +220,7 @@ fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T> {
         .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")).into())
 }
 
-/// Where a part lies in the text that it was found in.
+/// Returns the range of a part within the text.
 fn place(text: &str, part: Option<&RawValue>) -> Range<usize> {
     let Some(part) = part else { return 0..0 };
     let start = part.get().as_ptr().addr() - text.as_ptr().addr();

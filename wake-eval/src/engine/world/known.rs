@@ -1,4 +1,4 @@
-//! What the parent has told about other packages and modules, kept from one evaluation to the next.
+//! The parent's answers about other packages and modules, kept from one evaluation to the next.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,10 +15,10 @@ use crate::engine::note::Note;
 use crate::wire::request::KEPT;
 use crate::{Answer, OptionSetting, Topic};
 
-/// What is known about others, parsed once.
+/// Known answers, parsed once.
 ///
-/// All of it is of one epoch, within which the parent gives the same answers; what was pending or
-/// absent is asked for again.
+/// All are of one epoch, within which the parent's answers stay the same; what was pending or absent is requested
+/// again.
 #[derive(Default)]
 pub(crate) struct KnownAnswers {
     epoch: Cell<Option<u64>>,
@@ -27,14 +27,14 @@ pub(crate) struct KnownAnswers {
     modules: RefCell<FxHashMap<String, ParsedAnswer<Value>>>,
     libraries: RefCell<FxHashMap<String, Option<Rc<OpenLibrary>>>>,
     options: RefCell<FxHashMap<String, Option<ParsedAnswer<OptionSetting>>>>,
-    /// What nobody has asked for yet.
+    /// Answers that have not been needed yet.
     unread: RefCell<FxHashMap<Topic, String>>,
 }
 
-/// What an answer says, and the digest of its text.
+/// A parsed answer, and the digest of its text.
 type ParsedAnswer<T> = (Rc<T>, BlobDigest);
 
-/// What is known about a module.
+/// The state of a module.
 pub(crate) enum ModuleAnswer {
     Ready(Rc<Value>, BlobDigest),
     Pending,
@@ -42,7 +42,7 @@ pub(crate) enum ModuleAnswer {
 }
 
 impl KnownAnswers {
-    /// Forgets what does not belong to `epoch`; without one, everything.
+    /// Forgets everything that does not belong to `epoch`; without one, everything.
     pub(crate) fn begin(&self, epoch: Option<u64>) {
         if epoch.is_none() || epoch != self.epoch.get() || self.bytes.get() > KEPT {
             self.pkgs.take();
@@ -55,7 +55,7 @@ impl KnownAnswers {
         self.epoch.set(epoch);
     }
 
-    /// Keeps what is told before anyone asks.
+    /// Stores answers that were sent in advance.
     pub(crate) fn listen(&self, told: Vec<(Topic, &str)>) {
         let mut unread = self.unread.borrow_mut();
         for (topic, text) in told {
@@ -64,8 +64,8 @@ impl KnownAnswers {
         }
     }
 
-    /// The package `key`; none if there is no such package. What is asked for along with it, `others`,
-    /// is likely to be asked for next.
+    /// Returns the package `key`; `None` if there is no such package. Also requests `others`, which are likely to be
+    /// needed next.
     pub(crate) fn pkg<'a>(
         &self,
         ask: &dyn Ask,
@@ -105,7 +105,7 @@ impl KnownAnswers {
         Ok(known)
     }
 
-    /// The module whose id is `id`, asked for along with `others`.
+    /// Returns the module `id`; also requests `others`.
     pub(crate) fn module<'a>(
         &self,
         ask: &dyn Ask,
@@ -137,7 +137,7 @@ impl KnownAnswers {
         Ok(found)
     }
 
-    /// What can be imported of the package `key`, asked for once; none if there is no such package.
+    /// Returns what can be imported from the package `key`, requested once; `None` if there is no such package.
     pub(crate) fn library(
         &self,
         ask: &dyn Ask,
@@ -159,7 +159,7 @@ impl KnownAnswers {
         Ok(library)
     }
 
-    /// What the option `name` is set to, asked for once; none if nobody sets it.
+    /// Returns the setting of the option `name`, requested once; `None` if it is not set.
     pub(crate) fn option(
         &self,
         ask: &dyn Ask,

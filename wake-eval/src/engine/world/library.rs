@@ -1,4 +1,4 @@
-//! Packages as places to import from.
+//! Packages that files are imported from.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,9 +11,9 @@ use super::Open;
 use crate::engine::note::Note;
 use crate::{Library, Sources};
 
-/// A package to import from, and what was read of it.
+/// A package to import from, and the files read so far.
 ///
-/// Each of its files is read once in an epoch, whoever imports it, unless it is large.
+/// Each file is read once per epoch, whoever imports it, unless it is large.
 pub(crate) struct OpenLibrary {
     pub(crate) key: String,
     pub(crate) library: Library,
@@ -21,21 +21,21 @@ pub(crate) struct OpenLibrary {
     files: RefCell<FxHashMap<RelPath, ReadFile>>,
 }
 
-/// Bytes of a file that are kept.
+/// The maximum size of a file that is kept, in bytes.
 const KEPT_FILE: usize = 256 << 10;
 
-/// The bytes of a file and their digest; none where there is no such file, or none that is offered.
+/// The content of a file and its digest; `None` if there is no such file, or it is not exported.
 type ReadFile = Option<(Rc<[u8]>, BlobDigest)>;
 
 impl OpenLibrary {
-    /// Opens what `text` says.
+    /// Parses a [`crate::Library`] and opens its files.
     pub(crate) fn parse(key: &str, text: &str, open: &Open) -> serde_json::Result<OpenLibrary> {
         let library: Library = serde_json::from_str(text)?;
         let sources = open(&library.root);
         Ok(OpenLibrary { key: key.to_owned(), library, sources, files: RefCell::default() })
     }
 
-    /// Whether the package names a directory at `path`, or a file; none if it names nothing there.
+    /// Whether the package lists a directory (true) or a file (false) at `path`; `None` if it lists nothing there.
     pub(crate) fn names(&self, path: &RelPath) -> Option<bool> {
         let files = &self.library.files;
         if files.binary_search(path).is_ok() {
@@ -44,7 +44,7 @@ impl OpenLibrary {
         files.iter().any(|file| file.starts_with(path)).then_some(true)
     }
 
-    /// The bytes of a file that it offers, and their digest.
+    /// Returns the content of an exported file, and its digest.
     pub(crate) fn read(&self, path: &RelPath) -> Result<ReadFile> {
         if let Some(known) = self.files.borrow().get(path) {
             return Ok(known.clone());

@@ -1,4 +1,4 @@
-//! What an evaluation can ask: the files of its package, other packages and modules.
+//! What an evaluation can query: the files of its package, other packages and modules.
 
 mod instance;
 mod library;
@@ -21,22 +21,23 @@ pub(crate) use instance::{Instance, PathKind, Text};
 pub(crate) use known::{KnownAnswers, ModuleAnswer};
 pub(crate) use library::OpenLibrary;
 
-/// Who answers questions about others; the parent's [`crate::Answers`] at the other end of a pipe.
+/// The source of answers about other packages and modules: the parent's [`crate::Answers`] at the other end of a
+/// pipe.
 pub(crate) trait Ask {
-    /// The JSON texts of the instances of packages, in the order of their keys.
+    /// Returns the JSON texts of package instances, in the order of their keys.
     fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
-    /// What is known about modules, in the order of their ids.
+    /// Returns the states of modules, in the order of their ids.
     fn modules(&self, ids: &[&str]) -> Vec<Answer>;
-    /// The JSON text of what can be imported of a package.
+    /// Returns the JSON text of what can be imported from a package.
     fn library(&self, key: &str) -> Option<Arc<str>>;
-    /// The JSON text of what an option is set to.
+    /// Returns the JSON text of an option's setting.
     fn option(&self, name: &str) -> Option<Arc<str>>;
 }
 
-/// Opens the files of a package, by the root that its request or library names.
+/// Opens the files of a package, given the root in its request or library.
 pub(crate) type Open = dyn Fn(&Path) -> Box<dyn Sources>;
 
-/// What lies around every evaluation of one request.
+/// The environment shared by all evaluations of a request.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) sources: Rc<dyn Sources>,
@@ -45,29 +46,29 @@ pub(crate) struct Surroundings {
     pub(crate) known: Rc<KnownAnswers>,
 }
 
-/// What lies around one evaluation, and what it has read of that.
+/// The environment of one evaluation, and its reads.
 pub(crate) struct World {
     around: Surroundings,
-    /// In no order, some of them more than once.
+    /// Unordered, possibly with duplicates.
     reads: RefCell<Vec<Read>>,
-    /// The same for whatever is evaluated here.
+    /// The reads shared by all evaluations here.
     shared: RefCell<Vec<Read>>,
-    /// Whether it is for that that something is read now.
+    /// Whether the current read is shared.
     is_shared: Cell<bool>,
     listings: RefCell<FxHashMap<RelPath, Option<Rc<[ListEntry]>>>>,
-    /// Files of the package that a search found, as it wrote them.
+    /// Package files found by a search, in the form in which the search returned them.
     pub(crate) found: RefCell<FxHashSet<IStr>>,
-    /// Directories that are no other package, nor below one.
+    /// Directories that are not, and are not inside, another package.
     inside: RefCell<FxHashSet<RelPath>>,
 }
 
 impl World {
-    /// How a person calls a file of the package.
+    /// Returns the name of a package file for people.
     pub(crate) fn shown(&self, path: &RelPath) -> String {
         self.around.sources.shown(path)
     }
 
-    /// A world of which nothing has been read.
+    /// Creates a world without any reads.
     pub(crate) fn new(around: Surroundings) -> World {
         World {
             around,
@@ -80,12 +81,12 @@ impl World {
         }
     }
 
-    /// The same world for another evaluation.
+    /// Creates the same world for another evaluation.
     pub(crate) fn afresh(&self) -> World {
         World::new(self.around.clone())
     }
 
-    /// What was read, sorted; asked for once, at the end.
+    /// Returns the reads, sorted; called once, at the end.
     pub(crate) fn take_reads(&self) -> Vec<Read> {
         let mut reads = self.reads.take();
         reads.extend_from_slice(&self.shared.borrow());
@@ -99,7 +100,7 @@ impl World {
         reads.borrow_mut().push(read);
     }
 
-    /// Does something whose result whatever else is evaluated here may depend on as well.
+    /// Does something whose result other evaluations here may depend on, too.
     pub(crate) fn shared<T>(&self, read: impl FnOnce() -> T) -> T {
         if self.is_shared.get() {
             return read();
@@ -110,14 +111,14 @@ impl World {
         value
     }
 
-    /// The same where directories are listed: what was seen of them so far is not told again.
+    /// Like [`World::shared`], but for directory listings: earlier ones are not reported again.
     pub(crate) fn shared_anew<T>(&self, read: impl FnOnce() -> T) -> T {
         self.listings.take();
         self.inside.take();
         self.shared(read)
     }
 
-    /// Forgets what was looked at for one evaluation before another one.
+    /// Forgets what an earlier evaluation looked at.
     pub(crate) fn begin(&self) {
         self.reads.take();
         self.listings.take();
@@ -128,7 +129,7 @@ impl World {
         shared.dedup();
     }
 
-    /// The bytes of a file, recorded.
+    /// Reads a file, and records it.
     pub(crate) fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>> {
         let bytes = self.around.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
         let digest = bytes.as_deref().map(BlobDigest::of);
@@ -139,8 +140,8 @@ impl World {
         Ok(bytes)
     }
 
-    /// Notes that no directory on the way to `path` is a package of its own: the file is read only while
-    /// that holds.
+    /// Records that no directory on the way to `path` is a package of its own, because the file may be read only as
+    /// long as that is so.
     fn record_no_border(&self, path: &RelPath) {
         let mut above = path.parent();
         while let Some(dir) = above.filter(|dir| !dir.is_root()) {
@@ -151,12 +152,12 @@ impl World {
         }
     }
 
-    /// Whether a file was looked for in vain.
+    /// Whether a file was looked for and not found.
     pub(crate) fn is_absent(&self, path: &RelPath) -> bool {
         self.shared.borrow().contains(&Read::File { path: path.clone(), digest: None })
     }
 
-    /// The entries of a directory sorted by name, recorded; each directory is listed once.
+    /// Lists a directory, sorted by name, and records it; each directory is listed once.
     pub(crate) fn list(&self, dir: &RelPath) -> Result<Option<Rc<[ListEntry]>>> {
         if let Some(known) = self.listings.borrow().get(dir) {
             return Ok(known.clone());
@@ -173,7 +174,7 @@ impl World {
         Ok(entries)
     }
 
-    /// What stands at `path` in the package's directory, found by listing the directory above it.
+    /// Returns the kind of `path` in the package's directory, by listing its parent directory.
     pub(crate) fn entry(&self, path: &RelPath) -> Result<Option<EntryKind>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(Some(EntryKind::Dir));
@@ -187,7 +188,7 @@ impl World {
         Ok(self.list(dir)?.is_some_and(|entries| find(&entries, PKG_FILE).is_some()))
     }
 
-    /// The first directory on the way to `path` that is another package.
+    /// Returns the first directory on the way to `path` that is another package.
     pub(crate) fn border(&self, path: &RelPath) -> Result<Option<RelPath>> {
         let Some(above) = path.parent().filter(|above| !above.is_root()) else { return Ok(None) };
         if self.inside.borrow().contains(&above) {
@@ -205,8 +206,8 @@ impl World {
         Ok(None)
     }
 
-    /// The instance of the package `key`, recorded; none if there is no such package. What is likely to be asked for
-    /// next, `others`, is asked for along with it.
+    /// Returns the instance of the package `key`, and records it; `None` if there is no such package. Also requests
+    /// `others`, which are likely to be needed next.
     pub(crate) fn pkg<'a>(
         &self,
         key: &'a str,
@@ -218,12 +219,12 @@ impl World {
         Ok(instance)
     }
 
-    /// What can be imported of the package `key`; none if there is no such package.
+    /// Returns what can be imported from the package `key`; `None` if there is no such package.
     pub(crate) fn library(&self, key: &str) -> Result<Option<Rc<OpenLibrary>>> {
         self.around.known.library(&*self.around.ask, &*self.around.open, key)
     }
 
-    /// What an option is set to, recorded; none if nobody sets it.
+    /// Returns the setting of an option, and records it; `None` if it is not set.
     pub(crate) fn option(&self, name: &str) -> Result<Option<Rc<OptionSetting>>> {
         let answer = self.around.known.option(&*self.around.ask, name)?;
         let (setting, digest) = answer.unzip();
@@ -231,14 +232,15 @@ impl World {
         Ok(setting)
     }
 
-    /// The bytes of a file that `library`, at the end of `way`, offers, recorded.
+    /// Reads a file that `library`, at the end of `way`, exports, and records it.
     pub(crate) fn import(&self, library: &OpenLibrary, way: &Way) -> Result<Option<Rc<[u8]>>> {
         let (bytes, digest) = library.read(&way.path)?.unzip();
         self.shared(|| self.record(Read::Import { way: way.clone(), digest }));
         Ok(bytes)
     }
 
-    /// Where what `library`, at the end of `way`, names lies for commands; none if it names nothing there. Recorded.
+    /// Returns where commands find what `library`, at the end of `way`, lists; `None` if it lists nothing there.
+    /// Recorded.
     pub(crate) fn named(&self, library: &OpenLibrary, way: &Way) -> Option<String> {
         let is_dir = library.names(&way.path);
         let digest = is_dir.map(|is_dir| named_digest(&library.key, is_dir));
@@ -247,7 +249,7 @@ impl World {
         Some(format!("./.wake/pkgs/{}/{}{slash}", library.key, way.path))
     }
 
-    /// What is known about the module `id`, recorded; asked for along with `others`.
+    /// Returns the state of the module `id`, and records it; also requests `others`.
     pub(crate) fn module<'a>(
         &self,
         id: &'a str,
@@ -263,7 +265,7 @@ impl World {
     }
 }
 
-/// The entry called `name` of a sorted listing.
+/// Finds the entry `name` in a sorted listing.
 fn find<'a>(entries: &'a [ListEntry], name: &str) -> Option<&'a ListEntry> {
     entries
         .binary_search_by(|entry| entry.name.as_str().cmp(name))
