@@ -1,9 +1,9 @@
-//! What is said of a buffer beside its bytes, and how its writing ended.
+//! The metadata of a buffer, and how its writing ended.
 
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Tags};
 
-/// What may change of a buffer; times are milliseconds since 1970.
+/// The metadata of a buffer, which can change; times are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct About {
@@ -16,42 +16,42 @@ pub(crate) struct About {
     pub(crate) deleted: Option<u64>,
 }
 
-/// How its writing ended.
+/// How the writing of a buffer ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum End {
-    /// It is whole: what it holds, and BLAKE3 of the records of its blocks.
+    /// It is complete: its content, and the BLAKE3 of the records of its blocks.
     Complete { content: BlobDigest, size: u64, blocks: BlobDigest },
-    /// It never will be, and why.
+    /// It will never be complete, for this reason.
     Failed { reason: String },
 }
 
-/// What a stream that is whole holds.
+/// The content of a complete stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// BLAKE3 of all of its bytes, wherever blocks begin.
+    /// The BLAKE3 of all bytes, independent of block boundaries.
     pub digest: BlobDigest,
-    /// Bytes.
+    /// The number of bytes.
     pub size: u64,
 }
 
-/// How far a buffer is.
+/// The state of a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nobody has written it.
+    /// It has not been written.
     Unwritten,
-    /// Somebody is writing it.
+    /// It is being written.
     Writing,
-    /// It is whole.
+    /// It is complete.
     Complete(Content),
-    /// Its writer said that it is not whole.
+    /// Its writer declared that it will not be complete.
     Failed(String),
-    /// Its writer ended without a word.
+    /// Its writer ended without completing or failing it.
     BrokenOff,
 }
 
 impl State {
-    /// The word for it.
+    /// The word for the state.
     pub fn as_str(&self) -> &'static str {
         match self {
             State::Unwritten => "unwritten",

@@ -1,7 +1,7 @@
-//! Where the blocks of a stream lie in Tyger's layout: few in each directory, however many there are.
+//! The paths of blocks in Tyger's layout, which limit the number of files per directory.
 
-/// The path of a block by its number: the last three hexadecimal digits name the file; of the rest, the number of its binary digits names
-/// the first directory, and what is behind the first of them, two hexadecimal digits each, the others.
+/// Returns the path of a block by its number: the last three hexadecimal digits name the file. The bit length of the rest names the first
+/// directory, and its bits after the highest one, two hexadecimal digits each, name the others.
 pub fn block_path(number: u64) -> String {
     let (file, rest) = (number & 0xfff, number >> 12);
     let bits = 64 - rest.leading_zeros();
@@ -34,7 +34,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_blocks_have_one_path(a in any::<u64>(), b in any::<u64>()) {
+        fn no_two_blocks_have_the_same_path(a in any::<u64>(), b in any::<u64>()) {
             prop_assert_eq!(block_path(a) == block_path(b), a == b);
         }
     }

@@ -1,4 +1,4 @@
-//! The buffers of a store: made, found, tagged, deleted.
+//! The buffers of a store: creating, finding, tagging, deleting.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,74 +13,74 @@ use crate::error::BufferError;
 
 const ABOUT: &str = "about.json";
 const END: &str = "end.json";
-/// How its writing will have ended if whoever is to say so says that this was all.
+/// The end of its writing, if another process confirms that it is complete.
 const LEFT: &str = "left.json";
 
-/// The buffers of a store. `now` is milliseconds since 1970, wherever it is asked for.
+/// The buffers of a store. Wherever `now` is a parameter, it is in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub struct Buffers<'s> {
     pub(crate) store: &'s Store,
 }
 
-/// A buffer as it is now.
+/// The current state of a buffer.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     /// Its id.
     pub id: BufferId,
-    /// When it was made.
+    /// When it was created.
     pub created: u64,
     /// Its tags.
     pub tags: Tags,
-    /// When its time is over.
+    /// When it expires.
     pub expires: Option<u64>,
-    /// When it was deleted: it can be restored.
+    /// When it was deleted; it can be restored.
     pub deleted: Option<u64>,
-    /// How far it is.
+    /// Its state.
     pub state: State,
-    /// How many blocks there are.
+    /// The number of blocks stored.
     pub blocks: u64,
-    /// How many bytes there are.
+    /// The number of bytes stored.
     pub size: u64,
 }
 
-/// Which buffers are meant.
+/// A filter for buffers.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// They have all of these tags.
+    /// Tags that they must all have.
     pub tags: Tags,
-    /// They have none of these.
+    /// Tags none of which they may have.
     pub without: Tags,
-    /// Whether those are meant that are deleted, instead of the others.
+    /// Whether to select deleted buffers instead of the others.
     pub deleted: bool,
 }
 
-/// What is changed of a buffer; what is none stays.
+/// A change to a buffer; absent properties are left as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// All tags are taken away first.
+    /// Whether all tags are removed first.
     pub clear_tags: bool,
-    /// Tags that are taken away.
+    /// Tags to remove.
     pub without: Vec<String>,
-    /// Tags that are set.
+    /// Tags to set.
     pub tags: Vec<(String, String)>,
-    /// When its time is over, from now; of none it never is.
+    /// The lifetime from now on; an inner none for unlimited.
     pub lifetime: Option<Option<Lifetime>>,
 }
 
 impl Buffer {
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn has_expired(&self, now: u64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
 impl<'s> Buffers<'s> {
-    /// Those of `store`.
+    /// The buffers of `store`.
     pub fn new(store: &'s Store) -> Self {
         Buffers { store }
     }
 
-    /// Makes a buffer that nobody has written.
+    /// Creates an unwritten buffer.
     pub fn create(
         &self,
         tags: &Tags,
@@ -94,14 +94,14 @@ impl<'s> Buffers<'s> {
         Ok(id)
     }
 
-    /// A buffer as it is now; also one that is deleted or has expired.
+    /// Returns a buffer, even if it is deleted or has expired.
     pub fn get(&self, id: &BufferId) -> Result<Buffer, BufferError> {
         let About { created, tags, expires, deleted } = self.about(id)?;
         let (state, blocks, size) = self.state(id)?;
         Ok(Buffer { id: id.clone(), created, tags, expires, deleted, state, blocks, size })
     }
 
-    /// One that may be read or written.
+    /// Returns a buffer that can be read or written.
     pub fn live(&self, id: &BufferId, now: u64) -> Result<Buffer, BufferError> {
         let buffer = self.get(id)?;
         if buffer.deleted.is_some() {
@@ -113,12 +113,12 @@ impl<'s> Buffers<'s> {
         }
     }
 
-    /// The buffers that are meant, those made last first; one whose time is over counts as deleted.
+    /// Lists the buffers that match, the latest first; an expired one counts as deleted.
     pub fn list(&self, wanted: &Wanted, now: u64) -> Result<Vec<Buffer>, BufferError> {
         let mut all = Vec::new();
         for id in self.ids()? {
             let buffer = match self.get(&id) {
-                // Somebody may have just removed it, or be just making it.
+                // It may have just been removed, or is just being created.
                 Err(BufferError::NotFound(_)) => continue,
                 buffer => buffer?,
             };
@@ -151,7 +151,7 @@ impl<'s> Buffers<'s> {
         })
     }
 
-    /// Deletes a buffer so that it can be restored.
+    /// Deletes a buffer, which can still be restored.
     pub fn delete(&self, id: &BufferId, now: u64) -> Result<(), BufferError> {
         self.edit(id, |about| {
             about.deleted.get_or_insert(now);
@@ -159,7 +159,7 @@ impl<'s> Buffers<'s> {
         })
     }
 
-    /// Has a deleted buffer be there again; one whose time was over has no end any more.
+    /// Restores a deleted buffer; one that has expired no longer expires.
     pub fn restore(&self, id: &BufferId, now: u64) -> Result<(), BufferError> {
         self.edit(id, |about| {
             about.deleted = None;
@@ -168,7 +168,7 @@ impl<'s> Buffers<'s> {
         })
     }
 
-    /// Removes a buffer for good, which nobody may be writing.
+    /// Removes a buffer permanently, unless it is being written.
     pub fn purge(&self, id: &BufferId) -> Result<(), BufferError> {
         if self.get(id)?.state == State::Writing {
             return Err(BufferError::BeingWritten(id.clone()));
@@ -176,7 +176,7 @@ impl<'s> Buffers<'s> {
         Ok(self.store.drop_dir(&self.dir(id))?)
     }
 
-    /// Removes for good what is deleted or has expired; says how many buffers that were.
+    /// Permanently removes the buffers that are deleted or have expired, and returns their number.
     pub fn purge_deleted(&self, now: u64) -> Result<usize, BufferError> {
         let doomed = self.list(&Wanted { deleted: true, ..Wanted::default() }, now)?;
         for buffer in &doomed {
@@ -187,7 +187,7 @@ impl<'s> Buffers<'s> {
         Ok(doomed.len())
     }
 
-    /// Says of a buffer that its writer has left that this was all; where there is a reason, that it never will be whole.
+    /// Completes a buffer that its writer has left undecided, or fails it if there is a reason.
     pub fn settle(&self, id: &BufferId, failed: Option<&str>) -> Result<(), BufferError> {
         let (Some(left), None) = (self.left(id)?, self.end(id)?) else { return Ok(()) };
         let failed = failed.map(|reason| End::Failed { reason: reason.to_owned() });
@@ -202,12 +202,12 @@ impl<'s> Buffers<'s> {
         Ok(self.store.stream(&self.dir(id))?)
     }
 
-    /// How its writing ended, if it has.
+    /// Returns how its writing ended, if it has.
     pub(crate) fn end(&self, id: &BufferId) -> Result<Option<End>, BufferError> {
         read_end(self.dir(id).join(END))
     }
 
-    /// How its writing will have ended, if its writer has left that to somebody else.
+    /// Returns the end that its writer has left for another process to confirm.
     pub(crate) fn left(&self, id: &BufferId) -> Result<Option<End>, BufferError> {
         read_end(self.dir(id).join(LEFT))
     }
@@ -222,7 +222,7 @@ impl<'s> Buffers<'s> {
 
     fn state(&self, id: &BufferId) -> Result<(State, u64, u64), BufferError> {
         let Some(mut stream) = self.stream(id)? else { return Ok((State::Unwritten, 0, 0)) };
-        // In this order: a writer says that it is done before it lets go.
+        // In this order: a writer records the end before it releases its lock.
         let is_being_written = stream.is_being_written();
         let end = self.end(id)?;
         let (mut blocks, mut size) = (0, 0);
@@ -248,7 +248,7 @@ impl<'s> Buffers<'s> {
             .map_err(|error| BufferError::About { path, problem: error.to_string() })
     }
 
-    /// Changes what is said of a buffer, while nobody else does.
+    /// Changes the metadata of a buffer under a lock.
     fn edit(
         &self,
         id: &BufferId,

@@ -1,27 +1,27 @@
-//! How Tyger knows that a stream is whole: the MD5 of each block, and a chain of hashes over them.
+//! How Tyger verifies a stream: the MD5 of each block, and a hash chain over them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// A digest as it stands in headers.
+/// Returns a digest as written in headers.
 pub fn text(digest: &[u8]) -> String {
     STANDARD.encode(digest)
 }
 
-/// The chain as far as it goes.
+/// A hash chain over the blocks so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashChain(String);
 
 impl Default for HashChain {
-    /// The chain of no block: sixteen zeros.
+    /// The chain before the first block: sixteen zeros.
     fn default() -> Self {
         HashChain(STANDARD.encode([b'0'; 16]))
     }
 }
 
 impl HashChain {
-    /// The chain with the next block, by the MD5 of that.
+    /// Returns the chain extended by a block with this MD5.
     #[must_use]
     pub fn with(&self, md5: &[u8; 16]) -> Self {
         let mut hasher = Sha256::new();
@@ -30,7 +30,7 @@ impl HashChain {
         HashChain(STANDARD.encode(hasher.finalize()))
     }
 
-    /// As it stands in headers.
+    /// The chain as written in headers.
     pub fn as_str(&self) -> &str {
         &self.0
     }

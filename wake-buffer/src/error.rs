@@ -5,44 +5,44 @@ use wake_model::BufferId;
 use wake_model::buffer::TagError;
 use wake_store::StoreError;
 
-/// Why a buffer could not be made, written or read.
+/// Why a buffer could not be created, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BufferError {
-    /// There is none.
+    /// There is no such buffer.
     #[error("the buffer `{0}` was not found")]
     NotFound(BufferId),
     /// It has been deleted.
     #[error("the buffer `{0}` is deleted")]
     Deleted(BufferId),
-    /// Its time is over.
+    /// Its lifetime has passed.
     #[error("the buffer `{0}` has expired")]
     Expired(BufferId),
-    /// Somebody writes it, or has written it.
+    /// It is being written, or has been written.
     #[error("the buffer `{0}` cannot be overwritten: it is written once")]
     Written(BufferId),
-    /// Somebody writes it, so that it cannot be removed.
+    /// It is being written, so it cannot be removed.
     #[error("the buffer `{0}` is being written")]
     BeingWritten(BufferId),
-    /// Nobody has written it yet.
+    /// It has not been written yet.
     #[error("the buffer `{0}` has not been written")]
     Unwritten(BufferId),
-    /// Its writer said that it is not whole.
+    /// Its writer declared that it will not be complete.
     #[error("the buffer `{id}` is in a permanently failed state: {reason}")]
     Failed {
         /// The buffer.
         id: BufferId,
-        /// What the writer said.
+        /// The writer's reason.
         reason: String,
     },
-    /// Its writer ended without a word.
+    /// Its writer ended without completing or failing it.
     #[error("the writer of the buffer `{id}` ended after {bytes} bytes without completing it")]
     BrokenOff {
         /// The buffer.
         id: BufferId,
-        /// What there is.
+        /// The number of bytes that were written.
         bytes: u64,
     },
-    /// A block is not there, or not what it was.
+    /// A block is missing or damaged.
     #[error("block {block} of the buffer `{id}` is missing or damaged")]
     Damaged {
         /// The buffer.
@@ -50,43 +50,43 @@ pub enum BufferError {
         /// The number of the block, from 0.
         block: u64,
     },
-    /// What is said of the buffer is not what was put there.
+    /// A file with metadata of the buffer is damaged.
     #[error("`{path}` is damaged: {problem}")]
     About {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// A tag is none.
+    /// A tag is invalid.
     #[error(transparent)]
     Tag(#[from] TagError),
-    /// Something lies where a buffer was to be written.
+    /// The path that a buffer was to be exported to exists.
     #[error("`{0}` already exists")]
     Taken(PathBuf),
-    /// A directory does not have the form of a buffer.
+    /// A directory is not a valid buffer in Tyger's layout.
     #[error("`{path}` {problem}")]
     Layout {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// What is to be written could not be read.
+    /// The input to be written could not be read.
     #[error("cannot read the input: {0}")]
     Source(io::Error),
-    /// What was read could not be handed on.
+    /// The output that was read could not be passed on.
     #[error("cannot write the output: {0}")]
     Sink(io::Error),
-    /// Somebody has had enough.
+    /// The caller canceled.
     #[error("cancelled")]
     Cancelled,
-    /// A file outside of the store could not be read or written.
+    /// A file outside the store could not be read or written.
     #[error("`{path}`: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
     /// The store could not be read or written.

@@ -1,4 +1,4 @@
-//! Tyger's layout as a directory, for exchange with it: blocks under `data/`, what Tyger keeps of each under `metadata/`.
+//! Export to and import from Tyger's layout: blocks under `data/`, their headers under `metadata/`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -21,7 +21,7 @@ const VERSION: &str = "0.3.0";
 const START: &str = ".bufferstart";
 const END: &str = ".bufferend";
 
-/// What Tyger keeps of a block beside its bytes.
+/// The headers of a block.
 #[derive(Debug, Serialize, Deserialize)]
 struct Headers {
     #[serde(rename = "Content-MD5")]
@@ -41,7 +41,7 @@ struct Finish {
 }
 
 impl Buffers<'_> {
-    /// Writes a buffer that is whole into a directory that does not exist yet.
+    /// Writes a complete buffer into a directory that does not exist yet.
     pub fn export(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
         fs::create_dir(dir).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => BufferError::Taken(dir.to_owned()),
@@ -49,7 +49,7 @@ impl Buffers<'_> {
         })?;
         let exported = self.export_into(id, dir, now);
         if exported.is_err() {
-            // Half of a buffer is of no use to anybody.
+            // A partial export is of no use.
             let _ = fs::remove_dir_all(dir);
         }
         exported
@@ -65,13 +65,13 @@ impl Buffers<'_> {
             put(dir, number, &mut { block.file }, &mut chain)?;
             number += 1;
         }
-        // An empty block says that there are no more.
+        // An empty block ends the stream.
         put(dir, number, &mut io::empty(), &mut chain)?;
         write_json(&data.join(END), &Finish { status: "complete".to_owned() })?;
         reader.content().ok_or_else(|| BufferError::Unwritten(id.clone()))
     }
 
-    /// Has a buffer be what a directory holds; each block is compared with what is said of it.
+    /// Writes a buffer from a directory, verifying each block against its headers.
     pub fn import(&self, id: &BufferId, dir: &Path, now: u64) -> Result<Content, BufferError> {
         let data = dir.join("data");
         let Some(start) = optional(read_json::<Start>(&data.join(START)))? else {
@@ -94,7 +94,7 @@ impl Buffers<'_> {
         match take_all(dir, &mut writer) {
             Ok(()) => writer.finish(),
             Err(error) => {
-                // Where not even that can be written it is broken off, which says the same.
+                // If even this cannot be written, the buffer is broken off, which readers see as a failure too.
                 let _ = writer.fail(&error.to_string());
                 Err(error)
             }
@@ -102,7 +102,7 @@ impl Buffers<'_> {
     }
 }
 
-/// Writes a block, and what is said of it; the chain goes on with it.
+/// Writes a block and its headers, and extends the chain.
 fn put(
     dir: &Path,
     number: u64,
@@ -129,7 +129,7 @@ fn put(
     write_json(&dir.join("metadata").join(&path), &headers)
 }
 
-/// Takes blocks until the empty one.
+/// Reads blocks up to the empty one.
 fn take_all(dir: &Path, writer: &mut BufferWriter<'_>) -> Result<(), BufferError> {
     let mut chain = HashChain::default();
     for number in 0.. {
@@ -141,7 +141,7 @@ fn take_all(dir: &Path, writer: &mut BufferWriter<'_>) -> Result<(), BufferError
     Ok(())
 }
 
-/// Takes the bytes of a block, which are those that are said; gives how many they are.
+/// Reads and verifies a block, and returns its size.
 fn take(
     dir: &Path,
     number: u64,
@@ -195,7 +195,7 @@ fn create(path: &Path) -> Result<File, BufferError> {
     made.and_then(|()| File::create_new(path)).map_err(|source| io_error(path, source))
 }
 
-/// What comes next, at most as much as there is room for; nothing at the end.
+/// Reads the next bytes, at most as many as fit; empty at the end.
 fn next_piece<'p>(from: &mut impl Read, piece: &'p mut [u8]) -> io::Result<&'p [u8]> {
     loop {
         match from.read(piece) {

@@ -1,17 +1,17 @@
-//! Keeps streams that are written once.
+//! Stores streams that are written once.
 //!
-//! A buffer is a stream of any length. It is put down in blocks as it comes, so that others can read it before it is whole; each block is
-//! a blob of the store, so what two buffers share is there once. `spec/buffers.md` has the rules.
+//! A buffer is a stream of any length. It is stored in blocks as it arrives, so that it can be read before it is complete; each block
+//! is a blob of the store, so data that buffers share is stored once. `spec/buffers.md` has the rules.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
-//! | `error` | what can go wrong |
-//! | [`chain`], [`block_path`] | how Tyger tells that a stream is whole, and where it puts blocks |
-//! | `about` | what is said of a buffer |
-//! | `buffers` | making, finding, tagging, deleting |
-//! | `write`, `read` | streams in and out |
+//! | `error` | errors |
+//! | [`chain`], [`block_path`] | Tyger's hash chain, and its paths of blocks |
+//! | `about` | the metadata and state of a buffer |
+//! | `buffers` | creating, finding, tagging and deleting buffers |
+//! | `write`, `read` | writing and reading streams |
 //! | `exchange` | Tyger's layout |
-//! | [`pattern`] | bytes to try things out with |
+//! | [`pattern`] | bytes for experiments |
 
 mod error;
 pub mod chain;

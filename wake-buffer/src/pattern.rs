@@ -1,11 +1,11 @@
-//! Bytes to try things out with, as Tyger makes them.
+//! Bytes for experiments, in the same pattern as Tyger's.
 
 use std::io::{self, Write};
 
-/// After so many bytes the pattern begins again.
+/// The period of the pattern in bytes.
 const PERIOD: usize = 64 << 10;
 
-/// Writes `size` bytes: `:` to `y` in turn, from the beginning every 64 KiB.
+/// Writes `size` bytes that cycle through `:` to `y`, restarting every 64 KiB.
 pub fn generate(size: u64, sink: &mut impl Write) -> io::Result<()> {
     let pattern: Vec<u8> =
         (0..PERIOD).map(|at| b':' + (at % usize::from(b'z' - b':')) as u8).collect();
@@ -24,7 +24,7 @@ mod tests {
     use super::generate;
 
     #[test]
-    fn the_pattern_begins_again_each_64_kib() {
+    fn the_pattern_restarts_every_64_kib() {
         let mut bytes = Vec::new();
         generate((64 << 10) + 3, &mut bytes).unwrap();
         assert_eq!(bytes.len(), (64 << 10) + 3);

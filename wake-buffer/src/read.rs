@@ -1,4 +1,4 @@
-//! Reading: from the first block on, also while the later ones are still being written.
+//! Reading a buffer, possibly while it is still being written.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,19 +12,19 @@ use crate::about::{Content, End};
 use crate::buffers::Buffers;
 use crate::error::BufferError;
 
-/// What a reader does where a buffer has not been written.
+/// What a reader does if the buffer has not been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unwritten {
-    /// Waits for a writer.
+    /// Wait for a writer.
     Wait,
-    /// Gives up.
+    /// Give up.
     Refuse,
 }
 
-/// How often is looked whether there is more.
+/// The interval at which new blocks are looked for.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// The blocks of a buffer, one after the other.
+/// Reads the blocks of a buffer in order.
 #[derive(Debug)]
 pub struct BufferReader<'s> {
     buffers: Buffers<'s>,
@@ -36,17 +36,17 @@ pub struct BufferReader<'s> {
     content: Option<Content>,
 }
 
-/// A block that is what it was when it was written.
+/// A verified block.
 #[derive(Debug)]
 pub struct Block {
-    /// The file that has its bytes, at its beginning.
+    /// A file with its bytes, positioned at the beginning.
     pub file: File,
-    /// How many they are.
+    /// Its size in bytes.
     pub size: u64,
 }
 
 impl<'s> Buffers<'s> {
-    /// Begins to read a buffer.
+    /// Opens a buffer for reading.
     pub fn open(
         &self,
         id: &BufferId,
@@ -58,9 +58,9 @@ impl<'s> Buffers<'s> {
         Ok(BufferReader { buffers: *self, id, stream, block: 0, size: 0, unwritten, content: None })
     }
 
-    /// Hands all of a buffer to `sink`; `is_cancelled` is asked while it waits.
+    /// Copies a whole buffer to `sink`; `is_cancelled` is polled while waiting.
     ///
-    /// Where both are files, the kernel moves the bytes.
+    /// If `sink` is a file, the kernel copies the bytes.
     pub fn read(
         &self,
         id: &BufferId,
@@ -78,7 +78,7 @@ impl<'s> Buffers<'s> {
 }
 
 impl BufferReader<'_> {
-    /// The next block, compared with what it was when it was written; none at the end of a buffer that is whole.
+    /// Returns the next block after verifying it; none at the end of a complete buffer.
     pub fn next(&mut self, is_cancelled: &dyn Fn() -> bool) -> Result<Option<Block>, BufferError> {
         loop {
             if is_cancelled() {
@@ -87,10 +87,10 @@ impl BufferReader<'_> {
             if let Some(block) = self.listed()? {
                 return self.compared(block).map(Some);
             }
-            // In this order: a writer says that it is done before it lets go, and after its last block.
+            // In this order: a writer records the end after its last block, and before it releases its lock.
             let is_being_written = self.stream.as_ref().map(StreamReader::is_being_written);
             match (self.buffers.end(&self.id)?, is_being_written) {
-                // Blocks that came between the last look and the end come first.
+                // Blocks that were added since the last check come first.
                 (Some(end), Some(_)) => match self.listed()? {
                     Some(block) => return self.compared(block).map(Some),
                     None => return self.ended(end).map(|()| None),
@@ -102,18 +102,18 @@ impl BufferReader<'_> {
                             let (id, bytes) = (self.id.clone(), self.size);
                             return Err(BufferError::BrokenOff { id, bytes });
                         }
-                        // Somebody is to say whether this was all.
+                        // Another process is to decide whether it is complete.
                         (None, Some(_)) => thread::sleep(LOOK),
                         (Some(_), _) => {}
                     }
                 }
-                // It has just been written as a whole.
+                // It has just been written completely.
                 (Some(_), None) => {}
                 (None, None) => match self.unwritten {
                     Unwritten::Refuse => return Err(BufferError::Unwritten(self.id.clone())),
                     Unwritten::Wait => {
                         thread::sleep(LOOK);
-                        // It may have been removed meanwhile.
+                        // It may have been removed in the meantime.
                         self.buffers.get(&self.id)?;
                     }
                 },
@@ -121,7 +121,7 @@ impl BufferReader<'_> {
         }
     }
 
-    /// What the buffer holds, once its end has been reached.
+    /// The content of the buffer, once its end has been reached.
     pub fn content(&self) -> Option<Content> {
         self.content
     }
@@ -144,7 +144,7 @@ impl BufferReader<'_> {
         Ok(Block { file, size: block.size })
     }
 
-    /// Each block was what it was; so is the whole, if these were its blocks.
+    /// Checks the end: all blocks have been verified, so it remains to check that they were the right ones.
     fn ended(&mut self, end: End) -> Result<(), BufferError> {
         match end {
             End::Failed { reason } => Err(BufferError::Failed { id: self.id.clone(), reason }),

@@ -1,4 +1,4 @@
-//! Streams in and out of a store.
+//! Writing and reading buffers of a store.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -65,7 +65,7 @@ fn bytes() -> Vec<u8> {
 }
 
 #[test]
-fn what_a_writer_has_left_is_whole_when_somebody_says_so() {
+fn a_buffer_that_its_writer_left_is_settled_by_another_process() {
     let bed = Bed::new();
     for (reason, word) in [(None, "complete"), (Some("another one failed"), "failed")] {
         let id = bed.create();
@@ -76,7 +76,7 @@ fn what_a_writer_has_left_is_whole_when_somebody_says_so() {
         assert!(matches!(bed.begin(&id), Err(BufferError::Written(_))));
         assert!(matches!(bed.buffers().purge(&id), Err(BufferError::BeingWritten(_))));
         thread::scope(|scope| {
-            // Whoever reads it waits for that word.
+            // A reader waits for the decision.
             let reader = scope.spawn(|| bed.read(&id));
             thread::sleep(std::time::Duration::from_millis(50));
             assert!(!reader.is_finished());
@@ -86,13 +86,13 @@ fn what_a_writer_has_left_is_whole_when_somebody_says_so() {
                 (Some(reason), read) => assert!(read.unwrap_err().to_string().contains(reason)),
             }
         });
-        // What was said once stays.
+        // A decision is final.
         bed.buffers().settle(&id, Some("too late")).unwrap();
         let state = bed.buffers().get(&id).unwrap().state;
         assert_eq!(state.as_str(), word);
         assert!(reason.is_some() || state == State::Complete(content));
     }
-    // Where nobody has left anything, nothing is said.
+    // A buffer that no writer has left is not affected.
     let id = bed.create();
     bed.buffers().settle(&id, None).unwrap();
     assert_eq!(bed.buffers().get(&id).unwrap().state, State::Unwritten);
@@ -108,7 +108,7 @@ fn a_stream_comes_out_as_it_went_in_and_is_written_once() {
         assert_eq!(bed.read(&id).unwrap(), bytes);
         let buffer = bed.buffers().get(&id).unwrap();
         let State::Complete(content) = buffer.state else { panic!("{:?}", buffer.state) };
-        // Wherever blocks begin, it is the digest of the bytes.
+        // It is the digest of the bytes, independent of block boundaries.
         assert_eq!(content.digest, wake_model::BlobDigest::of(&bytes));
         assert_eq!((content.size, buffer.size), (bytes.len() as u64, bytes.len() as u64));
         assert_eq!(buffer.blocks, (bytes.len() as u64).div_ceil(block));
@@ -141,7 +141,7 @@ fn a_reader_begins_before_the_writer_and_ends_after_it() {
 }
 
 #[test]
-fn what_came_is_there_before_its_block_is_full() {
+fn an_unfinished_block_is_stored_after_a_time() {
     let bed = Bed::new();
     let id = bed.create();
     thread::scope(|scope| {
@@ -164,7 +164,7 @@ fn what_came_is_there_before_its_block_is_full() {
 }
 
 #[test]
-fn what_trickles_in_is_there_before_its_block_is_full() {
+fn an_unfinished_block_is_stored_although_more_keeps_arriving() {
     let bed = Bed::new();
     let (id, done) = (bed.create(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -196,14 +196,14 @@ fn blocks_of_another_buffer_are_not_those_of_this_one() {
     fs::copy(list(&other), list(&id)).unwrap();
     let told = bed.read(&id);
     assert!(matches!(told, Err(BufferError::Damaged { block: 98, .. })), "{told:?}");
-    // One that was cut off after a block.
+    // A list that is cut off after a block.
     let bytes = fs::read(list(&other)).unwrap();
     fs::write(list(&other), &bytes[..8 + 48 * 3]).unwrap();
     assert!(matches!(bed.read(&other), Err(BufferError::Damaged { block: 3, .. })));
 }
 
 #[test]
-fn a_writer_that_ends_without_a_word_leaves_a_buffer_that_says_so() {
+fn a_writer_that_is_dropped_leaves_a_buffer_that_is_broken_off() {
     let bed = Bed::new();
     let id = bed.create();
     assert_eq!(bed.buffers().get(&id).unwrap().state, State::Unwritten);
@@ -224,7 +224,7 @@ fn a_writer_that_ends_without_a_word_leaves_a_buffer_that_says_so() {
 }
 
 #[test]
-fn a_block_that_changed_is_noticed() {
+fn a_damaged_block_is_detected() {
     let bed = Bed::new();
     let id = bed.written(&bytes(), 4096);
     let blob = wake_model::BlobDigest::of(&bytes()[4096..8192]);

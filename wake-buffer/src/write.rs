@@ -1,4 +1,4 @@
-//! Writing: a stream becomes blocks as it comes, of which a piece is in memory at a time.
+//! Writing a buffer: a stream becomes blocks as it arrives, with only a piece in memory at a time.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -12,12 +12,12 @@ use crate::about::{Content, End};
 use crate::buffers::Buffers;
 use crate::error::BufferError;
 
-/// Bytes of a block where nobody says otherwise.
+/// The default block size in bytes.
 pub const USUAL_BLOCK: u64 = 4 << 20;
-/// Bytes that are taken at once: no more than stays near a processor from being read to being written.
+/// Bytes that are read at once: few enough to stay in the CPU cache until they are written.
 pub(crate) const PIECE: usize = 256 << 10;
 
-/// A buffer while it is written. One that is dropped before its end is broken off.
+/// A buffer that is being written. If it is dropped before its end, the buffer is broken off.
 #[derive(Debug)]
 pub struct BufferWriter<'s> {
     buffers: Buffers<'s>,
@@ -29,31 +29,31 @@ pub struct BufferWriter<'s> {
     size: u64,
 }
 
-/// A block that has not been put down.
+/// A block that has not been stored.
 #[derive(Debug)]
 struct OpenBlock<'s> {
     bytes: BlobWriter<'s>,
-    /// When the first of them came, where they may not wait for ever.
+    /// When its first byte arrived, if blocks are flushed after a time.
     since: Option<Instant>,
 }
 
-/// How bytes are put into blocks.
+/// How a stream is divided into blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteOptions {
-    /// Bytes of a block, at most.
+    /// The maximum block size in bytes.
     pub block: u64,
-    /// When a block is put down that is not full, if it is before the end.
+    /// When an unfinished block is stored; none for only at the end.
     pub flush: Option<Flush>,
-    /// Whether all is on the disk when writing ends.
+    /// Whether everything is flushed to disk when writing ends.
     pub durable: bool,
 }
 
-/// How long what has come may wait until readers get it.
+/// How long bytes may wait before readers get them.
 #[derive(Clone, Copy, Debug)]
 pub struct Flush {
-    /// So long.
+    /// The longest wait.
     pub after: Duration,
-    /// By this clock.
+    /// The clock to use.
     pub clock: fn() -> Instant,
 }
 
@@ -64,7 +64,7 @@ impl Default for WriteOptions {
 }
 
 impl<'s> Buffers<'s> {
-    /// Begins to write a buffer, which can be done once.
+    /// Begins writing a buffer, which is possible only once.
     pub fn begin(
         &self,
         id: &BufferId,
@@ -78,9 +78,9 @@ impl<'s> Buffers<'s> {
         Ok(BufferWriter { buffers: *self, id, options, stream, block: None, hasher, size: 0 })
     }
 
-    /// Writes all that `source` gives until its end.
+    /// Writes everything from `source` up to its end.
     ///
-    /// What could not be read or kept leaves a buffer that says so.
+    /// If reading or storing fails, the buffer fails with that reason.
     pub fn write(
         &self,
         id: &BufferId,
@@ -92,14 +92,14 @@ impl<'s> Buffers<'s> {
         match writer.take_all(source) {
             Ok(()) => writer.finish(),
             Err(error) => {
-                // Where not even that can be written it is broken off, which says the same.
+                // If even this cannot be written, the buffer is broken off, which readers see as a failure too.
                 let _ = writer.fail(&error.to_string());
                 Err(error)
             }
         }
     }
 
-    /// Has a buffer be what a list of blocks that the store has says; says whether it has all of them.
+    /// Completes a buffer from a list of blocks in the store; returns false if one of them is missing.
     pub fn adopt(
         &self,
         id: &BufferId,
@@ -118,7 +118,7 @@ impl<'s> Buffers<'s> {
         Ok(true)
     }
 
-    /// The blocks of a buffer, as far as it is.
+    /// Returns the blocks of a buffer so far.
     pub fn blocks(&self, id: &BufferId) -> Result<Vec<StreamBlock>, BufferError> {
         let mut blocks = Vec::new();
         let Some(mut stream) = self.stream(id)? else { return Ok(blocks) };
@@ -130,7 +130,7 @@ impl<'s> Buffers<'s> {
 }
 
 impl BufferWriter<'_> {
-    /// Adds bytes; a block that they fill is put down. Nobody waits for it to be on the disk.
+    /// Appends bytes, storing each block as it fills up, without waiting for the disk.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), BufferError> {
         while !bytes.is_empty() {
             let block = match &mut self.block {
@@ -145,7 +145,7 @@ impl BufferWriter<'_> {
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             let (piece, rest) = bytes.split_at(room.min(bytes.len()));
             if let Err(error) = block.write(piece) {
-                // Where the disk is full, that makes room for saying so.
+                // If the disk is full, this makes room for recording that.
                 self.block = None;
                 return Err(error.into());
             }
@@ -159,19 +159,19 @@ impl BufferWriter<'_> {
         Ok(())
     }
 
-    /// Puts a block down that is not full, if there is one: readers get it.
+    /// Stores the unfinished block, if there is one, so that readers get it.
     pub fn put_down(&mut self) -> Result<(), BufferError> {
         let Some(OpenBlock { bytes, .. }) = self.block.take() else { return Ok(()) };
         let (blob, size) = bytes.finish()?;
         Ok(self.stream.add(&StreamBlock { blob, size })?)
     }
 
-    /// Drops a block that has not been put down.
+    /// Discards the unfinished block.
     pub fn forget(&mut self) {
         self.block = None;
     }
 
-    /// Puts a block down whose bytes have waited long enough.
+    /// Stores the unfinished block if its bytes have waited long enough.
     pub fn put_down_if_old(&mut self) -> Result<(), BufferError> {
         match self.patience() {
             Some(Duration::ZERO) => self.put_down(),
@@ -179,29 +179,29 @@ impl BufferWriter<'_> {
         }
     }
 
-    /// Says that this was all.
+    /// Completes the buffer.
     pub fn finish(mut self) -> Result<Content, BufferError> {
         let content = self.kept()?;
         self.buffers.keep_end(&self.id, &self.complete(content))?;
         Ok(content)
     }
 
-    /// Leaves it to somebody else to say whether this was all, by [`Buffers::settle`]; until then it counts as being written.
+    /// Leaves it to another process to complete or fail the buffer with [`Buffers::settle`]; until then it counts as being written.
     pub fn leave(mut self) -> Result<Content, BufferError> {
         let content = self.kept()?;
         self.buffers.keep_left(&self.id, &self.complete(content))?;
         Ok(content)
     }
 
-    /// Says that it will never be whole. What has come can be read.
+    /// Fails the buffer. What has been written can be read.
     pub fn fail(mut self, reason: &str) -> Result<(), BufferError> {
-        // That there is no room for the rest is no reason not to say so.
+        // The failure is recorded even if there is no room for the last block.
         let put_down = self.put_down();
         let end = End::Failed { reason: reason.to_owned() };
         self.buffers.keep_end(&self.id, &end).and(put_down)
     }
 
-    /// What has come, all of which is put down.
+    /// Stores the last block, and returns the content.
     fn kept(&mut self) -> Result<Content, BufferError> {
         self.put_down()?;
         if self.options.durable {
@@ -233,7 +233,7 @@ impl BufferWriter<'_> {
         }
     }
 
-    /// How long bytes may still wait that have come and not been put down; none if there are none, or may wait for ever.
+    /// Returns how long the unfinished block may still wait; none if there is none, or blocks are not flushed.
     fn patience(&self) -> Option<Duration> {
         let (flush, since) = (self.options.flush?, self.block.as_ref()?.since?);
         Some(flush.after.saturating_sub((flush.clock)().saturating_duration_since(since)))

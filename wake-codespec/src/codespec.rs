@@ -1,48 +1,48 @@
-//! A codespec as it counts: everything in it is valid, and what only one kind has is where that kind is.
+//! A validated codespec, with the properties of each kind separated.
 
 use std::collections::BTreeMap;
 
 use crate::name::BufferName;
 use crate::quantity::Quantity;
 
-/// What is run, and what it is told.
+/// A description of what to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Codespec {
-    /// The container image, as it is named.
+    /// The name of the container image.
     pub image: String,
-    /// What stands for the entry point of the image; empty: the image's.
+    /// Replaces the image's entry point, unless empty.
     pub command: Vec<String>,
-    /// What stands for the arguments of the image; empty: the image's.
+    /// Replaces the image's arguments, unless empty.
     pub args: Vec<String>,
-    /// Where it begins; none: where the image says.
+    /// The working directory; none for the image's.
     pub working_dir: Option<String>,
-    /// Environment variables in the order in which they are declared, each once.
+    /// Environment variables in order of declaration, without duplicates.
     pub env: Vec<(String, String)>,
-    /// Whose rights it has where a site gives some.
+    /// Whose rights it runs with, where a site supports identities.
     pub identity: Option<String>,
-    /// What it needs and may take.
+    /// Resource requests and limits.
     pub resources: Resources,
-    /// How many of it there may be at most.
+    /// The maximum number of replicas.
     pub max_replicas: Option<u32>,
-    /// What belongs to its kind.
+    /// The properties of its kind.
     pub role: Role,
 }
 
-/// What a codespec is for, with what only that has.
+/// The role of a codespec, with the properties that only this role has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Role {
     /// It reads buffers and writes buffers.
     Job {
-        /// What it reads.
+        /// The buffers that it reads.
         inputs: Vec<BufferName>,
-        /// What it writes.
+        /// The buffers that it writes.
         outputs: Vec<BufferName>,
-        /// Ports through which it does so.
+        /// Ports that it uses for some of them instead of pipes.
         sockets: Vec<Socket>,
     },
     /// It serves jobs.
     Worker {
-        /// Ports by the names of what listens there.
+        /// The ports it listens on, by name.
         endpoints: BTreeMap<String, u16>,
     },
 }
@@ -56,44 +56,44 @@ pub enum Kind {
     Worker,
 }
 
-/// A port at which a job has buffers instead of pipes; at least one of the two is there.
+/// A port through which a job reads or writes buffers instead of pipes; at least one of `input` and `output` is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
     /// The port.
     pub port: u16,
-    /// What is sent there.
+    /// The buffer that is sent to the port.
     pub input: Option<BufferName>,
-    /// What is taken from there.
+    /// The buffer that is received from it.
     pub output: Option<BufferName>,
 }
 
-/// What a container needs and may take.
+/// Resource requests and limits of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
-    /// At least.
+    /// The minimum.
     pub requests: Amounts,
-    /// At most.
+    /// The maximum.
     pub limits: Amounts,
-    /// Graphics processors.
+    /// The number of GPUs.
     pub gpu: Option<Quantity>,
     /// The size of `/dev/shm`.
     pub shm: Option<Quantity>,
 }
 
-/// Processors and memory.
+/// Amounts of CPU and memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// Processors.
+    /// CPUs.
     pub cpu: Option<Quantity>,
     /// Bytes.
     pub memory: Option<Quantity>,
 }
 
 impl Kind {
-    /// Both.
+    /// All kinds.
     pub const ALL: [Kind; 2] = [Kind::Job, Kind::Worker];
 
-    /// As it is written.
+    /// The word for it in documents.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Job => "job",
@@ -111,7 +111,7 @@ impl Codespec {
         }
     }
 
-    /// What it reads; nothing of a worker.
+    /// The buffers that it reads; none for a worker.
     pub fn inputs(&self) -> &[BufferName] {
         match &self.role {
             Role::Job { inputs, .. } => inputs,
@@ -119,7 +119,7 @@ impl Codespec {
         }
     }
 
-    /// What it writes; nothing of a worker.
+    /// The buffers that it writes; none for a worker.
     pub fn outputs(&self) -> &[BufferName] {
         match &self.role {
             Role::Job { outputs, .. } => outputs,
@@ -127,7 +127,7 @@ impl Codespec {
         }
     }
 
-    /// The sockets; none of a worker.
+    /// Its sockets; none for a worker.
     pub fn sockets(&self) -> &[Socket] {
         match &self.role {
             Role::Job { sockets, .. } => sockets,
@@ -135,7 +135,7 @@ impl Codespec {
         }
     }
 
-    /// The buffers that it has as pipes: those of sockets have none.
+    /// The buffers that have pipes, which are all those without a socket.
     pub fn piped(&self) -> impl Iterator<Item = &BufferName> {
         let has_socket = |name: &BufferName| {
             let is = |one: &Option<BufferName>| one.as_ref() == Some(name);

@@ -1,4 +1,4 @@
-//! A run as a document that reads as the same run.
+//! Serializes a run as a document that reads back as the same run.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use wake_model::Tags;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_reads_as_it_was() {
+    fn a_run_reads_back_as_it_was() {
         let id = "a".repeat(26);
         let full = format!(
             "job:\n  codespec:\n    image: i\n    buffers: {{inputs: [in], outputs: [out, other]}}\n    env: {{Z: '1', A: $(Z)}}\n    command: [a, 'b c']\n    resources: {{limits: {{memory: 1.5Gi}}, gpu: 2}}\n  buffers: {{in: {id}, other: _}}\n  tags: {{k: v}}\n  bufferTtl: 1.02:03:04\n  nodePool: p\n  replicas: 2\nworker: {{codespec: w/versions/3, replicas: 4}}\ncluster: c\ntimeoutSeconds: 7\ntags: {{a: b}}\n"
@@ -95,7 +95,7 @@ mod tests {
             let run = read(text);
             let document = serde_json::to_string(&run).unwrap();
             let again = read(&document);
-            // Places alone differ.
+            // Only the source positions differ.
             assert_eq!(serde_json::to_string(&again).unwrap(), document);
             assert_eq!((again.timeout, &again.tags), (run.timeout, &run.tags));
             assert_eq!(again.job.buffers, run.job.buffers);

@@ -1,4 +1,4 @@
-//! A codespec as it is written: nothing is missing yet, and nothing is checked but its form.
+//! A codespec as written: checked for its form only, with anything possibly missing.
 
 use wake_yaml::{DocumentError, Fields, Node, Value, Yaml, mismatch};
 
@@ -6,10 +6,10 @@ use crate::quantity::Quantity;
 use crate::said::Said;
 use crate::scalar::{number, quantity, text, texts};
 
-/// The entries of a mapping.
+/// The entries of a mapping, in order.
 pub(crate) type Pairs<T> = Vec<(Said<String>, Said<T>)>;
 
-/// What somebody wrote of a codespec. What is empty counts as absent.
+/// A codespec as written. Empty values count as absent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) kind: Option<Said<String>>,
@@ -47,7 +47,7 @@ pub(crate) struct DraftSocket {
     pub(crate) output: Option<Said<String>>,
 }
 
-/// Reads the mapping of a codespec; `path` leads there, such as `job.codespec.`, and is empty in a file of its own.
+/// Reads the mapping of a codespec; `path` is its path in the document, such as `job.codespec.`, or empty at the top.
 pub(crate) fn read(yaml: &Yaml, node: &Node, path: &str) -> Result<Draft, DocumentError> {
     let what = |key: &str| format!("`{path}{key}`");
     let mut fields = Fields::of(yaml, node, &of(path, "the codespec"))?;
@@ -73,7 +73,7 @@ pub(crate) fn read(yaml: &Yaml, node: &Node, path: &str) -> Result<Draft, Docume
             .transpose()?,
         ..Draft::default()
     };
-    // What others filled in says nothing here.
+    // Filled in when a codespec is shown.
     let _ = fields.take("contentId");
     if let Some(node) = fields.take("env") {
         draft.env = variables(yaml, node, &format!("{path}env"))?;
@@ -97,7 +97,7 @@ pub(crate) fn read(yaml: &Yaml, node: &Node, path: &str) -> Result<Draft, Docume
     Ok(draft)
 }
 
-/// What a mapping is called in messages.
+/// The name of a mapping in messages.
 pub(crate) fn of(path: &str, top: &str) -> String {
     match path.strip_suffix('.') {
         Some(path) => format!("`{path}`"),
@@ -105,7 +105,7 @@ pub(crate) fn of(path: &str, top: &str) -> String {
     }
 }
 
-/// A text that says something.
+/// Treats an empty text as absent.
 fn said(text: Option<Said<String>>) -> Option<Said<String>> {
     text.filter(|text| !text.value.is_empty())
 }
@@ -118,7 +118,7 @@ fn list(
     node.map_or(Ok(Vec::new()), |node| texts(yaml, node, what))
 }
 
-/// Variables as a mapping, or as a list of `{name, value}` where a mapping would lose its order.
+/// Reads variables from a mapping, or from a list of `{name, value}`, which keeps their order in Jsonnet.
 fn variables(yaml: &Yaml, node: &Node, path: &str) -> Result<Pairs<String>, DocumentError> {
     let mut all: Pairs<String> = Vec::new();
     match &node.value {

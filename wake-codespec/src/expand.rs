@@ -1,19 +1,19 @@
 //! References to environment variables: `$(NAME)`.
 //!
-//! One pass from left to right: `$$` is `$`, `$(NAME)` is the value of a variable that is known and else stays, and what came in for
-//! a reference is not looked at again. Source: Kubernetes, `third_party/forked/golang/expansion`, with its cases in
+//! One pass from left to right: `$$` becomes `$`, `$(NAME)` becomes the value of a known variable and is otherwise left as it is, and
+//! inserted values are not expanded again. Source: Kubernetes, `third_party/forked/golang/expansion`, with its cases in
 //! `spec/vectors/expansion.json`.
 
 /// A piece of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'t> {
-    /// What stands for itself.
+    /// Literal text.
     Plain(&'t str),
     /// `$(NAME)`, with its name.
     Reference(&'t str),
 }
 
-/// The text with each reference to what `lookup` knows replaced.
+/// Replaces each reference to a variable that `lookup` knows.
 pub fn expand<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in pieces(text) {
@@ -28,7 +28,7 @@ pub fn expand<'v>(text: &str, lookup: impl Fn(&str) -> Option<&'v str>) -> Strin
     out
 }
 
-/// The names that a text refers to, in its order.
+/// Returns the names that a text refers to, in order.
 pub fn references(text: &str) -> impl Iterator<Item = &str> {
     pieces(text).filter_map(|piece| match piece {
         Piece::Reference(name) => Some(name),
@@ -45,7 +45,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// The first piece of a text, and how many bytes it is there.
+/// Returns the first piece of a text, and its length in bytes.
 fn piece(text: &str) -> Option<(Piece<'_>, usize)> {
     let Some(dollar) = text.find('$') else {
         return (!text.is_empty()).then_some((Piece::Plain(text), text.len()));
@@ -60,15 +60,15 @@ fn piece(text: &str) -> Option<(Piece<'_>, usize)> {
     let name = behind.strip_prefix('(').and_then(|name| Some(&name[..name.find(')')?]));
     match name {
         Some(name) => Some((Piece::Reference(name), name.len() + 3)),
-        // It is followed by something that makes it no reference.
+        // Without a closing parenthesis it is not a reference.
         None if behind.starts_with('(') => Some((Piece::Plain("$("), 2)),
         None => Some((Piece::Plain("$"), 1)),
     }
 }
 
-/// Variables whose values may refer to those before them, expanded in their order.
+/// Expands variables in order; each may refer to those before it.
 ///
-/// `given` come first and stay as they are; where a name stands again, the first one counts.
+/// `given` comes first and is not expanded; the first definition of a name wins.
 pub fn environment<'a>(
     given: &[(String, String)],
     declared: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -84,7 +84,7 @@ pub fn environment<'a>(
     all
 }
 
-/// The value of a variable.
+/// Returns the value of a variable.
 pub fn find<'v>(variables: &'v [(String, String)], name: &str) -> Option<&'v str> {
     variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_no_escape_is_a_reference() {
+    fn an_escaped_reference_is_not_found() {
         let names = |text| references(text).collect::<Vec<_>>();
         assert_eq!(names("$(A) $$(B) $$$(C) $(D"), ["A", "C"]);
         assert_eq!(names("$()$($(E))"), ["", "$(E"]);

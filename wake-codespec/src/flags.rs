@@ -1,11 +1,11 @@
-//! What is said of a codespec on the command line, which stands for what its file says.
+//! Properties of a codespec on the command line, which override its file.
 
 use crate::codespec::Kind;
 use crate::draft::Draft;
 use crate::said::Said;
 use crate::scalar::amount;
 
-/// What was typed; what was not typed leaves what the file says.
+/// Properties given on the command line; absent ones leave the file's values.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// The name.
@@ -28,7 +28,7 @@ pub struct Flags {
     pub working_dir: Option<String>,
     /// `--max-replicas`.
     pub max_replicas: Option<u32>,
-    /// `--gpu`, `--shm`.
+    /// `--gpu`.
     pub gpu: Option<String>,
     /// `--shm`.
     pub shm: Option<String>,
@@ -40,13 +40,13 @@ pub struct Flags {
     pub cpu_limit: Option<String>,
     /// `--memory-limit`.
     pub memory_limit: Option<String>,
-    /// What stands behind `--`.
+    /// The words after `--`.
     pub words: Vec<String>,
-    /// Whether that is the command, instead of its arguments.
+    /// Whether they replace the command or its arguments.
     pub words_are: Words,
 }
 
-/// What stands behind `--`.
+/// What the words after `--` replace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Words {
     /// The arguments.
@@ -56,18 +56,18 @@ pub enum Words {
     Command,
 }
 
-/// A flag that says nothing.
+/// A flag with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{flag}`: {problem}")]
 pub struct FlagError {
     /// The flag.
     pub flag: &'static str,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
 impl Flags {
-    /// Has a draft say what was typed.
+    /// Overrides the properties of a draft.
     pub(crate) fn apply(&self, draft: &mut Draft) -> Result<(), FlagError> {
         let text = |flag, value: &Option<String>, said: &mut Option<Said<String>>| {
             if let Some(value) = value {
@@ -101,7 +101,7 @@ impl Flags {
         if !self.env.is_empty() {
             let mut all: Vec<(Said<String>, Said<String>)> = Vec::new();
             for (name, value) in pairs("--env", &self.env)? {
-                // The last one counts, where the first one stood.
+                // The last value wins, at the position of the first.
                 let value = Said::by("--env", value.to_owned());
                 match all.iter_mut().find(|(known, _)| known.value == name) {
                     Some((_, known)) => *known = value,

@@ -1,4 +1,4 @@
-//! Which codespecs are one: those of which nothing can be told apart by running them.
+//! Equality of codespecs: the content id, equal for codespecs that cannot be told apart by running them.
 
 use std::collections::BTreeSet;
 
@@ -11,15 +11,15 @@ use crate::name::BufferName;
 use crate::quantity::Quantity;
 
 impl Codespec {
-    /// Its content id: equal codespecs have one, whatever they are called.
+    /// Returns its content id, which is the same for equal codespecs, whatever their names.
     ///
-    /// The order of buffers, sockets and endpoints does not count, amounts count by what they are, and the order of variables counts
-    /// only where one refers to another. Source: `spec/codespecs.md`.
+    /// The order of buffers, sockets and endpoints does not matter, quantities are compared by value, and the order of variables matters
+    /// only if one refers to another. Source: `spec/codespecs.md`.
     pub fn id(&self) -> ValueDigest {
         json::digest(&self.identity_value())
     }
 
-    /// The value that is hashed.
+    /// Returns the JSON value whose digest is the content id.
     pub fn identity_value(&self) -> Value {
         let Codespec {
             image,
@@ -75,7 +75,7 @@ impl Codespec {
     }
 }
 
-/// The variables, sorted where their order means nothing.
+/// Returns the variables, sorted if their order does not matter.
 fn variables(env: &[(String, String)]) -> Vec<&(String, String)> {
     let names: BTreeSet<&str> = env.iter().map(|(name, _)| name.as_str()).collect();
     let refers = env.iter().any(|(_, value)| references(value).any(|name| names.contains(name)));

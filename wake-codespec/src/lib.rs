@@ -1,23 +1,23 @@
-//! Reads Tyger's codespecs and runs, and says what they come to.
+//! Reads and validates Tyger's codespecs and runs.
 //!
 //! ```text
-//! bytes, flags ──NamedCodespec::read──► Codespec     everything in it is valid
-//! bytes ────────RunDocument::read────► RunDocument   a codespec, or the name of one, with buffers
+//! bytes, flags ──NamedCodespec::read──► Codespec     fully validated
+//! bytes ────────RunDocument::read────► RunDocument   a codespec or the name of one, with buffers
 //! ```
-//! Nothing here reads a disk, a clock or the environment, and nothing is run. `spec/codespecs.md` has the rules, and where they are
-//! not Tyger's.
+//! Nothing here reads the disk, the clock or the environment, and nothing is run. `spec/codespecs.md` has the rules, and how they
+//! differ from Tyger's.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
 //! | [`quantity`] | amounts of resources |
-//! | [`name`] | what codespecs and buffers are called |
+//! | [`name`] | names of codespecs and buffers |
 //! | [`expand`] | references to variables |
 //! | [`codespec`] | a codespec |
 //! | `identity`, [`show`] | its content id; its JSON |
-//! | `said`, `scalar`, `draft` | what somebody wrote, and where |
-//! | `settle` | what that comes to |
-//! | [`flags`], [`named`] | what is typed; codespecs with a name |
-//! | [`run`], `document` | runs, and what reads as one |
+//! | `said`, `scalar`, `draft` | codespecs as written, with source positions |
+//! | `settle` | from a draft to a codespec |
+//! | [`flags`], [`named`] | the command line; codespecs with a name |
+//! | [`run`], `document` | runs; a run as a document |
 
 pub mod quantity;
 pub mod name;

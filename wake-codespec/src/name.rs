@@ -1,4 +1,4 @@
-//! What codespecs and their buffers are called.
+//! The names of codespecs and of their buffers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CodespecName(Box<str>);
 
-/// Why a text is no name of a codespec.
+/// Why a text is not a codespec name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodespecNameError {
-    /// It holds something else.
+    /// It contains another character.
     #[error(
         "`{0}` is not a valid codespec name: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)"
     )]
@@ -18,16 +18,16 @@ pub enum CodespecNameError {
     /// It is empty.
     #[error("a codespec name cannot be empty")]
     Empty,
-    /// It is long.
+    /// It is too long.
     #[error("the codespec name has {0} characters: at most {most} are allowed", most = CodespecName::LONGEST)]
     TooLong(usize),
 }
 
 impl CodespecName {
-    /// The most characters.
+    /// The maximum number of characters.
     pub const LONGEST: usize = 200;
 
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -54,16 +54,16 @@ impl fmt::Display for CodespecName {
     }
 }
 
-/// A codespec by its name, and one of its versions or the latest: `NAME`, `NAME/versions/N`.
+/// A reference to a codespec: `NAME` for the latest version, or `NAME/versions/N`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CodespecReference {
     /// Its name.
     pub name: CodespecName,
-    /// The version; none: the latest.
+    /// The version; none for the latest.
     pub version: Option<u32>,
 }
 
-/// Why a text names no codespec.
+/// Why a text is not a codespec reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodespecReferenceError {
     /// It has another form.
@@ -71,10 +71,10 @@ pub enum CodespecReferenceError {
         "the codespec reference `{0}` is invalid: it should be in the form `<codespec_name>` or `<codespec_name>/versions/<version_number>`"
     )]
     Form(String),
-    /// The version is no number that a version can have.
+    /// The version is not a valid number.
     #[error("the codespec version `{0}` is not a valid integer")]
     Version(String),
-    /// The name is long.
+    /// The name is too long.
     #[error(transparent)]
     Name(CodespecNameError),
 }
@@ -111,36 +111,36 @@ impl fmt::Display for CodespecReference {
     }
 }
 
-/// The name of a buffer among the inputs and outputs of a job.
+/// The name of an input or output of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BufferName(Box<str>);
 
-/// Why a text is no name of a buffer.
+/// Why a text is not a buffer name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BufferNameError {
     /// It is empty.
     #[error("a buffer name cannot be empty")]
     Empty,
-    /// It holds something else.
+    /// It contains another character.
     #[error(
         "`{0}` is not a valid buffer name: buffer names must consist of lower case alphanumeric characters or `-`, and must start and end with an alphanumeric character"
     )]
     Character(String),
-    /// It is long.
+    /// It is too long.
     #[error("the buffer name has {0} characters: at most {most} fit in the name of a pipe", most = BufferName::LONGEST)]
     TooLong(usize),
 }
 
 impl BufferName {
-    /// The most characters.
+    /// The maximum number of characters.
     pub const LONGEST: usize = 200;
 
-    /// The text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The environment variable that has the path of its pipe.
+    /// Returns the environment variable with the path of its pipe.
     pub fn variable(&self) -> String {
         format!("{}_PIPE", self.0.to_uppercase())
     }

@@ -1,4 +1,4 @@
-//! Codespecs that have a name, read from a file, from flags, or from both.
+//! Named codespecs, read from a file, from flags, or from both.
 
 use serde_json::Value;
 use wake_yaml::{DocumentError, Warning, Yaml};
@@ -10,47 +10,47 @@ use crate::name::CodespecName;
 use crate::said::{Ground, Origin};
 use crate::settle::Settling;
 
-/// A codespec with its name, and what is probably not meant in it.
+/// A codespec with its name, and warnings about it.
 #[derive(Clone, Debug)]
 pub struct NamedCodespec {
     /// Its name.
     pub name: CodespecName,
-    /// What it is.
+    /// The codespec.
     pub codespec: Codespec,
-    /// The version that it says it is: of one that was read back.
+    /// The version in the document, if it was shown before.
     pub version: Option<u64>,
-    /// When it says that it was made, as RFC 3339 has it.
+    /// The time of creation in the document, in RFC 3339 form.
     pub created_at: Option<String>,
-    /// What should be told.
+    /// Warnings.
     pub warnings: Vec<Warning>,
 }
 
-/// Why there is no codespec.
+/// Why a codespec could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CodespecError {
-    /// What somebody wrote is wrong.
+    /// The document is invalid.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// What somebody typed is wrong.
+    /// The command line is invalid.
     #[error(transparent)]
     Flag(#[from] FlagError),
 }
 
-/// A document under the name that a person calls its file by.
+/// A document with the name of its file.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// As it lies; JSON is YAML.
+    /// The text of the file; JSON is read as YAML.
     Written {
-        /// The name.
+        /// The name of the file.
         file: &'a str,
-        /// The bytes.
+        /// Its bytes.
         bytes: &'a [u8],
     },
-    /// What the file comes to, which has no places.
+    /// The value of a Jsonnet file, without source positions.
     Computed {
-        /// The name.
+        /// The name of the file.
         file: &'a str,
-        /// The value.
+        /// Its value.
         value: &'a Value,
     },
 }
@@ -68,7 +68,7 @@ impl Source<'_> {
 const PROGRAM: &str = "Tyger";
 
 impl NamedCodespec {
-    /// What a document and flags say together.
+    /// Reads a document, overridden by flags.
     pub fn read(document: Option<Source<'_>>, flags: &Flags) -> Result<Self, CodespecError> {
         let (ground, mut draft) = match document {
             None => (Ground::Flags, Draft::default()),

@@ -1,4 +1,4 @@
-//! Amounts of resources, as Kubernetes writes them.
+//! Amounts of resources, in Kubernetes' notation.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 /// An amount: `1`, `500m`, `1.5Gi`, `2e3`.
 ///
-/// Equal amounts are equal however they are written. Source: `resource.Quantity` of Kubernetes.
+/// Amounts are compared by value, however they are written. Source: `resource.Quantity` of Kubernetes.
 #[derive(Clone, Copy, Debug)]
 pub struct Quantity {
-    /// Thousandths; nothing finer exists.
+    /// The amount in thousandths, the finest unit.
     milli: i128,
-    /// How people wrote it, which says how it is shown.
+    /// The notation, which determines how it is displayed.
     form: Form,
 }
 
@@ -26,17 +26,17 @@ enum Form {
     Exponent,
 }
 
-/// Why a text is no quantity.
+/// The text is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a quantity: expected a number, optionally followed by `n`, `u`, `m`, `k`, `M`, `G`, `T`, `P`, `E`, `Ki`, `Mi`, `Gi`, `Ti`, `Pi`, `Ei` or `eN`"
 )]
 pub struct ParseQuantityError(String);
 
-/// The largest amount; what is written larger is this one.
+/// The largest amount, to which larger ones are reduced.
 const LARGEST: i128 = i64::MAX as i128;
 
-/// The suffixes of powers of ten, with the power; of a thousandth too.
+/// The suffixes of powers of ten, with the power.
 const DECIMAL: [(&str, i32); 10] = [
     ("n", -9),
     ("u", -6),
@@ -59,17 +59,17 @@ impl Quantity {
         div_up(self.milli, 1000)
     }
 
-    /// Thousandths.
+    /// The amount in thousandths.
     pub fn milli(&self) -> i128 {
         self.milli
     }
 
-    /// Whether it is less than nothing.
+    /// Whether it is negative.
     pub fn is_negative(&self) -> bool {
         self.milli < 0
     }
 
-    /// The same text for all that are equal.
+    /// Returns the canonical text, the same for equal amounts.
     pub fn canonical(&self) -> String {
         Quantity { form: Form::Decimal, ..*self }.to_string()
     }
@@ -98,7 +98,7 @@ impl FromStr for Quantity {
     }
 }
 
-/// What a suffix multiplies by.
+/// The factor of a suffix.
 #[derive(Clone, Copy)]
 enum Scale {
     Ten(i32),
@@ -120,7 +120,7 @@ fn scale(suffix: &str) -> Option<(Form, Scale)> {
     Some((Form::Exponent, Scale::Ten(power.parse().ok()?)))
 }
 
-/// Thousandths of `whole.fraction` times a scale: rounded up, and at most the largest.
+/// Returns `whole.fraction` times a scale in thousandths, rounded up, and at most the largest amount.
 fn amount(whole: &str, fraction: &str, scale: Scale) -> i128 {
     let whole = whole.trim_start_matches('0');
     let fraction = fraction.trim_end_matches('0');
@@ -129,7 +129,7 @@ fn amount(whole: &str, fraction: &str, scale: Scale) -> i128 {
     if digits.is_empty() {
         return 0;
     }
-    // The digits are a whole number times this power of ten, in thousandths.
+    // In thousandths, the amount is the digits as a whole number times this power of ten.
     let power = 3 - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     let power = match scale {
         Scale::Ten(by) => power.saturating_add(by.into()),
@@ -140,7 +140,7 @@ fn amount(whole: &str, fraction: &str, scale: Scale) -> i128 {
         Scale::Two(by) => by,
     };
     let most = LARGEST * 1000;
-    // By how many digits it is above one thousandth before the power of two, which has at most 19.
+    // The number of digits in thousandths before the power of two is applied, which has at most 19.
     let length = i64::try_from(digits.len()).unwrap_or(i64::MAX).saturating_add(power);
     if length > 23 {
         return most;
@@ -151,9 +151,9 @@ fn amount(whole: &str, fraction: &str, scale: Scale) -> i128 {
     exact(digits, power, two).min(most)
 }
 
-/// The same where the result is neither far too large nor far too small.
+/// The same for results of a representable magnitude.
 fn exact(digits: &str, power: i64, two: u32) -> i128 {
-    // Of very many digits those behind the twentieth only say whether it is rounded up.
+    // Digits beyond the twentieth only affect whether it is rounded up.
     let (head, tail) = digits.split_at(digits.len().min(20));
     let beyond = tail.bytes().any(|digit| digit != b'0');
     let power = power + tail.len() as i64;
@@ -179,7 +179,7 @@ fn div_up(number: i128, by: i128) -> i128 {
 }
 
 impl fmt::Display for Quantity {
-    /// As Kubernetes shows it: no fraction, the largest suffix that gives a whole number.
+    /// Formats as Kubernetes does: without a fraction, with the largest suffix that gives a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.milli == 0 {
             return f.write_str("0");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn quantities_are_shown_as_kubernetes_shows_them() {
+    fn quantities_are_displayed_as_in_kubernetes() {
         for (text, shown) in [
             ("1", "1"),
             ("1.5", "1500m"),
@@ -269,12 +269,12 @@ mod tests {
             ("00.00", "0"),
             (".5", "500m"),
             ("5.", "5"),
-            // What is finer is rounded up.
+            // Finer amounts are rounded up.
             ("0.1m", "1m"),
             ("1n", "1m"),
             ("1.0001", "1001m"),
             ("1e-400", "1e-3"),
-            // What is larger is the largest.
+            // Larger amounts are reduced to the largest.
             ("9223372036854775807", "9223372036854775807"),
             ("9223372036854775808", "9223372036854775807"),
             ("1e400", "9223372036854775807e0"),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_none() {
+    fn invalid_quantities_are_refused() {
         for text in [
             "", ".", "-", "1x", "1 G", "1KI", "1ki", "K", "1K", "1.2.3", "1e", "1e+", "1e1.5",
             "0x10", "١", "1Gi ", "NaN", "1_000", "--1",
@@ -309,14 +309,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_the_amount(milli in 0..i64::MAX, suffix in "(|m|k|M|Ki|Gi|e2)") {
+        fn an_amount_survives_its_text(milli in 0..i64::MAX, suffix in "(|m|k|M|Ki|Gi|e2)") {
             let one = quantity(&format!("{milli}{suffix}"));
             prop_assert_eq!(quantity(&one.to_string()), one);
             prop_assert_eq!(quantity(&one.canonical()), one);
         }
 
         #[test]
-        fn no_text_is_too_much(text in "[-+]?[0-9.]{0,60}[a-zA-Z0-9+-]{0,9}") {
+        fn no_text_overflows(text in "[-+]?[0-9.]{0,60}[a-zA-Z0-9+-]{0,9}") {
             if let Ok(one) = text.parse::<Quantity>() {
                 prop_assert_eq!(quantity(&one.to_string()), one);
             }

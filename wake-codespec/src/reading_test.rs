@@ -1,4 +1,4 @@
-//! What documents come to, and what is said of those that are wrong.
+//! Reading documents, and the errors of invalid ones.
 #![allow(clippy::unwrap_used)]
 
 use crate::codespec::{Kind, Role};
@@ -16,7 +16,7 @@ fn codespec(text: &str) -> NamedCodespec {
     read(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The error of a document, with what to do about it.
+/// The error of a document, with its hint.
 fn told(text: &str) -> String {
     let Err(CodespecError::Document(error)) = read(text) else { panic!("{text} is read") };
     match &error.hint {
@@ -25,7 +25,7 @@ fn told(text: &str) -> String {
     }
 }
 
-/// The first error of a codespec that is right but for `lines`.
+/// The first error of a codespec that is valid except for `lines`.
 fn told_of(lines: &str) -> String {
     told(&format!("name: n\nimage: i\n{lines}"))
 }
@@ -78,7 +78,7 @@ fn every_property_is_read() {
 }
 
 #[test]
-fn what_is_shown_reads_as_the_same_codespec() {
+fn a_shown_codespec_reads_back_as_the_same() {
     let worker = "kind: worker\nname: w\nimage: i\nendpoints: {b: 2, a: 65535}\n";
     let sockets =
         "name: s\nimage: i\nbuffers: {inputs: [a]}\nsockets: [{port: 9002, inputBuffer: a}]\n";
@@ -100,7 +100,7 @@ fn what_is_shown_reads_as_the_same_codespec() {
 }
 
 #[test]
-fn codespecs_that_say_the_same_have_one_id() {
+fn equal_codespecs_have_one_id() {
     let id = |lines: &str| codespec(&format!("name: n\nimage: i\n{lines}")).codespec.id();
     let plain = id("");
     for lines in [
@@ -136,7 +136,7 @@ fn codespecs_that_say_the_same_have_one_id() {
         ("args: [a]", "command: [a]"),
         ("args: ['']", "args: []"),
         ("env: {a: A}", "env: {a: a}"),
-        // Here the order says which value `b` has.
+        // Here the order determines the value of `b`.
         ("env: {a: A, b: $(a)}", "env: {b: $(a), a: A}"),
         ("resources: {requests: {cpu: 1}}", "resources: {requests: {cpu: 10001m}}"),
         ("resources: {requests: {cpu: 1}}", "resources: {limits: {cpu: 1}}"),
@@ -149,8 +149,8 @@ fn codespecs_that_say_the_same_have_one_id() {
 }
 
 #[test]
-fn the_content_id_is_that_of_the_specification() {
-    // Computed with `spec/reference/wake_encoding.py` of the canonical text.
+fn the_content_id_is_as_specified() {
+    // Computed by `spec/reference/wake_encoding.py` from the canonical text.
     let one = codespec(FULL).codespec;
     let text = wake_model::json::canonical(&one.identity_value());
     assert_eq!(
@@ -168,7 +168,7 @@ fn the_content_id_is_that_of_the_specification() {
 }
 
 #[test]
-fn wrong_documents_are_told_with_their_place() {
+fn invalid_documents_are_reported_with_their_place() {
     for (text, expected) in [
         (
             "name: n\n",
@@ -201,7 +201,7 @@ fn wrong_documents_are_told_with_their_place() {
 }
 
 #[test]
-fn wrong_properties_are_told_with_their_place() {
+fn invalid_properties_are_reported_with_their_place() {
     for (lines, expected) in [
         ("kind: service", "c.yml:3:7: `kind` is `service`: it can be either `job` or `worker`"),
         (
@@ -246,11 +246,14 @@ fn wrong_properties_are_told_with_their_place() {
             "resources: {limits: {memory: -1G}}",
             "c.yml:3:30: `resources.limits.memory`: `-1G` is negative",
         ),
-        ("maxReplicas: 0", "c.yml:3:14: `maxReplicas` is 0: expected a positive number"),
+        (
+            "maxReplicas: 0",
+            "c.yml:3:14: `maxReplicas` is 0: expected a number from 1 to 2147483647",
+        ),
         ("maxReplicas: two", "c.yml:3:14: `maxReplicas` is `two`: expected a whole number"),
         (
             "maxReplicas: 2147483648",
-            "c.yml:3:14: `maxReplicas` is 2147483648: expected a positive number",
+            "c.yml:3:14: `maxReplicas` is 2147483648: expected a number from 1 to 2147483647",
         ),
         (
             "buffers: {inputs: [FOO]}",
@@ -319,7 +322,7 @@ fn wrong_properties_are_told_with_their_place() {
 }
 
 #[test]
-fn references_to_nothing_are_warned_about() {
+fn references_to_unknown_variables_cause_warnings() {
     let warnings = |lines: &str| -> Vec<String> {
         let read = codespec(&format!("name: n\nimage: i\nbuffers: {{inputs: [in]}}\n{lines}"));
         read.warnings
@@ -350,7 +353,7 @@ fn references_to_nothing_are_warned_about() {
 }
 
 #[test]
-fn flags_stand_for_what_the_file_says() {
+fn flags_override_the_file() {
     let flags = Flags {
         name: Some("other".into()),
         inputs: vec!["a".into(), "b".into()],
@@ -390,7 +393,7 @@ fn flags_stand_for_what_the_file_says() {
 }
 
 #[test]
-fn what_is_wrong_with_flags() {
+fn invalid_flags_are_reported() {
     let told = |flags: Flags| NamedCodespec::read(None, &flags).unwrap_err().to_string();
     let all = |flags: Flags| Flags { name: Some("n".into()), image: Some("i".into()), ..flags };
     assert_eq!(
@@ -456,7 +459,7 @@ id: 5
 }
 
 #[test]
-fn wrong_runs_are_told_with_their_place() {
+fn invalid_runs_are_reported_with_their_place() {
     for (text, expected) in [
         ("{}", "r.yml:1:1: the run has no `job` (a run needs a job: `job: {codespec: NAME}`)"),
         (

@@ -1,4 +1,4 @@
-//! Documents of runs: which codespec, which buffers, how long.
+//! Documents of runs: the codespec, its buffers, its time limit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,41 +15,41 @@ use crate::said::{Ground, Origin};
 use crate::scalar::{number, text};
 use crate::settle::Settling;
 
-/// What a run is to be.
+/// The description of a run.
 #[derive(Clone, Debug)]
 pub struct RunDocument {
     /// The job.
     pub job: RunJob,
     /// The worker that serves it.
     pub worker: Option<RunWorker>,
-    /// Where it is to run, where there are several places.
+    /// The cluster to run in, if there are several.
     pub cluster: Option<String>,
-    /// Seconds from its making to its end.
+    /// The time limit in seconds.
     pub timeout: u64,
     /// Tags of the run.
     pub tags: Tags,
-    /// What should be told.
+    /// Warnings.
     pub warnings: Vec<Warning>,
     ground: Ground,
 }
 
-/// Seconds that a run has where nobody says otherwise.
+/// The default time limit in seconds.
 pub const USUAL_TIMEOUT: u64 = 43_200;
 
 /// The job of a run.
 #[derive(Clone, Debug)]
 pub struct RunJob {
-    /// What is run.
+    /// Its codespec.
     pub codespec: RunCodespec,
-    /// Buffers by the names of the codespec; those that are not named are made.
+    /// Its buffers, by their names in the codespec; missing ones are created.
     pub buffers: BTreeMap<String, BufferArgument>,
-    /// Tags of the buffers that are made.
+    /// Tags of the buffers that are created.
     pub tags: Tags,
-    /// How long these live.
+    /// The lifetime of the buffers that are created.
     pub buffer_ttl: Option<Lifetime>,
-    /// On which nodes it is to run.
+    /// The node pool to run on.
     pub node_pool: Option<String>,
-    /// How many of it.
+    /// The number of replicas.
     pub replicas: u32,
     places: BTreeMap<String, Mark>,
     place: Mark,
@@ -58,29 +58,29 @@ pub struct RunJob {
 /// The worker of a run.
 #[derive(Clone, Debug)]
 pub struct RunWorker {
-    /// What is run.
+    /// Its codespec.
     pub codespec: RunCodespec,
-    /// On which nodes it is to run.
+    /// The node pool to run on.
     pub node_pool: Option<String>,
-    /// How many of it.
+    /// The number of replicas.
     pub replicas: u32,
 }
 
 /// The codespec of a run.
 #[derive(Clone, Debug)]
 pub enum RunCodespec {
-    /// One that has a name.
+    /// A reference to a named codespec.
     Named(CodespecReference),
-    /// One that is written there.
+    /// A codespec in the document of the run.
     Inline(Box<Codespec>),
 }
 
-/// What a run has for one buffer of its codespec.
+/// The buffer that a run uses for one name of its codespec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BufferArgument {
     /// A buffer.
     Buffer(BufferId),
-    /// `_`: one that is kept by nobody.
+    /// `_`: a buffer that is not kept.
     Ephemeral,
 }
 
@@ -118,10 +118,10 @@ impl RunDocument {
         };
         let tags = fields.take("tags").map(|node| tags(&yaml, node, "tags")).transpose()?;
         if let Some(node) = fields.take("bufferAccessTtl") {
-            // Buffers are read in their place, so there is no address that could run out.
+            // Only checked: buffers are accessed directly, so there is no access URL that could expire.
             lifetime(&yaml, node, "`bufferAccessTtl`")?;
         }
-        // What is filled in where a run is shown.
+        // Filled in when a run is shown.
         for key in [
             "id",
             "status",
@@ -141,7 +141,7 @@ impl RunDocument {
         Ok(RunDocument { job, worker, cluster, timeout, tags, warnings, ground })
     }
 
-    /// The run of a codespec by its name, of which nothing else is said.
+    /// Returns the run of a named codespec with default properties.
     pub fn of(codespec: CodespecReference) -> Self {
         let job = RunJob {
             codespec: RunCodespec::Named(codespec),
@@ -165,7 +165,7 @@ impl RunDocument {
         }
     }
 
-    /// The buffers that are named, by what the codespec calls them; a name that it does not have is an error.
+    /// Returns the given buffers by their names in the codespec; an unknown name is an error.
     pub fn arguments(
         &self,
         codespec: &Codespec,
@@ -196,7 +196,7 @@ impl RunDocument {
         Ok(given)
     }
 
-    /// A buffer that is written is nothing else of the same job: reading it would wait for its own end.
+    /// Checks that an output's buffer is not used twice by the job: reading it as an input would wait for the job's own end.
     fn check_once(
         &self,
         codespec: &Codespec,
@@ -225,18 +225,18 @@ impl RunDocument {
         }
     }
 
-    /// Gives a buffer by the name that the codespec has for it, whatever was said before.
+    /// Sets the buffer for a name of the codespec, replacing any other.
     pub fn set_argument(&mut self, name: &str, argument: BufferArgument) {
         self.job.places.remove(name);
         self.job.buffers.insert(name.to_owned(), argument);
     }
 
-    /// Has the run be of a codespec by its name, whatever was said before.
+    /// Sets the codespec, replacing any other.
     pub fn set_codespec(&mut self, codespec: CodespecReference) {
         self.job.codespec = RunCodespec::Named(codespec);
     }
 
-    /// An error about its job as a whole.
+    /// Returns an error about the job as a whole.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.ground.error(Origin::Document(self.job.place), message)
     }
@@ -338,7 +338,7 @@ fn codespec_of(
     }
 }
 
-/// What a text says that stands for a buffer.
+/// Parses a buffer argument: a buffer id or `_`.
 pub fn argument(text: &str) -> Result<BufferArgument, String> {
     match text {
         "_" => Ok(BufferArgument::Ephemeral),

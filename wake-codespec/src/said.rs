@@ -1,25 +1,25 @@
-//! What somebody said, and where: in a document or on the command line.
+//! Values with their origin: a place in a document, or the command line.
 
 use wake_yaml::{DocumentError, Mark, Text};
 
-/// What stands for a file where something is missing and there is none.
+/// The name used in place of a file's in errors without a document.
 pub const COMMAND_LINE: &str = "the command line";
 
-/// A value with where it was said.
+/// A value with its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Said<T> {
     pub(crate) value: T,
     pub(crate) at: Origin,
 }
 
-/// Where something was said.
+/// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// At a place of the document.
+    /// A place in the document.
     Document(Mark),
-    /// By a flag, or by what stands behind `--`.
+    /// A flag, or the words after `--`.
     Flag(&'static str),
-    /// By nobody: the document as a whole lacks something.
+    /// Nowhere: something is missing from the document as a whole.
     Nowhere,
 }
 
@@ -33,7 +33,7 @@ impl<T> Said<T> {
     }
 }
 
-/// Where errors are told: the text of the document, or the name under which there would be one.
+/// The context of errors: the text of the document, or the command line if there is none.
 #[derive(Clone, Debug)]
 pub(crate) enum Ground {
     /// A document that was read.
@@ -43,7 +43,7 @@ pub(crate) enum Ground {
 }
 
 impl Ground {
-    /// An error about what was said at `at`.
+    /// Returns an error about the value at `at`.
     pub(crate) fn error(&self, at: Origin, message: impl Into<String>) -> DocumentError {
         match (self, at) {
             (Ground::Document(text), Origin::Document(mark)) => text.error(mark, message),

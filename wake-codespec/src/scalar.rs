@@ -1,11 +1,11 @@
-//! What scalars are taken for.
+//! Reads scalars as strings, numbers and quantities.
 
 use wake_yaml::{DocumentError, Node, Value, Yaml, kind, mismatch};
 
 use crate::quantity::Quantity;
 use crate::said::Said;
 
-/// What a scalar without quotes is to YAML, where that is no string; with its article.
+/// Returns what an unquoted scalar is to YAML if it is not a string, with its article.
 fn other_than_text(text: &str) -> Option<&'static str> {
     let word = text.to_ascii_lowercase();
     let cased = text == word
@@ -50,7 +50,7 @@ fn is_float(digits: &str) -> bool {
         && exponent.is_none_or(|text| !text.is_empty() && number(text))
 }
 
-/// A string: a scalar that YAML takes for something else needs quotes.
+/// Reads a string; a scalar that YAML would read as something else needs quotes.
 pub(crate) fn text(yaml: &Yaml, node: &Node, what: &str) -> Result<Said<String>, DocumentError> {
     let Value::Text { text, quoted } = &node.value else {
         return Err(mismatch(yaml, node, what, "a string"));
@@ -64,7 +64,7 @@ pub(crate) fn text(yaml: &Yaml, node: &Node, what: &str) -> Result<Said<String>,
     }
 }
 
-/// A whole number from 0.
+/// Reads a non-negative whole number.
 pub(crate) fn number(yaml: &Yaml, node: &Node, what: &str) -> Result<Said<u64>, DocumentError> {
     let wrong = |found: &str| {
         let message = format!("{what} is {found}: expected a whole number");
@@ -81,7 +81,7 @@ pub(crate) fn number(yaml: &Yaml, node: &Node, what: &str) -> Result<Said<u64>, 
     }
 }
 
-/// An amount, as a string or as a number.
+/// Reads a quantity, written as a string or a number.
 pub(crate) fn quantity(
     yaml: &Yaml,
     node: &Node,
@@ -95,7 +95,7 @@ pub(crate) fn quantity(
         .map_err(|problem| yaml.source.error(node.at, format!("{what}: {problem}")))
 }
 
-/// An amount of something that there can be, from its text.
+/// Parses a quantity that is not negative.
 pub(crate) fn amount(text: &str) -> Result<Quantity, String> {
     let amount: Quantity = text.parse().map_err(|error| format!("{error}"))?;
     match amount.is_negative() {
@@ -104,7 +104,7 @@ pub(crate) fn amount(text: &str) -> Result<Quantity, String> {
     }
 }
 
-/// The strings of a list.
+/// Reads a list of strings.
 pub(crate) fn texts(
     yaml: &Yaml,
     node: &Node,
@@ -120,7 +120,7 @@ mod tests {
     use super::other_than_text;
 
     #[test]
-    fn what_yaml_takes_for_no_string() {
+    fn scalars_that_are_not_strings_to_yaml() {
         for text in
             ["1", "-1", "1.5", "1e3", ".5", "5.", "0x1F", "0o7", "1_000", "007", "+2", ".inf"]
         {

@@ -1,4 +1,4 @@
-//! From what is written to what counts.
+//! Turns a draft into a validated codespec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,18 @@ use crate::expand::references;
 use crate::name::BufferName;
 use crate::said::{Ground, Origin, Said};
 
-/// A draft while it is checked.
+/// The context in which a draft is checked.
 pub(crate) struct Settling<'a> {
     pub(crate) ground: &'a Ground,
-    /// How its properties are called in messages: `job.codespec.`, or nothing.
+    /// The prefix of its properties in messages: `job.codespec.`, or nothing.
     pub(crate) path: &'a str,
-    /// The kind that it must have where it stands.
+    /// The kind that its position requires.
     pub(crate) expected: Option<Kind>,
     pub(crate) warnings: &'a mut Vec<Warning>,
 }
 
 impl Settling<'_> {
-    /// The codespec that a draft is.
+    /// Returns the codespec of a draft.
     pub(crate) fn codespec(&mut self, draft: &Draft) -> Result<Codespec, DocumentError> {
         let kind = self.kind(draft)?;
         let Some(image) = &draft.image else {
@@ -186,7 +186,7 @@ impl Settling<'_> {
         Ok(all)
     }
 
-    /// The buffer of `among` that a socket names, which no other socket has.
+    /// Returns the buffer of `among` that a socket names, which no other socket may use.
     fn socket_buffer(
         &self,
         name: Option<&Said<String>>,
@@ -229,14 +229,14 @@ impl Settling<'_> {
         let fits = u32::try_from(number.value).ok().filter(|&many| (1..1 << 31).contains(&many));
         fits.map(Some).ok_or_else(|| {
             let message = format!(
-                "`{}maxReplicas` is {}: expected a positive number",
+                "`{}maxReplicas` is {}: expected a number from 1 to 2147483647",
                 self.path, number.value
             );
             self.ground.error(number.at, message)
         })
     }
 
-    /// Checks the references of all texts that are expanded: those to pipes that are none are errors, those to nothing are warned about.
+    /// Checks the references in all texts that are expanded: those to buffers of sockets are errors, those to unknown variables cause warnings.
     fn references(&mut self, draft: &Draft, codespec: &Codespec) -> Result<(), DocumentError> {
         let pipes: BTreeSet<String> = codespec.piped().map(BufferName::variable).collect();
         let all = codespec.inputs().iter().chain(codespec.outputs());
@@ -259,7 +259,7 @@ impl Settling<'_> {
         Ok(())
     }
 
-    /// The references of one text; `later` has variables that may come after it.
+    /// Checks the references in one text; `later` has variables that may be declared after it.
     fn text(
         &mut self,
         text: &Said<String>,
@@ -275,7 +275,7 @@ impl Settling<'_> {
                 let error = self.ground.error(text.at, message);
                 return Err(error.with_hint(format!("write `$$({name})` for the literal text")));
             }
-            // What a run gives is not known before there is one.
+            // The variables of a run are not known in advance.
             if known.contains(name) || name.starts_with("TYGER_") || !is_variable(name) {
                 continue;
             }
@@ -303,7 +303,7 @@ impl Settling<'_> {
     }
 }
 
-/// Whether a text looks like the name of a variable: scripts for shells have others in `$(…)`.
+/// Whether a text looks like the name of a variable: `$(…)` in shell scripts usually holds something else.
 fn is_variable(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     name.chars().all(fits) && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

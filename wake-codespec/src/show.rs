@@ -1,4 +1,4 @@
-//! Codespecs as JSON for people and programs, in Tyger's form.
+//! Serializes codespecs as JSON in Tyger's form.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -6,7 +6,7 @@ use crate::codespec::{Amounts, Codespec, Resources, Role, Socket};
 use crate::name::{BufferName, CodespecName};
 use crate::quantity::Quantity;
 
-/// A codespec with what is known of it besides, in the order in which people read it; the order of variables stays.
+/// A codespec with its metadata. Properties are in reading order, and variables keep their order.
 pub struct Shown<'a> {
     /// The codespec.
     pub codespec: &'a Codespec,
@@ -14,7 +14,7 @@ pub struct Shown<'a> {
     pub name: Option<&'a CodespecName>,
     /// Its version.
     pub version: Option<u32>,
-    /// When the version was made, as RFC 3339 has it.
+    /// When the version was created, in RFC 3339 form.
     pub created_at: Option<&'a str>,
     /// Its content id.
     pub id: Option<&'a str>,
@@ -75,7 +75,7 @@ fn some<M: SerializeMap>(
     value.map_or(Ok(()), |value| map.serialize_entry(key, &value))
 }
 
-/// Pairs as an object whose order is theirs.
+/// Serializes pairs as an object, in their order.
 struct Ordered<'a, K, V>(&'a [(K, V)]);
 
 impl<K: Serialize, V: Serialize> Serialize for Ordered<'_, K, V> {

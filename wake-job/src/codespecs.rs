@@ -1,4 +1,4 @@
-//! Codespecs with a name, as a store keeps them: numbered, and none ever changes.
+//! The named codespecs of a store, in numbered, immutable versions.
 
 use std::path::PathBuf;
 
@@ -23,27 +23,27 @@ pub struct StoredCodespec {
     pub name: CodespecName,
     /// Its version, from 1.
     pub version: u32,
-    /// When it was made, as RFC 3339 has it.
+    /// When it was created, in RFC 3339 form.
     pub created_at: Option<String>,
     /// Its content id.
     pub id: ValueDigest,
-    /// What it is.
+    /// The codespec.
     pub codespec: Codespec,
 }
 
-/// Some of the codespecs of a store.
+/// A part of the codespecs of a store.
 #[derive(Clone, Debug)]
 pub struct CodespecPage {
-    /// The latest version of each.
+    /// The latest version of each codespec.
     pub codespecs: Vec<StoredCodespec>,
     /// Whether there are more.
     pub has_more: bool,
 }
 
-/// Why a codespec could not be kept or found.
+/// Why a codespec could not be stored or found.
 #[derive(Debug, thiserror::Error)]
 pub enum CodespecsError {
-    /// There is none of that name.
+    /// There is no codespec of that name.
     #[error("the codespec `{0}` was not found")]
     NoName(CodespecName),
     /// There is no such version.
@@ -55,31 +55,31 @@ pub enum CodespecsError {
         name: CodespecName,
         /// The version.
         version: u32,
-        /// The latest version that there is.
+        /// The latest existing version.
         latest: u32,
     },
-    /// What is kept is not what was put there.
+    /// The stored file is damaged.
     #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// The disk failed.
+    /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl<'s> Codespecs<'s> {
-    /// Those of `store`.
+    /// The codespecs of `store`.
     pub fn new(store: &'s Store) -> Self {
         Codespecs { store }
     }
 
-    /// Keeps a codespec; gives its version, which is the latest one where that is equal.
+    /// Stores a codespec and returns its version: the latest one if that is equal, else a new one.
     ///
-    /// Of several who keep equal ones at once all get one version.
+    /// Concurrent calls with equal codespecs return the same version.
     pub fn create(&self, named: &NamedCodespec, now: &str) -> Result<u32, CodespecsError> {
         let NamedCodespec { name, codespec, .. } = named;
         let id = codespec.id();
@@ -90,7 +90,7 @@ impl<'s> Codespecs<'s> {
                 match self.read(name, latest) {
                     Ok(latest) if latest.id == id => return None,
                     Ok(_) => {}
-                    // Which version follows is known nevertheless, but not whether it would be a new one.
+                    // The next version is known, but not whether the codespec differs from a damaged one.
                     Err(error) => {
                         damaged = Some(error);
                         return None;
@@ -104,7 +104,7 @@ impl<'s> Codespecs<'s> {
         damaged.map_or(Ok(version), Err)
     }
 
-    /// The codespec that a reference means.
+    /// Returns the codespec that a reference names.
     pub fn get(&self, reference: &CodespecReference) -> Result<StoredCodespec, CodespecsError> {
         let CodespecReference { name, version } = reference;
         let series = self.store.codespecs();
@@ -126,7 +126,7 @@ impl<'s> Codespecs<'s> {
         self.read(name, &found)
     }
 
-    /// The latest version of each codespec whose name begins with `prefix`, by name, at most `limit` of them.
+    /// Returns the latest version of each codespec whose name begins with `prefix`, sorted by name, at most `limit`.
     pub fn list(&self, prefix: &str, limit: usize) -> Result<CodespecPage, CodespecsError> {
         let names = self.store.codespecs().names()?;
         let mut names = names.iter().filter(|name| name.starts_with(prefix));
@@ -135,7 +135,7 @@ impl<'s> Codespecs<'s> {
             let Ok(name) = name.parse::<CodespecName>() else { continue };
             match self.get(&CodespecReference { name, version: None }) {
                 Ok(codespec) => codespecs.push(codespec),
-                // A name of which nothing was kept yet.
+                // The first version is just being stored.
                 Err(CodespecsError::NoName(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -245,7 +245,7 @@ mod tests {
             )
         };
         assert_eq!(list("", 9), ("a b-2 b_1 bx c".to_owned(), false));
-        // `_` stands for itself alone.
+        // `_` is not a wildcard.
         assert_eq!(list("b_", 9), ("b_1".to_owned(), false));
         assert_eq!(list("b", 2), ("b-2 b_1".to_owned(), true));
         assert_eq!(list("z", 2), (String::new(), false));

@@ -1,4 +1,4 @@
-//! A codespec on what lies below it: what is run there, by whom, within which limits.
+//! A codespec on its root: the command, its user, its limits.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use wake_model::{MountAccess, RelPath, Rights, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::{Root, Terms, TreeOrigin};
 
-/// What lies below a job or a worker.
+/// The root of a job or a worker.
 #[derive(Debug)]
 pub enum TaskRoot {
     /// This machine's system directories.
@@ -22,15 +22,15 @@ pub enum TaskRoot {
     Image {
         /// Its files.
         tree: TreeDigest,
-        /// How it is run.
+        /// Its runtime configuration.
         runtime: Box<Runtime>,
-        /// Who runs it: user and group.
+        /// The user and group that it runs as.
         user: (u32, u32),
     },
 }
 
 impl TaskRoot {
-    /// The directory that the step works in, from the root.
+    /// The work directory of the step, relative to the root.
     pub(crate) fn work(&self) -> RelPath {
         match self {
             TaskRoot::Host => RelPath::parse(wake_exec::WORK_DIR.trim_start_matches('/')),
@@ -39,7 +39,7 @@ impl TaskRoot {
         .unwrap_or_default()
     }
 
-    /// The same as the root of a step.
+    /// Returns it as the root of a step.
     pub(crate) fn of_step(&self) -> Root {
         match self {
             TaskRoot::Host => Root::Host,
@@ -57,7 +57,7 @@ impl TaskRoot {
     }
 }
 
-/// A codespec on what lies below it.
+/// A codespec on its root.
 #[derive(Clone, Copy)]
 pub(crate) struct Container<'a> {
     pub(crate) codespec: &'a Codespec,
@@ -65,13 +65,13 @@ pub(crate) struct Container<'a> {
 }
 
 impl Container<'_> {
-    /// Who it is, under this name of a host.
+    /// The user that it runs as, with this host name.
     pub(crate) fn user(&self, hostname: &str) -> User {
         let (uid, gid) = self.root.ids();
         User { uid, gid, hostname: hostname.to_owned(), rights: Rights::Ordinary }
     }
 
-    /// Where it begins.
+    /// The working directory of the command.
     pub(crate) fn working_dir(&self) -> Result<String, Diagnostic> {
         let usual = match self.root {
             TaskRoot::Host => wake_exec::WORK_DIR,
@@ -88,7 +88,7 @@ impl Container<'_> {
         }
     }
 
-    /// The directories, from the one that the step works in, that are its own because it begins there.
+    /// The directories, relative to the work directory, that it owns because it starts in them.
     pub(crate) fn own_dirs(&self) -> Result<Vec<RelPath>, Diagnostic> {
         let dir = self.working_dir()?;
         let dir = RelPath::parse(dir.trim_start_matches('/')).ok();
@@ -96,7 +96,7 @@ impl Container<'_> {
         Ok(dir.into_iter().collect())
     }
 
-    /// What is run, where these variables are given.
+    /// Returns the command, with these variables preceding the codespec's.
     pub(crate) fn invocation(&self, given: &[(String, String)]) -> Result<Invocation, Diagnostic> {
         let declared =
             self.codespec.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -108,7 +108,7 @@ impl Container<'_> {
         let (all, whose) = match (command.is_empty(), self.root) {
             (false, _) => ([command, args].concat(), ""),
             (true, TaskRoot::Image { runtime, .. }) => (runtime.command(&args), "the image"),
-            // Arguments are for the entry point of an image, which is not there.
+            // Arguments alone need the entry point of an image.
             (true, TaskRoot::Host) => (Vec::new(), "`--rootfs host`"),
             (true, TaskRoot::Dir(_)) => (Vec::new(), "a directory as root"),
         };
@@ -132,13 +132,13 @@ impl Container<'_> {
         Ok(Invocation { program, args: all.collect(), env, stdin: String::new(), cwd })
     }
 
-    /// How many graphics processors it wants.
+    /// The number of GPUs that it requests.
     pub(crate) fn graphics(&self) -> usize {
         let wanted = self.codespec.resources.gpu.map_or(0, |gpu| gpu.rounded_up());
         usize::try_from(wanted).unwrap_or(usize::MAX)
     }
 
-    /// What it may take; 0 of something is as if nothing were said.
+    /// Its limits; 0 counts as unset.
     pub(crate) fn limits(&self) -> Terms {
         let resources = &self.codespec.resources;
         let whole = |amount: Quantity| u64::try_from(amount.rounded_up()).ok();

@@ -1,5 +1,4 @@
-//! Workers, which run as long as their job does: one that ends is started again, as Tyger has it, and one that ends again and again is
-//! the end of the job.
+//! Workers, which run as long as their job does. As in Tyger, a worker that ends is restarted; one that keeps ending ends the job.
 
 use std::sync::mpsc::SyncSender;
 use std::thread;
@@ -19,37 +18,37 @@ use crate::flow::LOOK;
 use crate::members::Member;
 use crate::task::Task;
 
-/// What those who run together tell.
+/// A report from one of the processes that run together.
 pub(crate) enum News {
-    /// One of them, by its number, has written something.
+    /// A process, by its number, has written something.
     Wrote(usize, Stream, Vec<u8>),
     /// A replica of the job has ended.
     Ended(usize, Box<Result<Performance, StepError>>),
-    /// A worker is started again.
+    /// A worker is being restarted.
     Restarted,
-    /// A worker does not stay; with how it ended last.
+    /// A worker keeps ending; with how it ended last.
     GaveUp(String),
-    /// All that is to go through a socket has done so.
+    /// All data of a socket has passed through.
     SocketDone,
 }
 
-/// So often a worker is started again.
+/// The number of times a worker is restarted.
 const RESTARTS: u32 = 5;
-/// How long is waited before the first time; twice as long before each next one.
+/// The pause before the first restart; it doubles with each restart.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What members are run with.
+/// The environment in which members run.
 pub(crate) struct Ground<'a> {
     pub(crate) here: &'a Here,
     pub(crate) sources: &'a dyn SourceFiles,
     pub(crate) profile: &'a Profile,
-    /// Ends all of them.
+    /// Stops all of them.
     pub(crate) stop: &'a Cancel,
     pub(crate) slots: &'a Slots,
 }
 
 impl Ground<'_> {
-    /// Runs a member once; `number` is that under which it tells what it writes.
+    /// Runs a member once; it reports its output under `number`.
     pub(crate) fn run(
         &self,
         member: &Member,
@@ -58,7 +57,7 @@ impl Ground<'_> {
     ) -> Result<Performance, StepError> {
         let Ground { here, sources, profile, stop, slots } = *self;
         let mut wrote = |stream: Stream, bytes: &[u8]| {
-            // Nobody hears it any more where all is over.
+            // At the end nobody receives it.
             let _ = tell.send(News::Wrote(number, stream, bytes.to_vec()));
         };
         here.perform(EngineRequest {
@@ -71,7 +70,7 @@ impl Ground<'_> {
         })
     }
 
-    /// Keeps a worker running until all is over.
+    /// Keeps a worker running until everything is over.
     pub(crate) fn keep(&self, member: &Member, number: usize, tell: &SyncSender<News>) {
         for restarts in 0..=RESTARTS {
             let ended = self.run(member, number, tell);
@@ -83,7 +82,7 @@ impl Ground<'_> {
                 let _ = tell.send(News::GaveUp(how));
                 return;
             }
-            // In this order: whoever hears the line knows of it.
+            // In this order: when the line is received, the restart has been counted.
             let _ = tell.send(News::Restarted);
             let line = format!("{how}; restarting it\n").into_bytes();
             let _ = tell.send(News::Wrote(number, Stream::Stderr, line));
@@ -96,7 +95,7 @@ impl Ground<'_> {
     }
 }
 
-/// How a worker ended, as the state of a job says it.
+/// Describes how a worker ended, as a status reason.
 fn how(name: &str, ended: &Result<Performance, StepError>) -> String {
     let number = name.strip_prefix("worker-").unwrap_or(name);
     match ended {
@@ -110,7 +109,7 @@ fn how(name: &str, ended: &Result<Performance, StepError>) -> String {
     }
 }
 
-/// Waits until every worker of a job listens at each of its ports; false if all is over before.
+/// Waits until every worker of a job listens on each of its ports; false if the job is stopped first.
 pub(crate) fn all_listen(task: &Task, networks: &Networks, stop: &Cancel) -> std::io::Result<bool> {
     let (replicas, workers) = task.sizes();
     for worker in 0..workers {

@@ -1,7 +1,7 @@
-//! Performs a job: what its action names as files are pipes and sockets while it runs, and beside it run its other replicas and its workers.
+//! Performs a job: files of its action become pipes and sockets while it runs, and its replicas and workers run side by side.
 //!
-//! An action names an input by what comes out of its pipe, and its outputs are lists of the blocks that went into theirs. So a job is
-//! looked up and remembered like any other step.
+//! An action names an input by the bytes that come out of its pipe, and its outputs are lists of the blocks that went into theirs. So a
+//! job is looked up and remembered like any other step.
 
 use std::fs;
 use std::path::Path;
@@ -37,30 +37,30 @@ use crate::task::Task;
 /// Runs one job on this machine.
 pub(crate) struct PipeEngine {
     pub(crate) here: Here,
-    /// What holds networks.
+    /// Holds the networks.
     pub(crate) executor: Executor,
     pub(crate) store: Arc<Store>,
     pub(crate) task: Arc<Task>,
-    /// Why the job had to be stopped.
+    /// Receives why the job had to be stopped.
     pub(crate) trouble: TroubleSlot,
-    /// How often workers have been started again.
+    /// Counts the restarts of workers.
     pub(crate) restarts: Restarts,
-    /// What was performed.
+    /// Receives the action that was performed.
     pub(crate) action: ActionSlot,
-    /// How the threads of streams are treated, instead of what that of a step is.
+    /// The scheduling of the threads for streams, in place of a step's.
     pub(crate) scheduling: Option<Scheduling>,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
 }
 
-/// What is told that waits to be heard.
+/// The number of reports that can be queued.
 const NEWS: usize = 16;
 
 impl Engine for PipeEngine {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
         if let Some(scheduling) = &self.scheduling {
-            // A step keeps to one processor, the same one in every process, and so would all that streams through chained jobs.
+            // A step's thread is bound to one CPU, the same one in every process; all streams through chained jobs would share it.
             scheduling.apply();
         }
         self.action.note(pinned.action.digest());
@@ -77,7 +77,7 @@ impl Engine for PipeEngine {
         let stop = Cancel::new().map_err(|error| refused(&error.to_string()))?;
         let slots = Slots::new(replicas.len() + workers.len(), false);
         let ground = Ground { here: &self.here, sources, profile, stop: &stop, slots: &slots };
-        // Whether a replica has ended, and whether all is over.
+        // Whether each replica has ended, and whether everything is over.
         let done: Vec<AtomicBool> = replicas.iter().map(|_| AtomicBool::new(false)).collect();
         let over = AtomicBool::new(false);
         let stage = Stage {
@@ -119,7 +119,7 @@ impl Engine for PipeEngine {
     }
 }
 
-/// Hears all that is told until nobody tells any more, and stops the job where that is asked for or its time is over.
+/// Receives all reports until there are no more senders, and stops the job if it is canceled or exceeds its deadline.
 fn hear(
     news: &Receiver<News>,
     tally: &mut Tally<'_>,
@@ -147,7 +147,7 @@ impl PipeEngine {
         Outflow { store: &self.store, task: &self.task, now: self.now }
     }
 
-    /// Networks for those who run together, where any of them is to be reached by others.
+    /// Creates networks for the processes, if any of them must be reachable.
     fn networks(&self) -> Result<Option<Networks>, StepError> {
         let is_reached =
             !self.task.codespec.sockets().is_empty() || self.task.endpoints().next().is_some();
@@ -162,9 +162,9 @@ impl PipeEngine {
         }
     }
 
-    /// The graphics processors that all of them want together; none if `is_over` before it has them.
+    /// Claims the GPUs that all processes request together; none if `is_over` returns true before they are free.
     fn graphics(&self, is_over: &dyn Fn() -> bool) -> Result<Option<GraphicsClaim>, StepError> {
-        // Machines may have a store in common, and have each their own.
+        // Several machines may share a store, but each has its own GPUs.
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let dir = self.store.jobs_dir().join("graphics").join(host);
         let all = Graphics::of(Path::new("/dev"), self.task.given_graphics.as_ref());
@@ -191,7 +191,7 @@ impl PipeEngine {
         Ok((replicas, workers))
     }
 
-    /// The directories of pipes, one for each replica.
+    /// Creates the directories of pipes, one for each replica.
     fn pipes(&self) -> Result<Vec<Scratch>, StepError> {
         self.task.own.clone().map(|_| self.pipes_of_one()).collect()
     }
@@ -201,7 +201,7 @@ impl PipeEngine {
         let scratch = self.store.scratch()?;
         let dir = scratch.path();
         let failed = |source| StoreError::Io { path: dir.to_owned(), source };
-        // Whoever the command is, it may look there.
+        // The command may run as any user.
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(failed)?;
         for name in self.task.codespec.piped() {
             pipes::make(&dir.join(name.as_str())).map_err(failed)?;
@@ -223,13 +223,13 @@ impl PipeEngine {
         Ok(begun.map(outlet).collect())
     }
 
-    /// What comes of a job that was stopped before it began, or had no time left for that.
+    /// Returns the result of a job that was canceled, or ran out of time, before it started.
     fn not_begun(&self, cancel: &Cancel) -> Result<Performance, StepError> {
         let performed = match cancel.is_cancelled() {
             true => Err(StepError::Cancelled),
             false => Ok(ended_as(Outcome::TimedOut, self.now)),
         };
-        // Those that replicas share are for whoever says how all of them ended.
+        // Outputs that replicas on several machines share are ended by the process that ends the job.
         let outputs = if self.task.is_part() { Vec::new() } else { self.outflow().begin()? };
         let ended = outputs.into_iter().map(|(name, writer, _)| (name, writer)).collect();
         self.outflow().end(performed, self.trouble.get(), ended)

@@ -1,4 +1,4 @@
-//! Moves bytes between a pipe and another file, page by page where the kernel can do that, else by copying.
+//! Moves bytes between a pipe and another file, with `splice` if the kernel supports it, else by copying.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,35 +9,35 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 
-/// How long anything is waited for until it is looked whether the command has ended.
+/// The interval at which every wait checks whether the command has ended.
 pub(crate) const LOOK: Duration = Duration::from_millis(10);
-/// Bytes that are handed on at once, and that a pipe is asked to hold.
+/// Bytes that are moved at once, and the requested capacity of pipes.
 ///
-/// More than a pipe usually holds, so that fewer turns are taken; no more than stays near a processor.
+/// More than the default capacity, for fewer system calls, but few enough to stay in the CPU cache.
 pub(crate) const PIECE: usize = 256 << 10;
 
-/// A way from one file to another.
+/// A stream from one file to another.
 #[derive(Default)]
 pub(crate) struct Flow {
-    /// Where bytes are that are copied; empty as long as pages are moved.
+    /// The buffer for copying; empty as long as `splice` works.
     copied: Vec<u8>,
-    /// How many of them have come, and how many of these have gone on.
+    /// How many bytes have been read into it, and how many of these have been written.
     came: usize,
     gone: usize,
 }
 
-/// How far a step of a flow came.
+/// The result of one step of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Something went on.
+    /// Bytes were moved.
     Moved,
-    /// Nothing more will come.
+    /// The source is at its end.
     End,
-    /// The other side takes nothing just now.
+    /// The target accepts no more at the moment.
     Full,
 }
 
-/// Which side of a flow failed.
+/// An error, with the side of the flow that failed.
 #[derive(Debug)]
 pub(crate) enum FlowError {
     From(io::Error),
@@ -45,17 +45,17 @@ pub(crate) enum FlowError {
 }
 
 impl Flow {
-    /// Takes what has come at `from` to `to`. Something has come, or it is at its end.
+    /// Moves available bytes from `from` to `to`. There must be some, or `from` must be at its end.
     pub(crate) fn step(&mut self, from: &File, to: &File) -> Result<Step, FlowError> {
         if self.copied.is_empty() {
             match splice(from, None, to, None, PIECE, SpliceFlags::MOVE | SpliceFlags::NONBLOCK) {
                 Ok(0) => return Ok(Step::End),
                 Ok(_) => return Ok(Step::Moved),
-                // It may also be that another reader took what had come, and that is so rare that it may wait.
+                // Another reader may also have taken the bytes; that is rare enough for the wait not to matter.
                 Err(Errno::AGAIN) => return Ok(Step::Full),
                 Err(Errno::INTR) => return Ok(Step::Moved),
                 Err(Errno::PIPE) => return Err(FlowError::To(Errno::PIPE.into())),
-                // Not with files of these kinds; or copying says which of them it is that failed.
+                // These kinds of files do not support it, or copying will show which side failed.
                 Err(_) => self.copied = vec![0; PIECE],
             }
         }
@@ -82,23 +82,23 @@ impl Flow {
         }
     }
 
-    /// Whether there are bytes that have come and not gone on.
+    /// Whether there are bytes that have been read and not written.
     pub(crate) fn holds_some(&self) -> bool {
         self.gone < self.came
     }
 }
 
-/// Whether it is none but that nothing came just now.
+/// Whether the error only means that there is nothing at the moment.
 pub(crate) fn passes(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
-/// Waits a moment until there is something to read, or an end; none if there was neither.
+/// Waits a moment for bytes to read, or the end; none if there was neither.
 pub(crate) fn wait_for_bytes(file: &impl AsFd) -> io::Result<Option<PollFlags>> {
     wait_for(file, PollFlags::IN)
 }
 
-/// Waits a moment until a file takes more.
+/// Waits a moment until a file accepts more.
 pub(crate) fn wait_for_room(file: &impl AsFd) -> io::Result<()> {
     wait_for(file, PollFlags::OUT).map(drop)
 }
@@ -152,16 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_moved_is_copied() {
+    fn bytes_are_copied_where_splice_fails() {
         let dir = tempfile::tempdir().unwrap();
         assert!(!through(dir.path(), false));
         std::fs::remove_file(dir.path().join("out")).unwrap();
-        // The kernel moves nothing to the end of a file.
+        // `splice` does not support files in append mode.
         assert!(through(dir.path(), true));
     }
 
     #[test]
-    fn a_side_that_takes_nothing_is_no_error_and_one_that_is_gone_is() {
+    fn a_full_target_is_no_error_but_a_closed_one_is() {
         let ((from, mut into), (out, to)) = (pipe(), pipe());
         for mut flow in [Flow::default(), Flow { copied: vec![0; 16], came: 0, gone: 0 }] {
             rustix::io::ioctl_fionbio(&to, true).unwrap();

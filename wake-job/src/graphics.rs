@@ -1,4 +1,4 @@
-//! The graphics processors of this machine, and which job has which of them.
+//! The GPUs of this machine, and their assignment to jobs.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,26 +11,26 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-/// The devices of graphics processors.
+/// The devices of GPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Graphics {
-    /// One for each.
+    /// One device for each GPU.
     each: Vec<PathBuf>,
-    /// What goes with any of them.
+    /// Devices that are needed with any GPU.
     shared: Vec<PathBuf>,
 }
 
-/// Which graphics processors of a machine somebody is given: their numbers, from 0 in the order of their devices.
+/// The GPUs of a machine that a job may use: their numbers, from 0 in the order of their devices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct GivenGraphics(BTreeSet<usize>);
 
-/// Why a text does not say which graphics processors are given.
+/// The text is not a list of GPU numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a list of numbers such as `0,2-3`")]
 pub struct NoNumbers(String);
 
-/// More than any machine has, so that no text takes up memory.
+/// A limit above what any machine has, so that a range cannot exhaust memory.
 const MOST: usize = 1 << 10;
 
 impl FromStr for GivenGraphics {
@@ -65,7 +65,7 @@ impl From<GivenGraphics> for String {
     }
 }
 
-/// Some of them, for as long as this lives.
+/// GPUs that are reserved for as long as this value lives.
 #[derive(Debug, Default)]
 pub(crate) struct GraphicsClaim {
     each: Vec<PathBuf>,
@@ -73,13 +73,13 @@ pub(crate) struct GraphicsClaim {
     locks: Vec<File>,
 }
 
-/// How often is looked whether others are free.
+/// The interval at which free GPUs are looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Graphics {
-    /// Those whose devices lie in `dev`, usually `/dev`, of which only those count that are `given`, where that is said.
+    /// Returns the GPUs with devices in `dev`, usually `/dev`, restricted to those in `given`, if any.
     ///
-    /// NVIDIA's are `nvidia0` and so on, with what all of them share; of others the nodes for rendering count. Sources: the README of
+    /// NVIDIA's devices are `nvidia0` and so on, with shared ones; for other GPUs the render nodes are used. Sources: the README of
     /// NVIDIA's driver for Linux, DRM user-land interfaces in the kernel's documentation.
     pub(crate) fn of(dev: &Path, given: Option<&GivenGraphics>) -> Graphics {
         let Graphics { each, shared } = Graphics::all(dev);
@@ -115,12 +115,12 @@ impl Graphics {
         Graphics { each, shared }
     }
 
-    /// How many there are.
+    /// The number of GPUs.
     pub(crate) fn count(&self) -> usize {
         self.each.len()
     }
 
-    /// Takes so many that no other job has, which `dir` knows of, and waits for them; none if `is_over` says that nobody wants them any more.
+    /// Reserves `count` GPUs with locks in `dir`, waiting until they are free; none if `is_over` returns true first.
     pub(crate) fn claim(
         &self,
         count: usize,
@@ -148,7 +148,7 @@ impl Graphics {
                     return Ok(Some(claim));
                 }
             }
-            // All or none, so that two jobs never wait for each other.
+            // All or nothing, so that jobs cannot deadlock.
             drop(claim);
             if is_over() {
                 return Ok(None);
@@ -159,7 +159,7 @@ impl Graphics {
 }
 
 impl GraphicsClaim {
-    /// The devices for the next one that wants so many.
+    /// Returns the devices for the next process that requests `count` GPUs.
     pub(crate) fn deal(&mut self, count: usize) -> Vec<PathBuf> {
         if count == 0 {
             return Vec::new();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_graphics_processor_has_its_devices() {
+    fn each_kind_of_gpu_has_its_devices() {
         let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(found(&["null", "nvidia-uvm", "dri/card0"]), (vec![], vec![]));
         let nvidia = ["nvidia10", "nvidia9", "nvidiactl", "nvidia-uvm", "nvidia-caps/nvidia-cap1"];
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_given_counts() {
+    fn only_given_gpus_are_used() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["nvidia0", "nvidia1", "nvidia2", "nvidiactl"] {
             fs::write(dir.path().join(name), "").unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_given_what_another_has() {
+    fn a_reserved_gpu_is_not_assigned_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| PathBuf::from("/dev").join(name);
         let all = Graphics {

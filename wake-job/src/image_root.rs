@@ -1,4 +1,4 @@
-//! What lies below a job: its image, brought here, or what stands for that.
+//! The root of a job: its image, fetched to this machine, or another root in its place.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use wake_store::Store;
 use crate::container::TaskRoot;
 use crate::options::JobOptions;
 
-/// Why an image cannot lie below a job.
+/// Why an image cannot be the root of a job.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
-    /// It could not be had.
+    /// It could not be fetched.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// It is none, or not one that can be run so.
+    /// Its name or its configuration is not usable.
     #[error("{}", .0.message)]
     Refused(Box<Diagnostic>),
 }
@@ -26,7 +26,7 @@ impl From<Box<Diagnostic>> for RootError {
     }
 }
 
-/// What lies below a container of `image`, which is brought here unless `options` have something else stand for it.
+/// Returns the root of a container of `image`, which is fetched unless `options` name another root.
 pub fn root(
     image: &str,
     options: &JobOptions,
@@ -39,7 +39,7 @@ pub fn root(
     }
 }
 
-/// The name of an image with its digest, which means the same image everywhere and always.
+/// Returns the name of an image with its digest, which always names the same image.
 pub fn pinned(image: &str, dir: &Path, images: &Images<'_>) -> Result<String, RootError> {
     let reference = ImageReference::parse(image, dir).map_err(|error| unnamed(&error))?;
     let digest = images.resolve(&reference)?;

@@ -1,4 +1,4 @@
-//! What goes into a job: its inputs, through pipes and sockets, as far as it takes them.
+//! The inputs of a job, through pipes and sockets, as far as the job reads them.
 
 use std::fs::File;
 use std::io;
@@ -21,10 +21,10 @@ use crate::shared_outlet::ReplicaOutlet;
 use crate::sockets;
 use crate::task::{InputEnd, Task};
 
-/// What puts some of an input into a file.
+/// Writes part of an input to a file.
 type Giver<'a> = dyn FnMut(&File) -> Result<Given, StreamError> + 'a;
 
-/// What inputs of a job are given from.
+/// The inputs of a job.
 #[derive(Clone, Copy)]
 pub(crate) struct Inflow<'a> {
     pub(crate) store: &'a Store,
@@ -34,7 +34,7 @@ pub(crate) struct Inflow<'a> {
 }
 
 impl Inflow<'_> {
-    /// Has all of an input go through a pipe.
+    /// Sends an input through a pipe.
     pub(crate) fn feed(
         self,
         path: &Path,
@@ -44,7 +44,7 @@ impl Inflow<'_> {
         self.give_all(end, done, &mut |give| pipes::feed(path, done, give))
     }
 
-    /// Has all of a buffer go through a socket of a replica, and all that comes back into another; false if nothing ever listened there.
+    /// Sends an input through a socket of a replica, and stores what comes back in an output; false if the replica never listened.
     pub(crate) fn through(
         self,
         socket: &Socket,
@@ -72,7 +72,7 @@ impl Inflow<'_> {
         })
     }
 
-    /// Has all of an input go where `to` takes it.
+    /// Sends an input to `to`.
     fn give_all(
         self,
         end: &InputEnd,
@@ -85,7 +85,7 @@ impl Inflow<'_> {
             InputEnd::Standard => {
                 let input = io::stdin().as_fd().try_clone_to_owned().map_err(StreamError::Input)?;
                 let input = File::from(input);
-                // It need not be a pipe.
+                // Fails if it is not a pipe.
                 let _ = rustix::pipe::fcntl_setpipe_size(&input, PIECE);
                 let mut flow = Flow::default();
                 to(&mut |file| give(&mut flow, &input, file, &is_done))
@@ -94,7 +94,7 @@ impl Inflow<'_> {
     }
 }
 
-/// Has what a buffer holds go where `to` takes it, also while it is being written.
+/// Sends the content of a buffer to `to`, even while it is still being written.
 pub(crate) fn give_buffer(
     store: &Store,
     id: &BufferId,
@@ -113,7 +113,7 @@ pub(crate) fn give_buffer(
     to(&mut |file| blocks.give(file, &mut next))
 }
 
-/// Has what has come on standard input go into a pipe, until its end or the command's.
+/// Moves available bytes from standard input to a pipe, up to the end of the input or of the command.
 fn give(
     flow: &mut Flow,
     input: &File,
@@ -139,7 +139,7 @@ fn give(
     }
 }
 
-/// What a thread came to; what is wrong in it is wrong here.
+/// Returns the result of a thread, and propagates its panic.
 pub(crate) fn joined<T>(ended: thread::Result<T>) -> T {
     ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

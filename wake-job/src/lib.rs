@@ -1,22 +1,22 @@
 //! Runs Tyger's codespecs on this machine.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
 //! | [`moment`] | times as text |
-//! | [`codespecs`] | codespecs as a store keeps them |
-//! | [`record`] | what is known of jobs |
+//! | [`codespecs`] | the codespecs of a store |
+//! | [`record`] | the records of jobs |
 //! | `flow`, `pipes`, `outlet`, `output_claim`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
-//! | `log_lines`, `graphics` | what several write in one log; graphics processors |
+//! | `log_lines`, `graphics` | one log with several writers; GPUs |
 //! | [`container`], [`options`], [`task`] | a job as a step |
-//! | `members`, `crew`, `tally` | what runs together: replicas and workers, and what comes of them |
-//! | `stream_list`, `inflow`, `outflow` | what goes into it, and what comes out of it |
-//! | `stage`, `engine`, [`served`] | performing it with pipes and sockets; pipes for a command that somebody else runs |
-//! | [`order`], [`sent`], [`replica`], [`replicas`] | what is to be done, and by whom elsewhere; replicas that run apart |
-//! | [`log_reader`] | what commands have written |
+//! | `members`, `crew`, `tally` | processes that run together, replicas and workers, and their combined outcome |
+//! | `stream_list`, `inflow`, `outflow` | inputs and outputs |
+//! | `stage`, `engine`, [`served`] | performing a job with pipes and sockets; pipes for a command that is run by others |
+//! | [`order`], [`sent`], [`replica`], [`replicas`] | jobs for another process or engine; replicas that run independently |
+//! | [`log_reader`] | the logs of jobs |
 //! | [`image_root`], `possible`, [`prepare`] | from a document to a task |
-//! | `lookup`, [`remembered`], [`perform`] | from a task to its end |
+//! | `lookup`, [`remembered`], [`perform`] | from a task to its outcome |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! The rooms are declared in this order, and none depends on a later one.
 
 #![expect(
     clippy::result_large_err,

@@ -1,16 +1,16 @@
-//! What several processes write, in one log: line by line, each with who wrote it.
+//! The output of several processes in one log, line by line, each prefixed with its writer.
 
 use wake_exec::Stream;
 
-/// Puts lines together. What somebody writes who is alone is passed on as it comes.
+/// Assembles lines. The output of a single process is passed on unchanged.
 pub(crate) struct LogLines {
     is_alone: bool,
     names: Vec<String>,
-    /// What each has written of a line that has not ended.
+    /// The unfinished line of each process.
     begun: Vec<Vec<u8>>,
 }
 
-/// A longer line is taken for several, in bytes.
+/// The maximum length of a line in bytes; longer ones are split.
 const LONGEST: usize = 64 << 10;
 
 impl LogLines {
@@ -19,7 +19,7 @@ impl LogLines {
         LogLines { is_alone, names, begun }
     }
 
-    /// Takes what somebody has written, and gives what is whole of it.
+    /// Adds output of a process, and passes on the lines that are complete.
     pub(crate) fn add(
         &mut self,
         number: usize,
@@ -42,7 +42,7 @@ impl LogLines {
         }
     }
 
-    /// Gives the lines that nobody will end.
+    /// Passes on the unfinished lines.
     pub(crate) fn end(self, wrote: &mut dyn FnMut(Stream, &[u8])) {
         for (name, line) in self.names.iter().zip(self.begun) {
             if !line.is_empty() {
@@ -81,7 +81,7 @@ mod tests {
         );
         let written = [(0, "a"), (0, "b\nc")];
         assert_eq!(told(&["job-0"], true, &written), "ab\nc");
-        // Others of them may be elsewhere.
+        // Other replicas may be elsewhere.
         assert_eq!(told(&["job-4"], false, &written), "[job-4] ab\n[job-4] c\n");
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands of a job have written, piece by piece.
+//! Reads the output of the commands of a job, piece by piece.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::record::{Jobs, JobsError, LOG, io_error};
 use crate::replicas::Replicas;
 
-/// Reads the log of a job, or those of replicas that run apart.
+/// Reads the log of a job, or the logs of its independent replicas.
 #[derive(Debug)]
 pub struct LogReader {
-    /// Each file, and how far it is read.
+    /// Each file, and the position in it.
     files: Vec<(PathBuf, u64)>,
-    /// Whether only whole lines are handed on.
+    /// Whether only whole lines are returned.
     by_lines: bool,
 }
 
-/// So many bytes are handed on at once.
+/// The maximum size of a piece in bytes.
 const PIECE: u64 = 1 << 20;
 
 impl LogReader {
-    /// One at the beginning of what a job has written.
+    /// Opens the log of a job at its beginning.
     pub fn new(jobs: Jobs<'_>, id: u64) -> Result<Self, JobsError> {
         jobs.get(id)?;
         let files = match Replicas::of(jobs, id)? {
@@ -31,12 +31,12 @@ impl LogReader {
         Ok(LogReader { files: files.into_iter().map(|file| (file, 0)).collect(), by_lines })
     }
 
-    /// The next piece, of whichever of them has one; empty if none has just now.
+    /// Returns the next piece from any of the files; empty if there is none at the moment.
     pub fn piece(&mut self) -> Result<Vec<u8>, JobsError> {
         for (path, from) in &mut self.files {
             let mut bytes = read(path, *from).map_err(|source| io_error(path, source))?;
             if self.by_lines {
-                // The rest of a line is still to come.
+                // The rest of the line has not been written yet.
                 bytes.truncate(
                     bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1),
                 );
@@ -53,7 +53,7 @@ impl LogReader {
 fn read(path: &Path, from: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut file = match File::open(path) {
-        // Nobody has written anything.
+        // Nothing has been written.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
         file => file?,
     };

@@ -1,4 +1,4 @@
-//! A task as the one step that it is: looked up, and performed where it is not remembered.
+//! Looks a task up as a single step, and performs it if it is not remembered.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use wake_store::{Store, StoreError};
 
 use crate::task::Task;
 
-/// A task and where it is looked up.
+/// A task, and where to look it up.
 pub(crate) struct Looking<'a> {
     pub(crate) task: &'a Arc<Task>,
     pub(crate) store: &'a Arc<Store>,
@@ -26,7 +26,7 @@ pub(crate) struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// Looks the task up, unless it is to run again, and has `engine` perform it where it is not remembered.
+    /// Looks the task up, unless it is to run again, and lets `engine` perform it if it is not remembered.
     pub(crate) fn by(
         &self,
         engine: Box<dyn Engine>,
@@ -52,7 +52,7 @@ impl Looking<'_> {
     }
 }
 
-/// What came of the step.
+/// The result of the step.
 pub(crate) enum Came {
     Ran,
     Remembered(TreeDigest),
@@ -60,7 +60,7 @@ pub(crate) enum Came {
     Failed(Box<Diagnostic>),
 }
 
-/// One job as steps.
+/// A batch of one job.
 struct OneJob<'a> {
     task: &'a Task,
     store: &'a Store,

@@ -1,4 +1,4 @@
-//! What runs together: the replicas of a job, and the workers that serve it, each as an action of its own.
+//! The processes that run together: the replicas of a job and its workers, each as its own action.
 
 use std::time::Duration;
 
@@ -16,29 +16,29 @@ use crate::container::{Container, TaskRoot};
 use crate::graphics::GraphicsClaim;
 use crate::task::{Task, WorkerTask};
 
-/// One of those that run together.
+/// One of the processes that run together.
 pub(crate) struct Member {
-    /// What it is called in the log, and its host.
+    /// Its name in the log, and its host name.
     pub(crate) name: String,
     pub(crate) pinned: PinnedAction,
 }
 
-/// What is had for those that run together.
+/// The resources that are assigned to the processes.
 pub(crate) struct Means<'a> {
     pub(crate) networks: Option<&'a Networks>,
     pub(crate) graphics: GraphicsClaim,
 }
 
-/// How long a worker has to end once it has been told so, as containers usually have.
+/// The time between SIGTERM and SIGKILL for a worker, the usual one for containers.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Task {
-    /// Whether no more than one process runs, here or elsewhere.
+    /// Whether only one process runs, here or elsewhere.
     pub(crate) fn is_alone(&self) -> bool {
         self.sizes() == (1, 0) && !self.is_part()
     }
 
-    /// A replica of the job that `pinned` is, the `place`th of those here, with its pipes in `scratch` in place of what stands for them.
+    /// Returns replica `place` of those here, of the job `pinned`, with its pipes in `scratch` in place of the files of the action.
     pub(crate) fn replica(
         &self,
         place: usize,
@@ -52,7 +52,7 @@ impl Task {
         let host = scratch.path().to_owned();
         let mounted = host.to_string_lossy().into_owned();
         let mut inputs = Inputs::default();
-        // Nothing else lies there.
+        // Cannot fail: there is no other input.
         let _ = inputs.place(dir.clone(), Input::Mount { host, access });
         pinned.inputs = inputs;
         pinned.located = vec![InputPlace::AsNamed];
@@ -61,7 +61,7 @@ impl Task {
         pinned.action.inputs = [(at, InputNode::Mount { host: mounted, access })].into();
         pinned.action.outputs = Outputs::Tree(Vec::new());
         if self.sandbox == SandboxLevel::Weak {
-            // Nothing lies there where the action has it.
+            // The pipes are not at the paths that the action names.
             let given = self.given(&scratch.path().to_string_lossy());
             pinned.action.command =
                 Command::Run(self.container().invocation(&given).map_err(refused)?);
@@ -73,7 +73,7 @@ impl Task {
         Ok(Member { name, pinned })
     }
 
-    /// A worker of the job that `pinned` is.
+    /// Returns a worker of the job `pinned`.
     pub(crate) fn worker(
         &self,
         worker: &WorkerTask,
@@ -87,7 +87,7 @@ impl Task {
         let invocation = container.invocation(&given).map_err(refused)?;
         let own_dirs = container.own_dirs().map_err(refused)?;
         let mut pinned = pinned.clone();
-        // Of another kind than the job's it never is: what stands for an image does so for both.
+        // It is of the same kind as the job's: a root in place of an image is used for both.
         if let TaskRoot::Image { tree, .. } = &worker.root {
             pinned.action.root = RootFs::Tree(*tree);
             pinned.root = worker.root.of_step();

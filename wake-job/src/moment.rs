@@ -1,9 +1,9 @@
-//! Moments as people and Tyger write them.
+//! Points in time as text, in Tyger's form.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment, in milliseconds since 1970, as RFC 3339 has it, in UTC and to the second.
+/// Formats milliseconds since 1970 as RFC 3339, in UTC and to the second.
 pub fn rfc3339(unix_ms: u64) -> String {
     let seconds = i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX);
     let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! What is said of a job beside its document.
+//! The options of a job that are not in its document.
 
 use std::path::PathBuf;
 
@@ -8,49 +8,49 @@ use wake_model::{Network, SandboxLevel};
 use crate::container::TaskRoot;
 use crate::graphics::GivenGraphics;
 
-/// What is said of a job beside its document.
+/// The options of a job that are not in its document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobOptions {
-    /// What it has below it; none: its image.
+    /// Its root; none for its image.
     pub root: Option<RootChoice>,
-    /// Whether standard input and output stand for the buffers that nobody named.
+    /// What the inputs and outputs without a buffer use.
     pub streams: Streams,
-    /// What it may reach.
+    /// The network that it can reach.
     pub network: Network,
-    /// How strictly it is kept to what it declares.
+    /// The level of the sandbox.
     pub sandbox: SandboxLevel,
-    /// Where paths of images begin.
+    /// The directory to which paths of images are relative.
     pub dir: PathBuf,
-    /// Where it runs.
+    /// The place where it runs.
     pub place: Place,
-    /// Which graphics processors of that machine it may have; none: any.
+    /// The GPUs of that machine that it may use; none for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graphics: Option<GivenGraphics>,
 }
 
-/// Where a job runs.
+/// The place where a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Place {
     /// On this machine.
     Here,
-    /// One replica of it on this machine, the others wherever they are.
+    /// One replica on this machine, and the others anywhere.
     Replica(u32),
-    /// On another one, where it is looked again whether it can.
+    /// On another machine, which checks again whether it can run it.
     Elsewhere,
-    /// In a cluster that runs containers by itself, and says itself what it can.
+    /// In a cluster that runs its containers, and checks itself whether it can.
     Cluster,
 }
 
 impl JobOptions {
-    /// Whether all that run have the network of the machine.
+    /// Whether all processes share the machine's network.
     pub fn shares_network(&self) -> bool {
         self.network == Network::Host || self.sandbox == SandboxLevel::Weak
     }
 }
 
-/// What stands for an image.
+/// A root in place of an image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RootChoice {
@@ -61,7 +61,7 @@ pub enum RootChoice {
 }
 
 impl RootChoice {
-    /// The same as what lies below a job.
+    /// Returns it as the root of a task.
     pub(crate) fn as_root(&self) -> TaskRoot {
         match self {
             RootChoice::Host => TaskRoot::Host,
@@ -70,12 +70,12 @@ impl RootChoice {
     }
 }
 
-/// What stands for the buffers that nobody named.
+/// What inputs and outputs without a buffer use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Streams {
-    /// Standard input and output, for one of each.
+    /// Standard input and output, for at most one of each.
     Standard,
-    /// Buffers that are made for them.
+    /// New buffers for the outputs; every input needs a buffer.
     Made,
 }

@@ -1,4 +1,4 @@
-//! A job that another process runs than the one that made it: what it is to do lies beside what is known of it.
+//! Jobs that are run by another process than their creator: the instructions are stored beside the record.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -17,59 +17,59 @@ use crate::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
 const RUN: &str = "run.json";
 const ORDER: &str = "order.json";
 
-/// What is said of a job beside the document of its run, all of whose buffers are named there.
+/// The instructions for a job besides the document of its run, which names all buffers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobOrder {
     /// How it is run.
     pub options: JobOptions,
-    /// Whether it runs although it is remembered.
+    /// Whether it runs even if it is remembered.
     pub rerun: bool,
-    /// The buffers that nobody will want afterwards.
+    /// Temporary buffers, which are removed afterwards.
     pub passing: Vec<BufferId>,
 }
 
-/// A job that was made to be run by this process.
+/// A job that this process has taken over.
 #[derive(Debug)]
 pub struct TakenJob {
-    /// The right to run it.
+    /// Its lock.
     pub own: OwnJob,
-    /// What is known of it.
+    /// Its record.
     pub record: JobRecord,
-    /// What it is.
+    /// Its run.
     pub run: RunDocument,
     /// How it is run.
     pub order: JobOrder,
 }
 
-/// Why a job that was made cannot be run by this process.
+/// Why this process cannot take over a job.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
-    /// It runs, or has run.
+    /// It is running, or has run.
     #[error("the job `{id}` is not pending: it is {status:?}")]
     NotPending {
         /// The job.
         id: u64,
-        /// How far it is.
+        /// Its status.
         status: Status,
     },
-    /// Somebody else has the right to run it.
+    /// Another process holds its lock.
     #[error("the job `{0}` is already run by another process")]
     Taken(u64),
-    /// What it is cannot be read.
+    /// Its run or its instructions are damaged.
     #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// What is known of it cannot be read.
+    /// Its record cannot be read.
     #[error(transparent)]
     Jobs(#[from] JobsError),
 }
 
-/// Leaves what a job is to whoever will have the right to run it.
+/// Stores the run and the instructions of a job for the process that will run it.
 pub fn leave(
     store: &Store,
     own: &OwnJob,
@@ -88,13 +88,13 @@ pub fn leave(
     keep(ORDER, serde_json::to_vec_pretty(order))
 }
 
-/// The buffers of a job that nobody will want when it has ended; none where that cannot be read, which leaves litter at worst.
+/// Returns the temporary buffers of a job; none if they cannot be read, which at worst leaves them behind.
 pub fn passing(own: &OwnJob) -> Vec<BufferId> {
     let order = fs::read(own.dir().join(ORDER)).unwrap_or_default();
     serde_json::from_slice::<JobOrder>(&order).map(|order| order.passing).unwrap_or_default()
 }
 
-/// Takes over the job of this number; where `handed` is its lock, with the right to run it that whoever made it had.
+/// Takes over a job: with the lock `handed` that its creator passed on, if it is that, else by taking the lock.
 pub fn take(store: &Store, id: u64, handed: impl AsFd) -> Result<TakenJob, TakeError> {
     let jobs = Jobs::new(store);
     let own = match jobs.handed_over(id, handed)? {
@@ -109,7 +109,7 @@ pub fn take(store: &Store, id: u64, handed: impl AsFd) -> Result<TakenJob, TakeE
     Ok(TakenJob { own, record, run, order })
 }
 
-/// What was left in the directory of a job to whoever runs it.
+/// Reads the run and the instructions in the directory of a job.
 pub fn left(dir: &Path) -> Result<(RunDocument, JobOrder), TakeError> {
     let bytes = |name: &str| {
         let path = dir.join(name);
@@ -125,9 +125,9 @@ pub fn left(dir: &Path) -> Result<(RunDocument, JobOrder), TakeError> {
     Ok((run, order))
 }
 
-/// Removes the buffers that nobody will want after a job that lies in this directory.
+/// Removes the temporary buffers of the job in this directory.
 pub(crate) fn purge_passing(store: &Store, dir: &Path) {
-    // Litter at worst, which has a tag.
+    // At worst they are left behind, with a tag.
     let Ok((_, order)) = left(dir) else { return };
     order.passing.iter().for_each(|id| drop(Buffers::new(store).purge(id)));
 }

@@ -1,4 +1,4 @@
-//! What comes out of a job: its outputs as they are begun, and as they end with it.
+//! The outputs of a job: how they are started, and how they end with it.
 
 use std::fs::File;
 use std::io;
@@ -21,19 +21,19 @@ use crate::stream_list::StreamList;
 use crate::tally::Trouble;
 use crate::task::{OutputEnd, Task};
 
-/// How outputs are put into blocks. What a command makes can be made again, so nobody waits for the disk.
+/// How outputs are written. They are not flushed to disk, because a command can be run again.
 pub(crate) const BLOCKS: WriteOptions = WriteOptions {
     block: USUAL_BLOCK,
     flush: Some(Flush { after: Duration::from_secs(1), clock: wake_steps::clock::now }),
     durable: false,
 };
 
-/// An output that is about to be written: with its buffer, and with standard output.
+/// An output that is about to be written, with its buffer and standard output.
 pub(crate) type BegunOutput<'s> = (BufferName, Option<BufferWriter<'s>>, Option<File>);
-/// An output that the command has written.
+/// An output that has been written, with its buffer.
 pub(crate) type EndedOutput<'s> = (BufferName, Option<BufferWriter<'s>>);
 
-/// Where outputs of a job are kept.
+/// The outputs of a job.
 #[derive(Clone, Copy)]
 pub(crate) struct Outflow<'s> {
     pub(crate) store: &'s Store,
@@ -43,7 +43,7 @@ pub(crate) struct Outflow<'s> {
 }
 
 impl<'s> Outflow<'s> {
-    /// Begins to write all of them.
+    /// Begins writing all of them.
     pub(crate) fn begin(self) -> Result<Vec<BegunOutput<'s>>, StepError> {
         let buffers = Buffers::new(self.store);
         let outlet = |(name, OutputEnd { buffer, standard }): &(BufferName, OutputEnd)| {
@@ -57,7 +57,7 @@ impl<'s> Outflow<'s> {
         self.task.outputs.iter().map(outlet).collect()
     }
 
-    /// The same of replicas that are on several machines: none is begun before a byte is put into it.
+    /// The same for replicas on several machines: no output is begun before its first byte is written.
     pub(crate) fn claims(self) -> Vec<(BufferName, OutputClaim<'s>)> {
         let (buffers, now) = (Buffers::new(self.store), self.now);
         let dir = self.store.jobs_dir().join(self.task.id.to_string()).join("writer");
@@ -68,7 +68,7 @@ impl<'s> Outflow<'s> {
         self.task.outputs.iter().filter_map(claim).collect()
     }
 
-    /// Ends the outputs as the command has ended, and keeps what went into them.
+    /// Completes or fails the outputs according to how the command ended, and stores their lists of blocks.
     pub(crate) fn end(
         self,
         performed: Result<Performance, StepError>,
@@ -86,7 +86,7 @@ impl<'s> Outflow<'s> {
         };
         if let Some(reason) = reason {
             for writer in ended.into_iter().filter_map(|(_, writer)| writer) {
-                // Where not even that can be written it is broken off, which says the same.
+                // If even this cannot be written, the buffer is broken off, which readers see as a failure too.
                 let _ = writer.fail(&reason);
             }
             return match (performed, trouble) {
@@ -97,7 +97,7 @@ impl<'s> Outflow<'s> {
         let mut performance = performed?;
         let mut lists = Vec::new();
         for (name, writer) in ended {
-            // Whether that was all hangs on all replicas.
+            // Whether it is complete depends on all replicas.
             let end = if self.task.is_part() { BufferWriter::leave } else { BufferWriter::finish };
             let content = writer.map(end).transpose();
             let content = content.map_err(|error| self.lost(&error))?;
@@ -111,7 +111,7 @@ impl<'s> Outflow<'s> {
         StepError::Refused(Box::new(buffer_trouble(error, self.store)))
     }
 
-    /// The same of outputs that are whole already, whoever has written them.
+    /// Stores the lists of blocks of outputs that are already complete.
     pub(crate) fn listed(self) -> Result<KeptOutputs, StepError> {
         let buffers = Buffers::new(self.store);
         let listed = |(name, end): &(BufferName, OutputEnd)| {
@@ -126,7 +126,7 @@ impl<'s> Outflow<'s> {
         self.kept(&lists)
     }
 
-    /// The lists of what went into the outputs, as the tree that the action leaves.
+    /// Stores the lists of blocks of the outputs, as the output tree of the action.
     fn kept(self, ended: &[(BufferName, Option<Content>)]) -> Result<KeptOutputs, StepError> {
         let buffers = Buffers::new(self.store);
         let mut builder = self.store.build_tree()?;

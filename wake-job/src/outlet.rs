@@ -1,4 +1,4 @@
-//! Where the bytes of an output go: into a buffer, to standard output, or both.
+//! Writes the bytes of an output to a buffer, to standard output, or both.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -41,7 +41,7 @@ pub(crate) enum StreamError {
 }
 
 impl StreamError {
-    /// What a person is told of it.
+    /// Returns the diagnostic for the user.
     pub(crate) fn diagnostic(&self, store: &Store) -> Diagnostic {
         match self {
             StreamError::Buffer(error) => buffer_trouble(error, store),
@@ -50,10 +50,10 @@ impl StreamError {
     }
 }
 
-/// What a person is told of a buffer of a job that cannot be read or written.
+/// Returns the diagnostic for a buffer of a job that cannot be read or written.
 pub(crate) fn buffer_trouble(error: &BufferError, store: &Store) -> Diagnostic {
     match error {
-        // What lies where in the store is nobody's business.
+        // Paths within the store are not shown.
         BufferError::Store(StoreError::DiskFull { .. }) => store_full(store.root()),
         error => Diagnostic::error(Class::Environment, error.to_string()),
     }
@@ -62,24 +62,24 @@ pub(crate) fn buffer_trouble(error: &BufferError, store: &Store) -> Diagnostic {
 impl<'s> Outlet<'s> {
     pub(crate) fn new(buffer: Option<BufferWriter<'s>>, standard: Option<File>) -> Self {
         if let Some(standard) = &standard {
-            // It need not be a pipe.
+            // Fails if it is not a pipe.
             let _ = rustix::pipe::fcntl_setpipe_size(standard, PIECE);
         }
         Outlet { buffer, standard, flow: Flow::default(), piece: Vec::new() }
     }
 
-    /// The buffer, of which a block may not have been put down.
+    /// Returns the buffer, whose last block may not have been stored.
     pub(crate) fn end(self) -> Option<BufferWriter<'s>> {
         self.buffer
     }
 
-    /// Has what came go into the buffer, and to standard output as well.
+    /// Writes available bytes to the buffer, and to standard output if it is used.
     fn fill(&mut self, mut pipe: &File) -> Result<Taken, StreamError> {
         self.piece.resize(PIECE, 0);
         let many = match pipe.read(&mut self.piece) {
             Ok(0) => return Ok(Taken::Nothing),
             Err(error) if passes(&error) => return Ok(Taken::Some),
-            // Of a socket: whoever sent has gone without having read all that it was sent.
+            // On a socket: the sender has closed it without reading everything that was sent to it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 return Ok(Taken::Nothing);
             }
@@ -95,7 +95,7 @@ impl<'s> Outlet<'s> {
         Ok(Taken::Some)
     }
 
-    /// Has what came go to standard output alone.
+    /// Writes available bytes to standard output only.
     fn pass(&mut self, pipe: &File) -> Result<Taken, StreamError> {
         let Some(standard) = &self.standard else { return Ok(Taken::Nothing) };
         let step = match self.flow.step(pipe, standard) {

@@ -1,4 +1,4 @@
-//! An output of a job whose replicas are on several machines: the one that puts the first byte into it writes it.
+//! Outputs of a job whose replicas are on several machines: each belongs to the replica that writes its first byte.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,35 +7,35 @@ use std::path::PathBuf;
 use wake_buffer::{BufferError, BufferWriter, Buffers, WriteOptions};
 use wake_model::BufferId;
 
-/// Where replicas claim an output, in a directory that all of them see.
+/// An output that replicas claim in a directory that all of them share.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputClaim<'s> {
     pub(crate) buffers: Buffers<'s>,
-    /// What is written.
+    /// The buffer to write.
     pub(crate) id: BufferId,
     pub(crate) options: WriteOptions,
-    /// The file that says who writes it.
+    /// The file with the number of the replica that writes it.
     pub(crate) path: PathBuf,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
 }
 
-/// Who writes an output.
+/// The owner of an output.
 pub(crate) enum Claimed<'s> {
-    /// Whoever has asked.
+    /// The replica that made the claim.
     Own(Box<BufferWriter<'s>>),
     /// Another replica.
     Other(usize),
 }
 
 impl<'s> OutputClaim<'s> {
-    /// Claims it for a replica.
+    /// Claims the output for a replica.
     pub(crate) fn claim(&self, replica: usize) -> Result<Claimed<'s>, BufferError> {
         let failed = |source| BufferError::Io { path: self.path.clone(), source };
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir).map_err(failed)?;
         }
-        // It says who it is before it has its name, which only one can give it.
+        // The file gets its content before its name, which only one replica can give it.
         let unnamed = self.path.with_extension(format!("{replica}.new"));
         let made = File::create(&unnamed).and_then(|mut file| write!(file, "{replica}"));
         let named = made.and_then(|()| fs::hard_link(&unnamed, &self.path));
@@ -66,7 +66,7 @@ mod tests {
     use wake_store::Store;
 
     #[test]
-    fn an_output_is_that_of_whoever_claims_it_first() {
+    fn an_output_belongs_to_the_first_claimant() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let buffers = Buffers::new(&store);

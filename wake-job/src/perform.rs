@@ -1,4 +1,4 @@
-//! Performs a task as a step of this machine, and says how it ended.
+//! Performs a task as a step on this machine, and determines how it ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,42 +22,42 @@ use crate::remembered::lists;
 use crate::tally::{ActionSlot, Restarts, Trouble, TroubleSlot};
 use crate::task::Task;
 
-/// What a job is performed with.
+/// The environment in which a job is performed.
 pub struct Surroundings<'a> {
-    /// Where bytes lie.
+    /// The store.
     pub store: &'a Arc<Store>,
-    /// How a process is started that runs the command.
+    /// How to start a process that runs the command.
     pub worker: WorkerCommand,
-    /// How strictly the command is kept to what is declared.
+    /// The level of the sandbox.
     pub sandbox: SandboxLevel,
     /// Stops it.
     pub cancel: &'a Cancel,
-    /// Whether it runs although it is remembered.
+    /// Whether it runs even if it is remembered.
     pub rerun: bool,
-    /// Hears what the command writes.
+    /// Receives the output of the command.
     pub wrote: &'a mut dyn FnMut(&[u8]),
-    /// Hears how often workers have been started again.
+    /// Receives the number of worker restarts.
     pub restarted: &'a mut dyn FnMut(u32),
 }
 
 /// How a job ended.
 #[derive(Debug)]
 pub struct JobEnd {
-    /// As what.
+    /// Its status.
     pub status: Status,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// Whether it was remembered.
+    /// Whether its result was remembered.
     pub remembered: bool,
-    /// What went wrong around it.
+    /// The failure of something other than the command.
     pub failure: Option<Failure>,
-    /// Whether that was that standard output was closed.
+    /// Whether it ended because standard output was closed.
     pub nobody_reads: bool,
-    /// The action that was performed, if one was.
+    /// The action that was performed, if any.
     pub action: Option<ActionDigest>,
 }
 
-/// Does `work` while it is looked whether `is_to_end` says so, which then fires `cancel`.
+/// Does `work` while polling `is_to_end`, which fires `cancel` when it returns true.
 pub fn watched<T>(
     is_to_end: &(dyn Fn() -> bool + Sync),
     cancel: &Cancel,
@@ -78,7 +78,7 @@ pub fn watched<T>(
     })
 }
 
-/// Says that something is over, however it ends.
+/// Sets a flag when it is dropped, even by a panic.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -87,7 +87,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// How often it is looked.
+/// The polling interval.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Performs a task.
@@ -102,13 +102,13 @@ pub fn perform(task: &Arc<Task>, log: JobLog, with: Surroundings<'_>) -> JobEnd 
 }
 
 impl JobEnd {
-    /// That of a job around which something went wrong.
+    /// Returns the end of a job for which something other than the command failed.
     pub fn failed(diagnostic: Diagnostic) -> JobEnd {
         let reason = Some(diagnostic.message.clone());
         JobEnd { failure: Some(diagnostic.into()), ..ended(Status::Failed, reason) }
     }
 
-    /// That of a job that could not begin; `is_cancelled` says whether somebody has asked for its end meanwhile.
+    /// Returns the end of a job that could not start; `is_cancelled` says whether it was canceled in the meantime.
     pub fn not_begun(reason: &str, is_cancelled: bool) -> JobEnd {
         match is_cancelled {
             true => ended(Status::Canceled, Some(BY_USER.to_owned())),
@@ -138,7 +138,7 @@ impl Performing<'_> {
                 Ok(true) => {
                     return JobEnd { remembered: true, ..ended(Status::Succeeded, None) };
                 }
-                // Blocks that nobody kept are gone: it is run again.
+                // Some blocks have been removed since: it runs again.
                 Ok(false) => {
                     return match self.once(true, reporter) {
                         Ok((came, trouble)) => self.said(came, trouble),
@@ -209,7 +209,7 @@ impl Performing<'_> {
         Ok((came, trouble))
     }
 
-    /// Has the outputs be what they were; false if some of their blocks are gone.
+    /// Restores the outputs of a remembered run; false if some of their blocks are gone.
     fn recall(&self, tree: &TreeDigest) -> Result<bool, BufferError> {
         let buffers = Buffers::new(self.store);
         let now = clock::unix_ms();
@@ -232,12 +232,12 @@ fn ended(status: Status, reason: Option<String>) -> JobEnd {
     JobEnd { status, reason, remembered: false, failure: None, nobody_reads: false, action: None }
 }
 
-/// Keeps what the command writes, and passes it on.
+/// Logs the output of the command, and passes it on.
 struct JobReporter<'a> {
     log: JobLog,
     wrote: &'a mut dyn FnMut(&[u8]),
     restarts: Restarts,
-    /// How many of them have been told.
+    /// How many restarts have been reported.
     told: u32,
     restarted: &'a mut dyn FnMut(u32),
 }
@@ -247,7 +247,7 @@ impl Reporter for JobReporter<'_> {
         if let Event::ActionOutput { bytes, .. } = event {
             self.log.add(bytes);
             (self.wrote)(bytes);
-            // Each of them writes a line.
+            // Each restart writes a line.
             let restarts = self.restarts.get();
             if restarts != self.told {
                 self.told = restarts;

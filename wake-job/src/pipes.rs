@@ -1,7 +1,6 @@
 //! Named pipes between a command and streams.
 //!
-//! A command may leave its pipes alone, close them early, or open them again: then both go on where they were left, until the command has
-//! ended.
+//! A command may leave its pipes unopened, close them early, or reopen them; they continue where they stopped until the command has ended.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,16 +14,16 @@ use rustix::fs::{CWD, FileType, Mode};
 
 use crate::flow::{Flow, FlowError, LOOK, PIECE, Step, wait_for_bytes, wait_for_room};
 
-/// Makes a pipe that everybody may open.
+/// Creates a pipe that every user may open.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o666), 0)?;
-    // Whatever the umask.
+    // Regardless of the umask.
     Ok(rustix::fs::chmod(path, Mode::from_raw_mode(0o666))?)
 }
 
-/// Has `give` put bytes into a pipe until it says that this was all, or the command has ended; then gives its end to whoever opens it.
+/// Calls `give` to write to a pipe until it reports the end, or the command has ended; from then on every reader sees the end.
 ///
-/// Where `give` finds that nobody has the pipe open, it is asked again after a moment.
+/// If `give` finds that the pipe has no reader, it is called again after a pause.
 pub(crate) fn feed<E: From<io::Error>>(
     path: &Path,
     done: &AtomicBool,
@@ -34,7 +33,7 @@ pub(crate) fn feed<E: From<io::Error>>(
     let pipe = loop {
         match open(path, Way::Write) {
             Ok(pipe) => break pipe,
-            // Nobody reads it yet.
+            // It has no reader yet.
             Err(error) if error.raw_os_error() == Some(libc_enxio()) => {}
             Err(error) => return Err(error.into()),
         }
@@ -49,7 +48,7 @@ pub(crate) fn feed<E: From<io::Error>>(
         match give(&pipe)? {
             Given::All => break,
             Given::Some => {}
-            // What it holds stays as long as this end is open.
+            // The pipe keeps its data as long as this end is open.
             Given::NobodyReads if is_done() => return Ok(()),
             Given::NobodyReads => thread::sleep(LOOK),
         }
@@ -65,18 +64,18 @@ pub(crate) fn feed<E: From<io::Error>>(
     Ok(())
 }
 
-/// What came of giving.
+/// The result of writing to a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// There may be more.
+    /// There may be more to write.
     Some,
-    /// This was all.
+    /// Everything has been written.
     All,
-    /// Nobody has the pipe open just now.
+    /// The pipe has no reader at the moment.
     NobodyReads,
 }
 
-/// Files whose bytes go into a pipe one after the other.
+/// Writes the bytes of several files, in order, to a pipe.
 #[derive(Default)]
 pub(crate) struct Blocks {
     block: Option<File>,
@@ -84,7 +83,7 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    /// Gives some of the file that is there, or else of the next one.
+    /// Writes part of the current file, or of the next one if there is none.
     pub(crate) fn give<E: From<io::Error>>(
         &mut self,
         pipe: &File,
@@ -108,7 +107,7 @@ impl Blocks {
     }
 }
 
-/// Has what the command puts into a pipe be taken until it has ended, or `taker` takes no more.
+/// Passes what the command writes to a pipe to `taker`, until the command has ended or `taker` refuses more.
 pub(crate) fn drain<E: From<io::Error>>(
     path: &Path,
     done: &AtomicBool,
@@ -117,7 +116,7 @@ pub(crate) fn drain<E: From<io::Error>>(
     let mut pipe = open(path, Way::Read)?;
     let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIECE);
     loop {
-        // In this order: what came before the end is still there.
+        // In this order: bytes that were written before the end are still read.
         let is_done = done.load(Ordering::Acquire);
         let seen = wait_for_bytes(&pipe)?;
         let taken = match seen {
@@ -129,7 +128,7 @@ pub(crate) fn drain<E: From<io::Error>>(
             (Taken::Refused, _) => return Ok(()),
             (Taken::Nothing, _) if is_done => return Ok(()),
             (Taken::Nothing, Some(seen)) if seen.contains(PollFlags::HUP) => {
-                // Who opens it next finds a reader all the time, and this one waits again.
+                // The next writer always finds a reader, and this one blocks again.
                 pipe = open(path, Way::Read)?;
             }
             (Taken::Nothing, _) => {}
@@ -140,32 +139,32 @@ pub(crate) fn drain<E: From<io::Error>>(
     }
 }
 
-/// Takes what comes out of a pipe.
+/// Receives the data of a pipe.
 pub(crate) trait Taker<E> {
-    /// Takes some of what has come, without waiting for more. What was seen to have come may be gone: an end, once the pipe is opened again.
+    /// Takes available data, without waiting for more. There may be none: the pipe may have been reopened after its end was seen.
     fn take(&mut self, pipe: &File) -> Result<Taken, E>;
 
-    /// Nothing has come for a moment.
+    /// Called when there has been no data for a moment.
     fn nothing_came(&mut self) -> Result<Taken, E>;
 }
 
-/// What came of taking.
+/// The result of taking data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// There may be more.
+    /// Some was taken, and there may be more.
     Some,
-    /// There is nothing.
+    /// There is none at the moment.
     Nothing,
-    /// No more is taken.
+    /// No more is accepted.
     Refused,
 }
 
-/// Whether it is that nobody is at the other end of a pipe or a socket any more.
+/// Whether the error means that the other end of a pipe or socket is closed.
 pub(crate) fn has_left(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
-/// Whether anybody has the other end of a pipe open that is written.
+/// Whether a pipe that is being written has a reader.
 fn has_reader(pipe: &File) -> io::Result<bool> {
     let mut all = [PollFd::new(pipe, PollFlags::OUT)];
     poll(&mut all, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
@@ -206,7 +205,7 @@ mod tests {
             let mut bytes = vec![0; 1 << 16];
             match pipe.read(&mut bytes) {
                 Ok(0) => Ok(Taken::Nothing),
-                // Somebody opened it after the last one had closed it, and has written nothing yet.
+                // A new writer has opened the pipe, but has not written anything yet.
                 Err(error) if passes(&error) => Ok(Taken::Some),
                 many => {
                     self.0.extend_from_slice(&bytes[..many?]);
@@ -263,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn an_input_is_taken_once_left_alone_or_closed_early() {
+    fn an_input_is_read_once_or_left_unopened_or_closed_early() {
         fed(&["some ", "bytes"], |path| {
             assert_eq!(fs::read_to_string(path).unwrap(), "some bytes");
-            // It is at its end.
+            // The input is at its end.
             assert_eq!(fs::read_to_string(path).unwrap(), "");
         });
         fed(&["untouched"], |_| ());
@@ -278,14 +277,14 @@ mod tests {
         fed(&[&long, "end"], |path| {
             let mut first = [0; 3];
             File::open(path).unwrap().read_exact(&mut first).unwrap();
-            // It goes on where it was left.
+            // It continues where it stopped.
             assert_eq!(fs::read(path).unwrap().len(), long.len());
         });
         fed(&[], |path| assert_eq!(fs::read(path).unwrap(), b""));
     }
 
     #[test]
-    fn an_output_is_all_that_was_written_however_often_it_was_opened() {
+    fn an_output_has_everything_written_however_often_it_is_opened() {
         assert_eq!(drained(|_| ()), "");
         assert_eq!(drained(|path| fs::write(path, "once").unwrap()), "once");
         let many = drained(|path| (0..50).for_each(|n| fs::write(path, format!("{n} ")).unwrap()));

@@ -1,4 +1,4 @@
-//! What this machine can do of a run, as far as its documents say.
+//! Whether this machine can perform a run, judging by its documents.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::options::{JobOptions, Place, RootChoice};
 
-/// Why a run cannot be done here.
+/// Why a run cannot be performed here.
 pub(crate) type Refusal = Box<Diagnostic>;
 
-/// What will serve a job.
+/// The worker that will serve a job.
 #[derive(Debug)]
 pub(crate) struct PlannedWorker {
     pub(crate) codespec: Codespec,
-    /// The codespec by its name, with its version.
+    /// The reference of a named codespec, with its version.
     pub(crate) reference: Option<CodespecReference>,
     pub(crate) replicas: u32,
 }
@@ -26,15 +26,15 @@ pub(crate) fn refused(class: Class, message: impl Into<String>, help: &str) -> R
     Box::new(Diagnostic::error(class, message).help(help))
 }
 
-/// A machine as far as it bounds what can run there.
+/// The bounds that a machine sets.
 pub(crate) struct Bounds {
-    /// How many replicas of the job it is to have.
+    /// The number of replicas of the job that it is to run.
     pub(crate) replicas: u32,
-    /// How many graphics processors it shows, if that is known.
+    /// The number of its GPUs, if that is known.
     pub(crate) graphics: Option<usize>,
 }
 
-/// Refuses what a machine cannot do; what it passes over is told.
+/// Refuses a run that a machine cannot perform; returns warnings about what it ignores.
 pub(crate) fn possible(
     run: &RunDocument,
     job: &Codespec,
@@ -77,7 +77,7 @@ pub(crate) fn possible(
         );
         return Err(refused(Class::Environment, message, "lower `replicas`"));
     }
-    // Another machine says itself what it has, and has what is passed over here.
+    // Another machine checks its own GPUs, and supports what is ignored here.
     let Some(graphics) = bounds.graphics else { return Ok(Vec::new()) };
     if wanted > graphics as i128 {
         let message = match graphics {
@@ -101,7 +101,7 @@ pub(crate) fn possible(
     Ok(warnings)
 }
 
-/// Refuses what cannot be in the weak sandbox, which has nothing but this machine; what is passed over there is told.
+/// Refuses what the weak sandbox does not support, which only has this machine; returns warnings about what it ignores.
 pub(crate) fn in_weak_sandbox(
     options: &JobOptions,
     codespecs: [Option<&Codespec>; 2],
@@ -117,10 +117,10 @@ pub(crate) fn in_weak_sandbox(
     Ok(is_passed_over.then(|| message.to_owned()).into_iter().collect())
 }
 
-/// So many replicas of job and worker together run at once on one machine.
+/// The maximum number of replicas, of job and worker together, on one machine.
 const MOST_REPLICAS: u64 = 250;
 
-/// Refuses what cannot be where all that run together have one network: two that listen at one port.
+/// Refuses processes that share one network and would listen on the same port.
 pub(crate) fn ports_differ(
     job: &Codespec,
     replicas: u32,
@@ -156,7 +156,7 @@ mod tests {
     use wake_codespec::run::RunCodespec;
 
     #[test]
-    fn a_machine_needs_the_graphics_processors_of_the_replicas_that_it_has() {
+    fn a_machine_needs_gpus_for_its_own_replicas_only() {
         let text = "job: {codespec: {image: i, command: [a], resources: {gpu: 2}}, replicas: 3}\n";
         let source = Source::Written { file: "run.yml", bytes: text.as_bytes() };
         let run = RunDocument::read(source).unwrap();

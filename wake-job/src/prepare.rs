@@ -1,6 +1,6 @@
-//! From a document to a task: the codespec is looked up, buffers are found or made, the image is brought.
+//! From a document to a task: looks up the codespec, finds or creates buffers, fetches the image.
 //!
-//! [`plan`] looks at everything that can be wrong and makes nothing; so a job that cannot be run leaves nothing behind.
+//! [`plan`] checks everything and creates nothing, so a job that cannot be run leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,16 +25,15 @@ use crate::possible::{
 use crate::record::{JobRecord, Status, WorkerRecord};
 use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
 
-/// A run that this machine can do, as far as is known without its image.
+/// A run that this machine can perform, as far as is known without its image.
 #[derive(Debug)]
 pub struct Plan {
-    /// What should be told.
+    /// Warnings.
     pub warnings: Vec<String>,
-    /// What is run.
     codespec: Codespec,
-    /// What a person calls it.
+    /// Its name for people.
     label: String,
-    /// The codespec by its name, with its version.
+    /// The reference of a named codespec, with its version.
     reference: Option<CodespecReference>,
     replicas: u32,
     worker: Option<PlannedWorker>,
@@ -43,7 +42,7 @@ pub struct Plan {
     outputs: BTreeMap<BufferName, BufferArgument>,
 }
 
-/// What lies below those who run together.
+/// The roots of a job and of its worker.
 #[derive(Debug)]
 pub struct Roots {
     job: TaskRoot,
@@ -53,25 +52,25 @@ pub struct Roots {
 /// Where the outputs of a job go.
 #[derive(Debug)]
 pub struct MadeOutputs {
-    /// Each output.
+    /// Where each output goes.
     pub ends: Vec<(BufferName, OutputEnd)>,
-    /// The buffers that nobody will want afterwards.
+    /// Temporary buffers, which are removed afterwards.
     pub passing: Vec<BufferId>,
 }
 
-/// Why there is no task.
+/// Why a run cannot become a task.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The codespec could not be had.
+    /// The codespec could not be read.
     #[error(transparent)]
     Codespec(#[from] CodespecsError),
-    /// The document is wrong.
+    /// The document is invalid.
     #[error(transparent)]
     Document(#[from] wake_codespec::DocumentError),
-    /// A buffer could not be had.
+    /// A buffer cannot be used.
     #[error(transparent)]
     Buffer(#[from] BufferError),
-    /// It cannot be run here, or not so.
+    /// It cannot be run here, or not with these options.
     #[error("{}", .0.message)]
     Refused(Box<Diagnostic>),
 }
@@ -82,7 +81,7 @@ impl From<Refusal> for PrepareError {
     }
 }
 
-/// Looks whether a run can be done on this machine.
+/// Checks whether a run can be performed on this machine.
 pub fn plan(
     run: &RunDocument,
     options: JobOptions,
@@ -104,7 +103,7 @@ pub fn plan(
     let bounds = match options.place {
         Place::Here => Bounds { replicas: run.job.replicas, graphics: own_graphics() },
         Place::Replica(_) => Bounds { replicas: 1, graphics: own_graphics() },
-        // Without workers each of them may be on another machine.
+        // Without workers each replica may be on another machine.
         Place::Elsewhere if worker.is_none() => Bounds { replicas: 1, graphics: None },
         Place::Elsewhere | Place::Cluster => Bounds { replicas: run.job.replicas, graphics: None },
     };
@@ -116,7 +115,7 @@ pub fn plan(
     if options.sandbox == SandboxLevel::Weak && options.place != Place::Cluster {
         warnings.extend(in_weak_sandbox(&options, [Some(&codespec), worker_codespec])?);
     }
-    // What an image says is known once it is here.
+    // The configuration of an image is known only once it has been fetched.
     if let Some(choice) = &options.root {
         let root = choice.as_root();
         for codespec in [Some(&codespec), worker_codespec].into_iter().flatten() {
@@ -154,7 +153,7 @@ pub fn plan(
 }
 
 impl Plan {
-    /// Makes the buffers for outputs that nobody named.
+    /// Creates buffers for the outputs that have none.
     pub fn make_outputs(
         &self,
         run: &RunDocument,
@@ -178,7 +177,7 @@ impl Plan {
                     let mut tags = run.job.tags.clone();
                     tags.set("bufferName", name.as_str()).map_err(BufferError::Tag)?;
                     let id = buffers.create(&tags, run.job.buffer_ttl, now)?;
-                    // What is remembered is kept in blocks; the buffer itself was only to be printed.
+                    // To remember an output, its blocks are stored; the buffer itself is only needed to print it.
                     if to_standard || argument == Some(&BufferArgument::Ephemeral) {
                         passing.push(id.clone());
                     }
@@ -190,24 +189,24 @@ impl Plan {
         Ok(MadeOutputs { ends, passing })
     }
 
-    /// What is run.
+    /// The codespec of the job.
     pub fn codespec(&self) -> &Codespec {
         &self.codespec
     }
 
-    /// What serves it, and how many of it.
+    /// The codespec of the worker, and its number of replicas.
     pub fn worker(&self) -> Option<(&Codespec, u32)> {
         self.worker.as_ref().map(|worker| (&worker.codespec, worker.replicas))
     }
 
-    /// Outputs that go nowhere, for a task that is only looked up.
+    /// Returns outputs that go nowhere, for a task that is only looked up.
     pub fn no_outputs(&self) -> MadeOutputs {
         let nowhere = OutputEnd { buffer: None, standard: false };
         let ends = self.codespec.outputs().iter().map(|name| (name.clone(), nowhere.clone()));
         MadeOutputs { ends: ends.collect(), passing: Vec::new() }
     }
 
-    /// The buffers that standard input and output stand for.
+    /// The input and the output that are connected to standard input and output.
     pub fn standard(&self) -> (Option<&BufferName>, Option<&BufferName>) {
         let input = self.inputs.iter().find(|(_, end)| matches!(end, InputEnd::Standard));
         let is_named =
@@ -216,7 +215,7 @@ impl Plan {
         (input.map(|(name, _)| name), output)
     }
 
-    /// Brings what lies below the job and its workers; the error is with the image.
+    /// Fetches the roots of the job and its worker; an error comes with the image's name.
     pub fn roots(&self, store: &Store, images: &Images<'_>) -> Result<Roots, (String, RootError)> {
         let of = |codespec: &Codespec| {
             let root = root(&codespec.image, &self.options, store, images)
@@ -228,7 +227,7 @@ impl Plan {
         Ok(Roots { job, worker })
     }
 
-    /// Has a run name the versions of its codespecs.
+    /// Sets the versions of the codespecs in a run.
     pub fn settle(&self, run: &mut RunDocument) {
         if let Some(reference) = &self.reference {
             run.job.codespec = RunCodespec::Named(reference.clone());
@@ -239,19 +238,19 @@ impl Plan {
         }
     }
 
-    /// Has the outputs have failed of a job that will not begin, for those who wait for them.
+    /// Fails the outputs of a job that will not start, so that nobody waits for them.
     pub fn fail_outputs(&self, reason: &str, store: &Store, now: u64) {
         let buffers = Buffers::new(store);
         for argument in self.outputs.values() {
             if let BufferArgument::Buffer(id) = argument {
-                // Where not even that can be written, nobody can be told.
+                // If even this cannot be written, there is no way to report it.
                 let begun = buffers.begin(id, WriteOptions::default(), now);
                 let _ = begun.and_then(|writer| writer.fail(reason));
             }
         }
     }
 
-    /// What is known of the job before it begins.
+    /// Returns the record of the job before it starts.
     pub fn record(&self, id: u64, run: &RunDocument, outputs: &MadeOutputs, now: u64) -> JobRecord {
         let name = |id: Option<&BufferId>| id.map_or_else(|| "_".to_owned(), BufferId::to_string);
         let inputs = self.inputs.iter().map(|(of, end)| match end {
@@ -287,7 +286,7 @@ impl Plan {
         }
     }
 
-    /// The task of that number, on what lies below it.
+    /// Returns the task of job `id`.
     pub fn task(self, id: u64, run: &RunDocument, roots: Roots, outputs: MadeOutputs) -> Task {
         let forgotten = self.why_forgotten().is_some();
         let Plan { codespec, label, replicas, worker, options, inputs, .. } = self;
@@ -317,7 +316,7 @@ impl Plan {
         }
     }
 
-    /// Why what comes of it is not remembered, if it is not.
+    /// Returns why the result will not be remembered, if it will not.
     pub fn why_forgotten(&self) -> Option<String> {
         if self.options.place == Place::Cluster {
             return Some("it runs in a cluster, where it can see more than it declares".to_owned());
@@ -350,14 +349,14 @@ impl Plan {
     }
 }
 
-/// Refuses what could not even be begun on what lies below it.
+/// Refuses a codespec that could not even be started on its root.
 fn runnable(codespec: &Codespec, root: &TaskRoot) -> Result<(), Refusal> {
     let container = Container { codespec, root };
     let checked = container.invocation(&[]).and_then(|_| container.own_dirs());
     checked.map(drop).map_err(Box::new)
 }
 
-/// A codespec that is named or written, with its name and version where it has them.
+/// Returns the codespec of a run, with its reference and version if it is named.
 pub fn codespec(
     run: &RunDocument,
     wanted: &RunCodespec,
@@ -423,7 +422,7 @@ fn inputs(
     Ok(inputs)
 }
 
-/// The buffers that standard input or output would stand for.
+/// The inputs or outputs that have no buffer.
 fn free<'n>(
     names: &'n [BufferName],
     arguments: &BTreeMap<BufferName, BufferArgument>,
@@ -443,7 +442,7 @@ fn several(kind: &str, free: &[&BufferName]) -> PrepareError {
     PrepareError::Refused(Box::new(Diagnostic::error(Class::Usage, message).help(help)))
 }
 
-/// Tags with others set over them.
+/// Merges tags; those in `over` win.
 pub fn merged(tags: &Tags, over: &Tags) -> Result<Tags, wake_model::buffer::TagError> {
     let mut merged = tags.clone();
     for (key, value) in over.iter() {

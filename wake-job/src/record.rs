@@ -1,4 +1,4 @@
-//! What is known of jobs: a directory each, below `job/` in the store. Source: `spec/jobs.md`.
+//! The records of jobs: a directory each, below `job/` in the store. Source: `spec/jobs.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use wake_model::{BufferId, Tags};
 use wake_store::{Store, StoreError};
 
-/// Why a job was stopped whose end somebody asked for.
+/// The reason of a job that a user canceled.
 pub const BY_USER: &str = "Canceled by user";
-/// Why a job was stopped whose standard output has no reader any more.
+/// The reason of a job whose standard output was closed by its reader.
 pub const NOBODY_READS: &str = "standard output was closed";
 
 const RECORD: &str = "job.json";
@@ -30,72 +30,72 @@ pub struct Jobs<'s> {
     store: &'s Store,
 }
 
-/// How far a job is.
+/// The status of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// It has not begun.
+    /// It has not started.
     Pending,
     /// Its command runs.
     Running,
-    /// Its command returned 0.
+    /// Its command exited with 0.
     Succeeded,
-    /// It did not.
+    /// It failed.
     Failed,
-    /// Somebody has asked for its end.
+    /// Somebody has asked to cancel it.
     Canceling,
-    /// It was stopped.
+    /// It was canceled.
     Canceled,
 }
 
-/// What is known of a job; times are milliseconds since 1970.
+/// The record of a job; times are in milliseconds since 1970.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobRecord {
     /// Its number.
     pub id: u64,
-    /// How far it is.
+    /// Its status.
     pub status: Status,
-    /// Why it is not further, or ended so.
+    /// The reason for its status.
     pub status_reason: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created: u64,
-    /// When its command began.
+    /// When its command started.
     pub started: Option<u64>,
     /// When it ended.
     pub finished: Option<u64>,
-    /// What is run: a reference, or the image of a codespec without a name.
+    /// Its codespec: a reference, or the image of a codespec without a name.
     pub codespec: String,
-    /// The content id of that.
+    /// The content id of the codespec.
     pub content_id: String,
-    /// How many of it run at once.
+    /// The number of replicas.
     #[serde(default = "one")]
     pub replicas: u32,
-    /// What serves it.
+    /// The worker that serves it.
     #[serde(default)]
     pub worker: Option<WorkerRecord>,
-    /// Its buffers, by what the codespec calls them; of those that are not kept `_`.
+    /// Its buffers, by their names in the codespec; `_` for those that are not kept.
     pub buffers: BTreeMap<String, String>,
     /// Its tags.
     pub tags: Tags,
-    /// Seconds that it has.
+    /// Its time limit in seconds.
     pub timeout_seconds: u64,
-    /// Whether it was remembered.
+    /// Whether its result was remembered.
     pub remembered: bool,
-    /// Why it is not remembered.
+    /// Why its result will not be remembered.
     pub not_remembered: Option<String>,
 }
 
-/// What is known of what serves a job.
+/// The record of the worker of a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerRecord {
-    /// What is run: a reference, or the image of a codespec without a name.
+    /// Its codespec: a reference, or the image of a codespec without a name.
     pub codespec: String,
-    /// The content id of that.
+    /// The content id of the codespec.
     pub content_id: String,
-    /// How many of it run at once.
+    /// The number of replicas.
     pub replicas: u32,
-    /// How often one of them was started again.
+    /// The number of restarts of all replicas.
     #[serde(default)]
     pub restarts: u32,
 }
@@ -104,22 +104,22 @@ fn one() -> u32 {
     1
 }
 
-/// Who was asked to run a job.
+/// The engine elsewhere that was asked to run a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SentJob {
     /// The engine.
     pub engine: EngineName,
-    /// What it calls the job.
+    /// The engine's id of the job.
     pub id: String,
     /// The buffers that the job writes.
     pub outputs: Vec<BufferId>,
-    /// Whether each of its replicas runs by itself, on whichever machine.
+    /// Whether its replicas run independently, each on any machine.
     #[serde(default)]
     pub apart: bool,
 }
 
-/// The engines that there are besides this machine.
+/// The engines other than this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EngineName {
@@ -129,7 +129,7 @@ pub enum EngineName {
     Kubernetes,
 }
 
-/// As people call it.
+/// The name for people.
 impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -139,26 +139,26 @@ impl fmt::Display for EngineName {
     }
 }
 
-/// Why jobs could not be read or written.
+/// Why the record of a job could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
-    /// There is none.
+    /// There is no such job.
     #[error("the job `{0}` was not found")]
     NotFound(u64),
-    /// What is kept is not what was put there.
+    /// A file of the job is damaged.
     #[error("`{path}` is damaged: {problem}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// The disk failed.
+    /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A job that this process runs: as long as this lives, others know that it does.
+/// The lock of a job, which the process that runs the job holds as long as this value lives.
 #[derive(Debug)]
 pub struct OwnJob {
     dir: PathBuf,
@@ -166,14 +166,14 @@ pub struct OwnJob {
 }
 
 impl Status {
-    /// Whether it stays so.
+    /// Whether it is final.
     pub fn is_last(self) -> bool {
         matches!(self, Status::Succeeded | Status::Failed | Status::Canceled)
     }
 }
 
 impl<'s> Jobs<'s> {
-    /// Those of `store`.
+    /// The jobs of `store`.
     pub fn new(store: &'s Store) -> Self {
         Jobs { store }
     }
@@ -182,7 +182,7 @@ impl<'s> Jobs<'s> {
         self.store
     }
 
-    /// Begins a job of this process; `record` makes what is known of it of its number.
+    /// Creates a job and takes its lock; `record` makes its record from its number.
     pub fn begin(
         &self,
         record: impl FnOnce(u64) -> JobRecord,
@@ -190,7 +190,7 @@ impl<'s> Jobs<'s> {
         let top = self.store.jobs_dir();
         fs::create_dir_all(&top).map_err(|source| io_error(&top, source))?;
         let mut id = self.ids()?.last().map_or(1, |last| last + 1);
-        // Several may begin at once: whoever makes the directory has the number.
+        // Of several concurrent creators, the one that creates the directory gets the number.
         let dir = loop {
             let dir = top.join(id.to_string());
             match fs::create_dir(&dir) {
@@ -208,7 +208,7 @@ impl<'s> Jobs<'s> {
         Ok((own, record))
     }
 
-    /// The right to run a job, as somebody gave it to this process: as the open file that its lock is. None if it is another file.
+    /// Takes over the lock of a job that was passed to this process as an open file; none if it is another file.
     pub fn handed_over(&self, id: u64, handed: impl AsFd) -> Result<Option<OwnJob>, JobsError> {
         let dir = self.dir(id);
         let path = dir.join(LOCK);
@@ -217,7 +217,7 @@ impl<'s> Jobs<'s> {
             Err(rustix::io::Errno::NOENT) => return Err(JobsError::NotFound(id)),
             stat => stat.map_err(failed)?,
         };
-        // One that is closed is no lock either.
+        // A closed file is not the lock either.
         let Ok(given) = rustix::fs::fstat(&handed) else { return Ok(None) };
         if (given.st_dev, given.st_ino) != (file.st_dev, file.st_ino) {
             return Ok(None);
@@ -226,7 +226,7 @@ impl<'s> Jobs<'s> {
         Ok(Some(OwnJob { dir, lock }))
     }
 
-    /// Takes the right to run a job as soon as nobody else has it.
+    /// Takes the lock of a job, waiting for it if necessary.
     pub(crate) fn claim_in_turn(&self, id: u64) -> Result<OwnJob, JobsError> {
         let (dir, path) = (self.dir(id), self.dir(id).join(LOCK));
         let lock = File::open(&path).map_err(|source| match source.kind() {
@@ -238,7 +238,7 @@ impl<'s> Jobs<'s> {
         Ok(OwnJob { dir, lock })
     }
 
-    /// Takes the right to run a job; none if another process has it.
+    /// Takes the lock of a job; none if another process holds it.
     pub fn claim(&self, id: u64) -> Result<Option<OwnJob>, JobsError> {
         let dir = self.dir(id);
         let path = dir.join(LOCK);
@@ -255,7 +255,7 @@ impl<'s> Jobs<'s> {
         }
     }
 
-    /// Keeps what is known of a job of this process.
+    /// Writes the record of a job whose lock this process holds.
     pub fn note(&self, own: &OwnJob, record: &JobRecord) -> Result<(), JobsError> {
         let path = own.dir.join(RECORD);
         let damaged = |error: serde_json::Error| JobsError::Damaged {
@@ -266,10 +266,10 @@ impl<'s> Jobs<'s> {
         Ok(self.store.keep_file(&path, &bytes)?)
     }
 
-    /// What is known of a job; one whose process is gone has failed.
+    /// Returns the record of a job; if its process is gone, the job has failed.
     pub fn get(&self, id: u64) -> Result<JobRecord, JobsError> {
         let dir = self.dir(id);
-        // In this order: a process says how its job ended before it lets go.
+        // In this order: a process records how its job ended before it releases the lock.
         let is_owned = is_locked(&dir.join(LOCK));
         let mut record = self.noted(id)?;
         if record.status.is_last() {
@@ -285,7 +285,7 @@ impl<'s> Jobs<'s> {
         Ok(record)
     }
 
-    /// What was kept of a job, whatever has become of it since.
+    /// Returns the record of a job as it was last written.
     pub fn noted(&self, id: u64) -> Result<JobRecord, JobsError> {
         let path = self.dir(id).join(RECORD);
         let bytes = match fs::read(&path) {
@@ -298,12 +298,12 @@ impl<'s> Jobs<'s> {
         record.map_err(|error| JobsError::Damaged { path, problem: error.to_string() })
     }
 
-    /// Whether a process has the right to run a job.
+    /// Whether a process holds the lock of a job.
     pub fn is_held(&self, id: u64) -> bool {
         is_locked(&self.dir(id).join(LOCK))
     }
 
-    /// The engine that was asked to run a job, if one was.
+    /// Returns the engine that was asked to run a job, if one was.
     pub fn sent(&self, id: u64) -> Result<Option<SentJob>, JobsError> {
         let path = self.dir(id).join(SENT);
         let bytes = match fs::read(&path) {
@@ -314,20 +314,20 @@ impl<'s> Jobs<'s> {
         sent.map(Some).map_err(|error| JobsError::Damaged { path, problem: error.to_string() })
     }
 
-    /// What an engine elsewhere has written beside the command of a job, or of one of its replicas that run apart; empty where it has written
-    /// nothing.
+    /// Returns what an engine elsewhere has written besides the command's output, for a job or one of its independent replicas; empty if
+    /// there is nothing.
     pub fn engine_log(&self, id: u64, replica: Option<u32>) -> String {
         let suffix = replica.map_or_else(String::new, |replica| format!(".{replica}"));
         let bytes = fs::read(self.dir(id).join(format!("{ENGINE_LOG}{suffix}")));
         String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
     }
 
-    /// All jobs, the latest first.
+    /// Returns all jobs, the latest first.
     pub fn list(&self) -> Result<Vec<JobRecord>, JobsError> {
         let mut all = Vec::new();
         for id in self.ids()?.into_iter().rev() {
             match self.get(id) {
-                // It is just being made.
+                // It is just being created.
                 Err(JobsError::NotFound(_)) => {}
                 record => all.push(record?),
             }
@@ -335,7 +335,7 @@ impl<'s> Jobs<'s> {
         Ok(all)
     }
 
-    /// Asks for the end of a job, and says why; whether it had not ended. Whoever asked first has said why.
+    /// Requests the cancellation of a job, with a reason; false if it has already ended. The reason of the first request is kept.
     pub fn cancel(&self, id: u64, why: &str) -> Result<bool, JobsError> {
         if self.get(id)?.status.is_last() {
             return Ok(false);
@@ -347,7 +347,7 @@ impl<'s> Jobs<'s> {
         Ok(true)
     }
 
-    /// Why somebody has asked for the end of a job, if somebody has.
+    /// Returns why a job is to be canceled, if it is.
     pub fn why_cancelled(&self, id: u64) -> Option<String> {
         why_cancelled(&self.dir(id))
     }
@@ -378,47 +378,47 @@ impl OwnJob {
         &self.dir
     }
 
-    /// The right to run it as an open file, for a process that takes it over.
+    /// Duplicates the lock as an open file, for a process that takes it over.
     pub fn hand_over(&self) -> Result<File, JobsError> {
         self.lock.try_clone().map_err(|source| io_error(&self.dir.join(LOCK), source))
     }
 
-    /// Where an engine elsewhere writes what it has to say of it.
+    /// The path of the log of an engine elsewhere.
     pub fn engine_log(&self) -> PathBuf {
         self.dir.join(ENGINE_LOG)
     }
 
-    /// Why somebody has asked for its end, if somebody has.
+    /// Returns why it is to be canceled, if it is.
     pub fn why_cancelled(&self) -> Option<String> {
         why_cancelled(&self.dir)
     }
 
-    /// The file of what its command writes.
+    /// Opens the log of its command.
     pub fn log(&self) -> Result<JobLog, JobsError> {
         JobLog::at(&self.dir.join(LOG))
     }
 }
 
-/// What a command writes, as far as it is kept.
+/// The log of a command, up to a maximum size.
 #[derive(Debug)]
 pub struct JobLog {
     file: File,
     left: u64,
 }
 
-/// So many bytes of what a command writes are kept.
+/// The maximum size of a log in bytes.
 const LONGEST_LOG: u64 = 64 << 20;
 
 impl JobLog {
     pub(crate) fn at(path: &Path) -> Result<Self, JobsError> {
         let failed = |source| io_error(path, source);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
-        // There may be some already, of whoever had the right to run it before.
+        // A previous holder of the lock may have written some already.
         let there = file.metadata().map_err(failed)?.len();
         Ok(JobLog { file, left: LONGEST_LOG.saturating_sub(there) })
     }
 
-    /// Adds some; what is too much, or does not fit on the disk, is left out.
+    /// Appends bytes; those beyond the maximum size, or that do not fit on the disk, are dropped.
     pub fn add(&mut self, bytes: &[u8]) {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         if self.file.write_all(&bytes[..most]).is_ok() {

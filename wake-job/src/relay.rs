@@ -1,4 +1,4 @@
-//! Ways from the network of a job into those of its workers: each connection to an address of a worker is one to the worker itself.
+//! Routes from the network of a job into those of its workers: each connection to a worker's address is forwarded to the worker.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -9,21 +9,21 @@ use wake_exec::Networks;
 
 use crate::flow::{LOOK, PIECE, wait_for_bytes};
 
-/// Where a worker listens, and where a job finds it.
+/// A route from an address in a job's network to the port on which a worker listens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
-    /// The network of the job.
+    /// The number of the job's network.
     pub(crate) from: usize,
-    /// The address of the worker there.
+    /// The address of the worker in that network.
     pub(crate) at: SocketAddrV4,
-    /// The network of the worker.
+    /// The number of the worker's network.
     pub(crate) to: usize,
-    /// Its port.
+    /// The port on which the worker listens.
     pub(crate) port: u16,
 }
 
 impl Way {
-    /// Opens it until `over`.
+    /// Opens the route until `over`.
     pub(crate) fn open<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -51,13 +51,13 @@ impl Way {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let _ = wait_for_bytes(listener);
                 }
-                // Of somebody who is gone again, or for want of a descriptor, of which there will be some.
+                // The client has gone again, or there are temporarily no free file descriptors.
                 Err(_) => thread::sleep(LOOK),
             }
         }
     }
 
-    /// Leads a visitor to the worker as soon as it listens, and stays until both have said all.
+    /// Forwards a connection to the worker as soon as it listens, until both sides have closed it.
     fn lead(self, visitor: TcpStream, networks: &Networks, over: &AtomicBool) {
         let worker = loop {
             if over.load(Ordering::Acquire) {
@@ -66,7 +66,7 @@ impl Way {
             let is_there = networks.is_listening(self.to, self.port).unwrap_or(false);
             match is_there.then(|| networks.connect(self.to, self.port)) {
                 Some(Ok(worker)) => break worker,
-                // It has ended, and is started again.
+                // It has ended, and is being restarted.
                 Some(Err(_)) | None => thread::sleep(LOOK),
             }
         };
@@ -79,7 +79,7 @@ impl Way {
     }
 }
 
-/// Passes on all that comes from one to the other; what breaks off on one side does so on the other.
+/// Copies everything from one connection to the other; if one breaks off, so does the other.
 fn pass(mut from: &TcpStream, mut to: &TcpStream) {
     let mut bytes = vec![0; PIECE];
     loop {
@@ -93,14 +93,14 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream) {
             Err(error) => Err(error),
         };
         if gone.is_err() {
-            // Each end hears of it, and so does who passes on the other way.
+            // Both peers notice, and so does the thread that copies in the other direction.
             let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
             return;
         }
     }
 }
 
-/// The address of a worker as a job has it.
+/// Returns the address of a worker in a job's network.
 pub(crate) fn address(text: &str, port: u16) -> SocketAddrV4 {
     SocketAddrV4::new(text.parse().unwrap_or(Ipv4Addr::LOCALHOST), port)
 }
@@ -128,7 +128,7 @@ mod tests {
                 scope.spawn(move || {
                     let mut all = Vec::new();
                     heard.read_to_end(&mut all).unwrap();
-                    // It answers after it has heard all.
+                    // It answers after it has received everything.
                     heard.write_all(&all[1..]).unwrap();
                     drop(heard);
                 });

@@ -1,4 +1,4 @@
-//! What is remembered of tasks: whether one is, with all that it left, and what several processes have done together.
+//! Remembered tasks: whether a task is remembered, and remembering one that several processes have performed together.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::stream_list::StreamList;
 use crate::tally::ended_as;
 use crate::task::Task;
 
-/// Whether a task is remembered with all that it left; nothing is run to find out.
+/// Whether a task is remembered with all of its outputs; nothing is run to find out.
 pub fn is_remembered(
     task: &Arc<Task>,
     store: &Arc<Store>,
@@ -40,8 +40,8 @@ pub fn is_remembered(
     }
 }
 
-/// Remembers a task whose replicas have run apart and succeeded, all of whose outputs are whole; only if each of them has performed
-/// the action that the task is.
+/// Remembers a task whose replicas have run independently and succeeded, with complete outputs, if each replica has performed the task's
+/// action.
 pub fn remember(
     task: &Arc<Task>,
     store: &Arc<Store>,
@@ -59,7 +59,7 @@ pub fn remember(
     }
 }
 
-/// Performs nothing, and says what replicas that have run apart have left.
+/// Performs nothing, and returns the outputs of replicas that have run independently.
 struct PutTogether {
     task: Arc<Task>,
     store: Arc<Store>,
@@ -69,7 +69,7 @@ struct PutTogether {
 
 impl Engine for PutTogether {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
-        // On a node whose system directories differ it was another one.
+        // A node with different system directories has performed another action.
         let action = order.pinned.action.digest();
         if self.performed.iter().any(|performed| *performed != Some(action)) {
             return Err(StepError::Cancelled);
@@ -84,7 +84,7 @@ impl Engine for PutTogether {
     }
 }
 
-/// What went into the outputs of a remembered task; none if blocks of it are gone.
+/// Returns the lists of blocks of a remembered task's outputs; none if some blocks are gone.
 pub(crate) fn lists(
     task: &Task,
     store: &Store,
@@ -105,7 +105,7 @@ pub(crate) fn lists(
     Ok(Some(lists))
 }
 
-/// Performs nothing, and knows whether it was asked to.
+/// Performs nothing, and records whether it was asked to.
 struct Nobody {
     was_asked: Arc<AtomicBool>,
 }

@@ -1,4 +1,4 @@
-//! One replica of a job whose others run elsewhere: what is known of it, and the right to run it.
+//! One replica of a job whose replicas run independently: its record and its lock.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,60 +9,60 @@ use wake_model::ActionDigest;
 
 use crate::record::{JobLog, JobsError, LOG, Status, io_error, why_cancelled};
 
-/// The file that says how all replicas of a job end.
+/// The file that tells all replicas of a job to end, and how the job ends.
 pub(crate) const STOP: &str = "stop.json";
 
-/// What is known of a replica; times are milliseconds since 1970.
+/// The record of a replica; times are in milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplicaRecord {
-    /// How far it is.
+    /// Its status.
     pub status: Status,
-    /// Why it ended so.
+    /// The reason for its status.
     pub status_reason: Option<String>,
-    /// The machine that it is on, as the engine calls it.
+    /// The engine's name for the machine that it runs on.
     pub node: Option<String>,
     /// The action that it performed.
     #[serde(default)]
     pub action: Option<ActionDigest>,
-    /// When it began.
+    /// When it started.
     pub started: Option<u64>,
     /// When it ended.
     pub finished: Option<u64>,
 }
 
-/// A replica that this process runs: as long as this lives, others know that it does.
+/// The lock of a replica, which the process that runs the replica holds as long as this value lives.
 #[derive(Debug)]
 pub struct OwnReplica {
     pub(crate) number: u32,
     /// The directory of its job.
     pub(crate) job: PathBuf,
-    /// Its own.
+    /// Its own directory.
     pub(crate) dir: PathBuf,
     pub(crate) _lock: File,
     pub(crate) record: ReplicaRecord,
 }
 
-/// What came of beginning a replica.
+/// The result of starting a replica.
 #[derive(Debug)]
 pub enum BegunReplica {
-    /// It is this process that runs it.
+    /// This process runs it.
     Own(OwnReplica),
-    /// Its job is over, or about to be.
+    /// Its job has ended, or is ending.
     Over,
-    /// Another process runs it, or has run it.
+    /// Another process is running it, or has run it.
     Taken,
 }
 
 impl ReplicaRecord {
-    /// That of one that nobody has begun.
+    /// Returns the record of a replica that has not started.
     pub(crate) fn waiting() -> Self {
         let (status, status_reason) = (Status::Pending, None);
         let (node, action, started, finished) = (None, None, None, None);
         ReplicaRecord { status, status_reason, node, action, started, finished }
     }
 
-    /// The same of one whose job ended before it began.
+    /// Returns the record of a replica whose job ended before it started.
     pub(crate) fn never_begun(self, now: u64) -> Self {
         self.ended(
             (Status::Canceled, Some("the job ended before this replica started".to_owned())),
@@ -70,7 +70,7 @@ impl ReplicaRecord {
         )
     }
 
-    /// The same of one that ended so.
+    /// Returns the record of a replica that ended with this status and reason.
     pub(crate) fn ended(self, (status, status_reason): (Status, Option<String>), now: u64) -> Self {
         ReplicaRecord { status, status_reason, finished: Some(now), ..self }
     }
@@ -82,22 +82,22 @@ impl OwnReplica {
         &self.job
     }
 
-    /// Why it is to end, if it is.
+    /// Returns why it is to end, if it is.
     pub fn why_ended(&self) -> Option<String> {
         let stopped = || self.job.join(STOP).exists().then(|| BY_ANOTHER.to_owned());
         why_cancelled(&self.job).or_else(stopped)
     }
 
-    /// The file of what its command writes.
+    /// Opens the log of its command.
     pub fn log(&self) -> Result<JobLog, JobsError> {
         JobLog::at(&self.dir.join(LOG))
     }
 }
 
-/// Why a replica was ended that would have gone on.
+/// The reason of a replica that was stopped because of another one.
 const BY_ANOTHER: &str = "another replica did not succeed";
 
-/// What a file says; none if it is not there.
+/// Reads a JSON file; none if it does not exist.
 pub(crate) fn read<T: for<'d> Deserialize<'d>>(path: &Path) -> Result<Option<T>, JobsError> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

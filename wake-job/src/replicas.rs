@@ -1,6 +1,6 @@
-//! Replicas of a job that run each by itself, on whichever machine: what is known of each, and what comes of all of them.
+//! Replicas of a job that run independently, each on any machine: their records, and the outcome of the job.
 //!
-//! Whoever begins or ends one holds the lock of the job meanwhile, and so one of them finds that no other is left.
+//! A process that starts or ends a replica holds the lock of the job meanwhile, so exactly one finds that no other replica is left.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -34,21 +34,21 @@ struct Verdict {
     reason: Option<String>,
 }
 
-/// Hears what is known of replicas all of which have succeeded, and whose outputs are whole.
+/// Receives the records of the replicas when all have succeeded and their outputs are complete.
 pub type AllSucceeded<'a> = dyn FnMut(&[ReplicaRecord]) + 'a;
 
 impl<'s> Replicas<'s> {
-    /// Those of a job whose replicas run each by itself; none of any other job.
+    /// Returns the replicas of a job whose replicas run independently; none for any other job.
     pub fn of(jobs: Jobs<'s>, id: u64) -> Result<Option<Self>, JobsError> {
         let Some(sent) = jobs.sent(id)?.filter(|sent| sent.apart) else { return Ok(None) };
         let count = jobs.get(id)?.replicas;
         Ok(Some(Replicas { jobs, id, count, outputs: sent.outputs }))
     }
 
-    /// What is known of each.
+    /// Returns the record of each.
     pub fn all(&self) -> Result<Vec<ReplicaRecord>, JobsError> {
         let all = self.noted()?;
-        // In this order: none begins once its job has ended.
+        // In this order: no replica starts once its job has ended.
         let job = self.jobs.get(self.id)?;
         let as_ended = |one: ReplicaRecord| match (one.status, job.finished) {
             (Status::Pending, Some(finished)) => one.never_begun(finished),
@@ -57,22 +57,22 @@ impl<'s> Replicas<'s> {
         Ok(all.into_iter().map(as_ended).collect())
     }
 
-    /// What they have noted themselves.
+    /// Returns the records as they were written.
     fn noted(&self) -> Result<Vec<ReplicaRecord>, JobsError> {
         (0..self.count).map(|number| self.get(number)).collect()
     }
 
-    /// Whether a process runs this one.
+    /// Whether a process is running this replica.
     pub fn is_held(&self, number: u32) -> bool {
         is_locked(&self.dir(number).join(LOCK))
     }
 
-    /// Whether the end of all of them has been decided.
+    /// Whether all of them have been told to end.
     pub fn are_ending(&self) -> bool {
         self.jobs.why_cancelled(self.id).is_some() || self.jobs.dir(self.id).join(STOP).exists()
     }
 
-    /// Has this process run one of them.
+    /// Starts a replica in this process.
     pub fn begin(
         &self,
         number: u32,
@@ -106,8 +106,8 @@ impl<'s> Replicas<'s> {
         Ok(BegunReplica::Own(OwnReplica { number, job, dir, _lock: lock, record }))
     }
 
-    /// Keeps how one of this process ended; what is known of the job if that was the end of it. Where all have succeeded, `succeeded` hears
-    /// of it before anybody else.
+    /// Records how a replica of this process ended; returns the record of the job if it has ended with it. If all have succeeded, `succeeded`
+    /// is called before that is recorded.
     pub fn end(
         &self,
         replica: OwnReplica,
@@ -124,9 +124,9 @@ impl<'s> Replicas<'s> {
         self.settled(&own, now, succeeded)
     }
 
-    /// Keeps how one ended of which no process will say it; what is known of the job if that was the end of it.
+    /// Records how a replica ended that no process reports on; returns the record of the job if it has ended with it.
     ///
-    /// What a process has said meanwhile counts more.
+    /// If a process has recorded an end in the meantime, that one is kept.
     pub fn conclude(
         &self,
         number: u32,
@@ -145,7 +145,7 @@ impl<'s> Replicas<'s> {
         self.settled(&own, now, &mut |_| {})
     }
 
-    /// Keeps how the job ended, if it has; what is known of it then.
+    /// Records how the job ended, if it has, and returns its record.
     pub fn settle(&self, now: u64) -> Result<Option<JobRecord>, JobsError> {
         let own = self.jobs.claim_in_turn(self.id)?;
         self.settled(&own, now, &mut |_| {})
@@ -172,7 +172,7 @@ impl<'s> Replicas<'s> {
         Ok(Some(job))
     }
 
-    /// How the job ended; none if it has not.
+    /// Determines how the job ended; none if it has not.
     fn verdict(&self) -> Result<Option<Verdict>, JobsError> {
         let all = self.noted()?;
         if all.iter().all(|replica| replica.status == Status::Succeeded) {
@@ -186,7 +186,7 @@ impl<'s> Replicas<'s> {
         Ok(stop.or(cancelled.map(|why| Verdict { status: Status::Canceled, reason: Some(why) })))
     }
 
-    /// Says of outputs whether they are whole; where that cannot be kept, the job has failed for that.
+    /// Completes or fails the outputs; if they cannot be completed, the job fails with that reason.
     fn end_outputs(&self, verdict: Verdict, now: u64) -> Verdict {
         let buffers = Buffers::new(self.jobs.store());
         let end = |id: &BufferId| match buffers.get(id)?.state {
@@ -206,13 +206,13 @@ impl<'s> Replicas<'s> {
             fail_unwritten(self.jobs.store(), &self.outputs, &reason, now);
             let fail =
                 |id: &BufferId| -> Result<(), BufferError> { buffers.settle(id, Some(&reason)) };
-            // One of which not even that can be kept counts as being written, and its job says why it is not.
+            // If even this cannot be written, the buffer counts as being written; the job's reason says why it is not.
             self.outputs.iter().for_each(|id| drop(fail(id)));
         }
         verdict
     }
 
-    /// Tells all others to end where one did not succeed; the first that did not says how the job ended.
+    /// Tells all others to end if one did not succeed; the first one determines how the job ends.
     fn stop_unless_succeeded(&self, verdict: Verdict) -> Result<(), JobsError> {
         let path = self.jobs.dir(self.id).join(STOP);
         if verdict.status == Status::Succeeded || self.are_ending() {
@@ -221,7 +221,7 @@ impl<'s> Replicas<'s> {
         self.keep(&path, &verdict)
     }
 
-    /// The files of what each has written.
+    /// The paths of their logs.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
         (0..self.count).map(|number| self.dir(number).join(LOG)).collect()
     }

@@ -1,4 +1,4 @@
-//! Replicas that begin and end in any order.
+//! Replicas that start and end in any order.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ impl Bed {
         Buffers::new(&self.store)
     }
 
-    /// A job of so many replicas, which were left to somebody, with two outputs.
+    /// A job that was sent to an engine, with `count` replicas and two outputs.
     fn sent(&self, count: u32) -> (Replicas<'_>, [BufferId; 2], u64) {
         let outputs = [0; 2].map(|_| self.buffers().create(&Tags::default(), None, 0).unwrap());
         let record = |id| JobRecord {
@@ -91,7 +91,7 @@ fn statuses(replicas: &Replicas<'_>) -> Vec<Status> {
 }
 
 #[test]
-fn the_last_one_says_that_all_have_succeeded_and_then_outputs_are_whole() {
+fn the_last_replica_completes_the_job_and_its_outputs() {
     let bed = Bed::new();
     let (replicas, outputs, id) = bed.sent(3);
     let (zero, two) = (begun(&replicas, 0), begun(&replicas, 2));
@@ -102,14 +102,14 @@ fn the_last_one_says_that_all_have_succeeded_and_then_outputs_are_whole() {
     bed.leave(&outputs[0]);
     assert!(replicas.end(two, WELL, None, 3, &mut |_| {}).unwrap().is_none());
     assert!(replicas.end(zero, WELL, None, 4, &mut |_| {}).unwrap().is_none());
-    // One may begin when others have ended, and one that has ended does not begin again.
+    // A replica may start after others have ended, and one that has ended does not start again.
     assert!(matches!(replicas.begin(2, None, 5).unwrap(), BegunReplica::Taken));
     assert_eq!(bed.states(&outputs), ["writing", "unwritten"]);
     let one = begun(&replicas, 1);
     let mut told = 0;
     let mut succeeded = |all: &[ReplicaRecord]| {
         told = all.len();
-        // Nobody else knows of it, and outputs are whole.
+        // The end is not recorded yet, and the outputs are complete.
         assert_eq!(bed.jobs().get(id).unwrap().status, Status::Running);
         assert_eq!(bed.states(&outputs), ["complete", "complete"]);
     };
@@ -123,7 +123,7 @@ fn the_last_one_says_that_all_have_succeeded_and_then_outputs_are_whole() {
 }
 
 #[test]
-fn the_first_that_does_not_succeed_says_how_the_job_ended_and_the_last_that_it_has() {
+fn the_first_failed_replica_determines_the_end_and_the_last_records_it() {
     let bed = Bed::new();
     let (replicas, outputs, _) = bed.sent(4);
     let (zero, one, two) = (begun(&replicas, 0), begun(&replicas, 1), begun(&replicas, 2));
@@ -137,7 +137,7 @@ fn the_first_that_does_not_succeed_says_how_the_job_ended_and_the_last_that_it_h
     );
     assert_eq!(zero.why_ended().as_deref(), Some("another replica did not succeed"));
     assert!(matches!(replicas.begin(3, None, 4).unwrap(), BegunReplica::Over));
-    // It succeeded all the same.
+    // It may succeed nevertheless.
     assert!(replicas.end(two, WELL, None, 4, &mut |_| {}).unwrap().is_none());
     let job = replicas.end(zero, failed("later"), None, 5, &mut |_| {}).unwrap().unwrap();
     let reason = job.status_reason.as_deref();
@@ -152,11 +152,11 @@ fn the_first_that_does_not_succeed_says_how_the_job_ended_and_the_last_that_it_h
 }
 
 #[test]
-fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
+fn a_replica_without_a_process_is_concluded_unless_it_has_ended() {
     let bed = Bed::new();
     let (replicas, outputs, _) = bed.sent(2);
     let zero = begun(&replicas, 0);
-    // Its process is gone.
+    // Its process has disappeared.
     drop(begun(&replicas, 1));
     assert!(!replicas.is_held(1));
     let gone = (Status::Failed, "ended by Slurm on n1: NODE_FAIL".to_owned());
@@ -168,7 +168,7 @@ fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
     );
     assert_eq!(bed.states(&outputs), ["failed", "failed"]);
 
-    // What its process has said counts more.
+    // What its process has recorded takes precedence.
     let (replicas, _, _) = bed.sent(1);
     let zero = begun(&replicas, 0);
     replicas.end(zero, WELL, None, 3, &mut |_| {}).unwrap();
@@ -176,7 +176,7 @@ fn one_of_which_nobody_says_anything_is_concluded_unless_it_has_ended() {
 }
 
 #[test]
-fn a_cancelled_job_is_over_when_no_replica_runs() {
+fn a_canceled_job_has_ended_when_no_replica_runs() {
     let bed = Bed::new();
     let (replicas, outputs, id) = bed.sent(2);
     assert!(!replicas.are_ending());

@@ -1,6 +1,6 @@
-//! Jobs that an engine elsewhere was asked to run: which one, and what it calls them.
+//! Jobs that an engine elsewhere was asked to run: the engine, and its id of the job.
 //!
-//! The process that runs such a job there says how far it is, as every other does. Where there is none, the engine alone knows.
+//! The process that runs such a job records its status like any other. If there is none, only the engine knows the status.
 
 use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::BufferId;
@@ -9,9 +9,9 @@ use wake_store::Store;
 use crate::order::purge_passing;
 use crate::record::{JobRecord, Jobs, JobsError, OwnJob, SENT, SentJob, Status};
 
-/// Keeps which engine is asked to run a job of this process, and what it calls it.
+/// Records which engine was asked to run a job, and its id of the job.
 ///
-/// Before the process gives up the right to run it: who finds nobody with that looks who was asked.
+/// Must be called before the job's lock is released: a process that finds the lock free looks for this record.
 pub fn keep_sent(store: &Store, own: &OwnJob, sent: &SentJob) -> Result<(), JobsError> {
     let path = own.dir().join(SENT);
     let damaged = |error: serde_json::Error| JobsError::Damaged {
@@ -22,9 +22,9 @@ pub fn keep_sent(store: &Store, own: &OwnJob, sent: &SentJob) -> Result<(), Jobs
     Ok(store.keep_file(&path, &bytes)?)
 }
 
-/// Keeps how a job ended of which nobody else will say it, and has its outputs be such that nobody waits for them; what is known of it then.
+/// Records how a job ended that no process reports on, fails its unwritten outputs, and returns its record.
 ///
-/// What a process has said meanwhile counts more.
+/// If a process has recorded an end in the meantime, that one is kept.
 pub fn conclude(
     store: &Store,
     id: u64,
@@ -37,7 +37,7 @@ pub fn conclude(
     concluded(store, &own, id, sent, (status, Some(reason)), now)
 }
 
-/// The same by whoever has the right to run it.
+/// The same for the holder of the job's lock.
 pub fn concluded(
     store: &Store,
     own: &OwnJob,
@@ -60,7 +60,7 @@ pub fn concluded(
     Ok(record)
 }
 
-/// Says of buffers that nobody has begun to write that nobody will.
+/// Fails the buffers whose writing has not begun.
 pub fn fail_unwritten(store: &Store, outputs: &[BufferId], reason: &str, now: u64) {
     let buffers = Buffers::new(store);
     let fail = |id: &BufferId| -> Result<(), BufferError> {
@@ -69,6 +69,6 @@ pub fn fail_unwritten(store: &Store, outputs: &[BufferId], reason: &str, now: u6
             _ => Ok(()),
         }
     };
-    // One that cannot be written is none that anybody reads.
+    // A buffer that cannot be written is not read by anybody either.
     outputs.iter().for_each(|id| drop(fail(id)));
 }

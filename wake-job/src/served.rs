@@ -1,6 +1,7 @@
-//! Pipes for a command that somebody else runs, such as a container beside this one: what goes through them comes out of buffers, or goes into them.
+//! Pipes for a command that is run by others, such as a container beside this one, connected to buffers.
 //!
-//! Whoever runs the command says in the directory of pipes that it has succeeded, by [`end`]; who ends the service before that says that it has not.
+//! The runner of the command reports its success in the directory of pipes, with [`end`]; if the service is stopped before that, the
+//! command did not succeed.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,35 +23,35 @@ use crate::outflow::BLOCKS;
 use crate::outlet::{Outlet, StreamError};
 use crate::pipes;
 
-/// The command has succeeded. No buffer is called so.
+/// The file that says that the command succeeded. Buffers cannot have such a name.
 const END: &str = ".end";
-/// All that it wrote is kept.
+/// The file that says that all outputs are complete.
 const KEPT: &str = ".kept";
-/// Why it is not.
+/// The file that says why they are not.
 const FAILED: &str = ".failed";
-/// How often it is looked for them.
+/// The interval at which these files are looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Pipes in a directory, and which buffers they are.
+/// Pipes in a directory, and their buffers.
 #[derive(Debug)]
 pub struct ServedPipes {
     /// The directory.
     pub dir: PathBuf,
-    /// What the command reads.
+    /// The inputs of the command.
     pub inputs: Vec<(BufferName, BufferId)>,
-    /// What it writes.
+    /// The outputs of the command.
     pub outputs: Vec<(BufferName, BufferId)>,
 }
 
 /// Why pipes could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A file could not be made or read.
+    /// A file could not be created or read.
     #[error("`{path}`: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
     /// A buffer cannot be read or written.
@@ -59,12 +60,12 @@ pub enum ServeError {
     /// A stream broke off.
     #[error("{0}")]
     Stream(String),
-    /// The command has not succeeded.
+    /// The command did not succeed.
     #[error("the command did not succeed")]
     NotSucceeded,
 }
 
-/// Makes pipes in a directory; those that are there stay.
+/// Creates pipes in a directory; existing ones are kept.
 pub fn make(dir: &Path, names: &[BufferName]) -> Result<(), ServeError> {
     for name in names {
         let path = dir.join(name.as_str());
@@ -76,7 +77,7 @@ pub fn make(dir: &Path, names: &[BufferName]) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Says in a directory of pipes that the command has succeeded, and waits until all that it wrote is kept.
+/// Reports in a directory of pipes that the command succeeded, and waits until its outputs are complete.
 pub fn end(dir: &Path) -> Result<(), ServeError> {
     mark(dir, END, "")?;
     loop {
@@ -91,14 +92,14 @@ pub fn end(dir: &Path) -> Result<(), ServeError> {
 }
 
 fn mark(dir: &Path, name: &str, text: &str) -> Result<(), ServeError> {
-    // Whole or not at all, as whoever waits for it reads it at once.
+    // Renamed into place, because a waiting process reads it at once.
     let (path, new) = (dir.join(name), dir.join(format!("{name}.new")));
     let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
     written.map_err(|source| ServeError::Io { path, source })
 }
 
 impl ServedPipes {
-    /// Moves what goes through the pipes, until the command has succeeded or `cancel` fires; then outputs are complete, or have failed.
+    /// Transfers data between pipes and buffers until the command has succeeded or `cancel` fires; then the outputs are complete or have failed.
     pub fn serve(&self, store: &Store, cancel: &Cancel, now: u64) -> Result<(), ServeError> {
         let buffers = Buffers::new(store);
         for (_, id) in &self.inputs {
@@ -156,7 +157,7 @@ impl ServedPipes {
         self.conclude(written, reason, has_succeeded)
     }
 
-    /// Whether the command has succeeded, as soon as one knows.
+    /// Waits until it is known whether the command succeeded.
     fn wait(&self, cancel: &Cancel) -> bool {
         let end = self.dir.join(END);
         loop {
@@ -183,7 +184,7 @@ impl ServedPipes {
             return mark(&self.dir, KEPT, "");
         };
         for writer in written {
-            // Where not even that can be written it is broken off, which says the same.
+            // If even this cannot be written, the buffer is broken off, which readers see as a failure too.
             let _ = writer.fail(&reason);
         }
         match has_succeeded {
@@ -225,7 +226,7 @@ mod tests {
         fs::create_dir(&pipes).unwrap();
         let names = ["from", "to", "left"].map(name);
         make(&pipes, &names).unwrap();
-        // A container may be begun again.
+        // A container may be restarted.
         make(&pipes, &names).unwrap();
         let outputs = vec![(name("to"), to), (name("left"), left)];
         let served = ServedPipes { dir: pipes, inputs: vec![(name("from"), from)], outputs };
@@ -253,13 +254,13 @@ mod tests {
         let id = &pipes.outputs[0].1;
         Buffers::new(&service.store).read(id, unwritten, &mut read, 0, &|| false).unwrap();
         assert_eq!(read, b"bytes");
-        // One that was left alone is empty.
+        // An output that was not opened is empty.
         assert!(states(&service).iter().all(|state| matches!(state, State::Complete(_))));
         drop(service.dir);
     }
 
     #[test]
-    fn outputs_have_failed_where_nobody_says_that_the_command_has_succeeded() {
+    fn outputs_fail_if_success_is_not_reported() {
         let service = service(b"bytes");
         let (cancel, pipes) = (Cancel::new().unwrap(), service.pipes.clone());
         thread::scope(|scope| {
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_breaks_off_is_no_success() {
+    fn outputs_fail_if_a_stream_breaks_off() {
         let service = service(b"bytes");
         fs::remove_dir_all(service.dir.path().join("store/blob")).unwrap();
         let (cancel, pipes) = (Cancel::new().unwrap(), service.pipes.clone());

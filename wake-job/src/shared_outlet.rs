@@ -1,4 +1,4 @@
-//! An output that several replicas may write, of which one does.
+//! An output that any one of several replicas may write.
 
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::outlet::{Outlet, StreamError};
 use crate::output_claim::{Claimed, OutputClaim};
 use crate::pipes::{Taken, Taker};
 
-/// Where an output goes, whichever replica writes it.
+/// An output that is shared by the replicas.
 pub(crate) struct SharedOutlet<'s> {
     name: BufferName,
     state: Mutex<State<'s>>,
@@ -18,21 +18,21 @@ pub(crate) struct SharedOutlet<'s> {
 
 struct State<'s> {
     outlet: Entry<'s>,
-    /// The replica that writes it.
+    /// The replica that writes to it.
     owner: Option<usize>,
 }
 
-/// Where bytes get in.
+/// The state of an output's entry.
 enum Entry<'s> {
-    /// Here.
+    /// Open for writing.
     Open(Box<Outlet<'s>>),
-    /// Here, for whoever claims it before a replica on another machine does.
+    /// Open for the first replica on any machine that claims it.
     Claimed(OutputClaim<'s>),
-    /// Nobody writes it any more.
+    /// Closed.
     Shut,
 }
 
-/// The same for one replica.
+/// A shared output as seen by one replica.
 pub(crate) struct ReplicaOutlet<'s> {
     pub(crate) shared: Arc<SharedOutlet<'s>>,
     pub(crate) replica: usize,
@@ -43,7 +43,7 @@ impl<'s> SharedOutlet<'s> {
         SharedOutlet::entered(name, Entry::Open(Box::new(outlet)))
     }
 
-    /// One that replicas on other machines may write as well.
+    /// An output that replicas on other machines may write too.
     pub(crate) fn claimed(name: BufferName, claim: OutputClaim<'s>) -> Arc<Self> {
         SharedOutlet::entered(name, Entry::Claimed(claim))
     }
@@ -53,12 +53,12 @@ impl<'s> SharedOutlet<'s> {
         Arc::new(SharedOutlet { name, state })
     }
 
-    /// What the output is called.
+    /// The name of the output.
     pub(crate) fn name(&self) -> &BufferName {
         &self.name
     }
 
-    /// What it is called, and the buffer, of which a block may not have been put down. Nobody writes it any more.
+    /// Closes the output, and returns its name and its buffer, whose last block may not have been stored.
     pub(crate) fn end(&self) -> (BufferName, Option<BufferWriter<'s>>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match std::mem::replace(&mut state.outlet, Entry::Shut) {
@@ -77,7 +77,7 @@ impl Taker<StreamError> for ReplicaOutlet<'_> {
             return Ok(Taken::Refused);
         }
         if *owner != Some(self.replica) {
-            // A pipe that is only opened and closed belongs to nobody.
+            // Opening and closing a pipe without writing does not claim it.
             if rustix::io::ioctl_fionread(pipe).map_err(std::io::Error::from)? == 0 {
                 return Ok(Taken::Nothing);
             }

@@ -1,7 +1,7 @@
-//! Streams of buffers that a job has at a port instead of in a pipe.
+//! Streams of buffers through a port of the job instead of a pipe.
 //!
-//! As soon as the job listens there, it is sent the input, whose end is the end of what it is sent, and what it sends is the output,
-//! until it has sent all.
+//! As soon as the job listens, wake sends it the input and shuts down that direction; what the job sends back, up to its end, is the
+//! output.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use wake_exec::Networks;
 use crate::flow::{LOOK, wait_for_bytes};
 use crate::pipes::{Given, Taken, Taker};
 
-/// Connects to what listens at a port in the network of that number; none if nothing does until the job has ended.
+/// Connects to a port in the network of that number as soon as a process listens there; none if the job ends first.
 pub(crate) fn connected(
     networks: &Networks,
     number: usize,
@@ -29,7 +29,7 @@ pub(crate) fn connected(
                     stream.set_nodelay(true)?;
                     return Ok(Some(stream));
                 }
-                // It listens no more, or elsewhere.
+                // It no longer listens, or listens at another address.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
                 Err(error) => return Err(error),
             }
@@ -41,24 +41,24 @@ pub(crate) fn connected(
     }
 }
 
-/// A stream as the file that `give` and takers work with.
+/// Returns a socket as a file, for `give` and takers.
 pub(crate) fn as_file(stream: &TcpStream) -> io::Result<File> {
     Ok(File::from(OwnedFd::from(stream.try_clone()?)))
 }
 
-/// Has `give` send to a socket until that was all, or nobody takes more.
+/// Calls `give` to write to a socket until it reports the end, or the peer reads no more.
 pub(crate) fn send<E: From<io::Error>>(
     stream: &TcpStream,
     give: &mut dyn FnMut(&File) -> Result<Given, E>,
 ) -> Result<(), E> {
     let file = as_file(stream)?;
     while give(&file)? == Given::Some {}
-    // Who has gone has heard the end.
+    // Fails only if the peer has already closed the connection.
     let _ = stream.shutdown(Shutdown::Write);
     Ok(())
 }
 
-/// Has what comes from a socket be taken until its end, or `taker` takes no more.
+/// Passes the data of a socket to `taker` until its end, or until `taker` refuses more.
 pub(crate) fn receive<E: From<io::Error>>(
     stream: &TcpStream,
     taker: &mut dyn Taker<E>,
@@ -68,7 +68,7 @@ pub(crate) fn receive<E: From<io::Error>>(
         let taken = match wait_for_bytes(&file)? {
             None => taker.nothing_came()?,
             Some(_) => match taker.take(&file)? {
-                // There was something to be read, and that was the end.
+                // The socket was readable, so no data means its end.
                 Taken::Nothing => return Ok(()),
                 taken => taken,
             },

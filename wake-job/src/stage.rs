@@ -1,4 +1,4 @@
-//! Begins all that runs while a job does: its streams, the ways to its workers, workers and replicas.
+//! Starts everything that runs during a job: its streams, the routes to its workers, workers and replicas.
 
 use std::io;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::shared_outlet::{ReplicaOutlet, SharedOutlet};
 use crate::tally::{Trouble, TroubleSlot};
 use crate::task::Task;
 
-/// What all that run together have in common.
+/// The shared state of everything that runs during a job.
 #[derive(Clone, Copy)]
 pub(crate) struct Stage<'a> {
     pub(crate) task: &'a Task,
     pub(crate) inflow: Inflow<'a>,
     pub(crate) trouble: &'a TroubleSlot,
-    /// Ends the job.
+    /// Cancels the job.
     pub(crate) cancel: &'a Cancel,
     pub(crate) networks: Option<&'a Networks>,
     /// The directories of pipes, one for each replica.
@@ -36,12 +36,12 @@ pub(crate) struct Stage<'a> {
     pub(crate) outlets: &'a [Arc<SharedOutlet<'a>>],
     /// Whether each replica has ended.
     pub(crate) done: &'a [AtomicBool],
-    /// Whether all is over.
+    /// Whether everything is over.
     pub(crate) over: &'a AtomicBool,
 }
 
 impl<'a> Stage<'a> {
-    /// Begins all streams to and from replicas.
+    /// Starts all streams to and from replicas.
     pub(crate) fn begin_streams<'scope>(
         self,
         scope: &'scope Scope<'scope, 'a>,
@@ -82,7 +82,7 @@ impl<'a> Stage<'a> {
         streams
     }
 
-    /// Opens the ways from the networks of the job to those of its workers.
+    /// Opens the routes from the job's networks to its workers' networks.
     pub(crate) fn open_ways<'scope>(self, scope: &'scope Scope<'scope, 'a>) {
         let Some(networks) = self.networks else { return };
         for way in self.ways() {
@@ -91,7 +91,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Starts workers, and replicas as soon as these may begin.
+    /// Starts the workers, and the replicas as soon as the workers are ready.
     pub(crate) fn begin_members<'scope>(
         self,
         scope: &'scope Scope<'scope, 'a>,
@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Has a stream that broke off stop the job.
+    /// Stops the job if a stream broke off.
     fn watch(self, streamed: Result<(), StreamError>) {
         let Err(error) = streamed else { return };
         let trouble = match &error {
@@ -130,7 +130,7 @@ impl<'a> Stage<'a> {
         self.cancel.cancel();
     }
 
-    /// The ways from the networks of the job to those of its workers.
+    /// Returns the routes from the job's networks to its workers' networks.
     fn ways(self) -> Vec<Way> {
         if self.task.shares_network() {
             return Vec::new();
@@ -148,7 +148,7 @@ impl<'a> Stage<'a> {
         ways
     }
 
-    /// Waits until the job may begin: as soon as its workers listen; false if all is over before.
+    /// Waits until the job may start, which is when its workers listen; false if it is stopped first.
     fn may_begin(self, stop: &Cancel) -> Result<bool, StepError> {
         let Some(networks) = self.networks else { return Ok(true) };
         all_listen(self.task, networks, stop).map_err(|error| refused(&error.to_string()))

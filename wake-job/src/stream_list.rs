@@ -1,4 +1,4 @@
-//! What an output of a remembered job was: the blocks that went into it.
+//! An output of a remembered job: the list of its blocks.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use wake_buffer::Content;
 use wake_model::{BlobDigest, Digest};
 use wake_store::StreamBlock;
 
-/// A stream by its content and its blocks.
+/// The content and the blocks of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StreamList {
     pub(crate) content: Content,
@@ -27,7 +27,7 @@ impl fmt::Display for StreamList {
 }
 
 impl StreamList {
-    /// Reads what was written; none if it was something else.
+    /// Parses a list; none if the text is something else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         lines.next().filter(|&head| head == HEAD)?;
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_reads_as_it_was_written() {
+    fn a_list_reads_back_as_it_was() {
         let block = |byte: u8| StreamBlock { blob: BlobDigest::of(&[byte]), size: byte.into() };
         let content = Content { digest: BlobDigest::of(b"all"), size: 3 };
         for blocks in [vec![], vec![block(0), block(1), block(255)]] {

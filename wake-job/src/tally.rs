@@ -1,4 +1,4 @@
-//! What comes of those that run together, put together as what comes of the job.
+//! Combines the outcomes of the processes that run together into the outcome of the job.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,20 +13,20 @@ use wake_steps::{Cancel, clock};
 use crate::crew::News;
 use crate::task::Task;
 
-/// Why a job was stopped, or how its end is to be told.
+/// Why a job was stopped, or what its reason refers to.
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
     /// A stream to or from it broke off.
     Stream(Box<Diagnostic>),
-    /// Nobody reads standard output any more.
+    /// Standard output was closed by its reader.
     NobodyReads,
-    /// A worker does not stay.
+    /// A worker keeps ending.
     Worker(String),
-    /// It was this replica of several that did not succeed.
+    /// This replica, one of several, did not succeed.
     Replica(usize),
 }
 
-/// The first trouble that a job has.
+/// The first trouble of a job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TroubleSlot(Arc<Mutex<Option<Trouble>>>);
 
@@ -40,7 +40,7 @@ impl TroubleSlot {
     }
 }
 
-/// How often workers have been started again.
+/// The number of worker restarts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Restarts(Arc<AtomicU32>);
 
@@ -54,7 +54,7 @@ impl Restarts {
     }
 }
 
-/// Which action was performed.
+/// The action that was performed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ActionSlot(Arc<Mutex<Option<ActionDigest>>>);
 
@@ -68,7 +68,7 @@ impl ActionSlot {
     }
 }
 
-/// Until when a job may run.
+/// The time at which a job must end.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 
@@ -82,7 +82,7 @@ impl Deadline {
     }
 }
 
-/// What has come of those that run together.
+/// The outcomes of the processes that run together.
 pub(crate) struct Tally<'a> {
     task: &'a Task,
     trouble: &'a TroubleSlot,
@@ -90,13 +90,13 @@ pub(crate) struct Tally<'a> {
     /// Milliseconds since 1970.
     now: u64,
     stop: &'a Cancel,
-    /// Replicas that have not ended.
+    /// The number of replicas that have not ended.
     left: usize,
-    /// Sockets through which not all has gone.
+    /// The number of sockets with data outstanding.
     open_sockets: usize,
-    /// Whether replicas are ended because all has gone through their sockets.
+    /// Whether the replicas are being stopped because all data has passed through their sockets.
     is_through: bool,
-    /// Whether they are ended because they had no more time.
+    /// Whether they are being stopped because of the deadline.
     pub(crate) is_late: bool,
     performed: Option<Result<Performance, StepError>>,
 }
@@ -125,7 +125,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// Stops all that run.
+    /// Stops all processes.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
@@ -141,7 +141,7 @@ impl<'a> Tally<'a> {
             }
             News::SocketDone => {
                 self.open_sockets -= 1;
-                // A job may still write a pipe, and ends by itself then.
+                // A job that also writes pipes ends by itself.
                 let task = self.task;
                 let mut outputs = task.outputs.iter();
                 if self.open_sockets == 0 && outputs.all(|(name, _)| !task.is_piped(name)) {
@@ -164,7 +164,7 @@ impl<'a> Tally<'a> {
         let is_success = |ended: &Result<Performance, StepError>| {
             ended.as_ref().is_ok_and(|performance| performance.outcome.is_success())
         };
-        // The first one that did not succeed says how all of it ended.
+        // The first replica that did not succeed determines the outcome.
         if self.performed.as_ref().is_none_or(is_success) {
             if !is_success(&ended) {
                 if ended.is_ok() && self.task.replicas > 1 {
@@ -176,7 +176,7 @@ impl<'a> Tally<'a> {
             self.performed = Some(ended);
         }
         if self.left == 0 {
-            // Workers run as long as their job.
+            // The workers end with their job.
             self.stop.cancel();
         }
     }
@@ -186,7 +186,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// What comes of a replica that was ended for another reason than its own.
+/// Returns the result of a replica that was stopped by wake.
 pub(crate) fn ended_as(outcome: Outcome, now: u64) -> Performance {
     Performance {
         began_ms: now,

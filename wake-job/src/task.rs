@@ -1,4 +1,4 @@
-//! A job as a step: what is run where, with which pipes.
+//! A job as a step: its command, root and pipes.
 
 use std::ops::Range;
 
@@ -20,49 +20,49 @@ use crate::graphics::GivenGraphics;
 pub struct Task {
     /// Its number.
     pub id: u64,
-    /// What a person calls it.
+    /// Its name for people.
     pub label: String,
-    /// What is run.
+    /// Its codespec.
     pub codespec: Codespec,
-    /// Where.
+    /// Its root.
     pub root: TaskRoot,
-    /// How many of it at once, wherever they are.
+    /// The number of replicas, on all machines.
     pub replicas: u32,
-    /// Which of them run here.
+    /// The replicas that run here.
     pub own: Range<u32>,
-    /// What serves it.
+    /// The worker that serves it.
     pub worker: Option<WorkerTask>,
     /// Its inputs, in the order of the codespec.
     pub inputs: Vec<(BufferName, InputEnd)>,
     /// Its outputs.
     pub outputs: Vec<(BufferName, OutputEnd)>,
-    /// Seconds that it has.
+    /// Its time limit in seconds.
     pub timeout: u64,
-    /// What it may reach.
+    /// The network that it can reach.
     pub network: Network,
-    /// How strictly it is kept to what it declares.
+    /// The level of the sandbox.
     pub sandbox: SandboxLevel,
-    /// Which graphics processors of this machine it may have; none: any.
+    /// The GPUs of this machine that it may use; none for any.
     pub given_graphics: Option<GivenGraphics>,
-    /// Whether what comes of it is forgotten.
+    /// Whether its result is not remembered.
     pub forgotten: bool,
 }
 
-/// What serves a job.
+/// The worker that serves a job.
 #[derive(Debug)]
 pub struct WorkerTask {
-    /// What is run.
+    /// Its codespec.
     pub codespec: Codespec,
-    /// Where.
+    /// Its root.
     pub root: TaskRoot,
-    /// How many of it at once.
+    /// The number of replicas.
     pub replicas: u32,
 }
 
 /// Where an input comes from.
 #[derive(Clone, Debug)]
 pub enum InputEnd {
-    /// A buffer; with what it holds, if it is whole.
+    /// A buffer, with its content if it is complete.
     Buffer(BufferId, Option<Content>),
     /// The standard input of this process.
     Standard,
@@ -71,19 +71,19 @@ pub enum InputEnd {
 /// Where an output goes.
 #[derive(Clone, Debug)]
 pub struct OutputEnd {
-    /// Into this buffer.
+    /// The buffer that it is written to.
     pub buffer: Option<BufferId>,
-    /// To the standard output of this process.
+    /// Whether it goes to the standard output of this process.
     pub standard: bool,
 }
 
-/// Where pipes lie in an image, from its root.
+/// The directory of pipes in an image, relative to its root.
 const IN_IMAGE: &str = "etc/buffer-fifos";
-/// Where they lie elsewhere, from the work directory.
+/// The directory of pipes elsewhere, relative to the work directory.
 const IN_WORK: &str = "buffer-fifos";
-/// Beside the pipes, what says in the action which buffers are at sockets.
+/// The file beside the pipes that names the sockets in the action.
 const SOCKETS: &str = ".sockets";
-/// Beside them, what says in it how many replicas there are.
+/// The file beside the pipes that has the number of replicas in the action.
 const REPLICAS: &str = ".replicas";
 
 impl Task {
@@ -92,7 +92,7 @@ impl Task {
         Container { codespec: &self.codespec, root: &self.root }
     }
 
-    /// The directory of pipes, from the directory that the step works in.
+    /// The directory of pipes, relative to the step's work directory.
     pub(crate) fn pipe_dir(&self) -> RelPath {
         let path = match self.root {
             TaskRoot::Host => IN_WORK,
@@ -105,18 +105,18 @@ impl Task {
         self.root.work()
     }
 
-    /// The socket at which a buffer is, if it is at one.
+    /// Returns the socket of a buffer, if it has one.
     pub(crate) fn socket(&self, name: &BufferName) -> Option<&Socket> {
         let is = |one: &Option<BufferName>| one.as_ref() == Some(name);
         self.codespec.sockets().iter().find(|socket| is(&socket.input) || is(&socket.output))
     }
 
-    /// Whether a buffer is in a pipe, and not at a socket.
+    /// Whether a buffer has a pipe rather than a socket.
     pub(crate) fn is_piped(&self, name: &BufferName) -> bool {
         self.socket(name).is_none()
     }
 
-    /// The ports at which its workers listen.
+    /// The endpoints of its workers.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = (&str, u16)> {
         let role = self.worker.as_ref().map(|worker| &worker.codespec.role);
         let endpoints = match role {
@@ -126,18 +126,18 @@ impl Task {
         endpoints.into_iter().flatten().map(|(name, port)| (name.as_str(), *port))
     }
 
-    /// How many run here at once: replicas of the job, then workers.
+    /// The number of processes here: replicas of the job, and workers.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         let workers = self.worker.as_ref().map_or(0, |worker| worker.replicas as usize);
         (self.own.len(), workers)
     }
 
-    /// Whether others of its replicas run elsewhere.
+    /// Whether some of its replicas run elsewhere.
     pub(crate) fn is_part(&self) -> bool {
         self.own.len() < self.replicas as usize
     }
 
-    /// How many graphics processors all of them want together.
+    /// The number of GPUs that all processes here request together.
     pub(crate) fn graphics(&self) -> usize {
         let (replicas, workers) = self.sizes();
         let worker = self.worker.as_ref();
@@ -148,7 +148,7 @@ impl Task {
         of_job.saturating_add(of_worker.saturating_mul(workers))
     }
 
-    /// The step that it is.
+    /// Returns the task as a step.
     pub(crate) fn step(&self) -> Result<Step, Diagnostic> {
         let (work, pipes, container) = (self.work(), self.pipe_dir(), self.container());
         let mut inputs = Inputs::default();
@@ -165,7 +165,7 @@ impl Task {
             place(SOCKETS, listed(sockets))?;
         }
         if self.replicas > 1 {
-            // Each is called another thing, and so may do another.
+            // Replicas have different names, and may depend on them.
             place(REPLICAS, format!("wake replicas 1\n{}\n", self.replicas))?;
         }
         let output = |(name, _): &(BufferName, OutputEnd)| {
@@ -183,24 +183,24 @@ impl Task {
             network: self.network,
             terms: Terms {
                 timeout: Some(self.timeout as f64),
-                // What one of several has done is not what all of them do.
+                // One replica's result is not the result of all.
                 forgotten: self.forgotten || self.is_part(),
                 ..container.limits()
             },
         })
     }
 
-    /// The directory of pipes, as its action has it.
+    /// The directory of pipes as the action names it.
     fn shown_pipes(&self) -> String {
         format!("/{}", self.work().join(&self.pipe_dir()))
     }
 
-    /// Whether all that run have the network of the machine.
+    /// Whether all processes share the machine's network.
     pub(crate) fn shares_network(&self) -> bool {
         self.network == Network::Host || self.sandbox == SandboxLevel::Weak
     }
 
-    /// The variables that wake gives it, whose pipes lie in this directory.
+    /// Returns the variables that wake sets, for pipes in this directory.
     pub(crate) fn given(&self, pipes: &str) -> Vec<(String, String)> {
         let path = |name: &BufferName| (name.variable(), format!("{pipes}/{name}"));
         let mut given: Vec<(String, String)> = self.codespec.piped().map(path).collect();
@@ -220,13 +220,13 @@ impl Task {
         given
     }
 
-    /// The variables that wake gives its workers.
+    /// Returns the variable that wake sets for workers too.
     pub(crate) fn run_id(&self) -> Option<(String, String)> {
-        // Of one that is remembered it would be another one each time.
+        // A remembered job cannot have it, because it differs each time.
         self.forgotten.then(|| ("TYGER_RUN_ID".to_owned(), self.id.to_string()))
     }
 
-    /// Where the job finds a worker.
+    /// The address at which the job reaches a worker.
     pub(crate) fn address(&self, worker: usize) -> String {
         match self.shares_network() {
             true => "127.0.0.1".to_owned(),
@@ -234,7 +234,7 @@ impl Task {
         }
     }
 
-    /// The port at which the job finds what a worker has at `port`: the same, unless the job listens there itself.
+    /// Returns the port at which the job reaches a worker's `port`: the same, unless the job listens on it itself.
     pub(crate) fn shown_port(&self, port: u16) -> u16 {
         let sockets = self.codespec.sockets();
         let is_own = |port: u16| sockets.iter().any(|socket| socket.port == port);
@@ -244,7 +244,7 @@ impl Task {
         let is_taken = |shown: &u16| {
             is_own(*shown) || self.endpoints().any(|(_, endpoint)| endpoint == *shown)
         };
-        // Each of several ports that the job has gets one of its own: they are as many as come before it.
+        // The replaced ports are numbered in order, so that each gets a port of its own.
         let before = self.endpoints().filter(|(_, other)| is_own(*other) && *other < port).count();
         let mut free = (20_000..).filter(|shown| !is_taken(shown));
         free.nth(before).unwrap_or(port)
@@ -259,7 +259,7 @@ fn at(dir: &RelPath, name: &str) -> Result<RelPath, Diagnostic> {
     dir.child(name).map_err(|error| Diagnostic::error(Class::Internal, error.to_string()))
 }
 
-/// What stands for an input in the action: which bytes come out of its pipe. Source: `spec/jobs.md`.
+/// Returns the file that stands for an input in the action, and names the bytes that come out of its pipe. Source: `spec/jobs.md`.
 fn marker(input: &InputEnd) -> String {
     match input {
         InputEnd::Buffer(_, Some(Content { digest, size })) => {
@@ -269,7 +269,7 @@ fn marker(input: &InputEnd) -> String {
     }
 }
 
-/// What says in the action which buffers are at sockets. Source: `spec/jobs.md`.
+/// Returns the file that names the sockets in the action. Source: `spec/jobs.md`.
 fn listed(sockets: &[Socket]) -> String {
     let mut lines: Vec<String> = sockets
         .iter()
@@ -291,7 +291,7 @@ mod tests {
     use wake_codespec::named::Source;
     use wake_codespec::run::{RunCodespec, RunDocument};
 
-    /// A job with a socket at 9002 and at 9004, and a worker with endpoints at both and between them.
+    /// A job with sockets at 9002 and 9004, and a worker with endpoints at both and at 9003.
     fn task(sandbox: SandboxLevel) -> Task {
         let text = "job: {codespec: {image: i, command: [a, $(TYGER_WORKER_NODES)], buffers: {inputs: [x, y]}, sockets: [{port: 9004, inputBuffer: y}, {port: 9002, inputBuffer: x}]}}\n\
                     worker: {codespec: {image: w, endpoints: {One: 9002, two: 9003, three: 9004}}}\n";
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_at_ports_that_the_job_has_not_itself() {
+    fn workers_are_at_ports_that_the_job_does_not_use() {
         let own = task(SandboxLevel::Strict);
         assert_eq!([9002, 9003, 9004].map(|port| own.shown_port(port)), [20_000, 9003, 20_001]);
         let addresses = [0, 249, 250].map(|worker| own.address(worker));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_replicas_is_the_same_step_and_remembers_nothing() {
+    fn one_of_several_replicas_is_the_same_step_and_is_not_remembered() {
         let alone = task(SandboxLevel::Strict);
         let all = Task { replicas: 3, own: 0..3, forgotten: false, ..task(SandboxLevel::Strict) };
         let one = Task { replicas: 3, own: 1..2, forgotten: false, ..task(SandboxLevel::Strict) };

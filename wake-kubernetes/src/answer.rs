@@ -1,4 +1,4 @@
-//! What a cluster says of objects, as far as it is read.
+//! The parts of Kubernetes objects that are read.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct Object {
     pub(crate) spec: Spec,
     #[serde(default)]
     pub(crate) status: Status,
-    /// Of events.
+    /// The reason of an event.
     #[serde(default)]
     pub(crate) reason: String,
     #[serde(default)]
@@ -102,33 +102,33 @@ pub(crate) struct Terminated {
 }
 
 impl Object {
-    /// Whether it is of this part of a run: `job` or `worker`.
+    /// Whether it belongs to this part of a run: `job` or `worker`.
     pub(crate) fn is_of(&self, role: &str) -> bool {
         self.metadata.labels.get(COMPONENT).is_some_and(|of| of == role)
     }
 
-    /// A condition that holds.
+    /// Returns the condition of this type if it is true.
     pub(crate) fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|one| one.kind == kind && one.status == "True")
     }
 
-    /// All of its containers, in the order in which they begin.
+    /// All of its containers, in starting order.
     pub(crate) fn containers(&self) -> impl Iterator<Item = &ContainerStatus> {
         let Status { init_container_statuses, container_statuses, .. } = &self.status;
         init_container_statuses.iter().chain(container_statuses)
     }
 
-    /// The container of this name.
+    /// Returns the container of this name.
     pub(crate) fn container(&self, name: &str) -> Option<&ContainerStatus> {
         self.containers().find(|container| container.name == name)
     }
 
-    /// Where it runs.
+    /// The node that it runs on.
     pub(crate) fn node(&self) -> &str {
         self.spec.node_name.as_deref().unwrap_or("its node")
     }
 
-    /// Whether its node has not been heard of for a while: its containers were ready when it was, and now the pod is not.
+    /// Whether its node has stopped responding: its containers were last reported ready, but the pod is not.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         let is = |kind: &str, status: &str| {
             self.status.conditions.iter().any(|one| one.kind == kind && one.status == status)

@@ -1,4 +1,4 @@
-//! What a cluster is asked.
+//! Requests to a cluster about the objects of one job.
 
 use serde_json::{Value, json};
 
@@ -19,19 +19,19 @@ pub struct Cluster {
     name: RunName,
 }
 
-/// Whether a job has workers, which have objects of their own.
+/// Whether a job has workers, which have their own objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Served {
-    /// It has.
+    /// It has workers.
     ByWorkers,
-    /// It has not.
+    /// It has none.
     ByNobody,
 }
 
 impl Kubectl {
-    /// With the context and the namespace that it has where none is set, so that they stay the same.
+    /// Sets the context and the namespace to `kubectl`'s current ones if they are not set, so that later changes have no effect.
     ///
-    /// In a pod there is neither, and the cluster and the namespace are those of the pod.
+    /// In a pod there are none; `kubectl` then uses the pod's own cluster and namespace.
     pub fn settled(self) -> Result<Kubectl, KubernetesError> {
         let args = ["config", "view", "--minify", "--output=json"];
         let answer = match self.run(args, b"") {
@@ -57,12 +57,12 @@ impl Kubectl {
 }
 
 impl Cluster {
-    /// The objects of that name.
+    /// The objects of the run `name`.
     pub fn new(kubectl: Kubectl, name: RunName) -> Self {
         Cluster { kubectl, name }
     }
 
-    /// Where they are.
+    /// The name and location of the objects.
     pub fn id(&self) -> KubernetesId {
         KubernetesId {
             namespace: self.kubectl.namespace.clone(),
@@ -71,12 +71,12 @@ impl Cluster {
         }
     }
 
-    /// How it is reached.
+    /// The `kubectl` that reaches the cluster.
     pub fn kubectl(&self) -> &Kubectl {
         &self.kubectl
     }
 
-    /// Makes the objects; the job first, to which the others belong, so that they go when it does.
+    /// Creates the objects: first the job, which then owns the others, so that they are deleted with it.
     pub fn create(&self, manifest: &Manifest) -> Result<(), KubernetesError> {
         let answer = self.made(&manifest.job)?;
         let job: Object =
@@ -105,7 +105,7 @@ impl Cluster {
         self.kubectl.run(args, object.to_string().as_bytes())
     }
 
-    /// What the cluster says of the job.
+    /// Returns the state of the job and its pods.
     pub fn look(&self) -> Result<KubernetesJob, KubernetesError> {
         let selector = format!("--selector={INSTANCE}={}", self.name);
         let list = self.list(&["get", "jobs.batch,pods", &selector, "--output=json"])?;
@@ -113,13 +113,13 @@ impl Cluster {
         if job.pods.iter().all(|pod| pod.role == Role::Worker)
             && let KubernetesState::Waiting { reason } = &mut job.state
         {
-            // Why there is no pod is said beside the job alone; who may not read that does without.
+            // Only an event of the job says why it has no pod; without permission to read events there is no reason.
             *reason = self.warning().ok().flatten();
         }
         Ok(job)
     }
 
-    /// The last warning that there is of the job.
+    /// Returns the latest warning event of the job.
     fn warning(&self) -> Result<Option<String>, KubernetesError> {
         let of = format!(
             "--field-selector=involvedObject.kind=Job,involvedObject.name={},type=Warning",
@@ -130,7 +130,7 @@ impl Cluster {
         Ok(last.map(|event| with(&event.reason, &event.message)))
     }
 
-    /// Takes the objects away, with all that runs; those that are gone already stay so.
+    /// Deletes the objects and everything that runs; objects that are already gone are ignored.
     pub fn delete(&self, served: Served) -> Result<(), KubernetesError> {
         let mut objects = vec![format!("job.batch/{}", self.name)];
         if served == Served::ByWorkers {

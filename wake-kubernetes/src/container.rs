@@ -6,17 +6,17 @@ use wake_codespec::quantity::Quantity;
 
 use crate::run::{KubernetesSite, Part};
 
-/// The container that a codespec is.
+/// The name of the container that runs the codespec.
 pub(crate) const MAIN: &str = "main";
 
-/// What a device plug-in calls graphics processors. Source: Tyger.
+/// The resource name of GPUs, from NVIDIA's device plug-in. Source: Tyger.
 const GRAPHICS: &str = "nvidia.com/gpu";
 /// The volume of `/dev/shm`.
 const SHM: &str = "shm";
 
-/// The container that the codespec is; `given` are variables that it has before its own.
+/// Returns the container of a codespec; the variables in `given` precede its own.
 ///
-/// References to variables stay: Kubernetes expands them, by the same rules.
+/// References to variables are left as they are: Kubernetes expands them by the same rules.
 pub(crate) fn main(part: &Part<'_>, given: &[(String, String)]) -> Map<String, Value> {
     let codespec = part.codespec;
     let mut main = Map::new();
@@ -31,7 +31,7 @@ pub(crate) fn main(part: &Part<'_>, given: &[(String, String)]) -> Map<String, V
     if let Some(dir) = &codespec.working_dir {
         main.insert("workingDir".to_owned(), dir.as_str().into());
     }
-    // The first that stands for a name counts, as it does everywhere.
+    // The first definition of a name wins, as everywhere.
     let is_given = |name: &str| given.iter().any(|(known, _)| known == name);
     let own = codespec.env.iter().filter(|(name, _)| !is_given(name));
     let env: Vec<Value> = given
@@ -46,7 +46,7 @@ pub(crate) fn main(part: &Part<'_>, given: &[(String, String)]) -> Map<String, V
     if !resources.is_empty() {
         main.insert("resources".to_owned(), Value::Object(resources));
     }
-    // What it wrote last is said where it fails.
+    // If it fails, the end of its output is in the pod's status.
     main.insert("terminationMessagePolicy".to_owned(), "FallbackToLogsOnError".into());
     if codespec.resources.shm.is_some() {
         main.insert("volumeMounts".to_owned(), json!([{"name": SHM, "mountPath": "/dev/shm"}]));
@@ -54,10 +54,10 @@ pub(crate) fn main(part: &Part<'_>, given: &[(String, String)]) -> Map<String, V
     main
 }
 
-/// What every pod of a part has beside its containers.
+/// Returns the properties of a part's pods apart from their containers.
 pub(crate) fn pod(part: &Part<'_>, site: &KubernetesSite) -> Map<String, Value> {
     let mut pod = Map::new();
-    // Variables for every service of the namespace would be others each time.
+    // Variables for the namespace's services would differ from run to run.
     pod.insert("enableServiceLinks".to_owned(), false.into());
     match &part.codespec.identity {
         Some(identity) => pod.insert("serviceAccountName".to_owned(), identity.as_str().into()),
@@ -76,7 +76,7 @@ pub(crate) fn pod(part: &Part<'_>, site: &KubernetesSite) -> Map<String, Value> 
     pod
 }
 
-/// Adds to a list of an object, which is made where there is none.
+/// Appends to a list of an object, creating the list if it is missing.
 pub(crate) fn add(object: &mut Map<String, Value>, key: &str, more: Vec<Value>) {
     let list = object.entry(key).or_insert_with(|| Value::Array(Vec::new()));
     if let Value::Array(list) = list {

@@ -1,22 +1,22 @@
-//! Why a run cannot be said in objects, and why a cluster did not do what it was asked for.
+//! Why a run has no objects, and why a request to a cluster failed.
 
 use std::io;
 
 use wake_codespec::name::BufferName;
 
-/// Why a run cannot be said in objects.
+/// Why a run cannot be turned into objects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// It has buffers, and nobody says which image has wake.
+    /// It has buffers, and no image with wake is configured.
     #[error("a job with buffers needs an image that contains `wake`, and none is configured")]
     NoImage,
-    /// It has buffers, and nobody says where the store lies.
+    /// It has buffers, and no volume claim of the store is configured.
     #[error("a job with buffers needs the volume claim of the store, and none is configured")]
     NoClaim,
-    /// One of its buffers is not named.
+    /// One of its inputs or outputs has no buffer.
     #[error("no buffer is given for `{0}`")]
     NoBuffer(BufferName),
-    /// Several replicas would write the same buffers.
+    /// Several replicas would write the same buffer.
     #[error("all {0} replicas would write `{1}`, but a buffer is written once")]
     WrittenTwice(u32, BufferName),
     /// It has sockets.
@@ -24,38 +24,38 @@ pub enum ManifestError {
     Sockets,
 }
 
-/// Why a cluster did not do what it was asked for.
+/// Why a request to a cluster failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KubernetesError {
-    /// The program that reaches it is not there.
+    /// `kubectl` was not found.
     #[error("`{0}` was not found")]
     NoProgram(String),
-    /// That program could not be run.
+    /// `kubectl` could not be run.
     #[error("`{program}`: {source}")]
     Program {
         /// The program.
         program: String,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// It does not answer.
+    /// The API server cannot be reached, or cannot answer at the moment.
     #[error("Kubernetes is not responding: {said}")]
     Away {
-        /// What was said of that.
+        /// `kubectl`'s message.
         said: String,
     },
-    /// It refused, or nobody knows which cluster is meant.
+    /// The API server refused the request, or `kubectl` does not know which cluster is meant.
     #[error("Kubernetes refused the request: {said}")]
     Refused {
-        /// What was said of that.
+        /// `kubectl`'s message.
         said: String,
     },
-    /// It said something that nobody understands.
+    /// `kubectl`'s output could not be parsed.
     #[error("unexpected output from `{program}`: `{said}`")]
     Strange {
         /// The program.
         program: String,
-        /// What it said.
+        /// Its output.
         said: String,
     },
 }

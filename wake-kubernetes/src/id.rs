@@ -1,22 +1,22 @@
-//! Where the objects of a job are.
+//! The location of a job's objects.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::run::RunName;
 
-/// What the objects of a job are called, and where they are: `[NAMESPACE/]NAME[@CONTEXT]`.
+/// The name and location of a job's objects: `[NAMESPACE/]NAME[@CONTEXT]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesId {
-    /// The namespace; none: that of the pod that wake itself runs in.
+    /// The namespace; none for that of the pod that wake itself runs in.
     pub namespace: Option<String>,
     /// The name.
     pub name: RunName,
-    /// What `kubectl` calls the cluster and who one is there; none: the cluster that wake itself runs in.
+    /// The `kubectl` context; none for the cluster that wake itself runs in.
     pub context: Option<String>,
 }
 
-/// A text that says nowhere.
+/// The text is not a valid id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a Kubernetes job id: expected `[NAMESPACE/]NAME[@CONTEXT]`")]
 pub struct ParseKubernetesIdError(String);
@@ -26,7 +26,7 @@ impl FromStr for KubernetesId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || ParseKubernetesIdError(text.to_owned());
-        // Neither names nor namespaces have these characters; contexts may have both.
+        // Neither names nor namespaces contain `@` or `/`; contexts may contain both.
         let (place, context) = match text.split_once('@') {
             Some((place, context)) => (place, Some(context)),
             None => (text, None),
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_says_where_objects_are() {
+    fn ids_are_parsed_and_displayed() {
         for text in ["wake-7-ab", "science/wake-7-ab", "wake-7-ab@x", "a/b@arn:aws:eks:c/d@e"] {
             assert_eq!(text.parse::<KubernetesId>().unwrap().to_string(), text);
         }

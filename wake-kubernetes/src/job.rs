@@ -1,4 +1,4 @@
-//! The object of a job.
+//! The `Job` object.
 
 use serde_json::{Map, Value, json};
 
@@ -8,12 +8,12 @@ use crate::labels::{Role, labels, metadata};
 use crate::run::{KubernetesRun, KubernetesSite};
 use crate::{streams, worker};
 
-/// Seconds that a command has that was told to end.
+/// Seconds from SIGTERM to SIGKILL.
 const GRACE: u32 = 5;
-/// Seconds after which a job goes by itself that has ended and that nobody asked for.
+/// Seconds after which the cluster deletes a job that has ended.
 const LEFT: u32 = 7 * 24 * 60 * 60;
 
-/// The `Job`: pods that run once and are never begun again.
+/// Returns the `Job`, whose pods run once and are never restarted.
 pub(crate) fn object(
     run: &KubernetesRun<'_>,
     site: &KubernetesSite,

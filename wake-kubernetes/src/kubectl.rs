@@ -1,5 +1,5 @@
-//! The program by which a cluster is reached.
-#![expect(clippy::disallowed_methods, reason = "a cluster is reached by its program")]
+//! Runs `kubectl`, through which a cluster is reached.
+#![expect(clippy::disallowed_methods, reason = "a cluster is reached through `kubectl`")]
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -10,21 +10,21 @@ use std::thread::{self, JoinHandle};
 use crate::container::MAIN;
 use crate::error::KubernetesError;
 
-/// How a cluster is reached.
+/// `kubectl`, with the options that choose a cluster.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
-    /// The program: its path, or its name on the search path.
+    /// The path of the program, or its name on the search path.
     pub program: PathBuf,
-    /// What it calls the cluster and who one is there; none: as it has it.
+    /// `--context`; none for `kubectl`'s default.
     pub context: Option<String>,
-    /// The namespace; none: as it has it.
+    /// `--namespace`; none for `kubectl`'s default.
     pub namespace: Option<String>,
 }
 
-/// How long one answer may take.
+/// The time limit of one request.
 const PATIENCE: &str = "--request-timeout=20s";
 
-/// What is said where a cluster does not answer. Each of them may be said of another call of the same kind the next moment.
+/// Messages `kubectl` prints when the API server cannot be reached or cannot answer at the moment; the same request may succeed later.
 const AWAY: [&str; 15] = [
     "did you specify the right host or port?",
     "Unable to connect to the server",
@@ -44,7 +44,7 @@ const AWAY: [&str; 15] = [
 ];
 
 impl Kubectl {
-    /// Runs it with this standard input to its end; says what it wrote.
+    /// Runs a command with `input` as its standard input, and returns its standard output.
     pub(crate) fn run<A: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = A>,
@@ -55,7 +55,7 @@ impl Kubectl {
         let mut child = command.spawn().map_err(|source| self.failed(source))?;
         if let Some(mut stdin) = child.stdin.take() {
             match stdin.write_all(input) {
-                // It says itself why it did not read on.
+                // Its own message says why it stopped reading.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
                 written => written.map_err(|source| self.failed(source))?,
             }
@@ -74,7 +74,7 @@ impl Kubectl {
         })
     }
 
-    /// Reads what the command of a pod has written, from its beginning.
+    /// Reads the log of a pod's main container from the beginning.
     pub fn log(&self, pod: &str, until: LogEnd) -> Result<LogReader, KubernetesError> {
         let mut args = vec!["logs", pod, "--container", MAIN];
         match until {
@@ -92,7 +92,7 @@ impl Kubectl {
         Ok(LogReader { stdout, child: LogChild { child, stderr } })
     }
 
-    /// What it is called where something is wrong with it.
+    /// The name of the program in error messages.
     pub(crate) fn called(&self) -> String {
         self.program.display().to_string()
     }
@@ -116,16 +116,16 @@ impl Kubectl {
     }
 }
 
-/// How far a log is read.
+/// Where reading a log stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogEnd {
-    /// As far as it is written.
+    /// At its current end.
     Now,
-    /// To the end of the container, as it is written.
+    /// When the container has ended; until then the log is followed.
     Container,
 }
 
-/// What a container writes.
+/// The log of a container.
 #[derive(Debug)]
 pub struct LogReader {
     stdout: Option<ChildStdout>,
@@ -140,7 +140,7 @@ pub struct LogChild {
 }
 
 impl LogReader {
-    /// What is read, and who reads it.
+    /// Splits it into the bytes and the process that reads them.
     pub fn parts(self) -> (Box<dyn Read + Send>, LogChild) {
         match self.stdout {
             Some(stdout) => (Box::new(stdout), self.child),
@@ -150,7 +150,7 @@ impl LogReader {
 }
 
 impl LogChild {
-    /// Waits until all has been read; says why not all could be.
+    /// Waits for the process to exit; an error says why the log is incomplete.
     pub fn end(mut self) -> Result<(), String> {
         let text = self.stderr.take().map_or_else(String::new, |stderr| {
             stderr.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -163,7 +163,7 @@ impl LogChild {
         }
     }
 
-    /// Reads no more.
+    /// Stops reading.
     pub fn stop(&mut self) {
         // Fails only if it has already exited.
         let _ = self.child.kill();
@@ -195,7 +195,7 @@ fn tail(mut from: impl Read) -> String {
     }
 }
 
-/// What the program said, the lines one after the other, without those that are for whoever looks for faults in it.
+/// The messages in `kubectl`'s stderr on one line, without log lines that are meant for debugging it.
 fn said(text: &str) -> String {
     let is_note = |line: &str| {
         let rest = line.strip_prefix(['E', 'W', 'I', 'F']).unwrap_or_default();
@@ -203,16 +203,16 @@ fn said(text: &str) -> String {
     };
     let lines = text.lines().map(str::trim);
     let mut lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !is_note(line)).collect();
-    // It asks several times, and says each time the same.
+    // It retries, and prints the same message each time.
     lines.dedup();
     match lines.is_empty() {
-        // Better that than nothing.
+        // A log line is better than no message.
         true => text.trim().lines().last().unwrap_or_default().to_owned(),
         false => lines.join("; "),
     }
 }
 
-/// The same without what says that it is an error, and of which kind.
+/// The message without prefixes such as `Error from server (NotFound): `.
 fn plain(said: &str) -> String {
     let mut said = said.strip_prefix("error: ").unwrap_or(said);
     if let Some(rest) = said.strip_prefix("Error from server") {
@@ -221,7 +221,7 @@ fn plain(said: &str) -> String {
     for verb in ["error when creating \"STDIN\": ", "error validating \"STDIN\": "] {
         said = said.strip_prefix(verb).unwrap_or(said);
     }
-    // Objects that nobody has looked at help nobody.
+    // The advice to turn validation off would not help.
     said.split("; if you choose to ignore these errors").next().unwrap_or(said).to_owned()
 }
 
@@ -236,9 +236,9 @@ mod tests {
         kubectl.run(["-c", &script], b"x").unwrap_err()
     }
 
-    /// As `kubectl` 1.32 says it.
+    /// Messages of `kubectl` 1.32.
     #[test]
-    fn errors_are_told_apart_by_what_is_said() {
+    fn errors_are_classified_by_their_message() {
         let away = "E1201 10:39:18.050775   23025 memcache.go:265] \"Unhandled Error\" err=\"couldnt get current server API group list\"\nThe connection to the server localhost:8080 was refused - did you specify the right host or port?\nThe connection to the server localhost:8080 was refused - did you specify the right host or port?";
         let error = told(away).to_string();
         assert_eq!(
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_told() {
+    fn a_missing_program_is_reported() {
         let program = "wake-no-such-program".into();
         let kubectl = Kubectl { program, context: None, namespace: None };
         let error = kubectl.run([""; 0], b"").unwrap_err();

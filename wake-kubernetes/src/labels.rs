@@ -1,22 +1,22 @@
-//! What objects are called, and found by.
+//! Labels, annotations and metadata of objects.
 
 use serde_json::{Map, Value, json};
 
 use crate::run::{KubernetesRun, KubernetesSite, Part};
 
-/// The label by which all objects of a run are found.
+/// The label that selects all objects of a run.
 pub(crate) const INSTANCE: &str = "app.kubernetes.io/instance";
-/// The label that says of which part of a run an object is.
+/// The label that names the part of a run that an object belongs to.
 pub(crate) const COMPONENT: &str = "app.kubernetes.io/component";
-/// The annotation that says which of several replicas a pod of a job is. Source: Kubernetes, `completionMode: Indexed`.
+/// The annotation with the replica index of a job's pod. Source: Kubernetes, `completionMode: Indexed`.
 pub(crate) const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
-/// Which part of a run an object is of.
+/// The part of a run that an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// What runs to its end.
+    /// The job.
     Job,
-    /// What serves that.
+    /// The worker that serves it.
     Worker,
 }
 
@@ -30,7 +30,7 @@ impl Role {
     }
 }
 
-/// The labels by which the pods of a part are found.
+/// Returns the labels that select the pods of a part.
 pub(crate) fn selector(run: &KubernetesRun<'_>, role: Role) -> Value {
     json!({
         INSTANCE: run.name.as_str(),
@@ -46,7 +46,7 @@ pub(crate) fn labels(run: &KubernetesRun<'_>, role: Role) -> Value {
     })
 }
 
-/// The metadata of an object of a run.
+/// Returns the metadata of an object.
 pub(crate) fn metadata(
     run: &KubernetesRun<'_>,
     role: Role,
@@ -66,7 +66,7 @@ pub(crate) fn metadata(
     let tags: Map<String, Value> =
         run.tags.iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
     if !tags.is_empty() {
-        // Keys of annotations may not be all that tags may be.
+        // Some tag keys are not valid annotation keys.
         annotations.insert("wake/tags".to_owned(), Value::Object(tags).to_string().into());
     }
     metadata.insert("annotations".to_owned(), Value::Object(annotations));

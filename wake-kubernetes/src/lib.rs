@@ -1,22 +1,22 @@
-//! Says in Kubernetes' objects what Tyger's codespecs are, and has a cluster run them.
+//! Turns runs of Tyger's codespecs into Kubernetes objects, and runs them in a cluster.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
-//! | [`error`] | why a run cannot be said so, and why a cluster did not do what it was asked for |
-//! | [`run`] | what is said: a run whose images and buffers are known, at a site |
-//! | `yaml` | objects as people read them |
-//! | [`labels`] | what objects are called, and found by |
+//! | [`error`] | why a run has no objects, and why a request to a cluster failed |
+//! | [`run`] | the input: a run whose images and buffers are known, and a site |
+//! | `yaml` | objects as readable YAML |
+//! | [`labels`] | names and labels of objects |
 //! | `container` | a codespec as a container |
-//! | `streams` | what stands between buffers and the pipes of a job |
+//! | `streams` | the containers that transfer data between buffers and the pipes of a job |
 //! | `worker`, `job` | the objects of each |
-//! | [`manifest`] | all of them |
+//! | [`manifest`] | all objects of a run |
 //! | [`id`] | where the objects of a job are |
-//! | `answer` | what a cluster says of objects |
-//! | [`state`] | what that says of a job |
-//! | [`kubectl`] | the program by which a cluster is reached |
-//! | [`cluster`] | what it is asked |
+//! | `answer` | objects as the API server returns them |
+//! | [`state`] | the state of a job, from those objects |
+//! | [`kubectl`] | runs `kubectl` |
+//! | [`cluster`] | requests to a cluster |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! The rooms are declared in this order, and none depends on a later one.
 
 pub mod error;
 pub mod run;

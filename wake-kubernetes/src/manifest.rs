@@ -9,23 +9,23 @@ use crate::run::{KubernetesRun, KubernetesSite};
 use crate::yaml::document;
 use crate::{job, worker};
 
-/// The objects of a run, in the order in which they are to be made.
+/// The objects of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
-    /// Those of its worker.
+    /// The objects of its worker.
     pub worker: Vec<Value>,
-    /// The job.
+    /// The `Job`.
     pub job: Value,
 }
 
 impl Manifest {
-    /// Those of `run` at `site`.
+    /// Returns the objects of `run` at `site`.
     pub fn new(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Result<Self, ManifestError> {
         Ok(Manifest { worker: worker::objects(run, site), job: job::object(run, site)? })
     }
 }
 
-/// Documents of YAML, one for each object.
+/// Formats the objects as YAML documents.
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, object) in self.worker.iter().chain([&self.job]).enumerate() {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_has_its_pipes_from_containers_around_it() {
+    fn a_job_with_buffers_has_containers_that_serve_its_pipes() {
         let job = "name: n\nimage: i\nbuffers: {inputs: [in], outputs: [out]}\ncommand: [sh, -c, 'cat $(IN_PIPE)']\nargs: ['-', 'true', '1', 'a: b', \"two\\nlines\"]\nworkingDir: /w\nenv: {B: $(OUT_PIPE), A: 'yes', IN_PIPE: mine}\nresources: {requests: {cpu: 1500m}, limits: {memory: 1.5Gi}, gpu: 2, shm: 1Gi}\n";
         check(
             job,
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_found_by_names_that_stay() {
+    fn a_worker_has_stable_names() {
         let worker = "kind: worker\nname: w\nimage: i\nidentity: someone\nendpoints: {Test: 29477, other: 9002}\n";
         check(
             "name: n\nimage: i\n",
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_said_is_refused() {
+    fn runs_without_objects_are_refused() {
         let refused = |job: &str, replicas, site: &KubernetesSite, names: &[&str]| {
             let job = codespec(job);
             let run = KubernetesRun {

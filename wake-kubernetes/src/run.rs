@@ -1,4 +1,4 @@
-//! What is said in objects.
+//! The runs that become objects.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,80 +11,80 @@ use wake_model::{BufferId, Tags};
 /// A run whose images and buffers are known.
 #[derive(Clone, Debug)]
 pub struct KubernetesRun<'a> {
-    /// What its objects are called.
+    /// The name of its objects.
     pub name: &'a RunName,
-    /// Its number in the store that keeps what is known of it, if one does.
+    /// Its number in the store that has its record, if there is one.
     pub number: Option<u64>,
-    /// What runs to its end.
+    /// The job.
     pub job: Part<'a>,
-    /// The buffers of the job, by what its codespec calls them.
+    /// The buffers of the job, by their names in its codespec.
     pub buffers: &'a BTreeMap<BufferName, BufferId>,
-    /// What serves it.
+    /// The worker that serves it.
     pub worker: Option<Part<'a>>,
-    /// Seconds that it has.
+    /// Its time limit in seconds.
     pub timeout: u64,
     /// Its tags.
     pub tags: &'a Tags,
 }
 
-/// A codespec that runs several times.
+/// The job or the worker of a run.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
-    /// What people call it.
+    /// Its name for people.
     pub label: &'a str,
-    /// What is run.
+    /// Its codespec.
     pub codespec: &'a Codespec,
-    /// Its image by its digest.
+    /// Its image, by digest.
     pub image: &'a str,
-    /// How many of it.
+    /// The number of replicas.
     pub replicas: u32,
-    /// On which nodes.
+    /// The node pool that it runs on.
     pub node_pool: Option<&'a str>,
 }
 
-/// What a cluster has for runs.
+/// The configuration of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesSite {
-    /// The namespace; none: the one that is set for whoever applies the objects.
+    /// The namespace; none for the default of whoever applies the objects.
     pub namespace: Option<String>,
-    /// The image that has wake, by its digest.
+    /// The image that contains wake, by digest.
     pub image: Option<String>,
-    /// The claim of the volume that the store lies on.
+    /// The claim of the volume that holds the store.
     pub claim: Option<String>,
-    /// Where the store lies on that volume; empty: at its top.
+    /// The path of the store on that volume; empty for its top directory.
     pub store: String,
-    /// The label of nodes whose value is a node pool.
+    /// The node label whose value is the node pool.
     pub pool_label: Option<String>,
 }
 
-/// A name that every object may have: a label of DNS that leaves room for what comes behind it.
+/// A name for objects: a DNS label short enough for the suffixes that are appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunName(String);
 
-/// A text that is no name of a run.
+/// The text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a valid object name: expected up to {LONGEST} lower-case letters, digits and `-`, starting with a letter and not ending with `-`"
 )]
 pub struct RunNameError(String);
 
-/// So many characters, so that `-worker-99999` and what Kubernetes puts behind names fits.
+/// The longest name, which leaves room for `-worker-99999` and Kubernetes' own suffixes.
 const LONGEST: usize = 40;
 
 impl RunName {
-    /// As it is written.
+    /// The text of the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// That of the job of this number in some store, told apart from those of other stores by `distinct`: letters and digits of which ten count.
+    /// The name for a job number; `distinct`, of which ten letters and digits are used, distinguishes it from jobs of other stores.
     pub fn numbered(number: u64, distinct: &str) -> RunName {
         let fits = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let distinct: String = distinct.chars().filter(fits).take(10).collect();
         RunName(format!("wake-{number}-{distinct}"))
     }
 
-    /// A name made of any text, told apart from others by `distinct`.
+    /// A name derived from any text; `distinct` distinguishes it from others.
     pub fn of(text: &str, distinct: &str) -> RunName {
         let plain = |text: &str| {
             text.chars()
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_made_of_any_text() {
+    fn any_text_becomes_a_valid_name() {
         for (text, distinct, name) in [
             ("negating/versions/3", "ab12", "wake-negating-versions-3-ab12"),
             ("", "12", "wake-12"),
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_a_number_fits_whatever_the_number() {
+    fn the_name_of_the_largest_number_is_valid() {
         let name = RunName::numbered(u64::MAX, "abcdefghijklmnop");
         assert_eq!(name.as_str(), "wake-18446744073709551615-abcdefghij");
         assert_eq!(name.as_str().parse(), Ok(name));
     }
 
     #[test]
-    fn what_no_object_may_be_called_is_refused() {
+    fn invalid_names_are_refused() {
         for wrong in ["", "1a", "-a", "a-", "A", "a.b", "a_b", &"a".repeat(41)] {
             assert!(wrong.parse::<RunName>().is_err(), "{wrong}");
         }

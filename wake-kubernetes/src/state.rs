@@ -1,30 +1,30 @@
-//! What a cluster says of a job: how far it is, and which containers write its log.
+//! The state of a job as reported by a cluster, and the containers that write its log.
 
 use crate::answer::{Condition, List, Object, Terminated};
 use crate::container::MAIN;
 use crate::labels::{INDEX, Role};
 use crate::streams::BUFFERS;
 
-/// A job as a cluster knows it.
+/// A job as reported by a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesJob {
-    /// How far it is.
+    /// Its state.
     pub state: KubernetesState,
-    /// Its pods and those of its workers.
+    /// Its pods, and those of its workers.
     pub pods: Vec<KubernetesPod>,
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KubernetesState {
-    /// Its command has not begun.
+    /// Its command has not started.
     Waiting {
-        /// Why, as the cluster says it.
+        /// The cluster's reason.
         reason: Option<String>,
     },
     /// Its command runs.
     Running {
-        /// What is wrong all the same.
+        /// What is wrong, if anything.
         trouble: Option<String>,
     },
     /// It has ended.
@@ -34,38 +34,38 @@ pub enum KubernetesState {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KubernetesEnd {
-    /// All of its commands returned 0.
+    /// All of its commands exited with 0.
     Succeeded,
-    /// Its time was over.
+    /// It exceeded its deadline.
     TimedOut,
-    /// It cannot go on: somebody or something took a pod away, or its streams cannot be moved. The cluster has not ended it, or says so only in a moment.
+    /// It cannot continue, because a pod was deleted or its buffers cannot be transferred; the cluster has not ended it, or does not report so yet.
     Stuck(String),
-    /// It failed.
+    /// It failed, for this reason.
     Failed(String),
-    /// There is no such object any more.
+    /// The object no longer exists.
     Gone,
 }
 
 /// A pod of a job or of its workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubernetesPod {
-    /// What the cluster calls it.
+    /// Its name in the cluster.
     pub name: String,
-    /// Of which part of the run it is.
+    /// The part of the run that it belongs to.
     pub role: Role,
-    /// What people call it: `job-0`, `worker-1`.
+    /// Its name for people: `job-0`, `worker-1`.
     pub label: String,
-    /// How often its container was begun again.
+    /// How often its container was restarted.
     pub restarts: u32,
-    /// Whether its container has begun, so that there is a log.
+    /// Whether its container has started, so that there is a log.
     pub has_begun: bool,
-    /// Whether its container has ended, so that there will be no more of that.
+    /// Whether its container has ended, so that the log is final.
     pub has_ended: bool,
-    /// Whether its node does not answer.
+    /// Whether its node is not responding.
     pub is_out_of_reach: bool,
 }
 
-/// What an answer says of the job whose objects it lists.
+/// Derives the state of a job from its objects.
 pub(crate) fn job(list: &List) -> KubernetesJob {
     let is_pod = |object: &&Object| object.kind == "Pod";
     let of_job = |pod: &&Object| pod.is_of(Role::Job.as_str());
@@ -92,7 +92,7 @@ fn state(job: &Object, pods: &[&Object]) -> KubernetesState {
         };
         return KubernetesState::Ended(end);
     }
-    // It is known how it will end, and what runs is being ended.
+    // The outcome is decided, and the pods are being terminated.
     if job.condition("FailureTarget").is_some() {
         return KubernetesState::Running { trouble: None };
     }
@@ -118,7 +118,7 @@ fn state(job: &Object, pods: &[&Object]) -> KubernetesState {
     KubernetesState::Waiting { reason: pods.iter().find_map(|pod| what_keeps(pod)) }
 }
 
-/// What keeps a pod whose command has not begun.
+/// Returns why a pod's command has not started.
 fn what_keeps(pod: &Object) -> Option<String> {
     let conditions = &pod.status.conditions;
     let unscheduled = |one: &&Condition| one.kind == "PodScheduled" && one.status == "False";
@@ -128,7 +128,7 @@ fn what_keeps(pod: &Object) -> Option<String> {
     let waiting = pod.containers().filter_map(|container| container.state.waiting.as_ref());
     let mut reasons: Vec<String> =
         waiting.map(|waiting| with(&waiting.reason, &waiting.message)).collect();
-    // What waits for another one says less than that one.
+    // The reason of a container that waits for another one is less specific.
     reasons.sort_by_key(|reason| match reason.as_str() {
         "PodInitializing" => 2,
         "ContainerCreating" => 1,
@@ -137,7 +137,7 @@ fn what_keeps(pod: &Object) -> Option<String> {
     reasons.into_iter().find(|reason| !reason.is_empty())
 }
 
-/// Why streams of a pod cannot be moved, if they cannot: what moves them never ends by itself.
+/// Returns why a pod's buffers cannot be transferred: the container that transfers them has ended, which it never does by itself.
 fn unserved(pod: &Object) -> Option<String> {
     let buffers = pod.container(BUFFERS)?;
     let ended = buffers.last_state.terminated.as_ref()?;
@@ -153,7 +153,7 @@ fn streams_failed(pod: &Object, ended: &Terminated) -> String {
     format!("wake could not transfer buffers on {}: {why}", pod.node())
 }
 
-/// Why a pod was taken from its node, if it was.
+/// Returns why a pod was evicted or preempted, if it was.
 fn taken(pod: &Object) -> Option<String> {
     let said = match pod.condition("DisruptionTarget") {
         Some(Condition { reason, message, .. }) => with(reason, message),
@@ -163,7 +163,7 @@ fn taken(pod: &Object) -> Option<String> {
     Some(format!("ended by Kubernetes on {}: {said}", pod.node()))
 }
 
-/// Why a job failed of which the cluster says that it did.
+/// Returns why a job failed.
 fn why(failed: &Condition, pods: &[&Object]) -> String {
     if let Some(reason) = pods.iter().find_map(|pod| taken(pod)) {
         return reason;
@@ -186,7 +186,7 @@ fn why(failed: &Condition, pods: &[&Object]) -> String {
     format!("ended by Kubernetes: {}", with(&failed.reason, &failed.message))
 }
 
-/// How the command ended that one of so many pods ran.
+/// Describes how the command of one of `many` pods ended.
 fn main_ended(pod: &Object, many: usize, ended: &Terminated) -> String {
     let main = match (many, index(pod)) {
         (2.., Some(index)) => format!("Main of replica {index}"),
@@ -218,7 +218,7 @@ fn pod(object: &Object) -> KubernetesPod {
     }
 }
 
-/// Which of its kind a pod is.
+/// The index of a pod among the replicas of its part.
 fn index(pod: &Object) -> Option<&str> {
     if pod.is_of(Role::Worker.as_str()) {
         return pod.metadata.name.rsplit('-').next();
@@ -226,7 +226,7 @@ fn index(pod: &Object) -> Option<&str> {
     pod.metadata.annotations.get(INDEX).map(String::as_str)
 }
 
-/// `Evicted: The node had no room`, or what there is of both.
+/// Joins a reason and a message, such as `Evicted: The node had no room`; either may be empty.
 pub(crate) fn with(reason: &str, message: &str) -> String {
     let both = [reason.trim(), message.trim()];
     let both: Vec<&str> = both.into_iter().filter(|text| !text.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! What stands between buffers and the pipes of a job: containers that have wake.
+//! The containers that transfer data between buffers and the pipes of a job.
 
 use serde_json::{Map, Value, json};
 use wake_codespec::name::BufferName;
@@ -7,25 +7,25 @@ use crate::container::add;
 use crate::error::ManifestError;
 use crate::run::{KubernetesRun, KubernetesSite};
 
-/// The container that moves streams, and is begun again when it ends.
+/// The name of the sidecar container that transfers data; Kubernetes restarts it if it ends.
 pub(crate) const BUFFERS: &str = "buffers";
-/// Where a job finds its pipes. Source: Tyger.
+/// The directory of a job's pipes. Source: Tyger.
 const PIPES: &str = "/etc/buffer-fifos";
-/// Where the containers of wake find the store.
+/// The mount point of the store in wake's containers.
 const STORE: &str = "/wake/store";
 const PIPES_VOLUME: &str = "buffer-fifos";
 const STORE_VOLUME: &str = "wake-store";
 
-/// The variables that say where pipes are.
+/// Returns the variables with the paths of the pipes.
 pub(crate) fn variables(run: &KubernetesRun<'_>) -> Vec<(String, String)> {
     let path = |name: &BufferName| (name.variable(), format!("{PIPES}/{name}"));
     run.job.codespec.piped().map(path).collect()
 }
 
-/// Puts the main container of a job into its pod, with what moves streams through its pipes around it.
+/// Adds the main container of a job to its pod, with the containers that serve its pipes.
 ///
-/// Then it is one of the containers that run one after the other before the last one, which so begins only if the job has succeeded, and
-/// says that: nobody else in a pod knows how another container ended.
+/// With pipes, the main container is an init container, so that the last container starts only if it succeeded, and can report that:
+/// there is no other way for a container to learn how another one ended.
 pub(crate) fn place(
     pod: &mut Map<String, Value>,
     mut main: Map<String, Value>,
@@ -61,13 +61,13 @@ pub(crate) fn place(
             "image": image,
             "command": ["wake"],
             "args": args,
-            // What it said last is said where it fails.
+            // If it fails, its last message is in the pod's status.
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [pipes, store],
         })
     };
     let mut serve = container(BUFFERS, serve);
-    // It goes on beside those that come after it.
+    // This makes it a sidecar, which keeps running beside the later containers.
     serve["restartPolicy"] = "Always".into();
     add(&mut main, "volumeMounts", vec![pipes.clone()]);
     let before = vec![container("make-pipes", make), serve, Value::Object(main)];

@@ -1,4 +1,4 @@
-//! The objects of a worker: pods with names that stay, and the service that gives them addresses.
+//! The objects of a worker: pods with stable names, and the service that gives them addresses.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::container;
 use crate::labels::{Role, labels, metadata, selector};
 use crate::run::{KubernetesRun, KubernetesSite, Part, RunName};
 
-/// The variables that tell a job where its workers are. Source: Tyger.
+/// Returns the variables that tell a job where its workers are. Source: Tyger.
 pub(crate) fn variables(run: &KubernetesRun<'_>) -> Vec<(String, String)> {
     let Some(part) = &run.worker else { return Vec::new() };
     let service = name(run.name);
-    // Pods of one namespace find each other by these.
+    // These host names resolve within the namespace.
     let hosts: Vec<String> =
         (0..part.replicas).map(|number| format!("{service}-{number}.{service}")).collect();
     let list = |texts: Vec<String>| Value::from(texts).to_string();
@@ -26,14 +26,14 @@ pub(crate) fn variables(run: &KubernetesRun<'_>) -> Vec<(String, String)> {
     all
 }
 
-/// The `StatefulSet` and its headless `Service`; nothing where there is no worker.
+/// Returns the headless `Service` and the `StatefulSet`; nothing if there is no worker.
 pub(crate) fn objects(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Vec<Value> {
     let Some(part) = &run.worker else { return Vec::new() };
     let name = name(run.name);
     let mut main = container::main(part, &[]);
     let ports = |key: &str| -> Vec<Value> {
         let port = |(at, (_, port)): (usize, (&String, &u16))| {
-            // Names of ports are shorter than those of endpoints may be.
+            // Port names are limited to fewer characters than endpoint names.
             json!({"name": format!("endpoint-{at}"), key: port})
         };
         endpoints(part).iter().enumerate().map(port).collect()
@@ -57,7 +57,7 @@ pub(crate) fn objects(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Vec<Val
     });
     let mut service = Map::new();
     service.insert("clusterIP".to_owned(), "None".into());
-    // Workers look for each other while they begin.
+    // Workers may look each other up before they are ready.
     service.insert("publishNotReadyAddresses".to_owned(), true.into());
     service.insert("selector".to_owned(), selector(run, Role::Worker));
     if !endpoints(part).is_empty() {
@@ -72,7 +72,7 @@ pub(crate) fn objects(run: &KubernetesRun<'_>, site: &KubernetesSite) -> Vec<Val
     vec![service, set]
 }
 
-/// What its objects are called.
+/// The name of its objects.
 pub(crate) fn name(run: &RunName) -> String {
     format!("{run}-worker")
 }

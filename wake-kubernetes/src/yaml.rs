@@ -1,10 +1,10 @@
-//! Objects as people read them: YAML in blocks, keys in the order that Kubernetes' own tools print.
+//! Objects as readable YAML: block style, with keys in the order of Kubernetes' own tools.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-/// One document.
+/// Formats an object as one YAML document.
 pub(crate) fn document(object: &Value) -> String {
     let mut text = String::new();
     match object {
@@ -28,7 +28,7 @@ fn fields(map: &Map<String, Value>, indent: usize, text: &mut String) {
     }
 }
 
-/// What stands behind a key.
+/// Writes the value of a key.
 fn below(value: &Value, indent: usize, text: &mut String) {
     match value {
         Value::Object(map) if !map.is_empty() => {
@@ -65,7 +65,7 @@ fn items(list: &[Value], indent: usize, text: &mut String) {
     }
 }
 
-/// What an object is comes first, then what it is called.
+/// Orders the fields: type and name first.
 fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     const FIRST: [&str; 4] = ["apiVersion", "kind", "metadata", "name"];
     let place = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
@@ -77,12 +77,12 @@ fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => word(text),
-        // `{}`, `[]`, numbers, `true`, `null` are the same in both.
+        // `{}`, `[]`, numbers, `true` and `null` are the same in JSON and YAML.
         other => other.to_string(),
     }
 }
 
-/// A text: as it is where nobody could take it for anything else, else as JSON has it, which is YAML.
+/// A string: plain if it is unambiguous, else quoted as in JSON, which is valid YAML.
 fn word(text: &str) -> String {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./@".contains(c);
@@ -93,7 +93,7 @@ fn word(text: &str) -> String {
     }
 }
 
-/// Whether a word means something else in some version of YAML.
+/// Whether some version of YAML reads the word as something other than a string.
 fn is_taken(word: &str) -> bool {
     const TAKEN: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     TAKEN.contains(&word.to_ascii_lowercase().as_str())

@@ -1,4 +1,4 @@
-//! What a cluster is asked.
+//! Requests to Slurm.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,23 +9,23 @@ use crate::programs::run;
 use crate::state::{SlurmJob, job, tasks};
 use crate::submission::{Site, Submission, arguments, script};
 
-/// Submits a program; what Slurm calls it from then on.
+/// Submits a program and returns its job id.
 pub fn submit(submission: &Submission, site: &Site) -> Result<SlurmId, SlurmError> {
     let answer = run("sbatch", arguments(submission, site), &script(submission))?;
     let strange = || SlurmError::Strange { program: "sbatch", said: answer.trim().to_owned() };
     answer.lines().last().and_then(|line| line.trim().parse().ok()).ok_or_else(strange)
 }
 
-/// What Slurm says of a job.
+/// Returns the state of a job.
 ///
-/// Waits for as long as `scontrol` waits for a controller that is away.
+/// Blocks for as long as `scontrol` waits for a controller that cannot be reached.
 pub fn look(id: &SlurmId) -> Result<SlurmJob, SlurmError> {
     let answer = show(id)?;
     let strange = || SlurmError::Strange { program: "scontrol", said: answer.trim().to_owned() };
     answer.lines().next().and_then(job).ok_or_else(strange)
 }
 
-/// What Slurm says of the tasks of a job that is an array, by their numbers; of those that ended long ago nothing.
+/// Returns the states of an array job's tasks by number; tasks that ended long ago are missing.
 pub fn look_at_tasks(id: &SlurmId) -> Result<BTreeMap<u32, SlurmJob>, SlurmError> {
     let answer = show(id)?;
     let lines = answer.lines().filter_map(tasks);
@@ -46,12 +46,12 @@ fn show(id: &SlurmId) -> Result<String, SlurmError> {
     run("scontrol", args, b"").map_err(|error| of_job(error, id))
 }
 
-/// Has Slurm end a job; one that has ended stays as it is.
+/// Cancels a job; has no effect on one that has ended.
 pub fn cancel(id: &SlurmId) -> Result<(), SlurmError> {
     end(id, None)
 }
 
-/// Has Slurm let go of what of a job has not begun.
+/// Cancels the tasks of a job that have not started.
 pub fn cancel_waiting(id: &SlurmId) -> Result<(), SlurmError> {
     end(id, Some("--state=PENDING"))
 }

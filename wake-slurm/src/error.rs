@@ -1,8 +1,8 @@
-//! Why Slurm did not do what it was asked for.
+//! Why a request to Slurm failed.
 
 use std::io;
 
-/// Why Slurm did not do what it was asked for.
+/// Why a request to Slurm failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SlurmError {
     /// One of its programs is not on the search path.
@@ -13,30 +13,30 @@ pub enum SlurmError {
     Program {
         /// The program.
         program: &'static str,
-        /// What went wrong.
+        /// The cause.
         source: io::Error,
     },
-    /// Its controller does not answer.
+    /// Its controller cannot be reached.
     #[error("Slurm is not responding: {said}")]
     Away {
-        /// What was said of that.
+        /// The program's message.
         said: String,
     },
-    /// It knows of no job with that id: there was none, or it ended long ago.
+    /// It knows no job with that id: there was none, or it ended long ago.
     #[error("Slurm has no job `{0}`")]
     Unknown(String),
-    /// It refused.
+    /// It refused the request.
     #[error("Slurm refused the request: {said}")]
     Refused {
-        /// What it said.
+        /// The program's message.
         said: String,
     },
-    /// It said something that nobody understands.
+    /// The program's output could not be parsed.
     #[error("unexpected output from `{program}`: `{said}`")]
     Strange {
         /// The program.
         program: &'static str,
-        /// What it said.
+        /// Its output.
         said: String,
     },
 }

@@ -1,27 +1,27 @@
-//! What Slurm calls a job.
+//! The ids of Slurm jobs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The id of a job: `NUMBER`, or `NUMBER;CLUSTER` where there are several clusters.
+/// The id of a job: `NUMBER`, or `NUMBER;CLUSTER` if there are several clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlurmId {
     number: u32,
     cluster: Option<String>,
 }
 
-/// A text that is no id.
+/// The text is not a valid id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a Slurm job id")]
 pub struct ParseSlurmIdError(String);
 
 impl SlurmId {
-    /// Its number.
+    /// The number of the job.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The cluster that it is of, where there are several.
+    /// The job's cluster, if there are several.
     pub fn cluster(&self) -> Option<&str> {
         self.cluster.as_deref()
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_may_name_its_cluster() {
+    fn ids_are_parsed_and_displayed() {
         for text in ["1", "4294967294", "7;north", "7;a-b_c.d"] {
             assert_eq!(text.parse::<SlurmId>().unwrap().to_string(), text);
         }

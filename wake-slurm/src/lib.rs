@@ -1,14 +1,14 @@
-//! Has Slurm run programs.
+//! Runs programs on Slurm.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
-//! | [`error`] | what may go wrong |
-//! | [`id`] | what Slurm calls a job |
-//! | [`submission`] | what it is asked for, as arguments and a script |
-//! | [`state`] | what it says of a job |
-//! | `programs`, [`ask`] | its programs, and what they are asked |
+//! | [`error`] | why a request to Slurm failed |
+//! | [`id`] | Slurm's job ids |
+//! | [`submission`] | a submission, as arguments and a script |
+//! | [`state`] | the state of a job, from `scontrol` |
+//! | `programs`, [`ask`] | runs Slurm's programs; requests to them |
 //!
-//! They stand in the order in which they are declared, and none knows a later one. Nothing here knows what is run, or why.
+//! The rooms are declared in this order, and none depends on a later one. Nothing here knows what is run, or why.
 
 pub mod error;
 pub mod id;

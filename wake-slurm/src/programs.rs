@@ -1,5 +1,5 @@
-//! The programs of Slurm, as they are found on the search path.
-#![expect(clippy::disallowed_methods, reason = "Slurm is reached by its programs")]
+//! Runs Slurm's programs, which are found on the search path.
+#![expect(clippy::disallowed_methods, reason = "Slurm is reached through its programs")]
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use crate::error::SlurmError;
 
-/// What Slurm says where its controller is away; it has one code for every error.
+/// Messages Slurm prints when its controller cannot be reached; all errors have the same exit code.
 const AWAY: [&str; 3] =
     ["Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted"];
-/// What it says of a job that it does not know.
+/// The message for an unknown job.
 const UNKNOWN: &str = "Invalid job id specified";
 
-/// Runs one with this standard input to its end; says what it wrote.
+/// Runs a program with `input` as its standard input, and returns its standard output.
 pub(crate) fn run<A: AsRef<OsStr>>(
     program: &'static str,
     args: impl IntoIterator<Item = A>,
@@ -22,7 +22,7 @@ pub(crate) fn run<A: AsRef<OsStr>>(
     let failed = |source| SlurmError::Program { program, source };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Lists of tasks would be cut short.
+    // Otherwise long task lists are truncated.
     command.env("SLURM_BITSTR_LEN", "0");
     let mut child = command.spawn().map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SlurmError::NoProgram(program),
@@ -30,7 +30,7 @@ pub(crate) fn run<A: AsRef<OsStr>>(
     })?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input) {
-            // It says itself why it did not read on.
+            // Its own message says why it stopped reading.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written.map_err(failed)?,
         }
@@ -48,7 +48,7 @@ pub(crate) fn run<A: AsRef<OsStr>>(
     })
 }
 
-/// What a program said, without its own name, the lines one after the other.
+/// The messages of a program on one line, without its name.
 fn said(text: &str) -> String {
     let line = |line: &str| {
         let mut line = line.trim();
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_program_says_is_told_without_its_name() {
+    fn messages_lose_the_name_of_the_program() {
         let text = "sbatch: error: invalid partition specified: nope\nsbatch: error: Batch job submission failed: Invalid partition name specified\n";
         assert_eq!(
             said(text),
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_told() {
+    fn a_missing_program_is_reported() {
         let error = run("wake-no-such-program", [""; 0], b"").unwrap_err();
         assert_eq!(error.to_string(), "`wake-no-such-program` was not found");
     }
 
     #[test]
-    fn errors_are_told_apart_by_what_is_said() {
+    fn errors_are_classified_by_their_message() {
         let told = |text: &str| {
             let script = format!("echo '{text}' >&2; exit 1");
             run("sh", ["-c", &script], b"x").unwrap_err()

@@ -1,27 +1,27 @@
-//! What Slurm says of a job: the lines of `scontrol --oneliner show job`.
+//! The state of a job, parsed from the lines of `scontrol --oneliner show job`.
 
 use std::fmt;
 
 use crate::submission::NO_DIRECTORY;
 
-/// A job as Slurm knows it.
+/// A job as reported by Slurm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlurmJob {
-    /// How far it is.
+    /// Its state.
     pub state: SlurmState,
     /// The node that it runs or ran on.
     pub node: Option<String>,
 }
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SlurmState {
     /// It waits in the queue.
     Waiting {
-        /// Why, in the word of Slurm.
+        /// Slurm's word for the reason.
         reason: Option<String>,
     },
-    /// It runs, or is about to begin or to end.
+    /// It is running, starting or completing.
     Running,
     /// It has ended.
     Ended(SlurmEnd),
@@ -30,31 +30,31 @@ pub enum SlurmState {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlurmEnd {
-    /// In the word of Slurm: `COMPLETED`, `FAILED`, `CANCELLED`, `TIMEOUT`, `NODE_FAIL` and the like.
+    /// Slurm's word for its final state: `COMPLETED`, `FAILED`, `CANCELLED`, `TIMEOUT`, `NODE_FAIL` and the like.
     pub word: String,
-    /// Why, in the word of Slurm.
+    /// Slurm's word for the reason.
     pub reason: Option<String>,
-    /// What its program returned.
+    /// The exit code of its program.
     pub code: u8,
-    /// The signal that ended it; for Slurm itself also another number.
+    /// The signal that ended it, or a number of Slurm's own.
     pub signal: u8,
 }
 
-/// The number in the place of a signal that says that a file for what the job writes could not be opened on its node.
+/// The number in place of a signal if the job's output file could not be opened on its node.
 const NO_OUTPUT_FILE: u8 = 53;
 
 impl SlurmEnd {
-    /// Whether the program never began, because its node could not open the file for what it writes.
+    /// Whether the program never started because its node could not open the output file.
     pub fn had_no_output_file(&self) -> bool {
         self.signal == NO_OUTPUT_FILE
     }
 
-    /// Whether the program never began, because its node does not have the directory that it was to begin in.
+    /// Whether the program never started because its node does not have the directory to start it in.
     pub fn had_no_directory(&self) -> bool {
         self.code == NO_DIRECTORY && self.signal == 0
     }
 
-    /// Whether somebody ended it: a person, or another job that goes first.
+    /// Whether it was canceled by a user or preempted by another job.
     pub fn was_cancelled(&self) -> bool {
         self.word == "CANCELLED" || self.word == "PREEMPTED"
     }
@@ -68,19 +68,19 @@ impl fmt::Display for SlurmEnd {
         match (code, signal, reason.as_deref()) {
             (_, 1..=31, _) => write!(f, " (signal {signal})"),
             (1.., _, _) => write!(f, " (exit code {code})"),
-            // What kept it until then says nothing of its end.
+            // The reason of a canceled job is why it was waiting, not why it ended.
             (_, _, Some(reason)) if !self.was_cancelled() => write!(f, " ({reason})"),
             _ => Ok(()),
         }
     }
 }
 
-/// What a line says of tasks of an array, with their numbers, of which those that wait share one; none if it says nothing of any.
+/// Parses a line about array tasks: their numbers (waiting tasks share a line) and state. Returns none if it is about something else.
 pub(crate) fn tasks(line: &str) -> Option<(Vec<u32>, SlurmJob)> {
     Some((numbers(field(line, "ArrayTaskId")?)?, job(line)?))
 }
 
-/// `3`, `0-2,5`, `0-8:4`; how many may run at once, `0-9%2`, is passed over.
+/// Parses `3`, `0-2,5` or `0-8:4`; a limit on how many run at once, `0-9%2`, is ignored.
 fn numbers(text: &str) -> Option<Vec<u32>> {
     let text = text.split('%').next()?;
     let mut all = Vec::new();
@@ -93,15 +93,15 @@ fn numbers(text: &str) -> Option<Vec<u32>> {
     Some(all)
 }
 
-/// The value of a word `NAME=VALUE` of a line.
+/// Returns the value of the word `NAME=VALUE` in a line.
 fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    // What people may write, such as comments, comes behind all that is looked for.
+    // Fields with free text, such as comments, come after all fields that are read.
     let is_it = |word: &&str| word.split_once('=').is_some_and(|(key, _)| key == name);
     let (_, value) = line.split_whitespace().find(is_it)?.split_once('=')?;
     Some(value).filter(|value| !matches!(*value, "" | "(null)" | "None"))
 }
 
-/// What a line says; none if it says nothing of a job.
+/// Parses a line about a job; none if it is about something else.
 pub(crate) fn job(line: &str) -> Option<SlurmJob> {
     let field = |name: &str| field(line, name);
     let word = field("JobState")?;
@@ -115,7 +115,7 @@ pub(crate) fn job(line: &str) -> Option<SlurmJob> {
             let (code, signal) = (code.parse().ok()?, signal.parse().ok()?);
             SlurmState::Ended(SlurmEnd { word: word.to_owned(), reason, code, signal })
         }
-        // Each of these has a node: `COMPLETING`, `CONFIGURING`, `RUNNING`, `SUSPENDED` and the like.
+        // All others have a node: `COMPLETING`, `CONFIGURING`, `RUNNING`, `SUSPENDED` and the like.
         _ => SlurmState::Running,
     };
     Some(SlurmJob { state, node: field("NodeList").map(str::to_owned) })
@@ -130,9 +130,9 @@ mod tests {
         SlurmEnd { word: word.to_owned(), reason: reason.map(str::to_owned), code, signal }
     }
 
-    /// Lines of Slurm 22.05, without much of what stands there.
+    /// Lines of Slurm 22.05, shortened.
     #[test]
-    fn a_line_says_how_far_a_job_is() {
+    fn the_state_of_a_job_is_parsed_from_a_line() {
         let job = |state, node: Option<&str>| SlurmJob { state, node: node.map(str::to_owned) };
         let ended =
             |word, reason, code, signal| SlurmState::Ended(end(word, Some(reason), code, signal));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_of_which_tasks_it_is() {
+    fn the_numbers_of_tasks_are_parsed_from_a_line() {
         let waits = SlurmJob {
             state: SlurmState::Waiting { reason: Some("Resources".to_owned()) },
             node: None,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_says_what_is_worth_knowing() {
+    fn an_end_is_displayed_with_code_signal_or_reason() {
         for (end, said) in [
             (end("FAILED", Some("NonZeroExitCode"), 3, 0), "FAILED (exit code 3)"),
             (end("FAILED", Some("JobLaunchFailure"), 0, 9), "FAILED (signal 9)"),

@@ -1,36 +1,36 @@
-//! What Slurm is asked for, as arguments of `sbatch` and as a script.
+//! A submission, as arguments of `sbatch` and a script.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// A program that is to be run on some node.
+/// A program to run on some node.
 #[derive(Clone, Debug)]
 pub struct Submission {
-    /// What people see in the queue.
+    /// Its name in the queue.
     pub name: String,
-    /// The program and its arguments, as they are on the node.
+    /// The program and its arguments on the node.
     pub words: Vec<Word>,
-    /// How often it is run, each time on whichever node there is; none: once, and not as a task of an array.
+    /// The number of array tasks, each of which runs on any node; none for a single job that is not an array.
     pub tasks: Option<u32>,
-    /// Where it begins, which the node must have: where it has not, the job ends with [`NO_DIRECTORY`].
+    /// The directory to start in; if the node does not have it, the job exits with [`NO_DIRECTORY`].
     pub dir: PathBuf,
-    /// Where what it writes goes, on the node; of tasks with `.NUMBER` behind it.
+    /// The output file on the node; for tasks, followed by `.NUMBER`.
     pub output: PathBuf,
-    /// What it needs.
+    /// The resources that it needs.
     pub needs: Needs,
 }
 
-/// A word of what is run.
+/// A word of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// This one.
+    /// This text.
     Said(OsString),
     /// The number of the task.
     Task,
     /// The name of the node.
     Node,
-    /// This, and behind it the numbers of the graphics processors that it is given, such as `0,2`; no word where it is given none.
+    /// This prefix, followed by the numbers of the assigned GPUs, such as `0,2`; omitted if none are assigned.
     Graphics(&'static str),
 }
 
@@ -40,38 +40,38 @@ impl<T: AsRef<OsStr>> From<T> for Word {
     }
 }
 
-/// What a program needs of its node; what is none is as the site has it.
+/// The resources that a program needs on its node; none leaves the site's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Processors.
+    /// CPUs.
     pub processors: Option<u32>,
     /// Bytes of memory.
     pub memory: Option<u64>,
-    /// Graphics processors.
+    /// GPUs.
     pub graphics: u32,
-    /// Seconds that it may take.
+    /// The time limit in seconds.
     pub seconds: Option<u64>,
 }
 
-/// How jobs are submitted at a site.
+/// A site's settings for submissions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Site {
-    /// The cluster, where there are several.
+    /// The cluster, if there are several.
     pub cluster: Option<String>,
     /// The partition.
     pub partition: Option<String>,
-    /// The account that pays.
+    /// The account to charge.
     pub account: Option<String>,
-    /// Further arguments of `sbatch`, which count more than all others.
+    /// Further arguments of `sbatch`, which override all others.
     pub arguments: Vec<String>,
 }
 
-/// What a job returns whose node does not have the directory that it is to begin in. Source: `sysexits.h`, `EX_NOINPUT`.
+/// The exit code of a job whose node does not have the directory to start in. Source: `sysexits.h`, `EX_NOINPUT`.
 pub const NO_DIRECTORY: u8 = 66;
 
 const MIB: u64 = 1 << 20;
 
-/// The arguments of `sbatch`, which reads the script from its standard input.
+/// Returns the arguments of `sbatch`, which reads the script from its standard input.
 pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
     let Submission { name, words: _, tasks, dir: _, output, needs } = submission;
     let Needs { processors, memory, graphics, seconds } = needs;
@@ -86,7 +86,7 @@ pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
     let mut all: Vec<OsString> =
         ["--parsable", "--no-requeue", "--nodes=1", "--ntasks=1"].map(Into::into).into();
     all.push(text("--job-name=", name));
-    // Slurm would begin somewhere else where the node does not have another one.
+    // If the node lacked any other directory, Slurm would silently start the job elsewhere.
     all.push("--chdir=/".into());
     let mut output = literal(output.as_os_str());
     if let Some(tasks) = tasks {
@@ -104,7 +104,7 @@ pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
     if *graphics > 0 {
         all.push(number("--gres=gpu:", (*graphics).into()));
     }
-    // Slurm counts in minutes.
+    // Slurm's time limits are in minutes.
     all.extend(seconds.map(|seconds| number("--time=", seconds.div_ceil(60).max(1))));
     all.extend(cluster.as_ref().map(|name| text("--clusters=", name)));
     all.extend(partition.as_ref().map(|name| text("--partition=", name)));
@@ -113,7 +113,7 @@ pub(crate) fn arguments(submission: &Submission, site: &Site) -> Vec<OsString> {
     all
 }
 
-/// A path that `sbatch` takes as it is: a `%` stands before what it would fill in.
+/// Escapes a path for `sbatch`, which replaces patterns that begin with `%`.
 fn literal(path: &OsStr) -> OsString {
     let doubled = path.as_bytes().iter().flat_map(|&byte| {
         let times = if byte == b'%' { 2 } else { 1 };
@@ -122,7 +122,7 @@ fn literal(path: &OsStr) -> OsString {
     OsString::from_vec(doubled.collect())
 }
 
-/// The script that a node runs: the program takes the place of the shell, so that signals reach it.
+/// Returns the script that a node runs; the program replaces the shell, so that signals reach it.
 pub(crate) fn script(submission: &Submission) -> Vec<u8> {
     let mut script = b"#!/bin/sh\ncd ".to_vec();
     script.extend(quoted(submission.dir.as_os_str().as_bytes()));
@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_is_left_to_the_site() {
+    fn unset_resources_are_left_to_the_site() {
         let expected = "--parsable --no-requeue --nodes=1 --ntasks=1 --job-name=wake-7 --chdir=/ --output=/s/100%%/log --open-mode=append";
         assert_eq!(line(&submission(), &Site::default()), expected);
     }
 
     #[test]
-    fn each_task_has_a_number_and_writes_a_file_of_its_own() {
+    fn each_task_has_a_number_and_an_output_file() {
         let words = vec!["wake".into(), Word::Graphics("--graphics="), Word::Task, Word::Node];
         let tasks = Submission { tasks: Some(3), words, ..submission() };
         let told = line(&tasks, &Site::default());
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_rounded_up_to_what_slurm_counts_in() {
+    fn amounts_are_rounded_up_to_slurms_units() {
         let needs = |needs| line(&Submission { needs, ..submission() }, &Site::default());
         let none = Needs::default();
         assert!(needs(Needs { processors: Some(3), ..none }).ends_with("--cpus-per-task=3"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_site_says_comes_last() {
+    fn the_arguments_of_the_site_come_last() {
         let site = Site {
             cluster: Some("north".to_owned()),
             partition: Some("long".to_owned()),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_reads_the_words_as_they_are() {
+    fn words_are_quoted_for_the_shell() {
         let one = "#!/bin/sh\ncd '/s/100%' || exit 66\nexec '/a b/wake' 'it'\\''s' '$HOME'\n";
         assert_eq!(String::from_utf8(script(&submission())).unwrap(), one);
     }
