@@ -1,4 +1,4 @@
-//! `wake buffer`: streams in and out, what is known of them, and what is said of what is wrong.
+//! `wake buffer`: writing and reading streams, their metadata, and errors.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ fn show(project: &Project, id: &str) -> Value {
     serde_json::from_str(&text(project, &["show", id])).unwrap()
 }
 
-/// A buffer with these bytes.
+/// Creates a buffer with these bytes.
 fn written(project: &Project, bytes: &[u8], args: &[&str]) -> String {
     let id = text(project, &["create"]);
     project.write("source", bytes);
@@ -39,7 +39,7 @@ fn bytes_come_out_as_they_went_in() {
     let shown = show(&project, &id);
     assert_eq!(shown["state"], "complete");
     assert_eq!((&shown["size"], &shown["blocks"]), (&1_200_000.into(), &19.into()));
-    // Of equal bytes in other blocks the content id is the same.
+    // Equal bytes in other blocks have the same content id.
     let other = written(&project, &bytes, &["--block-size", "1M"]);
     assert_eq!(show(&project, &other)["contentId"], shown["contentId"]);
     let again = buffer(&project, &["write", &id, "-i", "source"]).run().code(2).stderr;
@@ -87,7 +87,7 @@ fn a_writer_that_is_killed_leaves_a_buffer_that_is_broken_off() {
     let told = read.finished(reader.wait_with_output().unwrap()).code(1).stderr;
     assert!(told.contains("ended after 4 bytes"), "{told}");
     assert_eq!(show(&project, &id)["state"], "broken off");
-    // What there is can be had; that it is not all is said.
+    // The bytes that were written can be read, with an error at the end.
     let again = buffer(&project, &["read", &id]).run().code(1);
     assert_eq!(again.stdout, "half");
 }
@@ -97,7 +97,7 @@ fn the_disk_being_full_leaves_a_buffer_that_has_failed() {
     let project = project().build();
     let id = text(&project, &["create"]);
     project.write("source", vec![7; 4 << 20]);
-    // More than so much no file of this process may have.
+    // Limits the size of files that this process writes.
     let limited = buffer(&project, &["write", &id, "-i", "source"]);
     let limited = limited.wrapper(["sh", "-c", "ulimit -f 1024; trap '' XFSZ; exec \"$@\"", "sh"]);
     let told = limited.run();
@@ -209,7 +209,7 @@ fn what_is_wrong_is_told() {
     assert!(told(&["delete"], 2).contains("required"));
 }
 
-/// What is told of a buffer, which is called `BUFFER`, by what ends with a code.
+/// Checks the error and the exit code of a command, with the buffer's id replaced by `BUFFER`.
 fn tells(project: &Project, id: &str, args: &[&str], code: i32, expected: Expect) {
     let told = buffer(project, args).run().code(code).redacted_stderr();
     expected.assert_eq(&told.replace(id, "BUFFER"));
@@ -243,7 +243,7 @@ fn a_buffer_is_written_once_whoever_tries() {
          help: stop the writer, or wait until `wake buffer read` returns
     "#]],
     );
-    // One that is deleted meanwhile is written to its end, and can be restored.
+    // A buffer that is deleted meanwhile is written to its end, and can be restored.
     text(&project, &["delete", &id]);
     drop(writer.stdin.take());
     assert!(writer.wait().unwrap().success());
@@ -299,7 +299,7 @@ fn a_buffer_whose_time_is_over_is_neither_read_nor_written() {
 }
 
 #[test]
-fn a_reader_that_is_killed_or_leaves_is_nothing_to_the_writer() {
+fn a_reader_that_is_killed_or_leaves_does_not_affect_the_writer() {
     let project = project().build();
     let id = text(&project, &["create"]);
     let writer = buffer(&project, &["write", &id, "--flush-interval", "0.01"]);
@@ -366,7 +366,7 @@ fn a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole() {
     .assert_eq(&with_a_buffer(&done.redacted_stdout()));
 }
 
-/// A text in which each id of a buffer is `BUFFER`, and each place of unfinished bytes `TMP`.
+/// Replaces each buffer id by `BUFFER`, and each path of a temporary file by `TMP`.
 fn with_a_buffer(text: &str) -> String {
     let ids = regex::Regex::new("[a-z2-7]{26}").unwrap();
     let places = regex::Regex::new(r"tmp/[0-9]+-[0-9a-f]+/[0-9]+").unwrap();
@@ -474,7 +474,7 @@ fn tags_sizes_and_lifetimes_at_their_limits() {
         error: cannot read `none`: No such file or directory (os error 2)
     "#]],
     );
-    // A block may be larger than anything that is in memory.
+    // A block may be larger than memory.
     text(&project, &["write", &id, "-i", "source", "--block-size", "8G"]);
     assert_eq!(show(&project, &id)["blocks"], 1);
     told(

@@ -1,4 +1,4 @@
-//! `wake codespec`: what is kept under which version, what is shown, and what is said of what is wrong.
+//! `wake codespec`: versions, output and errors.
 
 #![allow(clippy::unwrap_used)]
 

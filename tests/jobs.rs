@@ -18,7 +18,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use wake_tests::{Expect, Finished, Project, Wake, expect, has_program, is_root, project, skip};
 
-/// A run of a shell script with these lines behind its buffers.
+/// A run of a shell script; `rest` is appended to the document.
 fn run(buffers: &str, script: &str, rest: &str) -> String {
     let script: String = script.lines().map(|line| format!("        {line}\n")).collect();
     format!(
@@ -38,7 +38,7 @@ fn exec(project: &Project, input: &[u8], args: &[&str]) -> Finished {
     let mut child = wake.command().stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A job may leave its input alone.
+    // A job may leave its input unread.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -83,7 +83,7 @@ fn standard_input_and_output_stand_for_the_free_buffers() {
 
 #[test]
 fn a_job_on_finished_buffers_is_remembered() {
-    // What it prints is another thing each time that it runs.
+    // Its output differs each time it runs.
     let script =
         "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\nhead -c 16 /dev/urandom > \"$OUTPUT_PIPE\"";
     let project = project().file("random.yml", &run(ONE_EACH, script, "")).build();
@@ -99,7 +99,7 @@ fn a_job_on_finished_buffers_is_remembered() {
     let by = |id: &str| format!("input={id}");
     let first = made(&["-b", &by(&one)]);
     assert!(!first.0);
-    // Of another buffer with equal bytes it is the same job.
+    // With another buffer of equal bytes it is the same job.
     assert_eq!(made(&["-b", &by(&equal)]), (true, first.1.clone()));
     assert!(!made(&["-b", &by(&other)]).0);
     let again = made(&["-b", &by(&one), "--rerun"]);
@@ -117,7 +117,7 @@ fn a_job_whose_input_is_gone_says_so_and_has_failed() {
     assert_eq!(exec().stdout, "bytes");
     fs::remove_dir_all(project.store().join("blob")).unwrap();
     let input = job(&project, &["exec", "--rootfs", "host", "-f", "copy.yml", "-b", &id]).run();
-    // Its input is gone as well, which is said and does not pass for an empty one.
+    // Its input is gone as well, which is an error rather than an empty input.
     assert!(input.stderr.contains("is missing or damaged"), "{}", input.stderr);
     assert_eq!(input.stdout, "");
     assert_eq!(last(&project)["status"], "Failed");
@@ -143,12 +143,12 @@ fn a_remembered_job_whose_output_is_gone_runs_again() {
     assert!(!made() && made());
     for bytes in ["BYTES", "more\n"] {
         assert_eq!(forget(&project.store().join("blob"), bytes), 1);
-        // One of them is enough for both to be written.
+        // If one is missing, both are written again.
         assert!(!made() && made());
     }
 }
 
-/// Removes the files below a directory that hold these bytes, and says how many there were.
+/// Removes the files below a directory that hold these bytes, and returns their number.
 fn forget(dir: &std::path::Path, bytes: impl AsRef<[u8]>) -> usize {
     let bytes = bytes.as_ref();
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -164,8 +164,8 @@ fn forget(dir: &std::path::Path, bytes: impl AsRef<[u8]>) -> usize {
 }
 
 #[test]
-fn a_job_that_takes_more_memory_than_it_may_is_ended() {
-    // `tail` holds a line that does not end.
+fn a_job_that_exceeds_its_memory_limit_is_ended() {
+    // `tail` keeps an unfinished line in memory.
     let script = "head -c \"$SIZE\" /dev/zero | tail -n 1 | wc -c > \"$OUTPUT_PIPE\"";
     let limited = |limit: &str, size: &str| {
         let rest =
@@ -242,7 +242,7 @@ fn jobs_that_are_chained_by_a_buffer_stream_into_each_other() {
     let (output, input) = (format!("output={between}"), format!("input={between}"));
     let one = job(&project, &["exec", "--rootfs", "host", "-f", "first.yml", "-b", &output]);
     let two = job(&project, &["exec", "--rootfs", "host", "-f", "second.yml", "-b", &input]);
-    // The second one begins before anything is written.
+    // The second one starts before anything is written.
     let reader = two.command().stdin(Stdio::null()).spawn().unwrap();
     let mut writer = one.command().stdin(Stdio::piped()).spawn().unwrap();
     writer.stdin.take().unwrap().write_all(b"one\ntwo\n").unwrap();
@@ -312,7 +312,6 @@ fn a_job_is_cancelled_with_its_processes_and_one_whose_process_is_killed_has_fai
     );
 }
 
-/// Makes a job that runs by itself, and gives its number.
 #[test]
 fn ctrl_c_is_the_end_of_a_job_as_of_any_program() {
     let project = project()
@@ -420,7 +419,7 @@ fn memory_stays_the_same_while_much_streams() {
     assert!(most > 0 && most < 48 << 20, "{most} bytes");
 }
 
-/// The most bytes that a child of a process, or a child of one, has in memory that is its own.
+/// The largest anonymous resident memory, in bytes, of any descendant of a process.
 fn resident_of_children(parent: u32) -> u64 {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let children = children.unwrap_or_default();
@@ -479,7 +478,7 @@ fn arguments_are_for_an_entry_point() {
     "#]]
     .assert_eq(&exec(&project, b"", &["-f", "args.yml"]).code(5).stderr);
     job(&project, &["create", "--rootfs", "host", "-f", "args.yml"]).run().code(5);
-    // It is told before there is a job.
+    // It is reported before a job is created.
     assert_eq!(json(&job(&project, &["list"]).run().code(0)), Value::Array(Vec::new()));
 }
 
@@ -512,7 +511,7 @@ fn a_video_is_negated_as_ffmpeg_does_it_alone_while_memory_stays_the_same() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // What a process had at most does not become less.
+    // The peak of a process never decreases.
     let mut most = 0;
     let ended = loop {
         most = most.max(peak(negating.id()));
@@ -536,7 +535,7 @@ fn a_video_is_negated_as_ffmpeg_does_it_alone_while_memory_stays_the_same() {
     assert!(bytes("negated.nut") == bytes("by-hand.nut"));
 }
 
-/// The most bytes that a process has had in memory.
+/// The peak resident memory of a process, in bytes.
 fn peak(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! Streams that break off, are damaged or left alone, cannot be had, or do not fit on the disk.
+//! Streams that break off, are damaged or unused, cannot be opened, or do not fit on the disk.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn state(project: &Project, buffer: &str) -> (String, String) {
 }
 
 #[test]
-fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
+fn unusable_buffers_are_reported_before_the_job_starts() {
     let project = project()
         .file("copy.yml", &run(ONE_EACH, COPY, ""))
         .file("both.yml", &run("{outputs: [output, other]}", "true", ""))
@@ -48,7 +48,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
          help: create another one with `wake buffer create`
     "#]],
     );
-    // Another one is writing it.
+    // Another process is writing it.
     told(
         "copy.yml",
         &[("output", &empty)],
@@ -102,7 +102,7 @@ fn buffers_that_a_job_cannot_have_are_told_before_it_begins() {
         let done = exec(&project, b"", &[&["-f", file], &named[..]].concat()).code(5);
         expected.assert_eq(&done.stderr.replace(&fresh, "FRESH"));
     };
-    // It would wait for its own end.
+    // The job would wait for its own end.
     twice(
         "copy.yml",
         &[("input", &fresh), ("output", &fresh)],
@@ -154,13 +154,13 @@ fn a_block_of_an_input_that_is_damaged_fails_the_job_and_its_outputs() {
     expect!["block 1 of the buffer `INPUT` is missing or damaged"].assert_eq(&reason);
     let (state, of_buffer) = state(&project, &output);
     assert_eq!((state.as_str(), of_buffer.replace(input, "INPUT")), ("failed", reason));
-    // What came before it is there.
+    // The output up to there can be read.
     let read = project.wake(["buffer", "read", &output, "-o", "read"]).run().code(1);
     assert!(bytes.starts_with(&fs::read(project.path("read")).unwrap()), "{}", read.stderr);
 }
 
 #[test]
-fn of_chained_jobs_the_one_that_is_killed_is_no_end_for_the_other_to_take_for_whole() {
+fn a_killed_job_is_no_complete_input_for_the_next_one() {
     let first = "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"; sleep 600";
     let project = project()
         .file("first.yml", &run(ONE_EACH, first, ""))
@@ -181,7 +181,7 @@ fn of_chained_jobs_the_one_that_is_killed_is_no_end_for_the_other_to_take_for_wh
     let ((_, mut killed), (reader, child)) = (begin(), begin());
     killed.kill().unwrap();
     killed.wait().unwrap();
-    // The writer has not noticed.
+    // The writer is not affected.
     assert_eq!(state(&project, &between).0, "writing");
     writer.kill().unwrap();
     writer.wait().unwrap();
@@ -198,7 +198,7 @@ fn of_chained_jobs_the_one_that_is_killed_is_no_end_for_the_other_to_take_for_wh
 }
 
 #[test]
-fn a_reader_that_ends_early_is_nothing_to_the_job_that_writes() {
+fn a_reader_that_ends_early_does_not_affect_the_writing_job() {
     let project = project()
         .file("first.yml", &run(ONE_EACH, COPY, ""))
         .file("second.yml", &run(ONE_EACH, "head -c 3 \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"", ""))
@@ -216,7 +216,7 @@ fn a_reader_that_ends_early_is_nothing_to_the_job_that_writes() {
 }
 
 #[test]
-fn an_input_that_is_opened_and_not_read_and_an_output_that_is_opened_and_not_written_are_none() {
+fn pipes_that_are_opened_but_not_used_count_as_unused() {
     let script = ": < \"$INPUT_PIPE\"; : > \"$OUTPUT_PIPE\"; exec 3< \"$INPUT_PIPE\"; exec 3<&-";
     let project = project().file("open.yml", &run(ONE_EACH, script, "")).build();
     let id = format!("input={}", buffer(&project, &vec![7; 5 << 20]));
@@ -232,7 +232,7 @@ fn a_disk_that_gets_full_while_a_job_writes_ends_it() {
     if !is_root() || !has_program("unshare") {
         return skip(test, "needs root and `unshare` for a small file system");
     }
-    // It would go on for ever.
+    // It would never end by itself.
     let endless = run("{outputs: [output]}", "cat /dev/urandom > \"$OUTPUT_PIPE\"", "");
     let project = project().file("endless.yml", &endless).build();
     fs::create_dir(project.store()).unwrap();

@@ -1,4 +1,4 @@
-//! Jobs that run on by themselves while whoever made them goes away.
+//! Jobs created by `wake job create`, which run without their creator.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn create(project: &Project, args: &[&str]) -> String {
     job(project, &all).run().code(0).stdout.trim_end().to_owned()
 }
 
-/// The process that runs a job that was made: its number, and that of its session.
+/// The process that runs a created job: its id, and that of its session.
 fn process_of(project: &Project, id: &str) -> (i32, i32) {
     let store = project.store().display().to_string();
     let is_it = |pid: &i32| {
@@ -17,13 +17,13 @@ fn process_of(project: &Project, id: &str) -> (i32, i32) {
     };
     let names = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
     let mut all = names.filter_map(|name| name.to_str()?.parse::<i32>().ok());
-    let pid = all.find(is_it).unwrap_or_else(|| panic!("nobody runs the job {id}"));
+    let pid = all.find(is_it).unwrap_or_else(|| panic!("no process runs the job {id}"));
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace().collect::<Vec<_>>();
     (pid, fields[3].parse().unwrap())
 }
 
-/// Waits until what a job says of itself is so.
+/// Waits until the record of a job satisfies `is_so`, and returns it.
 fn until(project: &Project, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     loop {
         let shown = json(&job(project, &["show", id]).run().code(0));
@@ -42,7 +42,7 @@ fn a_job_that_was_made_runs_on_by_itself() {
     let input = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
     let named = format!("input={input}");
     let id = create(&project, &["-f", "upper.yml", "-b", &named, "--tag", "k=v"]);
-    // It waits for its input; who made it is gone.
+    // It waits for its input; its creator has exited.
     let (pid, session) = process_of(&project, &id);
     assert_eq!(pid, session);
     for stream in ["0", "1", "2"] {
@@ -58,7 +58,7 @@ fn a_job_that_was_made_runs_on_by_itself() {
     let output = last["job"]["buffers"]["output"].as_str().unwrap();
     assert_eq!(project.wake(["buffer", "read", output]).run().code(0).stdout, "BYTES");
     assert_eq!(job(&project, &["logs", "-f", &id]).run().code(0).stdout, "begun\n");
-    // It was a stream that nobody knew; now it is one that everybody does.
+    // Its input was not complete when it started; now it is.
     let remembered = || {
         let id = create(&project, &["-f", "upper.yml", "-b", &named]);
         job(&project, &["watch", &id]).run().code(0);

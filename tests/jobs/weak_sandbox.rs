@@ -1,4 +1,4 @@
-//! Jobs in the weak sandbox, which has nothing but this machine.
+//! Jobs in the weak sandbox, which run directly on this machine.
 
 use super::*;
 
@@ -23,9 +23,9 @@ fn pipes_are_where_the_variables_say() {
     let log = job(&project, &["logs", &first["id"].to_string()]).run().code(0).stdout;
     let (zero, variable) = log.trim_end().split_once(' ').unwrap();
     assert!(zero == variable && zero.ends_with("/input"), "{log}");
-    // Where they lay is in no key.
+    // The paths of the pipes are not in the key.
     assert_eq!((&first["remembered"], &made()["remembered"]), (&false.into(), &true.into()));
-    // Its results are its own.
+    // Results are not shared with the strict sandbox.
     let strict = ["run", "--rootfs", "host", "-f", "upper.yml", "-b", &id];
     assert_eq!(json(&job(&project, &strict).run().code(0))["remembered"], false);
 }
@@ -56,7 +56,7 @@ fn a_worker_and_a_socket_are_at_ports_of_the_machine() {
     if !has_program("perl") {
         return skip(test, "there is no perl");
     }
-    // Ports that nobody has just now.
+    // Ports that are currently free.
     let listeners = [0; 2].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let [endpoint, socket] = listeners.map(|one| one.local_addr().unwrap().port().to_string());
     let serve = |port: &str, answer: &str| {

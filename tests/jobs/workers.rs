@@ -1,4 +1,4 @@
-//! Jobs of which several processes run at once: replicas, workers, and sockets in place of pipes.
+//! Jobs with several processes: replicas and workers; and sockets in place of pipes.
 
 use std::fs;
 use std::io::Read;
@@ -9,7 +9,7 @@ use wake_tests::{Finished, Project, expect, project};
 
 use super::{ONE_EACH, buffer, exec, job, json, last, run};
 
-/// The program that tests speak TCP with.
+/// Whether Perl is installed, which these tests use for TCP.
 fn has_perl(test: &str) -> bool {
     let has = wake_tests::has_program("perl");
     if !has {
@@ -18,7 +18,7 @@ fn has_perl(test: &str) -> bool {
     has
 }
 
-/// A document of a run with a worker; scripts are Perl's.
+/// The document of a run with a worker; the scripts are in Perl.
 fn distributed(job: &str, worker: &str, replicas: u32, rest: &str) -> String {
     let script =
         |text: &str| text.lines().map(|line| format!("        {line}\n")).collect::<String>();
@@ -29,7 +29,7 @@ fn distributed(job: &str, worker: &str, replicas: u32, rest: &str) -> String {
     )
 }
 
-/// Says what it heard, as often as it is asked.
+/// A worker that answers each request with what it received.
 const WORKER: &str = "\
 chomp(my $name = `uname -n`);
 my $listener = IO::Socket::INET->new(Listen => 5, LocalPort => 9002, ReuseAddr => 1) or die $!;
@@ -38,7 +38,7 @@ while (my $visitor = $listener->accept) {
   close $visitor;
 }";
 
-/// Asks every worker, `ROUNDS` times, and writes what they say.
+/// A job that asks every worker, `ROUNDS` times, and writes their answers.
 const ASKER: &str = "\
 open(my $out, '>', $ENV{OUTPUT_PIPE}) or die $!;
 $out->autoflush(1);
@@ -73,7 +73,7 @@ fn a_worker_that_ends_is_started_again() {
     if !has_perl("a_worker_that_ends_is_started_again") {
         return;
     }
-    // It serves once.
+    // It serves one request.
     let once = WORKER.replace("close $visitor;", "exit 3;");
     let asker = format!("$ENV{{ROUNDS}} = 3;\n{ASKER}");
     let project = project().file("run.yml", &distributed(&asker, &once, 1, "")).build();
@@ -118,7 +118,7 @@ fn a_worker_that_does_not_stay_is_the_end_of_the_job() {
     let log = job(&project, &["logs", "1"]).run().code(0).stdout;
     assert_eq!(log.matches("[worker-0] starts\n").count(), 6, "{log}");
     assert_eq!(shown["worker"]["restarts"], 5);
-    // The job never began: nobody listened.
+    // The job never started, because no worker listened.
     assert!(!log.contains("waits"), "{log}");
 }
 
@@ -158,7 +158,7 @@ fn each_has_a_root_of_its_own() {
     assert!(!project.path("root/mark").exists());
 }
 
-/// The processes whose command line holds a word.
+/// The processes whose command line contains a word.
 fn processes(word: &str) -> Vec<i32> {
     let names = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
     let all = names.filter_map(|name| name.to_str()?.parse::<i32>().ok());
@@ -241,7 +241,7 @@ esac";
     let mut lines: Vec<&str> = log.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["[job-0] 10", "[job-2] 10"]);
-    // What all of them have done is remembered, and is another thing if there are more or fewer of them.
+    // The result of all replicas is remembered; with another number of replicas it is another job.
     let again = exec(&project, b"", &["-f", "one.yml", "-b", &id]).code(0);
     assert!(again.stderr.contains("Cached job 2"), "{}", again.stderr);
     assert_eq!(again.stdout, "some bytes");
@@ -254,7 +254,7 @@ esac";
     assert_eq!(last(&project)["statusReason"], "Main of replica 1 exited with code 3");
 }
 
-/// A run of a job that has both of its buffers at a port.
+/// A run of a job that has both of its buffers on a socket.
 fn at_a_port(script: &str) -> String {
     let script: String = script.lines().map(|line| format!("        {line}\n")).collect();
     format!(
@@ -294,9 +294,9 @@ while (my $visitor = $listener->accept) {
         shown["remembered"].as_bool().unwrap()
     };
     assert!(!remembered("serve.yml") && remembered("serve.yml"));
-    // A buffer at another port is another job.
+    // With another port it is another job.
     assert!(!remembered("other.yml"));
-    // As with a pipe that is left alone.
+    // As with an unopened pipe.
     assert_eq!(exec(&project, b"unwanted", &["-f", "idle.yml"]).code(0).stdout, "");
     exec(&project, b"x", &["-f", "fails.yml"]).code(1);
     assert_eq!(last(&project)["statusReason"], "Main exited with code 3");
@@ -383,7 +383,7 @@ fn what_cannot_run_together_is_told_before_anything_runs() {
             &["-f", "identity.yml"],
             &["-f", "ports.yml", "--allow-network"],
         ])
-        // How many there are is the machine's business.
+        // The number of GPUs depends on the machine.
         .replace("this machine has none", "this machine has N")
         .replace("this machine has 1", "this machine has N"),
     );

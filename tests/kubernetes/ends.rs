@@ -1,4 +1,4 @@
-//! However a job in a cluster ends, what is known of it is true.
+//! The recorded status and reason of a job in a cluster, however it ends.
 
 use serde_json::{Value, json};
 use wake_tests::project;
@@ -7,7 +7,7 @@ use crate::scene::{Runs, Scene, output, run};
 
 const NOTHING: &str = "{}";
 
-/// A job that has ended so, as Kubernetes says it.
+/// A failed job, in Kubernetes' words.
 fn failed(reason: &str, message: &str) -> Value {
     json!({"conditions": [{"type": "Failed", "status": "True", "reason": reason, "message": message}], "failed": 1})
 }
@@ -20,7 +20,7 @@ fn active() -> Value {
     json!({"active": 1, "startTime": "2026-12-01T10:45:10Z"})
 }
 
-/// A pod whose main container is so.
+/// A pod whose main container is in this state.
 fn pod(phase: &str, state: &Value) -> Value {
     let main = json!({"name": "main", "restartCount": 0, "state": state, "lastState": {}});
     json!({
@@ -51,12 +51,12 @@ fn deleted(mut pod: Value) -> Value {
     pod
 }
 
-/// What a node says of itself that has not been heard of.
+/// The conditions of a pod whose node has stopped responding.
 fn unheard() -> Value {
     json!([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
 }
 
-/// Two replicas, of which the second one has failed.
+/// Two replicas, the second of which has failed.
 fn several() -> [Value; 2] {
     let called = |index: &str, mut pod: Value| {
         let annotations = json!({"batch.kubernetes.io/job-completion-index": index});
@@ -70,10 +70,10 @@ fn row(job: &Value, pods: &[Value]) -> Value {
     json!({"job": job, "pods": pods})
 }
 
-/// What a job is while it goes on, or has become.
+/// The expected status and reason of a job.
 type Known = (&'static str, Option<&'static str>);
 
-/// Jobs that go on, as Kubernetes 1.20 says it.
+/// Jobs that have not ended, in the words of Kubernetes 1.20.
 fn going() -> Vec<(Value, Known)> {
     let unscheduled = json!([{
         "type": "PodScheduled",
@@ -125,7 +125,7 @@ fn going() -> Vec<(Value, Known)> {
             row(&active(), &[with(runs(), "conditions", unheard())]),
             ("Running", Some("node n1 is not responding")),
         ),
-        // It is known how it will end, and what runs is being ended.
+        // The outcome is decided, and the pods are being terminated.
         (
             row(
                 &json!({"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]}),
@@ -136,7 +136,7 @@ fn going() -> Vec<(Value, Known)> {
     ]
 }
 
-/// Jobs that have ended, as Kubernetes 1.20 and 1.32 say it.
+/// Jobs that have ended, in the words of Kubernetes 1.20 and 1.32.
 fn gone() -> Vec<(Value, Known)> {
     let serving = |restarts: u32, state: Value| json!([{"name": "buffers", "restartCount": restarts, "state": {"running": {}}, "lastState": state}]);
     let no_buffer = json!({"terminated": {"exitCode": 4, "reason": "Error", "message": "error: the buffer `b` was not found\n help: x\n"}});
@@ -245,7 +245,7 @@ fn gone() -> Vec<(Value, Known)> {
 }
 
 #[test]
-fn a_job_that_goes_on_is_told_as_kubernetes_has_it() {
+fn a_job_that_has_not_ended_has_kubernetes_reason() {
     let scene = Scene::new(&run(NOTHING, "true", ""), Runs::Nothing);
     scene.warns(&json!([{"kind": "Event", "reason": "FailedCreate", "message": "Error creating: pods \"w-\" is forbidden: exceeded quota: q"}]));
     let rows = going();
@@ -256,7 +256,7 @@ fn a_job_that_goes_on_is_told_as_kubernetes_has_it() {
     for (id, (_, (status, reason))) in jobs.iter().zip(&rows) {
         scene.until(id, status, *reason);
     }
-    // And all the same where nobody attends to it.
+    // And the same without an attending process.
     for (id, (_, (status, reason))) in jobs.iter().zip(&rows) {
         scene.kill_attending(id);
         scene.until(id, status, *reason);
@@ -264,12 +264,12 @@ fn a_job_that_goes_on_is_told_as_kubernetes_has_it() {
 }
 
 #[test]
-fn a_job_that_has_ended_is_told_as_kubernetes_has_it() {
+fn a_job_that_has_ended_has_kubernetes_reason() {
     let scene = Scene::new(&run(NOTHING, "true", ""), Runs::Nothing);
     let rows = gone();
     let jobs: Vec<String> = rows.iter().map(|_| scene.create(&[])).collect();
     for (at, (id, (answer, _))) in jobs.iter().zip(&rows).enumerate() {
-        // Every other one is found out by whoever asks.
+        // For every other job, the command that asks determines the status.
         if at % 2 == 1 {
             scene.kill_attending(id);
         }
@@ -277,14 +277,14 @@ fn a_job_that_has_ended_is_told_as_kubernetes_has_it() {
     }
     for (id, (_, (status, reason))) in jobs.iter().zip(&rows) {
         let job = scene.until(id, status, *reason);
-        // It stays so, and nothing is left of it.
+        // The status is final, and no objects are left.
         assert_eq!(scene.show(id), job);
         scene.until_nothing_is_left(id);
     }
 }
 
 #[test]
-fn what_a_job_waited_for_is_told_when_its_time_is_over() {
+fn a_timeout_while_waiting_says_what_the_job_waited_for() {
     let scene = Scene::new(&run("{outputs: [output]}", "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     scene.says(&id, &row(&active(), &[waits("ErrImagePull", "not found")]));
@@ -298,7 +298,7 @@ fn what_a_job_waited_for_is_told_when_its_time_is_over() {
 }
 
 #[test]
-fn a_pod_is_never_begun_again() {
+fn a_pod_is_never_replaced() {
     let scene = Scene::new(&run(NOTHING, "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     let called = |name: &str| {
@@ -314,11 +314,11 @@ fn a_pod_is_never_begun_again() {
 }
 
 #[test]
-fn a_job_whose_outputs_are_not_here_has_not_succeeded() {
+fn a_job_without_its_outputs_here_fails() {
     let scene = Scene::new(&run("{outputs: [output]}", "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     let output = scene.show(&id)["job"]["buffers"]["output"].as_str().unwrap().to_owned();
-    // One that was not written is waited for, a minute: it may come from a file system that tells late.
+    // An output that was not written would be waited for, up to a minute, in case the file system shows it late.
     scene.project.wake(["buffer", "purge", &output]).run().code(0);
     let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
     scene.says(&id, &row(&complete, &[]));
@@ -329,7 +329,7 @@ fn a_job_whose_outputs_are_not_here_has_not_succeeded() {
 }
 
 #[test]
-fn a_cluster_that_is_away_is_told_and_waited_for() {
+fn an_unreachable_cluster_is_reported_and_waited_for() {
     let scene = Scene::new(&run(NOTHING, "true", ""), Runs::Nothing);
     let [attended, left] = [(); 2].map(|()| scene.create(&[]));
     scene.kill_attending(&left);
@@ -357,7 +357,7 @@ fn a_cluster_that_is_away_is_told_and_waited_for() {
 }
 
 #[test]
-fn a_job_of_whose_cluster_nobody_knows_any_more_is_as_it_was() {
+fn a_job_keeps_its_status_without_kubectl() {
     let scene = Scene::new(&run(NOTHING, "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     scene.kill_attending(&id);

@@ -1,4 +1,4 @@
-//! `wake job manifest`: what a run is in Kubernetes' objects, held to its schemas.
+//! `wake job manifest`: the objects of a run, validated against Kubernetes' schemas.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ fn run() -> String {
     )
 }
 
-/// The program that knows Kubernetes' schemas: `kubernetes-validate` of `scripts/setup`, else on the search path.
+/// The validator of Kubernetes objects: `kubernetes-validate` from `scripts/setup`, else from the search path.
 fn validator(test: &str) -> Option<PathBuf> {
     let target = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../target/kubernetes/bin/kubernetes-validate");
@@ -38,8 +38,8 @@ fn scene() -> (Project, [String; 2]) {
 }
 
 #[test]
-fn objects_are_what_kubernetes_takes() {
-    let Some(validator) = validator("objects_are_what_kubernetes_takes") else { return };
+fn printed_objects_are_valid() {
+    let Some(validator) = validator("printed_objects_are_valid") else { return };
     let (project, [input, output]) = scene();
     let args = ["job", "manifest", "-f", "run.yml", "-b", &input, "-b", &output, "--offline"];
     let text = project.wake(args).run().code(0).stdout;
@@ -53,7 +53,7 @@ fn objects_are_what_kubernetes_takes() {
     };
     let (is_right, said) = check("run.yaml");
     assert!(is_right, "{said}\n{text}");
-    // It would have seen what is wrong.
+    // The validator does detect errors.
     project.write("wrong.yaml", text.replace("backoffLimit: 0", "backoffLimits: 0"));
     assert!(!check("wrong.yaml").0);
     for kind in ["kind: Service\n", "kind: StatefulSet\n", "kind: Job\n"] {
@@ -62,8 +62,8 @@ fn objects_are_what_kubernetes_takes() {
 }
 
 #[test]
-fn objects_of_a_job_that_is_submitted_are_what_kubernetes_takes() {
-    let test = "objects_of_a_job_that_is_submitted_are_what_kubernetes_takes";
+fn submitted_objects_are_valid() {
+    let test = "submitted_objects_are_valid";
     let Some(validator) = validator(test) else { return };
     let scene = Scene::new(&run(), Runs::Nothing);
     scene.set(&SITE.replace("namespace = \"science\"\n", ""));
@@ -80,7 +80,7 @@ fn objects_of_a_job_that_is_submitted_are_what_kubernetes_takes() {
     }
 }
 
-/// Runs what a pod of the job of `text` runs, one container after the other, with `main` in place of its own.
+/// Runs the containers of a pod one after another, with `main` in place of the job's own, and returns whether it succeeded.
 fn as_a_pod(project: &Project, words: [Vec<String>; 3], main: &str) -> bool {
     let wake = |words: &[String]| {
         let mut command = Command::new(binary());
@@ -95,7 +95,7 @@ fn as_a_pod(project: &Project, words: [Vec<String>; 3], main: &str) -> bool {
     let has_succeeded = main.unwrap().success();
     if has_succeeded {
         assert!(wake(&end).status().unwrap().success());
-        assert!(serving.try_wait().unwrap().is_none(), "it would be begun again");
+        assert!(serving.try_wait().unwrap().is_none(), "Kubernetes would restart it");
     }
     assert!(Command::new("kill").arg(serving.id().to_string()).status().unwrap().success());
     serving.wait().unwrap();
@@ -103,7 +103,7 @@ fn as_a_pod(project: &Project, words: [Vec<String>; 3], main: &str) -> bool {
 }
 
 #[test]
-fn containers_around_a_job_move_its_streams() {
+fn containers_beside_a_job_transfer_its_buffers() {
     let project = project().build();
     fs::create_dir(project.path("pipes")).unwrap();
     let (input, output) = (buffer(&project, Some(b"hello")), buffer(&project, None));
@@ -135,7 +135,7 @@ fn containers_around_a_job_move_its_streams() {
 }
 
 #[test]
-fn what_a_cluster_cannot_have_is_told() {
+fn what_a_cluster_cannot_run_is_reported() {
     let (project, [input, output]) = scene();
     let manifest = |args: &[&str]| {
         let begin = ["job", "manifest", "-f", "run.yml", "-b", &input, "--offline"];

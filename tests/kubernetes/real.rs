@@ -1,4 +1,4 @@
-//! A real cluster, for those who have one: `WAKE_TEST_KUBECONFIG` names it, `WAKE_TEST_KUBE_IMAGE` an image with `sh` that it can pull and that is known by its digest.
+//! Tests on a real cluster: `WAKE_TEST_KUBECONFIG` names it, and `WAKE_TEST_KUBE_IMAGE` an image with `sh` that it can pull, by digest.
 
 use std::env;
 
@@ -24,7 +24,7 @@ impl Real {
         self.project.wake(["job"].iter().chain(args)).env("KUBECONFIG", &self.config)
     }
 
-    /// `wake job VERB` of a shell script.
+    /// Runs a shell script with `wake job VERB`.
     fn script(&self, verb: &str, script: &str, rest: &str, args: &[&str]) -> Wake {
         let codespec = format!("{{image: '{}', command: [sh, -ec, '{script}']}}", self.image);
         self.project.write("run.yml", format!("job: {{codespec: {codespec}}}\n{rest}"));
@@ -38,7 +38,7 @@ impl Real {
 
 #[test]
 #[ignore = "asks the cluster that WAKE_TEST_KUBECONFIG names"]
-fn a_real_cluster_does_what_is_said_of_it() {
+fn jobs_run_in_a_real_cluster() {
     let real = Real::new();
     let done =
         real.script("run", "echo hello; sleep 2; echo bye >&2", "", &["--logs"]).run().code(0);

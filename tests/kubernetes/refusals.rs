@@ -1,4 +1,4 @@
-//! What cannot be run in a cluster, and what is said of that.
+//! Jobs that cannot be run in a cluster, and the errors.
 
 use wake_tests::{expect, project};
 
@@ -31,7 +31,7 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
         error: Kubernetes refused the request: cannot locate context nope
          help: run `kubectl config get-contexts` to list the contexts; set the run's `cluster`, or `context` in `[kubernetes]` of `config.toml`
     "#]]);
-    // What a run says counts more.
+    // The run's `cluster` takes precedence.
     scene.project.write("run.yml", run(OUTPUT, "true", "cluster: lab\n"));
     let id = scene.create(&[]);
     let place = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();

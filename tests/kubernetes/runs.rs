@@ -1,4 +1,4 @@
-//! What runs in a cluster, its streams and its log.
+//! Jobs in a cluster: their streams and logs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use crate::scene::{Runs, SITE, Scene, buffer, json, output, run, until};
 
 const ONE_EACH: &str = "{inputs: [input], outputs: [output]}";
 const OUTPUT: &str = "{outputs: [output]}";
-/// Says that it has begun, and then waits.
+/// Reports that it has started, and then waits.
 const WAITS: &str = "echo ready > \"$OUTPUT_PIPE\"; exec sleep 600";
 
 fn kill(signal: &str, number: u32) {
@@ -49,7 +49,7 @@ fn streams_go_through_while_they_come() {
     let (mut input, mut out) =
         (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     for word in ["one\n", "two\n"] {
-        // Each answer comes although the input has not ended.
+        // Each answer arrives although the input has not ended.
         input.write_all(word.as_bytes()).unwrap();
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -57,7 +57,7 @@ fn streams_go_through_while_they_come() {
     }
     drop(input);
     exec.finished(child.wait_with_output().unwrap()).code(0);
-    // What passed through them was wanted by nobody else.
+    // The temporary buffers have been removed.
     assert_eq!(scene.project.wake(["buffer", "list"]).run().code(0).stdout.trim(), "[]");
 }
 
@@ -95,7 +95,7 @@ fn a_job_is_cancelled_with_all_that_runs() {
             (&"Canceled".into(), &"Canceled by user".into())
         );
         scene.until_nothing_is_left(&id);
-        // Nobody waits for what nobody will write.
+        // Readers do not wait for an output that will not be written.
         let state = output(&scene.project, &cancelled)["state"].clone();
         assert!(["failed", "broken off"].contains(&state.as_str().unwrap()), "{state}");
         scene.job(&["cancel", &id]).run().code(2);
@@ -117,7 +117,7 @@ fn a_job_ends_with_whoever_follows_it() {
     assert_eq!(job["statusReason"], "Canceled by user");
     scene.until_nothing_is_left(&job["id"].to_string());
 
-    // And where nobody reads any more.
+    // And when the reader of standard output leaves.
     scene.project.write("run.yml", run(OUTPUT, "yes > \"$OUTPUT_PIPE\"", ""));
     let mut child = scene.in_cluster("exec", &[]).spawn();
     child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
@@ -149,7 +149,7 @@ fn a_job_goes_on_without_whoever_made_it_and_attends_to_it() {
     scene.project.write("line", "go\n");
     scene.project.wake(["buffer", "write", &input, "-i", "line"]).run().code(0);
     let job = scene.until(&id, "Succeeded", None);
-    // Nothing of the log is there twice.
+    // No part of the log is repeated.
     assert_eq!(log(), "begun\nover\n");
     assert_eq!(output(&scene.project, &job)["size"], 3);
     scene.until_nothing_is_left(&id);
@@ -157,7 +157,7 @@ fn a_job_goes_on_without_whoever_made_it_and_attends_to_it() {
 
 #[test]
 fn a_job_that_was_never_made_is_known_as_that() {
-    // Whoever made it was killed before there was anything.
+    // As if its creator had been killed before it created the objects.
     let scene = Scene::new(&run("{}", "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
     scene.kill_attending(&id);
@@ -187,7 +187,7 @@ fn workers_belong_to_their_job_and_go_with_it() {
     scene.job(&["cancel", &id]).run().code(0);
     scene.until_nothing_is_left(&id);
 
-    // Where one of them is refused, none stays.
+    // If one of them is refused, none is left.
     fs::write(scene.place("refuses-workers"), "").unwrap();
     let told = scene.in_cluster("run", &[]).run().code(10).stderr;
     assert_eq!(
@@ -231,7 +231,7 @@ fn what_is_remembered_needs_no_cluster() {
     let digest = index["manifests"][0]["digest"].as_str().unwrap();
     let text = run(OUTPUT, "echo hello > \"$OUTPUT_PIPE\"", "");
     scene.project.write("run.yml", text.replace(crate::scene::DIGEST, digest));
-    // It has not run here, and its image is not here: the cluster is asked.
+    // It has not run here, and its image is not here: the cluster runs it.
     let id = scene.create(&[]);
     scene.job(&["cancel", &id]).run().code(0);
     scene.until_nothing_is_left(&id);
@@ -247,7 +247,7 @@ fn what_is_remembered_needs_no_cluster() {
     let made = scene.until(&id, "Succeeded", None);
     assert_eq!(made["remembered"], true);
     assert_eq!(scene.calls(), asked);
-    // Unless it is to run.
+    // With `--rerun` it runs.
     let id = scene.create(&["--rerun"]);
     assert_eq!(scene.show(&id)["engine"]["name"], "kubernetes");
 }

@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use wake_tests::{Finished, Project, Wake, binary, project};
 
-/// A digest as images have them, so that no registry is asked.
+/// An image digest, so that no registry is asked for one.
 pub(crate) const DIGEST: &str =
     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// What a person says of a cluster whose claim is where the store lies.
+/// The settings for a cluster whose claim holds the store.
 pub(crate) const SITE: &str = "[kubernetes]\nimage = \"registry.example.org/wake@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\nclaim = \"wake\"\n";
 
-/// A project, and a cluster beside it.
+/// A project with a cluster.
 pub(crate) struct Scene {
     pub(crate) project: Project,
 }
 
-/// Whether jobs of a cluster are run.
+/// Whether the cluster runs jobs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Runs {
-    /// They are.
+    /// It does.
     Jobs,
-    /// A test says what becomes of them.
+    /// It does not; the test sets their state.
     Nothing,
 }
 
@@ -39,12 +39,12 @@ pub(crate) fn run(buffers: &str, script: &str, rest: &str) -> String {
 }
 
 impl Scene {
-    /// Both, with a run in `run.yml`.
+    /// Creates both, with a run in `run.yml`.
     pub(crate) fn new(run: &str, runs: Runs) -> Scene {
         Scene::with(project().file("run.yml", run).build(), runs)
     }
 
-    /// A cluster beside this project.
+    /// Creates a cluster for this project.
     pub(crate) fn with(project: Project, runs: Runs) -> Scene {
         project.write_script("../bin/kubectl", include_str!("kubectl.py"));
         let scene = Scene { project };
@@ -66,7 +66,7 @@ impl Scene {
         self.project.base().join("cluster").join(path)
     }
 
-    /// `wake job` as those call it who have `kubectl`.
+    /// `wake job` with `kubectl` on the search path.
     pub(crate) fn job(&self, args: &[&str]) -> Wake {
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", self.project.base().join("bin").display());
@@ -79,12 +79,12 @@ impl Scene {
         self.job(&[&begin, args].concat())
     }
 
-    /// What a person has set.
+    /// Writes the user's settings.
     pub(crate) fn set(&self, settings: &str) {
         self.put("home/.config/wake/config.toml", settings);
     }
 
-    /// Whether the cluster answers.
+    /// Sets whether the cluster responds.
     pub(crate) fn answers(&self, does: bool) {
         match does {
             true => fs::remove_file(self.place("away")).unwrap(),
@@ -92,23 +92,23 @@ impl Scene {
         }
     }
 
-    /// Has the cluster refuse what is made, in these words.
+    /// Makes the cluster refuse to create objects, in these words.
     pub(crate) fn refuses(&self, words: &str) {
         self.put("cluster/refuses", words);
     }
 
-    /// Has the cluster warn of jobs.
+    /// Sets the cluster's warning events.
     pub(crate) fn warns(&self, events: &Value) {
         self.put("cluster/events.json", &events.to_string());
     }
 
-    /// Makes a job that runs on by itself; its number.
+    /// Creates a job with `wake job create`, and returns its number.
     #[track_caller]
     pub(crate) fn create(&self, args: &[&str]) -> String {
         self.in_cluster("create", args).run().code(0).stdout.trim_end().to_owned()
     }
 
-    /// What the objects of a job are called.
+    /// The name of a job's objects.
     #[track_caller]
     pub(crate) fn name(&self, id: &str) -> String {
         let sent = self.project.store().join(format!("job/{id}/sent.json"));
@@ -118,23 +118,23 @@ impl Scene {
         place.rsplit('/').next().unwrap().to_owned()
     }
 
-    /// Has the cluster say this of a job.
+    /// Sets the cluster's answer about a job.
     pub(crate) fn says(&self, id: &str, answer: &Value) {
         let name = self.name(id);
-        // Whole or not at all, as others read it.
+        // Renamed into place, because others read it.
         self.put("cluster/said/new", &answer.to_string());
         let said = |name: &str| self.place("said").join(name);
         fs::rename(said("new"), said(&format!("{name}.json"))).unwrap();
     }
 
-    /// What is left of a job in the cluster.
+    /// The objects of a job that are left in the cluster.
     pub(crate) fn objects(&self, name: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.place("objects")) else { return Vec::new() };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|file| file.contains(name)).collect()
     }
 
-    /// Waits until nothing is left of a job in the cluster, and nobody attends to it.
+    /// Waits until no objects of a job are left, and no process attends to it.
     #[track_caller]
     pub(crate) fn until_nothing_is_left(&self, id: &str) {
         let name = self.name(id);
@@ -144,24 +144,24 @@ impl Scene {
         });
     }
 
-    /// What `kubectl` was called with.
+    /// The arguments of all calls of `kubectl`.
     pub(crate) fn calls(&self) -> String {
         fs::read_to_string(self.place("calls")).unwrap_or_default()
     }
 
-    /// A job as it is known.
+    /// The record of a job.
     #[track_caller]
     pub(crate) fn show(&self, id: &str) -> Value {
         json(&self.job(&["show", id]).run().code(0))
     }
 
-    /// The job that was made last.
+    /// The record of the latest job.
     #[track_caller]
     pub(crate) fn last(&self) -> Value {
         json(&self.job(&["list", "-l", "1"]).run().code(0))[0].clone()
     }
 
-    /// Waits until a job has this status and reason, and gives it.
+    /// Waits until a job has this status and reason, and returns its record.
     #[track_caller]
     pub(crate) fn until(&self, id: &str, status: &str, reason: Option<&str>) -> Value {
         let is_so = |job: &Value| job["status"] == status && job["statusReason"].as_str() == reason;
@@ -201,7 +201,7 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // What attends to a job ends with it; what a pod runs, too.
+        // Ends the attending processes, and the processes of pods.
         let Ok(jobs) = fs::read_dir(self.project.store().join("job")) else { return };
         for id in jobs.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
             if let Some(number) = self.attending(&id) {
@@ -216,7 +216,7 @@ impl Drop for Scene {
     }
 }
 
-/// Waits until something is so, for as long as a loaded machine may take.
+/// Waits until `look` succeeds, with a limit that is generous enough for a loaded machine.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
     let begun = Instant::now();
@@ -231,7 +231,7 @@ pub(crate) fn until<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
     }
 }
 
-/// A buffer, with these bytes if there are any.
+/// Creates a buffer, and writes these bytes to it, if any.
 pub(crate) fn buffer(project: &Project, bytes: Option<&[u8]>) -> String {
     let id = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
     if let Some(bytes) = bytes {
@@ -241,7 +241,7 @@ pub(crate) fn buffer(project: &Project, bytes: Option<&[u8]>) -> String {
     id
 }
 
-/// What is known of the output of a job.
+/// The state of a job's output.
 #[track_caller]
 pub(crate) fn output(project: &Project, job: &Value) -> Value {
     let id = job["job"]["buffers"]["output"].as_str().unwrap();

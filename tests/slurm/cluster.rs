@@ -1,4 +1,4 @@
-//! A cluster of Slurm for one test: a controller and two nodes on this machine, as Debian packages them.
+//! A Slurm cluster for one test: a controller and two nodes on this machine, from Debian's packages.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,22 +13,22 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use wake_tests::{has_program, skip};
 
-/// The names of its nodes.
+/// The names of the nodes.
 pub(crate) const NODES: [&str; 2] = ["n1", "n2"];
 
-/// A cluster; it goes away with this value, with all that runs on it.
+/// A running cluster; dropping it ends the cluster and everything that runs on it.
 pub(crate) struct Cluster {
     dir: TempDir,
     daemons: Vec<(&'static str, Child)>,
 }
 
 impl Cluster {
-    /// Starts one; none where Slurm is not here.
+    /// Starts a cluster; none if Slurm is not installed.
     pub(crate) fn start(test: &str) -> Option<Cluster> {
         Cluster::start_hiding(test, None)
     }
 
-    /// One whose nodes do not see a directory, for which one has to be root.
+    /// Starts a cluster whose nodes do not see a directory, which requires root.
     pub(crate) fn start_without(test: &str, hidden: &Path) -> Option<Cluster> {
         Cluster::start_hiding(test, Some(hidden))
     }
@@ -41,7 +41,7 @@ impl Cluster {
             }
         }
         let dir = TempDir::with_prefix("wake-slurm-").unwrap();
-        // Munge refuses to be where nobody gets.
+        // Munge refuses a socket in a directory that others cannot access.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut cluster = Cluster { dir, daemons: Vec::new() };
         cluster.configure();
@@ -54,19 +54,19 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// What `SLURM_CONF` is set to for those who use it.
+    /// The value of `SLURM_CONF` for users of the cluster.
     pub(crate) fn conf(&self) -> PathBuf {
         self.dir.path().join("slurm.conf")
     }
 
-    /// Kills the daemon of a node; what runs there goes on.
+    /// Kills the daemon of a node, but not what runs there.
     pub(crate) fn kill_node(&mut self, name: &str) {
         let mut child = self.taken(name);
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// Ends the controller, which keeps what it knows.
+    /// Ends the controller, which saves its state.
     pub(crate) fn end_controller(&mut self) {
         let mut child = self.taken("slurmctld");
         let number = child.id().to_string();
@@ -79,27 +79,27 @@ impl Cluster {
         self.daemons.remove(at).1
     }
 
-    /// Starts the controller, which finds what it knew.
+    /// Starts the controller, which restores its state.
     pub(crate) fn begin_controller(&mut self) {
         let conf = self.conf();
         let args = ["-D", "-f", conf.to_str().unwrap()].map(str::to_owned);
         self.begin("slurmctld", "slurmctld", &args);
     }
 
-    /// Runs a program of Slurm; what it prints.
+    /// Runs a program of Slurm, and returns its output.
     pub(crate) fn ask(&self, program: &str, args: &[&str]) -> String {
         let output =
             Command::new(program).args(args).env("SLURM_CONF", self.conf()).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// How many nodes are in this state.
+    /// The number of nodes in this state.
     pub(crate) fn nodes_in(&self, state: &str) -> usize {
         let all = self.ask("sinfo", &["--noheader", "--Node", "--partition=main", "--format=%T"]);
         all.lines().filter(|found| found.trim() == state).count()
     }
 
-    /// Processes below a node whose command line has this word, the script of a job among them.
+    /// The processes of nodes whose command line has this word, including job scripts.
     pub(crate) fn processes(&self, word: &str) -> Vec<u32> {
         self.found(|environ, line| {
             let mut variables = environ.split(|&byte| byte == 0);
@@ -107,7 +107,7 @@ impl Cluster {
         })
     }
 
-    /// Processes of this cluster by their environment and their command line.
+    /// The processes of this cluster, filtered by environment and command line.
     fn found(&self, is_wanted: impl Fn(&[u8], &[u8]) -> bool) -> Vec<u32> {
         let conf = format!("SLURM_CONF={}", self.conf().display());
         let numbers = fs::read_dir("/proc").unwrap().flatten();
@@ -121,12 +121,12 @@ impl Cluster {
         numbers.filter(is_wanted).collect()
     }
 
-    /// The processes of wake for jobs, and those that nodes have around them.
+    /// The wake processes of jobs, and the Slurm processes around them.
     pub(crate) fn steps(&self) -> Vec<u32> {
         self.steps_with("perform")
     }
 
-    /// Those of them whose command line has this word.
+    /// Those whose command line has this word.
     pub(crate) fn steps_with(&self, word: &str) -> Vec<u32> {
         let own = self.processes(word);
         let parent = |number: &u32| {
@@ -138,7 +138,7 @@ impl Cluster {
         [around, own].concat()
     }
 
-    /// Waits until something is so, for as long as a loaded machine may take.
+    /// Waits until `is_so` holds, with a limit that is generous enough for a loaded machine.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();
@@ -260,7 +260,7 @@ PartitionName=second Nodes=n2 MaxTime=INFINITE State=UP
     }
 }
 
-/// A port that nobody has; below those that the kernel gives to whoever connects, of which Slurm's programs are many.
+/// Returns a free port below the ephemeral ones, many of which Slurm's programs use.
 fn free_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 200) as u16 * 100;
@@ -274,19 +274,19 @@ fn free_port() -> u16 {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Nodes before the controller, or they would wait for it.
+        // Nodes first: they would wait for a controller that is gone.
         for (_, daemon) in self.daemons.iter_mut().rev() {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
-        // What nodes have begun outlives them, and waits for a controller.
+        // The processes that nodes have started outlive them, and would wait for a controller.
         for number in self.found(|_, _| true) {
             let _ = Command::new("kill").args(["-9", &number.to_string()]).status();
         }
     }
 }
 
-/// Whether one of the words between zeros is this.
+/// Whether a list of null-terminated words contains this one.
 fn has(words: &[u8], word: &str) -> bool {
     words.split(|&byte| byte == 0).any(|one| one == word.as_bytes())
 }

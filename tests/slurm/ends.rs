@@ -1,11 +1,11 @@
-//! However a job ends, what is known of it is true.
+//! The recorded status and reason of a job on Slurm, however it ends.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
 
 use crate::scene::{ONE_EACH, Scene, json, output, run};
 
-/// Says that it has begun, and then waits.
+/// Reports that it has started, and then waits.
 const WAITS: &str = "echo ready > \"$OUTPUT_PIPE\"; sleep 600 & sleep 600";
 const OUTPUT: &str = "{outputs: [output]}";
 
@@ -20,7 +20,7 @@ fn a_job_is_cancelled_where_it_is() {
     let Some(scene) = Scene::new("a_job_is_cancelled_where_it_is", &run(OUTPUT, WAITS, "")) else {
         return;
     };
-    // While it runs: with all of its processes.
+    // While it runs, with all of its processes.
     let id = scene.create(&[]);
     scene.until(&id, "Running");
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
@@ -31,7 +31,7 @@ fn a_job_is_cancelled_where_it_is() {
     scene.cluster.until("nothing is left", || scene.left() == 0);
     assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
 
-    // While it waits: then nobody but Slurm knows of it.
+    // While it waits, when only Slurm knows of it.
     scene.set("[slurm]\narguments = [\"--hold\"]\n");
     let id = scene.create(&[]);
     let waits = scene.show(&id);
@@ -44,9 +44,9 @@ fn a_job_is_cancelled_where_it_is() {
         (&cancelled["status"], &cancelled["statusReason"]),
         (&"Canceled".into(), &"Canceled by user".into())
     );
-    // Nobody waits for what nobody will write.
+    // Readers do not wait for an output that will not be written.
     assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
-    // Somebody else may do it as well.
+    // It can also be canceled with Slurm's own command.
     let id = scene.create(&[]);
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&slurm]);
@@ -76,7 +76,7 @@ fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
     );
     scene.cluster.until("nothing is left", || scene.left() == 0);
 
-    // And where nobody reads any more.
+    // And when the reader of standard output leaves.
     let mut child = scene.on_slurm("exec", &[]).spawn();
     child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
     let yes = run(OUTPUT, "yes > \"$OUTPUT_PIPE\"", "");
@@ -116,7 +116,7 @@ fn a_job_goes_on_without_whoever_made_it() {
     let job = scene.until(&job["id"].to_string(), "Succeeded");
     assert_eq!(output(project, &job)["size"], 11);
 
-    // One that reads what somebody typed has lost it.
+    // A job that reads the standard input of a killed follower has lost it.
     let exec = scene.on_slurm("exec", &[]);
     let mut child = exec.command().stdin(Stdio::piped()).spawn().unwrap();
     let mut ready = [0; 6];
@@ -144,17 +144,17 @@ fn a_job_whose_process_or_node_is_killed_has_failed() {
     assert!(reason.starts_with("ended by Slurm on n"), "{reason}");
     assert!(reason.ends_with(": FAILED (signal 9)"), "{reason}");
     assert_eq!(output(&scene.project, &failed)["state"], "broken off");
-    // It stays so when Slurm has forgotten it.
+    // The status is final.
     assert_eq!(scene.show(&id), failed);
 
-    // A node that goes takes all with it that runs there.
+    // A node that goes down takes everything that runs there with it.
     let id = scene.create(&[]);
     scene.until(&id, "Running");
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     let node = scene.cluster.ask("squeue", &["-h", "-j", &slurm, "-o", "%N"]).trim().to_owned();
     scene.cluster.kill_node(&node);
     kill("-KILL", &scene.cluster.steps());
-    // Slurm finds out by itself, after minutes.
+    // By itself, Slurm would notice only after minutes.
     let name = format!("NodeName={node}");
     scene.cluster.ask("scontrol", &["update", &name, "State=DOWN", "Reason=gone"]);
     let failed = scene.until(&id, "Failed");
@@ -162,9 +162,9 @@ fn a_job_whose_process_or_node_is_killed_has_failed() {
 }
 
 #[test]
-fn a_controller_that_is_away_is_told_and_waited_for() {
+fn an_unreachable_controller_is_reported_and_waited_for() {
     let Some(mut scene) =
-        Scene::new("a_controller_that_is_away_is_told_and_waited_for", &run(OUTPUT, WAITS, ""))
+        Scene::new("an_unreachable_controller_is_reported_and_waited_for", &run(OUTPUT, WAITS, ""))
     else {
         return;
     };
@@ -173,7 +173,7 @@ fn a_controller_that_is_away_is_told_and_waited_for() {
     scene.set("[slurm]\narguments = [\"--hold\"]\n");
     let waits = scene.create(&[]);
     scene.cluster.end_controller();
-    // What its process says needs no controller.
+    // The status that its process records needs no controller.
     assert_eq!(scene.show(&runs)["status"], "Running");
     let shown = scene.show(&waits);
     assert_eq!(shown["status"], "Pending");
@@ -182,7 +182,7 @@ fn a_controller_that_is_away_is_told_and_waited_for() {
     let refused = scene.on_slurm("create", &[]).run().code(10).stderr;
     assert!(refused.contains("Slurm is not responding: "), "{refused}");
     assert_eq!(scene.last()["statusReason"], "could not be submitted to Slurm");
-    // A job that runs is cancelled without one, too.
+    // A running job can be canceled without a controller, too.
     let cancelled = json(&scene.job(&["cancel", &runs]).run().code(0));
     assert_eq!(cancelled["status"], "Canceled");
     scene.cluster.begin_controller();

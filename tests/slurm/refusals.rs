@@ -1,4 +1,4 @@
-//! What cannot be run on Slurm, and what is said of that.
+//! Jobs that cannot be run on Slurm, and the errors.
 
 use wake_tests::{expect, is_root, project, skipped};
 

@@ -1,4 +1,4 @@
-//! Replicas that run each by itself, on whichever node it gets.
+//! Replicas that run independently, each on any node.
 
 use std::io::Read;
 
@@ -7,20 +7,20 @@ use wake_tests::project;
 
 use crate::scene::{ONE_EACH, Scene, buffer, json, output, run};
 
-/// A run of so many replicas, each of which takes a node of two processors.
+/// A run of `count` replicas, each of which occupies a node of two CPUs.
 fn replicated(script: &str, count: u32) -> String {
     let rest = format!("    resources: {{requests: {{cpu: 2}}}}\n  replicas: {count}\n");
     run(ONE_EACH, script, &rest)
 }
 
-/// Waits for a line of the input, and then has only this replica do something.
+/// A script that waits for a line of the input; then only this replica does something.
 fn one_does(replica: u32, script: &str) -> String {
     format!(
         "read line < \"$INPUT_PIPE\"\ncase $(uname -n) in job-{replica}) {script} ;; *) sleep 600 & sleep 600 ;; esac"
     )
 }
 
-/// An unwritten buffer, and the argument that has it be the input.
+/// An unwritten buffer, and the argument that makes it the input.
 fn unwritten(scene: &Scene) -> (String, String) {
     let id = scene.project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
     let named = format!("input={id}");
@@ -32,7 +32,7 @@ fn write(scene: &Scene, id: &str, bytes: &[u8]) {
     scene.project.wake(["buffer", "write", id, "-i", "line"]).run().code(0);
 }
 
-/// Makes a job whose replicas wait for their input, and waits until so many run; its number and its input.
+/// Creates a job whose replicas wait for their input, waits until `running` of them run, and returns its number and its input.
 fn begun(scene: &Scene, running: usize) -> (String, String) {
     let (input, named) = unwritten(scene);
     let id = scene.create(&["-b", &named]);
@@ -42,7 +42,7 @@ fn begun(scene: &Scene, running: usize) -> (String, String) {
     (id, input)
 }
 
-/// What is said of each replica.
+/// The value of `key` for each replica.
 fn of_replicas(job: &Value, key: &str) -> Vec<Value> {
     job["replicas"].as_array().unwrap().iter().map(|one| one[key].clone()).collect()
 }
@@ -94,7 +94,7 @@ esac";
     assert_eq!(sorted(&told), sorted(&log));
     assert_eq!(told, format!("[job-0] {}\n", bytes.len()));
 
-    // It was a stream that nobody knew; of one that everybody does the last replica has all be remembered, under the key that it has here.
+    // Its input was not complete when it started. With a complete input, the last replica remembers the job, under the same key as here.
     let named = format!("input={input}");
     let first = json(&scene.on_slurm("run", &["-b", &named]).run().code(0));
     assert_eq!((&first["remembered"], &first["notRemembered"]), (&false.into(), &Value::Null));
@@ -110,7 +110,7 @@ esac";
 
 #[test]
 fn more_replicas_than_nodes_follow_each_other_into_one_stream() {
-    // An output that nobody has written is empty.
+    // An output that no replica has written is empty.
     let script =
         "case $(uname -n) in job-2) echo out > \"$OUTPUT_PIPE\" ;; esac\ncat \"$INPUT_PIPE\"\necho";
     let test = "more_replicas_than_nodes_follow_each_other_into_one_stream";
@@ -123,7 +123,7 @@ fn more_replicas_than_nodes_follow_each_other_into_one_stream() {
         sorted(&lines.join("\n")),
         ["[job-0] bytes", "[job-1] bytes", "[job-2] bytes", "[job-3] bytes"]
     );
-    // What passed through it was wanted by nobody else.
+    // The temporary buffer has been removed.
     let left = json(&scene.project.wake(["buffer", "list"]).run().code(0));
     assert_eq!(left.as_array().unwrap().len(), 1);
     scene.project.write("run.yml", replicated("true", 2));
@@ -190,13 +190,13 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
         scene.left() == 0 && scene.cluster.ask("squeue", &["--noheader"]).is_empty()
     });
 
-    // While all of them wait, nobody but Slurm knows of them.
+    // While all of them wait, only Slurm knows of them.
     scene.set("[slurm]\narguments = [\"--hold\"]\n");
     let id = scene.create(&["-b", &unwritten(&scene).1]);
     ended_as(&scene.show(&id), "Pending", "waiting in the Slurm queue: JobHeldUser");
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     ended_as(&cancelled, "Canceled", "Canceled by user");
-    // However many they are. What nobody wants afterwards goes with them.
+    // The number does not matter. Temporary buffers are removed with the job.
     scene.project.write("run.yml", replicated("true", 300));
     let (_, named) = unwritten(&scene);
     let buffers = || scene.project.wake(["buffer", "list"]).run().code(0).stdout;
@@ -207,7 +207,7 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     assert_eq!(of_replicas(&cancelled, "status"), vec!["Canceled"; 300]);
     assert_eq!(buffers(), before);
     scene.project.write("run.yml", replicated(&one_does(9, ""), 3));
-    // Somebody else may cancel one of them.
+    // One of them can be canceled with Slurm's own command.
     let id = scene.create(&["-b", &unwritten(&scene).1]);
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&format!("{slurm}_1")]);
@@ -217,14 +217,14 @@ fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
     scene.set("");
     let (id, _) = begun(&scene, 2);
     scene.cluster.end_controller();
-    // What processes say needs no controller.
+    // The status that processes record needs no controller.
     let shown = scene.show(&id);
     assert_eq!(shown["status"], "Running");
     assert!(shown["statusReason"].as_str().unwrap().starts_with("Slurm is not responding: "));
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
     ended_as(&cancelled, "Canceled", "Canceled by user");
     scene.cluster.until("nothing is left", || scene.left() == 0);
-    // The one that has waited begins, and finds that all is over.
+    // The replica that has waited starts, and finds that the job has ended.
     scene.cluster.begin_controller();
     scene.cluster.until("the queue is empty", || {
         scene.cluster.nodes_in("idle") == 2

@@ -1,4 +1,4 @@
-//! What runs on a node is what runs here.
+//! A job on a node has the same results as here.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -16,7 +16,7 @@ fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
     else {
         return;
     };
-    // Another store, so that nothing is remembered from one to the other.
+    // Another store, so that no results are shared.
     let here = project().file("run.yml", &text).build();
     let bytes = b"foo\n".repeat(3 << 20);
     let input = format!("input={}", buffer(&here, &bytes));
@@ -36,7 +36,7 @@ fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
         scene.cluster.ask("scontrol", &["show", "job"]).contains(&format!("JobName=wake-{id}"))
     );
 
-    // It is the same action: this machine remembers what the node did, and then no node is needed.
+    // It is the same action: this machine remembers the node's result, and needs no node.
     scene.cluster.end_controller();
     let again = json(&scene.on_slurm("run", &["-b", &input]).run().code(0));
     assert_eq!((&again["remembered"], &again["engine"]), (&true.into(), &serde_json::Value::Null));
@@ -57,7 +57,7 @@ fn streams_go_through_while_they_come() {
     let (mut input, mut out) =
         (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     for word in ["one\n", "two\n"] {
-        // Each answer comes although the input has not ended.
+        // Each answer arrives although the input has not ended.
         input.write_all(word.as_bytes()).unwrap();
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -69,7 +69,7 @@ fn streams_go_through_while_they_come() {
     let job = scene.last();
     assert_eq!(job["status"], "Succeeded");
     assert!(job["notRemembered"].as_str().unwrap().contains("is still being written"));
-    // What passed through them was wanted by nobody else.
+    // The temporary buffers have been removed.
     assert_eq!(scene.project.wake(["buffer", "list"]).run().code(0).stdout.trim(), "[]");
 }
 
@@ -114,10 +114,10 @@ fn what_a_codespec_needs_is_what_slurm_gives() {
     let shown = scene.cluster.ask("scontrol", &["-o", "show", "job"]);
     for wanted in [
         "CPUs/Task=2 ",
-        // With what wake takes itself.
+        // Including wake's own.
         "MinMemoryNode=384M ",
         "TimeLimit=00:06:00 ",
-        // What a run says counts more than what a person says for all of them.
+        // The run's setting takes precedence over the user's.
         "Partition=second ",
         "Account=lab ",
         "Nice=7 ",

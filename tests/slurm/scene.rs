@@ -1,4 +1,4 @@
-//! A project whose jobs run on a cluster.
+//! A project whose jobs run on a Slurm cluster.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ pub(crate) struct Scene {
 /// One input and one output.
 pub(crate) const ONE_EACH: &str = "{inputs: [input], outputs: [output]}";
 
-/// A run of a shell script with these lines behind its buffers.
+/// A run of a shell script; `rest` is appended to the document.
 pub(crate) fn run(buffers: &str, script: &str, rest: &str) -> String {
     let script: String = script.lines().map(|line| format!("        {line}\n")).collect();
     format!(
@@ -26,14 +26,14 @@ pub(crate) fn run(buffers: &str, script: &str, rest: &str) -> String {
 }
 
 impl Scene {
-    /// Both, with a run in `run.yml`; none where Slurm is not here.
+    /// Creates both, with a run in `run.yml`; none if Slurm is not installed.
     pub(crate) fn new(test: &str, run: &str) -> Option<Scene> {
         let cluster = Cluster::start(test)?;
         let project = project().file("run.yml", run).build();
         Some(Scene { cluster, project })
     }
 
-    /// `wake job` as those call it who may submit to the cluster.
+    /// `wake job` with the configuration of the cluster.
     pub(crate) fn job(&self, args: &[&str]) -> Wake {
         self.project.wake(["job"].iter().chain(args)).env("SLURM_CONF", self.cluster.conf())
     }
@@ -44,43 +44,43 @@ impl Scene {
         self.job(&[&begin, args].concat())
     }
 
-    /// What a person has set.
+    /// Writes the user's settings.
     pub(crate) fn set(&self, settings: &str) {
         self.project.write("../home/.config/wake/config.toml", settings);
     }
 
-    /// A job as it is known.
+    /// The record of a job.
     #[track_caller]
     pub(crate) fn show(&self, id: &str) -> Value {
         json(&self.job(&["show", id]).run().code(0))
     }
 
-    /// The job that was made last.
+    /// The record of the latest job.
     #[track_caller]
     pub(crate) fn last(&self) -> Value {
         json(&self.job(&["list", "-l", "1"]).run().code(0))[0].clone()
     }
 
-    /// Waits until a job has this status, and gives it.
+    /// Waits until a job has this status, and returns its record.
     #[track_caller]
     pub(crate) fn until(&self, id: &str, status: &str) -> Value {
         self.cluster.until(&format!("job {id} is {status}"), || self.show(id)["status"] == status);
         self.show(id)
     }
 
-    /// Makes a job that runs on by itself; its number.
+    /// Creates a job with `wake job create`, and returns its number.
     #[track_caller]
     pub(crate) fn create(&self, args: &[&str]) -> String {
         self.on_slurm("create", args).run().code(0).stdout.trim_end().to_owned()
     }
 
-    /// Processes of jobs that are left on nodes.
+    /// The number of job processes that are left on nodes.
     pub(crate) fn left(&self) -> usize {
         self.cluster.processes("perform").len()
     }
 }
 
-/// A buffer with these bytes.
+/// Creates a buffer with these bytes.
 pub(crate) fn buffer(project: &Project, bytes: &[u8]) -> String {
     let id = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
     project.write("source", bytes);
@@ -88,19 +88,19 @@ pub(crate) fn buffer(project: &Project, bytes: &[u8]) -> String {
     id
 }
 
-/// What is known of the output of a job.
+/// The state of a job's output.
 #[track_caller]
 pub(crate) fn output(project: &Project, job: &Value) -> Value {
     let id = job["job"]["buffers"]["output"].as_str().unwrap();
     json(&project.wake(["buffer", "show", id]).run().code(0))
 }
 
-/// Runs a call to its end with this standard input.
+/// Runs a command with this standard input.
 pub(crate) fn fed(wake: &Wake, input: &[u8]) -> Finished {
     let mut child = wake.command().stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A job may leave its input alone.
+    // A job may leave its input unread.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
