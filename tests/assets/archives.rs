@@ -1,4 +1,4 @@
-//! Assets that one registry gives to another, by a directory, a server of files or a registry of containers.
+//! Pushing and pulling assets through a directory, a file server or a container registry.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,13 +14,13 @@ use super::containers::Registry;
 use super::server::{Manner, Server};
 use super::{DIGEST, FASTA, add, add_call, lab, printed, wake};
 
-/// A registry with the assets `fasta:a` and `idx:v1`, which is made of it.
+/// A registry with the asset `fasta:a` and its child `idx:v1`.
 pub(crate) fn giver() -> Project {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     lab.write("d/sub/x.1", "1");
     lab.write("d/x é", "2");
-    // What does not compress, so that it can break off.
+    // Incompressible content, so that a transfer can be interrupted.
     let mut noise = 7u32;
     let bytes = (0..300_000).map(|_| {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -82,7 +82,7 @@ fn from_one_to_the_other(to: &str, from: &str) -> (Project, Project) {
     assert_eq!(data(&taker), data(&giver));
     let run = taker.path(&format!("g/data/{DIGEST}/idx/v1/run"));
     assert!(Command::new(run).status().unwrap().success());
-    // A second time there is nothing to do.
+    // The second time there is nothing to do.
     wake(&giver, &["asset", "push", "tiny/idx", "--to", to])
         .run()
         .success()
@@ -95,13 +95,13 @@ fn from_one_to_the_other(to: &str, from: &str) -> (Project, Project) {
 }
 
 #[test]
-fn a_directory_gives_what_it_was_given() {
+fn assets_survive_a_round_trip_through_a_directory() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let (giver, _) = from_one_to_the_other(&address, &address);
     let folder = format!("assets/{DIGEST}");
     assert!(place.path(&format!("{folder}/idx__v1.tgz")).is_file());
-    // The archive is one that other tools read, of one directory that is called as the tag.
+    // Other tools can read the archive, which has one directory named after the tag.
     let listed = Command::new("tar")
         .arg("tzf")
         .arg(place.path(&format!("{folder}/idx__v1.tgz")))
@@ -112,7 +112,7 @@ fn a_directory_gives_what_it_was_given() {
         listed.lines().all(|line| line.starts_with("v1/")) && listed.contains("v1/empty/\n"),
         "{listed}"
     );
-    // The digests of it that are written down are those that the tools say.
+    // The recorded digests are those that other tools compute.
     let said: serde_json::Value =
         serde_json::from_str(&place.read(&format!("{folder}/idx__v1.json"))).unwrap();
     for (tool, key) in [("md5sum", "archive_digest"), ("sha256sum", "archive_sha256")] {
@@ -121,25 +121,25 @@ fn a_directory_gives_what_it_was_given() {
         let digest = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said[key].as_str(), digest.split_whitespace().next(), "{tool}");
     }
-    // Other content under the same name is not put there by chance.
+    // Different content under the same name is not overwritten by default.
     giver.write("d/x é", "other");
     wake(&giver, &["asset", "add", "tiny/idx:v1", "--path", "d", "--force", "--class", "idx"])
         .run()
         .success();
     let push = ["asset", "push", "tiny/idx", "--to", &address];
-    wake(&giver, &push).run().code(6).mentions("is there already");
+    wake(&giver, &push).run().code(6).mentions("already exists");
     wake(&giver, &[&push[..], &["--force"]].concat()).run().success();
 }
 
 #[test]
-fn a_server_of_files_serves_such_a_directory_also_in_pieces() {
+fn a_file_server_serves_a_directory_with_interruptions() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let server = Server::of(place.path("assets"));
     let (giver, _) = from_one_to_the_other(&address, &server.address);
     let push = ["asset", "push", "tiny/idx", "--to", &server.address];
-    wake(&giver, &push).run().code(4).mentions("a server of files can only be read");
-    // Whatever breaks off goes on where it did.
+    wake(&giver, &push).run().code(4).mentions("a file server is read-only");
+    // An interrupted transfer is resumed.
     server.is(Manner::CutArchives(60_000));
     let taker = taker();
     let before = server.sent.load(Ordering::Relaxed);
@@ -147,10 +147,10 @@ fn a_server_of_files_serves_such_a_directory_also_in_pieces() {
     wake(&taker, &pull).run().success();
     let sent = server.sent.load(Ordering::Relaxed) - before;
     assert!(sent < 320_000, "{sent} bytes were sent of 300000");
-    // Where it gives up, the next run has the rest come.
+    // After giving up, the next run downloads the rest.
     let taker = self::taker();
     server.is(Manner::CutArchives(0));
-    wake(&taker, &pull).run().code(9).mentions("it broke off");
+    wake(&taker, &pull).run().code(9).mentions("the transfer was interrupted");
     assert_eq!(printed(&taker, &["asset", "list"]), "");
     let own = taker.path("g/.wake/partial");
     let kept: PathBuf = std::fs::read_dir(&own).unwrap().next().unwrap().unwrap().path();
@@ -172,7 +172,7 @@ fn a_server_of_files_serves_such_a_directory_also_in_pieces() {
 }
 
 #[test]
-fn what_is_not_what_it_should_be_is_not_registered() {
+fn corrupt_content_is_not_registered() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let giver = giver();
@@ -192,7 +192,7 @@ fn what_is_not_what_it_should_be_is_not_registered() {
         std::fs::write(&archive, &good.1).unwrap();
         done
     };
-    // Another byte, too few and too many of them.
+    // A changed byte, an extra byte, a missing byte.
     let mut bytes = good.1.clone();
     bytes[1000] ^= 1;
     std::fs::write(&archive, &bytes).unwrap();
@@ -200,22 +200,22 @@ fn what_is_not_what_it_should_be_is_not_registered() {
     std::fs::write(&archive, [&good.1[..], b"x"].concat()).unwrap();
     refused(7).mentions("the archive of");
     std::fs::write(&archive, &good.1[..good.1.len() - 1]).unwrap();
-    refused(9).mentions("it broke off");
+    refused(9).mentions("the transfer was interrupted");
     std::fs::remove_file(&archive).unwrap();
     refused(4).mentions("has no archive of");
-    // What is said of it is not so.
+    // The document does not match.
     let tree = printed(&giver, &["asset", "id", "--tree", "tiny/idx"]);
     place.edit(&form, tree.trim_end(), &"0".repeat(64));
     refused(7).mentions("the tree of");
     place.edit(&form, "\"asset\":\"idx\"", "\"asset\":\"fasta\"");
-    refused(7).mentions("what file://");
+    refused(7).mentions("the document on file://");
     place.edit(&form, "\"wake\":1", "\"wake\":2");
     refused(4).mentions("it has format version 2");
     place.edit(&form, "\"archive_sha256\":\"", "\"archive_sha256\":\"../");
-    refused(4).mentions("is no SHA-256");
+    refused(4).mentions("is not a SHA-256 digest");
     place.edit(&form, "\"sub/x.1\"", "\"../../x\"");
-    refused(5).mentions("leads out of the asset");
-    // A genome of other sequences.
+    refused(5).mentions("points outside the asset");
+    // A genome with other sequences.
     let genome = format!("assets/{DIGEST}/genome.json");
     let said = place.read(&genome);
     place.edit(&genome, "\"length\":13", "\"length\":14");
@@ -225,7 +225,7 @@ fn what_is_not_what_it_should_be_is_not_registered() {
 }
 
 #[test]
-fn what_it_was_made_of_must_be_the_same_here() {
+fn parents_must_match_the_local_ones() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let giver = giver();
@@ -233,15 +233,15 @@ fn what_it_was_made_of_must_be_the_same_here() {
     let other = lab();
     add(&other, "tiny/fasta:a", "another one\n").success();
     let pull = ["asset", "pull", "tiny/idx", "--from", &address];
-    wake(&other, &pull).run().code(7).mentions("of which `idx/v1` was made there,");
+    wake(&other, &pull).run().code(7).mentions("of `idx/v1` in this registry: expected ");
     let same = lab();
     add(&same, "tiny/fasta:a", FASTA).success();
     wake(&same, &pull).run().success();
-    // An asset of the same name that is another one stays, unless it is said that it may go.
+    // A different asset of the same name is kept, unless `--force` is given.
     same.write(&format!("made/x/{DIGEST}.fa"), "x");
     wake(&same, &["asset", "remove", "tiny/idx"]).run().success();
     add_call(&same, "tiny/idx:v1", "made/x").run().success();
-    wake(&same, &pull).run().code(6).mentions("is there already");
+    wake(&same, &pull).run().code(6).mentions("already exists");
     wake(&same, &[&pull[..], &["--force"]].concat()).run().success();
     assert_eq!(
         printed(&same, &["asset", "id", "tiny/idx"]),
@@ -250,7 +250,7 @@ fn what_it_was_made_of_must_be_the_same_here() {
 }
 
 #[test]
-fn archives_of_strangers_do_no_harm() {
+fn malicious_archives_are_rejected() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let giver = giver();
@@ -262,8 +262,8 @@ fn archives_of_strangers_do_no_harm() {
     for (script, says) in [
         ("mkdir a; ln -s /etc/passwd a/x; tar czf x.tgz a", "x"),
         ("mkdir a; echo x > y; tar czf x.tgz --transform 's,^y,a/../../y,' -P a y", ".."),
-        ("mkdir a b; tar czf x.tgz a b", "and nothing else"),
-        ("mkdir b; tar czf x.tgz b", "has the directory `a`"),
+        ("mkdir a b; tar czf x.tgz a b", "expected only the directory `a`"),
+        ("mkdir b; tar czf x.tgz b", "expected only the directory `a`"),
         ("mkdir a; mkfifo a/p; tar czf x.tgz a", "a pipe"),
         ("echo no > x.tgz", ""),
     ] {
@@ -314,7 +314,7 @@ fn a_registry_of_containers_gives_what_it_was_given() {
     pull.run().code(9);
 }
 
-/// A way to another server that counts what comes back, and breaks off behind so many bytes as often as that is said.
+/// A proxy that counts response bytes and breaks off after a number of bytes, a given number of times.
 struct Gate {
     host: String,
     came: Arc<AtomicUsize>,
@@ -336,7 +336,7 @@ impl Gate {
                 let (mut asked, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
                 thread::spawn(move || std::io::copy(&mut asked, &mut to));
                 let (came, cuts) = (came.clone(), cuts.clone());
-                // Whoever asked may have gone.
+                // The client may have disconnected.
                 thread::spawn(move || drop(carry(far, near, most, &came, &cuts)));
             }
         });
@@ -384,7 +384,7 @@ fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
     assert_eq!(gate.cuts.load(Ordering::Relaxed), 0);
     let came = gate.came.load(Ordering::Relaxed);
     assert!(came < 400_000, "{came} bytes came for 300000");
-    // One that another run left goes on as well.
+    // A partial download of an earlier run is resumed as well.
     let taker = self::taker();
     gate.cuts.store(100, Ordering::Relaxed);
     let pull = ["asset", "pull", "tiny/idx", "--from", &address];
@@ -407,7 +407,7 @@ fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
 }
 
 #[test]
-fn links_to_what_it_was_made_of_lead_there_where_it_is_pulled() {
+fn links_to_parents_resolve_after_a_pull() {
     let place = project().build();
     let address = format!("file:{}", place.path("assets").display());
     let giver = lab();
@@ -421,8 +421,8 @@ fn links_to_what_it_was_made_of_lead_there_where_it_is_pulled() {
     let taker = taker();
     let pull = |asset: &str| wake(&taker, &["asset", "pull", asset, "--from", &address]).run();
     pull("tiny/idx").code(4).says(expect![[r#"
-        error: links of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/idx:v1` lead to `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`, which is not here
-         help: pull that one first: `wake asset pull 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`
+        error: `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/idx:v1` has links to `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`, which is not in the registry
+         help: pull it first: `wake asset pull 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:a`
     "#]]);
     pull("tiny/fasta").success();
     pull("tiny/idx").success();
@@ -456,10 +456,10 @@ fn recipes_classes_and_dates_go_with_an_asset() {
     assert_eq!(listed(&taker), listed(&giver));
     assert_eq!(listed(&taker).lines().count(), 3, "{}", listed(&taker));
     assert!(taker.read("g/genome_config.yaml").contains("date_built: 2020-01-02_03:04\n"));
-    // So it is built there as well, and there is nothing to do.
+    // A build there finds it unchanged.
     let again = ["recipe", "build", "tiny/words", "--rootfs", "host"];
     wake(&taker, &again).run().success().mentions("Unchanged tiny/words");
-    // What is there of the name stays.
+    // An existing document of that name is kept.
     let other = self::taker();
     other.write(
         "words_asset_class.yaml",
@@ -469,11 +469,11 @@ fn recipes_classes_and_dates_go_with_an_asset() {
     wake(&other, &["asset", "pull", "tiny/words", "--from", &address]).run().success();
     let listed = listed(&other);
     assert!(listed.contains("Others") && !listed.contains("Words"), "{listed}");
-    // A name that leads out of the folder is none.
+    // A name that points outside the folder is invalid.
     let form = format!("assets/{DIGEST}/words__default.json");
     place.edit(&form, "\"name\":\"base\"", "\"name\":\"../base\"");
     wake(&self::taker(), &["asset", "pull", "tiny/words", "--from", &address])
         .run()
         .code(2)
-        .mentions("`../base` is no name");
+        .mentions("`../base` is not a valid ");
 }

@@ -1,4 +1,4 @@
-//! What people type, and what they are told.
+//! The commands and their messages.
 
 use wake_tests::{expect, project};
 
@@ -32,7 +32,7 @@ fn an_asset_is_found_by_alias_and_digest_until_it_is_removed() {
     wake(&lab, &["asset", "remove", "tiny/fasta"]).run().success();
     wake(&lab, &["asset", "seek", "tiny/fasta"]).run().code(4).says(expect![[r#"
         error: genome `tiny` has no asset `fasta`
-         help: it has none yet: `wake recipe build`, `wake asset add` and `wake asset pull` add some
+         help: add one with `wake recipe build`, `wake asset add` or `wake asset pull`
     "#]]);
     assert!(!data.exists() && !links.exists());
 }
@@ -50,7 +50,7 @@ fn by_tools(lab: &wake_tests::Project) -> String {
 }
 
 #[test]
-fn what_is_listed_as_json_has_everything() {
+fn json_listings_are_complete() {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     let listed: serde_json::Value =
@@ -91,28 +91,28 @@ fn values_have_the_types_that_they_were_given() {
         printed(&lab, &["asset", "seek", "tiny/idx.prefix"]).ends_with("alias/tiny/idx/v1/x\n")
     );
     std::fs::remove_file(lab.path("g/alias/tiny/idx/v1/x.1.bt2")).unwrap();
-    wake(&lab, &["asset", "seek", "tiny/idx.one"]).run().code(5).mentions("there is no file");
+    wake(&lab, &["asset", "seek", "tiny/idx.one"]).run().code(5).mentions("does not exist");
     wake(&lab, &["asset", "seek", "--unchecked", "tiny/idx.one"]).run().success();
 }
 
 #[test]
-fn what_does_not_fit_is_refused_before_anything_changes() {
+fn invalid_requests_are_refused_before_anything_changes() {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     let before = std::fs::read(config(&lab)).unwrap();
     add(&lab, "tiny/fasta:a", FASTA).code(6).says(expect![[r#"
-        error: `tiny/fasta:a` is there already
-         help: `--force` puts the new one in its place
+        error: `tiny/fasta:a` already exists
+         help: use `--force` to replace it
     "#]]);
     add(&lab, "tiny/fasta:1.0", FASTA).code(2).says(expect![[r#"
-        error: `1.0` is no tag to give: it reads as a number, and refgenie would look for that
+        error: `1.0` is not a valid new tag: refgenie would read it as a number
     "#]]);
     add(&lab, "tiny/fasta:a b", FASTA).code(2).says(expect![[r#"
-        error: `a b` is no tag: it holds a space
+        error: `a b` is not a valid tag: it contains a space
          help: a registry path is [GENOME/]ASSET[.SEEK_KEY][:TAG]
     "#]]);
     add(&lab, "tinny/fasta:b", FASTA).code(4).says(expect![[r#"
-        error: there is no genome `tinny` here
+        error: no genome `tinny` in the registry
          help: did you mean `tiny`?
     "#]]);
     lab.write("d/x", "x");
@@ -120,11 +120,11 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
         wake(&lab, &["asset", "add", "tiny/y", "--path", "d", "--seek-keys", keys]).run()
     };
     call(r#"{"y": {"value": "z", "type": "file"}}"#).code(5).says(expect![[r#"
-        error: seek key `y` of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/y:default`: there is no file `z`
+        error: seek key `y` of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/y:default`: file `z` does not exist
     "#]]);
     call(r#"{"y": {"value": "../x", "type": "file"}}"#)
         .code(5)
-        .mentions("`../x` leads out of the asset");
+        .mentions("`../x` points outside the asset");
     call(r#"{"y": {"value": "z", "type": "text"}}"#)
         .code(2)
         .mentions("`text` is not a seek key type");
@@ -134,7 +134,10 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
         .code(4)
         .mentions("No such file");
     wake(&lab, &["asset", "seek", "a/b/c"]).run().code(2).mentions("more than one `/`");
-    wake(&lab, &["asset", "seek", "fasta"]).run().code(2).mentions("`fasta` names no genome");
+    wake(&lab, &["asset", "seek", "fasta"])
+        .run()
+        .code(2)
+        .mentions("`fasta` does not name a genome");
     wake(&lab, &["asset", "seek", "tiny/fasta:zz"]).run().code(4).mentions("it has `a`");
     wake(&lab, &["asset", "remove", "tiny/fasta:b"]).run().code(4).mentions("has no tag `b`");
     lab.wake(["asset", "list"]).run().code(2).says(expect![[r#"
@@ -142,14 +145,14 @@ fn what_does_not_fit_is_refused_before_anything_changes() {
          help: pass its `genome_config.yaml` with `--genome-config FILE` or REFGENIE; `wake genome init FASTA` creates a registry if there is none
     "#]]);
     lab.wake(["asset", "list", "--genome-config", "none.yaml"]).run().code(4).says(expect![[r#"
-        error: there is no registry of assets at `[ROOT]/none.yaml`
-         help: `wake genome init FASTA` makes one, `--genome-config` or REFGENIE says where it is
+        error: no asset registry at `[ROOT]/none.yaml`
+         help: create one with `wake genome init FASTA`, or name one with `--genome-config` or `REFGENIE`
     "#]]);
     assert_eq!(std::fs::read(config(&lab)).unwrap(), before);
 }
 
 #[test]
-fn an_asset_of_which_others_were_made_is_not_removed_by_chance() {
+fn an_asset_with_children_is_not_removed_without_force() {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     lab.write("d/x", "x");
@@ -159,10 +162,10 @@ fn an_asset_of_which_others_were_made_is_not_removed_by_chance() {
     wake(&lab, &["asset", "remove", "tiny/fasta"])
         .run()
         .code(6)
-        .mentions("an asset is made of `tiny/fasta:a`");
+        .mentions("`tiny/fasta:a` is a parent of ");
     let other = ["asset", "add", "tiny/idx:c", "--path", "d", "--class", "other"];
     wake(&lab, &other).run().code(6).says(expect![[r#"
-        error: `tiny/idx` is of class `idx`, and what is to be registered of class `other`
+        error: `tiny/idx` has class `idx`, but the new asset has class `other`
          help: register it under another name
     "#]]);
     wake(&lab, &["asset", "tag", "tiny/fasta:a", "--to", "v2"]).run().success();
@@ -191,7 +194,7 @@ fn the_default_tag_is_the_first_one_until_another_is_made_that() {
     wake(&lab, &["asset", "tag", "tiny/fasta:a", "--to", "b"])
         .run()
         .code(6)
-        .mentions("`tiny/fasta:b` is there already");
+        .mentions("`tiny/fasta:b` already exists");
     wake(&lab, &["asset", "tag", "tiny/fasta:a", "--to", "b", "--force"]).run().success();
     assert_eq!(meant(), 'b');
     let link = lab.path("g/alias/tiny/fasta/b/tiny.fa");
@@ -223,7 +226,7 @@ fn genomes_are_named_shown_and_compared() {
     wake(&lab, &["genome", "alias", "set", "tiny", "GRCh.1"])
         .run()
         .code(6)
-        .mentions("`GRCh.1` is the genome");
+        .mentions("`GRCh.1` already names genome");
     wake(&lab, &["genome", "alias", "set", "tiny", "GRCh.1", "--force"]).run().success();
     assert_eq!(
         printed(&lab, &["genome", "alias", "get", "GRCh.1"]),
@@ -233,8 +236,8 @@ fn genomes_are_named_shown_and_compared() {
     wake(&lab, &["genome", "compare", "tiny", "odd"])
         .run()
         .code(4)
-        .mentions("there is no genome `tiny` here");
-    // The same genome again is no other one.
+        .mentions("no genome `tiny` in the registry");
+    // Adding the same genome again is not an error.
     assert_eq!(
         printed(&lab, &["genome", "init", "t.fa", "--alias", "tiny"]),
         format!("{DIGEST}\n")
@@ -242,10 +245,10 @@ fn genomes_are_named_shown_and_compared() {
     wake(&lab, &["genome", "init", "t.fa", "--alias", "odd"])
         .run()
         .code(6)
-        .mentions("`odd` is the genome");
+        .mentions("`odd` already names genome");
     lab.write("no.fa", "hello\n");
     wake(&lab, &["genome", "init", "no.fa"]).run().code(5).says(expect![[r#"
-        error: `[ROOT]/no.fa`: line 1 comes before any `>`: it is no FASTA
+        error: `[ROOT]/no.fa`: not FASTA: line 1 comes before the first `>`
     "#]]);
 }
 
@@ -257,13 +260,13 @@ fn sequences_are_printed_from_their_asset() {
     assert_eq!(printed(&lab, &["genome", "getseq", "tiny", "chr1:1-4"]), "CGT\n");
     wake(&lab, &["genome", "getseq", "tiny", "chr2:2-5"]).run().code(4).says(expect![[r#"
         error: sequence `chr2` has 4 characters, fewer than 5
-         help: the first one is 0, and the one at END is not part of it
+         help: positions start at 0, and END is exclusive
     "#]]);
     wake(&lab, &["genome", "getseq", "tiny", "chr"]).run().code(4).mentions("did you mean `chr1`?");
     wake(&lab, &["genome", "getseq", "tiny", "chr1:4-1"])
         .run()
         .code(2)
-        .mentions("is no part of a sequence");
+        .mentions("is not a valid locus");
 }
 
 #[test]
@@ -284,7 +287,7 @@ fn names_of_assets_in_a_text_become_paths() {
 }
 
 #[test]
-fn a_registry_is_made_where_it_is_said() {
+fn a_registry_is_created_at_the_given_path() {
     let project = project().file("t.fa", FASTA).build();
     let call =
         |args: &[&str]| project.wake(args.iter().copied()).env("DATA", project.path("data2")).run();

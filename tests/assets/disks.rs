@@ -1,4 +1,4 @@
-//! Registries of which parts lie on other disks, by links.
+//! Registries with parts on other disks, by symbolic links.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use wake_tests::{Project, expect, skip};
 
 use super::{DIGEST, FASTA, add, lab, printed, wake};
 
-/// A directory on another disk than the tests; none if there is no such disk.
+/// A directory on another disk than the tests; none if there is no other disk.
 fn elsewhere(test: &str, lab: &Project) -> Option<tempfile::TempDir> {
     let is_other = |dir: &Path| {
         let device = |path: &Path| path.metadata().map(|metadata| metadata.dev()).ok();
@@ -30,7 +30,7 @@ fn move_there(lab: &Project, below: &str, disk: &Path) {
     std::os::unix::fs::symlink(&to, &from).unwrap();
 }
 
-/// Everything that a registry does, of which a part lies elsewhere.
+/// Exercises a registry with `below` on another disk.
 #[track_caller]
 fn works_with(test: &str, below: &str) {
     let lab = lab();
@@ -40,7 +40,7 @@ fn works_with(test: &str, below: &str) {
     add(&lab, "tiny/fasta:b", FASTA).success();
     add(&lab, "tiny/other:a", "other").success();
     wake(&lab, &["asset", "tag", "tiny/fasta:b", "--to", "c"]).run().success();
-    // In place of what is there.
+    // Replace an existing asset.
     lab.write(&format!("made/new/{DIGEST}.fa"), "new");
     let keys = format!("{{\"fasta\": \"{DIGEST}.fa\"}}");
     let new = ["asset", "add", "tiny/fasta:c", "--path", "made/new", "--seek-keys", &keys];
@@ -53,7 +53,7 @@ fn works_with(test: &str, below: &str) {
     wake(&lab, &["genome", "alias", "remove", "tiny"]).run().success();
     assert_eq!(printed(&lab, &["asset", "list"]), "small                fasta\n");
     assert_eq!(lab.read("g/alias/small/fasta/c/small.fa"), "new");
-    // What was made lay on that disk, and nothing of it is left there.
+    // Staging took place on that disk, and nothing is left of it.
     assert!(lab.path(below).symlink_metadata().unwrap().is_symlink());
     let left =
         std::process::Command::new("find").arg(disk.path()).args(["-name", ".wake"]).output();

@@ -1,4 +1,4 @@
-//! What is at a place to pull from, before anything of it comes here.
+//! Listing remote places.
 
 use std::process::Command;
 
@@ -16,9 +16,9 @@ fn listed(lab: &Project, args: &[&str]) -> Value {
     serde_json::from_str(&printed(lab, &args)).unwrap()
 }
 
-/// A place shows what was pushed there as the registry shows it that it was pushed from.
+/// A place lists what was pushed to it as the pushing registry lists it.
 fn shows_what_was_pushed(giver: &Project, from: &str, shown: &str) {
-    // No registry is needed to look.
+    // Listing needs no registry.
     let stranger = project().build();
     let list = |args: &[&str]| {
         let args = [&["asset", "list", "--from", from], args].concat();
@@ -30,7 +30,7 @@ fn shows_what_was_pushed(giver: &Project, from: &str, shown: &str) {
     assert_eq!(list(&["-g", DIGEST]), of_genome);
     let mut expected = listed(giver, &[])["genomes"].clone();
     for asset in expected[0]["assets"].as_array_mut().unwrap() {
-        // What is there is packed.
+        // Remote assets are packed.
         asset["tags"][0]["size"] = Value::Null;
     }
     let found: Value = serde_json::from_str(&list(&["--json"])).unwrap();
@@ -55,9 +55,9 @@ fn a_place_shows_what_was_pushed_there() {
     shows_what_was_pushed(&giver, &registry.address(), &registry.address());
 }
 
-/// A directory that was filled when there was no index gets one from the next push, though nothing is new.
+/// A directory without an index, from before there was one, gets one from the next push, even if nothing is new.
 #[test]
-fn a_push_of_what_is_there_writes_an_index_that_is_missing() {
+fn a_push_without_changes_writes_a_missing_index() {
     let place = project().build();
     let giver = giver();
     let dir = format!("file:{}", place.path("assets").display());
@@ -73,7 +73,7 @@ fn a_push_of_what_is_there_writes_an_index_that_is_missing() {
     assert_eq!(place.read("assets/index.json"), index);
 }
 
-/// What such a server says that it has.
+/// Sets up the server's list of assets.
 fn says_what_it_has(server: &StandIn) {
     server.says("/v3/genomes/alias_dict", &json!({DIGEST: ["tiny", "t 1"], "77": ["other"]}));
     let parts = json!({
@@ -128,7 +128,7 @@ fn all_servers_of_the_configuration_are_asked() {
             one.address, two.address
         )
     );
-    // A genome need not be at each of them, but at one.
+    // A genome must be on one of the servers, not on all.
     let small = printed(&taker, &["asset", "list", "-g", "small", "--from"]);
     assert_eq!(small, format!("{}\n{}\n88 small\n  fasta:x (default)\n", one.address, two.address));
     wake(&taker, &["asset", "list", "-g", "smal", "--from"])
@@ -153,13 +153,13 @@ fn a_place_that_shows_nothing_says_why() {
         expected.assert_eq(&done.redacted_stderr().replace(host, "PLACE"));
         assert_eq!(done.stdout, "");
     };
-    // A server of refgenie that has no list, one whose list is none, and a genome that it has not.
+    // A refgenie server without a list, one with an invalid list, and an unknown genome.
     says(
         &server.address,
         &[],
         4,
         expect![[r#"
-        error: PLACE: this server of refgenie does not say what it has
+        error: PLACE: this refgenie server does not list its assets
     "#]],
     );
     server.gives("/v3/assets/list?includeSeekKeys=true", b"<html>".to_vec());
@@ -168,7 +168,7 @@ fn a_place_that_shows_nothing_says_why() {
         &[],
         4,
         expect![[r#"
-        error: PLACE/v3/assets/list?includeSeekKeys=***** this is no answer of a server of refgenie: expected value at line 1 column 1
+        error: PLACE/v3/assets/list?includeSeekKeys=***** not a response of a refgenie server: expected value at line 1 column 1
     "#]],
     );
     says_what_it_has(&server);
@@ -181,7 +181,7 @@ fn a_place_that_shows_nothing_says_why() {
          help: did you mean `tiny`?
     "#]],
     );
-    // A server of files without an index, one that answers with pages, and one that fails.
+    // A file server without an index, one that answers with HTML pages, and one that fails.
     let place = project().build();
     place.write("assets/x", "");
     let files = Server::of(place.path("assets"));
@@ -190,8 +190,8 @@ fn a_place_that_shows_nothing_says_why() {
         &[],
         4,
         expect![[r#"
-        error: PLACE: nothing says what is there: it is no server of refgenie, and has no `index.json`
-         help: `wake asset push` writes that into the directory that is served
+        error: PLACE: cannot list its assets: not a refgenie server, and it has no `index.json`
+         help: push to the served directory with `wake asset push`, which writes the index
     "#]],
     );
     files.is(Manner::Page);
@@ -200,7 +200,7 @@ fn a_place_that_shows_nothing_says_why() {
         &[],
         4,
         expect![[r#"
-        error: PLACE/index.json: it is no document of an asset: expected value at line 1 column 1
+        error: PLACE/index.json: not an asset document: expected value at line 1 column 1
     "#]],
     );
     files.is(Manner::Status(403));
@@ -227,12 +227,12 @@ fn a_place_that_shows_nothing_says_why() {
         &[],
         4,
         expect![[r#"
-        error: PLACE: there is no such directory
+        error: PLACE: no such directory
     "#]],
     );
 }
 
-/// The list of the stand-in is one to refgenie's library, too; its program reads another one, which it calls private.
+/// refgenie's library can read the stand-in's list as well; its program uses another, private operation.
 #[test]
 fn refgenie_lists_the_same_of_the_stand_in() {
     const TEST: &str = "refgenie_lists_the_same_of_the_stand_in";

@@ -1,4 +1,4 @@
-//! A registry that refgenie made and recorded, as wake reads it, and its assets made by hand.
+//! A recorded refgenie registry, read by wake, and the same assets registered by wake.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn call(project: &Project, run: &Path, args: &[&str]) -> String {
     call.run().success().stdout
 }
 
-/// The tree that was recorded, each file with its own path.
+/// Creates the recorded tree; each file contains its own path.
 fn grow(project: &Project, run: &Path) {
     for path in std::fs::read_to_string(run.join("tree.txt")).unwrap().lines() {
         project.write(path, path);
@@ -27,8 +27,8 @@ fn grow(project: &Project, run: &Path) {
 }
 
 #[test]
-fn what_refgenie_answered_is_answered() {
-    let Some(dir) = fixtures("what_refgenie_answered_is_answered", "refgenie") else { return };
+fn wake_answers_as_refgenie_did() {
+    let Some(dir) = fixtures("wake_answers_as_refgenie_did", "refgenie") else { return };
     let run = dir.join("golden_run");
     let project = project().build();
     grow(&project, &run);

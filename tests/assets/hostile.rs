@@ -1,4 +1,4 @@
-//! Registries that somebody made to do harm, or that went bad.
+//! Malicious and damaged registries.
 
 use std::os::unix::fs::symlink;
 
@@ -20,14 +20,14 @@ fn a_path_that_climbs_out_is_not_followed() {
         wake(&lab, &["asset", "seek", &format!("tiny/fasta.{key}")])
             .run()
             .code(5)
-            .mentions("leads out of `tiny/fasta:a`");
+            .mentions("points outside `tiny/fasta:a`");
     }
-    // The rest can be used as before.
+    // The rest is still usable.
     assert!(printed(&lab, &["asset", "seek", "tiny/fasta"]).ends_with("tiny.fa\n"));
 }
 
 #[test]
-fn a_name_that_is_no_name_is_shown_where_it_stands() {
+fn an_invalid_name_is_shown_at_its_place() {
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
     let good = std::fs::read_to_string(config(&lab)).unwrap();
@@ -37,22 +37,22 @@ fn a_name_that_is_no_name_is_shown_where_it_stands() {
         wake(&lab, &["asset", "remove", "tiny/fasta", "--force"]).run().code(5)
     };
     bad("      fasta:\n", "      ../../x:\n").says(expect![[r#"
-        error: `../../x` is no name of an asset: it holds `/`
+        error: `../../x` is not a valid asset name: it contains `/`
          --> g/genome_config.yaml:9:7
           |
         9 |       ../../x:
           |       ^^^^^^^
     "#]]);
-    bad("          a:\n", "          ..:\n").mentions("`..` is no tag");
-    bad("      - tiny", "      - ..").mentions("`..` is no name of a genome");
-    bad(&format!("  {DIGEST}:"), "  ../x:").mentions("`../x` is no digest of a genome");
+    bad("          a:\n", "          ..:\n").mentions("`..` is not a valid tag");
+    bad("      - tiny", "      - ..").mentions("`..` is not a valid genome name");
+    bad(&format!("  {DIGEST}:"), "  ../x:").mentions("`../x` is not a valid genome digest");
     bad("config_version: 0.5", "config_version: 0.3").says(expect![[r#"
-        error: configurations of version 0.3 are not read
+        error: unsupported configuration version 0.3
          --> g/genome_config.yaml:1:17
           |
         1 | config_version: 0.3
           |                 ^^^
-          help: `refgenie upgrade --target-version 0.4` makes it one that is read
+          help: upgrade it with `refgenie upgrade --target-version 0.4`
     "#]]);
     assert!(lab.path(&format!("g/data/{DIGEST}/fasta/a")).is_dir());
 }
@@ -81,7 +81,7 @@ fn what_cannot_be_an_asset_is_refused() {
     wake(&lab, &["asset", "add", "tiny/d", "--path", "d"])
         .run()
         .code(5)
-        .mentions("it is no file, directory or link");
+        .mentions("not a file, directory or link");
     assert_eq!(printed(&lab, &["asset", "list"]), "tiny\n");
 }
 

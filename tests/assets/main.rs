@@ -1,4 +1,4 @@
-//! Registries of assets: what is put there, found, renamed and taken away, whoever else is at work, and what refgenie makes of it.
+//! Asset registries: adding, finding, renaming and removing assets, also concurrently, and how refgenie reads them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -23,12 +23,12 @@ use std::path::PathBuf;
 
 use wake_tests::{Finished, Project, Wake, project};
 
-/// The genome of [`FASTA`]. refgenie computed it.
+/// The genome digest of [`FASTA`], computed by refgenie.
 pub(crate) const DIGEST: &str = "4e88f10ceb549493a658a41991ffa249af078781d28aa9e2";
 
 pub(crate) const FASTA: &str = ">chr1\nACGTACGTAA\nACG\n>chr2 desc\nTTTT\n";
 
-/// A place with a registry, `g/genome_config.yaml`, that has a genome `tiny`.
+/// A project with a registry, `g/genome_config.yaml`, that has a genome `tiny`.
 pub(crate) fn lab() -> Project {
     let project = project().file("t.fa", FASTA).build();
     let made = wake(&project, &["genome", "init", "t.fa", "--alias", "tiny"]).run().success();
@@ -36,7 +36,7 @@ pub(crate) fn lab() -> Project {
     project
 }
 
-/// A call with the registry of the place.
+/// A command on the project's registry.
 pub(crate) fn wake(project: &Project, args: &[&str]) -> Wake {
     project.wake(args).env("REFGENIE", config(project))
 }
@@ -52,14 +52,14 @@ pub(crate) fn add(project: &Project, asset: &str, text: &str) -> Finished {
     add_call(project, asset, &dir).run()
 }
 
-/// The same of a directory that is there.
+/// Registers an existing directory.
 pub(crate) fn add_call(project: &Project, asset: &str, dir: &str) -> Wake {
     let name = asset.split(['/', ':']).nth(1).unwrap();
     let keys = format!("{{\"{name}\": \"{DIGEST}.fa\"}}");
     wake(project, &["asset", "add", asset, "--path", dir, "--seek-keys", &keys])
 }
 
-/// What a call prints, which must succeed.
+/// The output of a command, which must succeed.
 #[track_caller]
 pub(crate) fn printed(project: &Project, args: &[&str]) -> String {
     wake(project, args).run().success().stdout

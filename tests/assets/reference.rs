@@ -1,11 +1,11 @@
-//! Digests as a second implementation has them, which was written from the specification alone.
+//! Comparison with a second implementation of the digests, written from the specification alone.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::{lab, printed, wake};
 
-/// What `spec/reference/wake_assets.py` says.
+/// The output of `spec/reference/wake_assets.py`.
 #[track_caller]
 fn said(what: &str, of: &Path) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/reference/wake_assets.py");
@@ -14,7 +14,7 @@ fn said(what: &str, of: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Numbers that look like chance and are the same each time.
+/// A deterministic pseudo-random generator.
 struct Chance(u64);
 
 impl Chance {

@@ -1,4 +1,4 @@
-//! refgenie itself, as it reads what wake registered and writes beside it.
+//! refgenie itself, reading and changing a registry that wake uses.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) fn program(test: &str) -> Option<PathBuf> {
     Some(program)
 }
 
-/// What refgenie prints, which must succeed.
+/// The output of a refgenie command, which must succeed.
 #[track_caller]
 pub(crate) fn refgenie(program: &Path, lab: &Project, args: &[&str]) -> String {
     let mut command = Command::new(program);
@@ -97,7 +97,7 @@ fn refgenie_and_wake_change_one_registry_in_turn() {
     let Some(program) = program("refgenie_and_wake_change_one_registry_in_turn") else { return };
     let lab = lab();
     add(&lab, "tiny/fasta:a", FASTA).success();
-    // refgenie tags what wake registered; wake goes on with what refgenie wrote.
+    // refgenie tags what wake registered, and wake continues from what refgenie wrote.
     refgenie(&program, &lab, &["tag", "tiny/fasta:a", "-t", "b"]);
     assert!(
         printed(&lab, &["asset", "seek", "tiny/fasta"]).ends_with("alias/tiny/fasta/b/tiny.fa\n")
@@ -108,7 +108,7 @@ fn refgenie_and_wake_change_one_registry_in_turn() {
     refgenie(&program, &lab, &["remove", "tiny/other:a", "-f"]);
     assert_eq!(printed(&lab, &["asset", "list"]), "tiny                 fasta\n");
     assert!(!lab.path(&format!("g/data/{DIGEST}/other/a")).exists());
-    // The digest that refgenie finds for the same files is the same.
+    // refgenie computes the same digest for the same files.
     let id = printed(&lab, &["asset", "id", "tiny/fasta"]);
     let dir = lab.path(&format!("g/data/{DIGEST}/fasta/b"));
     let python = program.with_file_name("python");

@@ -1,4 +1,4 @@
-//! Assets of a server of refgenie: a stand-in that answers as the third version of its interface does.
+//! Pulling from a refgenie server: a stand-in for version 3 of its API.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -14,24 +14,24 @@ use wake_tests::{Project, expect, project};
 
 use super::{DIGEST, FASTA, add, lab, printed, wake};
 
-/// What it answers to a path.
+/// The response to a path.
 #[derive(Clone)]
 enum Answer {
     Bytes(Vec<u8>),
     Moved(String),
 }
 
-/// Such a server.
+/// The stand-in server.
 pub(crate) struct StandIn {
     pub(crate) address: String,
     answers: Arc<Mutex<BTreeMap<String, Answer>>>,
-    /// No answer has more bytes than this.
+    /// The most bytes in a response.
     most: Arc<AtomicUsize>,
-    /// How many bytes of answers were sent.
+    /// The number of bytes sent.
     sent: Arc<AtomicUsize>,
 }
 
-/// Its operations, where they lie and what they are called.
+/// The paths and ids of its operations.
 const OPERATIONS: [(&str, &str); 8] = [
     ("/v3/assets/list", "v3custom_Id_assets"),
     ("/v3/genomes/alias_dict", "v3custom_Id_aliases_dict"),
@@ -55,7 +55,7 @@ impl StandIn {
             for stream in listener.incoming().map_while(Result::ok) {
                 let answers = answers.lock().unwrap().clone();
                 let (most, sent) = (most.load(Ordering::Relaxed), sent.clone());
-                // Whoever asked may have gone.
+                // The client may have disconnected.
                 thread::spawn(move || drop(answer(stream, &answers, most, &sent)));
             }
         });
@@ -75,7 +75,7 @@ impl StandIn {
         self.answers.lock().unwrap().insert(path.to_owned(), Answer::Bytes(bytes));
     }
 
-    /// Serves an asset: the directory `made/NAME`, which holds the one that is called as the tag.
+    /// Serves an asset: the directory `made/NAME`, which contains one named after the tag.
     fn has(&self, lab: &Project, asset: &str, tag: &str, seek: &Value, parents: &[&str]) {
         let dir = lab.path(&format!("made/{asset}"));
         let run = |script: &str| {
@@ -100,7 +100,7 @@ impl StandIn {
         let of = |what: &str| format!("/v3/assets/{what}/{DIGEST}/{asset}?tag={tag}");
         self.says(&of("attrs"), &attributes);
         self.says(&of("asset_digest"), &json!(digest.trim()));
-        // The archive lies elsewhere, as those of the public server do.
+        // The archive is at another location, as on the public server.
         let place = format!("/files/{asset}__{tag}.tgz");
         let moved = Answer::Moved(format!("{}{place}", self.address));
         self.answers.lock().unwrap().insert(of("archive"), moved);
@@ -149,7 +149,7 @@ fn answer(
     }
 }
 
-/// A server with `fasta:v1`, and `idx:v2`, which is made of it and has a link to it.
+/// A server with `fasta:v1` and its child `idx:v2`, which has a link to it.
 pub(crate) fn served(lab: &Project) -> StandIn {
     let server = StandIn::start();
     lab.write(&format!("made/fasta/v1/{DIGEST}.fa"), FASTA);
@@ -181,13 +181,13 @@ fn assets_of_a_server_of_refgenie_are_pulled() {
     let made = project().build();
     let server = served(&made);
     let taker = taker(&server);
-    // The configuration says which server.
+    // The configuration names the server.
     wake(&taker, &["asset", "pull", "tiny/fasta"]).run().success();
     let fasta = printed(&taker, &["asset", "seek", "tiny/fasta"]);
     assert_eq!(std::fs::read_to_string(fasta.trim_end()).unwrap(), FASTA);
     assert!(fasta.ends_with("alias/tiny/fasta/v1/tiny.fa\n"), "{fasta}");
     assert_eq!(printed(&taker, &["genome", "getseq", "tiny", "chr2"]), "TTTT\n");
-    // All bits: it is itself.
+    // All bits are set: the genomes are the same.
     let compared = printed(&taker, &["genome", "compare", "tiny", DIGEST, "--json"]);
     assert!(compared.contains("\"flag\": 2047"), "{compared}");
     wake(&taker, &["asset", "pull", "tiny/idx:v2", "--from", &server.address]).run().success();
@@ -204,7 +204,7 @@ fn assets_of_a_server_of_refgenie_are_pulled() {
 }
 
 #[test]
-fn what_breaks_off_goes_on_where_it_did() {
+fn an_interrupted_download_is_resumed() {
     let made = project().build();
     let server = served(&made);
     let taker = taker(&server);
@@ -219,7 +219,7 @@ fn what_breaks_off_goes_on_where_it_did() {
 }
 
 #[test]
-fn what_is_not_as_the_server_says_is_not_registered() {
+fn content_that_does_not_match_is_not_registered() {
     let made = project().build();
     let server = served(&made);
     let taker = taker(&server);
@@ -233,8 +233,8 @@ fn what_is_not_as_the_server_says_is_not_registered() {
         pull("tiny/idx"),
         4,
         expect![[r#"
-        error: links of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/idx:v2` lead to `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1`, which is not here
-         help: pull that one first: `wake asset pull 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1`
+        error: `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/idx:v2` has links to `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1`, which is not in the registry
+         help: pull it first: `wake asset pull 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1`
     "#]],
     );
     says(
@@ -251,12 +251,12 @@ fn what_is_not_as_the_server_says_is_not_registered() {
         error: http://SERVER has no asset `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:zz`
     "#]],
     );
-    // Another archive than the one that is said.
+    // An archive with another digest.
     let place = "/files/fasta__v1.tgz";
     let mut bytes = std::fs::read(made.path("made/fasta.tgz")).unwrap();
     bytes[100] ^= 1;
     server.gives(place, bytes);
-    pull("tiny/fasta").code(7).mentions(&format!("the archive of `{DIGEST}/fasta:v1` is"));
+    pull("tiny/fasta").code(7).mentions(&format!("the archive of `{DIGEST}/fasta:v1`: expected "));
     assert_eq!(printed(&taker, &["asset", "list"]), "");
     // Sequences of another genome.
     made.write(&format!("made/fasta/v1/{DIGEST}.fa"), ">x\nAC\n");
@@ -266,10 +266,10 @@ fn what_is_not_as_the_server_says_is_not_registered() {
         pull("tiny/fasta"),
         7,
         expect![[r#"
-        error: the genome of the sequences in `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1` is 6157820f8e904425b7ab8508a7663d78dc3a5f740ab6bc1a, and should be 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2
+        error: the genome of the sequences in `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/fasta:v1`: expected 4e88f10ceb549493a658a41991ffa249af078781d28aa9e2, got 6157820f8e904425b7ab8508a7663d78dc3a5f740ab6bc1a
     "#]],
     );
-    // A link to what it was not made of.
+    // A link to something that is not a parent.
     made.write(&format!("made/fasta/v1/{DIGEST}.fa"), FASTA);
     std::os::unix::fs::symlink("/etc/passwd", made.path("made/fasta/v1/link")).unwrap();
     server.has(&made, "fasta", "v1", &seek, &[]);
@@ -277,7 +277,7 @@ fn what_is_not_as_the_server_says_is_not_registered() {
         pull("tiny/fasta"),
         5,
         expect![[r#"
-        error: `link` cannot be an asset: it leads to `/etc/passwd`, out of it
+        error: `link` cannot be an asset: it points to `/etc/passwd`, outside the asset
     "#]],
     );
     server.says("/v3/genomes/genome_digest/tiny", &json!({"no": 1}));
@@ -285,17 +285,17 @@ fn what_is_not_as_the_server_says_is_not_registered() {
         pull("tiny/fasta"),
         4,
         expect![[r#"
-        error: http://SERVER/v3/genomes/genome_digest/tiny: this is no answer of a server of refgenie: invalid type: map, expected a string at line 1 column 0
+        error: http://SERVER/v3/genomes/genome_digest/tiny: not a response of a refgenie server: invalid type: map, expected a string at line 1 column 0
     "#]],
     );
-    // What it was made of is another one here.
+    // The local parent differs.
     let server = served(&project().build());
     let other = lab();
     add(&other, "tiny/fasta:v1", "another one\n").success();
     wake(&other, &["asset", "pull", "tiny/idx", "--from", &server.address])
         .run()
         .code(7)
-        .mentions("of which `idx/v2` was made there,");
+        .mentions("of `idx/v2` in this registry: expected ");
     lab_without_servers_says_so();
 }
 
@@ -306,7 +306,7 @@ fn lab_without_servers_says_so() {
     "#]]);
 }
 
-/// The stand-in is one to refgenie, too.
+/// refgenie accepts the stand-in as well.
 #[test]
 fn refgenie_pulls_the_same_from_the_stand_in() {
     const TEST: &str = "refgenie_pulls_the_same_from_the_stand_in";

@@ -1,4 +1,4 @@
-//! Several at work at once, some of which are killed, or have no room.
+//! Concurrent processes, some of which are killed or run out of space.
 
 use std::process::Child;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn tags(lab: &Project) -> Vec<String> {
     tags.collect()
 }
 
-/// Every asset that is registered is there whole: its data are what its digest says, and its links lead to them.
+/// Checks that every registered asset is complete: its data match its digest, and its links resolve.
 #[track_caller]
 fn is_whole(lab: &Project) {
     for asset in tags(lab) {
@@ -93,7 +93,7 @@ fn one_name_is_registered_once() {
 }
 
 #[test]
-fn whenever_one_is_killed_the_registry_is_as_before_or_has_all_of_it() {
+fn a_kill_at_any_time_leaves_each_change_whole_or_undone() {
     let lab = lab();
     add(&lab, "tiny/fasta:first", FASTA).success();
     for file in 0..40 {
@@ -116,7 +116,7 @@ fn whenever_one_is_killed_the_registry_is_as_before_or_has_all_of_it() {
         let _ = child.kill();
         child.wait().unwrap();
         let there = tags(&lab);
-        // The one that was renamed has one of its names.
+        // A renamed asset has one of its two names.
         let first = there.iter().filter(|tag| tag.starts_with("fasta:first")).count();
         assert_eq!(first, 1, "{there:?}");
         if there.contains(&"fasta:first2".to_owned()) {
@@ -127,7 +127,7 @@ fn whenever_one_is_killed_the_registry_is_as_before_or_has_all_of_it() {
         }
     }
     is_whole(&lab);
-    // What the killed ones left is gone once somebody changes something.
+    // The next change removes what killed processes left.
     add(&lab, "tiny/fasta:last", FASTA).success();
     let left: Vec<_> = std::fs::read_dir(lab.path("g/.wake/staging")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");

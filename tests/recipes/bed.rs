@@ -1,10 +1,10 @@
-//! A registry of assets, with recipes beside it.
+//! A project with an empty asset registry and two recipes.
 
 use std::path::{Path, PathBuf};
 
 use wake_tests::{Finished, Project, project};
 
-/// Two short sequences. The digest of this genome was computed by refgenie itself.
+/// Two short sequences. The digest of this genome was computed by refgenie.
 pub(crate) const SEQUENCES: &str = ">chr1\nACGTACGTAA\nACG\n>chr2 desc\nTTTT\n";
 /// That digest.
 pub(crate) const GENOME: &str = "4e88f10ceb549493a658a41991ffa249af078781d28aa9e2";
@@ -63,7 +63,7 @@ command_template_list:
 default_tag: "t{{params.threads}}x"
 "#;
 
-/// A registry with nothing in it, and both recipes in `docs`.
+/// An empty registry, with both recipes in `docs`.
 pub(crate) fn bed() -> Project {
     let config = "config_version: 0.5\ngenome_folder: .\ngenomes: {}\n";
     let project = project()
@@ -90,7 +90,7 @@ pub(crate) fn recipe(project: &Project, args: &[&str]) -> Finished {
     project.wake(global.iter().chain(args)).run()
 }
 
-/// Builds with the documents of the bed on this machine's own tools.
+/// Builds with the documents in `docs` and the tools of this machine.
 pub(crate) fn build(project: &Project, args: &[&str]) -> Finished {
     let all = [args, &["--documents", "docs", "--rootfs", "host"]].concat();
     recipe(project, &[&["build"], &all[..]].concat())

@@ -1,4 +1,4 @@
-//! Builds that are killed, have no room, or whose files change meanwhile: what is in the registry is whole, and nothing else is left.
+//! Builds that are killed, run out of space, or whose inputs change meanwhile: registered assets are complete, and nothing else is left.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use wake_tests::{Project, Wake, has_program, is_root, skip};
 
 use crate::bed::{COUNT, GENOME, SEQUENCES, bed, build, config, data, recipe, text};
 
-/// A build that goes on in another process.
+/// A build in another process.
 fn call(project: &Project, args: &[&str]) -> Wake {
     let global = ["recipe", "--genome-config", "g/genome_config.yaml", "build"];
     let end = ["--documents", "docs", "--rootfs", "host"];
     project.wake(global.iter().chain(args).chain(&end))
 }
 
-/// What lies in a directory, if it is there.
+/// The names in a directory, if it exists.
 fn names(path: &std::path::Path) -> Vec<String> {
     let entries = std::fs::read_dir(path).into_iter().flatten();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
-fn whenever_a_build_is_killed_the_next_one_has_all_of_it() {
+fn after_a_kill_at_any_time_the_next_build_completes() {
     let project = bed();
-    // Several files, so that there are many moments.
+    // Many files, so that there are many moments to be killed at.
     let many = COUNT.replace(
         "  - echo threads",
         "  - for i in $(seq 50); do head -c 20000 /dev/zero > {{asset_outfolder}}/f$i; done\n  - echo threads",
@@ -34,7 +34,7 @@ fn whenever_a_build_is_killed_the_next_one_has_all_of_it() {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        // Another parameter each time, so that each build has something to do.
+        // A different parameter each time, so that each build has work to do.
         let threads = format!("threads={kill}");
         let mut child =
             call(&project, &["tiny/count", "--files", "fasta=seq.fa", "--params", &threads])
@@ -42,7 +42,7 @@ fn whenever_a_build_is_killed_the_next_one_has_all_of_it() {
         std::thread::sleep(Duration::from_micros(seed % 700_000));
         let _ = child.kill();
         child.wait().unwrap();
-        // Whatever is registered is there whole.
+        // Every registered asset is complete.
         let config = config(&project);
         for kill in 0..=kill {
             let tag = format!("t{kill}x");
@@ -69,7 +69,7 @@ fn whenever_a_build_is_killed_the_next_one_has_all_of_it() {
     assert!(tags.iter().all(|tag| config.contains(&format!("{tag}:\n"))), "{tags:?}");
 }
 
-/// Runs builds on small disks: `$1` is where the genomes lie, `$2` where the store does; each is a file system of `$3` and `$4` megabytes.
+/// Runs builds on small disks: `$1` is the genome folder, `$2` the store; they are file systems of `$3` and `$4` megabytes.
 #[track_caller]
 fn on_small_disks(test: &str, sizes: [&str; 2], says: &str) {
     if !is_root() || !has_program("unshare") {
@@ -121,7 +121,7 @@ fn a_file_that_changes_while_it_is_read_is_taken_whole_or_not_at_all() {
     let mut ends = Vec::new();
     for pause in [0, 100, 300, 600, 900, 1400] {
         let project = bed();
-        // What the recipe notes first gives the file time to change behind the plan.
+        // The slow custom property gives the file time to change after planning.
         project.edit("docs/fasta_asset_recipe.yaml", "echo 1.2.3-a", "sleep 1; echo 1.2.3-a");
         let child = call(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).spawn();
         std::thread::sleep(Duration::from_millis(pause));
@@ -136,7 +136,7 @@ fn a_file_that_changes_while_it_is_read_is_taken_whole_or_not_at_all() {
                     made.env("REFGENIE", project.path("g/genome_config.yaml")).run().success();
                 let made = text(std::path::Path::new(made.stdout.trim_end()));
                 assert!(made == SEQUENCES || made == other, "{made}");
-                // The genome that it is registered under is the one that it is.
+                // It is registered under the genome of its sequences.
                 let is_first = config(&project).contains(GENOME);
                 assert_eq!(is_first, made == SEQUENCES, "{made}");
             }
@@ -150,7 +150,7 @@ fn a_file_that_changes_while_it_is_read_is_taken_whole_or_not_at_all() {
 }
 
 #[test]
-fn two_processes_that_build_different_forms_of_one_asset_have_both() {
+fn processes_that_build_different_tags_of_one_asset_all_succeed() {
     let project = bed();
     let children: Vec<_> = (1..=4)
         .map(|threads| {
@@ -169,7 +169,7 @@ fn two_processes_that_build_different_forms_of_one_asset_have_both() {
         let file = data(&project, &format!("count/t{threads}x/{GENOME}_count.txt"));
         assert_eq!(text(&file), format!("2\nthreads {threads}\n"));
     }
-    // Each is a child of the one that all are made of.
+    // Each is a child of their common parent.
     let children = config.matches("/count:t").count();
     assert_eq!(children, 4, "{config}");
     let kept = recipe(&project, &["list"]).code(0).stdout;

@@ -1,4 +1,4 @@
-//! What is built, what is remembered, what stands in the registry afterwards.
+//! What is built, what is cached, and what the registry contains afterwards.
 
 use std::process::Command;
 
@@ -39,23 +39,23 @@ fn a_parent_is_built_first_and_both_are_in_the_registry() {
         "checksum": by_shell(&fasta, ASSET_DIGEST),
         "path": format!("{GENOME}/fasta:1.2.3-a"),
     });
-    // What was typed is a text, as refgenie has it.
+    // A parameter from the command line is a string, as in refgenie.
     let expected =
         json!({"files": {}, "assets": {"sequences": parent}, "params": {"threads": "4"}});
     assert_eq!(inputs, expected);
     let inputs = text(&fasta.join("_refgenie_build/build_inputs_fasta__1.2.3-a.json"));
     let sum = by_shell(project.root(), "md5sum seq.fa");
     assert!(inputs.contains(&sum), "{inputs}");
-    // By the alias, with the alias in the names.
+    // By alias, with the alias in the file names.
     let alias = project.path("g/alias/tiny/count/t4x/tiny_count.txt");
     assert_eq!(text(&alias), "2\nthreads 4\n");
-    // A value that reads as a number stays a text for refgenie, and is of its type for wake.
+    // A value that reads as a number stays a string for refgenie, and has its type in wake.
     assert!(config.contains("threads: '4'") || config.contains("threads: \"4\""), "{config}");
     assert!(config.contains("label: n-4"), "{config}");
 }
 
 #[test]
-fn what_has_not_changed_is_remembered_and_what_has_is_built() {
+fn only_what_has_changed_is_built_again() {
     let project = bed();
     let all = ["tiny/fasta", "tiny/count", "--files", "fasta=seq.fa"];
     let ran = |args: &[&str]| {
@@ -65,19 +65,19 @@ fn what_has_not_changed_is_remembered_and_what_has_is_built() {
     };
     assert_eq!(ran(&all), "3 actions");
     assert_eq!(ran(&all), "3 actions, all cached,");
-    // What a recipe says of itself is no part of what is run; nor is what a file is called.
+    // Neither a recipe's description nor the name of a file is in the key.
     project.edit("docs/count_asset_recipe.yaml", "How many sequences there are", "Another text");
     std::fs::rename(project.path("seq.fa"), project.path("other.fa")).unwrap();
     let renamed = ["tiny/fasta", "tiny/count", "--files", "fasta=other.fa"];
     assert!(ran(&renamed).contains("all cached"));
-    // A parameter: the asset that it is of, and not its parent.
+    // A parameter rebuilds its own asset, but not the parent.
     let more = [&renamed[..], &["--params", "threads=2"]].concat();
     assert_eq!(ran(&more), "3 actions (2 hit, 1 ran)");
-    // Another name of the same genome.
+    // Another alias of the same genome.
     let second = ["small/fasta", "small/count", "--files", "fasta=other.fa"];
     assert!(ran(&second).contains("all cached"));
     assert!(text(&project.path("g/alias/small/count/t1x/small_count.txt")).starts_with('2'));
-    // A byte that matters.
+    // Different content.
     project.edit("other.fa", "TTTT", "TTTA");
     let third = ["third/fasta", "third/count", "--files", "fasta=other.fa"];
     assert_eq!(ran(&third), "3 actions (1 hit, 2 ran)");
@@ -88,7 +88,7 @@ fn a_parent_that_comes_out_equal_rebuilds_nothing_above_it() {
     let project = bed();
     let all = ["tiny/fasta", "tiny/count", "--files", "fasta=seq.fa"];
     build(&project, &all).code(0);
-    // Another command, the same sequences.
+    // Another command with the same output.
     project.edit(
         "docs/fasta_asset_recipe.yaml",
         "- cp {{files.fasta}}",
@@ -97,7 +97,7 @@ fn a_parent_that_comes_out_equal_rebuilds_nothing_above_it() {
     let done = build(&project, &all).code(0);
     assert!(done.stderr.contains("3 actions (2 hit, 1 ran)"), "{}", done.stderr);
     assert!(done.stderr.contains("Unchanged tiny/fasta:1.2.3-a"), "{}", done.stderr);
-    // Other sequences, of an asset that was given instead.
+    // Other sequences, from another asset given as the input.
     project.write("more.fa", ">x\nAC\n>y\nAC\n>z\nAC\n");
     build(&project, &["more/fasta", "--files", "fasta=more.fa"]).code(0);
     let given = ["tiny/count", "--assets", "sequences=more/fasta"];
@@ -120,11 +120,11 @@ fn another_root_builds_again() {
     let other = ["--documents", "docs", "--rootfs", &root];
     let done = recipe(&project, &[&args[..], &other].concat()).code(0);
     assert!(done.stderr.contains("3 actions") && !done.stderr.contains("hit"), "{}", done.stderr);
-    // What comes of it is the same.
+    // The result is the same.
     assert!(done.stderr.contains("Unchanged tiny/count:t1x"), "{}", done.stderr);
     let again = recipe(&project, &[&args[..], &other].concat()).code(0);
     assert!(again.stderr.contains("all cached"), "{}", again.stderr);
-    // So does another program in it.
+    // So does a different program in it.
     std::fs::remove_file(project.path("root/bin/ln")).unwrap();
     let done = recipe(&project, &[&args[..], &other].concat()).code(0);
     assert!(done.stderr.contains("3 actions") && !done.stderr.contains("hit"), "{}", done.stderr);

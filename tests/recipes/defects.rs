@@ -1,4 +1,4 @@
-//! What is known to be wrong with refgenie, each as a test that wake does not have it.
+//! Known defects of refgenie: a test for each that wake does not have it.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ fn asset(project: &Project, args: &[&str]) -> wake_tests::Finished {
     call.env("REFGENIE", project.path("g/genome_config.yaml")).run()
 }
 
-/// A flag file says that it was built, and so nothing is built ever again.
+/// refgenie: a flag file marks the asset as built, and nothing is ever rebuilt.
 #[test]
 fn a_changed_command_builds_again_though_there_is_a_flag() {
     let project = bed();
@@ -27,7 +27,7 @@ fn a_changed_command_builds_again_though_there_is_a_flag() {
     assert_eq!(text(&made), "2\nTHREADS 1\n");
 }
 
-/// The digest knows no names of files: an asset whose files are called otherwise counts as the same.
+/// refgenie: the digest does not cover file names, so an asset with renamed files counts as unchanged.
 #[test]
 fn files_of_other_names_are_another_asset() {
     let project = bed();
@@ -45,13 +45,13 @@ fn files_of_other_names_are_another_asset() {
     assert!(!data(&project, &format!("count/t1x/{GENOME}_count.txt")).exists());
 }
 
-/// An asset is registered first, and stays when its seek keys find nothing.
+/// refgenie: an asset is registered before its seek keys are checked, and stays when the check fails.
 #[test]
-fn what_does_not_hold_is_not_registered() {
+fn an_asset_whose_seek_keys_fail_is_not_registered() {
     let project = bed();
     project.edit("docs/count_asset_class.yaml", "{genome}_{asset}.txt", "{genome}_none.txt");
     build(&project, &ALL).code(5).says(expect![[r#"
-        error: seek key `count` of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/count:t1x`: there is no file `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2_none.txt`
+        error: seek key `count` of `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/count:t1x`: file `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2_none.txt` does not exist
         [TIME] FAIL tiny/count (no result)
         [TIME] FAILED 1 of 3 actions failed in [TIME]: tiny/count; 2 ok
         failed: tiny/count
@@ -61,7 +61,7 @@ fn what_does_not_hold_is_not_registered() {
     asset(&project, &["seek", "tiny/count"]).code(4);
 }
 
-/// A value `4` is read as a number, and every later command fails.
+/// refgenie: a value `4` is read back as a number, and every later command fails.
 #[test]
 fn a_value_that_looks_like_a_number_stays_what_its_class_says() {
     let project = bed();
@@ -74,22 +74,22 @@ fn a_value_that_looks_like_a_number_stays_what_its_class_says() {
     build(&project, &[&ALL[..], &["--params", "threads=5"]].concat()).code(0);
 }
 
-/// Values are compared with their templates, so that one in which something is filled in never holds.
+/// refgenie: values are compared with their templates, so a value with a placeholder never passes.
 #[test]
-fn each_type_of_value_is_checked_as_it_came_out() {
+fn rendered_values_are_checked_by_type() {
     for (kind, value, problem) in [
         ("number", "{params[threads]}", None),
-        ("number", "n{params[threads]}", Some("seek key `threads`: `n1` is no number")),
+        ("number", "n{params[threads]}", Some("seek key `threads`: `n1` is not a number")),
         ("boolean", "true", None),
-        ("boolean", "{params[threads]}", Some("seek key `threads`: `1` is no boolean")),
+        ("boolean", "{params[threads]}", Some("seek key `threads`: `1` is not a boolean")),
         ("array", "[{params[threads]}]", None),
-        ("array", "{params[threads]}", Some("seek key `threads`: `1` is no array")),
+        ("array", "{params[threads]}", Some("seek key `threads`: `1` is not an array")),
         ("string", "{params[threads]}", None),
         ("directory", ".", None),
-        ("directory", "none", Some("there is no directory `none`")),
-        ("file", "none", Some("there is no file `none`")),
+        ("directory", "none", Some("directory `none` does not exist")),
+        ("file", "none", Some("file `none` does not exist")),
         ("prefix", "{genome}", None),
-        ("prefix", "none", Some("there is no file whose path begins with `none`")),
+        ("prefix", "none", Some("no file path starts with `none`")),
     ] {
         let project = bed();
         let class = COUNT_CLASS.replace(
@@ -109,7 +109,7 @@ fn each_type_of_value_is_checked_as_it_came_out() {
     }
 }
 
-/// Two inputs of one class are one.
+/// refgenie: two inputs of one class collide.
 #[test]
 fn two_inputs_of_one_class_are_given_by_their_names() {
     let project = bed();
@@ -126,14 +126,14 @@ fn two_inputs_of_one_class_are_given_by_their_names() {
     build(&project, &["tiny/count", "--assets", "more=short/fasta"]).code(0);
     let made = text(&project.path("g/alias/tiny/count/t1x/tiny_count.txt"));
     assert_eq!(made, format!("{}>x\nAC\nthreads 1\n", crate::bed::SEQUENCES));
-    // By the class it is not said which.
+    // The class is ambiguous.
     build(&project, &["tiny/count", "--assets", "fasta=short/fasta"]).code(2).says(expect![[r#"
-        error: `--assets fasta=…` is for no asset of what is built
-         help: there are `sequences`, `more`
+        error: `--assets fasta=…` matches no asset input of these recipes
+         help: the inputs are `sequences`, `more`
     "#]]);
 }
 
-/// A property whose command fails makes all of them empty, and then the tag has no value.
+/// refgenie: one failing property empties all of them, and then the tag is undefined.
 #[test]
 fn a_property_that_fails_says_so_itself() {
     let project = bed();
@@ -148,7 +148,7 @@ fn a_property_that_fails_says_so_itself() {
     assert!(!config(&project).contains(GENOME), "{}", config(&project));
 }
 
-/// A recipe without a container is kept with `container: null`, which its own schema refuses.
+/// refgenie: a recipe without a container is stored with `container: null`, which its own schema rejects.
 #[test]
 fn a_recipe_without_a_container_is_kept_as_it_was_written() {
     for container in ["", "container: null\n", "container: ''\n", "container: ~\n"] {
@@ -161,7 +161,7 @@ fn a_recipe_without_a_container_is_kept_as_it_was_written() {
         let record = data(&project, "fasta/1.2.3-a/_refgenie_build");
         let record = text(&record.join("build_recipe_fasta__1.2.3-a.json"));
         assert!(!record.contains("container"), "{record}");
-        // It is used again from there, and from its record.
+        // It can be used again from the registry, and from the build record.
         let from = ["build", "tiny/fasta", "--files", "fasta=seq.fa", "--rootfs", "host"];
         recipe(&project, &from).code(0);
         project.write("again_asset_recipe.yaml", record);
@@ -170,27 +170,27 @@ fn a_recipe_without_a_container_is_kept_as_it_was_written() {
     }
 }
 
-/// Tags are taken that are numbers to Python, and not found again.
+/// refgenie: tags that Python parses as numbers are accepted, and cannot be found again.
 #[test]
 fn no_tag_is_given_that_reads_as_a_number() {
     for tag in ["1.0", "1", "1e3", "1_0", "nan", "inf", "-1"] {
         let project = bed();
         let typed = format!("tiny/fasta:{tag}");
         let done = build(&project, &[&typed, "--files", "fasta=seq.fa"]).code(2);
-        assert!(done.stderr.contains("reads as a number"), "{tag}: {}", done.stderr);
+        assert!(done.stderr.contains("would read it as a number"), "{tag}: {}", done.stderr);
         project.edit("docs/fasta_asset_recipe.yaml", "echo 1.2.3-a", &format!("echo {tag}"));
         let done = build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(5);
-        assert!(done.stderr.contains("say the tag: `tiny/fasta:TAG`"), "{tag}: {}", done.stderr);
+        assert!(done.stderr.contains("name a tag: `tiny/fasta:TAG`"), "{tag}: {}", done.stderr);
         assert!(!config(&project).contains(GENOME), "{}", config(&project));
     }
     let project = bed();
     build(&project, &["tiny/fasta:a b", "--files", "fasta=seq.fa"]).code(2).says(expect![[r#"
-        error: `a b` is no tag: it holds a space
+        error: `a b` is not a valid tag: it contains a space
          help: a registry path is [GENOME/]ASSET[.SEEK_KEY][:TAG]
     "#]]);
 }
 
-/// Commands run where the caller happens to be, and see all of the machine.
+/// refgenie: commands run in the caller's directory and see the whole machine.
 #[test]
 fn commands_see_what_they_are_given_and_nothing_else() {
     let project = bed();
@@ -208,7 +208,7 @@ fn commands_see_what_they_are_given_and_nothing_else() {
     assert!(!text(&count.join("names")).contains("TOKEN"));
 }
 
-/// Questions at the terminal, which nobody answers.
+/// refgenie: prompts at the terminal, which nobody answers.
 #[test]
 fn nothing_is_ever_asked() {
     let project = bed();
@@ -216,20 +216,20 @@ fn nothing_is_ever_asked() {
     project.edit("docs/count_asset_recipe.yaml", "echo threads", "echo other");
     let global = ["recipe", "--genome-config", "g/genome_config.yaml", "build"];
     let all = [&global[..], &ALL, &["--documents", "docs", "--rootfs", "host"]].concat();
-    // Whoever read from there would wait for ever.
+    // A program that read its input would wait for ever.
     let mut child = project.wake(&all).command().stdin(Stdio::piped()).spawn().unwrap();
     let input = child.stdin.take();
     assert!(child.wait().unwrap().success());
     drop(input);
 }
 
-/// What is not there is a trace of Python.
+/// refgenie: a missing thing produces a Python traceback.
 #[test]
-fn what_is_not_there_is_named_with_what_is() {
+fn a_missing_thing_is_reported_with_suggestions() {
     let project = bed();
     build(&project, &ALL).code(0);
     asset(&project, &["seek", "tin/fasta"]).code(4).says(expect![[r#"
-        error: there is no genome `tin` here
+        error: no genome `tin` in the registry
          help: did you mean `tiny`?
     "#]]);
     asset(&project, &["seek", "tiny/fast"]).code(4).says(expect![[r#"
@@ -246,25 +246,25 @@ fn what_is_not_there_is_named_with_what_is() {
     "#]]);
     build(&project, &["tiny/fasta:other"]).code(2).says(expect![[r#"
         error: tiny/fasta needs file `fasta` (A FASTA file)
-         help: give what is missing: `--files fasta=FILE`
+         help: add `--files fasta=FILE`
     "#]]);
     project.edit("docs/count_asset_recipe.yaml", ", default: 1 }", " }");
     build(&project, &["tiny/count"]).code(2).says(expect![[r#"
         error: tiny/count needs parameter `threads` (How many threads)
-         help: give what is missing: `--params threads=VALUE`
+         help: add `--params threads=VALUE`
     "#]]);
     recipe(&project, &["show", "cont"]).code(4).says(expect![[r#"
         error: no recipe `cont`
          help: did you mean `count`?
     "#]]);
     build(&project, &["other/count"]).code(4).says(expect![[r#"
-        error: there is no genome `other` here
-         help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
-         help: a build of the asset `fasta` adds one: `--files fasta=FILE`
+        error: no genome `other` in the registry
+         help: add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`
+         help: or build its `fasta` asset: `--files fasta=FILE`
     "#]]);
     build(&project, &["tiny/nope"]).code(4).says(expect![[r#"
-        error: there is no recipe `nope`
-         help: there are `count`, `fasta`; `--recipe FILE` takes one from a file
+        error: no recipe `nope`
+         help: known recipes: `count`, `fasta`; use one from a file with `--recipe FILE`
     "#]]);
     project.edit(
         "docs/count_asset_recipe.yaml",
@@ -272,7 +272,7 @@ fn what_is_not_there_is_named_with_what_is() {
         "output_asset_class: cuont",
     );
     build(&project, &["tiny/count"]).code(5).says(expect![[r#"
-        error: there is no asset class `cuont`
+        error: no asset class `cuont`
          --> docs/count_asset_recipe.yaml:3:21
           |
         3 | output_asset_class: cuont

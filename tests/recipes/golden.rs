@@ -1,4 +1,4 @@
-//! A run of refgenie that was recorded, done again by wake from the same documents.
+//! A recorded run of refgenie, reproduced by wake from the same documents.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use wake_tests::{Project, fixtures, project};
 
 use crate::bed::{recipe, text};
 
-/// What the recorded calls asked for.
+/// The arguments of the recorded calls.
 const BUILDS: [&[&str]; 4] = [
     &["tiny/fasta", "--files", "fasta=t.fa"],
     &["tiny/report", "--files", "html=in.html", "--params", "cores=4"],
@@ -39,17 +39,17 @@ fn the_recorded_run_is_reproduced() {
         recipe(&project, &[&["build"], build, &["--rootfs", "host"]].concat()).code(0);
     }
 
-    // What refgenie said of its registry stands in ours, and what is only wake's begins with its name.
+    // The configuration contains everything that refgenie's does; wake's additions start with its name.
     let own = said(&text(&project.path("g/genome_config.yaml")), project.root());
     let recorded = said(&text(&run.join("genome_config.yaml")), Path::new("$DIR"));
     assert_eq!(own, recorded);
-    // Each file and each link, of the data and of the alias.
+    // Every file and link, in data and alias directories.
     let recorded = text(&run.join("tree.txt"));
     let mut recorded: Vec<&str> = recorded.lines().collect();
     recorded.sort_unstable();
     let own = files(&project, "g");
     assert_eq!(own.iter().map(String::as_str).collect::<Vec<_>>(), recorded);
-    // What was built from what, to the byte.
+    // The build records, to the byte.
     for entry in std::fs::read_dir(run.join("build_json")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -58,12 +58,12 @@ fn the_recorded_run_is_reproduced() {
         let own = own.replace(&project.root().display().to_string(), "$DIR/rgwork");
         let recorded = text(&path);
         assert_eq!(own.trim_end(), recorded.trim_end(), "{name}");
-        // And it is JSON, whatever it looks like.
+        // They are valid JSON.
         let _: Value = serde_json::from_str(&own).unwrap();
     }
 }
 
-/// What a configuration says, in lines without their order, their quotes and the moment; without what wake alone has.
+/// The sorted lines of a configuration, without quotes, times and wake's own keys.
 fn said(config: &str, dir: &Path) -> Vec<String> {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let mut lines = Vec::new();
@@ -83,7 +83,7 @@ fn said(config: &str, dir: &Path) -> Vec<String> {
     lines
 }
 
-/// The files below a directory, links among them, without wake's own.
+/// The files and links below a directory, without wake's own.
 fn files(project: &Project, below: &str) -> Vec<String> {
     let script = format!("find {below} -name .wake -prune -o ! -type d -print | LC_ALL=C sort");
     let output = std::process::Command::new("sh")

@@ -1,4 +1,4 @@
-//! `wake recipe`: assets of genomes by refgenie's recipes, in a registry that refgenie reads.
+//! `wake recipe`: builds genome assets from refgenie recipes, in a registry that refgenie reads.
 
 #![allow(clippy::unwrap_used)]
 

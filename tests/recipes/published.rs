@@ -1,4 +1,4 @@
-//! Recipes that were published, as they are: with real tools where Debian has them, else with stand-ins.
+//! Published recipes, unmodified: with real tools where Debian packages them, else with stand-ins.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use wake_tests::{Project, fixtures, has_busybox, has_program, skip};
 
 use crate::bed::{bed, config, recipe, text};
 
-/// Some genes in the forms in which annotations come.
+/// Some genes in common annotation formats.
 const GTF: &str = "1\tensembl\tgene\t1000\t2000\t.\t+\t.\tgene_id \"E1\"; gene_version \"1\"; gene_name \"A\";\n\
     1\tensembl\texon\t1000\t1400\t.\t+\t.\tgene_id \"E1\"; gene_version \"1\"; transcript_id \"T1\"; transcript_version \"1\"; exon_number \"1\"; gene_name \"A\";\n";
 const REFGENE: &str =
@@ -41,7 +41,7 @@ fn every_published_recipe_plans_and_runs() {
     write_packed(&project, "x.gtf.gz", GTF);
     write_packed(&project, "x.refgene.gz", REFGENE);
     write_packed(&project, "x.bed.gz", "chr1\t1\t100\ta\t0\t+\t1\t100\t0\t1\t99,\t0,\n");
-    // As it is, its index of any genome has 1.5 GB.
+    // Unmodified, its index of any genome takes 1.5 GB.
     let star = "star_index_asset_recipe.yaml";
     let published = text(&documents.join("recipes").join(star));
     let small = published.replace("genomeGenerate", "genomeGenerate --genomeSAindexNbases 5");
@@ -70,7 +70,7 @@ fn every_published_recipe_plans_and_runs() {
         "refgene=x.refgene.gz",
         "--params",
         "threads=2",
-        // What is found by itself of an asset without a key of its own name is its directory.
+        // An asset without a seek key of its own name resolves to its directory.
         "--assets",
         "fasta_txome=fasta_txome.fasta:v1",
     ];
@@ -81,7 +81,7 @@ fn every_published_recipe_plans_and_runs() {
     for target in targets {
         assert!(plan.stdout.contains(target), "{target}: {}", plan.stdout);
     }
-    // The recipe of transcripts makes no `dict`, which its class promises: what is not there is not registered.
+    // The transcriptome recipe does not make the `dict` that its class declares, so the asset is not registered.
     let alone = ["tiny/fasta_txome:v1", "--rootfs", "host", "--files", "fasta=txome.fa.gz"];
     let promised = build(&project, &documents, &alone);
     assert!(promised.code(5).stderr.contains("seek key `dict`"));
@@ -98,7 +98,7 @@ fn every_published_recipe_plans_and_runs() {
     salmon_finds_what_it_indexed(&project);
 }
 
-/// An index of salmon is of use: reads that were cut from the transcripts are found in them.
+/// The salmon index works: reads cut from the transcripts map to them.
 fn salmon_finds_what_it_indexed(project: &Project) {
     let seek = project.wake(["asset", "seek", "tiny/salmon_sa_index.dir"]);
     let seek = seek.env("REFGENIE", project.path("g/genome_config.yaml")).run().success();
@@ -135,7 +135,7 @@ fn published_recipes_of_tools_that_nobody_packages_run_with_stand_ins() {
     }
     let project = bed();
     write_packed(&project, "x.gtf.gz", GTF);
-    // A root in which `cellranger` is a script that does what the recipe sees of it.
+    // A root with a `cellranger` script that does what the recipe expects.
     let programs = [
         "sh", "cat", "cp", "cut", "grep", "gunzip", "ls", "mkdir", "readlink", "rm", "sed", "tr",
         "awk",

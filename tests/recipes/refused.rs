@@ -1,14 +1,14 @@
-//! What is not built, and what is said of it: nothing of it is in the registry.
+//! Builds that fail: their messages, and that they leave nothing in the registry.
 
 use wake_tests::{Expect, Project, expect};
 
 use crate::bed::{COUNT, FASTA, FASTA_CLASS, GENOME, bed, build, config, data, recipe, text};
 
-/// What is wrong, without how long it took.
+/// Compares the errors and helps of a failing build.
 #[track_caller]
 fn refused(project: &Project, code: i32, args: &[&str], expected: Expect) {
     let done = build(project, args).code(code);
-    // Where an excerpt is shown, help stands below it.
+    // After an excerpt, helps are indented.
     let told = done.stderr.lines().filter(|line| line.starts_with("error") || is_help(line));
     let line = |line: &str| match is_help(line) {
         true => format!(" {}", line.trim_start()),
@@ -26,38 +26,38 @@ fn is_help(line: &str) -> bool {
 const ALL: [&str; 3] = ["tiny/count", "--files", "fasta=seq.fa"];
 
 #[test]
-fn what_is_missing_is_named_with_its_flag() {
+fn a_missing_input_is_reported_with_its_flag() {
     let project = bed();
     refused(
         &project,
         4,
         &["tiny/fasta"],
         expect![[r#"
-            error: there is no genome `tiny` here
-             help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
-             help: a build of the asset `fasta` adds one: `--files fasta=FILE`"#]],
+            error: no genome `tiny` in the registry
+             help: add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`
+             help: or build its `fasta` asset: `--files fasta=FILE`"#]],
     );
     refused(
         &project,
         4,
         &["tiny/fasta", "--files", "fast=seq.fa"],
         expect![[r#"
-        error: there is no genome `tiny` here
-         help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
-         help: a build of the asset `fasta` adds one: `--files fasta=FILE`"#]],
+        error: no genome `tiny` in the registry
+         help: add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`
+         help: or build its `fasta` asset: `--files fasta=FILE`"#]],
     );
     refused(
         &project,
         2,
         &["tiny/fasta", "--files", "fasta=none.fa"],
-        expect!["error: file `fasta`: `$ROOT/none.fa`: there is no such file"],
+        expect!["error: file `fasta`: `$ROOT/none.fa`: no such file"],
     );
     refused(
         &project,
         4,
         &["tiny/cont", "--files", "fasta=seq.fa"],
         expect![[r#"
-        error: there is no recipe `cont`
+        error: no recipe `cont`
          help: did you mean `count`?"#]],
     );
     refused(
@@ -65,7 +65,7 @@ fn what_is_missing_is_named_with_its_flag() {
         2,
         &[&ALL[..], &["--params", "thread=2"]].concat(),
         expect![[r#"
-        error: `--params thread=…` is for no parameter of what is built
+        error: `--params thread=…` matches no parameter input of these recipes
          help: did you mean `threads`?"#]],
     );
     refused(
@@ -73,25 +73,23 @@ fn what_is_missing_is_named_with_its_flag() {
         2,
         &[&ALL[..], &["--params", "tiny/count"]].concat(),
         expect![[r#"
-        error: `tiny/count` is no value for `--params`
-         help: write `--params NAME=VALUE`; what is built stands before the flags"#]],
+        error: invalid value `tiny/count` for `--params`
+         help: write `--params NAME=VALUE`, and name the assets to build before the flags"#]],
     );
     refused(
         &project,
         4,
         &[&ALL[..], &["--no-parents"]].concat(),
         expect![[r#"
-        error: there is no genome `tiny` here
-         help: `wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there
-         help: without `--no-parents` it is built first"#]],
+        error: no genome `tiny` in the registry
+         help: add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`
+         help: drop `--no-parents` to build it first"#]],
     );
     refused(
         &project,
         2,
         &["tiny/count:1.0", "--files", "fasta=seq.fa"],
-        expect![
-            "error: `1.0` is no tag to give: it reads as a number, and refgenie would look for that"
-        ],
+        expect!["error: `1.0` is not a valid new tag: refgenie would read it as a number"],
     );
 }
 
@@ -110,8 +108,8 @@ fn an_asset_of_another_class_is_refused_before_anything_runs() {
         6,
         &["tiny/count", "--assets", "sequences=other"],
         expect![[r#"
-        error: `tiny/other` is of class `other`, and input `sequences` of recipe `count` of class `fasta`
-         help: give another one: `--assets sequences=ASSET`"#]],
+        error: `tiny/other` has class `other`, but input `sequences` of recipe `count` requires class `fasta`
+         help: choose another asset: `--assets sequences=ASSET`"#]],
     );
     refused(
         &project,
@@ -140,8 +138,8 @@ fn assets_that_are_made_of_each_other_are_refused() {
         6,
         &["tiny/a"],
         expect![[r#"
-        error: assets are made of each other: `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a` < `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/b` < `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a`
-         help: give one of them with `--assets NAME=GENOME/ASSET`"#]],
+        error: assets depend on each other in a cycle: `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a` -> `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/b` -> `4e88f10ceb549493a658a41991ffa249af078781d28aa9e2/a`
+         help: break the cycle with `--assets NAME=GENOME/ASSET`"#]],
     );
 }
 
@@ -179,11 +177,11 @@ fn what_a_seek_key_does_not_find_is_not_registered() {
     assert!(!data(&project, "count").exists());
     project.edit("docs/count_asset_class.yaml", "{genome}_other.txt", "{genome}_{asset}.txt");
     let done = build(&project, &[&ALL[..], &["--params", "threads=many"]].concat()).code(5);
-    assert!(done.stderr.contains("`many` is no number"), "{}", done.stderr);
+    assert!(done.stderr.contains("`many` is not a number"), "{}", done.stderr);
     assert!(!data(&project, "count").exists());
 }
 
-/// What a build says of a recipe of one command more.
+/// Compares the command output of a build with an additional command.
 #[track_caller]
 fn command(text: &str, code: i32, expected: Expect) -> Project {
     let project = bed();
@@ -211,7 +209,7 @@ fn a_command_writes_nothing_outside_of_its_folder() {
     let done = build(&project, &ALL).code(1);
     assert!(done.stderr.contains("No such file or directory"), "{}", done.stderr);
     assert!(!out.exists());
-    // What it was given stays as it was, for all others.
+    // Its inputs stay unchanged for others.
     let project = bed();
     let beside = "touch $(dirname {{assets.sequences}})/intruder";
     project.edit(
@@ -240,7 +238,7 @@ fn a_command_writes_nothing_outside_of_its_folder() {
 }
 
 #[test]
-fn what_a_command_leaves_that_cannot_be_an_asset_is_named() {
+fn output_that_cannot_be_an_asset_is_reported() {
     command(
         "ln -s /etc/passwd {{asset_outfolder}}/x",
         1,
@@ -261,7 +259,7 @@ fn what_a_command_leaves_that_cannot_be_an_asset_is_named() {
         1,
         expect!["| `asset/true` has the setuid or setgid bit, which an output may not have"],
     );
-    // The next command would have nowhere to write to.
+    // The next command has no directory to write to.
     command(
         "rm -r {{asset_outfolder}}; exit 0",
         1,
@@ -278,7 +276,7 @@ fn what_a_command_leaves_that_cannot_be_an_asset_is_named() {
     let done = build(&project, &ALL).code(1);
     let says = "the commands left no directory at /work/asset, the output folder";
     assert!(done.stderr.contains(says), "{}", done.stderr);
-    // The command that failed is shown, and no script of wake's own.
+    // The message shows the failed command, not wake's own script.
     assert!(!done.stderr.contains("readlink"), "{}", done.stderr);
 }
 
@@ -288,18 +286,18 @@ fn a_template_that_does_not_end_or_gives_too_much_is_shown_at_its_line() {
         (
             "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}",
             expect![[r#"
-                error: this template does not come to an end
+                error: this template runs too long
                   --> docs/count_asset_recipe.yaml:13:5
                    |
                 13 |   - "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}"
                    |     ^
-                   help: a template may take 200000 instructions: a shell can loop instead
+                   help: the limit is 200000 instructions; loop in the shell instead
             "#]],
         ),
         (
             "echo {% for i in range(30000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
             expect![[r#"
-                error: more than 1024 KiB come of this template
+                error: this template produces more than 1024 KiB
                   --> docs/count_asset_recipe.yaml:13:5
                    |
                 13 |   - "echo {% for i in range(30000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}"
@@ -309,12 +307,12 @@ fn a_template_that_does_not_end_or_gives_too_much_is_shown_at_its_line() {
         (
             "echo {{ params.threads }",
             expect![[r#"
-            error: this is no template of Jinja: unexpected `}`, expected end of variable block
+            error: invalid Jinja template: unexpected `}`, expected end of variable block
               --> docs/count_asset_recipe.yaml:13:29
                |
             13 |   - "echo {{ params.threads }"
                |                             ^
-               help: a brace that is meant stands between `{% raw %}` and `{% endraw %}`
+               help: put literal braces between `{% raw %}` and `{% endraw %}`
         "#]],
         ),
         (
@@ -344,10 +342,10 @@ fn a_default_tag_of_a_silent_property_is_refused() {
     project.edit("docs/fasta_asset_recipe.yaml", "echo 1.2.3-a", "no-such-tool --version | cat");
     let done = build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(5);
     assert!(done.stderr.contains("whose command printed nothing"), "{}", done.stderr);
-    assert!(done.stderr.contains("say the tag: `tiny/fasta:TAG`"), "{}", done.stderr);
+    assert!(done.stderr.contains("name a tag: `tiny/fasta:TAG`"), "{}", done.stderr);
     project.edit("docs/fasta_asset_recipe.yaml", "no-such-tool --version | cat", "echo 1.5");
     let done = build(&project, &["tiny/fasta", "--files", "fasta=seq.fa"]).code(5);
-    assert!(done.stderr.contains("reads as a number"), "{}", done.stderr);
+    assert!(done.stderr.contains("would read it as a number"), "{}", done.stderr);
     build(&project, &["tiny/fasta:v1", "--files", "fasta=seq.fa"]).code(0);
 }
 
@@ -372,14 +370,14 @@ fn documents_are_checked_and_kept() {
     assert!(recipe(&project, &["list"]).code(0).stdout.contains("0.0.2"));
     let shown = recipe(&project, &["show", "fasta"]).code(0).stdout;
     assert!(shown.contains("--files     fasta=FILE  A FASTA file"), "{shown}");
-    // No document is named any more.
+    // The documents are now found in the registry.
     recipe(&project, &["build", "tiny/fasta", "--files", "fasta=seq.fa", "--rootfs", "host"])
         .code(0);
 }
 
-/// What a document names is looked for in other documents: it is told where it is named.
+/// A reference to a missing document is reported at the reference.
 #[test]
-fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
+fn a_reference_to_a_missing_document_is_shown_at_its_place() {
     let (class, recipe_file) = ("docs/count_asset_class.yaml", "docs/count_asset_recipe.yaml");
     let says = |file: &str, from: &str, to: &str, code: i32, expected: wake_tests::Expect| {
         let project = bed();
@@ -392,7 +390,7 @@ fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
         "parents:\n- fsta",
         5,
         expect![[r#"
-        error: class `count` inherits from `fsta`, which is no class
+        error: class `count` inherits from `fsta`, which is not a class
          --> docs/count_asset_class.yaml:9:3
           |
         9 | - fsta
@@ -406,7 +404,7 @@ fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
         "parents: [fasta, count]",
         5,
         expect![[r#"
-        error: a class inherits from itself: `count` > `count`
+        error: asset classes inherit from each other in a cycle: `count` -> `count`
          --> docs/count_asset_class.yaml:8:18
           |
         8 | parents: [fasta, count]
@@ -419,7 +417,7 @@ fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
         "default: fsata }",
         4,
         expect![[r#"
-            error: there is no recipe `fsata`
+            error: no recipe `fsata`
               --> docs/count_asset_recipe.yaml:10:75
                |
             10 |     sequences: { asset_class: fasta, description: The sequences, default: fsata }
@@ -447,27 +445,27 @@ fn what_a_document_names_and_is_not_there_is_shown_where_it_names_it() {
         "{ asset_class: count",
         6,
         expect![[r#"
-        error: `tiny/fasta` is of class `fasta`, and input `sequences` of recipe `count` of class `count`
+        error: `tiny/fasta` has class `fasta`, but input `sequences` of recipe `count` requires class `count`
           --> docs/count_asset_recipe.yaml:10:31
            |
         10 |     sequences: { asset_class: count, description: The sequences, default: fasta }
            |                               ^
-           help: give another one: `--assets sequences=ASSET`
+           help: choose another asset: `--assets sequences=ASSET`
     "#]],
     );
-    // A parent that is there and wrong says so itself.
+    // An invalid parent is reported at its own place.
     let project = bed();
     project.edit(class, "parents: []", "parents: [fasta]");
     project.edit("docs/fasta_asset_class.yaml", "type: file", "type: fil");
     build(&project, &["tiny/count", "--files", "fasta=seq.fa"]).code(5).says(expect![[r#"
-        error: `fil` is no type of a seek key
+        error: `fil` is not a seek key type
          --> docs/fasta_asset_class.yaml:5:40
           |
         5 |   fasta: { value: '{genome}.fa', type: fil, description: The sequences }
           |                                        ^
           help: did you mean `file`?
     "#]]);
-    // Neither is one kept that inherits from none.
+    // A class with a missing parent cannot be added.
     let project = bed();
     project.edit(class, "parents: []", "parents: [none]");
     recipe(&project, &["add", class]).code(5).says(expect![[r#"

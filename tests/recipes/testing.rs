@@ -1,4 +1,4 @@
-//! `wake recipe test`: what a recipe says must come of it.
+//! `wake recipe test`: the `test` sections of recipes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ fn md5(project: &Project, path: &str) -> String {
 }
 
 #[test]
-fn outputs_are_compared_and_what_passed_is_remembered() {
+fn outputs_are_compared_and_passed_tests_are_cached() {
     let project = bed();
     let sum = md5(&project, "seq.fa");
     let section = format!(
@@ -40,10 +40,10 @@ fn outputs_are_compared_and_what_passed_is_remembered() {
         "{}",
         again.stderr
     );
-    // Nothing of it is in the registry.
+    // Nothing is registered.
     assert!(!config(&project).contains("fasta:"), "{}", config(&project));
 
-    // The other form of the section, the other name of the sum; and it differs.
+    // The other form of the section and the other key for the digest; and a mismatch.
     let section = format!(
         "test:\n  inputs:\n    files:\n      fasta: ../seq.fa\n  outputs:\n    fasta: {{ checksum: {} }}\n",
         "0".repeat(32)
@@ -98,7 +98,7 @@ fn values_are_compared_as_their_types_say() {
     assert!(done.stderr.contains("did you mean `threads`?"), "{}", done.stderr);
 }
 
-/// The recipe of sequences with a `test` section that is given a file.
+/// Writes the `fasta` recipe with a `test` section.
 fn write_test(project: &Project, location: &str, sum: &str) {
     let section = format!(
         "test:\n  inputs:\n    fasta: {location}\n  outputs:\n    fasta: {{ md5sum: {sum} }}\n"
@@ -106,7 +106,7 @@ fn write_test(project: &Project, location: &str, sum: &str) {
     project.write("docs/fasta_asset_recipe.yaml", format!("{FASTA}{section}"));
 }
 
-/// What is said, with the address of the server as the test knows it.
+/// Compares the messages, with the server's address replaced.
 #[track_caller]
 fn says(done: &Finished, server: &Server, expected: Expect) {
     let lines = done.redacted_stderr().replace(&server.address, "http://SERVER/");
@@ -116,7 +116,7 @@ fn says(done: &Finished, server: &Server, expected: Expect) {
 
 const RECIPE: &str = "docs/fasta_asset_recipe.yaml";
 
-/// The address of a server that sends whoever asks to another one.
+/// Returns the address of a server that redirects to another one.
 fn leading_to(url: &str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/old.fa", listener.local_addr().unwrap());
@@ -128,7 +128,7 @@ fn leading_to(url: &str) -> String {
             let mut line = String::new();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             while reader.read_line(&mut line).is_ok_and(|read| read > 2) {}
-            // Whoever asked may have gone.
+            // The client may have disconnected.
             let _ = stream.write_all(answer.as_bytes());
         }
     });
@@ -136,7 +136,7 @@ fn leading_to(url: &str) -> String {
 }
 
 #[test]
-fn a_file_of_an_address_is_fetched_once() {
+fn a_file_from_a_url_is_fetched_once() {
     let project = bed();
     std::fs::create_dir(project.path("served")).unwrap();
     std::fs::copy(project.path("seq.fa"), project.path("served/t.fa")).unwrap();
@@ -145,19 +145,19 @@ fn a_file_of_an_address_is_fetched_once() {
     write_test(&project, &format!("{}t.fa", server.address), &md5(&project, "seq.fa"));
     test(&project, &[RECIPE]).code(0);
     assert_eq!(asked(), 1);
-    // What passed is remembered, and nobody is asked again; offline as well.
+    // A passed test is cached without another request, and works offline.
     for args in [&[RECIPE][..], &[RECIPE, "--offline"]] {
         let again = test(&project, args).code(0);
         assert!(again.stderr.contains("all cached"), "{}", again.stderr);
     }
     assert_eq!(asked(), 1);
-    // The same directly under `inputs.files`, and where the server leads elsewhere.
+    // The same under `inputs.files`, and with a redirect.
     let moved = leading_to(&format!("{}t.fa", server.address));
     write_test(&project, &moved, &md5(&project, "seq.fa"));
     project.edit(RECIPE, "  inputs:\n    fasta: http", "  inputs:\n    files:\n      fasta: http");
     test(&project, &[RECIPE]).code(0);
     assert_eq!(asked(), 2);
-    // Another file there is another file only once it is fetched again.
+    // A changed remote file is noticed only with `--refetch`.
     project.write("served/t.fa", ">x\nAC\n");
     test(&project, &[RECIPE]).code(0);
     let done = test(&project, &[RECIPE, "--refetch", "--junit", "report.xml"]).code(3);
@@ -169,7 +169,7 @@ fn a_file_of_an_address_is_fetched_once() {
     assert!(done.stderr.contains(&differs), "{}", done.stderr);
     let junit = project.read("report.xml");
     assert!(junit.contains("failures=\"1\"") && junit.contains("checksum mismatch"), "{junit}");
-    // Nothing of it is in the registry.
+    // Nothing is registered.
     assert!(!config(&project).contains("fasta:"), "{}", config(&project));
 }
 

@@ -1,4 +1,4 @@
-//! Real aligners build real indexes of a small genome: what comes of the recipes is what the tools make by hand.
+//! Real aligners index a small genome: recipes give the same result as running the tools by hand.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use wake_tests::{Project, has_program, skip};
 
 use crate::bed::{bed, build};
 
-/// One index: its recipe's commands, and the same by hand in a directory that has `IN.fa`, which makes `OUT`.
+/// One index: the commands of its recipe, and the same by hand, which makes `OUT` from `IN.fa`.
 struct Index {
     name: &'static str,
     tool: &'static str,
@@ -61,7 +61,7 @@ const INDEXES: [Index; 5] = [
     },
 ];
 
-/// Some thousand bases that look like chance, the same each time.
+/// Some thousand pseudo-random bases.
 pub(crate) fn genome() -> String {
     let mut bases = bases();
     let mut text = String::new();
@@ -75,7 +75,7 @@ pub(crate) fn genome() -> String {
     text
 }
 
-/// Two transcripts of that genome, each in one line.
+/// Two transcripts of that genome, each on one line.
 pub(crate) fn transcripts() -> String {
     let bases: String = bases().take(1300).collect();
     format!(">t1 made\n{}\n>t2 made\n{}\n", &bases[..800], &bases[900..])
@@ -108,7 +108,7 @@ fn write_index(project: &Project, index: &Index) {
     );
 }
 
-/// The files below a directory by their names, `called` in which is a G.
+/// The files below a directory by name, with `called` replaced by `G`.
 fn files(dir: &Path, called: &str) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|path| path.is_file());
@@ -158,7 +158,7 @@ fn indexes_are_what_the_tools_make_by_hand() {
         let mut made = files(&only_dir(&genome.join(index.name)), digest);
         let mut expected = files(&dir.join("OUT"), "G");
         for all in [&mut made, &mut expected] {
-            // They tell where the files lay, and when it was.
+            // They contain paths and times.
             for name in [
                 "genomeParameters.txt",
                 "Log.out",

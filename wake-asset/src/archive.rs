@@ -1,4 +1,4 @@
-//! Assets packed for other registries: a tar archive of the directory that is called as the tag, compressed with gzip.
+//! Asset archives for other registries: a gzip-compressed tar archive of the directory named after the tag.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,11 +20,11 @@ use crate::error::{AssetError, At};
 use crate::measure::hex;
 use crate::name::Tag;
 
-/// What an archive of a stranger may hold. Where links lead is looked at by who knows what the asset was made of.
+/// What an untrusted archive may contain. Link targets are checked later, by code that knows the asset's parents.
 const POLICY: ArchivePolicy =
     ArchivePolicy { links: Links::Any, max_path: 4096, max_depth: 128, ..ArchivePolicy::WARE };
 
-/// Digests of an archive.
+/// Digests and size of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ArchiveSum {
     pub(crate) md5: String,
@@ -32,7 +32,7 @@ pub(crate) struct ArchiveSum {
     pub(crate) size: u64,
 }
 
-/// Packs what lies at `dir` into the file `to`. Nothing of this machine but its content is in it, so that an asset has one archive.
+/// Packs `dir` into the file `to`. The archive is reproducible: it contains nothing specific to this machine.
 pub(crate) fn pack(dir: &Path, tag: &Tag, to: &Path) -> Result<ArchiveSum, AssetError> {
     let mut entries = BTreeMap::new();
     list(dir, tag.as_str(), &mut entries)?;
@@ -48,7 +48,7 @@ pub(crate) fn pack(dir: &Path, tag: &Tag, to: &Path) -> Result<ArchiveSum, Asset
     Ok(file.sum())
 }
 
-/// Unpacks an archive into the empty directory `stage`; gives where the one directory lies that it is of. Links in it may lead anywhere.
+/// Unpacks an archive into the empty directory `stage` and returns the path of its one directory. Its links may point anywhere.
 pub(crate) fn unpack(
     archive: &Path,
     stage: &Path,
@@ -67,9 +67,7 @@ pub(crate) fn unpack(
     let has_others = others.into_iter().any(|entry| entry.file_name() != tag.as_str());
     match dir.is_dir() && !has_others {
         true => Ok(dir),
-        false => Err(wrong(format!(
-            "an archive of an asset has the directory `{tag}`, and nothing else"
-        ))),
+        false => Err(wrong(format!("expected only the directory `{tag}`"))),
     }
 }
 
@@ -107,7 +105,7 @@ fn list(
             below.push((path, called));
         } else if metadata.is_symlink() {
             let target = fs::read_link(&path).at(&path)?;
-            let target = target.to_str().ok_or_else(|| wrong("it leads to what is not UTF-8"))?;
+            let target = target.to_str().ok_or_else(|| wrong("its target is not UTF-8"))?;
             let node = Node::Symlink { target: target.to_owned() };
             put(&path, &called, meta(node, 0o777), None)?;
         } else if metadata.is_file() {
@@ -115,13 +113,13 @@ fn list(
             let node = Node::File { size: metadata.len() };
             put(&path, &called, meta(node, perms), Some(path.clone()))?;
         } else {
-            return Err(wrong("it is no file, directory or link"));
+            return Err(wrong("not a file, directory or link"));
         }
     }
     below.into_iter().try_for_each(|(dir, at)| list(&dir, &at, entries))
 }
 
-/// Counts and digests what is written.
+/// A writer that computes size and digests.
 struct Summed<W> {
     to: W,
     md5: Md5,
@@ -154,7 +152,7 @@ impl<W: Write> Write for Summed<W> {
     }
 }
 
-/// The digests of an archive that is there.
+/// Computes the digests of an existing archive.
 pub(crate) fn sum(archive: &Path) -> Result<ArchiveSum, AssetError> {
     let mut summed = Summed::new(std::io::sink());
     let mut file = File::open(archive).at(archive)?;

@@ -1,4 +1,4 @@
-//! What is said of assets and genomes where archives lie. Source: `spec/assets.md`, "Archives".
+//! Documents about assets and genomes in an archive place. Source: `spec/assets.md`, "Archives".
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::config::DocumentKind;
 use crate::error::AssetError;
 use crate::genome::Sequence;
 
-/// The form of these documents.
+/// The format version of these documents.
 pub(crate) const FORM: u64 = 1;
 
-/// What is said of one form of an asset.
+/// Describes one tag of an asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FormDocument {
     pub(crate) wake: u64,
@@ -32,15 +32,15 @@ pub(crate) struct FormDocument {
     pub(crate) wake_seek_types: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) custom_properties: Vec<(String, String)>,
-    /// Each with its digest, where that is known.
+    /// Each with its digest, if known.
     #[serde(default)]
     pub(crate) asset_parents: Vec<ParentDocument>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) date_built: Option<String>,
-    /// The recipe that made it, as far as its registry keeps that.
+    /// The recipe that built it, if its registry has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) recipe: Option<KeptDocument>,
-    /// Its class, and those that it inherits from.
+    /// Its class and that class's ancestors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) asset_classes: Vec<KeptDocument>,
     pub(crate) archive_digest: String,
@@ -49,14 +49,14 @@ pub(crate) struct FormDocument {
 }
 
 impl FormDocument {
-    /// What is to be kept with the asset: a class behind those that it inherits from, and the recipe last.
+    /// Iterates over the documents to add with the asset: each class after its ancestors, and the recipe last.
     pub(crate) fn documents(&self) -> impl Iterator<Item = (DocumentKind, &KeptDocument)> {
         let classes = self.asset_classes.iter().rev().map(|class| (DocumentKind::Class, class));
         classes.chain(self.recipe.iter().map(|recipe| (DocumentKind::Recipe, recipe)))
     }
 }
 
-/// A recipe or an asset class that goes with an asset.
+/// A recipe or an asset class that accompanies an asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeptDocument {
     pub(crate) name: String,
@@ -64,14 +64,14 @@ pub(crate) struct KeptDocument {
     pub(crate) version: String,
     #[serde(default)]
     pub(crate) description: String,
-    /// Of a recipe: the class of what it makes.
+    /// For a recipe: its output asset class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output_asset_class: Option<String>,
-    /// What its file holds.
+    /// The content of its file.
     pub(crate) text: String,
 }
 
-/// What an asset was made of.
+/// A parent of an asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ParentDocument {
     pub(crate) id: String,
@@ -79,14 +79,14 @@ pub(crate) struct ParentDocument {
     pub(crate) asset_digest: Option<String>,
 }
 
-/// What is said of an asset whatever its tag.
+/// Describes an asset, for all tags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AssetDocument {
     pub(crate) wake: u64,
     pub(crate) default_tag: String,
 }
 
-/// What is said of a genome.
+/// Describes a genome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GenomeDocument {
     pub(crate) wake: u64,
@@ -113,7 +113,7 @@ pub(crate) struct IndexDocument {
     pub(crate) genomes: Vec<IndexGenome>,
 }
 
-/// A genome of such a place.
+/// A genome in such a place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IndexGenome {
     pub(crate) digest: String,
@@ -121,20 +121,20 @@ pub(crate) struct IndexGenome {
     pub(crate) assets: Vec<IndexAsset>,
 }
 
-/// An asset of such a genome.
+/// An asset of such a genome, with its tags.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IndexAsset {
     pub(crate) asset: String,
     pub(crate) tags: Vec<String>,
 }
 
-/// The bytes of one.
+/// Serialises a document.
 pub(crate) fn json(document: &impl Serialize) -> Vec<u8> {
-    // Of these types every value has a form in JSON.
+    // Every value of these types can be serialised.
     serde_json::to_vec(document).unwrap_or_default()
 }
 
-/// Reads one; `place` is where it came from.
+/// Parses a document; `place` is its origin.
 pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, bytes: &'a [u8]) -> Result<T, AssetError> {
     let wrong =
         |problem: String| AssetError::Place { place: place.to_owned(), problem, hint: None };
@@ -143,7 +143,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, bytes: &'a [u8]) -> Resu
         wake: u64,
     }
     let form: Form = serde_json::from_slice(bytes)
-        .map_err(|error| wrong(format!("it is no document of an asset: {error}")))?;
+        .map_err(|error| wrong(format!("not an asset document: {error}")))?;
     if form.wake != FORM {
         return Err(wrong(format!(
             "it has format version {}, but this wake supports version {FORM}",

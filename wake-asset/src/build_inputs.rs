@@ -1,13 +1,13 @@
-//! The documents that say how an asset was built, in the form in which refgenie writes them.
+//! The build record of an asset, in refgenie's format.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// JSON whose members keep their order.
+/// JSON that preserves member order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
-    /// A value, the members of whose objects are sorted.
+    /// A value; members of its objects are sorted.
     Value(Value),
     /// A list.
     List(Vec<Json>),
@@ -15,41 +15,41 @@ pub enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// What an asset was built from.
+/// The inputs an asset was built from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildInputs {
     /// Files: name, MD5 and path of each.
     pub files: Vec<InputFile>,
-    /// Assets: by the names of the inputs.
+    /// Assets, by input name.
     pub assets: Vec<InputAsset>,
     /// Parameters.
     pub params: Vec<(String, Value)>,
 }
 
-/// A file that an asset was built from.
+/// A file used as an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// The name of the input.
     pub name: String,
     /// The MD5 of its bytes.
     pub checksum: String,
-    /// Where it lay.
+    /// Its path.
     pub path: String,
 }
 
-/// An asset that an asset was built from.
+/// An asset used as an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputAsset {
     /// The name of the input.
     pub name: String,
     /// Its digest.
     pub checksum: String,
-    /// Which one it was: `DIGEST/asset:tag`.
+    /// Its id: `DIGEST/asset:tag`.
     pub path: String,
 }
 
 impl BuildInputs {
-    /// As refgenie writes them.
+    /// Converts the inputs to refgenie's format.
     pub fn to_json(&self) -> Json {
         let text = |text: &str| Json::Value(text.into());
         let input = |name: &str, checksum: &str, path: &str| {
@@ -71,7 +71,7 @@ impl BuildInputs {
 }
 
 impl Json {
-    /// The text, indented by four, in ASCII, as Python's `json` writes it; no line break at its end.
+    /// Formats it as Python's `json` does, in ASCII with an indent of four, without a final line break.
     pub fn text(&self) -> String {
         let mut text = String::new();
         put(&mut text, self, 0);
@@ -143,7 +143,7 @@ fn put_text(text: &mut String, content: &str) {
             ' '..='~' => text.push(c),
             c => {
                 for unit in c.encode_utf16(&mut units) {
-                    // A text is never too long to be written.
+                    // Writing to a string cannot fail.
                     let _ = write!(text, "\\u{unit:04x}");
                 }
             }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_as_python_writes_it() {
+    fn it_is_formatted_as_python_does() {
         let inputs = BuildInputs {
             files: vec![InputFile {
                 name: "html".into(),

@@ -1,4 +1,4 @@
-//! What is in a registry, as it was at one time.
+//! The contents of a registry at one time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,64 +13,64 @@ use crate::name::{GenomeName, SeekKey};
 use crate::registry_path::{AssetId, RegistryPath};
 use crate::seek::{SeekType, SeekValue};
 
-/// The key under which every asset has its directory.
+/// The seek key of every asset's directory.
 pub(crate) const DIR_KEY: &str = "dir";
 
-/// What was in a registry when it was read.
+/// The contents of a registry when it was read.
 #[derive(Debug)]
 pub struct Catalog {
     pub(crate) config: Config,
     pub(crate) folders: Folders,
 }
 
-/// One asset that was looked up.
+/// An asset found by a lookup.
 #[derive(Clone, Debug)]
 pub struct Found<'c> {
-    /// Which one it is.
+    /// Its id.
     pub id: AssetId,
-    /// What its genome was called.
+    /// The name by which its genome was requested.
     pub called: GenomeName,
     /// Its genome.
     pub genome: &'c GenomeEntry,
     /// The asset.
     pub asset: &'c AssetEntry,
-    /// The form of it.
+    /// The entry of its tag.
     pub entry: &'c TagEntry,
     catalog: &'c Catalog,
 }
 
 impl Catalog {
-    /// All genomes, in the order of the registry.
+    /// Returns all genomes, in the order of the registry.
     pub fn genomes(&self) -> &[GenomeEntry] {
         &self.config.contents.genomes
     }
 
-    /// The recipes that it keeps.
+    /// Returns its recipes.
     pub fn recipes(&self) -> &[DocumentEntry] {
         &self.config.contents.recipes
     }
 
-    /// The asset classes that it keeps.
+    /// Returns its asset classes.
     pub fn classes(&self) -> &[DocumentEntry] {
         &self.config.contents.classes
     }
 
-    /// The servers that refgenie asks for assets.
+    /// Returns the servers from which refgenie pulls assets.
     pub fn servers(&self) -> &[String] {
         &self.config.contents.servers
     }
 
-    /// The genome that is called so, by an alias or its digest.
+    /// Returns the genome of this alias or digest.
     pub fn genome(&self, name: &GenomeName) -> Result<&GenomeEntry, AssetError> {
         self.config.contents.genome(name.as_str()).ok_or_else(|| {
             let aliases = self.genomes().iter().flat_map(|genome| &genome.aliases);
             let known = aliases.map(GenomeName::as_str);
-            let else_do = "`wake genome init FASTA --alias NAME` adds a genome, `wake asset list` shows those that are there";
-            AssetError::Missing(Missing::new(format!("there is no genome `{name}` here"), name.as_str(), known, else_do))
+            let else_do = "add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`";
+            AssetError::Missing(Missing::new(format!("no genome `{name}` in the registry"), name.as_str(), known, else_do))
         })
     }
 
-    /// The asset of a registry path.
+    /// Looks up a registry path.
     pub fn find(&self, path: &RegistryPath) -> Result<Found<'_>, AssetError> {
         let no_genome = || AssetError::NoGenome { path: path.to_string() };
         let called = path.genome.clone().ok_or_else(no_genome)?;
@@ -79,9 +79,8 @@ impl Catalog {
             let what = format!("genome `{called}` has no asset `{}`", path.asset);
             let known = genome.assets.iter().map(|asset| asset.name.as_str());
             let else_do = match genome.assets.is_empty() {
-                true => {
-                    "it has none yet: `wake recipe build`, `wake asset add` and `wake asset pull` add some".to_owned()
-                }
+                true => "add one with `wake recipe build`, `wake asset add` or `wake asset pull`"
+                    .to_owned(),
                 false => {
                     let names: Vec<&str> =
                         genome.assets.iter().map(|asset| asset.name.as_str()).collect();
@@ -107,12 +106,12 @@ impl Catalog {
         Ok(Found { id, called, genome, asset, entry, catalog: self })
     }
 
-    /// The asset of this name; none if it is not there.
+    /// Looks up an asset id; none if it is not registered.
     pub fn get(&self, id: &AssetId) -> Option<Found<'_>> {
         self.find(&id.clone().into()).ok()
     }
 
-    /// The sequences of a genome, as they were written down when it was added.
+    /// Returns the sequences of a genome, as recorded when it was added.
     pub fn sequences(&self, genome: &GenomeEntry) -> Result<Option<Vec<Sequence>>, AssetError> {
         let place = self.folders.sequences(&genome.digest);
         let bytes = match fs::read(&place) {
@@ -123,32 +122,32 @@ impl Catalog {
         let wrong = |problem: String| AssetError::Fasta { path: place.clone(), problem };
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| wrong(format!("it is no list of sequences: {error}")))
+            .map_err(|error| wrong(format!("not a list of sequences: {error}")))
     }
 
-    /// Where the document of an asset class lies.
+    /// Returns the path of an asset class's document.
     pub fn class_file(&self, name: &str) -> Option<PathBuf> {
         let entry = self.classes().iter().find(|entry| entry.name == name)?;
         document(&self.folders.classes, entry, "asset_class")
     }
 
-    /// An asset class and those that it inherits from, as far as their documents are kept.
+    /// Returns an asset class and its ancestors, as far as the registry has their documents.
     pub(crate) fn lineage(&self, class: &str) -> Vec<String> {
         class::lineage(&|name| self.class_file(name), class)
     }
 
-    /// Where the document of a recipe lies.
+    /// Returns the path of a recipe's document.
     pub fn recipe_file(&self, name: &str) -> Option<PathBuf> {
         let entry = self.recipes().iter().find(|entry| entry.name == name)?;
         document(&self.folders.recipes, entry, "asset_recipe")
     }
 
-    /// The folder of the genomes, in which all data lie.
+    /// Returns the genome folder, which contains all data.
     pub fn genome_folder(&self) -> &Path {
         &self.folders.genomes
     }
 
-    /// Where the data of an asset lie, or would.
+    /// Returns the data directory of an asset, whether or not it exists.
     pub fn data_dir(&self, id: &AssetId) -> PathBuf {
         self.folders.data(id)
     }
@@ -161,12 +160,12 @@ fn document(folder: &Path, entry: &DocumentEntry, what: &str) -> Option<PathBuf>
 }
 
 impl<'c> Found<'c> {
-    /// Where its data lie, by the digest of the genome.
+    /// Returns its data directory, named by genome digest.
     pub fn data_dir(&self) -> PathBuf {
         self.catalog.folders.data(&self.id)
     }
 
-    /// Where people find it: by what they called its genome, or the first of its aliases, if it has one.
+    /// Returns its alias directory: under the requested alias, else the genome's first alias, if there is one.
     pub fn alias_dir(&self) -> Option<PathBuf> {
         let alias = self.alias()?;
         Some(self.catalog.folders.alias(alias, &self.id.asset, &self.id.tag))
@@ -177,12 +176,12 @@ impl<'c> Found<'c> {
         aliases.iter().find(|alias| **alias == self.called).or_else(|| aliases.first())
     }
 
-    /// How it is called in messages.
+    /// Returns its name for messages.
     pub fn title(&self) -> String {
         format!("{}/{}:{}", self.called, self.id.asset, self.id.tag)
     }
 
-    /// By which refgenie tells it; measured where that is not written down.
+    /// Returns refgenie's digest of it, computed if it is not recorded.
     pub fn digest(&self) -> Result<AssetDigest, AssetError> {
         let written = self.entry.digest.as_deref().and_then(|text| text.parse().ok());
         match written {
@@ -191,7 +190,7 @@ impl<'c> Found<'c> {
         }
     }
 
-    /// What a seek key finds, as far as that is known: here, in the asset's class, or by what lies there.
+    /// Returns the type of a seek key, if the asset's entry or its class declares it.
     pub fn seek_type(&self, key: &str) -> Option<SeekType> {
         if key == DIR_KEY {
             return Some(SeekType::Directory);
@@ -202,14 +201,14 @@ impl<'c> Found<'c> {
         })
     }
 
-    /// What a seek key comes to. Without a key it is what the asset is by itself: what the key of its own name finds, or its directory.
+    /// Returns the value of a seek key. Without a key, uses the key of the asset's own name if there is one, else its directory.
     ///
-    /// Paths are those by an alias of the genome where it has one. Nothing is looked for there.
+    /// Paths are alias paths if the genome has an alias. Whether they exist is not checked.
     pub fn seek(&self, key: Option<&SeekKey>) -> Result<SeekValue, AssetError> {
         self.seek_in(key, &self.alias_dir().unwrap_or_else(|| self.data_dir()), self.alias())
     }
 
-    /// The same among the data, by the digest of the genome.
+    /// Like [`Found::seek`], with paths in the data directory.
     pub fn seek_data(&self, key: Option<&SeekKey>) -> Result<SeekValue, AssetError> {
         self.seek_in(key, &self.data_dir(), None)
     }
@@ -283,7 +282,7 @@ impl<'c> Found<'c> {
         AssetError::Seek { asset: self.title(), key: key.to_owned(), kind, problem }
     }
 
-    /// The same as [`Found::seek`], of something that is there.
+    /// Like [`Found::seek`], but fails if the path does not exist.
     pub fn seek_there(&self, key: Option<&SeekKey>) -> Result<SeekValue, AssetError> {
         let value = self.seek(key)?;
         if let SeekValue::Path(path) = &value {
@@ -297,7 +296,7 @@ impl<'c> Found<'c> {
     }
 }
 
-/// What is wrong where something of this kind is to be; `shown` is what people call the place.
+/// Returns the problem if nothing of this type exists at `path`; `shown` is the path for messages.
 pub(crate) fn absent(path: &Path, kind: Option<SeekType>, shown: &str) -> Option<String> {
     match kind {
         Some(SeekType::Prefix) if !path.is_dir() => {
@@ -307,13 +306,13 @@ pub(crate) fn absent(path: &Path, kind: Option<SeekType>, shown: &str) -> Option
                 |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
             let is_there = fs::read_dir(dir)
                 .is_ok_and(|entries| entries.filter_map(Result::ok).any(|entry| begins(&entry)));
-            (!is_there).then(|| format!("there is no file whose path begins with `{shown}`"))
+            (!is_there).then(|| format!("no file path starts with `{shown}`"))
         }
         Some(SeekType::Directory) if !path.is_dir() => {
-            Some(format!("there is no directory `{shown}`"))
+            Some(format!("directory `{shown}` does not exist"))
         }
-        Some(SeekType::File) if !path.is_file() => Some(format!("there is no file `{shown}`")),
-        _ if !path.exists() => Some(format!("there is no `{shown}`")),
+        Some(SeekType::File) if !path.is_file() => Some(format!("file `{shown}` does not exist")),
+        _ if !path.exists() => Some(format!("`{shown}` does not exist")),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
-//! What the seek keys of an asset class find, and of which classes it inherits, read from the documents that a registry keeps.
+//! Seek key types and ancestors of asset classes, read from the documents in a registry.
 //!
-//! Only that is read here: whoever builds assets reads such documents whole.
+//! Only these are read here; `wake-recipe` reads the documents in full.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use wake_yaml::{Node, Value, Yaml};
 use crate::REFGENIE;
 use crate::seek::SeekType;
 
-/// Classes above each other, at most.
+/// The most levels of inheritance.
 const DEEPEST: usize = 32;
 
-/// Says where the document of a class lies.
+/// Returns the path of a class's document.
 type FileOf<'a> = &'a dyn Fn(&str) -> Option<PathBuf>;
 
-/// What `key` finds by the class `name` or one above it; the nearest one that says it counts.
+/// Returns the type of `key` in the class `name` or its nearest ancestor that declares it.
 pub(crate) fn seek_type(file: FileOf<'_>, name: &str, key: &str) -> Option<SeekType> {
     look(file, name, key, DEEPEST)
 }
 
-/// The class `name` and those above it, each once, as far as their documents are there.
+/// Returns the class `name` and its ancestors, each once, as far as their documents exist.
 pub(crate) fn lineage(file: FileOf<'_>, name: &str) -> Vec<String> {
     let mut names = Vec::new();
     gather(file, name, &mut names, DEEPEST);
@@ -36,7 +36,7 @@ fn look(file: FileOf<'_>, name: &str, key: &str, depth: usize) -> Option<SeekTyp
         return text.parse().ok();
     }
     let depth = depth.checked_sub(1)?;
-    // A later class counts before an earlier one, as its keys take the place of theirs.
+    // A later parent takes precedence, since its keys override those of earlier ones.
     parents(&root).rev().find_map(|parent| look(file, parent, key, depth))
 }
 

@@ -1,11 +1,11 @@
-//! What two genomes have in common.
+//! Comparing the sequences of two genomes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::genome::Sequence;
 
-/// What two genomes have in common, as bits. Source: `spec/assets.md`, "Comparing genomes".
+/// What two genomes share, as bits. Source: `spec/assets.md`, "Comparing genomes".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Comparison(pub u32);
 
@@ -46,19 +46,19 @@ impl Comparison {
         Comparison(bits.sum())
     }
 
-    /// The names of the bits that are set, the lowest first.
+    /// Returns the names of the bits that are set, lowest first.
     pub fn flags(self) -> impl Iterator<Item = &'static str> {
         let is_set = move |(bit, _): &(usize, &&str)| self.0 & (1 << bit) != 0;
         FLAGS.iter().enumerate().filter(is_set).map(|(_, name)| *name)
     }
 }
 
-/// What two genomes have in common in one respect.
+/// What two genomes share in one attribute.
 struct Shared {
     all_a: bool,
     all_b: bool,
     any: bool,
-    /// Whether those of the first that the second has stand in the same order there, and are more than one.
+    /// Whether more than one entry of the first is in the second, in the same order.
     a_in_order: bool,
     b_in_order: bool,
 }
@@ -82,7 +82,7 @@ impl Shared {
     }
 }
 
-/// Where those of `these` that are among the `others` first stand there.
+/// The first positions in `others` of those of `these` that are in it.
 fn places<K: Hash + Eq>(these: &[K], others: &[K]) -> Vec<usize> {
     let mut first = HashMap::new();
     for (place, key) in others.iter().enumerate() {
@@ -105,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_is_told() {
+    fn shared_sequences_set_bits() {
         let a = sequences(&[("1", 10, "x"), ("2", 20, "y")]);
         let more = sequences(&[("1", 10, "x"), ("2", 20, "y"), ("3", 30, "z")]);
         let renamed = sequences(&[("b", 20, "y"), ("a", 10, "x")]);
         let other = sequences(&[("1", 7, "q")]);
         let bits = |a: &[Sequence], b: &[Sequence]| Comparison::of(a, b).0;
         assert_eq!(bits(&a, &a), 2047);
-        // The one that refgenie's own page shows: the second has all of the first.
+        // The example of refgenie's documentation: the second has all of the first.
         assert_eq!(bits(&a, &more), 1 + 4 + 16 + 64 + 128 + 256 + 512 + 1024);
         assert_eq!(bits(&a, &renamed), 1 + 2 + 4 + 8 + 256 + 512);
         assert_eq!(bits(&a, &other), 32 + 1024);

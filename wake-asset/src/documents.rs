@@ -1,4 +1,4 @@
-//! The recipes and asset classes that a registry keeps.
+//! The recipes and asset classes in a registry.
 
 use std::fs;
 use std::io::Read;
@@ -17,27 +17,27 @@ use crate::register::Existing;
 use crate::registry::Registry;
 use crate::staging;
 
-/// A recipe or an asset class that is to be in a registry.
+/// A recipe or an asset class to add to a registry.
 #[derive(Clone, Debug)]
 pub struct NewDocument {
-    /// Which of the two.
+    /// Its kind.
     pub kind: DocumentKind,
     /// Its name.
     pub name: String,
-    /// Its text, which becomes its file there.
+    /// The content of its file.
     pub text: Vec<u8>,
     /// Its version.
     pub version: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
-    /// Where it came from; `self-added` is what refgenie writes of what a person added.
+    /// Its origin; refgenie writes `self-added` for a document that a person added.
     pub source: String,
-    /// Of a recipe: the class of what it makes.
+    /// For a recipe: its output asset class.
     pub output_class: Option<ClassName>,
 }
 
 impl Catalog {
-    /// A document that the registry keeps, with its text; none if it does not, or its file cannot be read.
+    /// Returns a document of the registry with its text; none if there is none or its file cannot be read.
     pub(crate) fn document(&self, kind: DocumentKind, name: &str) -> Option<KeptDocument> {
         let (known, file) = match kind {
             DocumentKind::Recipe => (self.recipes(), self.recipe_file(name)),
@@ -56,7 +56,7 @@ impl Catalog {
 }
 
 impl Registry {
-    /// Keeps a document that came with an asset, unless there is one of its name.
+    /// Adds a document that came with an asset, unless one of its name exists.
     pub(crate) fn keep_document(
         &self,
         kind: DocumentKind,
@@ -82,13 +82,13 @@ impl Registry {
             output_class: class.transpose()?,
         };
         match self.put_document(&new, Existing::Refuse) {
-            // Somebody else was first.
+            // Another process added it first.
             Err(AssetError::Exists { .. }) => Ok(()),
             done => done,
         }
     }
 
-    /// Keeps a document, beside what is said of it. Whether it was there already and other is an error unless it gives way.
+    /// Adds a document and its entry. An existing document with other content is an error, unless it may be replaced.
     pub fn put_document(&self, new: &NewDocument, existing: Existing) -> Result<(), AssetError> {
         let file = file_name(new.kind, &new.name)?;
         let place = folder(self.folders(), new.kind).join(&file);
@@ -120,7 +120,7 @@ impl Registry {
         change.commit(Journal::new(), |edit| edit.put_document(new.kind, &entry))
     }
 
-    /// Forgets a document.
+    /// Removes a document.
     pub fn remove_document(&self, kind: DocumentKind, name: &str) -> Result<(), AssetError> {
         let change = self.change()?;
         let (known, what, file) = match kind {
@@ -133,7 +133,7 @@ impl Registry {
         };
         if !known.iter().any(|entry| entry.name == name) {
             let names = known.iter().map(|entry| &*entry.name);
-            let what = format!("there is no {what} `{name}` here");
+            let what = format!("no {what} named `{name}` in the registry");
             return Err(AssetError::Missing(Missing::new(what, name, names, String::new())));
         }
         change.commit(Journal::new(), |edit| edit.remove_document(kind, name))?;
@@ -148,7 +148,7 @@ fn folder(folders: &Folders, kind: DocumentKind) -> &Path {
     }
 }
 
-/// Bytes of a document that goes with an asset, at most.
+/// The most bytes in a document that accompanies an asset.
 const LONGEST: u64 = 1 << 20;
 
 fn read_at_most(file: &Path, most: u64) -> std::io::Result<Vec<u8>> {
@@ -161,7 +161,7 @@ fn read_at_most(file: &Path, most: u64) -> std::io::Result<Vec<u8>> {
 }
 
 impl KeptDocument {
-    /// Whether it can be kept at all.
+    /// Checks that the document can be added to a registry.
     pub(crate) fn check(&self, kind: DocumentKind) -> Result<(), AssetError> {
         file_name(kind, &self.name)?;
         let class = self.output_asset_class.as_ref();
@@ -169,7 +169,7 @@ impl KeptDocument {
     }
 }
 
-/// The name that refgenie gives its file.
+/// Returns the name of its file, as refgenie names it.
 fn file_name(kind: DocumentKind, name: &str) -> Result<String, AssetError> {
     match kind {
         DocumentKind::Recipe => {

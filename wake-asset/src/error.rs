@@ -1,4 +1,4 @@
-//! What can be wrong with a registry of assets.
+//! Errors of an asset registry.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,150 +10,150 @@ use crate::name::NameError;
 use crate::registry_path::ParseRegistryPathError;
 use crate::seek::SeekType;
 
-/// A registry of assets did not do what it was asked for.
+/// Why an operation on an asset registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AssetError {
-    /// A document is not what it should be.
+    /// A document is invalid.
     #[error(transparent)]
     Document(Box<DocumentError>),
-    /// There is no registry.
-    #[error("there is no registry of assets at `{}`", path.display())]
+    /// The registry does not exist.
+    #[error("no asset registry at `{}`", path.display())]
     NoRegistry {
-        /// The configuration that is not there.
+        /// The missing configuration.
         path: PathBuf,
     },
-    /// There is one already.
-    #[error("`{}` is a registry of assets already", path.display())]
+    /// The registry exists already.
+    #[error("`{}` is already an asset registry", path.display())]
     RegistryThere {
         /// Its configuration.
         path: PathBuf,
     },
-    /// What is asked for is not there.
+    /// The requested thing does not exist.
     #[error("{0}")]
     Missing(Missing),
-    /// A text is no name.
+    /// A text is not a valid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A text is no registry path.
+    /// A text is not a valid registry path.
     #[error(transparent)]
     Path(#[from] ParseRegistryPathError),
-    /// A registry path does not say which genome.
-    #[error("`{path}` names no genome")]
+    /// A registry path does not name a genome.
+    #[error("`{path}` does not name a genome")]
     NoGenome {
         /// The path.
         path: String,
     },
-    /// The asset is there already.
-    #[error("`{asset}` is there already")]
+    /// The asset exists already.
+    #[error("`{asset}` already exists")]
     Exists {
         /// The asset.
         asset: String,
     },
-    /// Something lies where it would go, and is in no registry.
-    #[error("`{}` is there, though no such asset is registered", path.display())]
+    /// Unregistered files are at the asset's location.
+    #[error("`{}` exists but is not registered", path.display())]
     Unregistered {
-        /// Where.
+        /// The location.
         path: PathBuf,
     },
-    /// The asset is of another class in its other forms.
-    #[error("`{asset}` is of class `{has}`, and what is to be registered of class `{class}`")]
+    /// The asset has another class under its other tags.
+    #[error("`{asset}` has class `{has}`, but the new asset has class `{class}`")]
     ClassTaken {
         /// The asset.
         asset: String,
-        /// The class of what is there.
+        /// The registered class.
         has: String,
-        /// The class of the new one.
+        /// The class of the new asset.
         class: String,
     },
-    /// An alias is of another genome.
-    #[error("`{alias}` is the genome {digest} already")]
+    /// An alias belongs to another genome.
+    #[error("`{alias}` already names genome {digest}")]
     AliasTaken {
         /// The alias.
         alias: String,
-        /// Whose it is.
+        /// The genome it belongs to.
         digest: String,
     },
-    /// Other assets are made of it.
-    #[error("{} made of `{asset}`: `{}`", if children.len() == 1 { "an asset is" } else { "assets are" }, children.join("`, `"))]
+    /// The asset is a parent of other assets.
+    #[error("`{asset}` is a parent of `{}`", children.join("`, `"))]
     HasChildren {
         /// The asset.
         asset: String,
-        /// What is made of it.
+        /// Its children.
         children: Vec<String>,
     },
-    /// What a seek key finds is not there, or not such a thing.
+    /// The target of a seek key is missing, or has another type.
     #[error("seek key `{key}` of `{asset}`: {problem}")]
     Seek {
         /// The asset.
         asset: String,
         /// The key.
         key: String,
-        /// What its class says it is.
+        /// The declared type.
         kind: Option<SeekType>,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A file of sequences is not what it should be.
+    /// A FASTA file is invalid.
     #[error("`{}`: {problem}", path.display())]
     Fasta {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A sequence, or a part of it, is not there.
+    /// A sequence, or a part of it, does not exist.
     #[error("{problem}")]
     Locus {
-        /// What is asked for and what is there.
+        /// What was requested and what exists.
         problem: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// A tree cannot be an asset.
+    /// A directory cannot be an asset.
     #[error("`{}` cannot be an asset: {problem}", path.display())]
     Tree {
-        /// The directory or what lies in it.
+        /// The directory or an entry in it.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A path leads out of the registry.
-    #[error("`{path}` leads out of {of}")]
+    /// A path points outside the directory it must stay in.
+    #[error("`{path}` points outside {of}")]
     Escapes {
-        /// The path as it is written.
+        /// The path as written.
         path: String,
-        /// Which directory it is to stay in.
+        /// The directory.
         of: String,
     },
-    /// Somebody else holds the registry.
-    #[error("`{}` holds the registry since more than {seconds} s", path.display())]
+    /// Another process has locked the registry.
+    #[error("`{}` has locked the registry for more than {seconds} s", path.display())]
     Held {
-        /// The mark of whoever holds it.
+        /// The lock file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// How long wake waited.
         seconds: u64,
     },
-    /// Bytes are not what they should be.
-    #[error("{what} is {came}, and should be {expected}")]
+    /// Content does not match its digest.
+    #[error("{what}: expected {expected}, got {came}")]
     Digest {
-        /// Of what the digest is.
+        /// The content.
         what: String,
-        /// The digest that there should be.
+        /// The expected digest.
         expected: String,
-        /// The digest that there is.
+        /// The actual digest.
         came: String,
     },
-    /// A place for archives cannot be used.
+    /// An archive place cannot be used.
     #[error("{place}: {problem}")]
     Place {
         /// The place, without secrets.
         place: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// What to do.
+        /// The remedy.
         hint: Option<String>,
     },
-    /// Another machine cannot be reached, or does not answer as it should.
+    /// Another machine cannot be reached, or its response is invalid.
     #[error("{place}: {problem}")]
     Network {
         /// The address, without secrets.
@@ -161,23 +161,23 @@ pub enum AssetError {
         /// What happened.
         problem: String,
     },
-    /// Whoever was to get the bytes did not take them.
+    /// Writing the output failed.
     #[error("{0}")]
     Write(io::Error),
-    /// The caller asked to stop.
+    /// The caller cancelled the operation.
     #[error("cancelled")]
     Cancelled,
-    /// The machine does not allow it.
+    /// An I/O error.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What is not there, with what might have been meant.
+/// Something that does not exist, with a suggestion.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Missing {
@@ -186,29 +186,29 @@ pub struct Missing {
     else_do: String,
 }
 
-/// What kind of failure it is; the program has an exit code for each.
+/// The kind of a failure; the program has an exit code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// What was typed is at fault.
+    /// The command line is wrong.
     Usage,
-    /// What is asked for is not there.
+    /// The requested thing does not exist.
     Nothing,
-    /// A document is at fault.
+    /// A document is invalid.
     Document,
-    /// Things do not fit together.
+    /// The request conflicts with the registry's contents.
     Conflict,
-    /// Bytes are not what they should be.
+    /// Content does not match its digest.
     Integrity,
-    /// Another machine.
+    /// The network or another machine failed.
     Network,
-    /// This machine.
+    /// This machine failed.
     Environment,
-    /// It was stopped.
+    /// The operation was cancelled.
     Interrupted,
 }
 
 impl Missing {
-    /// `what` is the sentence; `wrong` is close to one of `known`, perhaps.
+    /// `what` is the message; the nearest of `known` to `wrong` becomes the suggestion.
     pub(crate) fn new<'a>(
         what: String,
         wrong: &str,
@@ -227,12 +227,12 @@ impl From<DocumentError> for AssetError {
 }
 
 impl AssetError {
-    /// What to do about it.
+    /// Returns the remedy, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             AssetError::Document(error) => error.hint.clone(),
             AssetError::NoRegistry { .. } => Some(
-                "`wake genome init FASTA` makes one, `--genome-config` or REFGENIE says where it is".to_owned(),
+                "create one with `wake genome init FASTA`, or name one with `--genome-config` or `REFGENIE`".to_owned(),
             ),
             AssetError::RegistryThere { .. } => None,
             AssetError::Missing(missing) => match &missing.near {
@@ -244,19 +244,19 @@ impl AssetError {
                 Some(format!("a registry path is {}", crate::registry_path::RegistryPath::FORM))
             }
             AssetError::NoGenome { path } => Some(format!("write `GENOME/{path}`")),
-            AssetError::Exists { .. } => Some("`--force` puts the new one in its place".to_owned()),
+            AssetError::Exists { .. } => Some("use `--force` to replace it".to_owned()),
             AssetError::Unregistered { .. } => Some(
-                "look at it, and remove it: a build that broke off may have left it; `--force` replaces it".to_owned(),
+                "inspect and remove it (an interrupted build may have left it), or use `--force` to replace it".to_owned(),
             ),
             AssetError::ClassTaken { .. } => Some("register it under another name".to_owned()),
             AssetError::AliasTaken { .. } => {
-                Some("`wake genome alias remove` takes it from that one, `--force` gives it to this".to_owned())
+                Some("remove it with `wake genome alias remove`, or use `--force` to reassign it".to_owned())
             }
             AssetError::HasChildren { .. } => {
-                Some("`--force` goes on, and no longer says what they were made of".to_owned())
+                Some("use `--force` to remove it and drop it from their parents".to_owned())
             }
             AssetError::Held { path, .. } => Some(format!(
-                "if no refgenie is at work any more, remove `{}`",
+                "if no refgenie process is running, remove `{}`",
                 path.display()
             )),
             AssetError::Locus { hint, .. } | AssetError::Place { hint, .. } => hint.clone(),
@@ -264,7 +264,7 @@ impl AssetError {
         }
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> Kind {
         match self {
             AssetError::Name(_) | AssetError::Path(_) | AssetError::NoGenome { .. } => Kind::Usage,
@@ -297,9 +297,9 @@ impl AssetError {
     }
 }
 
-/// Names the path of an I/O error.
+/// Adds the path to an I/O error.
 pub(crate) trait At<T> {
-    /// The same, with the path.
+    /// Returns the same result, with the path in its error.
     fn at(self, path: &Path) -> Result<T, AssetError>;
 }
 

@@ -1,4 +1,4 @@
-//! Files of sequences, read as they come: `>name` lines, each followed by lines of its sequence; packed with gzip or not.
+//! Streaming reader of FASTA files: `>name` lines, each followed by the lines of its sequence; gzip-compressed or not.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,15 +8,15 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{AssetError, At};
 
-/// The most bytes of a line that begins a sequence.
+/// The most bytes in a header line.
 const LONGEST_HEADER: usize = 1 << 20;
 const BUFFER: usize = 256 << 10;
 
-/// Receives a file of sequences in the order in which they stand.
+/// Receives the sequences of a file in order.
 pub(crate) trait Visit {
-    /// A sequence begins, with this line after its `>`. Whether its bytes are wanted; none ends the reading.
+    /// Called at the start of a sequence with its header line after the `>`. Returns whether its bytes are wanted; none stops reading.
     fn header(&mut self, line: &str) -> Result<Option<Wanted>, String>;
-    /// The next bytes of it, without ends of lines; none for a line with nothing in it, which may come before any header.
+    /// Called with the next bytes of the sequence, without line endings. An empty line, which may precede the first header, gives no bytes.
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), String>;
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Wanted {
     Nothing,
 }
 
-/// Reads the file at `path`, however large, in a fixed amount of memory.
+/// Reads the file at `path` in constant memory.
 pub(crate) fn read(path: &Path, visit: &mut dyn Visit) -> Result<(), AssetError> {
     let mut file = BufReader::with_capacity(BUFFER, File::open(path).at(path)?);
     let is_packed = file.fill_buf().at(path)?.starts_with(&[0x1f, 0x8b]);
@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path, visit: &mut dyn Visit) -> Result<(), AssetError>
     };
     read.map_err(|fault| match fault {
         Fault::Io(source) if is_packed && source.kind() != io::ErrorKind::IsADirectory => {
-            let problem = format!("it cannot be unpacked: {source}");
+            let problem = format!("cannot be decompressed: {source}");
             AssetError::Fasta { path: path.to_owned(), problem }
         }
         Fault::Io(source) => AssetError::Io { path: path.to_owned(), source },
@@ -65,7 +65,7 @@ impl From<String> for Fault {
     }
 }
 
-/// What of a line is being read.
+/// The part of a line being read.
 enum Part {
     Start,
     Header(Vec<u8>),
@@ -73,7 +73,7 @@ enum Part {
     Empty,
 }
 
-/// An end of a line is `\n`, `\r\n` or `\r`, as Python reads text.
+/// A line ends with `\n`, `\r\n` or `\r`, as in Python's text mode.
 fn lines(source: &mut impl Read, visit: &mut dyn Visit) -> Result<(), Fault> {
     let mut buffer = vec![0; BUFFER];
     let (mut at, mut wanted, mut line) = (Part::Start, None, 1u64);
@@ -103,7 +103,7 @@ fn lines(source: &mut impl Read, visit: &mut dyn Visit) -> Result<(), Fault> {
             match &mut at {
                 Part::Header(header) => {
                     if header.len() + piece.len() > LONGEST_HEADER {
-                        return Err(format!("line {line} has more than 1 MiB").into());
+                        return Err(format!("line {line} is longer than 1 MiB").into());
                     }
                     header.extend_from_slice(piece);
                 }
@@ -111,7 +111,7 @@ fn lines(source: &mut impl Read, visit: &mut dyn Visit) -> Result<(), Fault> {
                 _ if piece.is_empty() => {}
                 _ => match wanted {
                     None => {
-                        let problem = format!("line {line} comes before any `>`: it is no FASTA");
+                        let problem = format!("not FASTA: line {line} comes before the first `>`");
                         return Err(problem.into());
                     }
                     Some(Wanted::All) => visit.bytes(piece)?,
@@ -136,11 +136,11 @@ fn lines(source: &mut impl Read, visit: &mut dyn Visit) -> Result<(), Fault> {
     }
     match wanted {
         Some(_) => Ok(()),
-        None => Err("it has no sequence".to_owned().into()),
+        None => Err("no sequences".to_owned().into()),
     }
 }
 
-/// A header without its `>`, nor any other.
+/// The header without any `>`.
 fn text(header: &[u8], line: u64) -> Result<String, String> {
     let text = std::str::from_utf8(header).map_err(|_| format!("line {line} is not UTF-8"))?;
     Ok(text.replace('>', ""))
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_stand_on_lines_of_any_length() {
+    fn sequences_have_lines_of_any_length() {
         let expected =
             vec![("chr1".to_owned(), "ACGT".to_owned()), ("c 2".to_owned(), "n N".to_owned())];
         for text in [
@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fasta_is_refused() {
-        assert_eq!(seen("").unwrap_err(), "it has no sequence");
-        assert_eq!(seen("\nACGT\n").unwrap_err(), "line 2 comes before any `>`: it is no FASTA");
+    fn a_file_that_is_not_fasta_is_refused() {
+        assert_eq!(seen("").unwrap_err(), "no sequences");
+        assert_eq!(seen("\nACGT\n").unwrap_err(), "not FASTA: line 2 comes before the first `>`");
     }
 
     #[test]
-    fn several_packed_parts_are_one_file() {
+    fn gzip_members_are_concatenated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.fa.gz");
         let mut bytes = Vec::new();
@@ -229,6 +229,6 @@ mod tests {
         assert_eq!(seen.0, [("a".to_owned(), "ACGT".to_owned()), ("b".to_owned(), "N".to_owned())]);
         std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
         let error = read(&path, &mut Seen::default()).unwrap_err();
-        assert!(error.to_string().contains("it cannot be unpacked"), "{error}");
+        assert!(error.to_string().contains("cannot be decompressed"), "{error}");
     }
 }

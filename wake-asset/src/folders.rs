@@ -1,4 +1,4 @@
-//! Where everything of a registry lies.
+//! The directory layout of a registry.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) struct Folders {
     pub(crate) classes: PathBuf,
 }
 
-/// Says what an environment variable is.
+/// Looks up an environment variable.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Folders {
@@ -29,7 +29,7 @@ impl Folders {
         let place = |text: &str| {
             let named = |name: String| AssetError::Place {
                 place: config.display().to_string(),
-                problem: format!("`{text}` has the variable `{name}`, which is not set"),
+                problem: format!("`{text}` uses the variable `{name}`, which is not set"),
                 hint: Some(format!("set `{name}`, or write the path without it")),
             };
             Ok::<_, AssetError>(base.join(expanded(text, variables).map_err(named)?))
@@ -49,7 +49,7 @@ impl Folders {
         })
     }
 
-    /// The directory of wake itself.
+    /// Returns wake's own directory.
     pub(crate) fn own(&self) -> PathBuf {
         self.genomes.join(OWN)
     }
@@ -67,26 +67,26 @@ impl Folders {
     }
 }
 
-/// The name of the directory of wake itself.
+/// The name of wake's own directory.
 pub(crate) const OWN: &str = ".wake";
 
-/// Where an asset lies, from the folder of genomes.
+/// The path of an asset, relative to the genome folder.
 pub(crate) fn data(id: &AssetId) -> PathBuf {
     ["data", id.genome.as_str(), id.asset.as_str(), id.tag.as_str()].iter().collect()
 }
 
-/// Where an asset can be found by an alias of its genome, from the folder of genomes.
+/// The path of an asset's alias links, relative to the genome folder.
 pub(crate) fn alias_of(alias: &GenomeName, asset: &AssetName, tag: &Tag) -> PathBuf {
     ["alias", alias.as_str(), asset.as_str(), tag.as_str()].iter().collect()
 }
 
-/// The list of the sequences of a genome, from the folder of genomes.
+/// The path of a genome's list of sequences, relative to the genome folder.
 pub(crate) fn sequences(genome: &GenomeDigest) -> PathBuf {
     let file = format!("{genome}__ASDs.json");
     ["data", genome.as_str(), &file].iter().collect()
 }
 
-/// A path that somebody wrote below a directory; the error is for one that leads out of it.
+/// Joins an untrusted path to a directory; a path that points outside it is an error.
 pub(crate) fn below(dir: &Path, path: &str, of: &str) -> Result<PathBuf, AssetError> {
     match is_confined(Path::new(path)) {
         true => Ok(dir.join(path)),
@@ -94,7 +94,7 @@ pub(crate) fn below(dir: &Path, path: &str, of: &str) -> Result<PathBuf, AssetEr
     }
 }
 
-/// A path with the variables in it, `$NAME` or `${NAME}`, and the home directory for `~`. The error is a variable that is not set.
+/// Expands variables, `$NAME` or `${NAME}`, and a leading `~` in a path. The error is the name of an unset variable.
 fn expanded(text: &str, variables: Variables<'_>) -> Result<String, String> {
     let value = |name: &str| variables(name).ok_or_else(|| name.to_owned());
     let mut done = String::new();
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_stand_for_their_values() {
+    fn variables_are_expanded() {
         let variables = |name: &str| (name != "NO").then(|| format!("<{name}>"));
         let expanded = |text| expanded(text, &variables);
         assert_eq!(expanded("/a/$B/${C}d/$"), Ok("/a/<B>/<C>d/$".to_owned()));
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(below("a/./b"), Ok("/d/a/./b".into()));
         assert_eq!(below("."), Ok("/d/.".into()));
         for path in ["..", "a/../../b", "/etc/passwd", "a/.."] {
-            assert_eq!(below(path), Err(format!("`{path}` leads out of its asset")));
+            assert_eq!(below(path), Err(format!("`{path}` points outside its asset")));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The digest of a genome and what it is made of.
+//! The digest of a genome and its sequences.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::error::AssetError;
 use crate::fasta::{self, Visit, Wanted};
 use crate::name::GenomeDigest;
 
-/// Bytes of SHA-512 that such a digest keeps. Source: `spec/assets.md`, "Digests".
+/// Bytes of the SHA-512 hash that a digest keeps. Source: `spec/assets.md`, "Digests".
 const KEPT: usize = 24;
 
-/// A genome as its digest sees it.
+/// A genome, as covered by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Genome {
     /// Its digest.
@@ -21,20 +21,20 @@ pub struct Genome {
     pub sequences: Vec<Sequence>,
 }
 
-/// One sequence as the digest of a genome sees it.
+/// One sequence, as covered by the genome digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// The whole line that begins it, without any `>`.
+    /// The whole header line, without any `>`.
     pub name: String,
-    /// How many characters it has.
+    /// The number of characters.
     pub length: u64,
-    /// The digest of its characters as they are written.
+    /// The digest of its characters as written.
     #[serde(rename = "sequence")]
     pub digest: String,
 }
 
 impl Genome {
-    /// Reads the genome of a FASTA file, packed with gzip or not, in memory that does not grow with its sequences.
+    /// Reads the genome of a FASTA file, gzip-compressed or not, in memory that does not grow with the length of its sequences.
     pub fn of_fasta(path: &Path) -> Result<Genome, AssetError> {
         let mut measure = Measure::default();
         fasta::read(path, &mut measure)?;
@@ -43,7 +43,7 @@ impl Genome {
             .map_err(|problem| AssetError::Fasta { path: path.to_owned(), problem })
     }
 
-    /// The genome that these sequences make.
+    /// Returns the genome of these sequences.
     pub(crate) fn of(sequences: Vec<Sequence>) -> Result<Genome, String> {
         let mut hasher = Sha512::new();
         for (number, sequence) in sequences.iter().enumerate() {
@@ -67,7 +67,7 @@ fn truncated(digest: impl AsRef<[u8]>) -> String {
 struct Measure {
     sequences: Vec<Sequence>,
     now: Option<(String, u64, Sha512)>,
-    /// Whether a line came that begins no sequence.
+    /// Whether a line other than a header was read.
     has_any: bool,
 }
 
@@ -81,7 +81,7 @@ impl Measure {
 
 impl Visit for Measure {
     fn header(&mut self, line: &str) -> Result<Option<Wanted>, String> {
-        // refgenie forgets sequences of no lines at the beginning of a file, and those alone.
+        // refgenie drops sequences without lines at the start of a file, and only those.
         match self.has_any {
             true => self.end_of_sequence(),
             false => self.now = None,
@@ -91,10 +91,10 @@ impl Visit for Measure {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
-        // A line with nothing in it before the first header makes a sequence without a name: so refgenie counts.
+        // As in refgenie, an empty line before the first header makes a sequence without a name.
         let nameless = || (String::new(), 0, Sha512::new());
         let (_, length, hasher) = self.now.get_or_insert_with(nameless);
-        // The bytes that continue a character of UTF-8 begin with 10.
+        // UTF-8 continuation bytes start with the bits 10.
         *length += bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count() as u64;
         hasher.update(bytes);
         self.has_any = true;
@@ -114,7 +114,7 @@ mod tests {
         Genome::of_fasta(&path).unwrap()
     }
 
-    /// The digest was computed by refgenie itself.
+    /// The expected digest was computed by refgenie.
     #[test]
     fn the_digest_is_that_of_refgenie() {
         let expected = "4e88f10ceb549493a658a41991ffa249af078781d28aa9e2";
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_without_lines_count_only_behind_others() {
+    fn sequences_without_lines_count_only_after_others() {
         let plain = genome(">b\nAC\n");
         assert_eq!(genome(">a\n>b\nAC\n").digest, plain.digest);
         assert_eq!(genome(">a\r\n\r\n>b\nAC\n").sequences.len(), 2);

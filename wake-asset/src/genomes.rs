@@ -1,4 +1,4 @@
-//! Genomes of a registry, and what they are called.
+//! Adding genomes to a registry, and their aliases.
 
 use std::fs;
 use std::path::Path;
@@ -16,28 +16,28 @@ use crate::registry::Registry;
 use crate::registry_path::AssetId;
 use crate::staging::Staging;
 
-/// A genome that is to be in a registry.
+/// A genome to add to a registry.
 #[derive(Clone, Debug)]
 pub struct NewGenome {
-    /// The genome; one of which only the digest is known has no sequences.
+    /// The genome; without sequences if only its digest is known.
     pub genome: Genome,
-    /// What it is to be called.
+    /// Its aliases.
     pub aliases: Vec<GenomeName>,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
 }
 
-/// Whose an alias may be before.
+/// Who may own an alias before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AliasOwner {
-    /// Nobody's.
+    /// Nobody.
     Nobody,
-    /// Anybody's: it is taken from that genome.
+    /// Any genome: the alias is reassigned.
     Anybody,
 }
 
 impl NewGenome {
-    /// Whether its names are free.
+    /// Checks that its aliases do not belong to another genome.
     pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), AssetError> {
         for alias in &self.aliases {
             if let Some(other) = catalog.config.contents.genome(alias.as_str())
@@ -52,7 +52,7 @@ impl NewGenome {
 }
 
 impl Registry {
-    /// Adds a genome, or gives one that is there further aliases. Whether it is new.
+    /// Adds a genome, or adds aliases to an existing one. Returns whether it is new.
     pub fn add_genome(&self, new: &NewGenome) -> Result<bool, AssetError> {
         let digest = &new.genome.digest;
         let staging = Staging::new(self.folders())?;
@@ -83,7 +83,7 @@ impl Registry {
         Ok(is_new)
     }
 
-    /// Gives a genome another alias.
+    /// Adds an alias to a genome.
     pub fn add_alias(
         &self,
         genome: &GenomeName,
@@ -119,13 +119,13 @@ impl Registry {
         })
     }
 
-    /// Takes an alias away.
+    /// Removes an alias.
     pub fn remove_alias(&self, alias: &GenomeName) -> Result<(), AssetError> {
         let staging = Staging::new(self.folders())?;
         let change = self.change()?;
         let genome = change.catalog.genome(alias)?;
         if genome.digest.as_str() == alias.as_str() {
-            let problem = format!("`{alias}` is the digest of a genome, and no alias");
+            let problem = format!("`{alias}` is a genome digest, not an alias");
             return Err(AssetError::Place {
                 place: self.config().display().to_string(),
                 problem,
@@ -139,7 +139,7 @@ impl Registry {
     }
 }
 
-/// Makes the links for all assets of a genome by its new aliases; what lies there gives way.
+/// Creates the links for all assets of a genome under its new aliases, replacing existing files.
 fn link_all(
     catalog: &Catalog,
     new: &NewGenome,
@@ -179,7 +179,7 @@ fn link_all(
     Ok(())
 }
 
-/// Writes the sequences of a genome down, for comparing it with others.
+/// Writes the list of a genome's sequences, used to compare it with others.
 pub(crate) fn write_sequences(place: &Path, genome: &Genome) -> Result<(), AssetError> {
     let text = json!(genome.sequences).to_string();
     fs::write(place, text).at(place)

@@ -1,4 +1,4 @@
-//! Who may change a registry: one wake at a time, and no refgenie meanwhile.
+//! The registry lock: one wake process at a time, and no refgenie meanwhile.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,13 +11,13 @@ use rustix::fs::{FlockOperation, flock};
 use crate::error::{AssetError, At};
 use crate::folders::Folders;
 
-/// How often it is looked whether refgenie is done, and how many times.
+/// The polling interval while waiting for refgenie, and the number of attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSES: u64 = 1200;
-/// What a mark of wake says. refgenie's say nothing.
+/// The content of wake's lock files. refgenie's are empty.
 const MARK: &[u8] = b"wake\n";
 
-/// The right to change a registry; it ends when this is dropped, or with the process.
+/// The registry lock, released on drop or when the process ends.
 #[derive(Debug)]
 pub(crate) struct Hold {
     _lock: File,
@@ -25,7 +25,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Waits for whoever has it.
+    /// Waits for the lock.
     pub(crate) fn wait(folders: &Folders, config: &Path) -> Result<Hold, AssetError> {
         let own = folders.own();
         fs::create_dir_all(&own).at(&own)?;
@@ -41,13 +41,13 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // What is left is known for what it is by the next wake.
+        // The next wake process recognises a leftover lock file.
         let _ = fs::remove_file(&self.mark);
     }
 }
 
-/// Puts the mark that keeps refgenie from reading and writing, as its own programs do: behind a mark that no two put at once.
-/// Whoever gets here is the only wake, so that a mark of another one is of one that was killed.
+/// Creates refgenie's write lock file, which stops its readers and writers, using refgenie's own protocol: under the universal lock.
+/// The caller holds wake's lock, so a lock file of another wake process was left by one that was killed.
 fn keep_refgenie_out(config: &Path) -> Result<PathBuf, AssetError> {
     let named = |kind: &str| {
         let name = config.file_name().unwrap_or_default().to_string_lossy();
@@ -60,7 +60,7 @@ fn keep_refgenie_out(config: &Path) -> Result<PathBuf, AssetError> {
     put.map(|()| write)
 }
 
-/// A mark is there with what it says, or not at all: one of which only the name was there would be taken for refgenie's.
+/// Creates a lock file atomically with its content: an empty one would look like refgenie's.
 fn put_mark(place: &Path) -> Result<(), AssetError> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     let draft = place.with_file_name(format!(".{name}.new"));

@@ -1,4 +1,4 @@
-//! What comes from other machines: documents, and archives that may break off.
+//! Downloads from other machines: documents, and archives that may be interrupted.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use wake_store::ware::{Meter, Portion, Web, WebError, without_secrets};
 
 use crate::error::AssetError;
 
-/// Bytes of a document at most.
+/// The most bytes in a document.
 const LONGEST: u64 = 64 << 20;
 
-/// An archive on its way.
+/// An archive being downloaded.
 pub(crate) struct Incoming {
     pub(crate) bytes: Box<dyn Read + Send>,
-    /// How many come before the first one.
+    /// The offset of the first byte.
     pub(crate) from: u64,
-    /// How many there are with those, where that is said.
+    /// The total size including the offset, if known.
     pub(crate) size: Option<u64>,
 }
 
-/// A file by its address, from so many bytes on where that can be; none if it is not there.
+/// Requests a file from offset `from`, if the server supports that; none if it does not exist.
 pub(crate) fn web_file(
     web: &Web,
     url: &str,
@@ -40,27 +40,27 @@ pub(crate) fn web_file(
             Ok(Some(Incoming { bytes: answer.bytes, from, size }))
         }
         (404 | 410, _) => Ok(None),
-        // There is nothing behind what came before.
+        // The file ends at or before the offset.
         (416, _) if from > 0 => web_file(web, url, 0, meter),
         _ => Err(network(answer.status_line)),
     }
 }
 
-/// All that comes from `place`, if that is no more than a document may have.
+/// Reads a document from `place`, up to the size limit.
 pub(crate) fn document_bytes(place: &str, bytes: impl Read) -> Result<Vec<u8>, AssetError> {
     let network = |problem: String| AssetError::Network { place: place.to_owned(), problem };
     let mut read = Vec::new();
     let length = bytes.take(LONGEST + 1).read_to_end(&mut read);
     match length {
         Ok(length) if length as u64 > LONGEST => {
-            Err(network(format!("more than {} MiB come", LONGEST >> 20)))
+            Err(network(format!("more than {} MiB received", LONGEST >> 20)))
         }
         Ok(_) => Ok(read),
-        Err(error) => Err(network(format!("it broke off: {error}"))),
+        Err(error) => Err(network(format!("the transfer was interrupted: {error}"))),
     }
 }
 
-/// A path in an address. Source: RFC 3986, 2.3.
+/// Percent-encodes a path for a URL. Source: RFC 3986, 2.3.
 pub(crate) fn escaped(path: &str) -> String {
     let one = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
@@ -70,7 +70,7 @@ pub(crate) fn escaped(path: &str) -> String {
     path.bytes().map(one).collect()
 }
 
-/// Where what came of an archive is kept until it is whole.
+/// The path of a partial download.
 pub(crate) fn partial(own: &Path, digest: &str) -> PathBuf {
     own.join("partial").join(digest)
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::escaped;
 
     #[test]
-    fn a_path_in_an_address_has_no_other_characters() {
+    fn a_path_is_percent_encoded() {
         assert_eq!(escaped("4e88/a__b c+é.tgz"), "4e88/a__b%20c%2B%C3%A9.tgz");
     }
 }

@@ -1,4 +1,4 @@
-//! Changes of several files that happen as one: they are written down, then made, and made again by whoever comes next if that was cut off.
+//! The journal, which makes changes of several files atomic: changes are recorded, then made; the next process completes an interrupted change.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::measure::is_confined;
 const FILE: &str = "journal";
 const VERSION: u64 = 1;
 
-/// What is to happen, in this order.
+/// The pending changes, in order.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Journal {
@@ -24,9 +24,9 @@ pub(crate) struct Journal {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Step {
-    /// Something gets another name; both are from the folder of genomes.
+    /// A rename; both paths are relative to the genome folder.
     Move { from: PathBuf, to: PathBuf },
-    /// The new configuration takes the place of the old one.
+    /// The new configuration replaces the old one.
     Config,
 }
 
@@ -43,8 +43,8 @@ impl Journal {
         self.steps.push(Step::Config);
     }
 
-    /// Writes it down, with the new configuration, and makes what it says. Before it is written nothing happened; from then on all of it
-    /// happens.
+    /// Writes the journal and the new configuration, then makes the changes. Before the journal is written nothing has changed;
+    /// afterwards everything will.
     pub(crate) fn commit(
         &self,
         folders: &Folders,
@@ -71,7 +71,7 @@ impl Journal {
                     if !is_confined(from) || !is_confined(to) {
                         return Err(AssetError::escapes(
                             &format!("{}", to.display()),
-                            "the folder of genomes",
+                            "the genome folder",
                         ));
                     }
                     rename(&folders.genomes.join(from), &folders.genomes.join(to))?;
@@ -86,12 +86,12 @@ impl Journal {
     }
 }
 
-/// Whether something was cut off.
+/// Whether there is an interrupted change.
 pub(crate) fn is_pending(folders: &Folders) -> bool {
     folders.own().join(FILE).exists()
 }
 
-/// Makes what was cut off. Only whoever may change the registry does that.
+/// Completes an interrupted change. The caller holds the registry lock.
 pub(crate) fn finish(folders: &Folders, config: &Path) -> Result<(), AssetError> {
     let place = folders.own().join(FILE);
     let bytes = match fs::read(&place) {
@@ -104,9 +104,9 @@ pub(crate) fn finish(folders: &Folders, config: &Path) -> Result<(), AssetError>
         .filter(|journal: &Journal| journal.wake == VERSION)
         .ok_or_else(|| AssetError::Place {
             place: place.display().to_string(),
-            problem: "it is of another wake, or altered".to_owned(),
+            problem: "written by another version of wake, or altered".to_owned(),
             hint: Some(
-                "use the wake that wrote it, or remove it and look at what is registered"
+                "use the version of wake that wrote it, or remove it and check what is registered"
                     .to_owned(),
             ),
         })?;
@@ -114,7 +114,7 @@ pub(crate) fn finish(folders: &Folders, config: &Path) -> Result<(), AssetError>
     fs::remove_file(&place).at(&place)
 }
 
-/// What has been moved already is not there any more.
+/// Renames `from`, unless it is gone because it was renamed already.
 fn rename(from: &Path, to: &Path) -> Result<(), AssetError> {
     if fs::symlink_metadata(from).is_err() {
         return Ok(());
@@ -130,7 +130,7 @@ fn new_config(config: &Path) -> PathBuf {
     config.with_file_name(format!(".{name}.new"))
 }
 
-/// People share registries: the new file belongs to whom the old one did, as far as that can be.
+/// Gives the new file the owner and mode of the old one, as far as permitted: registries are shared between users.
 fn same_owner(old: &Path, new: &Path) -> Result<(), AssetError> {
     let Ok(metadata) = fs::metadata(old) else { return Ok(()) };
     use std::os::unix::fs::MetadataExt;

@@ -1,35 +1,35 @@
-//! Keeps assets of genomes in a directory that refgenie reads.
+//! Keeps genome assets in a directory that refgenie reads.
 //!
-//! A genome is named by the digest of its sequences, an asset of it by a name and a tag: an index for an aligner, an annotation,
-//! the sequences themselves. Whoever builds one hands over a finished directory; it is there whole, or not at all.
+//! A genome is identified by the digest of its sequences. An asset of a genome has a name and a tag: an aligner index, an annotation,
+//! the sequences themselves. The caller hands over a finished directory, which is registered entirely or not at all.
 //! `spec/assets.md` describes every file.
 //!
-//! | room | does |
+//! | room | contains |
 //! |---|---|
-//! | `name`, `registry_path` | what genomes, assets and tags are called |
-//! | `seek` | what is found in an asset |
-//! | `error` | what can be wrong |
-//! | `fasta`, `genome` | files of sequences, and the digest of a genome |
-//! | `compare`, `locus` | what two genomes have in common, and parts of sequences |
-//! | `measure` | digests of an asset |
-//! | `yaml`, `config` | the configuration: what is known of it, and how it is changed in places |
-//! | `folders` | where everything lies |
-//! | `hold`, `staging`, `journal` | changes that happen as one, whoever else is at work |
-//! | `links` | assets by the aliases of their genomes |
-//! | `build_inputs` | documents that say how an asset was built |
-//! | `populate` | texts in which assets are named |
-//! | `class`, `catalog` | what is in a registry, and what is found by a seek key |
-//! | `registry` | a registry as it is opened, made and changed |
-//! | `genomes`, `register` | adding to one |
-//! | `retag`, `remove` | other tags for what is there, and taking it away |
-//! | `archive`, `attributes` | assets packed, and what is said of them |
-//! | `documents` | recipes and asset classes that a registry keeps, and that go with its assets |
-//! | `incoming` | what comes from other machines |
-//! | `shelf`, `server` | where archives lie: places of wake's own, and servers of refgenie |
-//! | `there` | what such a place has |
-//! | `push`, `pull` | giving assets away, and taking them |
+//! | `name`, `registry_path` | names of genomes, assets and tags |
+//! | `seek` | seek keys: the files and values of an asset |
+//! | `error` | the error type |
+//! | `fasta`, `genome` | FASTA files, and the genome digest |
+//! | `compare`, `locus` | comparing genomes, and reading parts of sequences |
+//! | `measure` | the digests of an asset |
+//! | `yaml`, `config` | the configuration: reading it, and editing it in place |
+//! | `folders` | the directory layout |
+//! | `hold`, `staging`, `journal` | atomic changes, safe with concurrent processes |
+//! | `links` | links to assets by genome alias |
+//! | `build_inputs` | the build records of an asset |
+//! | `populate` | replacing `refgenie://` references in text |
+//! | `class`, `catalog` | the contents of a registry, and seek key lookup |
+//! | `registry` | opening, creating and changing a registry |
+//! | `genomes`, `register` | adding genomes and assets |
+//! | `retag`, `remove` | renaming tags, and removing assets |
+//! | `archive`, `attributes` | asset archives, and the documents that describe them |
+//! | `documents` | the recipes and asset classes in a registry |
+//! | `incoming` | downloads |
+//! | `shelf`, `server` | archive places: wake's own, and refgenie servers |
+//! | `there` | listing such a place |
+//! | `push`, `pull` | pushing and pulling assets |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! The table follows the declaration order; no room uses a later one.
 
 mod name;
 mod registry_path;
@@ -95,5 +95,5 @@ pub use seek::{SeekEntry, SeekType, SeekValue, SeekValueError};
 pub use there::{Detail, There, there};
 pub use wake_registry::{Address, ParseAddressError};
 
-/// Who else reads and writes registries.
+/// The other program that reads and writes registries.
 const REFGENIE: &str = "refgenie";

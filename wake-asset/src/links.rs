@@ -1,4 +1,4 @@
-//! Assets by the aliases of their genomes: directories of links that lead to the data.
+//! Alias directories: links to the data of assets, by genome alias.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,9 +9,9 @@ use crate::folders::{self, Folders};
 use crate::name::GenomeName;
 use crate::registry_path::AssetId;
 
-/// Makes at `to` the directory of links by which an asset is found under `alias`, of data that lies at `from`.
+/// Creates at `to` the directory of links for an asset under `alias`; `from` has its data.
 ///
-/// Where the digest of the genome stands in names the alias stands in those of the links. They lead to where the asset is, or will be.
+/// In link names the alias replaces the genome digest. Links point to the final location of the asset.
 pub(crate) fn make(
     folders: &Folders,
     from: &Path,
@@ -23,7 +23,7 @@ pub(crate) fn make(
     dir(from, to, &genomes.join(folders::data(id)), (id.genome.as_str(), alias.as_str()))
 }
 
-/// How links at `place`, `alias/ALIAS/ASSET/TAG`, lead to the folder of genomes: up from there, unless a link leads there itself.
+/// The path from `place`, `alias/ALIAS/ASSET/TAG`, to the genome folder: relative, unless `place` is reached through a symbolic link.
 fn way_to_genomes(folders: &Folders, place: &Path) -> PathBuf {
     let is_there = |dir: &&Path| folders.genomes.join(dir).is_dir();
     let there = place.ancestors().find(is_there).unwrap_or(Path::new(""));

@@ -1,4 +1,4 @@
-//! Parts of sequences.
+//! Loci: sequences, or parts of them.
 
 use std::fmt;
 use std::io::Write;
@@ -13,18 +13,20 @@ use crate::fasta::{self, Visit, Wanted};
 
 /// A sequence of a genome, or a part of it: `NAME` or `NAME:START-END`.
 ///
-/// As refgenie has it, the first character is 0, and the one at `END` is not part of it.
+/// As in refgenie, positions start at 0 and `END` is exclusive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locus {
     /// The sequence, by the first word of its header.
     pub name: String,
-    /// The part; none for all of it.
+    /// The range; none for the whole sequence.
     pub part: Option<Range<u64>>,
 }
 
-/// A text that is no locus.
+/// A text that is not a valid locus.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no part of a sequence: `NAME` or `NAME:START-END`, where START is less than END")]
+#[error(
+    "`{0}` is not a valid locus: expected `NAME` or `NAME:START-END`, with START less than END"
+)]
 pub struct ParseLocusError(String);
 
 impl FromStr for Locus {
@@ -33,7 +35,7 @@ impl FromStr for Locus {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wrong = || ParseLocusError(text.escape_debug().to_string());
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // A name may have `:` in it.
+        // A name may contain `:`.
         let part =
             text.rsplit_once(':').and_then(|(name, part)| Some((name, part.split_once('-')?)));
         let (name, part) = match part {
@@ -60,7 +62,7 @@ impl fmt::Display for Locus {
 }
 
 impl Locus {
-    /// Writes what a file of sequences has there, as it is written there without ends of lines.
+    /// Writes this part of a FASTA file as it is in the file, without line endings.
     pub fn write(&self, fasta: &Path, out: &mut dyn Write) -> Result<(), AssetError> {
         let mut copy = Copy {
             locus: self,
@@ -88,7 +90,7 @@ impl Locus {
             _ if at < end => {
                 let problem =
                     format!("sequence `{}` has {at} characters, fewer than {end}", self.name);
-                let hint = "the first one is 0, and the one at END is not part of it".to_owned();
+                let hint = "positions start at 0, and END is exclusive".to_owned();
                 Err(AssetError::Locus { problem, hint: Some(hint) })
             }
             _ => Ok(()),
@@ -175,7 +177,7 @@ mod tests {
         }
         assert_eq!(
             said("chr1:5-7"),
-            "sequence `chr1` has 6 characters, fewer than 7; the first one is 0, and the one at END is not part of it"
+            "sequence `chr1` has 6 characters, fewer than 7; positions start at 0, and END is exclusive"
         );
         assert!(said("chr2").ends_with("has no sequence `chr2`; did you mean `chr1`?"));
         assert!(said("Q").ends_with("it has `chr1`, `HLA:1-2`"));

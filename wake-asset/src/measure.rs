@@ -1,4 +1,4 @@
-//! Digests of a directory that is an asset: the one that refgenie tells assets by, and that of the whole tree.
+//! The two digests of an asset's directory: refgenie's, and the digest of the tree.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -14,18 +14,18 @@ use wake_model::{BlobDigest, Manifest, Node, RelPath, TreeDigest};
 
 use crate::error::{AssetError, At};
 
-/// The directory of an asset that says how it was built, and is no part of it.
+/// The directory with the build record of an asset, which its digests do not cover.
 pub const BUILD_DIR: &str = "_refgenie_build";
 
-/// By which refgenie tells assets: the MD5 of the MD5 of each file, in the order of their names. Source: `spec/assets.md`, "Digests".
+/// refgenie's digest of an asset: the MD5 of the MD5s of its files, sorted by path. Source: `spec/assets.md`, "Digests".
 ///
-/// It does not cover names, modes and links.
+/// It does not cover names, modes or links.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AssetDigest(Box<str>);
 
-/// A text that is not thirty-two lower-case hexadecimal digits.
+/// A text that is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no MD5: thirty-two digits of 0-9 and a-f")]
+#[error("`{0}` is not an MD5 digest: expected 32 lowercase hexadecimal digits")]
 pub struct ParseAssetDigestError(String);
 
 impl AssetDigest {
@@ -59,28 +59,28 @@ impl fmt::Debug for AssetDigest {
     }
 }
 
-/// What a directory comes to.
+/// The measurements of a directory.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// By which refgenie tells it.
+    /// refgenie's digest.
     pub digest: AssetDigest,
-    /// All of it but how it was built: names, links and whether files can be run.
+    /// The digest of everything but the build record, including names, links and executable bits.
     pub tree: TreeDigest,
-    /// Bytes of its files.
+    /// The total size of its files in bytes.
     pub size: u64,
 }
 
-/// Paths of an asset that its digest leaves out, each a path or a regular expression of a whole one.
+/// Paths that the digest of an asset leaves out, each given as a path or as a regular expression for a whole path.
 #[derive(Clone, Debug, Default)]
 pub struct Excluded(Option<RegexSet>);
 
 impl Excluded {
-    /// Leaves out what `patterns` match; the error is what is wrong with them.
+    /// Excludes what `patterns` match; the error describes an invalid pattern.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Excluded, String> {
         if patterns.is_empty() {
             return Ok(Excluded(None));
         }
-        // A path is what it says, too, where it happens to be no expression for itself.
+        // A plain path also matches literally, even if it does not match itself as an expression.
         let whole = |pattern: &str| {
             let plain = pattern.trim_start_matches("./").trim_end_matches('/');
             format!("^(?:{plain}|{})(?:/.*)?$", regex::escape(plain))
@@ -94,14 +94,14 @@ impl Excluded {
     }
 }
 
-/// The MD5 of a file.
+/// Returns the MD5 of a file.
 pub fn md5_of_file(path: &Path) -> Result<String, AssetError> {
     let mut hasher = Md5::new();
     each_part(path, |bytes| hasher.update(bytes))?;
     Ok(hex(&hasher.finalize()))
 }
 
-/// Measures a directory; no link is followed.
+/// Measures a directory without following links.
 pub fn measure(dir: &Path, excluded: &Excluded) -> Result<Measured, AssetError> {
     let mut walk = Walk { excluded, md5s: Vec::new(), nodes: Vec::new(), size: 0 };
     walk.dir(dir, &RelPath::root())?;
@@ -122,7 +122,7 @@ pub fn measure(dir: &Path, excluded: &Excluded) -> Result<Measured, AssetError> 
 
 struct Walk<'a> {
     excluded: &'a Excluded,
-    /// Names as `md5sum` writes them, with what it writes before them.
+    /// Names as `md5sum` prints them, with the text it prints before them.
     md5s: Vec<(Vec<u8>, Vec<u8>)>,
     nodes: Vec<(RelPath, Node)>,
     size: u64,
@@ -145,14 +145,13 @@ impl Walk<'_> {
                 self.dir(&path, &below)?;
             } else if kind.is_symlink() {
                 let target = fs::read_link(&path).at(&path)?;
-                let target = target
-                    .to_str()
-                    .ok_or_else(|| cannot("it leads to what is not UTF-8".to_owned()))?;
+                let target =
+                    target.to_str().ok_or_else(|| cannot("its target is not UTF-8".to_owned()))?;
                 self.nodes.push((below, Node::Link { target: target.to_owned() }));
             } else if kind.is_file() {
                 self.file(&path, below)?;
             } else {
-                return Err(cannot("it is no file, directory or link".to_owned()));
+                return Err(cannot("not a file, directory or link".to_owned()));
             }
         }
         if self.nodes.len() == before && !at.is_root() {
@@ -181,7 +180,7 @@ impl Walk<'_> {
     }
 }
 
-/// A name as `md5sum` of coreutils writes it, and whether it says so.
+/// A name as `md5sum` of coreutils prints it, and whether it is escaped.
 fn escaped(name: &[u8]) -> (Vec<u8>, bool) {
     let mut text = Vec::with_capacity(name.len());
     for byte in name {
@@ -213,7 +212,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a path has a part that is no plain name.
+/// Whether every component of a path is a plain name.
 pub(crate) fn is_confined(path: &Path) -> bool {
     let is_name =
         |part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir);
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_what_the_tools_say_whatever_files_are_called() {
+    fn the_digest_equals_that_of_the_shell_for_odd_file_names() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let none = Excluded::default();
@@ -272,7 +271,7 @@ mod tests {
             symlink("b", dir.join(format!("link{}", text))).unwrap();
             assert_eq!(measure(dir, &none).unwrap().digest.as_str(), by_shell(dir), "{path:?}");
         }
-        // A carriage return is escaped by later releases of the tool than some.
+        // Only newer releases of the tool escape a carriage return.
         assert_eq!(escaped(b"a\rb"), (b"a\\rb".to_vec(), true));
     }
 
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excluded_is_left_out_of_the_one_digest() {
+    fn excluded_paths_are_left_out_of_the_asset_digest() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "a", "x");
         let before = measure(dir.path(), &Excluded::default()).unwrap();

@@ -1,20 +1,20 @@
-//! Names of genomes, assets, tags and seek keys, each of which is a name of a file as well.
+//! Names of genomes, assets, tags and seek keys. Each is also a file name.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The most bytes that a name has: what a file system takes, less what file names add to it.
+/// The most bytes in a name: the file system's limit, less what file names add to it.
 const LONGEST: usize = 180;
 
-/// Why a text is not such a name.
+/// Why a text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no {what}: {problem}")]
+#[error("`{text}` is not a valid {what}: {problem}")]
 pub struct NameError {
-    /// The text, control characters escaped.
+    /// The text, with control characters escaped.
     pub text: String,
-    /// What it was to be.
+    /// The kind of name.
     pub what: &'static str,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
@@ -69,27 +69,27 @@ macro_rules! names {
 }
 
 names! {
-    /// By which a genome is known in a registry: the digest of its sequences. Source: `spec/assets.md`, "Digests".
-    GenomeDigest: "digest of a genome", |text| {
+    /// The digest of a genome's sequences, its key in a registry. Source: `spec/assets.md`, "Digests".
+    GenomeDigest: "genome digest", |text| {
         only(text, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'), "letters, digits, `-` and `_`")
     };
-    /// What people call a genome: an alias of it, or its digest.
-    GenomeName: "name of a genome", without_colon;
+    /// How people refer to a genome: by an alias or its digest.
+    GenomeName: "genome name", without_colon;
     /// The name of an asset.
-    AssetName: "name of an asset", without_dot;
-    /// The name of a class of assets.
-    ClassName: "name of an asset class", without_colon;
+    AssetName: "asset name", without_dot;
+    /// The name of an asset class.
+    ClassName: "asset class name", without_colon;
     /// The name of a recipe.
-    RecipeName: "name of a recipe", without_colon;
-    /// By which one part of an asset is found.
+    RecipeName: "recipe name", without_colon;
+    /// The name of a file or value of an asset.
     SeekKey: "seek key", without_colon;
-    /// Which of several assets of one name: `[A-Za-z0-9._~-]+`.
+    /// Distinguishes assets of one name: `[A-Za-z0-9._~-]+`.
     Tag: "tag", |text| {
         only(text, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~'), "letters, digits, `-`, `.`, `_` and `~`")
     };
 }
 
-/// What every one of them is: a name of a file, and one word.
+/// Checks what holds for every name: it is one word, and a valid file name.
 fn component(text: &str) -> Result<(), String> {
     match text {
         "" => return Err("it is empty".to_owned()),
@@ -99,14 +99,14 @@ fn component(text: &str) -> Result<(), String> {
     }
     let wrong = |c: &char| c.is_control() || c.is_whitespace() || *c == '/';
     match text.chars().find(wrong) {
-        Some(c) => Err(format!("it holds {}", shown(c))),
+        Some(c) => Err(format!("it contains {}", shown(c))),
         None => Ok(()),
     }
 }
 
 fn without_colon(text: &str) -> Result<(), String> {
     match text.contains(':') {
-        true => Err("it holds `:`, which begins a tag".to_owned()),
+        true => Err("it contains `:`, which starts a tag".to_owned()),
         false => Ok(()),
     }
 }
@@ -114,14 +114,14 @@ fn without_colon(text: &str) -> Result<(), String> {
 fn without_dot(text: &str) -> Result<(), String> {
     without_colon(text)?;
     match text.contains('.') {
-        true => Err("it holds `.`, which begins a seek key".to_owned()),
+        true => Err("it contains `.`, which starts a seek key".to_owned()),
         false => Ok(()),
     }
 }
 
 fn only(text: &str, fits: fn(char) -> bool, which: &str) -> Result<(), String> {
     match text.chars().find(|c| !fits(*c)) {
-        Some(c) => Err(format!("it holds {}, and has {which} only", shown(c))),
+        Some(c) => Err(format!("it contains {}; only {which} are allowed", shown(c))),
         None => Ok(()),
     }
 }
@@ -134,16 +134,16 @@ fn shown(c: char) -> String {
 }
 
 impl Tag {
-    /// What an asset is tagged with where nothing else is said.
+    /// The tag of an asset for which no other is given.
     pub const DEFAULT: &'static str = "default";
 
-    /// Whether it can be given to an asset: what reads as a number cannot, because refgenie would take it for one.
+    /// Checks whether the tag can be assigned to an asset. A tag that reads as a number cannot, because refgenie would parse it as one.
     pub fn check_new(&self) -> Result<(), NameError> {
         match is_number(&self.0) {
             false => Ok(()),
             true => {
-                let problem = "it reads as a number, and refgenie would look for that";
-                Err(NameError::new(&self.0, "tag to give", problem))
+                let problem = "refgenie would read it as a number";
+                Err(NameError::new(&self.0, "new tag", problem))
             }
         }
     }
@@ -161,7 +161,7 @@ impl From<GenomeDigest> for GenomeName {
     }
 }
 
-/// Whether Python's `float` takes it, to which refgenie puts a tag.
+/// Whether Python's `float`, which refgenie applies to tags, accepts it.
 fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text).to_ascii_lowercase();
     if matches!(&*unsigned, "nan" | "inf" | "infinity") {
@@ -192,19 +192,19 @@ mod tests {
         assert_eq!("GRCh38.p13".parse::<GenomeName>().unwrap().as_str(), "GRCh38.p13");
         assert_eq!(
             "a b".parse::<Tag>().unwrap_err().to_string(),
-            "`a b` is no tag: it holds a space"
+            "`a b` is not a valid tag: it contains a space"
         );
     }
 
     #[test]
-    fn what_parts_a_registry_path_stands_in_no_part_of_it() {
+    fn no_name_contains_a_separator_of_registry_paths() {
         assert!("a.b".parse::<AssetName>().is_err() && "a:b".parse::<AssetName>().is_err());
         assert!("a:b".parse::<SeekKey>().is_err() && "a:b".parse::<GenomeName>().is_err());
         assert!("bowtie2_index".parse::<AssetName>().is_ok());
     }
 
     #[test]
-    fn a_tag_that_python_takes_for_a_number_is_not_given() {
+    fn a_tag_that_python_parses_as_a_number_is_not_assigned() {
         for text in ["1.0", "1", "1e5", ".5", "5.", "nan", "Inf", "-infinity", "1_000", "0_1.5e-3"]
         {
             assert!(text.parse::<Tag>().unwrap().check_new().is_err(), "{text}");

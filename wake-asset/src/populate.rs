@@ -1,14 +1,14 @@
-//! Texts in which assets are named, with the paths in place of the names.
+//! Replaces `refgenie://` references in text with paths.
 
 use crate::error::AssetError;
 use crate::registry_path::RegistryPath;
 
-/// What comes before a registry path in such a text.
+/// The prefix of a reference.
 const SCHEME: &str = "refgenie://";
 
-/// Puts what `value` says of each `refgenie://genome/asset.key:tag` into its place.
+/// Replaces each `refgenie://genome/asset.key:tag` with the result of `value`.
 ///
-/// A name ends where no part of one can go on; a `.` or `:` behind it is not part of it. The error is the first one, with its line.
+/// A reference ends at the first character that cannot be part of it; a trailing `.` or `:` is not included. The first error is returned with its line.
 pub fn populate(
     text: &str,
     mut value: impl FnMut(&RegistryPath) -> Result<String, AssetError>,
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_replaced_and_nothing_else() {
+    fn only_references_are_replaced() {
         let value = |path: &RegistryPath| Ok(format!("<{path}>"));
         let said = |text| populate(text, value).map_err(|(line, error)| format!("{line}: {error}"));
         let text = "a: refgenie://hg38/fasta.fai:1.2-a, b.\n\"refgenie://hg38/fasta\" refgenie://x/y. é refgenie://x/y:";

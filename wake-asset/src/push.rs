@@ -1,4 +1,4 @@
-//! Giving assets to a place for archives.
+//! Pushing assets to an archive place.
 
 use wake_registry::Address;
 use wake_store::ware::{Meter, Web};
@@ -19,20 +19,20 @@ use crate::shelf::{Document, Shelf};
 use crate::staging::Staging;
 use crate::there::write_index;
 
-/// What became of an asset that was to be pushed.
+/// The result of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It is there now.
+    /// The asset was pushed.
     New {
-        /// Bytes of its archive.
+        /// The size of its archive in bytes.
         size: u64,
     },
-    /// It was there.
+    /// The asset was already there.
     There,
 }
 
 impl Registry {
-    /// Packs an asset and puts it at `address`, with what is said of it and of its genome. The archive comes first, and what names it last.
+    /// Packs an asset and writes it to `address`, with the documents of the asset and its genome. The archive is written before the documents that refer to it.
     pub fn push(
         &self,
         path: &RegistryPath,
@@ -124,7 +124,7 @@ fn form(
     })
 }
 
-/// The recipe that made it: what lies beside it says how that is called.
+/// Returns the recipe that built it, whose name is in its build record.
 fn recipe(catalog: &Catalog, found: &Found<'_>) -> Option<KeptDocument> {
     let AssetId { asset, tag, .. } = &found.id;
     let file = format!("{BUILD_DIR}/build_recipe_{asset}__{tag}.json");
@@ -139,7 +139,7 @@ fn classes(catalog: &Catalog, found: &Found<'_>) -> Vec<KeptDocument> {
     names.iter().filter_map(|name| catalog.document(DocumentKind::Class, name)).collect()
 }
 
-/// Says what the genome is, and which it is by its aliases; an alias that is another genome there stays that.
+/// Writes the documents of the genome and its aliases. An alias that belongs to another genome there is kept.
 fn put_genome(shelf: &Shelf<'_>, catalog: &Catalog, found: &Found<'_>) -> Result<(), AssetError> {
     let genome = found.genome;
     for alias in &genome.aliases {

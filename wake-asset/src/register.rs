@@ -1,4 +1,4 @@
-//! Putting a finished asset into a registry, all of it or nothing.
+//! Registering a finished asset, all or nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,82 +22,82 @@ use crate::registry_path::AssetId;
 use crate::seek::{SeekEntry, SeekType};
 use crate::staging::{self, Staging};
 
-/// What is to be put into a registry.
+/// An asset to register.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// What it is called there.
+    /// Its id.
     pub id: AssetId,
-    /// The directory with its files, or its one file; it stays as it is.
+    /// The directory with its files, or its one file; not modified.
     pub tree: PathBuf,
     /// Its class.
     pub class: Option<ClassName>,
-    /// What the asset is, whatever its tag.
+    /// A description of the asset, for all tags.
     pub description: Option<String>,
-    /// What this form of it is.
+    /// A description of this tag.
     pub tag_description: Option<String>,
-    /// What is found in it; `dir` is added where it is missing.
+    /// Its seek keys; `dir` is added if missing.
     pub seek_keys: Vec<SeekEntry>,
-    /// What it was made of.
+    /// Its parents.
     pub parents: Vec<AssetId>,
-    /// What was found out while it was built, in this order.
+    /// The custom properties recorded by its build, in order.
     pub custom_properties: Vec<(String, String)>,
-    /// How it was built; none for what came from elsewhere.
+    /// Its build record; none if wake did not build it.
     pub build: Option<BuildRecord>,
-    /// What its digest leaves out.
+    /// The paths that its digest leaves out.
     pub excluded: Excluded,
     /// When it was built.
     pub built: SystemTime,
-    /// What happens to one that is there already.
+    /// What to do if it exists already.
     pub existing: Existing,
-    /// The genome, if it is to be added if it is not there.
+    /// The genome to add, if it is not in the registry.
     pub genome: Option<NewGenome>,
 }
 
-/// How an asset was built: what lies in its `_refgenie_build`.
+/// The build record of an asset: the contents of its `_refgenie_build`.
 #[derive(Clone, Debug, Default)]
 pub struct BuildRecord {
-    /// What it was built from.
+    /// Its inputs.
     pub inputs: BuildInputs,
-    /// The recipe, as refgenie writes it.
+    /// The recipe, in refgenie's format.
     pub recipe: Option<Json>,
-    /// Further files there, by their names: logs and the like.
+    /// Further files, by name, such as logs.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// What happens to an asset that is there already.
+/// What to do with an existing asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and the new one is an error.
+    /// Keep it and fail.
     Refuse,
-    /// The new one takes its place.
+    /// Replace it.
     Replace,
 }
 
-/// What became of a registration.
+/// A registered asset.
 #[derive(Clone, Debug)]
 pub struct Registered {
-    /// What it is called.
+    /// Its id.
     pub id: AssetId,
-    /// Where its data lie.
+    /// Its data directory.
     pub dir: PathBuf,
-    /// By which refgenie tells it.
+    /// refgenie's digest of it.
     pub digest: AssetDigest,
     /// The digest of its tree.
     pub tree: TreeDigest,
-    /// Bytes of its files.
+    /// The total size of its files in bytes.
     pub size: u64,
 }
 
 impl Registry {
-    /// Puts an asset there: its data, links to them for each alias of its genome, and what is said of it, all at once.
+    /// Registers an asset atomically: its data, its links for each alias of its genome, and its entry in the configuration.
     ///
-    /// Its seek keys are looked at first. Whatever goes wrong, also a power cut, leaves the registry as it was, or with all of it. Any
-    /// number of processes may do so at the same time.
+    /// Its seek keys are checked first. After any failure, even a power cut, the registry has all of the asset or is unchanged. Any
+    /// number of processes may register assets concurrently.
     pub fn register(&self, asset: &Registration) -> Result<Registered, AssetError> {
         self.register_told(asset, None)
     }
 
-    /// The same, with the digest that somebody says who knows what it leaves out.
+    /// The same, with a digest from a caller that knows which paths it leaves out.
     pub(crate) fn register_told(
         &self,
         asset: &Registration,
@@ -127,10 +127,10 @@ impl Registry {
     }
 }
 
-/// What its data are called while it is made.
+/// The name of its data in the staging directory.
 const DATA: &str = "data";
 
-/// Whether it can be put there at all.
+/// Checks whether the asset can be registered at all.
 fn check_room(catalog: &Catalog, asset: &Registration) -> Result<(), AssetError> {
     let id = &asset.id;
     let name: GenomeName = id.genome.clone().into();
@@ -171,7 +171,7 @@ fn check_room(catalog: &Catalog, asset: &Registration) -> Result<(), AssetError>
     }
 }
 
-/// Whether each seek key finds what its class says.
+/// Checks that the target of each seek key exists and has its type.
 fn check_seek_keys(asset: &Registration, tree: &Path) -> Result<(), AssetError> {
     for (number, entry) in asset.seek_keys.iter().enumerate() {
         let wrong = |problem: String| AssetError::Seek {
@@ -181,7 +181,7 @@ fn check_seek_keys(asset: &Registration, tree: &Path) -> Result<(), AssetError> 
             problem,
         };
         if asset.seek_keys[..number].iter().any(|before| before.key == entry.key) {
-            return Err(wrong("it is there twice".to_owned()));
+            return Err(wrong("defined twice".to_owned()));
         }
         if !entry.kind.is_path() {
             entry.kind.value_of(&entry.value).map_err(|error| wrong(error.to_string()))?;
@@ -189,7 +189,7 @@ fn check_seek_keys(asset: &Registration, tree: &Path) -> Result<(), AssetError> 
         }
         let path = folders::below(tree, &entry.value, "the asset")
             .map_err(|error| wrong(error.to_string()))?;
-        // A link to another asset leads there from where it was handed over, and from where it will lie.
+        // A link to another asset resolves from the source directory and from the final one, not from staging.
         let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
         let path = if is_link { asset.tree.join(&entry.value) } else { path };
         if let Some(problem) = absent(&path, Some(entry.kind), &entry.value) {
@@ -218,7 +218,7 @@ fn write_build(tree: &Path, id: &AssetId, build: &BuildRecord) -> Result<(), Ass
     write(&format!("{genome}_{asset}__{tag}.flag"), b"")
 }
 
-/// Puts what is staged into its place.
+/// Moves staged files into place.
 fn put(
     change: Change<'_>,
     asset: &Registration,
@@ -263,7 +263,7 @@ fn put(
     change.commit(journal, |edit| note(edit, asset, &entry, is_new_genome, is_first))
 }
 
-/// The aliases that its genome will have.
+/// Returns the aliases that its genome will have.
 fn aliases(catalog: &Catalog, asset: &Registration) -> Vec<GenomeName> {
     let there = catalog.config.contents.genome(asset.id.genome.as_str());
     let mut aliases = there.map_or(Vec::new(), |genome| genome.aliases.clone());
@@ -330,7 +330,7 @@ fn entry(asset: &Registration, measured: &Measured) -> TagEntry {
     }
 }
 
-/// As refgenie writes sizes: `1.50 KB`.
+/// Formats a size as refgenie does: `1.50 KB`.
 pub(crate) fn size_for_people(bytes: u64) -> String {
     let mut size = bytes as f64;
     for unit in ["B", "KB", "MB", "GB"] {
@@ -342,7 +342,7 @@ pub(crate) fn size_for_people(bytes: u64) -> String {
     format!("{size:.2} TB")
 }
 
-/// As refgenie writes times, of UTC: `2026-11-20_23:28`.
+/// Formats a time as refgenie does, in UTC: `2026-11-20_23:28`.
 fn date(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -351,7 +351,7 @@ fn date(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}_{:02}:{:02}", time.hour(), time.minute())
 }
 
-/// The time that was written so; none if it is none.
+/// Parses such a time; none if it is invalid.
 pub(crate) fn time_of(written: &str) -> Option<SystemTime> {
     let numbers = written.split(['-', '_', ':']).map(|part| part.parse::<u16>().ok());
     let numbers: Vec<u16> = numbers.collect::<Option<_>>()?;
@@ -362,7 +362,7 @@ pub(crate) fn time_of(written: &str) -> Option<SystemTime> {
     let time = Time::from_hms(small(hour)?, small(minute)?, 0).ok()?;
     let time = UtcDateTime::new(day, time).unix_timestamp();
     let time = UNIX_EPOCH + Duration::from_secs(u64::try_from(time).ok()?);
-    // Only what would be written so again.
+    // Accept only what formats back to the same text.
     (date(time) == written).then_some(time)
 }
 
@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_sizes_are_as_refgenie_writes_them() {
+    fn dates_and_sizes_are_formatted_as_in_refgenie() {
         assert_eq!(date(UNIX_EPOCH + Duration::from_secs(1_795_217_280)), "2026-11-20_23:28");
         let written = "2026-11-20_23:28";
         assert_eq!(time_of(written).map(date).as_deref(), Some(written));

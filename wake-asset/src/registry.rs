@@ -1,4 +1,4 @@
-//! A registry of assets: a directory and its configuration.
+//! An asset registry: a directory and its configuration.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use crate::hold::Hold;
 use crate::journal::{self, Journal};
 use crate::staging;
 
-/// Bytes of a configuration, at most.
+/// The most bytes in a configuration.
 const LONGEST: u64 = 256 << 20;
 
-/// A registry of assets, in a directory that refgenie reads as well.
+/// An asset registry in a directory that refgenie reads as well.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    /// The configuration, no link.
+    /// The configuration, with links resolved.
     config: PathBuf,
     folders: Folders,
 }
 
-/// The right to change a registry, with what is in it now.
+/// A locked registry, with its current contents.
 pub(crate) struct Change<'r> {
     pub(crate) registry: &'r Registry,
     pub(crate) catalog: Catalog,
@@ -30,7 +30,7 @@ pub(crate) struct Change<'r> {
 }
 
 impl Registry {
-    /// Opens the registry whose configuration lies at `config`. `variables` are those that paths in it may name.
+    /// Opens the registry with the configuration `config`. `variables` looks up variables in its paths.
     pub fn open(config: &Path, variables: Variables<'_>) -> Result<Registry, AssetError> {
         let none = || AssetError::NoRegistry { path: config.to_owned() };
         let config = match fs::canonicalize(config) {
@@ -46,7 +46,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Makes a registry with nothing in it, its data in `genome_folder` or beside its configuration.
+    /// Creates an empty registry with its data in `genome_folder` or next to its configuration.
     pub fn create(
         config: &Path,
         genome_folder: Option<&Path>,
@@ -78,22 +78,22 @@ impl Registry {
         journal::write_synced(new.path(), text.as_bytes())?;
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(new.path(), fs::Permissions::from_mode(0o644)).at(new.path())?;
-        // Not over one that somebody made meanwhile.
+        // Do not overwrite one that was created meanwhile.
         new.persist_noclobber(&config).map_err(|error| error.error).at(&config)?;
         Registry::open(&config, &|_| None)
     }
 
-    /// Its configuration.
+    /// Returns the path of its configuration.
     pub fn config(&self) -> &Path {
         &self.config
     }
 
-    /// The folder of the genomes, in which all data lie.
+    /// Returns the genome folder, which contains all data.
     pub fn genome_folder(&self) -> &Path {
         &self.folders.genomes
     }
 
-    /// What is in it now.
+    /// Reads its current contents.
     pub fn read(&self) -> Result<Catalog, AssetError> {
         self.heal()?;
         self.catalog()
@@ -103,7 +103,7 @@ impl Registry {
         Ok(Catalog { config: read(&self.config)?, folders: self.folders.clone() })
     }
 
-    /// Makes whole what a killed process began. Whoever may not write there sees it as it lies.
+    /// Completes the change of a killed process. Without write permission the registry is read as it is.
     fn heal(&self) -> Result<(), AssetError> {
         if !journal::is_pending(&self.folders) {
             return Ok(());
@@ -126,7 +126,7 @@ impl Registry {
         &self.folders
     }
 
-    /// Takes the right to change it, and brings it in order.
+    /// Locks the registry, completes an interrupted change and removes leftovers.
     pub(crate) fn change(&self) -> Result<Change<'_>, AssetError> {
         let hold = Hold::wait(&self.folders, &self.config)?;
         journal::finish(&self.folders, &self.config)?;
@@ -136,7 +136,7 @@ impl Registry {
 }
 
 impl Change<'_> {
-    /// Changes the configuration, and moves what `journal` says, all of it or nothing.
+    /// Edits the configuration and makes the renames of `journal`, atomically.
     pub(crate) fn commit(
         self,
         mut journal: Journal,
@@ -147,7 +147,7 @@ impl Change<'_> {
         journal.commit(&self.registry.folders, &self.registry.config, &text)
     }
 
-    /// The same for what is taken away: the configuration forgets it first.
+    /// The same for a removal: the configuration changes first.
     pub(crate) fn commit_first(
         self,
         moves: Vec<(PathBuf, PathBuf)>,

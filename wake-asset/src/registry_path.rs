@@ -1,36 +1,39 @@
-//! How people name an asset, and how a registry does.
+//! Registry paths and asset ids.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::name::{AssetName, GenomeDigest, GenomeName, NameError, SeekKey, Tag};
 
-/// How an asset is asked for: `[genome/]asset[.seek_key][:tag]`.
+/// How people refer to an asset: `[genome/]asset[.seek_key][:tag]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryPath {
-    /// The genome; none where it is understood.
+    /// The genome; none where the context determines it.
     pub genome: Option<GenomeName>,
     /// The asset.
     pub asset: AssetName,
-    /// Which part of it; none for what the asset is by itself.
+    /// The seek key; none for the asset itself.
     pub seek_key: Option<SeekKey>,
-    /// The tag; none for the default one.
+    /// The tag; none for the default tag.
     pub tag: Option<Tag>,
 }
 
-/// Why a text is no registry path.
+/// Why a text is not a valid registry path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseRegistryPathError {
-    /// A part of it is no name.
+    /// A part is not a valid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// It has more parts than there are.
-    #[error("`{0}` is no registry path: it has more than one `/`")]
+    /// It has too many parts.
+    #[error("`{0}` is not a valid registry path: it has more than one `/`")]
     Form(String),
+    /// The genome is missing where it is required.
+    #[error("`{0}` does not name a genome")]
+    NoGenome(String),
 }
 
 impl RegistryPath {
-    /// How one is written, for messages.
+    /// The form of a registry path, for messages.
     pub const FORM: &'static str = "[GENOME/]ASSET[.SEEK_KEY][:TAG]";
 }
 
@@ -73,7 +76,7 @@ impl fmt::Display for RegistryPath {
     }
 }
 
-/// Exactly one asset of a registry: `DIGEST/asset:tag`.
+/// The identity of an asset in a registry: `DIGEST/asset:tag`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AssetId {
     /// The genome.
@@ -100,11 +103,11 @@ impl fmt::Display for AssetId {
 impl FromStr for AssetId {
     type Err = ParseRegistryPathError;
 
-    /// Reads how a registry names a parent or a child; without a tag the tag is `default`.
+    /// Parses the id of a parent or child; without a tag the tag is `default`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let path: RegistryPath = text.parse()?;
-        let form = || ParseRegistryPathError::Form(text.escape_debug().to_string());
-        let genome = path.genome.ok_or_else(form)?.as_str().parse()?;
+        let no_genome = || ParseRegistryPathError::NoGenome(text.escape_debug().to_string());
+        let genome = path.genome.ok_or_else(no_genome)?.as_str().parse()?;
         Ok(AssetId { genome, asset: path.asset, tag: path.tag.unwrap_or_default() })
     }
 }

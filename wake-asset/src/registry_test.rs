@@ -1,4 +1,4 @@
-//! A registry as its users see it: what is put there, found, renamed and taken away.
+//! Registering, finding, renaming and removing assets through the public interface.
 
 #![allow(clippy::unwrap_used)]
 
@@ -90,7 +90,7 @@ fn seek(catalog: &Catalog, text: &str) -> SeekValue {
 }
 
 #[test]
-fn what_is_registered_is_found_by_its_alias_and_its_digest() {
+fn a_registered_asset_is_found_by_alias_and_digest() {
     let fixture = Fixture::new();
     let mut asset = fixture.asset("fasta", "1.2.3-a", "fa");
     asset.seek_keys.push(key("cores", SeekType::Number, "4"));
@@ -118,7 +118,7 @@ fn what_is_registered_is_found_by_its_alias_and_its_digest() {
 }
 
 #[test]
-fn what_cannot_be_an_asset_leaves_the_registry_as_it_was() {
+fn an_invalid_asset_leaves_the_registry_unchanged() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let before = fixture.text();
@@ -133,40 +133,40 @@ fn what_cannot_be_an_asset_leaves_the_registry_as_it_was() {
     let one = |kind, value: &'static str| {
         move |asset: &mut Registration| asset.seek_keys = vec![key("k", kind, value)]
     };
-    assert!(refused(&one(SeekType::File, "none")).contains("there is no file"));
-    assert!(refused(&one(SeekType::Directory, "none")).contains("there is no directory"));
-    assert!(refused(&one(SeekType::Prefix, "none")).contains("whose path begins with"));
-    assert!(refused(&one(SeekType::Number, "four")).contains("`four` is no number"));
-    assert!(refused(&one(SeekType::File, "../x")).contains("leads out of"));
-    assert!(refused(&one(SeekType::File, "/etc/passwd")).contains("leads out of"));
-    assert!(refused(&|asset| asset.id.tag = "1.0".parse().unwrap()).contains("reads as a number"));
+    assert!(refused(&one(SeekType::File, "none")).contains("file `none` does not exist"));
+    assert!(refused(&one(SeekType::Directory, "none")).contains("directory `none` does not exist"));
+    assert!(refused(&one(SeekType::Prefix, "none")).contains("no file path starts with"));
+    assert!(refused(&one(SeekType::Number, "four")).contains("`four` is not a number"));
+    assert!(refused(&one(SeekType::File, "../x")).contains("points outside"));
+    assert!(refused(&one(SeekType::File, "/etc/passwd")).contains("points outside"));
+    assert!(
+        refused(&|asset| asset.id.tag = "1.0".parse().unwrap())
+            .contains("would read it as a number")
+    );
     assert!(refused(&|asset| asset.seek_keys.push(asset.seek_keys[0].clone())).contains("twice"));
     assert!(
-        refused(&|asset| asset.id = "abcd/report:b".parse().unwrap())
-            .contains("there is no genome `abcd`")
+        refused(&|asset| asset.id = "abcd/report:b".parse().unwrap()).contains("no genome `abcd`")
     );
     assert!(
         refused(&|asset| {
             asset.id = id("fasta:b");
             asset.class = Some("other".parse().unwrap());
         })
-        .contains("is of class `fasta`")
+        .contains("has class `fasta`")
     );
     assert!(
         refused(&|asset| {
             asset.id = id("fasta:a");
             asset.class = None;
         })
-        .contains("there already")
+        .contains("already exists")
     );
     fs::create_dir_all(fixture.folder().join(format!("data/{DIGEST}/left/b"))).unwrap();
-    assert!(
-        refused(&|asset| asset.id = id("left:b")).contains("though no such asset is registered")
-    );
+    assert!(refused(&|asset| asset.id = id("left:b")).contains("exists but is not registered"));
 }
 
 #[test]
-fn one_that_is_there_gives_way_where_that_is_said() {
+fn an_existing_asset_is_replaced_on_request() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let mut child = fixture.asset("report", "b", "txt");
@@ -185,7 +185,7 @@ fn one_that_is_there_gives_way_where_that_is_said() {
 }
 
 #[test]
-fn other_peoples_keys_stay() {
+fn unknown_keys_are_preserved() {
     let fixture = Fixture::new();
     let text =
         fixture.text().replace("genomes: {}", "mine: {a: [1, \"1\", yes], b: 0x10}\ngenomes: {}");
@@ -197,7 +197,7 @@ fn other_peoples_keys_stay() {
 }
 
 #[test]
-fn an_asset_can_be_tagged_otherwise_and_removed() {
+fn an_asset_can_be_retagged_and_removed() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let mut child = fixture.asset("report", "b", "txt");
@@ -212,7 +212,7 @@ fn an_asset_can_be_tagged_otherwise_and_removed() {
     let found = catalog.find(&path("tiny/report")).unwrap();
     assert_eq!(found.entry.parents[0].id, Some(id("fasta:v2")));
     let error = fixture.registry.remove(&id("fasta:v2"), Relatives::Keep).unwrap_err();
-    assert!(error.to_string().starts_with("an asset is made of `tiny/fasta:v2`"), "{error}");
+    assert!(error.to_string().starts_with("`tiny/fasta:v2` is a parent of "), "{error}");
     fixture.registry.remove(&id("report:b"), Relatives::Keep).unwrap();
     assert!(!fixture.text().contains("report"));
     fixture.registry.remove(&id("fasta:v2"), Relatives::Keep).unwrap();
@@ -222,7 +222,7 @@ fn an_asset_can_be_tagged_otherwise_and_removed() {
 }
 
 #[test]
-fn a_genome_is_called_by_each_of_its_aliases() {
+fn a_genome_is_found_by_each_of_its_aliases() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let name = |text: &str| text.parse::<GenomeName>().unwrap();
@@ -236,7 +236,7 @@ fn a_genome_is_called_by_each_of_its_aliases() {
         description: None,
     };
     let error = fixture.registry.add_genome(&other).unwrap_err();
-    assert_eq!(error.to_string(), format!("`GRCh.1` is the genome {DIGEST} already"));
+    assert_eq!(error.to_string(), format!("`GRCh.1` already names genome {DIGEST}"));
     fixture.registry.add_genome(&NewGenome { aliases: vec![name("o")], ..other }).unwrap();
     assert!(fixture.registry.add_alias(&name("o"), &name("GRCh.1"), AliasOwner::Nobody).is_err());
     fixture.registry.add_alias(&name("o"), &name("GRCh.1"), AliasOwner::Anybody).unwrap();
@@ -252,7 +252,7 @@ fn a_genome_is_called_by_each_of_its_aliases() {
 }
 
 #[test]
-fn what_is_not_there_is_named_with_what_is_near() {
+fn a_missing_name_is_reported_with_a_suggestion() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let catalog = fixture.registry.read().unwrap();
@@ -262,7 +262,7 @@ fn what_is_not_there_is_named_with_what_is_near() {
             catalog.find(&path).and_then(|found| found.seek(path.seek_key.as_ref())).unwrap_err();
         format!("{error}; {}", error.hint().unwrap_or_default())
     };
-    assert_eq!(said("tinny/fasta"), "there is no genome `tinny` here; did you mean `tiny`?");
+    assert_eq!(said("tinny/fasta"), "no genome `tinny` in the registry; did you mean `tiny`?");
     assert_eq!(said("tiny/fata"), "genome `tiny` has no asset `fata`; did you mean `fasta`?");
     assert_eq!(said("tiny/bwa_index"), "genome `tiny` has no asset `bwa_index`; it has `fasta`");
     assert_eq!(said("tiny/fasta:zz"), "asset `tiny/fasta` has no tag `zz`; it has `a`");
@@ -270,11 +270,11 @@ fn what_is_not_there_is_named_with_what_is_near() {
         said("tiny/fasta.fsta"),
         "`tiny/fasta:a` has no seek key `fsta`; did you mean `fasta`?"
     );
-    assert_eq!(said("fasta"), "`fasta` names no genome; write `GENOME/fasta`");
+    assert_eq!(said("fasta"), "`fasta` does not name a genome; write `GENOME/fasta`");
 }
 
 #[test]
-fn a_change_that_was_cut_off_is_made_whole() {
+fn an_interrupted_change_is_completed() {
     let fixture = Fixture::new();
     fixture.registry.register(&fixture.asset("fasta", "a", "fa")).unwrap();
     let old = fixture.text();
@@ -286,7 +286,7 @@ fn a_change_that_was_cut_off_is_made_whole() {
         json!("config"),
     ];
     let journal = json!({"wake": 1, "steps": steps}).to_string();
-    // Cut off before its first step, and between the two.
+    // Interrupted before its first step, and between the two.
     for step in 0..2 {
         fs::write(&draft, &new).unwrap();
         fs::write(fixture.folder().join(".wake/journal"), &journal).unwrap();
@@ -299,14 +299,14 @@ fn a_change_that_was_cut_off_is_made_whole() {
         fs::rename(data.join("b"), data.join("a")).unwrap();
         fs::write(fixture.registry.config(), &old).unwrap();
     }
-    // One that leads out of the registry is not followed.
+    // A journal with a path outside the registry is rejected.
     let journal = journal.replace("/fasta/b", "/../../../x");
     fs::write(fixture.folder().join(".wake/journal"), journal).unwrap();
-    assert!(fixture.registry.read().unwrap_err().to_string().contains("leads out of"));
+    assert!(fixture.registry.read().unwrap_err().to_string().contains("points outside"));
 }
 
 #[test]
-fn what_a_killed_process_staged_is_cleared_up() {
+fn staging_of_a_killed_process_is_removed() {
     let fixture = Fixture::new();
     let left = fixture.folder().join(".wake/staging/sleft");
     fs::create_dir_all(left.join("data")).unwrap();
@@ -318,7 +318,7 @@ fn what_a_killed_process_staged_is_cleared_up() {
 }
 
 #[test]
-fn a_configuration_that_is_at_fault_is_shown_where() {
+fn an_error_in_a_configuration_has_its_place() {
     let fixture = Fixture::new();
     let said = |text: &str| {
         fs::write(fixture.registry.config(), text).unwrap();
@@ -329,26 +329,23 @@ fn a_configuration_that_is_at_fault_is_shown_where() {
             other => panic!("{other}"),
         }
     };
-    assert_eq!(said("config_version: 0.3\n"), "1:17: configurations of version 0.3 are not read");
-    assert_eq!(
-        said("a: 1\n"),
-        "1:1: this has no `config_version`: it is no configuration of a registry"
-    );
+    assert_eq!(said("config_version: 0.3\n"), "1:17: unsupported configuration version 0.3");
+    assert_eq!(said("a: 1\n"), "1:1: not a registry configuration: `config_version` is missing");
     assert_eq!(
         said("config_version: 0.4\ngenomes: []\n"),
         "2:10: `genomes` is a list: expected a mapping"
     );
     assert_eq!(
         said("config_version: 0.4\ngenomes:\n  ../x:\n    aliases: []\n"),
-        "3:3: `../x` is no digest of a genome: it holds `/`"
+        "3:3: `../x` is not a valid genome digest: it contains `/`"
     );
     assert_eq!(
         said("config_version: 0.4\ngenomes:\n  d:\n    aliases: [..]\n"),
-        "4:15: `..` is no name of a genome: it names a directory"
+        "4:15: `..` is not a valid genome name: it names a directory"
     );
     assert_eq!(
         said("config_version: 0.4\ngenomes:\n  d:\n    assets: {a: {tags: {..: {}}}}\n"),
-        "4:25: `..` is no tag: it names a directory"
+        "4:25: `..` is not a valid tag: it names a directory"
     );
     assert!(said("config_version: [\n").contains("invalid YAML"));
     assert_eq!(
@@ -371,8 +368,8 @@ fn what_refgenie_wrote_is_read() {
     let links = registry.genome_folder().join("alias/tiny/fasta/1.0");
     assert_eq!(found.seek(None).unwrap(), SeekValue::Path(links.join("tiny.fa")));
     let error = found.seek(Some(&"up".parse().unwrap())).unwrap_err();
-    assert!(error.to_string().contains("`../../x` leads out of `tiny/fasta:1.0`"), "{error}");
-    // Without a class, a value is taken for a path, as refgenie of that generation does; with one, for what it says.
+    assert!(error.to_string().contains("`../../x` points outside `tiny/fasta:1.0`"), "{error}");
+    // Without a class a value is a path, as in refgenie of that generation; with one it has the declared type.
     let key = "cores".parse().unwrap();
     assert_eq!(found.seek(Some(&key)).unwrap(), SeekValue::Path(links.join("4")));
     let class = "name: fasta\nparents: [above]\nseek_keys: {fasta: {value: x, type: file}}\n";
@@ -393,7 +390,7 @@ fn what_refgenie_wrote_is_read() {
     let catalog = registry.read().unwrap();
     let found = catalog.find(&path("tiny/fasta")).unwrap();
     assert_eq!(found.seek(Some(&key)).unwrap(), SeekValue::Value(json!(4)));
-    // What was a number to refgenie is none any more.
+    // The unquoted number is now quoted.
     assert!(fixture.text().contains("cores: \"4\"\n") && fixture.text().contains("fasta: 4e88"));
     registry.remove_document(DocumentKind::Class, "above").unwrap();
     assert!(registry.read().unwrap().class_file("above").is_none());

@@ -1,4 +1,4 @@
-//! Taking assets and genomes away.
+//! Removing assets.
 
 use crate::error::AssetError;
 use crate::folders;
@@ -6,17 +6,17 @@ use crate::registry::Registry;
 use crate::registry_path::AssetId;
 use crate::staging::Staging;
 
-/// What becomes of an asset that others were made of.
+/// What to do with an asset that has children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relatives {
-    /// It stays, which is an error.
+    /// Keep it and fail.
     Keep,
-    /// They no longer say what they were made of.
+    /// Remove it from the parents of its children.
     Forget,
 }
 
 impl Registry {
-    /// Removes one form of an asset: what is said of it first, then links and data. What is nobody's else is gone then.
+    /// Removes one tag of an asset: its entry first, then its links and data.
     pub fn remove(&self, id: &AssetId, relatives: Relatives) -> Result<(), AssetError> {
         let staging = Staging::new(self.folders())?;
         let change = self.change()?;

@@ -1,4 +1,4 @@
-//! Other tags for assets that are there.
+//! Renaming tags and setting default tags.
 
 use crate::error::AssetError;
 use crate::folders;
@@ -11,14 +11,14 @@ use crate::registry_path::AssetId;
 use crate::staging::Staging;
 
 impl Registry {
-    /// Has a tag be the one that is meant where none is named.
+    /// Makes a tag the default of its asset.
     pub fn set_default_tag(&self, id: &AssetId) -> Result<(), AssetError> {
         let change = self.change()?;
         change.catalog.find(&id.clone().into())?;
         change.commit(Journal::new(), |edit| edit.set_default_tag(&id.genome, &id.asset, &id.tag))
     }
 
-    /// Gives an asset another tag, in place of the one it has: its data and links are renamed, and those made of it know it by the new one.
+    /// Renames the tag of an asset: renames its data and links, and updates its parents and children.
     pub fn retag(&self, id: &AssetId, tag: &Tag, existing: Existing) -> Result<(), AssetError> {
         tag.check_new()?;
         if id.tag == *tag {

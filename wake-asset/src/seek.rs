@@ -1,4 +1,4 @@
-//! What is found by the seek keys of an asset.
+//! Seek keys: the named files and values of an asset.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 use crate::name::SeekKey;
 
-/// What kind of thing a seek key finds, as asset classes name it.
+/// The type of a seek key, as asset classes name it.
 #[derive(
     Clone,
     Copy,
@@ -28,27 +28,27 @@ pub enum SeekType {
     Directory,
     /// A file of the asset.
     File,
-    /// What the names of several files begin with.
+    /// A common prefix of file names.
     Prefix,
     /// A number.
     Number,
-    /// A text.
+    /// A string.
     String,
     /// `true` or `false`.
     Boolean,
-    /// A list, as JSON.
+    /// A list, in JSON.
     Array,
 }
 
 impl SeekType {
-    /// Whether it finds something on disk.
+    /// Whether the key's value is a path.
     pub fn is_path(self) -> bool {
         matches!(self, SeekType::Directory | SeekType::File | SeekType::Prefix)
     }
 }
 
 impl SeekType {
-    /// What a value is taken for where nothing says what it is: what it leads to below `dir`, else a text.
+    /// Guesses the type of a value: the type of its path below `dir` if that exists, else a string.
     pub fn guess(dir: &Path, value: &str) -> SeekType {
         let path = dir.join(value);
         let begins = |entry: &std::fs::DirEntry| {
@@ -70,38 +70,42 @@ impl SeekType {
     }
 }
 
-/// A seek key of one asset, with what it comes to there.
+/// A seek key of one asset, with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeekEntry {
     /// The key.
     pub key: SeekKey,
-    /// What it finds.
+    /// Its type.
     pub kind: SeekType,
-    /// The path below the directory of the asset, or the value as a text.
+    /// The path below the asset's directory, or the value as text.
     pub value: String,
 }
 
-/// What a seek key comes to.
+/// The result of a seek key lookup.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SeekValue {
-    /// A file, a directory or what file names begin with.
+    /// A file, a directory or a file name prefix.
     Path(PathBuf),
-    /// A number, a text, a truth value or a list.
+    /// A number, a string, a boolean or a list.
     Value(serde_json::Value),
 }
 
-/// What is wrong with the value of a seek key that is no path.
+/// Why the value of a seek key does not have its type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}` is no {kind}")]
+#[error("`{value}` is not {} {kind}", article(.kind))]
 pub struct SeekValueError {
     /// The value.
     pub value: String,
-    /// What it was to be.
+    /// The expected type.
     pub kind: SeekType,
 }
 
+fn article(kind: &SeekType) -> &'static str {
+    if *kind == SeekType::Array { "an" } else { "a" }
+}
+
 impl SeekType {
-    /// The value that a text stands for; a path is a text here.
+    /// Parses the value from text; a path stays text.
     pub fn value_of(self, text: &str) -> Result<serde_json::Value, SeekValueError> {
         let wrong = || SeekValueError { value: text.escape_debug().to_string(), kind: self };
         let json = || serde_json::from_str::<serde_json::Value>(text.trim());
@@ -113,7 +117,7 @@ impl SeekType {
                 Ok(value) if value.is_number() => Ok(value),
                 _ => Err(wrong()),
             },
-            // As YAML 1.1 and Python write it, too: what a template gives of `True` is that.
+            // Python's spelling as well: templates render `True`.
             SeekType::Boolean => match text.trim().to_ascii_lowercase().as_str() {
                 "true" => Ok(true.into()),
                 "false" => Ok(false.into()),
@@ -151,7 +155,7 @@ mod tests {
             assert_eq!(value(kind, text), None, "{text}");
         }
         let error = SeekType::Number.value_of("x").unwrap_err();
-        assert_eq!(error.to_string(), "`x` is no number");
+        assert_eq!(error.to_string(), "`x` is not a number");
         assert_eq!("prefix".parse::<SeekType>().unwrap(), SeekType::Prefix);
     }
 }

@@ -1,6 +1,6 @@
-//! A server of refgenie: what it says of genomes and assets, over the third version of its interface.
+//! Client for refgenie servers, version 3 of their API.
 //!
-//! Where its answers lie is looked up in its own description, `openapi.json`, by the names of its operations, as refgenie does.
+//! As in refgenie, paths are looked up in the server's `openapi.json` by operation id.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::incoming::{Incoming, document_bytes, escaped, web_file};
 use crate::name::{AssetName, GenomeDigest, GenomeName, Tag};
 use crate::registry_path::AssetId;
 
-/// The names of operations.
+/// Operation ids.
 const ALIASES: &str = "v3custom_Id_aliases_dict";
 const ASSETS: &str = "v3custom_Id_assets";
 const ALIAS: &str = "v3custom_Id_alias_digest";
@@ -25,16 +25,16 @@ const ASSET_DIGEST: &str = "v3custom_Id_asset_digest";
 const GENOME: &str = "v3custom_Id_genome_attrs";
 const ARCHIVE: &str = "v3custom_Id_archive";
 
-/// Such a server.
+/// A refgenie server.
 pub(crate) struct Server<'a> {
     url: String,
-    /// Where the answer of an operation lies, with names in braces.
+    /// The path template of each operation, with parameters in braces.
     paths: BTreeMap<String, String>,
     web: &'a Web,
     meter: &'a Meter,
 }
 
-/// What such a server says of one form of an asset.
+/// The server's description of one tag of an asset.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Attributes {
     pub(crate) asset_digest: String,
@@ -50,7 +50,7 @@ pub(crate) struct Attributes {
     pub(crate) date_built: Option<String>,
 }
 
-/// The same for whoever only looks: what it does not say is absent.
+/// The same for listing: every field is optional.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Described {
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(crate) struct Described {
     pub(crate) date_built: Option<String>,
 }
 
-/// What such a server says of a genome.
+/// The server's description of a genome.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct GenomeAttributes {
     #[serde(default)]
@@ -77,7 +77,7 @@ pub(crate) struct GenomeAttributes {
 }
 
 impl<'a> Server<'a> {
-    /// The server at an address; none if something else answers there.
+    /// Connects to the server at an address; none if it is not a refgenie server.
     pub(crate) fn find(
         address: &Address,
         web: &'a Web,
@@ -98,17 +98,17 @@ impl<'a> Server<'a> {
         Ok(has_all.then(|| Server { url: url.clone(), paths, web, meter }))
     }
 
-    /// How it is called in messages.
+    /// Returns its name for messages.
     pub(crate) fn title(&self) -> String {
         without_secrets(&self.url).into_owned()
     }
 
-    /// What its genomes are called, by their digests.
+    /// Returns the aliases of its genomes, by digest.
     pub(crate) fn aliases(&self) -> Result<BTreeMap<String, Vec<String>>, AssetError> {
         Ok(self.ask(ALIASES, &[], None)?.unwrap_or_default())
     }
 
-    /// What it has, by the digests of genomes: `ASSET.SEEK_KEY:TAG` for each part of each asset.
+    /// Returns its assets by genome digest: `ASSET.SEEK_KEY:TAG` for each seek key of each asset.
     pub(crate) fn assets(&self) -> Result<BTreeMap<String, Vec<String>>, AssetError> {
         let said = match self.place(ASSETS, &[], None) {
             Some(url) => self.answer(&format!("{url}?includeSeekKeys=true"))?,
@@ -116,18 +116,18 @@ impl<'a> Server<'a> {
         };
         said.ok_or_else(|| AssetError::Place {
             place: self.title(),
-            problem: "this server of refgenie does not say what it has".to_owned(),
+            problem: "this refgenie server does not list its assets".to_owned(),
             hint: None,
         })
     }
 
-    /// Which genome an alias is.
+    /// Returns the genome of an alias.
     pub(crate) fn genome_of(&self, alias: &GenomeName) -> Result<Option<GenomeDigest>, AssetError> {
         let said: Option<String> = self.ask(ALIAS, &[("alias", alias.as_str())], None)?;
         Ok(said.map(|digest| digest.parse()).transpose()?)
     }
 
-    /// The tag of an asset that is meant where none is named.
+    /// Returns the default tag of an asset.
     pub(crate) fn default_tag(
         &self,
         genome: &GenomeDigest,
@@ -137,22 +137,22 @@ impl<'a> Server<'a> {
         Ok(said.map(|tag| tag.parse()).transpose()?)
     }
 
-    /// What it says of one form of an asset.
+    /// Returns its description of one tag of an asset.
     pub(crate) fn attributes(&self, id: &AssetId) -> Result<Option<Attributes>, AssetError> {
         self.ask(ATTRIBUTES, &names(&id.genome, &id.asset), Some(&id.tag))
     }
 
-    /// The same for whoever only looks.
+    /// The same for listing.
     pub(crate) fn described(&self, id: &AssetId) -> Result<Option<Described>, AssetError> {
         self.ask(ATTRIBUTES, &names(&id.genome, &id.asset), Some(&id.tag))
     }
 
-    /// The digest of an asset.
+    /// Returns the digest of an asset.
     pub(crate) fn digest(&self, id: &AssetId) -> Result<Option<String>, AssetError> {
         self.ask(ASSET_DIGEST, &names(&id.genome, &id.asset), Some(&id.tag))
     }
 
-    /// What it says of a genome.
+    /// Returns its description of a genome.
     pub(crate) fn genome(
         &self,
         genome: &GenomeDigest,
@@ -160,7 +160,7 @@ impl<'a> Server<'a> {
         self.ask(GENOME, &[("genome", genome.as_str())], None)
     }
 
-    /// The archive of an asset, from so many bytes on where that can be.
+    /// Requests the archive of an asset from offset `from`, if supported.
     pub(crate) fn archive(&self, id: &AssetId, from: u64) -> Result<Option<Incoming>, AssetError> {
         match self.place(ARCHIVE, &names(&id.genome, &id.asset), Some(&id.tag)) {
             Some(url) => web_file(self.web, &url, from, self.meter),
@@ -168,7 +168,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Where the archive of an asset is, for messages.
+    /// Returns the URL of an asset's archive, for messages.
     pub(crate) fn archive_place(&self, id: &AssetId) -> String {
         let place = self.place(ARCHIVE, &names(&id.genome, &id.asset), Some(&id.tag));
         without_secrets(&place.unwrap_or_default()).into_owned()
@@ -183,7 +183,7 @@ impl<'a> Server<'a> {
         Some(format!("{}{path}{}", self.url, query.unwrap_or_default()))
     }
 
-    /// What an operation answers; none where it has nothing, or there is none.
+    /// Calls an operation; none if it does not exist or finds nothing.
     fn ask<T: DeserializeOwned>(
         &self,
         operation: &str,
@@ -196,7 +196,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// What comes from an address; none where nothing is there.
+    /// Requests and parses a URL; none if nothing is there.
     fn answer<T: DeserializeOwned>(&self, url: &str) -> Result<Option<T>, AssetError> {
         let Some(incoming) = web_file(self.web, url, 0, self.meter)? else { return Ok(None) };
         let place = without_secrets(url).into_owned();
@@ -204,7 +204,7 @@ impl<'a> Server<'a> {
         let said: Option<T> =
             serde_json::from_slice(&bytes).map_err(|error| AssetError::Place {
                 place,
-                problem: format!("this is no answer of a server of refgenie: {error}"),
+                problem: format!("not a response of a refgenie server: {error}"),
                 hint: None,
             })?;
         Ok(said)

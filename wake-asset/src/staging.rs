@@ -1,4 +1,4 @@
-//! Where something is made before it is put into place: on the disk where that is, and gone with whoever made it.
+//! Staging directories: on the disk of their target, and removed with the process that made them.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use crate::folders::{Folders, OWN};
 use crate::measure::is_confined;
 
 const DIR: &str = "staging";
-/// The list of what is on other disks, from the folder of genomes, in lines.
+/// The list of staging directories on other disks, one path per line, relative to the genome folder.
 const ELSEWHERE: &str = "elsewhere";
 
-/// A directory for what is being made, and further ones where that goes to another disk: a rename stays on one.
+/// A staging directory, and further ones on other target disks, since a rename works only within one.
 #[derive(Debug)]
 pub(crate) struct Staging {
     genomes: PathBuf,
@@ -24,24 +24,24 @@ pub(crate) struct Staging {
     far: RefCell<Vec<Yard>>,
 }
 
-/// A place in a directory for what is being made.
+/// A path in a staging directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
-    /// The same, from the folder of genomes.
+    /// The same, relative to the genome folder.
     pub(crate) relative: PathBuf,
 }
 
-/// A directory on one disk.
+/// A staging directory on one disk.
 #[derive(Debug)]
 struct Yard {
     place: Place,
     disk: Disk,
-    /// Held as long as this lives, so that others can tell it from what a killed process left.
+    /// Locked while this lives, to distinguish it from one left by a killed process.
     held: File,
 }
 
-/// What a rename stays in: a file system, as it is seen at one place.
+/// The unit within which a rename works: a file system at one mount point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Disk {
     device: (u32, u32),
@@ -55,17 +55,17 @@ impl Staging {
         Ok(Staging { genomes, home, far: RefCell::default() })
     }
 
-    /// A place in it.
+    /// Returns a path in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.place.path.join(name)
     }
 
-    /// A place from which something can be renamed to `to`, or the other way round; `to` is from the folder of genomes.
+    /// Returns a place on the same disk as `to`, for renames in either direction; `to` is relative to the genome folder.
     pub(crate) fn near(&self, to: &Path, name: &str) -> Result<Place, AssetError> {
         let is_there = |dir: &&Path| self.genomes.join(dir).symlink_metadata().is_ok();
         let dir = to.ancestors().skip(1).find(is_there).unwrap_or(Path::new(""));
         let place = self.genomes.join(dir);
-        // Such as a link to a disk that is not there now: nothing is begun that could not be ended.
+        // For example a link to a disk that is not mounted: fail before starting.
         if !place.is_dir() {
             return Err(io::Error::from(io::ErrorKind::NotADirectory)).at(&place);
         }
@@ -80,14 +80,14 @@ impl Staging {
         let yard = Yard::below(&self.genomes, dir)?;
         let place = yard.place.join(name);
         far.push(yard);
-        // Whoever finds this one without its process finds those as well.
+        // Recorded so that a later clean-up finds them too.
         let all = far.iter().map(|yard| format!("{}\n", yard.place.relative.display()));
         let list = self.path(ELSEWHERE);
         fs::write(&list, all.collect::<String>()).at(&list)?;
         Ok(place)
     }
 
-    /// Has all that is in it be on disk.
+    /// Syncs its contents to disk.
     pub(crate) fn sync(&self) -> Result<(), AssetError> {
         let far = self.far.borrow();
         let mut all = far.iter().chain([&self.home]);
@@ -102,7 +102,7 @@ impl Place {
 }
 
 impl Yard {
-    /// Makes one in the directory `dir`, which is from the folder of genomes.
+    /// Creates one in the directory `dir`, relative to the genome folder.
     fn below(genomes: &Path, dir: &Path) -> Result<Yard, AssetError> {
         let all = genomes.join(dir).join(OWN).join(DIR);
         loop {
@@ -110,18 +110,18 @@ impl Yard {
             let made = tempfile::Builder::new().prefix("s").rand_bytes(12).tempdir_in(&all);
             let made = match made {
                 Ok(made) => made,
-                // Somebody has removed it, who thought that nobody needs it any more.
+                // Another process removed it as unused.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).at(&all),
             };
             let held = match File::open(made.path()) {
                 Ok(held) => held,
-                // Somebody who clears up has taken it for one that was left.
+                // Another process's clean-up took it for a leftover.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).at(made.path()),
             };
             flock(&held, FlockOperation::LockExclusive).at(made.path())?;
-            // Between the two, it may have been taken for one as well.
+            // Before it was locked, a clean-up may have removed it as well.
             if made.path().is_dir() {
                 let path = made.keep();
                 let name = path.file_name().unwrap_or_default();
@@ -144,7 +144,7 @@ impl Disk {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed is cleared up by whoever changes the registry next.
+        // The next process that changes the registry removes what is left.
         for yard in self.far.borrow().iter() {
             let _ = remove_far(&yard.place.path);
         }
@@ -152,7 +152,7 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what killed processes left. Only whoever may change the registry does that.
+/// Removes what killed processes left. The caller holds the registry lock.
 pub(crate) fn clear_up(folders: &Folders) -> Result<(), AssetError> {
     let all = folders.own().join(DIR);
     let entries = match fs::read_dir(&all) {
@@ -174,7 +174,7 @@ pub(crate) fn clear_up(folders: &Folders) -> Result<(), AssetError> {
     Ok(())
 }
 
-/// Where else something lies that belongs to one: nothing but what has such a name.
+/// Returns its staging directories on other disks, ignoring paths that are not of that form.
 fn elsewhere(path: &Path) -> Vec<PathBuf> {
     let list = fs::read_to_string(path.join(ELSEWHERE)).unwrap_or_default();
     let is_one = |far: &PathBuf| {
@@ -183,7 +183,7 @@ fn elsewhere(path: &Path) -> Vec<PathBuf> {
     list.lines().map(PathBuf::from).filter(is_one).collect()
 }
 
-/// Removes one, and the directories around it if nothing else is in them.
+/// Removes one, and its parent directories if they are empty.
 fn remove_far(path: &Path) -> Result<(), AssetError> {
     remove(path)?;
     for dir in path.ancestors().skip(1).take(2) {
@@ -192,7 +192,7 @@ fn remove_far(path: &Path) -> Result<(), AssetError> {
     Ok(())
 }
 
-/// Removes a file, a link or a directory with all it holds, read-only ones included; no link is followed.
+/// Removes a file, a link or a directory tree, including read-only directories, without following links.
 pub(crate) fn remove(path: &Path) -> Result<(), AssetError> {
     let kind = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type(),
@@ -215,7 +215,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), AssetError> {
     fs::remove_dir(path).at(path)
 }
 
-/// Copies a directory with its links, or a file into a new one, sharing blocks where the file system can; what is copied can be written by its owner.
+/// Copies a directory with its links, or a file into a new directory, sharing blocks where the file system supports it. The owner can write the copies.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), AssetError> {
     fs::create_dir(to).at(to)?;
     if from.is_file() {
@@ -237,7 +237,7 @@ fn copy_entries(from: &Path, to: &Path) -> Result<(), AssetError> {
         } else if kind.is_file() {
             copy_file(&path, &target)?;
         } else {
-            let problem = "it is no file, directory or link".to_owned();
+            let problem = "not a file, directory or link".to_owned();
             return Err(AssetError::Tree { path, problem });
         }
     }
@@ -249,7 +249,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), AssetError> {
     let metadata = fs::metadata(from).at(from)?;
     let mode = (metadata.permissions().mode() & 0o777) | 0o600;
     fs::set_permissions(to, fs::Permissions::from_mode(mode)).at(to)?;
-    // Tools compare the times of an index and of what it is one of.
+    // Tools compare the modification times of an index and its source.
     let modified = metadata.modified().at(from)?;
     File::options().write(true).open(to).at(to)?.set_modified(modified).at(to)
 }

@@ -1,4 +1,4 @@
-//! What assets of a class have: seek keys, its own and those that it inherits.
+//! Asset classes and their seek keys, own and inherited.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,82 +12,82 @@ use wake_yaml::{DocumentError, Entry, Fields, Node, Value, Warning, Yaml, list, 
 use crate::REFGENIE;
 use crate::template::{Template, Values, Written};
 
-/// A class of assets, as its document says.
+/// An asset class, as declared by its document.
 #[derive(Clone, Debug)]
 pub struct AssetClass {
     /// Its name.
     pub name: ClassName,
-    /// Its version; empty where none is said.
+    /// Its version; empty if it has none.
     pub version: String,
-    /// What assets of it are.
+    /// Its description.
     pub description: String,
     /// Its own seek keys.
     pub seek_keys: Vec<SeekKeyDecl>,
-    /// The classes that it has the seek keys of as well.
+    /// The classes that it inherits from.
     pub parents: Vec<ParentClass>,
-    /// What is probably not meant in the document.
+    /// Warnings about the document.
     pub warnings: Vec<Warning>,
-    /// The document.
+    /// The text of the document.
     pub text: Vec<u8>,
-    /// An error here is one about the document.
+    /// The location for errors about the whole document.
     whole: Written,
 }
 
-/// A class that another one inherits from.
+/// A reference to a class that another one inherits from.
 #[derive(Clone, Debug)]
 pub struct ParentClass {
-    /// An error here is one about it.
+    /// The reference as written, with its location for errors.
     written: Written,
 }
 
-/// One seek key, as a class declares it.
+/// A seek key, as declared by a class.
 #[derive(Clone, Debug)]
 pub struct SeekKeyDecl {
     /// The key.
     pub key: SeekKey,
-    /// What it finds.
+    /// Its type.
     pub kind: SeekType,
-    /// A path below the directory of an asset, or a value, in which values are filled in.
+    /// The template of its value: a path below the asset's directory, or a value.
     pub value: Template,
-    /// What it finds, in words.
+    /// Its description.
     pub description: String,
 }
 
-/// The seek keys that assets of a class have, those of its parents among them.
+/// All seek keys of an asset class, including inherited ones.
 #[derive(Clone, Debug)]
 pub struct SeekKeys {
     /// The class.
     pub class: ClassName,
-    /// In the order in which a registry lists them.
+    /// The keys, in the order in which a registry lists them.
     pub keys: Vec<SeekKeyDecl>,
 }
 
-/// Who finds the documents of the parents of classes.
+/// Finds the parents of asset classes.
 pub trait Classes {
-    /// The class that `child` calls `parent`.
+    /// Returns the class that `child` refers to as `parent`.
     fn class(&self, child: &AssetClass, parent: &ParentClass) -> Result<AssetClass, DocumentError>;
 }
 
-/// The key that every asset has: its directory.
+/// The key of every asset's directory.
 const DIR: &str = "dir";
 
-/// No class has more above it.
+/// The most levels of inheritance.
 const DEEPEST: usize = 32;
 
 impl AssetClass {
-    /// Reads the document of a class.
+    /// Parses the document of a class.
     pub fn read(file: &str, bytes: &[u8]) -> Result<AssetClass, DocumentError> {
         let class = AssetClass::of(Yaml::parse(file, bytes, REFGENIE)?)?;
         Ok(AssetClass { text: bytes.to_owned(), ..class })
     }
 
-    /// A class that was computed from `file`.
+    /// Reads a class from the value of the Jsonnet file `file`.
     pub fn computed(file: &str, value: &Json) -> Result<AssetClass, DocumentError> {
         let class = AssetClass::of(Yaml::computed(file, value, REFGENIE))?;
         Ok(AssetClass { text: format!("{value:#}\n").into_bytes(), ..class })
     }
 
-    /// A class that there is no document of: the older form of recipes says itself what comes of it.
+    /// Makes the class of a recipe of the older form, which declares its seek keys itself.
     pub(crate) fn of_recipe(
         name: ClassName,
         description: &str,
@@ -121,7 +121,7 @@ impl AssetClass {
                 parents.push(ParentClass { written: Written::new(&yaml.source, item.at, name) });
             }
         }
-        // What later documents say, which is nothing to a build.
+        // Keys of later versions that do not affect a build.
         for key in ["serving_modes", "tags", "metadata"] {
             fields.take(key);
         }
@@ -131,7 +131,7 @@ impl AssetClass {
         Ok(AssetClass { name, version, description, seek_keys, parents, warnings, text, whole })
     }
 
-    /// The seek keys with those that it inherits, which come first; its own say what a key of the same name is.
+    /// Returns all seek keys: inherited ones first; its own override those of the same name.
     pub fn seek_keys(&self, classes: &dyn Classes) -> Result<SeekKeys, DocumentError> {
         let mut keys = Vec::new();
         self.gather(classes, &mut Vec::new(), &mut keys)?;
@@ -147,10 +147,15 @@ impl AssetClass {
         above.push(self.name.clone());
         for parent in &self.parents {
             let class = classes.class(self, parent)?;
-            if above.contains(&class.name) || above.len() == DEEPEST {
+            if above.contains(&class.name) {
                 above.push(class.name);
-                let way = above.iter().map(ToString::to_string).collect::<Vec<_>>().join("` > `");
-                return Err(parent.error(format!("a class inherits from itself: `{way}`")));
+                let way = above.iter().map(ToString::to_string).collect::<Vec<_>>().join("` -> `");
+                return Err(parent
+                    .error(format!("asset classes inherit from each other in a cycle: `{way}`")));
+            }
+            if above.len() == DEEPEST {
+                let message = format!("more than {DEEPEST} asset classes inherit from each other");
+                return Err(parent.error(message));
             }
             class.gather(classes, above, keys)?;
         }
@@ -170,18 +175,18 @@ impl AssetClass {
 }
 
 impl ParentClass {
-    /// Its name, or the path or the address of its document.
+    /// Returns its name, or the path or URL of its document.
     pub fn name(&self) -> &str {
         &self.written.text
     }
 
-    /// An error about it.
+    /// Returns an error at the reference.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.written.error(message)
     }
 }
 
-/// A key that is there keeps its place.
+/// Adds a key; one that exists is replaced in place.
 fn put(keys: &mut Vec<SeekKeyDecl>, decl: SeekKeyDecl) {
     match keys.iter_mut().find(|one| one.key == decl.key) {
         Some(one) => *one = decl,
@@ -190,7 +195,7 @@ fn put(keys: &mut Vec<SeekKeyDecl>, decl: SeekKeyDecl) {
 }
 
 impl SeekKeys {
-    /// What each key comes to where these are the values of a build. One that is a number, a truth value or a list must be one.
+    /// Renders the value of each key with the values of a build and checks its type.
     pub fn resolve(&self, values: &Values) -> Result<Vec<SeekEntry>, DocumentError> {
         let entry = |decl: &SeekKeyDecl| {
             let value = decl.value.render(values)?;
@@ -202,13 +207,13 @@ impl SeekKeys {
         self.keys.iter().map(entry).collect()
     }
 
-    /// Every name that their values are made of.
+    /// Returns all names that their templates use.
     pub fn names(&self) -> BTreeSet<String> {
         self.keys.iter().flat_map(|decl| decl.value.names()).collect()
     }
 }
 
-/// A seek key: a mapping, or in older documents the value alone, which is a path.
+/// Reads a seek key: a mapping or, in older documents, a bare value, which is a path.
 pub(crate) fn seek_key(
     yaml: &mut Yaml,
     key: &str,
@@ -233,10 +238,10 @@ pub(crate) fn seek_key(
     let kind_text = text(yaml, kind_node, &format!("`type` of {what}"))?;
     let kind = kind_text.parse().map_err(|_| {
         let error =
-            yaml.source.error(kind_node.at, format!("`{kind_text}` is no type of a seek key"));
+            yaml.source.error(kind_node.at, format!("`{kind_text}` is not a seek key type"));
         error.with_hint(match nearest(&kind_text, SeekType::VARIANTS.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("types are `{}`", SeekType::VARIANTS.join("`, `")),
+            None => format!("the types are `{}`", SeekType::VARIANTS.join("`, `")),
         })
     })?;
     let description = optional_text(yaml, &mut fields, "description", "`description`")?;
@@ -244,7 +249,7 @@ pub(crate) fn seek_key(
     Ok(SeekKeyDecl { key, kind, value: written, description })
 }
 
-/// The entries of a mapping whose keys are names; one that is null counts as absent, and so does all of it.
+/// Returns the entries of a mapping keyed by name; null entries count as absent, and so does a null mapping.
 pub(crate) fn entries<'a>(
     yaml: &Yaml,
     node: Option<&'a Arc<Node>>,
@@ -256,7 +261,7 @@ pub(crate) fn entries<'a>(
     Ok(entries)
 }
 
-/// A text without white space that is a name.
+/// Reads a string and parses it as a name.
 pub(crate) fn word<T>(yaml: &mut Yaml, node: &Arc<Node>, what: &str) -> Result<T, DocumentError>
 where
     T: std::str::FromStr,
@@ -266,7 +271,7 @@ where
     written.parse().map_err(|error: T::Err| yaml.source.error(node.at, error.to_string()))
 }
 
-/// A text without white space.
+/// Reads a non-empty string without white space.
 pub(crate) fn words(
     yaml: &mut Yaml,
     node: &Arc<Node>,
@@ -279,7 +284,7 @@ pub(crate) fn words(
     }
 }
 
-/// A text that need not be there.
+/// Reads an optional string.
 pub(crate) fn optional_text(
     yaml: &mut Yaml,
     fields: &mut Fields<'_>,

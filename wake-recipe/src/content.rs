@@ -1,4 +1,4 @@
-//! Files as what a command is given: read once, and known by their content from then on.
+//! Input files: each is read once and identified by its content from then on.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,14 +12,14 @@ use wake_model::{BlobDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::{Input, SourceBase, SourceFile};
 
-/// A file with what it held when it was read.
+/// A file with the digests of its content when it was read.
 #[derive(Clone, Debug)]
 pub struct ReadFile {
-    /// Where it lies, absolute.
+    /// Its absolute path.
     pub path: PathBuf,
-    /// The MD5 of its bytes, by which refgenie tells files.
+    /// The MD5 of its content, which refgenie records.
     pub md5: String,
-    /// It, for a step.
+    /// The file as a step input.
     pub source: SourceFile,
 }
 
@@ -28,7 +28,7 @@ pub fn read_file(path: &Path) -> io::Result<ReadFile> {
     let (mut file, mut md5, mut blake3) = (File::open(path)?, Md5::new(), blake3::Hasher::new());
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("not a regular file"));
     }
     let (mut size, mut buffer) = (0, vec![0; 1 << 20]);
     loop {
@@ -55,15 +55,15 @@ pub fn read_file(path: &Path) -> io::Result<ReadFile> {
     Ok(ReadFile { path: path.to_owned(), md5, source })
 }
 
-/// A path of this machine from its root, as steps name it.
+/// Converts an absolute path to one relative to the root, as steps name it.
 fn below_root(path: &Path) -> io::Result<RelPath> {
-    let text = path.to_str().ok_or_else(|| io::Error::other("its path is not UTF-8"))?;
+    let text = path.to_str().ok_or_else(|| io::Error::other("the path is not UTF-8"))?;
     RelPath::parse(text.trim_start_matches('/')).map_err(io::Error::other)
 }
 
-/// What lies in the directory of an asset, as inputs by their paths in it; what says how it was built is left out.
+/// Lists an asset's directory as step inputs by relative path, without the build record.
 ///
-/// A link that leads out of it stands for the file that it leads to, as long as that lies below `within`.
+/// A link to a file outside its own directory is replaced by the file, which must be below `within`.
 pub(crate) fn asset_inputs(dir: &Path, within: &Path) -> io::Result<BTreeMap<RelPath, Input>> {
     let mut inputs = BTreeMap::new();
     walk(dir, &RelPath::root(), within, &mut inputs)?;
@@ -79,7 +79,7 @@ fn walk(
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
-        let name = name.to_str().ok_or_else(|| io::Error::other("a name is not UTF-8"))?;
+        let name = name.to_str().ok_or_else(|| io::Error::other("a file name is not UTF-8"))?;
         if at.is_root() && name == BUILD_DIR {
             continue;
         }
@@ -100,7 +100,7 @@ fn walk(
             }
             let real = fs::canonicalize(&path)?;
             if !real.starts_with(fs::canonicalize(within)?) {
-                let message = format!("`{}` leads out of the registry", path.display());
+                let message = format!("`{}` points outside the registry", path.display());
                 return Err(io::Error::other(message));
             }
             inputs.insert(below, Input::File(read_file(&real)?.source));
@@ -111,19 +111,19 @@ fn walk(
     Ok(())
 }
 
-/// Whether a link stays in its own directory.
+/// Whether a link's target is below the link's own directory.
 fn stays(target: &Path) -> bool {
     target.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// That a file that was given cannot be read.
+/// The diagnostic for a file that cannot be read.
 pub(crate) fn unreadable(what: &str, path: &Path, error: &io::Error) -> Diagnostic {
     let class = match error.kind() {
         io::ErrorKind::NotFound => Class::Usage,
         _ => Class::Environment,
     };
     let reason = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::NotFound => "no such file".to_owned(),
         _ => error.to_string(),
     };
     Diagnostic::error(class, format!("{what}: `{}`: {reason}", path.display()))

@@ -1,4 +1,4 @@
-//! What a person is told when an asset cannot be built.
+//! Diagnostics of failed builds.
 
 use wake_asset::{AssetError, Kind};
 use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
@@ -6,7 +6,7 @@ use wake_yaml::DocumentError;
 
 pub use wake_yaml::Warning;
 
-/// What is wrong with a document, at its place.
+/// Converts an error in a document to a diagnostic at its location.
 pub fn of_document(error: &DocumentError) -> Diagnostic {
     let place = (error.place.line > 0).then(|| Place {
         file: error.place.file.to_string(),
@@ -25,12 +25,12 @@ pub fn of_document(error: &DocumentError) -> Diagnostic {
     diagnostic
 }
 
-/// What is probably not meant in a document.
+/// Converts a warning about a document.
 pub fn warning(error: &Warning) -> Diagnostic {
     Diagnostic { level: Level::Warning, ..of_document(error) }
 }
 
-/// What is wrong with a registry of assets, or with what is asked of it.
+/// Converts an error of an asset registry.
 pub fn of_asset(error: &AssetError) -> Diagnostic {
     if let AssetError::Document(error) = error {
         return of_word(error);
@@ -50,7 +50,7 @@ pub fn of_asset(error: &AssetError) -> Diagnostic {
     diagnostic
 }
 
-/// What is wrong with a document at the word that stands there.
+/// Converts an error in a document, underlining the word at its location.
 fn of_word(error: &DocumentError) -> Diagnostic {
     let mut diagnostic = of_document(error);
     if let Some(place) = &mut diagnostic.place {

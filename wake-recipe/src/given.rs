@@ -1,10 +1,10 @@
-//! What a person gives a build: files, parameters and assets, for every recipe or for one.
+//! Inputs from the command line: files, parameters and assets, for all recipes or for one.
 
 use wake_asset::{AssetName, GenomeName};
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// What a person gives.
+/// Inputs from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     /// Files: `--files`.
@@ -15,16 +15,16 @@ pub struct Given {
     pub assets: Vec<GivenValue>,
 }
 
-/// One value for the inputs of one name: `NAME=VALUE`, `ASSET.NAME=VALUE` or `GENOME/ASSET.NAME=VALUE`.
+/// A value for inputs of one name: `NAME=VALUE`, `ASSET.NAME=VALUE` or `GENOME/ASSET.NAME=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenValue {
-    /// What stands before the `=`.
+    /// The text before the `=`.
     pub key: String,
-    /// What stands behind it.
+    /// The text after it.
     pub value: String,
 }
 
-/// Which kind of input a value is for.
+/// The kind of input that a value is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenKind {
     /// A file.
@@ -36,7 +36,7 @@ pub enum GivenKind {
 }
 
 impl GivenKind {
-    /// The flag by which values are given.
+    /// Returns the flag for inputs of this kind.
     pub fn flag(self) -> &'static str {
         match self {
             GivenKind::File => "--files",
@@ -47,22 +47,22 @@ impl GivenKind {
 }
 
 impl GivenValue {
-    /// Reads what was typed behind `flag`.
+    /// Parses an argument of `flag`.
     pub fn parse(typed: &str, flag: &str) -> Result<GivenValue, Diagnostic> {
         match typed.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 Ok(GivenValue { key: key.to_owned(), value: value.to_owned() })
             }
             _ => {
-                let message = format!("`{typed}` is no value for `{flag}`");
+                let message = format!("invalid value `{typed}` for `{flag}`");
                 Err(Diagnostic::error(Class::Usage, message).help(format!(
-                    "write `{flag} NAME=VALUE`; what is built stands before the flags"
+                    "write `{flag} NAME=VALUE`, and name the assets to build before the flags"
                 )))
             }
         }
     }
 
-    /// How closely it is for the input `name` of an asset; none if it is not.
+    /// Returns how specifically it matches the input `name` of an asset; none if it does not match.
     fn closeness(&self, genome: &[&str], asset: &AssetName, name: &str) -> Option<u8> {
         if self.key == name {
             return Some(0);
@@ -84,7 +84,7 @@ impl Given {
         }
     }
 
-    /// What is given for one of the inputs `names` of an asset, by which of the values: the closest, and of those the last.
+    /// Finds the value for one of the inputs `names` of an asset, with its index: the most specific one, and the last of those.
     pub(crate) fn find(
         &self,
         kind: GivenKind,
@@ -102,7 +102,7 @@ impl Given {
         Some((number, &value.value))
     }
 
-    /// Refuses a value that is for no input of what is built: nobody gives one for nothing.
+    /// Fails if a value matches no input of any recipe.
     pub(crate) fn check_used(
         &self,
         kind: GivenKind,
@@ -110,7 +110,7 @@ impl Given {
         known: &[String],
     ) -> Result<(), Diagnostic> {
         let unused = self.values(kind).iter().enumerate().find(|(number, value)| {
-            // The same for several: one of them counts.
+            // Of several values with one key, only the last is used.
             !used.contains(number)
                 && !used.iter().any(|&one| self.values(kind)[one].key == value.key)
         });
@@ -121,18 +121,18 @@ impl Given {
             GivenKind::Param => "parameter",
             GivenKind::Asset => "asset",
         };
-        let message = format!("`{flag} {key}=…` is for no {what} of what is built");
+        let message = format!("`{flag} {key}=…` matches no {what} input of these recipes");
         let diagnostic = Diagnostic::error(Class::Usage, message);
         let last = key.rsplit('.').next().unwrap_or(key);
         Err(match (nearest(last, known.iter().map(String::as_str)), known) {
             (Some(near), _) => diagnostic.help(format!("did you mean `{near}`?")),
-            (None, []) => diagnostic.help(format!("no recipe here has a {what} as an input")),
-            (None, known) => diagnostic.help(format!("there are `{}`", known.join("`, `"))),
+            (None, []) => diagnostic.help(format!("none of these recipes has {what} inputs")),
+            (None, known) => diagnostic.help(format!("the inputs are `{}`", known.join("`, `"))),
         })
     }
 }
 
-/// What people may call a genome: what was typed, its digest, its aliases.
+/// Returns all names of a genome: the one on the command line, its digest, its aliases.
 pub(crate) fn names_of_genome<'a>(
     called: &'a GenomeName,
     digest: &'a str,
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_value_counts_and_of_those_the_last() {
+    fn the_most_specific_value_wins_then_the_last() {
         let parse = |text: &&str| GivenValue::parse(text, "--files").unwrap();
         let typed = ["x=1", "fasta.x=2", "hg/fasta.x=3", "x=4", "mm/fasta.x=5", "x.y=6"];
         let given = Given { files: typed.iter().map(parse).collect(), ..Given::default() };
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(find("rn", "other", "x.y").as_deref(), Some("6"));
         assert_eq!(find("rn", "other", "z"), None);
         let unused = given.check_used(GivenKind::File, &[1, 2, 3, 5], &["z".to_owned()]);
-        let message = "`--files mm/fasta.x=…` is for no file of what is built";
+        let message = "`--files mm/fasta.x=…` matches no file input of these recipes";
         assert_eq!(unused.unwrap_err().message, message);
         assert!(GivenValue::parse("tiny/fasta", "--files").is_err());
     }

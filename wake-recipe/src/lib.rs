@@ -1,27 +1,27 @@
-//! Refgenie's recipes: what they say, and what is built for them.
+//! Reads refgenie recipes and plans and builds the assets they describe.
 //!
 //! ```text
-//! YAML, JSON, a value of Jsonnet ──Recipe::read──► Recipe      one model for three generations of documents
-//!                                                    │ Plan::new, with a registry and what a person gives
+//! YAML, JSON, a Jsonnet value ─────Recipe::read──► Recipe      one model for three generations of documents
+//!                                                    │ Plan::new, with a registry and the user's inputs
 //!                                                    ▼
-//!                                                  Plan        each asset once, what it is made of first
+//!                                                  Plan        each asset once, parents first
 //!                                                    │ Builds::new
 //!                                                    ▼
-//!                                                  Builds      steps; what they leave is put into the registry
+//!                                                  Builds      steps; their results are registered
 //! ```
-//! `spec/recipes.md` has the rules, and where they are not refgenie's.
+//! `spec/recipes.md` has the rules and the differences from refgenie.
 //!
-//! | room | has |
+//! | room | contains |
 //! |---|---|
-//! | [`name`] | names of inputs, parameters and properties |
-//! | [`template`] | texts in which values are filled in |
-//! | [`class`] | what assets of a class have |
-//! | [`recipe`] | how an asset is made |
-//! | [`error`] | what a person is told |
-//! | [`given`] | what a person gives |
-//! | [`content`] | files by their content |
-//! | [`plan`] | what is to be built |
-//! | [`step`] | that as steps |
+//! | [`name`] | names of inputs, parameters and custom properties |
+//! | [`template`] | templates: Jinja and `str.format` |
+//! | [`class`] | asset classes and their seek keys |
+//! | [`recipe`] | recipes |
+//! | [`error`] | diagnostics |
+//! | [`given`] | `--files`, `--params` and `--assets` |
+//! | [`content`] | input files and their digests |
+//! | [`plan`] | the plan: assets to build, in order |
+//! | [`step`] | the plan as steps |
 
 #![expect(
     clippy::result_large_err,
@@ -43,5 +43,5 @@ pub use plan::Plan;
 pub use recipe::Recipe;
 pub use step::Builds;
 
-/// Who documents were written for.
+/// The program that documents are written for.
 const REFGENIE: &str = "refgenie";

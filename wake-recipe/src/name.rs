@@ -1,21 +1,21 @@
-//! Names that recipes give: of inputs, parameters and properties.
+//! Names in recipes: of inputs, parameters and custom properties.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a recipe calls an input or a property: one word, which can stand in a path and before a `=`.
+/// The name of an input or custom property: one word that is valid in a path and before a `=`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InputName(Box<str>);
 
-/// Why a text is no such name.
+/// Why a text is not a valid input name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no name of an input: {problem}")]
+#[error("`{text}` is not a valid input name: {problem}")]
 pub struct InputNameError {
     text: String,
     problem: &'static str,
 }
 
-/// The most bytes that a name has.
+/// The most bytes in a name.
 const LONGEST: usize = 100;
 
 impl InputName {
@@ -34,7 +34,7 @@ impl FromStr for InputName {
             "" => "it is empty",
             "." | ".." => "it names a directory",
             _ if text.len() > LONGEST => "it is too long",
-            _ if text.contains(separates) => "it holds a space, `/` or `=`",
+            _ if text.contains(separates) => "it contains a space, `/` or `=`",
             _ => return Ok(InputName(text.into())),
         };
         Err(InputNameError { text: text.escape_debug().to_string(), problem })

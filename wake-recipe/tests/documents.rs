@@ -1,4 +1,4 @@
-//! Documents of every form as one model, and what is said of those that are wrong.
+//! Documents of every form, and the errors of invalid ones.
 
 #![allow(clippy::unwrap_used)]
 
@@ -86,7 +86,7 @@ fn refused(from: &str, to: &str, expected: Expect) {
 }
 
 #[test]
-fn a_recipe_says_what_is_given_what_is_run_and_what_must_come_of_it() {
+fn a_recipe_declares_inputs_commands_and_tests() {
     let recipe = Recipe::read("index.yaml", RECIPE.as_bytes()).unwrap();
     assert_eq!((recipe.warnings.len(), recipe.generation), (0, Generation::Current));
     assert_eq!(recipe.container, None);
@@ -99,7 +99,7 @@ fn a_recipe_says_what_is_given_what_is_run_and_what_must_come_of_it() {
     }
     assert_eq!(
         recipe.inputs.params[1].parse("slow").unwrap_err(),
-        "parameter `mode` must be one of `fast`, `small`, and not `slow`"
+        "parameter `mode` must be one of `fast`, `small`, not `slow`"
     );
     let default = recipe.inputs.assets[0].default.as_ref().unwrap();
     assert_eq!(default.path.to_string(), "fasta.fai:v1");
@@ -114,7 +114,7 @@ fn a_recipe_says_what_is_given_what_is_run_and_what_must_come_of_it() {
 }
 
 #[test]
-fn an_input_of_the_only_asset_of_a_class_is_called_by_that_as_well() {
+fn an_asset_input_is_also_found_by_its_class_if_unambiguous() {
     let recipe = Recipe::read("index.yaml", RECIPE.as_bytes()).unwrap();
     let called = |name: &str| recipe.inputs.asset(name).map(|input| input.name.to_string());
     assert_eq!(called("sequences").as_deref(), Some("sequences"));
@@ -128,10 +128,10 @@ fn an_input_of_the_only_asset_of_a_class_is_called_by_that_as_well() {
 }
 
 #[test]
-fn what_a_document_writes_as_null_it_does_not_say() {
+fn null_counts_as_absent() {
     let text = RECIPE.replace("  version: index --version", "  version: echo 1")
         + "\ncommand_templates: null\n";
-    // A key of another form is of that form, whatever its value.
+    // A key of another form counts even if its value is null.
     assert!(Recipe::read("r.yaml", text.as_bytes()).is_err());
     let all_null = "name: a\nversion: '1'\noutput_asset_class: a\ndescription: null\n\
         inputs: {files: null, params: ~, assets: null}\ncontainer: null\n\
@@ -141,13 +141,13 @@ fn what_a_document_writes_as_null_it_does_not_say() {
     assert_eq!((recipe.container.as_ref(), recipe.description.as_str()), (None, "a"));
     let text = recipe.document().text();
     assert!(!text.contains("container"), "{text}");
-    // What was written is read again.
+    // The written document can be read again.
     let again = Recipe::read("again.json", text.as_bytes()).unwrap();
     assert_eq!(again.document(), recipe.document());
 }
 
 #[test]
-fn what_is_null_among_names_is_not_there() {
+fn null_entries_of_named_mappings_are_absent() {
     let text = RECIPE
         .replace("  version: index --version", "  version: null\n  other: ~\n  third: echo 1")
         .replace("table: { description: A table }", "table: null")
@@ -163,7 +163,7 @@ fn what_is_null_among_names_is_not_there() {
 }
 
 #[test]
-fn a_key_is_called_as_its_form_calls_it() {
+fn errors_use_the_key_names_of_the_form() {
     let text = "name: a\nversion: '1'\noutput_asset_class: a\ncommand_templates: [true]\n\
         input_params: {n: {description: n, default: 1}}\ncustom_seek_keys: [x]\n";
     let error = Recipe::read("a.yaml", text.as_bytes()).unwrap_err();
@@ -176,7 +176,7 @@ fn a_key_is_called_as_its_form_calls_it() {
 }
 
 #[test]
-fn json_and_what_a_program_computes_are_read_alike() {
+fn json_and_computed_values_are_read_alike() {
     let recipe = Recipe::read("index.yaml", RECIPE.as_bytes()).unwrap();
     let text = recipe.document().text();
     let value: Value = serde_json::from_str(&text).unwrap();
@@ -190,7 +190,7 @@ fn json_and_what_a_program_computes_are_read_alike() {
 }
 
 #[test]
-fn a_document_that_is_wrong_says_where_and_what_was_meant() {
+fn an_error_in_a_document_has_its_place_and_a_suggestion() {
     refused(
         "command_template_list",
         "command_template_lst",
@@ -224,8 +224,8 @@ fn a_document_that_is_wrong_says_where_and_what_was_meant() {
         "container: null",
         "docker_image: x",
         expect![[r#"
-        index.yaml:17:1: `docker_image` is of the renamed form of recipes, and `inputs` of the current one
-          help: a recipe has one form"#]],
+        index.yaml:17:1: `docker_image` belongs to the renamed recipe form, but `inputs` belongs to the current form
+          help: use the keys of one form"#]],
     );
     refused(
         "version: 0.0.1",
@@ -237,46 +237,46 @@ fn a_document_that_is_wrong_says_where_and_what_was_meant() {
         "table: { description: A table }",
         "a/b: { description: A table }",
         expect![[r#"
-        index.yaml:8:5: `a/b` is no name of an input: it holds a space, `/` or `=`"#]],
+        index.yaml:8:5: `a/b` is not a valid input name: it contains a space, `/` or `=`"#]],
     );
     refused(
         "default: 1, type: integer",
         "default: one, type: integer",
-        expect!["index.yaml:10:56: the default of parameter `threads` is a text"],
+        expect!["index.yaml:10:56: the default of parameter `threads` is a string"],
     );
     refused(
         "type: integer",
         "type: integr",
         expect![[r#"
-        index.yaml:10:65: `integr` is no type of a parameter
+        index.yaml:10:65: `integr` is not a parameter type
           help: did you mean `integer`?"#]],
     );
     refused(
         "{ value: 4 }",
         "{ value: 4, md5sum: d41d8cd98f00b204e9800998ecf8427e }",
-        expect!["index.yaml:32:5: output `size` of `test` says more than one thing"],
+        expect!["index.yaml:32:5: output `size` of `test` has more than one expectation"],
     );
     refused(
         "D41D8CD98F00B204E9800998ECF8427E",
         "xyz",
         expect![[r#"
-        index.yaml:31:24: `xyz` is no MD5 digest
-          help: one has 32 hexadecimal digits"#]],
+        index.yaml:31:24: `xyz` is not an MD5 digest
+          help: an MD5 digest has 32 hexadecimal digits"#]],
     );
     refused(
         "fasta.fai:v1",
         "a/b/c",
-        expect!["index.yaml:16:16: `a/b/c` is no registry path: it has more than one `/`"],
+        expect!["index.yaml:16:16: `a/b/c` is not a valid registry path: it has more than one `/`"],
     );
     refused(
         r#"[".*\\.log"]"#,
         r#"["("]"#,
-        expect!["index.yaml:26:25: `(` is no regular expression: error: unclosed group"],
+        expect!["index.yaml:26:25: invalid regular expression `(`: error: unclosed group"],
     );
 }
 
 #[test]
-fn a_template_says_in_which_line_what_has_no_value() {
+fn a_template_error_has_its_line() {
     refused(
         "{{params.threads}}",
         "{{params.thread}}",
@@ -295,31 +295,31 @@ fn a_template_says_in_which_line_what_has_no_value() {
         "{{files.table}}",
         "{{files.table",
         expect![[r#"
-        index.yaml:22:22: this is no template of Jinja: unexpected `{`, expected end of variable block
-          help: a brace that is meant stands between `{% raw %}` and `{% endraw %}`"#]],
+        index.yaml:22:22: invalid Jinja template: unexpected `{`, expected end of variable block
+          help: put literal braces between `{% raw %}` and `{% endraw %}`"#]],
     );
     refused(
         "{{files.table}}",
         "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}",
         expect![[r#"
-        index.yaml:22:5: this template does not come to an end
-          help: a template may take 200000 instructions: a shell can loop instead"#]],
+        index.yaml:22:5: this template runs too long
+          help: the limit is 200000 instructions; loop in the shell instead"#]],
     );
     refused(
         "{{files.table}}",
         "{% for i in range(20000) %}{{ 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' }}{% endfor %}",
-        expect!["index.yaml:22:5: more than 1024 KiB come of this template"],
+        expect!["index.yaml:22:5: this template produces more than 1024 KiB"],
     );
 }
 
 #[test]
-fn what_published_recipes_have_and_jinja_does_not_is_read_with_a_warning() {
+fn invalid_jinja_of_published_recipes_is_read_with_a_warning() {
     refused(
         "{{files.table}}",
         "{{{files.table}}}",
         expect![[r#"
-        warning: index.yaml:22:8: `{{{files.table}}}` is no Jinja: it is read as `{{files.table}}`
-          help: two braces name a value
+        warning: index.yaml:22:8: `{{{files.table}}}` is not valid Jinja; it is read as `{{files.table}}`
+          help: use two braces
     "#]],
     );
     let text = RECIPE.replace("cp {{files.table}}", "awk '{{ n=int($9); for(;;) {print n;}}}'");
@@ -330,7 +330,7 @@ fn what_published_recipes_have_and_jinja_does_not_is_read_with_a_warning() {
 }
 
 #[test]
-fn values_are_written_as_python_writes_them() {
+fn values_are_formatted_as_in_python() {
     let text = RECIPE.replace("{{files.table}}", "{{params.yes}} {{params.real}} {{params.list}}");
     let recipe = Recipe::read("index.yaml", text.as_bytes()).unwrap();
     let mut values = values();
@@ -354,7 +354,7 @@ const CHILD: &str = "name: child\nseek_keys:\n  n: {value: '{params[cores]}', ty
     \x20 b: {value: '{asset}.b', type: file}\nparents: [base]\n";
 
 #[test]
-fn a_class_has_the_keys_of_its_parents_first_and_says_itself_what_they_are() {
+fn inherited_seek_keys_come_first_and_can_be_overridden() {
     let base = AssetClass::read("base.yaml", BASE.as_bytes()).unwrap();
     let child = AssetClass::read("child.yaml", CHILD.as_bytes()).unwrap();
     let keys = child.seek_keys(&ByName(vec![base])).unwrap();
@@ -368,7 +368,7 @@ fn a_class_has_the_keys_of_its_parents_first_and_says_itself_what_they_are() {
     assert_eq!(entries, ["a file G.a", "b file index.b", "dir directory .", "n number 4"]);
     values["params"] = json!({ "cores": "four" });
     let error = keys.resolve(&values).unwrap_err();
-    assert_eq!(error.to_string(), "child.yaml:3:14: seek key `n`: `four` is no number");
+    assert_eq!(error.to_string(), "child.yaml:3:14: seek key `n`: `four` is not a number");
     values["params"] = json!({});
     let error = keys.resolve(&values).unwrap_err();
     assert_eq!(error.to_string(), "child.yaml:3:15: `params.cores` is not defined");
@@ -379,7 +379,8 @@ fn classes_that_inherit_from_each_other_are_refused() {
     let one = AssetClass::read("one.yaml", b"name: one\nseek_keys: {}\nparents: [two]\n").unwrap();
     let two = AssetClass::read("two.yaml", b"name: two\nseek_keys: {}\nparents: [one]\n").unwrap();
     let error = one.seek_keys(&ByName(vec![one.clone(), two])).unwrap_err();
-    let expected = "two.yaml:3:11: a class inherits from itself: `one` > `two` > `one`";
+    let expected =
+        "two.yaml:3:11: asset classes inherit from each other in a cycle: `one` -> `two` -> `one`";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -389,16 +390,16 @@ fn a_seek_key_of_an_unknown_type_is_refused() {
     let error = AssetClass::read("base.yaml", text.as_bytes()).unwrap_err();
     assert_eq!(
         told(error),
-        "base.yaml:6:34: `prefx` is no type of a seek key\n  help: did you mean `prefix`?"
+        "base.yaml:6:34: `prefx` is not a seek key type\n  help: did you mean `prefix`?"
     );
-    // Older documents have the value alone.
+    // Older documents have bare values.
     let old =
         AssetClass::read("old.yaml", b"name: old\nseek_keys: {fasta: '{genome}.fa'}\n").unwrap();
     assert_eq!(old.seek_keys[0].kind.to_string(), "file");
 }
 
 #[test]
-fn the_older_form_says_itself_what_comes_of_a_recipe() {
+fn the_older_form_declares_its_own_seek_keys() {
     let text = r#"{
 	"name": "child", "description": "A child",
 	"assets": { "child": "{genome}_child.fa.gz" },
@@ -466,7 +467,7 @@ fn published_documents_are_read() {
 }
 
 #[test]
-fn what_stands_twice_or_says_nothing_is_shown_where_it_stands() {
+fn duplicate_inputs_and_missing_commands_are_shown_at_their_place() {
     let text = r#"{
 	"name": "child", "assets": { "child": "x" },
 	"required_files": [{ "key": "a" }, { "key": "b" },
@@ -474,11 +475,11 @@ fn what_stands_twice_or_says_nothing_is_shown_where_it_stands() {
 	"command_list": ["true"]
 }"#;
     let error = Recipe::read("child.json", text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "child.json:4:12: two inputs of the recipe are the file `a`");
+    assert_eq!(error.to_string(), "child.json:4:12: duplicate file input `a`");
     let text = text.replace("[\"true\"]", "[]").replace("\t\t{ \"key\": \"a\" }", "");
     let error = Recipe::read("child.json", text.as_bytes()).unwrap_err();
     assert_eq!(
         told(error),
-        "child.json:5:18: the recipe has no commands\n  help: they are what makes the asset"
+        "child.json:5:18: the recipe has no commands\n  help: add the commands that make the asset"
     );
 }

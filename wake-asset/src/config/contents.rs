@@ -1,10 +1,10 @@
-//! What is known of a configuration.
+//! The contents of a configuration.
 
 use crate::name::{AssetName, ClassName, GenomeDigest, GenomeName, SeekKey, Tag};
 use crate::registry_path::AssetId;
 use crate::seek::SeekType;
 
-/// A configuration.
+/// The contents of a configuration.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) genome_folder: Option<String>,
@@ -21,117 +21,117 @@ pub(crate) struct Contents {
 pub struct GenomeEntry {
     /// Its digest.
     pub digest: GenomeDigest,
-    /// What else it is called.
+    /// Its aliases.
     pub aliases: Vec<GenomeName>,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
     /// Its assets.
     pub assets: Vec<AssetEntry>,
 }
 
-/// An asset of a genome, in one or more forms.
+/// An asset of a genome, under one or more tags.
 #[derive(Clone, Debug)]
 pub struct AssetEntry {
     /// Its name.
     pub name: AssetName,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
-    /// Its class; none in registries of an older form.
+    /// Its class; none in registries of an older version.
     pub class: Option<ClassName>,
-    /// The tag that is meant where none is named.
+    /// The tag used if none is named.
     pub default_tag: Option<Tag>,
-    /// The forms of it, by their tags.
+    /// Its tags.
     pub tags: Vec<TagEntry>,
 }
 
-/// One form of an asset.
+/// One tag of an asset: one build of it.
 #[derive(Clone, Debug)]
 pub struct TagEntry {
     /// Its tag.
     pub tag: Tag,
-    /// What tells it from the others.
+    /// A description of this tag.
     pub description: Option<String>,
-    /// Where it lies, as refgenie writes it: mostly the name of the asset.
+    /// Its path, as refgenie writes it: usually the asset name.
     pub path: Option<String>,
-    /// By which refgenie tells it.
+    /// refgenie's digest of it.
     pub digest: Option<String>,
-    /// The digest of its tree, where wake registered it.
+    /// The digest of its tree, if wake registered it.
     pub tree: Option<String>,
-    /// How large it is, for people.
+    /// Its size in human-readable form.
     pub size: Option<String>,
-    /// When it was built: `2026-11-20_23:28`, of UTC.
+    /// When it was built, in UTC: `2026-11-20_23:28`.
     pub date_built: Option<String>,
-    /// What was found out while it was built.
+    /// The custom properties recorded by its build.
     pub custom_properties: Vec<(String, String)>,
-    /// What is found by which key: paths below its directory, and values.
+    /// Its seek keys: paths below its directory, and values.
     pub seek_keys: Vec<(SeekKey, String)>,
-    /// What those are, where wake registered it.
+    /// The types of the seek keys, if wake registered it.
     pub seek_types: Vec<(SeekKey, SeekType)>,
-    /// What it was made of.
+    /// The assets it was built from.
     pub parents: Vec<Relative>,
-    /// What was made of it.
+    /// The assets built from it.
     pub children: Vec<Relative>,
 }
 
-/// An asset that another one was made of, or that was made of it.
+/// A parent or child of an asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relative {
-    /// As it is written.
+    /// The text as written.
     pub text: String,
-    /// Which one that is, if it is one.
+    /// The asset's id, if the text is one.
     pub id: Option<AssetId>,
 }
 
-/// A recipe or an asset class that a registry keeps.
+/// A recipe or an asset class in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentEntry {
     /// Its name.
     pub name: String,
-    /// The file, in the folder for such documents.
+    /// Its file, relative to the folder for such documents.
     pub path: Option<String>,
-    /// Where it came from.
+    /// Its origin.
     pub source: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// What it is.
+    /// Its description.
     pub description: Option<String>,
-    /// Of a recipe: the class of what it makes.
+    /// For a recipe: its output asset class.
     pub output_class: Option<ClassName>,
 }
 
 impl Relative {
-    /// The one that a text names.
+    /// Parses the text of a relative.
     pub(crate) fn read(text: String) -> Relative {
         Relative { id: text.parse().ok(), text }
     }
 }
 
 impl GenomeEntry {
-    /// The asset of this name.
+    /// Returns the asset of this name.
     pub fn asset(&self, name: &AssetName) -> Option<&AssetEntry> {
         self.assets.iter().find(|asset| asset.name == *name)
     }
 
-    /// What people call it: an alias where it has one.
+    /// Returns its display name: its first alias, else its digest.
     pub fn title(&self) -> &str {
         self.aliases.first().map_or(self.digest.as_str(), GenomeName::as_str)
     }
 }
 
 impl AssetEntry {
-    /// The form with this tag.
+    /// Returns the entry for this tag.
     pub fn tag(&self, tag: &Tag) -> Option<&TagEntry> {
         self.tags.iter().find(|entry| entry.tag == *tag)
     }
 
-    /// The tag that is meant where none is named: as refgenie has it, the first one if none is the default.
+    /// Returns the tag used if none is named: as in refgenie, the first tag if there is no default.
     pub fn default_tag(&self) -> Option<&Tag> {
         self.default_tag.as_ref().or_else(|| self.tags.first().map(|entry| &entry.tag))
     }
 }
 
 impl TagEntry {
-    /// A form of which no more is known than its tag.
+    /// An entry of which only the tag is known.
     pub(crate) fn of_name(tag: Tag) -> TagEntry {
         TagEntry {
             tag,
@@ -149,13 +149,13 @@ impl TagEntry {
         }
     }
 
-    /// The value of a seek key, as a text.
+    /// Returns the value of a seek key, as text.
     pub fn seek_value(&self, key: &str) -> Option<&str> {
         let (_, value) = self.seek_keys.iter().find(|(name, _)| name.as_str() == key)?;
         Some(value)
     }
 
-    /// What a seek key finds, where that is written here.
+    /// Returns the type of a seek key, if recorded here.
     pub fn seek_type(&self, key: &str) -> Option<SeekType> {
         let (_, kind) = self.seek_types.iter().find(|(name, _)| name.as_str() == key)?;
         Some(*kind)
@@ -163,7 +163,7 @@ impl TagEntry {
 }
 
 impl Contents {
-    /// The genome that is called so, by its digest or an alias.
+    /// Returns the genome of this digest or alias.
     pub(crate) fn genome(&self, name: &str) -> Option<&GenomeEntry> {
         let by_alias =
             |genome: &&GenomeEntry| genome.aliases.iter().any(|alias| alias.as_str() == name);

@@ -1,16 +1,16 @@
-//! Changes to a configuration, each of which touches what it names and nothing else.
+//! Edits of a configuration. Each touches only the entries it names.
 
 use super::contents::{DocumentEntry, TagEntry};
 use crate::name::{AssetName, ClassName, GenomeDigest, GenomeName, Tag};
 use crate::registry_path::AssetId;
 use crate::yaml::{Node, Value};
 
-/// A configuration that is being changed.
+/// A configuration being edited.
 pub(crate) struct Edit {
     root: Node,
 }
 
-/// Which of the documents that a registry keeps.
+/// The kind of a document in a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
     /// A recipe.
@@ -67,7 +67,7 @@ impl Edit {
         drop_item(self.genome(digest), "aliases", alias.as_str());
     }
 
-    /// Says what an asset is, in all its forms; what is not said stays.
+    /// Sets the description and class of an asset, for all its tags; none leaves a value unchanged.
     pub(crate) fn describe_asset(
         &mut self,
         genome: &GenomeDigest,
@@ -84,7 +84,7 @@ impl Edit {
         }
     }
 
-    /// Puts a form of an asset there. Keys that only others know stay; what was made of the one before stays its child.
+    /// Adds or replaces a tag of an asset. Unknown keys and the children of a replaced entry are kept.
     pub(crate) fn put_tag(&mut self, id: &AssetId, entry: &TagEntry) {
         let node = self.tag(id);
         set(node, "asset_path", entry.path.as_deref());
@@ -103,7 +103,7 @@ impl Edit {
         set(node, "wake_tree_digest", entry.tree.as_deref());
         let types = entry.seek_types.iter().map(|(key, kind)| (key.as_str(), <&str>::from(*kind)));
         set_map(node, "wake_seek_types", types);
-        // They are of an archive of what was there before.
+        // These describe an archive of the previous content.
         for archive in ["archive_digest", "archive_size"] {
             node.remove(archive);
         }
@@ -113,14 +113,14 @@ impl Edit {
         self.asset(genome, asset).set("default_tag", Node::text(tag.as_str()));
     }
 
-    /// Says that `child` was made of `parent`, if that one is there.
+    /// Adds `child` to the children of `parent`, if the parent is registered.
     pub(crate) fn add_child(&mut self, parent: &AssetId, child: &AssetId) {
         if self.has(parent) {
             add(self.tag(parent), "asset_children", &child.to_string());
         }
     }
 
-    /// Says no longer that `child` was made of `parent`.
+    /// Removes `child` from the children of `parent`.
     pub(crate) fn remove_child(&mut self, parent: &AssetId, child: &AssetId) {
         if self.has(parent) {
             drop_item(self.tag(parent), "asset_children", &child.to_string());
@@ -133,7 +133,7 @@ impl Edit {
         }
     }
 
-    /// Writes another name for a relative.
+    /// Renames a parent or child of an asset.
     pub(crate) fn rename_relative(&mut self, of: &AssetId, from: &AssetId, to: &AssetId) {
         if !self.has(of) {
             return;
@@ -152,7 +152,7 @@ impl Edit {
         }
     }
 
-    /// Gives a form of an asset another tag, in its place.
+    /// Renames a tag of an asset, keeping its position.
     pub(crate) fn rename_tag(&mut self, id: &AssetId, to: &Tag) {
         let tags = self.asset(&id.genome, &id.asset).below("tags");
         if let Value::Map(entries) = &mut tags.value
@@ -162,7 +162,7 @@ impl Edit {
         }
     }
 
-    /// Removes a form of an asset, and the asset if there is no other. `next` is the tag that is the default then.
+    /// Removes a tag of an asset, and the asset with its last tag. `next` becomes the default tag.
     pub(crate) fn remove_tag(&mut self, id: &AssetId, next: Option<&Tag>) {
         let asset = self.asset(&id.genome, &id.asset);
         asset.below("tags").remove(id.tag.as_str());
@@ -173,7 +173,7 @@ impl Edit {
         }
     }
 
-    /// Notes a recipe or a class.
+    /// Adds or replaces the entry of a recipe or class.
     pub(crate) fn put_document(&mut self, kind: DocumentKind, entry: &DocumentEntry) {
         let node = self.root.below(kind.section()).below(&entry.name);
         let known = [
@@ -204,7 +204,7 @@ impl Edit {
     }
 }
 
-/// Has every form of every asset be changed.
+/// Applies a change to every tag of every asset.
 fn each_tag(root: &mut Node, change: fn(&mut Node)) {
     for genome in values(root, "genomes") {
         for asset in values(genome, "assets") {
@@ -213,7 +213,7 @@ fn each_tag(root: &mut Node, change: fn(&mut Node)) {
     }
 }
 
-/// A value that refgenie would take for a number is a text: with the number it reads no configuration at all.
+/// Quotes seek key values that refgenie would parse as numbers: it cannot read a configuration with such a number.
 fn quote_seek_keys(tag: &mut Node) {
     for value in values(tag, "seek_keys") {
         if let Value::Scalar(scalar) = &mut value.value
@@ -224,7 +224,7 @@ fn quote_seek_keys(tag: &mut Node) {
     }
 }
 
-/// The values of the mapping that a key has.
+/// Iterates over the values of the mapping under a key.
 fn values<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = &'n mut Node> {
     let entries = match &mut node.value {
         Value::Map(entries) => entries.as_mut_slice(),
@@ -246,7 +246,7 @@ fn map<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> Node {
     node
 }
 
-/// Writes a text, or takes what is there away.
+/// Sets a key to a string, or removes the key.
 fn set(node: &mut Node, key: &str, text: Option<&str>) {
     match text {
         Some(text) => node.set(key, Node::text(text)),
@@ -262,7 +262,7 @@ fn set_map<'a>(node: &mut Node, key: &str, entries: impl Iterator<Item = (&'a st
     }
 }
 
-/// Adds a text to a list, once.
+/// Adds a string to a list, unless it is in the list.
 fn add(node: &mut Node, key: &str, text: &str) {
     let list = node.below(key);
     if !matches!(list.value, Value::List(_)) {

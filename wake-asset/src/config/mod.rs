@@ -1,4 +1,4 @@
-//! The configuration of a registry, `genome_config.yaml`: what is in it, and how it is changed.
+//! The configuration of a registry, `genome_config.yaml`: reading and editing it.
 //!
 //! Source: `spec/assets.md`, "The configuration".
 
@@ -19,19 +19,19 @@ use crate::REFGENIE;
 use crate::error::AssetError;
 use crate::yaml::{self, Node};
 
-/// A configuration as it was read.
+/// A configuration, as read.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// The comments before its first line.
+    /// The comments before the first line.
     head: String,
-    /// All that it says, other people's keys as well.
+    /// The whole document, including unknown keys.
     root: Node,
-    /// What of it is known here.
+    /// The part that wake understands.
     pub(crate) contents: Contents,
 }
 
 impl Config {
-    /// The version of configurations that are made here.
+    /// The version of new configurations.
     pub(crate) const VERSION: &str = "0.5";
 
     pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Config, AssetError> {
@@ -41,7 +41,7 @@ impl Config {
         Ok(Config { head: head(&yaml.source), root, contents })
     }
 
-    /// The text of it, changed.
+    /// Returns its text with a change applied.
     pub(crate) fn changed(&self, change: impl FnOnce(&mut Edit)) -> String {
         let mut edit = Edit::new(self.root.clone());
         change(&mut edit);
@@ -49,16 +49,16 @@ impl Config {
     }
 }
 
-/// The lines before the first one that says anything.
+/// Returns the leading comments and blank lines.
 fn head(source: &Text) -> String {
     let is_comment = |line: &&String| line.starts_with('#') || line.trim().is_empty();
     let lines = source.lines();
-    // Behind the last end of a line is no line.
+    // There is no line after the last line ending.
     let lines = &lines[..lines.len().saturating_sub(1)];
     lines.iter().take_while(is_comment).map(|line| format!("{line}\n")).collect()
 }
 
-/// The text of a new configuration.
+/// Returns the text of a new configuration.
 pub(crate) fn new_text(genome_folder: &str, servers: &[String]) -> String {
     let mut root = Node::empty_map();
     root.set("config_version", Node::plain(Config::VERSION));

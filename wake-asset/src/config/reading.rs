@@ -1,4 +1,4 @@
-//! From the tree of a configuration to what is known of it.
+//! Reads the contents of a configuration from its tree.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::yaml::{Entry, Node, Value};
 pub(super) fn contents(source: &Text, root: &Node) -> Result<Contents, AssetError> {
     let read = Read { source };
     if !matches!(root.value, Value::Map(_)) {
-        let message = format!("this is {}: expected the configuration of a registry", root.kind());
+        let message = format!("expected a registry configuration, found {}", root.kind());
         return Err(read.fault(root.at, message));
     }
     read.version(root)?;
@@ -49,19 +49,19 @@ impl Read<'_> {
 
     fn version(&self, root: &Node) -> Result<(), AssetError> {
         let Some(node) = root.get("config_version") else {
-            let hint = "it begins with `config_version: 0.5` or `0.4`";
-            let message = "this has no `config_version`: it is no configuration of a registry";
+            let hint = "add `config_version: 0.5` or `0.4`";
+            let message = "not a registry configuration: `config_version` is missing";
             return Err(self.source.error(root.at, message).with_hint(hint).into());
         };
         let text = self.scalar(node, "config_version")?;
         let hint = match text.parse::<f64>() {
             Ok(version) if (0.4..1.0).contains(&version) => return Ok(()),
             Ok(version) if version < 0.4 => {
-                "`refgenie upgrade --target-version 0.4` makes it one that is read"
+                "upgrade it with `refgenie upgrade --target-version 0.4`"
             }
-            _ => "0.4 and 0.5 are read",
+            _ => "wake reads versions 0.4 and 0.5",
         };
-        let message = format!("configurations of version {text} are not read");
+        let message = format!("unsupported configuration version {text}");
         Err(self.source.error(node.at, message).with_hint(hint).into())
     }
 
@@ -132,7 +132,7 @@ impl Read<'_> {
             let text = self.scalar(&entry.value, "wake_seek_types")?;
             let kind = text.parse::<SeekType>();
             let kind = kind.map_err(|_| {
-                self.fault(entry.value.at, format!("`{text}` is no type of seek keys"))
+                self.fault(entry.value.at, format!("`{text}` is not a seek key type"))
             })?;
             Ok((self.name(entry)?, kind))
         };
@@ -193,7 +193,7 @@ impl Read<'_> {
         self.parsed(node.at, &self.scalar(node, key)?).map(Some)
     }
 
-    /// The key of an entry as a name.
+    /// Parses the key of an entry as a name.
     fn name<T: FromStr<Err: Display>>(&self, entry: &Entry) -> Result<T, AssetError> {
         self.parsed(entry.at, &entry.key.text)
     }
@@ -202,15 +202,15 @@ impl Read<'_> {
         text.parse().map_err(|error: T::Err| self.fault(at, error.to_string()))
     }
 
-    /// The text of a scalar, whatever YAML makes of it.
+    /// Returns the text of a scalar, however YAML interprets it.
     fn scalar(&self, node: &Node, key: &str) -> Result<String, AssetError> {
         match &node.value {
             Value::Scalar(scalar) => Ok(scalar.text.clone()),
-            _ => Err(self.mismatch(node, key, "a text")),
+            _ => Err(self.mismatch(node, key, "a string")),
         }
     }
 
-    /// A value of any kind as a text: lists and mappings as JSON.
+    /// Returns any value as text: lists and mappings as JSON.
     fn any(&self, node: &Node) -> String {
         match &node.value {
             Value::Scalar(scalar) => scalar.text.clone(),

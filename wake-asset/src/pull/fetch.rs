@@ -1,4 +1,4 @@
-//! An archive that comes from elsewhere, and goes on where it broke off.
+//! Downloads an archive, resuming after interruptions.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,28 +13,28 @@ use crate::archive::{self, ArchiveSum};
 use crate::error::{AssetError, At};
 use crate::incoming::Incoming;
 
-/// How often an archive may break off with nothing between.
+/// The most interruptions in a row without progress.
 const BREAKS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// What is known of an archive before it comes.
+/// What is known of an archive before it is downloaded.
 pub(super) struct Expected<'a> {
-    /// What people call it.
+    /// Its name for messages.
     pub(super) what: String,
-    /// What people call where it comes from.
+    /// The name of its origin for messages.
     pub(super) title: String,
-    /// Where it comes from, for messages.
+    /// Its location, for messages.
     pub(super) place: String,
-    /// Its file, as long as it is not whole.
+    /// The file of the partial download.
     pub(super) partial: PathBuf,
-    /// Its bytes, where they are known; else what the answer says.
+    /// Its size in bytes, if known; else the response's.
     pub(super) size: Option<u64>,
     pub(super) md5: &'a str,
-    /// Its SHA-256, where that is known.
+    /// Its SHA-256, if known.
     pub(super) sha256: Option<&'a str>,
 }
 
-/// An archive that came, as long as it is of use.
+/// A downloaded archive, locked while in use.
 pub(super) struct Fetched {
     pub(super) path: PathBuf,
     _held: File,
@@ -42,12 +42,12 @@ pub(super) struct Fetched {
 
 impl Fetched {
     pub(super) fn drop_it(self) {
-        // What is left is as good as new.
+        // A leftover file is still valid.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Has an archive come; `ask` has it begin behind so many bytes, if it is there.
+/// Downloads an archive; `ask` requests it from an offset, if it exists.
 pub(super) fn fetch(
     expected: Expected<'_>,
     meter: &Meter,
@@ -92,7 +92,7 @@ pub(super) fn fetch(
     match expected.differs(&came) {
         None => Ok(fetched),
         Some(error) => {
-            // Nothing of it is of use: the next time all of it comes.
+            // The download is useless: the next one starts from the beginning.
             fetched.drop_it();
             Err(error)
         }
@@ -100,7 +100,7 @@ pub(super) fn fetch(
 }
 
 impl Expected<'_> {
-    /// In what an archive differs that came.
+    /// Returns the first mismatch of a downloaded archive.
     fn differs(&self, came: &ArchiveSum) -> Option<AssetError> {
         let differs = |what: String, expected: &str, came: &str| {
             let (expected, came) = (expected.to_owned(), came.to_owned());
@@ -125,7 +125,7 @@ enum Broken {
     Stopped,
 }
 
-/// Writes down what comes, up to the size that there is to be.
+/// Writes the download to its file, up to the expected size.
 fn take(
     incoming: Incoming,
     file: &mut File,
@@ -138,7 +138,7 @@ fn take(
         file.set_len(0).map_err(Broken::Here)?;
         at = 0;
     }
-    // One byte more than there may be shows that there are more.
+    // Reading one byte more than expected reveals an excess.
     let most = size.map_or(u64::MAX, |size| (size + 1).saturating_sub(at));
     let mut bytes = incoming.bytes.take(most);
     let mut buffer = vec![0; 256 << 10];
@@ -148,7 +148,7 @@ fn take(
         }
         match bytes.read(&mut buffer) {
             Ok(0) if size.is_some_and(|size| at < size) => {
-                return Err(Broken::There("it broke off".to_owned()));
+                return Err(Broken::There("the transfer was interrupted".to_owned()));
             }
             Ok(0) => return Ok(()),
             Ok(length) => {
@@ -157,7 +157,9 @@ fn take(
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted && !meter.is_stopped() => {}
             Err(_) if meter.is_stopped() => return Err(Broken::Stopped),
-            Err(error) => return Err(Broken::There(format!("it broke off: {error}"))),
+            Err(error) => {
+                return Err(Broken::There(format!("the transfer was interrupted: {error}")));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What links of an archive may lead to: the asset itself, and the assets that it was made of.
+//! Checks the targets of links in an archive: the asset itself, and its parents.
 
 use std::fs;
 use std::path::{Component, Path};
@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use crate::error::{AssetError, At};
 use crate::registry_path::AssetId;
 
-/// The assets among `parents` that links in the directory `tree` of the asset `id` lead to; a link that leads elsewhere is an error.
+/// Returns the `parents` that links in the directory `tree` of the asset `id` point to; a link with any other target is an error.
 pub(super) fn parents<'a>(
     tree: &Path,
     id: &AssetId,
@@ -17,7 +17,7 @@ pub(super) fn parents<'a>(
     Ok(found)
 }
 
-/// Where an asset lies, from the folder of all genomes.
+/// The path of an asset below the data directory.
 fn place(id: &AssetId) -> Vec<String> {
     [id.genome.as_str(), id.asset.as_str(), id.tag.as_str()].map(str::to_owned).into()
 }
@@ -47,7 +47,7 @@ fn walk<'a>(
                 Some(parent) => found.push(parent),
                 None => {
                     let path = [&at[own.len()..], &[name]].concat().join("/").into();
-                    let problem = format!("it leads to `{}`, out of it", target.display());
+                    let problem = format!("it points to `{}`, outside the asset", target.display());
                     return Err(AssetError::Tree { path, problem });
                 }
             }
@@ -56,8 +56,8 @@ fn walk<'a>(
     Ok(())
 }
 
-/// Where a link in the directory `at` leads to. What climbs up again behind a name would lead elsewhere where that is a link; there is
-/// no need for it.
+/// Resolves the target of a link in the directory `at`. A `..` after a name is rejected: it would resolve differently if the name
+/// were a link.
 fn resolved(at: &[String], target: &Path) -> Option<Vec<String>> {
     let mut to = at.to_vec();
     let mut has_name = false;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_the_asset_or_to_what_it_was_made_of() {
+    fn links_point_to_the_asset_or_its_parents() {
         for (target, count) in [
             ("y", 0),
             ("../../z", 0),
@@ -114,7 +114,8 @@ mod tests {
             "../../../../fasta/a/../../x",
             "y/../../../../../../x",
         ] {
-            let expected = format!("`d/e/x` cannot be an asset: it leads to `{target}`, out of it");
+            let expected =
+                format!("`d/e/x` cannot be an asset: it points to `{target}`, outside the asset");
             assert_eq!(found(target), Err(expected));
         }
     }

@@ -1,11 +1,11 @@
-//! Taking assets from elsewhere.
+//! Pulling assets from a remote place.
 //!
 //! | file | has |
 //! |---|---|
-//! | `links` | what links of an archive may lead to |
-//! | `fetch` | an archive that comes, and goes on where it broke off |
-//! | `shelved` | assets from a place for archives |
-//! | `served` | assets from a server of refgenie |
+//! | `links` | checks the targets of links in an archive |
+//! | `fetch` | downloads an archive, resuming after interruptions |
+//! | `shelved` | assets from an archive place |
+//! | `served` | assets from a refgenie server |
 
 mod links;
 mod fetch;
@@ -32,20 +32,20 @@ use crate::server::Server;
 use crate::shelf::Shelf;
 use crate::staging::Staging;
 
-/// What became of an asset that was to be pulled.
+/// The result of a pull.
 #[derive(Clone, Debug)]
 pub enum Pulled {
-    /// It is registered now.
+    /// The asset was registered.
     New(Box<Registered>),
-    /// It was there, with the same content.
+    /// The asset was already registered, with the same content.
     There(AssetId),
 }
 
 impl Registry {
-    /// Fetches an asset from `address` and registers it, with its genome where that is not known.
+    /// Downloads an asset from `address` and registers it, with its genome if that is not in the registry.
     ///
-    /// An archive that breaks off goes on where it did, also in a later run. What came is compared with what is said of it, and what it
-    /// was made of with what is here, before anything is registered.
+    /// An interrupted download is resumed, also in a later run. Before anything is registered, the download is checked against its
+    /// digests, and its parents against those in the registry.
     pub fn pull(
         &self,
         path: &RegistryPath,
@@ -66,7 +66,7 @@ impl Registry {
     }
 }
 
-/// Where an asset goes that is pulled.
+/// The context of a pull.
 struct Pull<'a> {
     registry: &'a Registry,
     now: SystemTime,
@@ -74,7 +74,7 @@ struct Pull<'a> {
 }
 
 impl Pull<'_> {
-    /// Unpacks what came, so that its links to what it was made of lead there as they will in the registry.
+    /// Unpacks the archive so that its links to parents resolve as they will in the registry.
     fn unpacked(
         &self,
         staging: &Staging,
@@ -106,19 +106,19 @@ impl Pull<'_> {
 
 fn no_parent(id: &AssetId, parent: &AssetId) -> AssetError {
     AssetError::Missing(Missing::new(
-        format!("links of `{id}` lead to `{parent}`, which is not here"),
+        format!("`{id}` has links to `{parent}`, which is not in the registry"),
         "",
         [],
-        format!("pull that one first: `wake asset pull {parent}`"),
+        format!("pull it first: `wake asset pull {parent}`"),
     ))
 }
 
-/// That a place has not what is asked for.
+/// The error for something that a place does not have.
 fn not_there(title: &str, what: &str) -> AssetError {
     AssetError::Missing(Missing::new(format!("{title} has {what}"), "", [], String::new()))
 }
 
-/// Whether the asset can be registered at all, before anything of it comes.
+/// Checks whether the asset can be registered at all, before downloading it.
 fn check_room(catalog: &Catalog, id: &AssetId, existing: Existing) -> Result<(), AssetError> {
     match catalog.get(id) {
         Some(found) if existing == Existing::Refuse => {
@@ -137,7 +137,7 @@ fn same(what: &str, id: &AssetId, expected: &str, came: &str) -> Result<(), Asse
     Err(AssetError::Digest { what: format!("{what} `{id}`"), expected, came })
 }
 
-/// That an asset of which `made` was made is here what it is there, if it is here.
+/// Checks that a parent of `made`, if it is in the registry, has the same digest as in the remote place.
 fn check_parent(
     catalog: &Catalog,
     id: &AssetId,
@@ -150,7 +150,7 @@ fn check_parent(
         return Ok(());
     }
     Err(AssetError::Digest {
-        what: format!("`{id}` here, of which `{made}` was made there,"),
+        what: format!("parent `{id}` of `{made}` in this registry"),
         expected: there.to_owned(),
         came: here.to_string(),
     })

@@ -1,8 +1,8 @@
-//! Assets from a server of refgenie.
+//! Assets from a refgenie server.
 //!
-//! It says less than a place of wake's own: no digest of the tree, no types of seek keys, no sequences. The MD5 of the archive is
-//! compared; what seek keys find is seen from what came; and a genome that is new here is read from its sequences, if it is these
-//! that are pulled.
+//! It provides less than a place of wake's own: no tree digest, no seek key types, no sequences. The MD5 of the archive is
+//! verified, seek key types are inferred from the files, and a new genome is read from its sequences if they are what is
+//! pulled.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -26,7 +26,7 @@ use crate::staging::Staging;
 /// The asset that has the sequences of a genome, and its seek key.
 const FASTA: &str = "fasta";
 
-/// Pulls an asset from there.
+/// Pulls an asset from a server.
 pub(super) fn pull(
     of: &Pull<'_>,
     server: &Server<'_>,
@@ -67,13 +67,13 @@ pub(super) fn pull(
     let registered = of.registry.register_told(&registration, Some(told))?;
     archive.drop_it();
     if let Some(genome) = genome {
-        // It may have been known without its sequences.
+        // The registry may have had the genome without its sequences.
         of.registry.add_genome(&genome)?;
     }
     Ok(Pulled::New(Box::new(registered)))
 }
 
-/// Which asset is meant, and what its genome was called, if by an alias.
+/// Resolves a registry path to an asset id, and the alias of its genome if that was used.
 fn resolve(
     server: &Server<'_>,
     catalog: &Catalog,
@@ -104,7 +104,7 @@ fn resolve(
     Ok((AssetId { genome, asset: path.asset.clone(), tag }, alias))
 }
 
-/// What it was made of, each of which must be what is here under its name.
+/// Returns the parents; each must match the asset of the same id in the registry.
 fn parents(
     server: &Server<'_>,
     catalog: &Catalog,
@@ -124,20 +124,20 @@ fn parents(
     Ok(parents)
 }
 
-/// A digest that names a file here.
+/// Checks a digest that becomes a file name.
 fn checked_md5(server: &Server<'_>, said: &Attributes) -> Result<String, AssetError> {
     let text = &said.archive_digest;
     match text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         true => Ok(text.to_ascii_lowercase()),
         false => Err(AssetError::Place {
             place: server.title(),
-            problem: format!("`{}` is no MD5", text.escape_debug()),
+            problem: format!("`{}` is not an MD5 digest", text.escape_debug()),
             hint: None,
         }),
     }
 }
 
-/// What seek keys find, as it can be seen from what came.
+/// Infers the seek key types from the files.
 fn seek_keys(said: &Attributes, tree: &Path) -> Result<Vec<SeekEntry>, AssetError> {
     let entry = |(key, value): (&String, &String)| {
         let kind = SeekType::guess(tree, value);
@@ -146,7 +146,7 @@ fn seek_keys(said: &Attributes, tree: &Path) -> Result<Vec<SeekEntry>, AssetErro
     said.seek_keys.iter().map(entry).collect()
 }
 
-/// The genome of what is pulled: by its sequences where they came, which must be its own.
+/// Returns the genome of the asset, read from its sequences if they were pulled; they must match its digest.
 fn genome(
     server: &Server<'_>,
     catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! Assets from a place for archives.
+//! Assets from an archive place.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use crate::seek::{SeekEntry, SeekType};
 use crate::shelf::{Document, Shelf};
 use crate::staging::Staging;
 
-/// Pulls an asset from there.
+/// Pulls an asset from an archive place.
 pub(super) fn pull(
     of: &Pull<'_>,
     shelf: &Shelf<'_>,
@@ -74,7 +74,7 @@ pub(super) fn pull(
     Ok(Pulled::New(Box::new(registered)))
 }
 
-/// Which asset is meant, and what its genome was called, if by an alias.
+/// Resolves a registry path to an asset id, and the alias of its genome if that was used.
 fn resolve(
     shelf: &Shelf<'_>,
     catalog: &Catalog,
@@ -128,11 +128,11 @@ fn form(shelf: &Shelf<'_>, id: &AssetId) -> Result<FormDocument, AssetError> {
     let bytes = shelf.get(document)?.ok_or_else(|| not_there(shelf, format!("no asset `{id}`")))?;
     let form: FormDocument = attributes::read(&shelf.place(document), &bytes)?;
     let named = format!("{}/{}:{}", form.genome, form.asset, form.tag);
-    same(&format!("what {} says of", shelf.title()), id, &id.to_string(), &named)?;
+    same(&format!("the document on {} for", shelf.title()), id, &id.to_string(), &named)?;
     Ok(form)
 }
 
-/// What it was made of must be what is here under that name, if it is here.
+/// Checks that each parent matches the asset of the same id in the registry, if there is one.
 fn check_parents(catalog: &Catalog, form: &FormDocument) -> Result<(), AssetError> {
     let made = format!("{}/{}", form.asset, form.tag);
     for parent in &form.asset_parents {
@@ -144,7 +144,7 @@ fn check_parents(catalog: &Catalog, form: &FormDocument) -> Result<(), AssetErro
     Ok(())
 }
 
-/// A digest that names a file here.
+/// Checks a digest that becomes a file name.
 fn checked_sha256(
     shelf: &Shelf<'_>,
     id: &AssetId,
@@ -155,13 +155,13 @@ fn checked_sha256(
         true => Ok(text.to_ascii_lowercase()),
         false => Err(AssetError::Place {
             place: shelf.place(Document::Form(id)),
-            problem: format!("`{}` is no SHA-256", text.escape_debug()),
+            problem: format!("`{}` is not a SHA-256 digest", text.escape_debug()),
             hint: None,
         }),
     }
 }
 
-/// The genome, where it is not known here, compared with its digest; by its alias where it was asked for by that.
+/// Returns the genome if the registry does not have it, checked against its digest, with the alias that was used.
 fn new_genome(
     shelf: &Shelf<'_>,
     catalog: &Catalog,
@@ -174,7 +174,7 @@ fn new_genome(
     let document = Document::Genome(digest);
     let wrong =
         |problem: String| AssetError::Place { place: shelf.place(document), problem, hint: None };
-    let bytes = shelf.get(document)?.ok_or_else(|| wrong("it is not there".to_owned()))?;
+    let bytes = shelf.get(document)?.ok_or_else(|| wrong("not found".to_owned()))?;
     let said: GenomeDocument = attributes::read(&shelf.place(document), &bytes)?;
     let genome = Genome::of(said.sequences).map_err(wrong)?;
     if genome.digest != *digest {
@@ -205,7 +205,7 @@ fn registration(
     let seek_key = |(key, value): &(String, String)| {
         let kind = form.wake_seek_types.get(key).map(|kind| {
             kind.parse::<SeekType>()
-                .map_err(|_| wrong(format!("`{}` is no type of seek keys", kind.escape_debug())))
+                .map_err(|_| wrong(format!("`{}` is not a seek key type", kind.escape_debug())))
         });
         let kind = kind.transpose()?.unwrap_or(SeekType::String);
         Ok(SeekEntry { key: key.parse()?, kind, value: value.clone() })

@@ -1,4 +1,4 @@
-//! What there is in a place for archives: by its files, by its tags, or by the index that a directory keeps.
+//! Listing an archive place: by its files, its tags, or the index of a directory.
 
 use std::fs;
 use std::io;
@@ -13,10 +13,10 @@ use crate::incoming::document_bytes;
 use crate::journal::write_synced;
 use crate::name::{AssetName, GenomeDigest, GenomeName, Tag};
 
-/// The file in which a directory says what is in it.
+/// The index file of a directory.
 const INDEX: &str = "index.json";
 
-/// What a document of one form of an asset says that others do not.
+/// The fields that only the document of a tag has.
 #[derive(Deserialize)]
 struct FormName {
     asset: String,
@@ -24,7 +24,7 @@ struct FormName {
 }
 
 impl Shelf<'_> {
-    /// The aliases of its genomes.
+    /// Returns the aliases of its genomes.
     pub(crate) fn aliases(&self) -> Result<Vec<GenomeName>, AssetError> {
         let names = match &self.address {
             Address::Oci { .. } => self.tags(ALIASES, "a.")?.unwrap_or_default(),
@@ -33,12 +33,12 @@ impl Shelf<'_> {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// Its genomes, where that can be seen: a registry of containers does not show its repositories.
+    /// Returns its genomes, if they can be listed: a container registry does not list its repositories.
     pub(crate) fn genomes(&self) -> Result<Vec<GenomeDigest>, AssetError> {
         let Address::Dir(dir) = &self.address else { return Ok(Vec::new()) };
         let names = names(dir)?.ok_or_else(|| AssetError::Place {
             place: self.title(),
-            problem: "there is no such directory".to_owned(),
+            problem: "no such directory".to_owned(),
             hint: None,
         })?;
         let digests = names.iter().filter_map(|name| name.parse::<GenomeDigest>().ok());
@@ -47,7 +47,7 @@ impl Shelf<'_> {
             .collect())
     }
 
-    /// The assets of a genome with their tags; none if there is no such genome.
+    /// Returns the assets of a genome with their tags; none if the genome does not exist.
     pub(crate) fn forms(
         &self,
         genome: &GenomeDigest,
@@ -66,7 +66,7 @@ impl Shelf<'_> {
             let file = format!("{genome}/{name}.json");
             let Some(incoming) = self.file(&file, 0)? else { continue };
             let bytes = document_bytes(&format!("{}/{file}", self.address), incoming.bytes)?;
-            // A name of a file does not say where that of the asset ends.
+            // The file name does not determine where the asset name ends.
             if let Ok(said) = serde_json::from_slice::<FormName>(&bytes)
                 && let (Ok(asset), Ok(tag)) = (said.asset.parse(), said.tag.parse())
             {
@@ -76,7 +76,7 @@ impl Shelf<'_> {
         Ok(Some(forms))
     }
 
-    /// What says what is in it, where that cannot be seen: there it must be.
+    /// Returns the index of a file server, which must have one because it cannot be listed; none for other places.
     pub(crate) fn index(&self) -> Result<Option<Vec<u8>>, AssetError> {
         let Address::Web(_) = &self.address else { return Ok(None) };
         match self.file(INDEX, 0)? {
@@ -84,31 +84,32 @@ impl Shelf<'_> {
             None => Err(AssetError::Place {
                 place: self.title(),
                 problem: format!(
-                    "nothing says what is there: it is no server of refgenie, and has no `{INDEX}`"
+                    "cannot list its assets: not a refgenie server, and it has no `{INDEX}`"
                 ),
                 hint: Some(
-                    "`wake asset push` writes that into the directory that is served".to_owned(),
+                    "push to the served directory with `wake asset push`, which writes the index"
+                        .to_owned(),
                 ),
             }),
         }
     }
 
-    /// Where it is, for messages.
+    /// Returns the location of the index, for messages.
     pub(crate) fn index_place(&self) -> String {
         format!("{}/{INDEX}", self.address)
     }
 
-    /// Whether it is to say what is in it.
+    /// Whether the place needs an index.
     pub(crate) fn keeps_index(&self) -> bool {
         matches!(&self.address, Address::Dir(_))
     }
 
-    /// Has it say what is in it.
+    /// Writes the index.
     pub(crate) fn put_index(&self, bytes: &[u8]) -> Result<(), AssetError> {
         self.put_file(INDEX, |to| write_synced(to, bytes))
     }
 
-    /// The names of the documents in a directory of it; none if there is no such one.
+    /// Returns the names of the documents in one of its directories; none if the directory does not exist.
     fn documents(&self, folder: &str) -> Result<Option<Vec<String>>, AssetError> {
         let Address::Dir(dir) = &self.address else { return Ok(None) };
         let one = |name: &String| name.strip_suffix(".json").map(str::to_owned);
@@ -117,7 +118,7 @@ impl Shelf<'_> {
         Ok(names.map(|names| names.iter().filter(is_whole).filter_map(one).collect()))
     }
 
-    /// What tags of a repository stand for that begin so, with `/` between names; none if there is no such repository.
+    /// Decodes the tags of a repository that start with `prefix`, with `/` between names; none if the repository does not exist.
     fn tags(&self, name: &str, prefix: &str) -> Result<Option<Vec<String>>, AssetError> {
         let tags = self.repository(name)?.tags(self.meter).map_err(container)?;
         let one = |tag: &String| {
@@ -128,7 +129,7 @@ impl Shelf<'_> {
     }
 }
 
-/// The names in a directory, in order; none if it is not there.
+/// Returns the sorted names in a directory; none if it does not exist.
 fn names(dir: &Path) -> Result<Option<Vec<String>>, AssetError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -143,7 +144,7 @@ fn names(dir: &Path) -> Result<Option<Vec<String>>, AssetError> {
     Ok(Some(names))
 }
 
-/// The name that a part of a tag stands for; none if it stands for none.
+/// Decodes a part of a tag; none if it is invalid.
 fn unspelled(part: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = part.as_bytes();
@@ -170,7 +171,7 @@ mod tests {
     use super::unspelled;
 
     #[test]
-    fn a_name_comes_back_from_its_tag() {
+    fn a_name_is_decoded_from_its_tag() {
         for name in ["bwa_index", "1.0~a", "é", "a.b_c"] {
             assert_eq!(unspelled(&spelled(name)).as_deref(), Some(name));
         }

@@ -1,4 +1,4 @@
-//! Where archives of assets lie: a directory, the same behind a server of files, or a registry of containers.
+//! Archive places: a directory, a file server that serves one, or a container registry.
 
 mod look;
 
@@ -24,10 +24,10 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCUMENT: &str = "application/vnd.wake.asset.document.v1+json";
 const ARCHIVE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// Where it is said which genome an alias is.
+/// The folder or repository of aliases.
 const ALIASES: &str = "aliases";
 
-/// A place for archives.
+/// An archive place.
 #[derive(Debug)]
 pub(crate) struct Shelf<'a> {
     address: Address,
@@ -35,21 +35,21 @@ pub(crate) struct Shelf<'a> {
     meter: &'a Meter,
 }
 
-/// A document of such a place.
+/// A document in such a place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Document<'a> {
-    /// Which genome an alias is.
+    /// The genome of an alias.
     Alias(&'a GenomeName),
     /// A genome.
     Genome(&'a GenomeDigest),
-    /// An asset whatever its tag.
+    /// An asset, for all tags.
     Asset(&'a GenomeDigest, &'a AssetName),
-    /// One form of it, which has an archive.
+    /// One tag of an asset, which has an archive.
     Form(&'a AssetId),
 }
 
 impl Document<'_> {
-    /// Its file.
+    /// Its file path.
     fn file(self) -> String {
         match self {
             Document::Alias(alias) => format!("{ALIASES}/{alias}.json"),
@@ -61,7 +61,7 @@ impl Document<'_> {
         }
     }
 
-    /// Its repository, below the prefix, and its tag there.
+    /// Its repository, below the prefix, and its tag.
     fn tag(self) -> (String, String) {
         match self {
             Document::Alias(alias) => {
@@ -79,7 +79,7 @@ impl Document<'_> {
     }
 }
 
-/// The name of the repository of a genome: such names have small letters only.
+/// The repository name of a genome; such names are lower-case.
 fn repository(digest: &GenomeDigest) -> String {
     let is_small = digest.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     match is_small {
@@ -88,7 +88,7 @@ fn repository(digest: &GenomeDigest) -> String {
     }
 }
 
-/// A name as a part of a tag of a registry of containers: letters, digits and `-` are themselves, other bytes `_` and two digits.
+/// Encodes a name for a container tag: letters, digits and `-` as they are, other bytes as `_` and two hexadecimal digits.
 fn spelled(name: &str) -> String {
     let one = |byte: u8| match byte {
         byte if byte.is_ascii_alphanumeric() || byte == b'-' => char::from(byte).to_string(),
@@ -102,12 +102,12 @@ impl<'a> Shelf<'a> {
         Shelf { address, web, meter }
     }
 
-    /// How it is called in messages.
+    /// Returns its name for messages.
     pub(crate) fn title(&self) -> String {
         self.address.to_string()
     }
 
-    /// Where a document is, for messages.
+    /// Returns the location of a document, for messages.
     pub(crate) fn place(&self, document: Document<'_>) -> String {
         match &self.address {
             Address::Oci { .. } => {
@@ -118,14 +118,14 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// Whether something can be put there, and the right to do so as long as what is given lives.
+    /// Checks that the place is writable, and locks it while the returned file is open.
     pub(crate) fn hold(&self) -> Result<Option<File>, AssetError> {
         match &self.address {
             Address::Web(_) => Err(AssetError::Place {
                 place: self.title(),
-                problem: "a server of files can only be read".to_owned(),
+                problem: "a file server is read-only".to_owned(),
                 hint: Some(
-                    "push to the directory that it serves, `file:DIR`, or to `oci://HOST/PREFIX`"
+                    "push to the directory it serves, `file:DIR`, or to `oci://HOST/PREFIX`"
                         .to_owned(),
                 ),
             }),
@@ -147,7 +147,7 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// A document; none if it is not there.
+    /// Returns a document; none if it does not exist.
     pub(crate) fn get(&self, document: Document<'_>) -> Result<Option<Vec<u8>>, AssetError> {
         match &self.address {
             Address::Oci { .. } => {
@@ -161,7 +161,7 @@ impl<'a> Shelf<'a> {
                 match format!("sha256:{}", hex(&Sha256::digest(&bytes))) == digest {
                     true => Ok(Some(bytes)),
                     false => Err(AssetError::Digest {
-                        what: format!("what came from {}", self.place(document)),
+                        what: format!("content of {}", self.place(document)),
                         expected: digest,
                         came: format!("sha256:{}", hex(&Sha256::digest(&bytes))),
                     }),
@@ -174,7 +174,7 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// The archive of an asset, from so many bytes on where that can be; none if it is not there.
+    /// Requests the archive of an asset from offset `from`, if supported; none if it does not exist.
     pub(crate) fn archive(
         &self,
         id: &AssetId,
@@ -192,7 +192,7 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// Puts an archive there, and then its document.
+    /// Writes an archive, and then its document.
     pub(crate) fn put_archive(
         &self,
         id: &AssetId,
@@ -217,7 +217,7 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// Puts a document there.
+    /// Writes a document.
     pub(crate) fn put(&self, document: Document<'_>, bytes: &[u8]) -> Result<(), AssetError> {
         match &self.address {
             Address::Oci { .. } => {
@@ -267,7 +267,7 @@ impl<'a> Shelf<'a> {
         fs::rename(&draft, &place).at(&place)
     }
 
-    /// A file, from so many bytes on where that can be.
+    /// Requests a file from offset `from`, if supported.
     fn file(&self, file: &str, from: u64) -> Result<Option<Incoming>, AssetError> {
         match &self.address {
             Address::Dir(dir) => {
@@ -291,7 +291,7 @@ impl<'a> Shelf<'a> {
         let Address::Oci { host, prefix } = &self.address else {
             return Err(AssetError::Place {
                 place: self.title(),
-                problem: "it has no repositories".to_owned(),
+                problem: "not a container registry".to_owned(),
                 hint: None,
             });
         };
@@ -310,7 +310,7 @@ impl<'a> Shelf<'a> {
         let bytes = repository.manifest(tag, &[MANIFEST], self.meter).map_err(container)?;
         let wrong = |error: serde_json::Error| AssetError::Place {
             place: format!("{}:{tag}", self.title()),
-            problem: format!("its manifest is no JSON: {error}"),
+            problem: format!("its manifest is not JSON: {error}"),
             hint: None,
         };
         bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(wrong)).transpose()
@@ -331,10 +331,7 @@ fn container(error: ContainerError) -> AssetError {
         ContainerError::Denied { place, status } => AssetError::Place {
             place,
             problem: status,
-            hint: Some(
-                "`skopeo login`, `podman login` and `docker login` write logins that wake reads"
-                    .to_owned(),
-            ),
+            hint: Some("log in with `skopeo login`, `podman login` or `docker login`".to_owned()),
         },
         ContainerError::Cancelled => AssetError::Cancelled,
         ContainerError::Logins { path, problem } => {
@@ -352,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stay_apart_where_there_are_fewer_characters() {
+    fn encoded_names_stay_distinct() {
         let id = |text: &str| text.parse::<AssetId>().unwrap();
         let tag = |text: &str| Document::Form(&id(text)).tag();
         assert_eq!(

@@ -1,9 +1,9 @@
-//! What a place has, of which nothing comes here.
+//! Lists the contents of a remote place without pulling anything.
 //!
 //! | file | has |
 //! |---|---|
-//! | `shelved` | what a place for archives has |
-//! | `served` | what a server of refgenie has |
+//! | `shelved` | the contents of an archive place |
+//! | `served` | the contents of a refgenie server |
 
 mod shelved;
 mod served;
@@ -19,27 +19,27 @@ use crate::shelf::Shelf;
 
 pub(crate) use shelved::write_index;
 
-/// How much is asked of what a place has.
+/// The level of detail to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What genomes, assets and tags are called.
+    /// The names of genomes, assets and tags.
     Names,
-    /// All that is said of each, which takes a question for each asset and each tag.
+    /// All details, which takes a request for each asset and each tag.
     Everything,
 }
 
-/// What a place was found to have.
+/// The contents of a place.
 #[derive(Clone, Debug)]
 pub struct There {
     /// Its genomes with their assets, ordered by name.
     pub genomes: Vec<GenomeEntry>,
-    /// The genomes that were named, and that it has not.
+    /// The requested genomes that it does not have.
     pub unknown: Vec<(GenomeName, Missing)>,
 }
 
-/// The genomes at `address` and their assets; only those that are named, if any are.
+/// Lists the genomes at `address` and their assets; only the `named` ones, if any are given.
 ///
-/// What has no name that can be asked for is left out. What a place does not say of an asset is absent.
+/// Entries whose names are not valid are left out. Values that the place does not provide are absent.
 pub fn there(
     address: &Address,
     named: &[GenomeName],
@@ -53,7 +53,7 @@ pub fn there(
     }
 }
 
-/// Those that are named, if any are; `title` is what has them.
+/// Selects the `named` genomes, if any are given; `title` names the place.
 fn chosen(genomes: Vec<GenomeEntry>, named: &[GenomeName], title: &str) -> There {
     let is_it = |genome: &GenomeEntry, name: &GenomeName| {
         genome.digest.as_str() == name.as_str() || genome.aliases.contains(name)

@@ -1,4 +1,4 @@
-//! What a server of refgenie has.
+//! The contents of a refgenie server.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(super) fn there(
     Ok(there)
 }
 
-/// The assets of a genome, of which the server has a line for each seek key of each form: `ASSET.SEEK_KEY:TAG`.
+/// Collects the assets of a genome from the server's lines, one for each seek key of each tag: `ASSET.SEEK_KEY:TAG`.
 fn assets(forms: &[String]) -> Vec<AssetEntry> {
     let mut tags: BTreeMap<AssetName, Vec<Tag>> = BTreeMap::new();
     for path in forms.iter().filter_map(|form| form.parse::<RegistryPath>().ok()) {

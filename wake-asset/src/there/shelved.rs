@@ -1,4 +1,4 @@
-//! What a place for archives has.
+//! The contents of an archive place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(super) fn there(
     Ok(there)
 }
 
-/// Writes down in a directory what is in it, for those who get files of it from a server and cannot see which there are.
+/// Writes the index of a directory, for clients of a file server that cannot list it.
 pub(crate) fn write_index(shelf: &Shelf<'_>) -> Result<(), AssetError> {
     if !shelf.keeps_index() {
         return Ok(());
@@ -51,7 +51,7 @@ pub(crate) fn write_index(shelf: &Shelf<'_>) -> Result<(), AssetError> {
     shelf.put_index(&attributes::json(&index))
 }
 
-/// What an index says that a place has.
+/// The genomes listed in an index.
 fn indexed(index: &IndexDocument) -> Vec<GenomeEntry> {
     let one = |said: &IndexGenome| {
         let assets = said.assets.iter().filter_map(|said| {
@@ -64,7 +64,7 @@ fn indexed(index: &IndexDocument) -> Vec<GenomeEntry> {
     index.genomes.iter().filter_map(one).collect()
 }
 
-/// What a place has that can be looked through: the genomes that have an alias there, and those that are named by their digests.
+/// The genomes found in a place that can be searched: those with an alias there, and those `named` by digest.
 fn found(shelf: &Shelf<'_>, named: &[GenomeName]) -> Result<Vec<GenomeEntry>, AssetError> {
     let mut aliases: BTreeMap<GenomeDigest, Vec<GenomeName>> = BTreeMap::new();
     for alias in shelf.aliases()? {
@@ -115,7 +115,7 @@ fn describe(shelf: &Shelf<'_>, genome: &mut GenomeEntry) -> Result<(), AssetErro
     Ok(())
 }
 
-/// Writes down what is said of one form of an asset.
+/// Fills in the entry of a tag from its document.
 fn tell(asset: &mut AssetEntry, at: usize, said: FormDocument) {
     let key = |(key, value): (String, String)| Some((key.parse::<SeekKey>().ok()?, value));
     let kind = |(key, kind): (String, String)| Some((key.parse().ok()?, kind.parse().ok()?));
@@ -137,7 +137,7 @@ fn tell(asset: &mut AssetEntry, at: usize, said: FormDocument) {
     asset.description = asset.description.take().or(said.asset_description);
 }
 
-/// Says of each asset what was made of it: no document does.
+/// Fills in the children of each asset, which no document lists.
 fn relate(genome: &mut GenomeEntry) {
     let mut made: BTreeMap<String, Vec<Relative>> = BTreeMap::new();
     for asset in &genome.assets {

@@ -1,6 +1,6 @@
-//! Values of YAML that are changed in places and written again, with nothing lost that somebody else put there.
+//! An editable YAML tree that is read and written again without losing other people's entries.
 //!
-//! Scalars stay the texts that they are, with how they were written; so what YAML makes of them stays, too.
+//! Scalars keep their text and quoting, so a YAML reader parses them to the same values.
 
 mod scalar;
 mod tree;

@@ -1,4 +1,4 @@
-//! From the tree of the reader to one that can be changed.
+//! Converts the reader's tree to an editable one.
 
 use wake_yaml::Value as Read;
 
@@ -6,7 +6,7 @@ use super::scalar::{Scalar, Style};
 use super::tree::{Entry, Node, Value};
 
 impl From<&wake_yaml::Node> for Node {
-    /// The same tree; what an alias names stands there instead of it.
+    /// Converts the tree, with aliases expanded.
     fn from(node: &wake_yaml::Node) -> Node {
         let value = match &node.value {
             Read::Null => Value::Scalar(Scalar::plain("null")),

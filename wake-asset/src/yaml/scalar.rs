@@ -1,32 +1,32 @@
-//! One word of YAML, and what it is to those who read it.
+//! YAML scalars, and how readers interpret them.
 
-/// A scalar as it is written.
+/// A scalar as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     pub(crate) style: Style,
-    /// Its tag, such as `!!binary`, where one is written.
+    /// Its tag, such as `!!binary`, if written.
     pub(crate) tag: Option<String>,
 }
 
-/// Whether YAML may take a scalar for more than a text.
+/// Whether a YAML reader may interpret a scalar as other than a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// Without quotes: it may be a number, a truth value or nothing.
+    /// Without quotes: it may be a number, a boolean or null.
     Plain,
-    /// In quotes, or as a block: a text.
+    /// In quotes, or a block: a string.
     Quoted,
 }
 
 impl Scalar {
-    /// A text that every reader takes for a text.
+    /// A string that every reader reads as a string.
     pub(crate) fn text(text: impl Into<String>) -> Scalar {
         let text = text.into();
         let style = if is_plainly_text(&text) { Style::Plain } else { Style::Quoted };
         Scalar { text, style, tag: None }
     }
 
-    /// What is to be taken for what it looks like.
+    /// A scalar written without quotes, whatever readers make of it.
     pub(crate) fn plain(text: impl Into<String>) -> Scalar {
         Scalar { text: text.into(), style: Style::Plain, tag: None }
     }
@@ -37,18 +37,18 @@ impl Scalar {
             && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
-    /// Whether it can be written as it is without quotes, and means the same where it stands.
+    /// Whether it can be written without quotes and keeps its meaning.
     pub(crate) fn can_be_bare(&self) -> bool {
         self.style == Style::Plain && is_one_word(&self.text)
     }
 }
 
-/// Whether a text without quotes is that text to every reader of YAML 1.1 and 1.2, wherever it stands.
+/// Whether every YAML 1.1 and 1.2 reader reads the unquoted text as that string, in any context.
 fn is_plainly_text(text: &str) -> bool {
     is_one_word(text) && !has_other_meaning(text)
 }
 
-/// Whether no character of it begins or ends anything. It is stricter than YAML is.
+/// Whether no character of it has a syntactic meaning. This is stricter than YAML.
 fn is_one_word(text: &str) -> bool {
     let inside =
         |c: char| !c.is_control() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
@@ -66,7 +66,7 @@ fn is_one_word(text: &str) -> bool {
         && [": ", " #", ":\t"].iter().all(|mark| !text.contains(mark))
 }
 
-/// Whether some reader takes it for a number, a truth value, a date, nothing or a merge.
+/// Whether some reader reads it as a number, a boolean, a date, null or a merge key.
 fn has_other_meaning(text: &str) -> bool {
     const WORDS: [&str; 13] =
         ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", "<<", "="];
@@ -78,7 +78,7 @@ fn has_other_meaning(text: &str) -> bool {
     if matches!(unsigned, ".inf" | ".nan" | "inf" | "nan" | "infinity") {
         return true;
     }
-    // Numbers of any base, with `_` or not, in groups of sixty, with an exponent; and dates and times.
+    // Numbers in any base, with or without `_`, sexagesimal, with an exponent; and dates and times.
     let is_of_number = |c: char| {
         c.is_ascii_hexdigit()
             || matches!(c, '_' | '.' | ':' | '-' | '+' | 'x' | 'o' | 't' | 'z' | ' ')
@@ -106,12 +106,12 @@ fn is_number_or_date(text: &str) -> bool {
     if let Some((_, digits)) = bare.split_once('b').filter(|(zero, _)| *zero == "0") {
         return whole(digits);
     }
-    // Sixties: `1:30`, `190:20:30.15`.
+    // Sexagesimal: `1:30`, `190:20:30.15`.
     let mut sixties = bare.split('.').next().unwrap_or_default().split(':');
     if bare.contains(':') && sixties.all(whole) {
         return true;
     }
-    // A date, or what begins with one: what follows of the time of day is not looked at.
+    // A date, or a text that starts with one; the time of day is not checked.
     let mut parts = text.splitn(3, '-');
     let (year, month, rest) = (parts.next(), parts.next(), parts.next());
     match (year, month, rest) {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_somebody_may_take_for_more_than_a_text_is_quoted() {
+    fn ambiguous_strings_are_quoted() {
         for text in [
             "",
             "~",

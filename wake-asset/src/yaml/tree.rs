@@ -1,10 +1,10 @@
-//! A document of YAML as a tree that can be changed.
+//! A YAML document as an editable tree.
 
 use wake_yaml::Mark;
 
 use super::scalar::Scalar;
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) at: Mark,
@@ -53,7 +53,7 @@ impl Node {
         matches!(&self.value, Value::Scalar(scalar) if scalar.is_null())
     }
 
-    /// What kind of value it is, with its article.
+    /// Returns the kind of value, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar(scalar) if scalar.is_null() => "null",
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The entries of a mapping; none of anything else.
+    /// Returns the entries of a mapping; none for any other value.
     pub(crate) fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// The value of a key that is not null.
+    /// Returns the value of a key unless it is null.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         let entry = self.entries().iter().find(|entry| entry.key.text == key)?;
         (!entry.value.is_null()).then_some(&entry.value)
@@ -87,7 +87,7 @@ impl Node {
         }
     }
 
-    /// The value of a key, which becomes an empty mapping if it is not there or null.
+    /// Returns the value of a key; a missing or null value becomes an empty mapping.
     pub(crate) fn below(&mut self, key: &str) -> &mut Node {
         let entries = self.map_mut();
         let at = match entries.iter().position(|entry| entry.key.text == key) {
@@ -115,7 +115,7 @@ impl Node {
         Some(entries.remove(at).value)
     }
 
-    /// Whether it is a list or a mapping of nothing, or null.
+    /// Whether it is null, or an empty list or mapping.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.value {
             Value::Scalar(scalar) => scalar.is_null(),

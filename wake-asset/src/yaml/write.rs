@@ -1,4 +1,4 @@
-//! From a tree to a text, in the form in which refgenie writes its own.
+//! Writes a tree as text, in refgenie's style.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(crate) fn write(root: &Node) -> String {
     text
 }
 
-/// The lines of a list or mapping that has something in it.
+/// Writes the lines of a list or mapping that is not empty.
 fn put_block(text: &mut String, node: &Node, depth: usize) {
     match &node.value {
         Value::Scalar(_) => {}
@@ -42,7 +42,7 @@ fn put_block(text: &mut String, node: &Node, depth: usize) {
     }
 }
 
-/// What stands behind a `:` or `-`: on the same line, or on the lines after it.
+/// Writes what follows a `:` or `-`: on the same line, or on the next lines.
 fn put_behind(text: &mut String, node: &Node, depth: usize) {
     match &node.value {
         Value::Scalar(scalar) => {
@@ -77,7 +77,7 @@ fn put_scalar(text: &mut String, scalar: &Scalar) {
     }
 }
 
-/// In double quotes, as YAML 1.1 and 1.2 read them. Source: YAML 1.2, 7.3.1.
+/// Writes text in double quotes, valid in YAML 1.1 and 1.2. Source: YAML 1.2, 7.3.1.
 fn put_quoted(text: &mut String, content: &str) {
     text.push('"');
     for c in content.chars() {
@@ -96,7 +96,7 @@ fn put_quoted(text: &mut String, content: &str) {
 }
 
 fn put_code(text: &mut String, c: char) {
-    // A text is never too long to be written.
+    // Writing to a string cannot fail.
     let _ = write!(text, "\\u{:04x}", u32::from(c));
 }
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_keeps_what_it_means() {
+    fn writing_preserves_meaning() {
         let text = "config_version: 0.4\nservers:\n- http://a\n- b: 1\n  c: \"1\"\nempty: {}\nnone: ~\nl: []\n\"1.0\": yes\nq: 'it''s'\nblock: |\n  a\n   b\nx: &x {y: 0x10}\nz: *x\n";
         let expected = "config_version: 0.4\nservers:\n  - http://a\n  -\n    b: 1\n    c: \"1\"\nempty: {}\nnone: null\nl: []\n\"1.0\": yes\nq: \"it's\"\nblock: \"a\\n b\\n\"\nx:\n  y: 0x10\nz:\n  y: 0x10\n";
         assert_eq!(again(text), expected);
@@ -166,14 +166,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_as_it_was(node in nodes()) {
+        fn a_written_tree_reads_back_equal(node in nodes()) {
             let text = write(&node);
             let read = parse(&text);
             prop_assert!(same(&read, &node), "{text}");
         }
 
         #[test]
-        fn a_text_stays_a_text(text in any::<String>()) {
+        fn a_string_stays_a_string(text in any::<String>()) {
             let Value::Scalar(scalar) = parse(&write(&Node::text(text.clone()))).value else {
                 return Err(TestCaseError::fail("no scalar"));
             };

@@ -1,4 +1,4 @@
-//! One asset that is to be built, with all that it is given.
+//! One asset to build, with its inputs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,110 +18,110 @@ use crate::name::InputName;
 use crate::recipe::{Generation, Recipe};
 use crate::template::Values;
 
-/// One asset that is to be built.
+/// One asset to build.
 #[derive(Clone, Debug)]
 pub struct Build {
     /// Its genome.
     pub genome: GenomeRef,
     /// Its name.
     pub asset: AssetName,
-    /// Its tag, if a person says it.
+    /// Its tag, if requested.
     pub tag: Option<Tag>,
-    /// How it is made.
+    /// Its recipe.
     pub recipe: Recipe,
-    /// Where the document of that lies.
+    /// The path of the recipe's document.
     pub recipe_path: PathBuf,
-    /// What is found in it.
+    /// Its seek keys.
     pub seek_keys: SeekKeys,
-    /// Its class, and those that it inherits from.
+    /// Its class and that class's ancestors.
     pub classes: Vec<AssetClass>,
-    /// The files that it is given.
+    /// Its file inputs.
     pub files: Vec<GivenFile>,
-    /// The values that it is given.
+    /// Its parameters.
     pub params: Vec<(InputName, Value)>,
-    /// The assets that it is given.
+    /// Its asset inputs.
     pub assets: Vec<GivenAsset>,
-    /// What commands run in.
+    /// The root file system for its commands.
     pub root: RootOf,
-    /// Whether a person asked for it.
+    /// Whether it was requested, as opposed to needed by another build.
     pub is_requested: bool,
 }
 
-/// A genome, as it was asked for.
+/// A genome, as requested.
 #[derive(Clone, Debug)]
 pub struct GenomeRef {
     /// Its digest.
     pub digest: GenomeDigest,
-    /// What it was called.
+    /// The name in the request.
     pub called: GenomeName,
-    /// What else it is called.
+    /// Its aliases.
     pub aliases: Vec<GenomeName>,
     /// The genome, if the registry does not have it yet.
     pub new: Option<NewGenome>,
 }
 
-/// A file that is given to a recipe.
+/// A file input of a build.
 #[derive(Clone, Debug)]
 pub struct GivenFile {
-    /// The input that it is.
+    /// The name of the input.
     pub name: InputName,
     /// The file.
     pub file: ReadFile,
 }
 
-/// An asset that is given to a recipe.
+/// An asset input of a build.
 #[derive(Clone, Debug)]
 pub struct GivenAsset {
-    /// The input that it is.
+    /// The name of the input.
     pub name: InputName,
-    /// The class that it must be of.
+    /// The required class.
     pub class: String,
-    /// Which part of it; none for what it is by itself.
+    /// The seek key; none for the asset itself.
     pub seek_key: Option<SeekKey>,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// Where an asset comes from that is given to a recipe.
+/// The origin of an asset input.
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// It is in the registry.
     Registered {
-        /// Which one it is.
+        /// Its id.
         id: AssetId,
         /// Its digest.
         digest: AssetDigest,
         /// Its seek keys.
         seek_keys: Vec<SeekEntry>,
-        /// Its files, by their paths in it.
+        /// Its files, by relative path.
         inputs: BTreeMap<RelPath, Input>,
     },
-    /// It is built as well: the number of that among the builds.
+    /// It is built by this plan: the index of the build.
     Built(usize),
 }
 
-/// What is found of an asset that is given: the input, its value in templates, and the seek keys.
+/// A resolved asset input: the input's name, its value in templates, and the asset's seek keys.
 pub(crate) type FoundAsset = (InputName, Value, Vec<SeekEntry>);
 
-/// The directory of a command, as it sees it.
+/// The working directory of commands.
 pub(crate) const WORK: &str = "/work";
-/// Where files lie, from there.
+/// The directory of file inputs, relative to it.
 pub(crate) const FILES: &str = "files";
-/// Where other assets lie, from there.
+/// The directory of asset inputs, relative to it.
 pub(crate) const ASSETS: &str = "assets";
-/// What becomes the asset, from there.
+/// The output folder, relative to it.
 pub(crate) const ASSET: &str = "asset";
 
 impl GivenFile {
-    /// Where it lies for a command, from its directory: by the name of the input, so that what the file is called changes nothing,
-    /// with the end of its name, which tells tools what it is.
+    /// Returns its path in the working directory: the name of the input, so that the file's own name does not matter,
+    /// with the file's extension, which tools use to determine the format.
     pub(crate) fn place(&self) -> String {
         let name = self.file.path.file_name().and_then(|name| name.to_str());
         format!("{FILES}/{}{}", self.name, end_of(name.unwrap_or_default()))
     }
 }
 
-/// The end of the name of a file, with that below it where it is one of a packed file: `.fa.gz`.
+/// Returns the extension of a file name; for a compressed file with the inner one: `.fa.gz`.
 fn end_of(name: &str) -> &str {
     let is_end = |end: &str| {
         !end.is_empty() && end.len() <= 16 && end.chars().all(|c| c.is_ascii_alphanumeric())
@@ -138,14 +138,14 @@ fn end_of(name: &str) -> &str {
 }
 
 impl Build {
-    /// What people call it.
+    /// Returns its name for messages.
     pub fn label(&self) -> String {
         let tag = self.tag.as_ref().map_or_else(String::new, |tag| format!(":{tag}"));
         format!("{}/{}{tag}", self.genome.called, self.asset)
     }
 
-    /// What is filled into templates, as far as it is known: `properties` that are known, and what is found by the seek keys that
-    /// inputs name.
+    /// Returns the template values known so far, including custom `properties` and the resolved asset inputs in
+    /// `found`.
     pub(crate) fn values(
         &self,
         properties: &[(InputName, String)],
@@ -177,7 +177,7 @@ impl Build {
             .collect();
         let mut assets: Map<String, Value> =
             found.iter().map(|(name, value, _)| (name.to_string(), value.clone())).collect();
-        // By its class as well where that says which; and among the files, where published recipes look for it.
+        // Also by class if that is unambiguous; and below `files`, where published recipes expect it.
         for (name, value, _) in found {
             files.entry(name.to_string()).or_insert_with(|| value.clone());
         }
@@ -208,7 +208,7 @@ impl Build {
         values
     }
 
-    /// The values that seek keys are filled with: those of every form, and parameters by their names alone, as older classes have
+    /// Returns the values for seek key templates: the namespaces, and all inputs as top-level names, as older classes use
     /// them.
     pub(crate) fn seek_values(
         &self,
@@ -230,7 +230,7 @@ impl Build {
         }
     }
 
-    /// What the renamed form has below `values`: paths of seek keys there start at a folder of all genomes.
+    /// Returns the `values` namespace of the renamed form, whose seek key paths are relative to a folder of all genomes.
     fn renamed(&self, values: &Values, found: &[FoundAsset]) -> Map<String, Value> {
         let assets = found.iter().map(|(name, _, entries)| {
             let keys: Map<String, Value> = entries
@@ -277,7 +277,7 @@ impl Build {
     }
 }
 
-/// Where a part of an asset that is given lies, from the directory of a command.
+/// Returns the path of a part of an asset input, relative to the working directory.
 fn below_assets(input: &InputName, value: &str) -> String {
     match value {
         "." => format!("{ASSETS}/{input}"),
@@ -286,7 +286,7 @@ fn below_assets(input: &InputName, value: &str) -> String {
 }
 
 impl GivenAsset {
-    /// What a template finds for it among `entries`, the seek keys of `asset`: a path, or a value.
+    /// Returns its template value, a path or a value, from `entries`, the seek keys of `asset`.
     pub(crate) fn value(&self, asset: &AssetName, entries: &[SeekEntry]) -> Option<Value> {
         let find = |key: &str| entries.iter().find(|entry| entry.key.as_str() == key);
         let entry = match &self.seek_key {
@@ -310,7 +310,7 @@ mod tests {
     use super::end_of;
 
     #[test]
-    fn the_end_of_a_name_says_how_a_file_is_packed_as_well() {
+    fn the_extension_of_a_compressed_file_has_two_parts() {
         for (name, end) in [
             ("hg38.fa", ".fa"),
             ("Homo.GRCh38.dna.fa.gz", ".fa.gz"),

@@ -1,10 +1,10 @@
-//! What is to be built: each asset once, those that others are made of first.
+//! The plan of a build: each asset once, parents first.
 //!
-//! | file | has |
+//! | file | contains |
 //! |---|---|
-//! | `request` | what is asked for, and who finds documents and roots |
-//! | `build` | one asset that is to be built, with all that it is given |
-//! | `planner` | from what is asked for to what is built |
+//! | `request` | the request, and the traits that find documents and root file systems |
+//! | `build` | one asset to build, with its inputs |
+//! | `planner` | makes the builds of a request |
 
 mod request;
 mod build;
@@ -18,22 +18,22 @@ pub use self::request::{
     BuildRequest, Documents, FoundRecipe, ParentPolicy, RootOf, Roots, UnknownGenome,
 };
 
-/// What is to be built.
+/// The assets to build.
 #[derive(Debug)]
 pub struct Plan {
-    /// The assets; what one is made of stands before it.
+    /// The builds; parents precede their children.
     pub builds: Vec<Build>,
-    /// What is probably not meant.
+    /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Plan {
-    /// Plans what `request` asks for. Nothing is run and nothing is written.
+    /// Plans a request. Runs and writes nothing.
     pub fn new(request: &BuildRequest<'_>) -> Result<Plan, Diagnostic> {
         planner::plan(request)
     }
 
-    /// The builds of another plan as well.
+    /// Appends the builds of another plan.
     pub fn append(&mut self, other: Plan) {
         let first = self.builds.len();
         self.builds.extend(other.builds.into_iter().map(|mut build| {

@@ -1,4 +1,4 @@
-//! What is asked for, and who finds what it needs.
+//! Build requests, and the traits that find documents and root file systems.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,91 +11,91 @@ use crate::class::AssetClass;
 use crate::given::Given;
 use crate::recipe::Recipe;
 
-/// What is asked for.
+/// A request to build assets.
 pub struct BuildRequest<'a> {
-    /// The assets.
+    /// The requested assets.
     pub assets: Vec<RegistryPath>,
-    /// What they are given.
+    /// Inputs from the command line.
     pub given: Given,
-    /// The recipe for all that is asked for; none: the one that is called as the asset is.
+    /// The recipe for all requested assets; none for the recipe with the asset's name.
     pub recipe: Option<String>,
-    /// What happens to assets that others are made of and that are not there.
+    /// What to do with missing parents.
     pub parents: ParentPolicy,
-    /// What is in the registry.
+    /// The contents of the registry.
     pub catalog: &'a Catalog,
-    /// Who finds documents.
+    /// Finds documents.
     pub documents: &'a dyn Documents,
-    /// Who finds root file systems.
+    /// Finds root file systems.
     pub roots: &'a dyn Roots,
-    /// Where relative paths of files start.
+    /// The base of relative file paths.
     pub cwd: PathBuf,
-    /// What a genome is that nobody knows.
+    /// What to do with an unknown genome.
     pub unknown_genome: UnknownGenome,
-    /// What is said of genomes that are new.
+    /// The description of new genomes.
     pub genome_description: Option<String>,
 }
 
-/// What happens to assets that others are made of and that are not there.
+/// What to do with missing parents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParentPolicy {
-    /// They are built first.
+    /// Build them first.
     Build,
-    /// They are an error.
+    /// Fail.
     Refuse,
 }
 
-/// What a genome is that nobody knows and no sequences tell.
+/// What to do with a genome that is not in the registry and has no sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownGenome {
-    /// An error.
+    /// Fail.
     Refuse,
-    /// A mere name, for a test that keeps nothing.
+    /// Treat it as a bare name, for a test that registers nothing.
     Name,
 }
 
-/// A recipe, and the text that it was read from.
+/// A recipe and the path of its document.
 #[derive(Clone, Debug)]
 pub struct FoundRecipe {
     /// The recipe.
     pub recipe: Recipe,
-    /// Where its document lies.
+    /// The path of its document.
     pub path: PathBuf,
 }
 
-/// Who finds documents.
+/// Finds recipes and asset classes.
 pub trait Documents: Sync {
-    /// The recipe for an asset: the one that is named, else the one that is called as the asset is; none if there is none.
+    /// Finds the recipe for an asset: the named one, else the one with the asset's name.
     fn recipe(
         &self,
         asset: &AssetName,
         named: Option<&str>,
     ) -> Result<Option<FoundRecipe>, Diagnostic>;
 
-    /// The class of this name or path; none if there is none. `beside` is a document that names it.
+    /// Finds the class of this name or path. `beside` is a document that refers to it.
     fn class(
         &self,
         name: &str,
         beside: Option<&std::path::Path>,
     ) -> Result<Option<AssetClass>, Diagnostic>;
 
-    /// The names of all recipes that are known, for suggestions.
+    /// Returns the names of all known recipes, for suggestions.
     fn recipe_names(&self) -> Vec<String>;
 
-    /// The names of all classes that are known, for suggestions.
+    /// Returns the names of all known classes, for suggestions.
     fn class_names(&self) -> Vec<String>;
 }
 
-/// Who finds root file systems.
+/// Finds root file systems.
 pub trait Roots: Sync {
-    /// What commands run in whose recipe names this container, or none.
+    /// Returns the root for a recipe with this container, or without one.
     fn root(&self, container: Option<&str>) -> Result<RootOf, Diagnostic>;
 }
 
-/// What commands run in.
+/// The root file system for commands.
 #[derive(Clone, Debug)]
 pub struct RootOf {
     /// The file system.
     pub root: Root,
-    /// Variables that belong to it, as an image sets them.
+    /// Environment variables that an image sets.
     pub env: BTreeMap<String, String>,
 }

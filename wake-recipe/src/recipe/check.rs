@@ -1,4 +1,4 @@
-//! The section that says how a recipe is tested: what it is given, and what must come of it.
+//! The `test` section of a recipe: test inputs and expected outputs.
 
 use std::sync::Arc;
 
@@ -11,65 +11,65 @@ use crate::class::{entries, word};
 use crate::name::InputName;
 use crate::template::{Template, Written};
 
-/// How a recipe is tested.
+/// The test of a recipe.
 #[derive(Clone, Debug, Default)]
 pub struct RecipeTest {
-    /// The genome whose assets it is given.
+    /// The genome of its input assets.
     pub genome: Option<GenomeName>,
-    /// The files that it is given.
+    /// Its input files.
     pub files: Vec<TestFile>,
-    /// What must come of it.
+    /// Its expected outputs.
     pub outputs: Vec<ExpectedOutput>,
-    /// Commands that must succeed in what came of it; of the renamed form.
+    /// Commands that must succeed on the result; renamed form only.
     pub commands: Vec<Template>,
 }
 
-/// A file that a recipe is given in its test.
+/// An input file of a test.
 #[derive(Clone, Debug)]
 pub struct TestFile {
-    /// The input that it is.
+    /// The name of the input.
     pub name: InputName,
-    /// Its address, or its path from where the document lies.
+    /// Its URL, or its path relative to the document.
     pub location: String,
-    /// An error here is one about it.
+    /// Its location for errors.
     pub(crate) written: Written,
 }
 
-/// What must come of a recipe at one seek key.
+/// The expected value of one seek key.
 #[derive(Clone, Debug)]
 pub struct ExpectedOutput {
     /// The key.
     pub key: SeekKey,
-    /// What must be there.
+    /// The expected result.
     pub expectation: Expectation,
-    /// An error here is one about it.
+    /// Its location for errors.
     pub(crate) written: Written,
 }
 
-/// What must be found by a seek key.
+/// The expected target of a seek key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expectation {
-    /// A file of this MD5 digest.
+    /// A file with this MD5.
     Md5(String),
     /// This value.
     Value(Json),
 }
 
 impl TestFile {
-    /// An error about it.
+    /// Returns an error at its location.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.written.error(message)
     }
 }
 
 impl ExpectedOutput {
-    /// An error about it.
+    /// Returns an error at its location.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.written.error(message)
     }
 }
 
-/// Reads the section.
+/// Reads the `test` section.
 pub(super) fn read(
     yaml: &mut Yaml,
     node: Option<&Arc<Node>>,
@@ -83,7 +83,7 @@ pub(super) fn read(
     let mut files = Vec::new();
     if let Some(node) = fields.take("inputs") {
         let mut inputs = Fields::of(yaml, node, "`inputs` of `test`")?;
-        // The text of the specification has the files here, its schema one level deeper.
+        // The specification's text has the files here, its schema one level deeper.
         let nested = inputs.clone().take("files").filter(|node| input::is_mapping(node));
         let given = match nested {
             Some(nested) => {
@@ -134,17 +134,19 @@ fn output(
         (Some(node), None, None) => {
             let sum = text(yaml, node, "`md5sum`")?.to_ascii_lowercase();
             if sum.len() != 32 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                let error = yaml.source.error(node.at, format!("`{sum}` is no MD5 digest"));
-                return Err(error.with_hint("one has 32 hexadecimal digits"));
+                let error = yaml.source.error(node.at, format!("`{sum}` is not an MD5 digest"));
+                return Err(error.with_hint("an MD5 digest has 32 hexadecimal digits"));
             }
             Expectation::Md5(sum)
         }
         (None, None, Some(node)) => Expectation::Value(node.to_json()),
         (None, None, None) => {
-            let error = yaml.source.error(at, format!("{what} says nothing that can be tested"));
-            return Err(error.with_hint("`md5sum` or `checksum` is of a file, `value` of a value"));
+            let error = yaml.source.error(at, format!("{what} has no expectation"));
+            return Err(
+                error.with_hint("add `md5sum` or `checksum` for a file, or `value` for a value")
+            );
         }
-        _ => return Err(yaml.source.error(at, format!("{what} says more than one thing"))),
+        _ => return Err(yaml.source.error(at, format!("{what} has more than one expectation"))),
     };
     fields.finish_warning(yaml)?;
     Ok(ExpectedOutput { key, expectation, written: Written::new(&yaml.source, at, String::new()) })

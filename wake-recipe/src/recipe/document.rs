@@ -1,4 +1,4 @@
-//! A recipe as a document again: JSON in the order of its keys, as it is kept beside what was built.
+//! Writes a recipe as JSON with ordered keys, for the build record.
 
 use serde_json::Value;
 use wake_asset::Json;
@@ -14,8 +14,8 @@ fn object<const N: usize>(members: [(&str, Json); N]) -> Json {
 }
 
 impl Recipe {
-    /// The recipe in the form with `inputs` and `command_template_list`, whichever it was written in; the names of values in its
-    /// commands stay those of its own form. What it does not say is left out, since refgenie does not read its own nulls.
+    /// Converts the recipe to the form with `inputs` and `command_template_list`, whatever its own form; names in its commands
+    /// are not converted. Absent keys are left out, since refgenie cannot read its own nulls.
     pub fn document(&self) -> Json {
         let mut entries = vec![
             ("name", plain(self.name.as_str())),
@@ -46,7 +46,7 @@ impl Recipe {
         Json::Object(entries.collect())
     }
 
-    /// The name of the class of what it makes.
+    /// Returns the name of its output class.
     pub fn class_name(&self) -> &str {
         match &self.output_class {
             OutputClass::Named(class) => class.as_str(),
@@ -80,7 +80,7 @@ impl Recipe {
     }
 }
 
-/// Null where there is nothing.
+/// Replaces an empty object with null.
 fn some(document: Json) -> Json {
     match document {
         Json::Object(entries) if entries.is_empty() => plain(Value::Null),

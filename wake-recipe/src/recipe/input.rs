@@ -1,4 +1,4 @@
-//! What a recipe is given: files, parameters, assets.
+//! The inputs of a recipe: files, parameters, assets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,81 +11,81 @@ use crate::class::{entries, optional_text, word};
 use crate::name::InputName;
 use crate::template::Written;
 
-/// What a recipe is given.
+/// The inputs of a recipe.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// Files.
     pub files: Vec<FileInput>,
-    /// Values.
+    /// Parameters.
     pub params: Vec<ParamInput>,
-    /// Other assets.
+    /// Assets.
     pub assets: Vec<AssetInput>,
 }
 
-/// A file that a recipe is given.
+/// A file input.
 #[derive(Clone, Debug)]
 pub struct FileInput {
-    /// What it is called.
+    /// Its name.
     pub name: InputName,
-    /// What it is, in words.
+    /// Its description.
     pub description: String,
-    /// An error here is one about its name.
+    /// The location of its name, for errors.
     pub(super) written: Written,
 }
 
-/// A value that a recipe is given.
+/// A parameter.
 #[derive(Clone, Debug)]
 pub struct ParamInput {
-    /// What it is called.
+    /// Its name.
     pub name: InputName,
-    /// What it is, in words.
+    /// Its description.
     pub description: String,
-    /// What it is where nobody says otherwise.
+    /// The default value.
     pub default: Option<Json>,
-    /// What it can be; none: anything, and a text where it is typed.
+    /// Its type; none for any value, in which case a value from the command line is a string.
     pub kind: Option<ParamType>,
-    /// An error here is one about its name.
+    /// The location of its name, for errors.
     pub(super) written: Written,
 }
 
-/// What a value can be.
+/// The type of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParamType {
-    /// A whole number, from the first to the second where they are said.
+    /// A whole number, with optional inclusive bounds.
     Integer(Option<i64>, Option<i64>),
     /// A number.
     Number,
-    /// A text.
+    /// A string.
     String,
     /// `true` or `false`.
     Boolean,
-    /// One of these texts.
+    /// One of these strings.
     OneOf(Vec<String>),
 }
 
-/// An asset that a recipe is given.
+/// An asset input.
 #[derive(Clone, Debug)]
 pub struct AssetInput {
-    /// What it is called.
+    /// Its name.
     pub name: InputName,
-    /// What it is, in words.
+    /// Its description.
     pub description: String,
-    /// The class that it must be of.
+    /// The required class.
     pub class: ClassName,
-    /// The one that is taken where nobody says otherwise.
+    /// The default asset.
     pub default: Option<DefaultAsset>,
-    /// An error here is one about its name.
+    /// The location of its name, for errors.
     pub(super) written: Written,
-    /// An error here is one about its class.
+    /// The location of its class, for errors.
     pub(crate) class_written: Written,
 }
 
-/// An asset that a recipe is given where nobody names another one.
+/// The default of an asset input.
 #[derive(Clone, Debug)]
 pub struct DefaultAsset {
-    /// Which one.
+    /// The asset.
     pub path: RegistryPath,
-    /// An error here is one about it.
+    /// Its location, for errors.
     pub(crate) written: Written,
 }
 
@@ -97,7 +97,7 @@ impl DefaultAsset {
 }
 
 impl Inputs {
-    /// The input asset that people call `name`: its own name, else its class where that is the class of no other.
+    /// Returns the asset input called `name`: by its own name, else by its class if no other input has that class.
     pub fn asset(&self, name: &str) -> Option<&AssetInput> {
         let by_name = self.assets.iter().find(|input| input.name.as_str() == name);
         by_name.or_else(|| {
@@ -107,9 +107,9 @@ impl Inputs {
         })
     }
 
-    /// Checks what holds of all of them together.
+    /// Checks that input names are unique.
     pub(super) fn check(&self) -> Result<(), DocumentError> {
-        // Of each kind the keys of a mapping are different already; the older form has lists.
+        // Mapping keys are unique already; the older form has lists.
         let files = self.files.iter().map(|input| (&input.name, &input.written));
         let params = self.params.iter().map(|input| (&input.name, &input.written));
         let assets = self.assets.iter().map(|input| (&input.name, &input.written));
@@ -119,7 +119,7 @@ impl Inputs {
     }
 }
 
-/// Whether each name is that of one input.
+/// Checks that no name occurs twice.
 fn check_once<'a>(
     names: impl Iterator<Item = (&'a InputName, &'a Written)>,
     what: &str,
@@ -127,7 +127,7 @@ fn check_once<'a>(
     let mut seen = BTreeSet::new();
     for (name, written) in names {
         if !seen.insert(name.as_str()) {
-            let message = format!("two inputs of the recipe are the {what} `{name}`");
+            let message = format!("duplicate {what} input `{name}`");
             return Err(written.error(message));
         }
     }
@@ -135,10 +135,9 @@ fn check_once<'a>(
 }
 
 impl ParamInput {
-    /// The value that a typed text stands for.
+    /// Parses a value from the command line.
     pub fn parse(&self, typed: &str) -> Result<Json, String> {
-        let wrong =
-            |what: &str| format!("parameter `{}` must be {what}, and not `{typed}`", self.name);
+        let wrong = |what: &str| format!("parameter `{}` must be {what}, not `{typed}`", self.name);
         match &self.kind {
             None | Some(ParamType::String) => Ok(typed.into()),
             Some(ParamType::Integer(least, most)) => {
@@ -166,7 +165,7 @@ impl ParamInput {
         }
     }
 
-    /// Whether a value that a document has is one that it can be.
+    /// Checks that a default value has the parameter's type.
     fn takes(&self, value: &Json) -> Result<(), String> {
         let typed = match value {
             Json::String(text) => text.clone(),
@@ -176,7 +175,7 @@ impl ParamInput {
         match &self.kind {
             None => Ok(()),
             Some(ParamType::Integer(..) | ParamType::Number | ParamType::Boolean) if is_text => {
-                Err(format!("the default of parameter `{}` is a text", self.name))
+                Err(format!("the default of parameter `{}` is a string", self.name))
             }
             Some(_) => self.parse(&typed).map(|_| ()),
         }
@@ -203,7 +202,7 @@ fn description(yaml: &mut Yaml, fields: &mut Fields<'_>) -> Result<String, Docum
     text(yaml, node, "`description`")
 }
 
-/// Reads a mapping of files.
+/// Reads the file inputs.
 pub(super) fn files(
     yaml: &mut Yaml,
     node: Option<&Arc<Node>>,
@@ -220,7 +219,7 @@ pub(super) fn files(
     Ok(files)
 }
 
-/// Reads a mapping of parameters.
+/// Reads the parameters.
 pub(super) fn params(
     yaml: &mut Yaml,
     node: Option<&Arc<Node>>,
@@ -243,7 +242,7 @@ pub(super) fn params(
     Ok(params)
 }
 
-/// The type of a parameter, of which refgenie knows none: `type`, `choices`, `minimum`, `maximum`.
+/// Reads the type of a parameter, a wake extension: `type`, `choices`, `minimum`, `maximum`.
 fn param_type(
     yaml: &mut Yaml,
     fields: &mut Fields<'_>,
@@ -280,17 +279,16 @@ fn param_type(
         ("number", _) => ParamType::Number,
         ("boolean", _) => ParamType::Boolean,
         _ => {
-            let error =
-                yaml.source.error(node.at, format!("`{written}` is no type of a parameter"));
+            let error = yaml.source.error(node.at, format!("`{written}` is not a parameter type"));
             return Err(error.with_hint(match wake_model::nearest::nearest(&written, TYPES) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("types are `{}`", TYPES.join("`, `")),
+                None => format!("the types are `{}`", TYPES.join("`, `")),
             }));
         }
     }))
 }
 
-/// Reads a mapping of assets.
+/// Reads the asset inputs.
 pub(super) fn assets(
     yaml: &mut Yaml,
     node: Option<&Arc<Node>>,
@@ -322,7 +320,7 @@ pub(super) struct Listed {
     pub(super) written: Written,
 }
 
-/// One of the lists of the older form.
+/// Reads a list of inputs of the older form.
 pub(super) fn listed(
     yaml: &mut Yaml,
     node: Option<&Arc<Node>>,

@@ -1,12 +1,12 @@
-//! How an asset is made: recipes of three generations of documents as one model.
+//! Recipes: one model for three generations of documents.
 //!
-//! | file | has |
+//! | file | contains |
 //! |---|---|
-//! | `input` | what a recipe is given |
-//! | `check` | the section that says how a recipe is tested |
+//! | `input` | the inputs of a recipe |
+//! | `check` | the `test` section |
 //! | `templated` | the form with `inputs` and `command_template_list`, which is refgenie's own specification, and that with `input_files` and `command_templates` |
 //! | `older` | the form with `required_files` and `command_list`, in JSON |
-//! | `document` | a recipe as a document again, as it is kept beside what was built |
+//! | `document` | writes a recipe as JSON, for the build record |
 
 mod input;
 mod check;
@@ -27,76 +27,76 @@ use crate::class::AssetClass;
 use crate::name::InputName;
 use crate::template::{Template, Written};
 
-/// How an asset is made, as a document says.
+/// A recipe, as declared by its document.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// Its name.
     pub name: RecipeName,
-    /// Its version; empty where none is said.
+    /// Its version; empty if it has none.
     pub version: String,
-    /// What it makes, in words.
+    /// Its description.
     pub description: String,
-    /// The class of what it makes.
+    /// The class of its asset.
     pub output_class: OutputClass,
-    /// An error here is one about that class.
+    /// The location for errors about that class.
     class_written: Written,
-    /// What it is given.
+    /// Its inputs.
     pub inputs: Inputs,
-    /// What is run, in this order.
+    /// Its commands, in order.
     pub commands: Vec<Template>,
-    /// What is noted of where it is built: the names of properties, and the commands that tell them.
+    /// Its custom properties, each with its command.
     pub custom_properties: Vec<CustomProperty>,
-    /// What the asset is tagged with where nobody says otherwise.
+    /// The template of the tag used if none is requested.
     pub default_tag: Option<Template>,
     /// The image that commands run in.
     pub container: Option<String>,
-    /// Paths that are left out of the digest of an asset.
+    /// Regular expressions for paths that the asset digest leaves out.
     pub checksum_exclude: Vec<String>,
-    /// How it is tested.
+    /// Its test.
     pub test: Option<RecipeTest>,
-    /// Which form its document has.
+    /// The form of its document.
     pub generation: Generation,
-    /// What is probably not meant in the document.
+    /// Warnings about the document.
     pub warnings: Vec<Warning>,
-    /// The document.
+    /// The text of the document.
     pub text: Vec<u8>,
-    /// An error here is one about the document.
+    /// The location for errors about the whole document.
     whole: Written,
 }
 
-/// The class of what a recipe makes.
+/// The class of a recipe's asset.
 #[derive(Clone, Debug)]
 pub enum OutputClass {
-    /// One that has a document of its own.
+    /// A class with a document of its own.
     Named(ClassName),
-    /// One that the recipe says itself.
+    /// A class that the recipe itself declares.
     Own(Box<AssetClass>),
 }
 
-/// Something that is noted of where an asset is built.
+/// A property of the build environment, recorded with the asset.
 #[derive(Clone, Debug)]
 pub struct CustomProperty {
-    /// What it is called.
+    /// Its name.
     pub name: InputName,
-    /// A command of the shell that prints it.
+    /// The shell command that prints its value.
     pub command: String,
 }
 
-/// Which form documents have.
+/// The form of a recipe's document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 pub enum Generation {
-    /// That with `required_files`, `assets` and `command_list`.
+    /// The form with `required_files`, `assets` and `command_list`.
     #[strum(serialize = "older")]
     Older,
-    /// That with `inputs` and `command_template_list`.
+    /// The form with `inputs` and `command_template_list`.
     #[strum(serialize = "current")]
     Current,
-    /// That with `input_files` and `command_templates`.
+    /// The form with `input_files` and `command_templates`.
     #[strum(serialize = "renamed")]
     Renamed,
 }
 
-/// Keys that tell a generation.
+/// Keys that identify a generation.
 const OLDER: [&str; 5] =
     ["command_list", "required_files", "required_assets", "required_parameters", "required_params"];
 const CURRENT: [&str; 4] = ["command_template_list", "inputs", "custom_properties", "default_tag"];
@@ -111,13 +111,13 @@ const RENAMED: [&str; 7] = [
 ];
 
 impl Recipe {
-    /// Reads the document of a recipe.
+    /// Parses the document of a recipe.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Recipe, DocumentError> {
         let recipe = Recipe::of(Yaml::parse(file, bytes, REFGENIE)?)?;
         Ok(Recipe { text: bytes.to_owned(), ..recipe })
     }
 
-    /// A recipe that was computed from `file`.
+    /// Reads a recipe from the value of the Jsonnet file `file`.
     pub fn computed(file: &str, value: &Json) -> Result<Recipe, DocumentError> {
         let recipe = Recipe::of(Yaml::computed(file, value, REFGENIE))?;
         Ok(Recipe { text: format!("{value:#}\n").into_bytes(), ..recipe })
@@ -139,18 +139,18 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// An error about the document.
+    /// Returns an error about the whole document.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.whole.error(message)
     }
 
-    /// An error about the class of what it makes.
+    /// Returns an error about its output class.
     pub fn class_error(&self, message: impl Into<String>) -> DocumentError {
         self.class_written.error(message)
     }
 }
 
-/// The commands of a recipe, as a list of them says; there must be one.
+/// Returns the list of commands, which must not be empty.
 fn commands(yaml: &Yaml, node: &Node, key: &str) -> Result<Vec<Arc<Node>>, DocumentError> {
     let commands = list(yaml, node, &format!("`{key}`"))?.to_vec();
     match commands.is_empty() {
@@ -158,11 +158,11 @@ fn commands(yaml: &Yaml, node: &Node, key: &str) -> Result<Vec<Arc<Node>>, Docum
         true => Err(yaml
             .source
             .error(node.at, "the recipe has no commands")
-            .with_hint("they are what makes the asset")),
+            .with_hint("add the commands that make the asset")),
     }
 }
 
-/// Which form the document has: all keys that tell it must be of one.
+/// Determines the form of a document; all identifying keys must belong to one form.
 fn generation(yaml: &Yaml, entries: &[Entry]) -> Result<Generation, DocumentError> {
     let find = |keys: &[&str]| entries.iter().find(|entry| keys.contains(&entry.key.as_str()));
     let found = [
@@ -176,15 +176,15 @@ fn generation(yaml: &Yaml, entries: &[Entry]) -> Result<Generation, DocumentErro
         None => Ok(generation),
         Some((other, second)) => {
             let message = format!(
-                "`{}` is of the {other} form of recipes, and `{}` of the {generation} one",
+                "`{}` belongs to the {other} recipe form, but `{}` belongs to the {generation} form",
                 second.key, first.key
             );
-            Err(yaml.source.error(second.at, message).with_hint("a recipe has one form"))
+            Err(yaml.source.error(second.at, message).with_hint("use the keys of one form"))
         }
     }
 }
 
-/// The parts that all forms have in common while they are read.
+/// The fields that all forms have in common.
 struct Head {
     name: RecipeName,
     version: String,
@@ -192,7 +192,7 @@ struct Head {
     whole: Written,
 }
 
-/// Reads what every form begins with; a name that is not said is that of the file.
+/// Reads the common fields; a missing name defaults to that of the file.
 fn head(
     yaml: &mut Yaml,
     fields: &mut wake_yaml::Fields<'_>,

@@ -1,5 +1,5 @@
-//! The form with `required_files` and `command_list`, mostly in JSON: single braces name values, and what comes of a recipe
-//! stands in it.
+//! The form with `required_files` and `command_list`, mostly in JSON: placeholders have single braces, and the recipe declares
+//! its seek keys itself.
 
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ fn inputs(yaml: &mut Yaml, fields: &mut Fields<'_>) -> Result<Inputs, DocumentEr
             Some(node) => Some(DefaultAsset::read(yaml, node)?),
             None => None,
         };
-        // There were no classes: what an asset is called said what it is.
+        // This form has no classes: the asset name serves as the class.
         let class = default.as_ref().map_or(name.as_str(), |default| default.path.asset.as_str());
         let class = class
             .parse()

@@ -1,6 +1,6 @@
-//! The forms whose commands are Jinja: that with `inputs` and `command_template_list`, and the renamed one.
+//! The forms whose commands are Jinja: the one with `inputs` and `command_template_list`, and the renamed one.
 //!
-//! They differ in what keys are called, in where the inputs stand, and in what is said besides.
+//! They differ in key names, in where the inputs are, and in additional keys.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{CustomProperty, Generation, Head, Inputs, OutputClass, Recipe, check
 use crate::class::{entries, optional_text, word};
 use crate::template::{Template, Written};
 
-/// What the keys of a form are called.
+/// The key names of a form.
 pub(super) struct Keys {
     generation: Generation,
     inputs: InputKeys,
@@ -19,17 +19,17 @@ pub(super) struct Keys {
     properties: &'static str,
     default_tag: &'static str,
     container: &'static str,
-    /// What is left out of the digest; none in a form that has no such key.
+    /// The key of paths that the digest leaves out; none if the form has no such key.
     excluded: Option<&'static str>,
-    /// What is said about a recipe, and is nothing to a build.
+    /// Keys that are accepted and do not affect a build.
     said: &'static [&'static str],
 }
 
-/// Where the inputs of a recipe stand.
+/// Where a form has the inputs of a recipe.
 enum InputKeys {
-    /// Below one key, by `files`, `params` and `assets`.
+    /// Below this key, as `files`, `params` and `assets`.
     Below(&'static str),
-    /// Beside the others, by these keys.
+    /// At the top level, under these keys.
     Beside { files: &'static str, params: &'static str, assets: &'static str },
 }
 
@@ -137,7 +137,7 @@ fn mappings(
     })
 }
 
-/// A list of templates of Jinja.
+/// Reads a list of Jinja templates.
 fn templates(
     yaml: &mut Yaml,
     node: &Arc<Node>,
@@ -181,7 +181,7 @@ fn properties(
     Ok(properties)
 }
 
-/// The image that commands run in; an empty text is none.
+/// Reads the container image; an empty string means none.
 pub(super) fn container(
     yaml: &mut Yaml,
     fields: &mut Fields<'_>,
@@ -202,7 +202,7 @@ fn excluded(
         let written = text(yaml, &item, &format!("an item of `{key}`"))?;
         Excluded::new(std::slice::from_ref(&written)).map_err(|error| {
             let last = error.lines().last().unwrap_or_default().trim();
-            yaml.source.error(item.at, format!("`{written}` is no regular expression: {last}"))
+            yaml.source.error(item.at, format!("invalid regular expression `{written}`: {last}"))
         })?;
         excluded.push(written);
     }

@@ -1,4 +1,4 @@
-//! The step that tests what came of a recipe.
+//! The step that compares the result of a recipe's test.
 
 use serde_json::Value;
 use wake_asset::{SeekEntry, SeekType};
@@ -13,8 +13,8 @@ use crate::error::of_document;
 use crate::plan::{ASSET, RootOf, WORK};
 use crate::recipe::{Expectation, ExpectedOutput};
 
-/// Compares what came with what should, by fours: how, the name, what came or where it lies, what should. What it finds is written
-/// as test harnesses read it, and for people what is wrong.
+/// The script that compares results. Its arguments come in fours: the method, the name, the actual value or its path, the expected
+/// value. It prints TAP to standard output, and mismatches to standard error.
 const CHECK: &str = r##"
 status=0
 number=0
@@ -48,7 +48,7 @@ exit $status
 "##;
 
 impl Builds<'_> {
-    /// The step that compares what a build left with what its recipe says.
+    /// Makes the step that compares a build's output with the recipe's expectations.
     pub(super) fn check_step(&self, number: usize) -> Result<Step, Diagnostic> {
         let (build, facts) = (self.build(number), self.facts(number)?);
         let test = build.recipe.test.clone().unwrap_or_default();
@@ -69,7 +69,7 @@ impl Builds<'_> {
             let _ = inputs.place(path(ASSET), Input::Dir);
         }
         for (at, input) in content {
-            // Paths of one asset differ.
+            // The paths of one asset are distinct.
             let _ = inputs.place(path(ASSET).join(&at), input);
         }
         let here = RootOf { root: Root::Host, env: Default::default() };
@@ -78,14 +78,15 @@ impl Builds<'_> {
     }
 }
 
-/// The four words of a comparison.
+/// Returns the four arguments of a comparison.
 fn comparison(output: &ExpectedOutput, entries: &[SeekEntry]) -> Result<[String; 4], Diagnostic> {
     let wrong = |message: String| of_document(&output.error(message));
     let key = output.key.to_string();
     let Some(entry) = entries.iter().find(|entry| entry.key == output.key) else {
         let known = entries.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>();
         let near = wake_model::nearest::nearest(&key, known.iter().copied());
-        let told = wrong(format!("seek key `{key}` cannot be tested: its class has none"));
+        let told =
+            wrong(format!("seek key `{key}` cannot be tested: its class does not declare it"));
         return Err(match near {
             Some(near) => told.help(format!("did you mean `{near}`?")),
             None => told.help(format!("it has `{}`", known.join("`, `"))),
@@ -95,7 +96,7 @@ fn comparison(output: &ExpectedOutput, entries: &[SeekEntry]) -> Result<[String;
         Expectation::Md5(sum) => {
             if !matches!(entry.kind, SeekType::File) {
                 let message = format!(
-                    "seek key `{key}` is a {}, and only a file has an MD5 digest",
+                    "seek key `{key}` has type `{}`, but only a file has an MD5 digest",
                     entry.kind
                 );
                 return Err(wrong(message));
@@ -115,7 +116,7 @@ fn comparison(output: &ExpectedOutput, entries: &[SeekEntry]) -> Result<[String;
     }
 }
 
-/// Whether two values are the same; `4` and `4.0` are, and a text is what it says.
+/// Whether two values are equal; `4` equals `4.0`, and a string equals a value that is displayed the same.
 fn same(came: &Value, expected: &Value) -> bool {
     match (came, expected) {
         (Value::Number(came), Value::Number(expected)) => came.as_f64() == expected.as_f64(),

@@ -1,7 +1,7 @@
-//! What an asset consists of that was just built.
+//! The content of an asset that was just built.
 //!
-//! A link to another asset that was given cannot stay as the command made it: where that lies differs from machine to machine.
-//! The command's own directory has no such links; beside it lies a list of them.
+//! A link to an input asset cannot stay as the command made it, because the target's location differs between machines.
+//! Such links are removed from the output folder and listed in a file next to it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,21 +13,21 @@ use wake_steps::{Input, StepId, StepOutput};
 use super::{Builds, Part};
 use crate::plan::{ASSET, Origin};
 
-/// The list of links, beside the directory of the asset.
+/// The list of links, next to the asset's directory.
 pub(super) const LINKS: &str = "links";
 
-/// A link of an asset to what it was given.
+/// A link from an asset to one of its input assets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GivenLink {
-    /// Where it lies in the asset.
+    /// Its path in the asset.
     pub(super) path: RelPath,
-    /// The input.
+    /// The name of the input.
     pub(super) input: String,
-    /// What it leads to there.
+    /// The target's path in the input asset.
     pub(super) below: RelPath,
 }
 
-/// Reads the list of links.
+/// Parses the list of links.
 fn links(text: &str) -> Option<Vec<GivenLink>> {
     let mut lines = text.lines();
     let mut links = Vec::new();
@@ -41,18 +41,21 @@ fn links(text: &str) -> Option<Vec<GivenLink>> {
 }
 
 impl Builds<'_> {
-    /// The links of what a build left to what it was given.
+    /// Returns the links from a build's output to its input assets.
     pub(super) fn links(&self, done: &StepOutput) -> Result<Vec<GivenLink>, Diagnostic> {
         let path = self.store.tree_place(&done.tree).join(LINKS);
         let text = fs::read_to_string(&path).map_err(|error| {
             Diagnostic::error(Class::Environment, format!("`{}`: {error}", path.display()))
         })?;
         links(&text).ok_or_else(|| {
-            Diagnostic::error(Class::Action, "a link in the asset leads to what cannot be named")
+            Diagnostic::error(
+                Class::Action,
+                "the target of a link in the asset is not a valid path",
+            )
         })
     }
 
-    /// What lies in the directory of an asset that was built, without the links to what it was given.
+    /// Returns the content of a built asset's directory, without the links to its input assets.
     pub(super) fn nodes(done: &StepOutput) -> Manifest {
         RelPath::parse(ASSET)
             .ok()
@@ -60,13 +63,13 @@ impl Builds<'_> {
             .unwrap_or_default()
     }
 
-    /// What an asset consists of that was built, as inputs of another step by their paths in it.
+    /// Returns the content of a built asset as inputs for another step, by relative path.
     pub(super) fn built_inputs(
         &self,
         number: usize,
     ) -> Result<BTreeMap<RelPath, Input>, Diagnostic> {
         let missing = || {
-            let message = format!("{}: it is not built yet", self.build(number).label());
+            let message = format!("{}: not built yet", self.build(number).label());
             Diagnostic::error(Class::Internal, message)
         };
         let step = self.step_of(number, Part::Commands).ok_or_else(missing)?;
@@ -83,7 +86,7 @@ impl Builds<'_> {
         Ok(inputs)
     }
 
-    /// What a link leads to, if that is a file.
+    /// Returns the target of a link, if it is a file.
     fn given(&self, number: usize, link: &GivenLink) -> Result<Option<Input>, Diagnostic> {
         let mut assets = self.build(number).assets.iter();
         let Some(given) = assets.find(|given| given.name.as_str() == link.input) else {
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_lines_by_twos() {
+    fn each_link_is_two_lines() {
         let all = links("a.fa\nfasta/G.fa\nx/all\nother\n").unwrap();
         let of = |link: &GivenLink| format!("{} {} {}", link.path, link.input, link.below);
         assert_eq!(all.iter().map(of).collect::<Vec<_>>(), ["a.fa fasta G.fa", "x/all other "]);

@@ -1,4 +1,4 @@
-//! What is known of a build once what it needs is done.
+//! Values known once the steps a build needs are done.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,23 +13,23 @@ use crate::name::InputName;
 use crate::plan::{FoundAsset, Origin};
 use crate::template::Values;
 
-/// What is known of a build.
+/// The values known of a build.
 pub(super) struct Facts {
-    /// What was noted.
+    /// The custom properties.
     pub(super) properties: Vec<(InputName, String)>,
-    /// What is found of each asset that is given, with the seek keys of that.
+    /// The resolved asset inputs.
     pub(super) found: Vec<FoundAsset>,
     /// The tag.
     pub(super) tag: Tag,
 }
 
-/// Bytes of a property, at most.
+/// The most bytes in a custom property.
 const LONGEST: u64 = 64 << 10;
-/// Where the command of a property leaves it.
+/// The output file of a property's command.
 pub(super) const VALUE: &str = "value";
 
 impl Builds<'_> {
-    /// What is known of a build, all of whose needs are done.
+    /// Returns the values known of a build whose needs are done.
     pub(super) fn facts(&self, number: usize) -> Result<Facts, Diagnostic> {
         let build = self.build(number);
         let mut properties = Vec::new();
@@ -51,26 +51,26 @@ impl Builds<'_> {
         Ok(Facts { properties, found, tag })
     }
 
-    /// What is filled into the commands of a build.
+    /// Returns the template values for the commands of a build.
     pub(super) fn values(&self, number: usize, facts: &Facts) -> Values {
         self.build(number).values(&facts.properties, &facts.found, Some(&facts.tag))
     }
 
-    /// What the seek keys of an asset come to that is built.
+    /// Returns the rendered seek keys of a build.
     pub(super) fn seek_entries(&self, number: usize) -> Result<Vec<SeekEntry>, Diagnostic> {
         let (build, facts) = (self.build(number), self.facts(number)?);
         let values = build.seek_values(&facts.properties, &facts.found, &facts.tag);
         build.seek_keys.resolve(&values).map_err(|error| of_document(&error))
     }
 
-    /// What an asset is called that is built.
+    /// Returns the asset id of a build.
     pub(super) fn id(&self, number: usize) -> Result<AssetId, Diagnostic> {
         let build = self.build(number);
         let tag = self.facts(number)?.tag;
         Ok(AssetId { genome: build.genome.digest.clone(), asset: build.asset.clone(), tag })
     }
 
-    /// The digest by which refgenie tells an asset that was built.
+    /// Returns refgenie's digest of a built asset.
     pub(super) fn digest(&self, number: usize) -> Result<Option<AssetDigest>, Diagnostic> {
         let Some(done) =
             self.step_of(number, Part::Commands).and_then(|step| self.results.get(step))
@@ -84,7 +84,7 @@ impl Builds<'_> {
             .map_err(|error| of_asset(&error))
     }
 
-    /// What the digest of an asset leaves out.
+    /// Returns the paths that the digest of an asset leaves out.
     pub(super) fn excluded(&self, number: usize) -> Result<wake_asset::Excluded, Diagnostic> {
         wake_asset::Excluded::new(&self.build(number).recipe.checksum_exclude)
             .map_err(|error| Diagnostic::error(Class::Evaluation, error))
@@ -105,14 +105,14 @@ impl Builds<'_> {
         let written = template.render(&values).map_err(|error| of_document(&error))?;
         let told = |message: String| {
             of_document(&template.error(message))
-                .help(format!("say the tag: `{}:TAG`", build.label()))
+                .help(format!("name a tag: `{}:TAG`", build.label()))
         };
         let is_silent = |(name, value): &&(InputName, String)| {
             value.is_empty() && template.source().contains(name.as_str())
         };
         if let Some((name, _)) = properties.iter().find(is_silent) {
             return Err(told(format!(
-                "the default tag is made of the custom property `{name}`, whose command printed nothing"
+                "the default tag uses custom property `{name}`, whose command printed nothing"
             )));
         }
         let tag: Tag = written
@@ -122,7 +122,7 @@ impl Builds<'_> {
         Ok(tag)
     }
 
-    /// What the command of a property printed.
+    /// Returns the output of a property's command.
     fn property(&self, build: usize, property: usize) -> Result<String, Diagnostic> {
         let name = &self.build(build).recipe.custom_properties[property].name;
         let wrong = |class: Class, problem: String| {
@@ -131,7 +131,7 @@ impl Builds<'_> {
         let done = self
             .step_of(build, Part::Property(property))
             .and_then(|step| self.results.get(step))
-            .ok_or_else(|| wrong(Class::Internal, "it was not noted yet".to_owned()))?;
+            .ok_or_else(|| wrong(Class::Internal, "not recorded yet".to_owned()))?;
         let path = self.store.tree_place(&done.tree).join(VALUE);
         let mut text = Vec::new();
         File::open(&path)
@@ -141,8 +141,9 @@ impl Builds<'_> {
             let problem = format!("its command printed more than {} KiB", LONGEST >> 10);
             return Err(wrong(Class::Evaluation, problem));
         }
-        let text = String::from_utf8(text)
-            .map_err(|_| wrong(Class::Evaluation, "its command printed no UTF-8".to_owned()))?;
+        let text = String::from_utf8(text).map_err(|_| {
+            wrong(Class::Evaluation, "its command printed text that is not UTF-8".to_owned())
+        })?;
         Ok(text.trim().to_owned())
     }
 }

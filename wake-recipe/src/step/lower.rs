@@ -15,8 +15,8 @@ use super::facts::VALUE;
 use crate::error::of_document;
 use crate::plan::{ASSET, ASSETS, Build, Origin, RootOf, WORK};
 
-/// What runs the commands, each by a shell of its own; then links to what was given become a list, and those to what lies in the
-/// asset lead there wherever it lies.
+/// The script that runs the commands, each in its own shell. Then it replaces links to input assets by a list, and makes links
+/// inside the asset relative.
 const DRIVER: &str = r#"
 number=0
 for command; do
@@ -55,11 +55,11 @@ follow() {
 follow asset ''
 "#;
 
-/// What tells a property.
+/// The script that records a custom property.
 const PROPERTY: &str = r#"/bin/sh -c "$1" < /dev/null > value"#;
 
 impl Builds<'_> {
-    /// The step that notes a property: nothing is given to it.
+    /// Makes the step that records a custom property; it has no inputs.
     pub(super) fn property_step(&self, number: usize, property: usize) -> Step {
         let build = self.build(number);
         let command = build.recipe.custom_properties[property].command.clone();
@@ -67,7 +67,7 @@ impl Builds<'_> {
         step(PROPERTY, vec![command], &build.root, Inputs::default(), value)
     }
 
-    /// The step that runs the commands of a recipe, where all that it is given is there.
+    /// Makes the step that runs the commands of a recipe. The steps it needs are done.
     pub(super) fn command_step(&self, number: usize) -> Result<Step, Diagnostic> {
         let (build, facts) = (self.build(number), self.facts(number)?);
         let values = self.values(number, &facts);
@@ -110,8 +110,8 @@ impl Builds<'_> {
     }
 }
 
-/// A step that runs a script of the shell with arguments. The shell reads it from standard input, so that people who are shown the
-/// command see the arguments alone.
+/// Makes a step that runs a shell script with arguments. The shell reads the script from standard input, so that a displayed
+/// command shows only the arguments.
 pub(super) fn step(
     script: &str,
     args: Vec<String>,
@@ -148,7 +148,7 @@ pub(super) fn output(at: &str, kind: OutputKind) -> OutputDecl {
     OutputDecl { path: path(at), kind }
 }
 
-/// A path that is one.
+/// Parses a path that is known to be valid.
 pub(super) fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap_or_default()
 }

@@ -1,14 +1,14 @@
-//! Recipes as steps: a step for each property that is noted, and one for the commands, which others need whose recipes are
-//! given what comes of it.
+//! Lowers builds to steps: one for each custom property, and one for the commands, on which the command steps of
+//! children depend.
 //!
-//! | file | has |
+//! | file | contains |
 //! |---|---|
-//! | `facts` | what is known of a build once what it needs is done |
-//! | `content` | what an asset consists of that was just built |
+//! | `facts` | values known once the steps a build needs are done |
+//! | `content` | the content of an asset that was just built |
 //! | `lower` | the steps themselves |
-//! | `check` | the step that tests what came of a recipe |
-//! | `record` | what is kept beside an asset of how it was built |
-//! | `register` | putting an asset into its registry |
+//! | `check` | the step that compares the result of a test |
+//! | `record` | the build record of an asset |
+//! | `register` | registers an asset |
 
 mod facts;
 mod content;
@@ -27,40 +27,40 @@ use wake_store::Store;
 
 use crate::plan::{Build, Plan};
 
-/// Builds as steps.
+/// The builds of a plan, as steps.
 pub struct Builds<'a> {
     plan: Plan,
     store: &'a Store,
     results: &'a Results,
     purpose: Purpose<'a>,
-    /// Where what a failed command left is put.
+    /// Where the output of failed commands is kept.
     left_behind: PathBuf,
     steps: Vec<BuildStep>,
     order: Vec<StepId>,
     ends: Vec<Mutex<Option<BuildEnd>>>,
 }
 
-/// What becomes of what is built.
+/// What to do with built assets.
 #[derive(Clone, Copy)]
 pub enum Purpose<'a> {
-    /// It is put into a registry.
+    /// Register them.
     Register(&'a Registry),
-    /// It is compared with what a recipe says must come of it, and kept nowhere.
+    /// Compare them with the expected outputs of their recipe, without registering them.
     Test,
 }
 
-/// What became of one build.
+/// The result of one build.
 #[derive(Clone, Debug)]
 pub enum BuildEnd {
-    /// It is in the registry.
+    /// It was registered.
     Registered(Registered),
-    /// It was there already, as it would be now.
+    /// The registry already has the same asset.
     There(wake_asset::AssetId),
-    /// It failed, and this is what it left.
+    /// It failed; the path of its output.
     Failed(PathBuf),
 }
 
-/// What one step does.
+/// One step of a build.
 #[derive(Clone, Debug)]
 struct BuildStep {
     build: usize,
@@ -71,22 +71,22 @@ struct BuildStep {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// Notes the property of this number.
+    /// Records the custom property with this index.
     Property(usize),
     /// Runs the commands.
     Commands,
-    /// Tests what came of them.
+    /// Tests their result.
     Check,
 }
 
-/// How many steps a plan comes to: [`Results`] for it have this bound.
+/// Returns an upper bound on the number of steps in a plan, the capacity that [`Results`] needs.
 pub fn step_count(plan: &Plan) -> usize {
     let of = |build: &Build| build.recipe.custom_properties.len() + 2;
     plan.builds.iter().map(of).sum()
 }
 
 impl<'a> Builds<'a> {
-    /// The steps of `plan`; `results` are those that they are performed with, and what a failed command left is put into
+    /// Makes the steps of `plan`. `results` is the one they are performed with; the output of failed commands is kept in
     /// `left_behind`.
     pub fn new(
         plan: Plan,
@@ -119,12 +119,12 @@ impl<'a> Builds<'a> {
         Builds { plan, store, results, purpose, left_behind, steps, order, ends }
     }
 
-    /// What is built.
+    /// Returns the plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// What became of each build, in their order; none of one that nobody came to.
+    /// Returns the result of each build, in order; none if the build was not reached.
     pub fn ends(&self) -> Vec<Option<BuildEnd>> {
         let end = |slot: &Mutex<Option<BuildEnd>>| {
             slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -140,7 +140,7 @@ impl<'a> Builds<'a> {
         &self.plan.builds[number]
     }
 
-    /// The step of a part of a build.
+    /// Returns the step of a part of a build.
     fn step_of(&self, build: usize, part: Part) -> Option<StepId> {
         let is_it = |step: &BuildStep| step.build == build && step.part == part;
         self.steps.iter().position(is_it).map(StepId)

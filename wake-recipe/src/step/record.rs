@@ -1,4 +1,4 @@
-//! What is kept beside an asset of how it was built.
+//! The build record of an asset.
 
 use wake_asset::{BuildInputs, BuildRecord, InputAsset, InputFile};
 use wake_model::RunRecord;
@@ -9,11 +9,11 @@ use wake_store::Log;
 use super::Builds;
 use crate::plan::Origin;
 
-/// Bytes of a log that are kept beside an asset, at most.
+/// The most bytes of a log that the record keeps.
 const LONGEST_LOG: usize = 1 << 20;
 
 impl Builds<'_> {
-    /// What an asset was built from, and by what.
+    /// Makes the build record: inputs, recipe, logs.
     pub(super) fn record(
         &self,
         number: usize,
@@ -58,7 +58,7 @@ impl Builds<'_> {
         Ok(BuildRecord { inputs, recipe, files })
     }
 
-    /// The commands and what they wrote.
+    /// Formats the commands and their output.
     fn log(&self, label: &str, commands: &[String], kept: &StepSuccess<'_>) -> Vec<u8> {
         let mut text = format!("### {label}\n\n");
         for command in commands {
@@ -77,7 +77,7 @@ impl Builds<'_> {
     }
 }
 
-/// Time and memory of the commands, as refgenie's log of them has it.
+/// Formats the run time of the commands, as in refgenie's profile.
 fn profile(record: &RunRecord) -> Vec<u8> {
     let seconds = record.usage.wall_us as f64 / 1e6;
     format!("# commands\truntime\n1\t{seconds:.3}\n").into_bytes()

@@ -1,4 +1,4 @@
-//! Putting an asset into its registry, once it is whole.
+//! Registers a finished asset.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,11 +19,11 @@ use crate::error::of_asset;
 use crate::plan::{ASSET, Build, Origin};
 use crate::recipe::Generation;
 
-/// Who added a document that a build brought.
+/// The source recorded for documents that a build adds.
 const SOURCE: &str = "self-added";
 
 impl Builds<'_> {
-    /// Puts what a build left into the registry, unless that is there already.
+    /// Registers the output of a build, unless the registry already has it.
     pub(super) fn register(
         &self,
         number: usize,
@@ -78,7 +78,7 @@ impl Builds<'_> {
         Ok(BuildEnd::Registered(registered))
     }
 
-    /// Whether the registry has exactly this already.
+    /// Whether the registry already has exactly this asset.
     fn is_there(
         &self,
         registry: &Registry,
@@ -108,7 +108,7 @@ impl Builds<'_> {
         Ok(parents)
     }
 
-    /// The text of a link from an asset to another one in the same registry.
+    /// Returns the target of a link from an asset to another one in the same registry.
     fn link_text(
         &self,
         number: usize,
@@ -117,7 +117,7 @@ impl Builds<'_> {
     ) -> Result<String, Diagnostic> {
         let mut assets = self.build(number).assets.iter();
         let given = assets.find(|given| given.name.as_str() == link.input).ok_or_else(|| {
-            let message = format!("the link `{}` leads to nothing that was given", link.path);
+            let message = format!("the target of link `{}` is not an input", link.path);
             Diagnostic::error(Class::Action, message)
         })?;
         let other = match &given.origin {
@@ -135,8 +135,8 @@ impl Builds<'_> {
         })
     }
 
-    /// The directory of an asset with its links; its files are those of the store. What the links lead to is to be seen from there
-    /// as it will be in the registry.
+    /// Makes a directory of the asset with its links, sharing files with the store. Link targets resolve from there
+    /// as they will in the registry.
     fn staged(
         &self,
         built: &Path,
@@ -174,7 +174,7 @@ impl Builds<'_> {
         Ok((scratch, at))
     }
 
-    /// Has the registry keep the recipe and the classes, which refgenie looks up there; what it has stays.
+    /// Adds the recipe and the classes, which refgenie looks up, to the registry; existing ones are kept.
     fn keep_documents(&self, registry: &Registry, build: &Build) -> Result<(), Diagnostic> {
         if build.recipe.generation != Generation::Current {
             return Ok(());
@@ -208,7 +208,7 @@ impl Builds<'_> {
         }
         for document in documents {
             match registry.put_document(&document, Existing::Refuse) {
-                // Somebody else was first.
+                // Another process added it first.
                 Ok(()) | Err(AssetError::Exists { .. }) => {}
                 Err(error) => return Err(of_asset(&error)),
             }
@@ -217,7 +217,7 @@ impl Builds<'_> {
     }
 }
 
-/// Has a genome that the registry knows under other names have the new one, all its assets included.
+/// Adds a new alias to a genome that the registry already has, and to all its assets.
 fn name_genome(registry: &Registry, build: &Build) -> Result<(), Diagnostic> {
     let Some(new) = &build.genome.new else { return Ok(()) };
     let catalog = registry.read().map_err(|error| of_asset(&error))?;
@@ -236,7 +236,7 @@ fn with_links(nodes: &Manifest, links: &[(RelPath, String)]) -> Result<Manifest,
         .map_err(|error| Diagnostic::error(Class::Integrity, error.to_string()))
 }
 
-/// The same directory with the same files, which lie on one file system.
+/// Copies a directory with hard links to its files; both are on one file system.
 fn share(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {

@@ -1,18 +1,18 @@
-//! Texts with `{name}`, as Python's `str.format` reads them: `{{` is a brace, `{params[cores]}` an entry.
+//! Templates with `{name}`, as in Python's `str.format`: `{{` is a literal brace, `{params[cores]}` an entry.
 
 use serde_json::Value;
 use wake_yaml::DocumentError;
 
 use super::{Values, Written, undefined};
 
-/// Such a text, taken apart.
+/// A parsed template.
 #[derive(Clone, Debug)]
 pub(super) struct FormatText(Vec<Piece>);
 
 #[derive(Clone, Debug)]
 enum Piece {
     Text(String),
-    /// A name with the keys behind it, joined by dots, and its offset.
+    /// A name with its keys, joined by dots, and its offset.
     Field(String, usize),
 }
 
@@ -28,19 +28,20 @@ impl FormatText {
             match c {
                 '{' | '}' if next_is(&mut rest) => plain.push(c),
                 '}' => {
-                    let error = written.error_at(at, "a `}` here closes nothing");
-                    return Err(error.with_hint("a brace that is meant is written `}}`"));
+                    let error = written.error_at(at, "unmatched `}`");
+                    return Err(error.with_hint("write `}}` for a literal brace"));
                 }
                 '{' => {
                     let Some(length) = text[at..].find('}') else {
-                        let error = written.error_at(at, "a `{` here is not closed");
-                        return Err(error.with_hint("a brace that is meant is written `{{`"));
+                        let error = written.error_at(at, "unclosed `{`");
+                        return Err(error.with_hint("write `{{` for a literal brace"));
                     };
                     let name = field(&text[at + 1..at + length]).ok_or_else(|| {
                         let field = &text[at..=at + length];
-                        let error = written.error_at(at, format!("`{field}` names no value"));
+                        let error =
+                            written.error_at(at, format!("`{field}` is not a valid placeholder"));
                         error.with_hint(
-                            "a value is `{name}` or `{name[key]}`; a brace that is meant is written `{{`",
+                            "write `{name}` or `{name[key]}`, or `{{` for a literal brace",
                         )
                     })?;
                     pieces.push(Piece::Text(std::mem::take(&mut plain)));
@@ -84,7 +85,7 @@ impl FormatText {
     }
 }
 
-/// The name and keys of a field, joined by dots.
+/// Returns the name and keys of a field, joined by dots.
 fn field(text: &str) -> Option<String> {
     let dotted = text.replace('[', ".").replace(']', "");
     let is_name = |part: &str| {
@@ -102,7 +103,7 @@ fn lookup<'v>(name: &str, values: &'v Values) -> Option<&'v Value> {
     Some(value)
 }
 
-/// A value as Python writes it.
+/// Formats a value as Python does.
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Texts with `{{name}}`, by the engine of Jinja: strict, and bounded in time and size.
+//! Templates with `{{name}}`, rendered by the Jinja engine: strict, with limits on time and size.
 
 use std::io;
 
@@ -8,28 +8,28 @@ use wake_yaml::{DocumentError, Warning};
 
 use super::{Values, Written, is_defined, undefined};
 
-/// So many instructions a template may take: one with a loop ends as well.
+/// The most instructions a template may execute, so that every loop ends.
 const FUEL: u64 = 200_000;
 
-/// So many bytes may come of one.
+/// The most bytes a template may produce.
 const LARGEST: usize = 1 << 20;
 
-/// Such a text, checked.
+/// A parsed template.
 #[derive(Clone, Debug)]
 pub(super) struct JinjaText {
-    /// What the engine is given.
+    /// The source for the engine.
     source: String,
 }
 
 impl JinjaText {
-    /// Reads a text; what no reading of Jinja allows and published recipes have is mended, with a warning.
+    /// Parses a template; invalid Jinja that occurs in published recipes is corrected, with a warning.
     pub(super) fn read(written: &Written) -> Result<(JinjaText, Vec<Warning>), DocumentError> {
         let mut warnings = Vec::new();
         let source = mended(written, &mut warnings);
         if let Err(error) = environment().template_from_str(&source) {
             let mut error = refused(written, &error);
             if error.hint.is_none() {
-                let hint = "a brace that is meant stands between `{% raw %}` and `{% endraw %}`";
+                let hint = "put literal braces between `{% raw %}` and `{% endraw %}`";
                 error.hint = Some(hint.to_owned());
             }
             return Err(error);
@@ -59,7 +59,7 @@ impl JinjaText {
         match template.render_captured_to(context, &mut whole) {
             Ok(_) => {}
             Err(_) if whole.is_full => {
-                let message = format!("more than {} KiB come of this template", LARGEST >> 10);
+                let message = format!("this template produces more than {} KiB", LARGEST >> 10);
                 return Err(written.error(message));
             }
             Err(error) if error.kind() == ErrorKind::UndefinedError => {
@@ -77,13 +77,14 @@ impl JinjaText {
                 });
             }
             Err(error) if error.kind() == ErrorKind::OutOfFuel => {
-                return Err(written.error("this template does not come to an end").with_hint(
-                    format!("a template may take {FUEL} instructions: a shell can loop instead"),
-                ));
+                return Err(written.error("this template runs too long").with_hint(format!(
+                    "the limit is {FUEL} instructions; loop in the shell instead"
+                )));
             }
             Err(error) => return Err(refused(written, &error)),
         }
-        String::from_utf8(whole.bytes).map_err(|_| written.error("what comes of it is no UTF-8"))
+        String::from_utf8(whole.bytes)
+            .map_err(|_| written.error("the output of this template is not UTF-8"))
     }
 }
 
@@ -92,7 +93,7 @@ fn environment() -> Environment<'static> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
-    // As Python writes them, which refgenie is written in.
+    // As in Python, the language of refgenie.
     environment.set_formatter(|out, state, value| match value.kind() {
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "True" } else { "False" })?),
         ValueKind::None => Ok(out.write_str("None")?),
@@ -103,7 +104,7 @@ fn environment() -> Environment<'static> {
 
 fn refused(written: &Written, error: &Error) -> DocumentError {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    place(written, error, format!("this is no template of Jinja: {what}"))
+    place(written, error, format!("invalid Jinja template: {what}"))
 }
 
 fn place(written: &Written, error: &Error, message: String) -> DocumentError {
@@ -120,10 +121,10 @@ fn place(written: &Written, error: &Error, message: String) -> DocumentError {
     }
 }
 
-/// The text as the engine can read it.
+/// Returns the text in a form that the engine can parse.
 ///
-/// Two things stand in published recipes that Jinja refuses whatever is around them: `{{{name}}}`, and `{{` before commands of
-/// awk.
+/// Published recipes contain two constructs that Jinja always rejects: `{{{name}}}`, and `{{` before awk
+/// commands.
 fn mended(written: &Written, warnings: &mut Vec<Warning>) -> String {
     let text = &written.text;
     let (mut source, mut from) = (String::new(), 0);
@@ -134,9 +135,10 @@ fn mended(written: &Written, warnings: &mut Vec<Warning>) -> String {
             let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
             if !name.0.is_empty() && name.0.chars().all(is_name) {
                 let name = name.0;
-                let message =
-                    format!("`{{{{{{{name}}}}}}}` is no Jinja: it is read as `{{{{{name}}}}}`");
-                warnings.push(written.error_at(at, message).with_hint("two braces name a value"));
+                let message = format!(
+                    "`{{{{{{{name}}}}}}}` is not valid Jinja; it is read as `{{{{{name}}}}}`"
+                );
+                warnings.push(written.error_at(at, message).with_hint("use two braces"));
                 source.push_str(&format!("{{{{{name}}}}}"));
                 from = at + name.len() + 6;
                 continue;
@@ -148,8 +150,8 @@ fn mended(written: &Written, warnings: &mut Vec<Warning>) -> String {
                 from = at + 2 + length;
             }
             None => {
-                let message = "these braces are taken as they stand: no value of Jinja holds what is between them";
-                let hint = "write `{% raw %}` before them and `{% endraw %}` behind";
+                let message = "these braces are kept as they are: what they enclose is not a Jinja expression";
+                let hint = "put them between `{% raw %}` and `{% endraw %}`";
                 warnings.push(written.error_at(at, message).with_hint(hint));
                 source.push_str("{{'{{'}}");
                 from = at + 2;
@@ -160,7 +162,7 @@ fn mended(written: &Written, warnings: &mut Vec<Warning>) -> String {
     source
 }
 
-/// Where the expression ends that begins here, its braces included; none if a `$` or `;` shows that it is none.
+/// Returns the length of the expression that starts here, with its closing braces; none if a `$` or `;` shows that it is not one.
 fn expression_end(inside: &str) -> Option<usize> {
     let mut quote = None;
     let bytes = inside.as_bytes();
@@ -177,11 +179,11 @@ fn expression_end(inside: &str) -> Option<usize> {
         }
         at += 1;
     }
-    // Not closed: the engine says so.
+    // Not closed: the engine reports it.
     Some(inside.len())
 }
 
-/// What comes of a template, until it is too much.
+/// The output of a template, up to the size limit.
 #[derive(Default)]
 struct Bounded {
     bytes: Vec<u8>,

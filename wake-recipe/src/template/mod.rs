@@ -1,10 +1,10 @@
-//! Texts in which values are filled in: Jinja, or the older form with single braces.
+//! Templates: Jinja, or `str.format` with single braces.
 //!
-//! | file | has |
+//! | file | contains |
 //! |---|---|
-//! | `place` | where in a document a part of a template stands |
-//! | `format` | texts with `{name}`, as Python's `str.format` reads them |
-//! | `jinja` | texts with `{{name}}` |
+//! | `place` | locations of template parts in their document |
+//! | `format` | templates with `{name}`, as in Python's `str.format` |
+//! | `jinja` | templates with `{{name}}` |
 
 mod place;
 mod format;
@@ -17,10 +17,10 @@ use self::format::FormatText;
 use self::jinja::JinjaText;
 pub(crate) use self::place::Written;
 
-/// What is filled into templates: a namespace or a value by its name.
+/// Template values: namespaces and values by name.
 pub type Values = Map<String, Value>;
 
-/// A text in which values are filled in.
+/// A template.
 #[derive(Clone, Debug)]
 pub struct Template {
     written: Written,
@@ -34,24 +34,24 @@ enum Form {
 }
 
 impl Template {
-    /// Reads a template of Jinja. What Jinja would refuse and published recipes have is read as it is meant, with a warning.
+    /// Parses a Jinja template. Invalid constructs that published recipes contain are read as intended, with a warning.
     pub(crate) fn jinja(written: Written) -> Result<(Template, Vec<Warning>), DocumentError> {
         let (text, warnings) = JinjaText::read(&written)?;
         Ok((Template { written, form: Form::Jinja(text) }, warnings))
     }
 
-    /// Reads a template of the older form.
+    /// Parses a `str.format` template.
     pub(crate) fn format(written: Written) -> Result<Template, DocumentError> {
         let text = FormatText::read(&written)?;
         Ok(Template { written, form: Form::Format(text) })
     }
 
-    /// The text as it was written.
+    /// Returns the text as written.
     pub fn source(&self) -> &str {
         &self.written.text
     }
 
-    /// The names that it takes values from, as `files.fasta`; no more is known of a name that is looked up by a computed key.
+    /// Returns the names it uses, such as `files.fasta`; of a lookup with a computed key, only the name before it.
     pub fn names(&self) -> Vec<String> {
         match &self.form {
             Form::Jinja(text) => text.names(),
@@ -59,7 +59,7 @@ impl Template {
         }
     }
 
-    /// The text with `values` filled in. A name that has no value is an error at its place.
+    /// Renders the template with `values`. An undefined name is an error at its location.
     pub fn render(&self, values: &Values) -> Result<String, DocumentError> {
         match &self.form {
             Form::Jinja(text) => text.render(&self.written, values),
@@ -67,7 +67,7 @@ impl Template {
         }
     }
 
-    /// That every name in it has a value, also one that is not reached.
+    /// Checks that every name is defined, even in branches that are not taken.
     pub(crate) fn check_names(&self, values: &Values) -> Result<(), DocumentError> {
         match self.names().into_iter().find(|name| !is_defined(name, values)) {
             Some(name) => {
@@ -78,18 +78,18 @@ impl Template {
         }
     }
 
-    /// An error about the template as a whole.
+    /// Returns an error about the whole template.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.written.error(message)
     }
 
-    /// An error where `name` stands in it.
+    /// Returns an error at `name` in the template.
     pub fn error_at_name(&self, name: &str, message: impl Into<String>) -> DocumentError {
         self.written.error_of(name, message)
     }
 }
 
-/// That `name`, such as `files.fast`, has no value among `values`, with the nearest one that has.
+/// Returns the message and hint for an undefined `name`, such as `files.fast`.
 fn undefined(name: &str, values: &Values) -> (String, Option<String>) {
     let mut parts = name.split('.');
     let first = parts.next().unwrap_or_default();
@@ -102,8 +102,8 @@ fn undefined(name: &str, values: &Values) -> (String, Option<String>) {
                 |near: &str| if way.is_empty() { near.to_owned() } else { format!("{way}.{near}") };
             let hint = match wake_model::nearest::nearest(part, known) {
                 Some(near) => Some(format!("did you mean `{}`?", whole(near))),
-                None if way.is_empty() => Some(format!("there are `{}`", listed(inside))),
-                None if inside.is_empty() => Some(format!("`{way}` has nothing in this recipe")),
+                None if way.is_empty() => Some(format!("the names are `{}`", listed(inside))),
+                None if inside.is_empty() => Some(format!("`{way}` is empty in this recipe")),
                 None => Some(format!("`{way}` has `{}`", listed(inside))),
             };
             return (format!("`{}` is not defined", whole(part)), hint);
@@ -117,14 +117,14 @@ fn undefined(name: &str, values: &Values) -> (String, Option<String>) {
     }
 }
 
-/// Whether `name` has a value.
+/// Whether `name` is defined.
 fn is_defined(name: &str, values: &Values) -> bool {
     let mut inside = Some(values);
     for part in name.split('.') {
         let Some(value) = inside.and_then(|fields| fields.get(part)) else { return false };
         inside = match value {
             Value::Object(fields) => Some(fields),
-            // What a text or a list has by a name is the engine's business.
+            // Attributes of strings and lists are left to the template engine.
             _ => return true,
         };
     }

@@ -1,8 +1,8 @@
-//! Where in a document a part of a template stands.
+//! Locations of template parts in their document.
 
 use wake_yaml::{DocumentError, Mark, Text};
 
-/// A text with where it was written.
+/// A text with its location in a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     /// The text, as YAML reads it.
@@ -16,17 +16,17 @@ impl Written {
         Written { text, source: source.clone(), at }
     }
 
-    /// Another text that stands there.
+    /// Returns another text with the same location.
     pub(crate) fn with_text(&self, text: &str) -> Written {
         Written { text: text.to_owned(), source: self.source.clone(), at: self.at }
     }
 
-    /// An error about all of it.
+    /// Returns an error about the whole text.
     pub(crate) fn error(&self, message: impl Into<String>) -> DocumentError {
         self.source.error(self.at, message)
     }
 
-    /// An error where `part` stands in it, if it stands there.
+    /// Returns an error at `part`, if the text contains it.
     pub(crate) fn error_of(&self, part: &str, message: impl Into<String>) -> DocumentError {
         match self.text.find(part) {
             Some(offset) => self.error_at(offset, message),
@@ -34,21 +34,21 @@ impl Written {
         }
     }
 
-    /// An error at an offset of the text, in bytes.
+    /// Returns an error at a byte offset in the text.
     pub(crate) fn error_at(&self, offset: usize, message: impl Into<String>) -> DocumentError {
         self.source.error(self.mark(offset), message)
     }
 
-    /// An error in a line of the text, from 1.
+    /// Returns an error in a line of the text, counted from 1.
     pub(crate) fn error_in_line(&self, line: usize, message: impl Into<String>) -> DocumentError {
         let before = self.text.split_inclusive('\n').take(line.saturating_sub(1));
         self.error_at(before.map(str::len).sum(), message)
     }
 
-    /// Where an offset stands in the document: a text may be indented, folded or quoted there, so the words around it are looked
-    /// for.
+    /// Finds the position of an offset in the document. The text may be indented, folded or quoted there, so this searches for the
+    /// characters around it.
     fn mark(&self, offset: usize) -> Mark {
-        /// So many characters are enough to know a place again.
+        /// The number of characters that identify a position.
         const WORDS: usize = 24;
         let offset = offset.min(self.text.len());
         let line_start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);

@@ -1,4 +1,4 @@
-//! Templates of a build, filled in before anything runs.
+//! Renders the templates of a build before anything runs.
 
 use serde_json::Value;
 use wake_asset::{AssetName, SeekEntry, Tag};
@@ -10,7 +10,7 @@ use super::Planner;
 use crate::error::of_document;
 
 impl Planner<'_> {
-    /// Fills in every template of a build, before anything is run: what is known only then stands for itself.
+    /// Renders every template of a build, with placeholders for values that are known only later.
     pub(super) fn check(&self, build: &Build) -> Result<(), Diagnostic> {
         let wrong = |error: DocumentError| of_document(&error);
         let properties: Vec<_> = build
@@ -41,7 +41,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// The seek keys of an asset that is given, with what is not known yet in their values.
+    /// Returns the seek keys of an asset input; of an asset to be built, with unrendered values.
     fn likely_entries(&self, given: &GivenAsset, child: &Build) -> (AssetName, Vec<SeekEntry>) {
         match &given.origin {
             Origin::Registered { id, seek_keys, .. } => (id.asset.clone(), seek_keys.clone()),
@@ -58,7 +58,7 @@ impl Planner<'_> {
     }
 }
 
-/// That each name of a template has a value also where a condition on what is not known yet leaves it out.
+/// Checks that every name is defined, even in branches that depend on values not known yet.
 fn check_names(
     template: &crate::template::Template,
     values: &crate::template::Values,

@@ -1,4 +1,4 @@
-//! The classes of an asset, and the seek keys that it has by them.
+//! Finds the classes of an asset and its seek keys.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::error::of_document;
 use crate::recipe::{OutputClass, Recipe};
 
 impl Planner<'_> {
-    /// The seek keys of what a recipe makes, and the classes that they come from.
+    /// Returns the seek keys of a recipe's asset, and the classes that declare them.
     pub(super) fn seek_keys(
         &self,
         recipe: &Recipe,
@@ -27,7 +27,7 @@ impl Planner<'_> {
             OutputClass::Named(name) => finder.find(name.as_str(), recipe)?,
         };
         let keys = class.seek_keys(&finder).map_err(|error| of_document(&error))?;
-        // What came first is what others inherit from, once.
+        // Ancestors precede their descendants; each class is kept once.
         let mut classes = finder.found.into_inner().unwrap_or_default();
         if matches!(recipe.output_class, OutputClass::Own(_)) {
             classes.clear();
@@ -43,7 +43,7 @@ impl Planner<'_> {
     }
 }
 
-/// Finds the classes that others inherit from, and remembers which.
+/// Finds parent classes and collects them.
 struct ClassFinder<'a> {
     request: &'a BuildRequest<'a>,
     beside: &'a Path,
@@ -54,7 +54,7 @@ impl ClassFinder<'_> {
     fn find(&self, name: &str, recipe: &Recipe) -> Result<AssetClass, Diagnostic> {
         let found = self.request.documents.class(name, Some(self.beside))?;
         let Some(class) = found else {
-            let message = format!("there is no asset class `{name}`");
+            let message = format!("no asset class `{name}`");
             return Err(self.no_class(name, of_document(&recipe.class_error(message))));
         };
         self.remember(&class);
@@ -66,7 +66,7 @@ impl ClassFinder<'_> {
         match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!(
-                "`wake recipe add FILE` adds one, and `{name}_asset_class.yaml` beside the recipe is one"
+                "add it with `wake recipe add FILE`, or put `{name}_asset_class.yaml` next to the recipe"
             )),
         }
     }
@@ -85,7 +85,7 @@ impl Classes for ClassFinder<'_> {
         let found = self.request.documents.class(name, Some(self.beside)).map_err(failed)?;
         let class = found.ok_or_else(|| {
             let message =
-                format!("class `{}` inherits from `{name}`, which is no class", child.name);
+                format!("class `{}` inherits from `{name}`, which is not a class", child.name);
             failed(self.no_class(name, Diagnostic::error(Class::Evaluation, message)))
         })?;
         self.remember(&class);
@@ -93,7 +93,7 @@ impl Classes for ClassFinder<'_> {
     }
 }
 
-/// What is wrong with a class: where it says so itself, else where another one names it.
+/// Returns an error about a class at its own location if it has one, else at the reference to it.
 fn failed_at(parent: &ParentClass, diagnostic: Diagnostic) -> DocumentError {
     let hint = diagnostic.help.first().cloned();
     let error = parent.error(diagnostic.message);

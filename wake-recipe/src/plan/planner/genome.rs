@@ -1,4 +1,4 @@
-//! The genome of an asset: one that the registry has, or a new one.
+//! Resolves the genome of an asset: from the registry, or from sequences.
 
 use wake_asset::{AssetError, Genome, GenomeName, NewGenome, RegistryPath};
 use wake_steps::diagnostic::Diagnostic;
@@ -11,13 +11,13 @@ use crate::error::of_asset;
 use crate::given::GivenKind;
 use crate::recipe::Recipe;
 
-/// The class whose assets say which genome it is.
+/// The class whose assets contain the genome's sequences.
 const FASTA: &str = "fasta";
-/// Hexadecimal digits of the digest of a genome.
+/// The number of hexadecimal digits in a genome digest.
 const DIGITS: usize = 48;
 
 impl Planner<'_> {
-    /// The genome that is called so; one that is not there yet is that of the sequences that are given.
+    /// Returns the genome of this name; one that is not in the registry is read from the given sequences.
     pub(super) fn genome(
         &mut self,
         called: &GenomeName,
@@ -70,8 +70,7 @@ impl Planner<'_> {
             {
                 return Ok(Genome { digest, sequences: Vec::new() });
             }
-            return Err(of_asset(missing)
-                .help("a build of the asset `fasta` adds one: `--files fasta=FILE`"));
+            return Err(of_asset(missing).help("or build its `fasta` asset: `--files fasta=FILE`"));
         };
         let file = self.request.cwd.join(file);
         if let Err(error) = std::fs::metadata(&file) {

@@ -1,4 +1,4 @@
-//! The files and the parameters that a recipe is given.
+//! Resolves the file inputs and parameters of a recipe.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::given::{GivenKind, names_of_genome};
 use crate::name::InputName;
 use crate::recipe::Recipe;
 
-/// The files and the values that a recipe is given.
+/// The file inputs and parameters of a build.
 type FilesAndParams = (Vec<GivenFile>, Vec<(InputName, Value)>);
 
 impl Planner<'_> {
@@ -62,8 +62,9 @@ impl Planner<'_> {
             let (what, flags): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
             let label = format!("{}/{asset}", genome.called);
             let message = format!("{label} needs {}", what.join(", "));
-            return Err(Diagnostic::error(Class::Usage, message)
-                .help(format!("give what is missing: `{}`", flags.join(" "))));
+            return Err(
+                Diagnostic::error(Class::Usage, message).help(format!("add `{}`", flags.join(" ")))
+            );
         }
         let read = |(name, path): (InputName, PathBuf)| {
             let file = read_file(&path)

@@ -1,12 +1,12 @@
-//! From what is asked for to what is built.
+//! Makes the builds of a request.
 //!
-//! | file | has |
+//! | file | contains |
 //! |---|---|
-//! | `genome` | the genome that a name means, or a new one |
-//! | `classes` | the seek keys of what a recipe makes, from its class and those that it inherits from |
-//! | `inputs` | the files and parameters that a recipe is given |
-//! | `parents` | the assets that a recipe is given |
-//! | `check` | every template filled in before anything runs |
+//! | `genome` | resolves a genome, or reads a new one |
+//! | `classes` | finds the seek keys of an asset, from its class and the class's ancestors |
+//! | `inputs` | resolves file inputs and parameters |
+//! | `parents` | resolves asset inputs |
+//! | `check` | renders every template before anything runs |
 
 mod genome;
 mod classes;
@@ -24,7 +24,7 @@ use super::request::{BuildRequest, FoundRecipe};
 use crate::error::{of_asset, warning};
 use crate::given::GivenKind;
 
-/// Plans what is asked for.
+/// Plans a request.
 pub(super) fn plan(request: &BuildRequest<'_>) -> Result<Plan, Diagnostic> {
     let mut planner = Planner {
         request,
@@ -37,7 +37,7 @@ pub(super) fn plan(request: &BuildRequest<'_>) -> Result<Plan, Diagnostic> {
     for path in &request.assets {
         if let Some(key) = &path.seek_key {
             let message =
-                format!("`{path}` names the part `{key}` of an asset: assets are built whole");
+                format!("`{path}` names seek key `{key}`: only whole assets can be built");
             return Err(Diagnostic::error(Class::Usage, message));
         }
         planner.want(path, true, &mut Vec::new())?;
@@ -55,16 +55,16 @@ struct Planner<'a> {
     request: &'a BuildRequest<'a>,
     builds: Vec<Build>,
     warnings: Vec<Diagnostic>,
-    /// Which of the given values are used, by kind.
+    /// The indexes of the used command line inputs, by kind.
     used: [Vec<usize>; 3],
-    /// The names of inputs that there are, by kind.
+    /// The names of all inputs, by kind.
     known: [Vec<String>; 3],
-    /// Genomes that are new, by what they are called.
+    /// New genomes, by name.
     genomes: Vec<(GenomeName, Genome)>,
 }
 
 impl Planner<'_> {
-    /// Has an asset among the builds; its number. `way` are the assets that want it.
+    /// Adds an asset to the builds and returns its index. `way` lists the assets that need it, for cycle detection.
     fn want(
         &mut self,
         path: &RegistryPath,
@@ -84,9 +84,10 @@ impl Planner<'_> {
         let label = format!("{}/{}", genome.digest, path.asset);
         if way.contains(&label) {
             way.push(label);
-            let message = format!("assets are made of each other: `{}`", way.join("` < `"));
+            let message =
+                format!("assets depend on each other in a cycle: `{}`", way.join("` -> `"));
             return Err(Diagnostic::error(Class::Resolution, message)
-                .help("give one of them with `--assets NAME=GENOME/ASSET`"));
+                .help("break the cycle with `--assets NAME=GENOME/ASSET`"));
         }
         if let Some(tag) = &path.tag {
             tag.check_new().map_err(|error| Diagnostic::error(Class::Usage, error.to_string()))?;
@@ -121,7 +122,7 @@ impl Planner<'_> {
         Ok(self.builds.len() - 1)
     }
 
-    /// The build of an asset that is planned already.
+    /// Returns the build of an asset that is already planned.
     fn planned(&self, genome: &GenomeRef, path: &RegistryPath) -> Option<usize> {
         self.builds.iter().position(|build| {
             build.genome.digest == genome.digest
@@ -133,13 +134,14 @@ impl Planner<'_> {
     fn no_recipe(&self, path: &RegistryPath, named: Option<&str>) -> Diagnostic {
         let name = named.unwrap_or(path.asset.as_str());
         let names = self.request.documents.recipe_names();
-        let diagnostic = Diagnostic::error(Class::Nothing, format!("there is no recipe `{name}`"));
+        let diagnostic = Diagnostic::error(Class::Nothing, format!("no recipe `{name}`"));
         match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None if names.is_empty() => diagnostic
-                .help("`wake recipe add FILE` adds one, `--recipe FILE` takes one from a file"),
+            None if names.is_empty() => diagnostic.help(
+                "add one with `wake recipe add FILE`, or use one from a file with `--recipe FILE`",
+            ),
             None => diagnostic.help(format!(
-                "there are `{}`; `--recipe FILE` takes one from a file",
+                "known recipes: `{}`; use one from a file with `--recipe FILE`",
                 names.join("`, `")
             )),
         }

@@ -1,4 +1,4 @@
-//! The assets that a recipe is given: from the registry, or built first.
+//! Resolves the asset inputs of a recipe: from the registry, or built first.
 
 use std::path::Path;
 
@@ -47,8 +47,7 @@ impl Planner<'_> {
                         let label = format!("{}/{asset}", genome.called);
                         let message =
                             format!("{label} needs asset `{}` ({})", input.name, input.description);
-                        Diagnostic::error(Class::Usage, message)
-                            .help(format!("give what is missing: `{flag}`"))
+                        Diagnostic::error(Class::Usage, message).help(format!("add `{flag}`"))
                     })?;
                     (default.path, Some(default.written))
                 }
@@ -66,7 +65,7 @@ impl Planner<'_> {
         Ok(given)
     }
 
-    /// Where an asset comes from: what is built here, what is in the registry, or what can be built.
+    /// Returns the origin of an asset input: a build of this plan, the registry, or an additional build.
     fn origin(
         &mut self,
         named: &NamedAsset<'_>,
@@ -110,13 +109,13 @@ impl Planner<'_> {
             Ok(found) => return registered(&found, self.request.catalog.genome_folder()),
             Err(error) => error,
         };
-        // Of a genome that is not here it was typed which one.
+        // A genome that is not in the registry was named on the command line, so the error is not at a document.
         let is_known =
             path.genome.as_ref().is_some_and(|called| self.request.catalog.genome(called).is_ok());
         if self.request.parents == ParentPolicy::Refuse {
             let told = of_asset(&missing);
             let told = if is_known { named.placed(told) } else { told };
-            return Err(told.help("without `--no-parents` it is built first"));
+            return Err(told.help("drop `--no-parents` to build it first"));
         }
         let has_recipe = self.request.documents.recipe(&path.asset, None)?.is_some();
         if !has_recipe && !is_known {
@@ -125,12 +124,12 @@ impl Planner<'_> {
         if !has_recipe {
             return Err(named
                 .placed(of_asset(&missing))
-                .note(format!("and there is no recipe `{}` to build it", path.asset)));
+                .note(format!("and no recipe `{}` can build it", path.asset)));
         }
         Ok(Origin::Built(self.want(&whole, false, way)?))
     }
 
-    /// Whether a file is given for what an asset is built from, and not for what is built from that: then it is built from it, though
+    /// Whether a file is given for an input that only the parent's recipe has, not the child's. Then the parent is built, even if
     /// the registry has one.
     fn is_given(
         &self,
@@ -152,7 +151,7 @@ impl Planner<'_> {
         }))
     }
 
-    /// Whether an asset is of the class that an input asks for, and has the part that is asked for.
+    /// Checks that an asset has the class that the input requires, and the requested seek key.
     fn check_class(
         &self,
         given: &GivenAsset,
@@ -175,16 +174,16 @@ impl Planner<'_> {
                 (class.map(|class| class.to_string()), keys.collect())
             }
         };
-        // Older registries know no classes.
+        // Older registries have no classes.
         if let Some(class) = class.filter(|class| *class != given.class) {
             let message = format!(
-                "`{path}` is of class `{class}`, and input `{}` of recipe `{}` of class `{}`",
+                "`{path}` has class `{class}`, but input `{}` of recipe `{}` requires class `{}`",
                 given.name, recipe.name, given.class
             );
             let place = of_document(&input.class_written.error("")).place;
             return Err(Diagnostic::error(Class::Resolution, message)
                 .at(place)
-                .help(format!("give another one: `{flag}`")));
+                .help(format!("choose another asset: `{flag}`")));
         }
         let Some(key) =
             given.seek_key.as_ref().filter(|key| !keys.iter().any(|one| one == key.as_str()))
@@ -200,27 +199,27 @@ impl Planner<'_> {
     }
 }
 
-/// An asset that is to be given, with where a recipe names it, if one does.
+/// An asset input, with the place where the recipe names it, if it does.
 struct NamedAsset<'a> {
     path: &'a RegistryPath,
     written: Option<&'a Written>,
 }
 
 impl NamedAsset<'_> {
-    /// What is said of it, where it is named.
+    /// Adds that place to a diagnostic.
     fn placed(&self, diagnostic: Diagnostic) -> Diagnostic {
         let place = self.written.and_then(|written| of_document(&written.error("")).place);
         diagnostic.at(place)
     }
 }
 
-/// An asset of the registry as one that is given.
+/// Returns an asset of the registry as the origin of an input.
 fn registered(found: &wake_asset::Found<'_>, genomes: &Path) -> Result<Origin, Diagnostic> {
     let dir = found.data_dir();
     let title = found.title();
     let inputs = asset_inputs(&dir, genomes).map_err(|error| {
         unreadable(&format!("asset `{title}`"), &dir, &error)
-            .help("`wake recipe build` builds it again")
+            .help("rebuild it with `wake recipe build`")
     })?;
     let digest = found.digest().map_err(|error| of_asset(&error))?;
     let entry = |(key, value): &(wake_asset::SeekKey, String)| {
