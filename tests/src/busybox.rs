@@ -1,4 +1,4 @@
-//! A root file system that holds one program.
+//! A root file system with one program.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use crate::requirement::skip;
 
 const BUSYBOX: &str = "/bin/busybox";
 
-/// Whether the machine has busybox; says so if it has not.
+/// Whether the machine has busybox; prints that it is missing if not.
 pub fn has_busybox(test: &str) -> bool {
     let there = Path::new(BUSYBOX).is_file();
     if !there {
@@ -19,7 +19,7 @@ pub fn has_busybox(test: &str) -> bool {
 }
 
 impl Project {
-    /// Puts a root file system of busybox at `dir`, with links for these programs.
+    /// Creates a busybox root file system at `dir`, with links for these programs.
     pub fn busybox_root(&self, dir: &str, programs: &[&str]) {
         let bin = self.path(dir).join("bin");
         fs::create_dir_all(&bin).unwrap();

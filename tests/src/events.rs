@@ -1,4 +1,4 @@
-//! A build as its JSON events tell it.
+//! A build, from its JSON events.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The events of one build.
 pub struct Build {
-    /// Every event in order.
+    /// All events, in order.
     pub events: Vec<Value>,
 }
 
@@ -24,32 +24,32 @@ impl Build {
         Ok(build)
     }
 
-    /// The labels of modules that ran and succeeded, sorted; a label occurs once for each config.
+    /// Returns the labels of modules that ran and succeeded, sorted; a label occurs once for each config.
     pub fn ran(&self) -> Vec<&str> {
         self.with_status("ran")
     }
 
-    /// The labels of modules that were remembered, sorted.
+    /// Returns the labels of modules that were cached, sorted.
     pub fn hit(&self) -> Vec<&str> {
         self.with_status("hit")
     }
 
-    /// The labels of modules that failed, sorted.
+    /// Returns the labels of modules that failed, sorted.
     pub fn failed(&self) -> Vec<&str> {
         self.with_status("failed")
     }
 
-    /// The labels of modules that were not tried because something that they need failed, sorted.
+    /// Returns the labels of modules that were skipped because a need failed, sorted.
     pub fn skipped(&self) -> Vec<&str> {
         self.with_status("skipped")
     }
 
-    /// One of the counts of the last event: `total`, `hit`, `ran`, `failed`, `skipped`, `aborted`.
+    /// Returns a count of the last event: `total`, `hit`, `ran`, `failed`, `skipped`, `aborted`.
     pub fn count(&self, name: &str) -> u64 {
         self.of_kind("finished").next().unwrap()["counts"][name].as_u64().unwrap()
     }
 
-    /// The key and the digest of the outputs of every module, by label, then in order of key.
+    /// Returns the key and the output digest of every module, by label, then ordered by key.
     pub fn digests(&self) -> BTreeMap<&str, Vec<(&str, &str)>> {
         let mut digests: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for event in self.of_kind("action.finished") {
@@ -60,7 +60,7 @@ impl Build {
         digests
     }
 
-    /// The digests of outputs alone, by label.
+    /// Returns the output digests, by label.
     pub fn outputs(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut outputs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (label, found) in self.digests() {
@@ -71,7 +71,7 @@ impl Build {
         outputs
     }
 
-    /// The events of one kind, in order.
+    /// Returns the events of one kind, in order.
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.events.iter().filter(move |event| event["kind"] == kind)
     }

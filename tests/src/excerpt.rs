@@ -1,4 +1,4 @@
-//! The law of excerpts: what an error shows of a file is what stands there.
+//! Checks that excerpts in errors match the files.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use regex::Regex;
 
 /// Compares every `--> file:line:column` with the file, and the caret below it with the column.
 ///
-/// The fault, if there is one.
+/// Returns the first mismatch as an error.
 pub(crate) fn check(text: &str, root: &Path) -> Result<(), String> {
     let arrow = Regex::new(r"^ +--> ([^:]+):(\d+):(\d+)$").unwrap();
     let lines: Vec<&str> = text.lines().collect();

@@ -1,4 +1,4 @@
-//! A call that has ended.
+//! A finished call.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
@@ -9,14 +9,14 @@ use crate::events::Build;
 use crate::excerpt;
 use crate::redact::Redactions;
 
-/// What a call left to see.
+/// The outcome of a call.
 pub struct Finished {
     call: String,
-    /// The exit code; 128 and its number for a signal.
+    /// The exit code; 128 plus its number for a signal.
     pub code: i32,
-    /// Standard output as it is.
+    /// Standard output, unchanged.
     pub stdout: String,
-    /// Standard error as it is.
+    /// Standard error, unchanged.
     pub stderr: String,
     redactions: Redactions,
 }
@@ -33,22 +33,22 @@ impl Finished {
         }
     }
 
-    /// The same, having exited with `code`.
+    /// Asserts that the call exited with `code`.
     #[track_caller]
     pub fn code(self, code: i32) -> Finished {
         assert!(self.code == code, "exit code {} instead of {code}\n{self}", self.code);
         self
     }
 
-    /// The same, having succeeded.
+    /// Asserts that the call succeeded.
     #[track_caller]
     pub fn success(self) -> Finished {
         self.code(0)
     }
 
-    /// The same, having said exactly this on standard error, apart from paths and times.
+    /// Asserts that standard error is exactly this, apart from paths and times.
     ///
-    /// What it shows of files must also be what stands there.
+    /// Its excerpts must also match the files.
     #[track_caller]
     pub fn says(self, expected: Expect) -> Finished {
         if let Err(fault) = excerpt::check(&self.stderr, self.redactions.root()) {
@@ -58,31 +58,31 @@ impl Finished {
         self
     }
 
-    /// The same, having printed exactly this, apart from paths and times.
+    /// Asserts that standard output is exactly this, apart from paths and times.
     #[track_caller]
     pub fn prints(self, expected: Expect) -> Finished {
         expected.assert_eq(&self.redacted_stdout());
         self
     }
 
-    /// The same, with a text somewhere on standard error.
+    /// Asserts that standard error contains a text.
     #[track_caller]
     pub fn mentions(self, text: &str) -> Finished {
         assert!(self.redacted_stderr().contains(text), "no `{text}` on standard error\n{self}");
         self
     }
 
-    /// Standard error without what differs from run to run.
+    /// Returns standard error without what differs between runs.
     pub fn redacted_stderr(&self) -> String {
         self.redactions.apply(&self.stderr)
     }
 
-    /// Standard output without what differs from run to run.
+    /// Returns standard output without what differs between runs.
     pub fn redacted_stdout(&self) -> String {
         self.redactions.apply(&self.stdout)
     }
 
-    /// The events of `--message-format json`.
+    /// Returns the events of `--message-format json`.
     #[track_caller]
     pub fn events(&self) -> Build {
         Build::parse(&self.stdout).unwrap_or_else(|fault| panic!("{fault}\n{self}"))

@@ -1,6 +1,6 @@
-//! Runs the real `wake` on workspaces made for one test each.
+//! Runs the real `wake` on a workspace made for each test.
 //!
-//! A test says what lies in the workspace, runs the program, and looks at what a user or a script can
+//! A test describes the workspace, runs the program, and checks what a user or a script can
 //! see: exit code, standard output and error, JSON events, result links.
 //!
 //! ```no_run

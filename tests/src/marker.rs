@@ -1,10 +1,10 @@
-//! A word that no other test uses, by which a process can be found again.
+//! A unique argument by which a test finds its process.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Names a process among all others of the machine, by a number of seconds to sleep.
+/// Identifies a process on the machine by a unique number of seconds to sleep.
 pub struct Marker {
-    /// The number: more than a day, and different for every marker of the machine.
+    /// The number: more than a day, and different for every marker on the machine.
     pub seconds: u64,
 }
 
@@ -17,7 +17,7 @@ impl Default for Marker {
 }
 
 impl Marker {
-    /// A living process that has the number among its arguments.
+    /// Returns a living process that has the number among its arguments.
     pub fn process(&self) -> Option<i32> {
         let number = self.seconds.to_string();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();

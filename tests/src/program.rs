@@ -1,4 +1,4 @@
-//! The program under test, and one call of it.
+//! The program under test, and calls of it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::finished::Finished;
 use crate::redact::Redactions;
 
-/// The `wake` to test: `WAKE_BIN`, else the one that lies beside the test programs.
+/// Returns the `wake` to test: `WAKE_BIN`, else the one beside the test programs.
 pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("WAKE_BIN") {
         return named.into();
@@ -22,10 +22,10 @@ pub fn binary() -> PathBuf {
     beside
 }
 
-/// The program under test, copied into `dir` for another user to run.
+/// Copies the program under test into `dir` for another user to run.
 ///
-/// Another process writes the copy: a file that this one has open for writing could not be executed as long as a process
-/// that another test has just forked still holds it.
+/// Another process writes the copy: if this process had the file open for writing, it could not be executed while a process
+/// just forked by another test still holds it open.
 #[track_caller]
 pub fn copy_of_binary(dir: &Path) -> PathBuf {
     let copy = dir.join("wake");
@@ -36,7 +36,7 @@ pub fn copy_of_binary(dir: &Path) -> PathBuf {
 
 /// One call of the program.
 pub struct Wake {
-    /// What goes in front of the program's own name: `setpriv …`.
+    /// What precedes the program's name: `setpriv …`.
     wrapper: Vec<OsString>,
     program: PathBuf,
     args: Vec<OsString>,
@@ -63,49 +63,49 @@ impl Wake {
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Wake {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Wake {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
-    /// One more variable; the environment is otherwise `PATH` and an empty home.
+    /// Sets a variable; the environment is otherwise `PATH` and an empty home.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Wake {
         self.env.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
-    /// Another working directory than the workspace's root.
+    /// Sets the working directory, by default the workspace root.
     pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Wake {
         self.cwd = cwd.into();
         self
     }
 
-    /// Another store than the project's.
+    /// Sets the store, by default the project's.
     pub fn store(mut self, store: impl Into<PathBuf>) -> Wake {
         self.store = store.into();
         self
     }
 
-    /// Another copy of the program.
+    /// Runs another copy of the program.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Wake {
         self.program = program.into();
         self
     }
 
-    /// Something to run the program by, such as `setpriv --reuid=1 --`.
+    /// Sets a wrapper to run the program with, such as `setpriv --reuid=1 --`.
     pub fn wrapper<A: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = A>) -> Wake {
         self.wrapper = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
         self
     }
 
-    /// The call as a command of the standard library, standard input closed and output piped.
+    /// Returns the call as a standard library command, with standard input closed and output piped.
     pub fn command(&self) -> Command {
         let mut words = self.wrapper.iter().map(OsString::as_os_str);
         let mut command = match words.next() {
@@ -128,17 +128,17 @@ impl Wake {
         command
     }
 
-    /// Starts it and does not wait.
+    /// Starts it without waiting.
     pub fn spawn(&self) -> Child {
         self.command().spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
     }
 
-    /// Runs it to its end.
+    /// Runs it to completion.
     pub fn run(&self) -> Finished {
         self.finished(self.spawn().wait_with_output().unwrap())
     }
 
-    /// What a call that was started by [`Wake::spawn`] left.
+    /// Returns the outcome of a call started by [`Wake::spawn`].
     pub fn finished(&self, output: Output) -> Finished {
         Finished::new(format!("{:?}", self.command()), output, self.redactions.clone())
     }

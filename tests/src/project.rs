@@ -1,4 +1,4 @@
-//! A workspace in a directory of its own, with a store of its own.
+//! A workspace in its own directory, with its own store.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,10 +12,10 @@ use crate::events::Build;
 use crate::program::Wake;
 use crate::redact::Redactions;
 
-/// Begins a project; nothing lies in it yet.
+/// Starts an empty project.
 pub fn project() -> ProjectBuilder {
     let dir = TempDir::with_prefix("wake-test-").unwrap();
-    // Other users look at projects, too.
+    // Other users read projects, too.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let base = dir.path().canonicalize().unwrap();
     for name in ["ws", "home"] {
@@ -24,25 +24,25 @@ pub fn project() -> ProjectBuilder {
     ProjectBuilder { project: Project { root: base.join("ws"), base, _dir: dir } }
 }
 
-/// A project that is being made.
+/// A project being built.
 pub struct ProjectBuilder {
     project: Project,
 }
 
 impl ProjectBuilder {
-    /// With a file.
+    /// Adds a file.
     pub fn file(self, path: &str, text: &str) -> Self {
         self.project.write(path, text);
         self
     }
 
-    /// With a file that may be executed.
+    /// Adds an executable file.
     pub fn script(self, path: &str, text: &str) -> Self {
         self.project.write_script(path, text);
         self
     }
 
-    /// With a symbolic link.
+    /// Adds a symbolic link.
     pub fn link(self, path: &str, target: &str) -> Self {
         let path = self.project.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -50,12 +50,12 @@ impl ProjectBuilder {
         self
     }
 
-    /// With a package at the root that has the given body of `wake.pkg(…)` behind its name and version.
+    /// Adds a root package with the given arguments of `wake.pkg(…)` after its name and version.
     pub fn pkg(self, rest: &str) -> Self {
         self.pkg_at("", "root", rest)
     }
 
-    /// With a package of version 1.0.0 in a directory.
+    /// Adds a package of version 1.0.0 in a directory.
     pub fn pkg_at(self, dir: &str, name: &str, rest: &str) -> Self {
         let path =
             if dir.is_empty() { "PKG.libsonnet".into() } else { format!("{dir}/PKG.libsonnet") };
@@ -65,7 +65,7 @@ impl ProjectBuilder {
         self.file(&path, &text)
     }
 
-    /// With a module file that has the given body of `wake.module(…)` behind its name.
+    /// Adds a module file with the given arguments of `wake.module(…)` after its name.
     pub fn module(self, path: &str, name: &str, rest: &str) -> Self {
         let text = format!(
             "function(wake, pkg, config={{}})\n  wake.module(\n    '{name}',\n    {rest}\n  )\n"
@@ -73,12 +73,12 @@ impl ProjectBuilder {
         self.file(path, &text)
     }
 
-    /// With a root package of one module that runs a shell script, which has to leave `out.txt`.
+    /// Adds a root package with one module that runs a shell script, which must create `out.txt`.
     pub fn step(self, name: &str, script: &str) -> Self {
         self.step_with(name, script, "")
     }
 
-    /// The same with more arguments of `wake.exec(…)`.
+    /// Adds the same with more arguments of `wake.exec(…)`.
     pub fn step_with(self, name: &str, script: &str, exec: &str) -> Self {
         self.pkg(&format!("files=['./step.sh'], modules={{ '{name}': './step.libsonnet' }}"))
             .module(
@@ -91,37 +91,37 @@ impl ProjectBuilder {
             .script("step.sh", &format!("#!/bin/sh\nset -eu\n{script}\n"))
     }
 
-    /// The project.
+    /// Returns the project.
     pub fn build(self) -> Project {
         self.project
     }
 }
 
-/// A workspace; it goes away with this value.
+/// A workspace; it is deleted on drop.
 pub struct Project {
-    /// Below `base`, so that home and store are no part of it.
+    /// Below `base`, so that home and store are not part of it.
     root: PathBuf,
     base: PathBuf,
     _dir: TempDir,
 }
 
 impl Project {
-    /// The workspace's root.
+    /// Returns the workspace root.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The store that its calls use.
+    /// Returns the store that its calls use.
     pub fn store(&self) -> PathBuf {
         self.base.join("store")
     }
 
-    /// The directory that holds workspace, home and store.
+    /// Returns the directory that contains workspace, home and store.
     pub fn base(&self) -> &Path {
         &self.base
     }
 
-    /// A path in the workspace.
+    /// Returns a path in the workspace.
     pub fn path(&self, path: &str) -> PathBuf {
         self.root().join(path)
     }
@@ -133,13 +133,13 @@ impl Project {
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// Writes a file that may be executed.
+    /// Writes an executable file.
     pub fn write_script(&self, path: &str, text: &str) {
         self.write(path, text);
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// Replaces a text that must be there in a file.
+    /// Replaces a text in a file, which must contain it.
     #[track_caller]
     pub fn edit(&self, path: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(path)).unwrap();
@@ -147,34 +147,34 @@ impl Project {
         self.write(path, text.replacen(from, to, 1));
     }
 
-    /// Gives a file another modification time and the same bytes.
+    /// Changes the modification time of a file but not its content.
     pub fn touch(&self, path: &str) {
         let file = fs::File::options().append(true).open(self.path(path)).unwrap();
         let time = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
         file.set_modified(time).unwrap();
     }
 
-    /// The text of a file; links are followed.
+    /// Returns the text of a file, following links.
     #[track_caller]
     pub fn read(&self, path: &str) -> String {
         let path = self.path(path);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// A result, by package path, module and path in its outputs: `//app:app` and `bin/app`.
+    /// Returns the path of a result, by label and path in its outputs: `//app:app` and `bin/app`.
     pub fn result(&self, label: &str, output: &str) -> PathBuf {
         let below = label.trim_start_matches("//").replace(':', "/");
         self.path(".wake/out").join(below.trim_start_matches('/')).join(output)
     }
 
-    /// The text of a result.
+    /// Returns the text of a result.
     #[track_caller]
     pub fn result_text(&self, label: &str, output: &str) -> String {
         let path = self.result(label, output);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// A call of the program.
+    /// Makes a call of the program.
     pub fn wake<A: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Wake {
         let redactions = Redactions::new(&[
             ("ROOT", self.root()),
@@ -184,18 +184,18 @@ impl Project {
         Wake::new(self.root(), &self.base.join("home"), &self.store(), redactions).args(args)
     }
 
-    /// `wake build` with JSON events, not yet run.
+    /// Makes a call of `wake build` with JSON events.
     pub fn json_build(&self, targets: &[&str]) -> Wake {
         self.wake(["--message-format", "json", "build"]).args(targets)
     }
 
-    /// A build that succeeds.
+    /// Runs a build, which must succeed.
     #[track_caller]
     pub fn build(&self, targets: &[&str]) -> Build {
         self.json_build(targets).run().success().events()
     }
 
-    /// A build whose first command has begun, and what is left of its events.
+    /// Starts a build; returns it once its first command has started, with the rest of its events.
     pub fn begin_build(&self) -> (Child, BufReader<ChildStdout>) {
         let mut child = self.json_build(&[]).spawn();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -207,7 +207,7 @@ impl Project {
         (child, stdout)
     }
 
-    /// A build that runs nothing.
+    /// Runs a build, which must run nothing.
     #[track_caller]
     pub fn build_runs_nothing(&self, targets: &[&str]) {
         let build = self.build(targets);

@@ -1,17 +1,17 @@
-//! The rule library, published to a registry in a directory.
+//! The rule library, published to a directory registry.
 
 use std::path::PathBuf;
 
 use crate::project::Project;
 use crate::workspace_copy::rules;
 
-/// A registry that has the rule library; it goes away with this value.
+/// A registry with the rule library; it is deleted on drop.
 pub struct PublishedRules {
     library: Project,
 }
 
 impl PublishedRules {
-    /// The packages of the library, those first that others need.
+    /// The packages of the library, in dependency order.
     pub const NAMES: [&str; 5] = ["rule", "sh", "cc", "python", "rust"];
 
     /// Publishes the library of this checkout.
@@ -22,7 +22,7 @@ impl PublishedRules {
         published
     }
 
-    /// The library in a workspace that would publish it, and has not yet.
+    /// Makes a workspace that can publish the library and has not yet.
     #[must_use]
     pub fn unpublished() -> PublishedRules {
         let library = rules();
@@ -30,19 +30,19 @@ impl PublishedRules {
         PublishedRules { library }
     }
 
-    /// The workspace that publishes.
+    /// Returns the publishing workspace.
     #[must_use]
     pub fn library(&self) -> &Project {
         &self.library
     }
 
-    /// The directory of the registry.
+    /// Returns the directory of the registry.
     #[must_use]
     pub fn registry(&self) -> PathBuf {
         self.library.base().join("registry")
     }
 
-    /// The `wake.toml` of a workspace that takes the rules from there.
+    /// Returns the `wake.toml` of a workspace that gets the rules from there.
     #[must_use]
     pub fn toml(&self) -> String {
         toml(&format!("file://{}", self.registry().display()))

@@ -1,10 +1,10 @@
-//! Takes out of a text what differs from run to run.
+//! Removes from a text what differs between runs.
 
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// What to take out: directories by name, and times and digests by shape.
+/// What to remove: directories by name, and times and digests by shape.
 #[derive(Clone)]
 pub(crate) struct Redactions {
     paths: Vec<(String, PathBuf)>,
@@ -17,7 +17,7 @@ impl Redactions {
         Redactions { paths: paths.collect() }
     }
 
-    /// The workspace's root.
+    /// Returns the workspace root.
     pub(crate) fn root(&self) -> &Path {
         &self.paths[0].1
     }
@@ -34,7 +34,7 @@ impl Redactions {
     }
 }
 
-/// Shapes in the order in which they are replaced: a part of a run's name can look like a time.
+/// Shapes, in the order they are replaced: part of a run's name can look like a time.
 const SHAPES: [(&str, &str); 6] = [
     (r"(?m)^\[\d+:\d\d\.\d\] ", "[TIME] "),
     (r"\b[0-9a-z]{8}-[0-9a-z]{8}-[0-9a-z]{8}\b", "[RUN]"),

@@ -1,4 +1,4 @@
-//! A call at a terminal of its own.
+//! A call at its own terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,15 +12,15 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::program::Wake;
 
-/// A call whose standard error was a terminal, after it has ended.
+/// The outcome of a call whose standard error was a terminal.
 pub struct AtTerminal {
-    /// The exit code; 128 and its number for a signal.
+    /// The exit code; 128 plus its number for a signal.
     pub code: i32,
-    /// Everything that was written to the terminal, with what moves the cursor and erases.
+    /// Everything written to the terminal, including control sequences.
     pub shown: String,
 }
 
-/// A call at a terminal to whom somebody types.
+/// A running call at a terminal, with input typed to it.
 pub struct Typing {
     child: Child,
     ours: File,
@@ -28,7 +28,7 @@ pub struct Typing {
 }
 
 impl Typing {
-    /// Reads on until this has been shown since the last time.
+    /// Reads until this has been shown since the last call.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> &mut Typing {
         let mut buffer = [0; 4096];
@@ -43,23 +43,23 @@ impl Typing {
         }
     }
 
-    /// Types this.
+    /// Types a text.
     pub fn types(&mut self, text: &str) -> &mut Typing {
         self.ours.write_all(text.as_bytes()).unwrap();
         self
     }
 
-    /// Waits for its end; gives the exit code.
+    /// Waits for its end; returns the exit code.
     pub fn code(mut self) -> i32 {
         let mut rest = Vec::new();
-        // The kernel ends a terminal that nobody writes to any more with an error.
+        // The kernel ends a terminal that is closed on the other side with an error.
         let _ = self.ours.read_to_end(&mut rest);
         self.child.wait().unwrap().code().unwrap()
     }
 }
 
 impl Wake {
-    /// Starts it with a terminal of this size for all three streams, which is that of a session of its own.
+    /// Starts it in a new session, with a terminal of this size for all three streams.
     pub fn typing(self, columns: u16, rows: u16) -> Typing {
         let (ours, theirs) = pair(columns, rows);
         let call = self.env("TERM", "xterm").command();
@@ -74,14 +74,14 @@ impl Wake {
         Typing { child, ours: File::from(ours), shown: String::new() }
     }
 
-    /// Runs it to its end with a terminal of this size for standard error.
+    /// Runs it to completion with a terminal of this size for standard error.
     pub fn at_terminal(self, columns: u16, rows: u16) -> AtTerminal {
         self.with_terminal(columns, rows, |command, theirs| {
             command.stderr(theirs);
         })
     }
 
-    /// The same with the terminal for standard output as well.
+    /// Runs it to completion with the terminal for standard output as well.
     pub fn at_terminal_throughout(self, columns: u16, rows: u16) -> AtTerminal {
         self.with_terminal(columns, rows, |command, theirs| {
             command.stdout(theirs.try_clone().unwrap()).stderr(theirs);
@@ -98,10 +98,10 @@ impl Wake {
         let mut command = self.env("TERM", "xterm").command();
         connect(&mut command, theirs);
         let mut child = command.spawn().unwrap();
-        // It holds their side, and as long as anyone does there is no end to read to.
+        // The command holds the other side open; reading ends only when all copies are closed.
         drop(command);
         let mut shown = Vec::new();
-        // The kernel ends a terminal that nobody writes to any more with an error.
+        // The kernel ends a terminal that is closed on the other side with an error.
         let _ = File::from(ours).read_to_end(&mut shown);
         let status = child.wait().unwrap();
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
@@ -113,20 +113,20 @@ impl Wake {
 }
 
 impl AtTerminal {
-    /// What was written, without colours.
+    /// Returns the output without colours.
     pub fn text(&self) -> String {
         let colours = Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
         colours.replace_all(&self.shown, "").into_owned()
     }
 
-    /// Every state of the bar that was drawn, in order.
+    /// Returns every drawn state of the bar, in order.
     pub fn bars(&self) -> Vec<String> {
         let bar = |line: &str| Some(line.split_once("Building ")?.1.to_owned());
         self.text().split(['\r', '\n']).filter_map(bar).collect()
     }
 }
 
-/// Our side and theirs.
+/// Opens a terminal; returns our side and theirs.
 fn pair(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&ours).unwrap();

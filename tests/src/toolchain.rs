@@ -1,17 +1,17 @@
-//! The compiler of Rust, for tests that build with it.
+//! The Rust compiler, for tests that build with it.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::project::Project;
 
-/// Whether commands see a compiler of Rust in the system's directories.
+/// Whether commands see a Rust compiler in the system directories.
 pub fn has_system_rust() -> bool {
     ["/usr/bin/rustc", "/bin/rustc"].iter().any(|path| Path::new(path).exists())
 }
 
-/// Makes `//DIR` of a project a package with a module `rust`: a copy of the toolchain of whoever tests, by the rules that `from`
-/// says, an argument of `getPkg()`; false where there is none.
+/// Makes `//DIR` of a project a package with a module `rust`: a copy of the tester's toolchain, made by the rules in `from`, an
+/// argument of `getPkg()`. Returns false if there is no toolchain.
 pub fn rust_toolchain_into(project: &Project, dir: &str, from: &str) -> bool {
     let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() else {
         return false;

@@ -1,4 +1,4 @@
-//! Copies of the examples, and what a directory holds.
+//! Copies of the examples, and the content of directories.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::project::{Project, project};
 
-/// A project that is a fresh copy of the example of that name.
+/// Makes a project from a copy of the named example.
 pub fn example(name: &str) -> Project {
     let project = project().build();
     copy_tree(&source(name), project.root());
     project
 }
 
-/// A project that is a fresh copy of the rule library.
+/// Makes a project from a copy of the rule library.
 pub fn rules() -> Project {
     let project = project().build();
     rules_into(&project, "");
@@ -31,7 +31,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples").join(name)
 }
 
-/// Copies a directory without what wake wrote into it; links stay links.
+/// Copies a directory without wake's own files; links stay links.
 pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -47,9 +47,9 @@ pub fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Everything below a directory, links to it followed: path, then what lies there.
+/// Reads everything below a directory, which may be a link: path, then content.
 ///
-/// A file is its bytes behind `x` or `-`, a link its text, a directory nothing.
+/// A file is its bytes after `x` or `-`, a link its target, a directory nothing.
 pub fn read_tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     read_below(root, "", &mut found);

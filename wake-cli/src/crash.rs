@@ -1,4 +1,4 @@
-//! What happens when the program itself is at fault.
+//! Crash reports.
 
 use std::backtrace::Backtrace;
 use std::fs::OpenOptions;
@@ -11,9 +11,9 @@ use wake_steps::diagnostic::Class;
 use crate::environment;
 use crate::terminal::escape;
 
-/// From now on a panic of any thread writes a report, says where it is, and ends the program.
+/// Makes a panic of any thread write a report, print its path, and end the program.
 ///
-/// The report is written to `directory`, or where none is named to `/tmp`.
+/// The report is written to `directory`, by default `/tmp`.
 #[expect(clippy::disallowed_methods, reason = "after a panic nothing may go on")]
 pub(crate) fn install(directory: Option<PathBuf>) {
     let directory = directory.unwrap_or_else(|| "/tmp".into());
@@ -34,9 +34,9 @@ pub(crate) fn install(directory: Option<PathBuf>) {
 
 fn told(path: &Path) -> String {
     format!(
-        "\nerror: wake met a fault of its own and stopped. What was finished is kept, and nothing \
-         unfinished is believed. Please report it with the file {}; look through it first, for it \
-         holds the command line.\n",
+        "\nerror: internal error in wake. Finished results are kept, and nothing unfinished is used. \
+         Please report this with the file {}; check it first, because it contains the command \
+         line.\n",
         escape::line(&path.display().to_string())
     )
 }
@@ -53,7 +53,7 @@ fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
     )
 }
 
-/// Writes a new file; never through a link that someone else has put there.
+/// Writes a new file, never through a link that someone else has created.
 fn write(directory: &Path, report: &str) -> io::Result<PathBuf> {
     let seconds = wake_steps::clock::unix_ms() / 1000;
     let path = directory.join(format!("wake-crash-{seconds}-{}.txt", std::process::id()));

@@ -1,9 +1,9 @@
-//! Documents that know where things stand in them, for people.
+//! Diagnostics for errors in documents.
 
 use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
 use wake_velocity::DocumentError;
 
-/// What is wrong with a document, at its place.
+/// Turns a document error into a diagnostic with its place.
 pub(crate) fn wrong(error: DocumentError, level: Level) -> Diagnostic {
     let DocumentError { place, source_line, message, hint } = error;
     let whole = place.line == 0;

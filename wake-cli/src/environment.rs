@@ -1,4 +1,4 @@
-//! What the surroundings of the process say: the environment, read once, and the little else that is asked.
+//! The environment of the process: its variables, read once, and a few other properties.
 #![expect(clippy::disallowed_methods, reason = "all others are told from here")]
 
 use std::collections::BTreeMap;
@@ -11,50 +11,50 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{Route, Secret, without_secrets};
 use wake_store::{Owners, SAFE_DIRECTORY, SafeDirectories};
 
-/// Every variable that wake honours, as it was found.
+/// Every environment variable that wake uses, unparsed.
 ///
-/// Nothing else in the program asks the environment, so this list is complete but for what paths in a registry of assets name.
+/// Nothing else in the program reads the environment, so this list is complete, except for variables in paths of an asset registry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Environment {
-    /// `WAKE_STORE`: the store's directory.
+    /// `WAKE_STORE`: the store directory.
     pub(crate) store: Option<PathBuf>,
     /// `XDG_CACHE_HOME`, else `HOME/.cache`.
     pub(crate) cache: Option<PathBuf>,
-    /// A person's own directory of settings, keys and logins: `XDG_CONFIG_HOME/wake`, else `HOME/.config/wake`.
+    /// The user's directory of settings, keys and logins: `XDG_CONFIG_HOME/wake`, else `HOME/.config/wake`.
     pub(crate) config: Option<PathBuf>,
-    /// `WAKE_PROGRESS`, unread.
+    /// `WAKE_PROGRESS`, unparsed.
     pub(crate) progress: Option<String>,
     /// `NO_COLOR` is set and not empty. Source: no-color.org.
     pub(crate) no_color: bool,
     /// `CLICOLOR_FORCE` is set and not `0`. Source: bixense.com/clicolors.
     pub(crate) force_color: bool,
-    /// The service that runs the build, if it is one.
+    /// The CI service that runs the build, if any.
     pub(crate) ci: Ci,
     /// The locale's characters are UTF-8.
     pub(crate) utf8: bool,
     /// `TERM`: the kind of terminal; `dumb` is one without cursor movement.
     pub(crate) terminal_kind: Option<String>,
-    /// `COLUMNS`, for output whose terminal cannot be asked.
+    /// `COLUMNS`, for terminals whose size is unknown.
     pub(crate) columns: Option<usize>,
-    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
-    /// `SSH_AUTH_SOCK`, for `git`; `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, `DOCKER_CONFIG` and `NETRC`; `WAKE_TOKEN_NAME` for each registry. In `PATH` also `wake doctor` looks for other programs of this name.
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, first in lower case, then in upper case; `SSL_CERT_FILE`; `PATH`, `HOME` and
+    /// `SSH_AUTH_SOCK`, for `git`; `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, `DOCKER_CONFIG` and `NETRC`; `WAKE_TOKEN_NAME` for each registry. `wake doctor` also searches `PATH` for other `wake` programs.
     pub(crate) route: Route,
-    /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
+    /// `WAKE_SAFE_DIRECTORY`: directories separated by `:`, or `*` for all; and `SUDO_UID`, the user for whom root works.
     pub(crate) owners: Owners,
-    /// `REFGENIE`: the configuration of the registry of assets.
+    /// `REFGENIE`: the configuration of the asset registry.
     pub(crate) refgenie: Option<PathBuf>,
-    /// What Velocity reads.
+    /// The variables of Velocity.
     pub(crate) velocity: Velocity,
-    /// `DOCKER_CONFIG`, `DOCKER_CONTEXT`, `DOCKER_HOST`, `KUBECONFIG`: by which tools that build images find what they ask.
+    /// `DOCKER_CONFIG`, `DOCKER_CONTEXT`, `DOCKER_HOST`, `KUBECONFIG`: for the tools that build images.
     pub(crate) engines: BTreeMap<String, String>,
-    /// `TMPDIR`: where the report of a crash is written.
+    /// `TMPDIR`: where crash reports are written.
     pub(crate) temporary: Option<PathBuf>,
 }
 
 /// The variables of Velocity, of both generations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Velocity {
-    /// `VELOCITY_IMAGE_PATH`, else `VELOCITY_IMAGE_DIR`: directories of images, with `:` between them.
+    /// `VELOCITY_IMAGE_PATH`, else `VELOCITY_IMAGE_DIR`: image directories, separated by `:`.
     pub(crate) image_path: Option<String>,
     /// `VELOCITY_SYSTEM`.
     pub(crate) system: Option<String>,
@@ -75,15 +75,15 @@ pub(crate) struct Velocity {
 /// The variables of tools that build images. Source: docker(1), oc(1).
 const ENGINES: [&str; 4] = ["DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "KUBECONFIG"];
 
-/// Where unattended builds run.
+/// The CI service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Ci {
-    /// At somebody's desk.
+    /// Not in CI.
     #[default]
     No,
     /// `CI` is set.
     Some,
-    /// `GITHUB_ACTIONS` is `true`: annotations are understood.
+    /// `GITHUB_ACTIONS` is `true`, so annotations are supported.
     GitHub,
 }
 
@@ -100,7 +100,7 @@ impl Environment {
         environment
     }
 
-    /// The same from any source, an empty value counting as none.
+    /// Reads the variables from any source; an empty value counts as unset.
     fn from(look_up: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| look_up(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
@@ -173,12 +173,12 @@ impl Environment {
     }
 }
 
-/// A variable that a path of somebody's configuration names.
+/// Returns a variable that occurs in a configured path.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The logins for registries, by the names of their variables.
+/// Returns the logins for registries, by the names of their variables.
 fn tokens(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, Secret> {
     let text = |(name, value): (OsString, OsString)| {
         let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
@@ -188,7 +188,7 @@ fn tokens(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, S
     all.filter_map(text).collect()
 }
 
-/// Where the tools for containers keep names and passwords. Source: containers-auth.json(5), docker-login(1).
+/// Returns where container tools keep logins. Source: containers-auth.json(5), docker-login(1).
 fn logins(set: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let below = |name: &str, path: &str| Some(PathBuf::from(set(name)?).join(path));
     let files = [
@@ -199,19 +199,19 @@ fn logins(set: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     files.into_iter().flatten().collect()
 }
 
-/// What of the process is neither argument nor environment.
+/// Properties of the process other than arguments and environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     /// The directory it was started in.
     pub(crate) cwd: PathBuf,
     /// Standard error is a terminal.
     pub(crate) terminal: bool,
-    /// What was typed.
+    /// The command line.
     pub(crate) argv: Vec<String>,
 }
 
 impl Process {
-    /// Asks the system about this process.
+    /// Queries the system about this process.
     pub(crate) fn this() -> Result<Self, Diagnostic> {
         let cwd = std::env::current_dir().map_err(|source| {
             Diagnostic::error(
@@ -224,17 +224,17 @@ impl Process {
     }
 }
 
-/// What was typed, the program's name first.
+/// Returns the command line, starting with the program's name.
 pub(crate) fn arguments() -> ArgsOs {
     std::env::args_os()
 }
 
-/// What was typed, without the passwords of addresses: for logs and reports.
+/// Returns the command line without passwords in URLs, for logs and reports.
 pub(crate) fn shown_arguments() -> impl Iterator<Item = String> {
     arguments().map(|arg| without_secrets(&arg.to_string_lossy()).into_owned())
 }
 
-/// This program, to be started as a worker.
+/// Returns the path of this program, to start it as a worker.
 pub(crate) fn program() -> Result<PathBuf, Diagnostic> {
     std::env::current_exe().map_err(|source| {
         Diagnostic::error(

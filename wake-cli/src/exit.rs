@@ -4,37 +4,37 @@ use std::io;
 
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// What a command comes to: the code that shells see; what it means has been said.
+/// The exit code of a command; what it means has already been reported.
 #[derive(Debug)]
 pub(crate) struct Exit(pub(crate) u8);
 
 impl Exit {
-    /// All went well.
+    /// Success.
     pub(crate) const SUCCESS: Exit = Exit(0);
 }
 
 /// Why a command stopped before its end.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Something to tell.
+    /// A failure to report.
     Failure(Failure),
-    /// Something to tell people, with an exit code that others publish for it.
+    /// A diagnostic to report, with a published exit code.
     Refusal(Diagnostic, u8),
-    /// Nobody reads standard output any more; there is nothing to tell.
+    /// Standard output was closed; there is nothing to report.
     NobodyReads,
 }
 
-/// What commands return.
+/// The result of a command.
 pub(crate) type Outcome = Result<Exit, Stop>;
 
-/// Nothing could be run, because wake failed before. These three are as container tools have them.
+/// Nothing was run, because wake failed first. These three codes match those of container tools.
 pub(crate) const NOT_STARTED: u8 = 125;
-/// What was to be run cannot be executed.
+/// The program is not executable.
 pub(crate) const NOT_EXECUTABLE: u8 = 126;
-/// What was to be run is not there.
+/// The program was not found.
 pub(crate) const NOT_FOUND: u8 = 127;
 
-/// 128 and the number of SIGPIPE: what a shell sees of a program that died of it.
+/// 128 plus the number of SIGPIPE, as a shell reports a program killed by it.
 pub(crate) const NOBODY_READS: u8 = 141;
 
 impl From<Failure> for Stop {
@@ -49,7 +49,7 @@ impl From<Diagnostic> for Stop {
     }
 }
 
-/// Only for standard output: every other file's error names its path.
+/// For standard output only: errors of other files name their path.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         match error.kind() {

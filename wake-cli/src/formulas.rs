@@ -1,4 +1,4 @@
-//! Formulas as what is built, planned and explained: read, and handed to this machine as steps.
+//! Formulas: read from documents, and turned into steps for this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::outside::history;
 use crate::session;
 use crate::settings::Settings;
 
-/// The documents among targets, if these are all documents: a target that is a file is one.
+/// Returns the targets as documents, if all are files.
 pub(crate) fn among(
     targets: &[TargetPattern],
     settings: &Settings,
@@ -31,7 +31,7 @@ pub(crate) fn among(
     Ok(files)
 }
 
-/// Refuses a configuration: a document says all that there is to say.
+/// Refuses a configuration, which formulas do not have.
 pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
     if config.config.is_empty() && config.config_json.is_none() {
         return Ok(());
@@ -40,7 +40,7 @@ pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
     Err(Diagnostic::error(Class::Usage, message).help("leave `--config` out, or edit the formula"))
 }
 
-/// Reads the document in a file, or says what is wrong with it.
+/// Reads the document in a file, or returns a diagnostic.
 pub(crate) fn read(
     file: &Path,
     settings: &Settings,
@@ -58,7 +58,7 @@ pub(crate) fn read(
     }))
 }
 
-/// What is wrong with a document, at its place.
+/// Turns a document error into a diagnostic with its place.
 fn malformed(error: DocumentError) -> Diagnostic {
     let place = Place {
         file: error.file,
@@ -73,10 +73,10 @@ fn malformed(error: DocumentError) -> Diagnostic {
     diagnostic
 }
 
-/// Adds the document of a file to those that are carried out.
+/// Adds the document of a file to the batch.
 ///
-/// Relative addresses start where the programs that the documents were written for have it: repeatr where it is called,
-/// warpforge where the document lies.
+/// Relative addresses are resolved as in the original tools: for repeatr against the current directory, for warpforge
+/// against the document's directory.
 pub(crate) fn add(
     formulas: &mut Formulas<'_>,
     document: &Document,
@@ -91,12 +91,12 @@ pub(crate) fn add(
     };
     let home = settings.route.home.as_deref().map(Path::new);
     let label = file.display().to_string();
-    // One text for each file, whichever way a person names it.
+    // The same text for a file, however it is named.
     let past_name = path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string();
     formulas.add(document, label, past_name, &DocumentPlace { dir, base, home })
 }
 
-/// All formulas in files, which may touch of the machine what `grants` says.
+/// Reads the formulas in files, with access to the machine as allowed by `grants`.
 pub(crate) fn of_files<'a>(
     files: &[PathBuf],
     machine: &'a Machine,
@@ -112,7 +112,7 @@ pub(crate) fn of_files<'a>(
     Ok(formulas)
 }
 
-/// What `look` finds of the formulas that `targets` are, carrying none out; nothing if they are packages.
+/// Applies `look` to the formulas in `targets`, without running any; `None` if they are packages.
 pub(crate) fn look_at<T>(
     targets: &[TargetPattern],
     config: &ConfigArgs,

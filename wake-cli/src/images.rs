@@ -1,4 +1,4 @@
-//! Velocity's images as they lie on this machine, and what is said of them in one call.
+//! Velocity's image specifications on this machine, with the settings of one call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +26,7 @@ use crate::exit::Stop;
 use crate::report::diagnostic::tell;
 use crate::settings::Settings;
 
-/// The disk, from the directory of the call.
+/// The disk, relative to the current directory.
 struct Disk<'a> {
     cwd: &'a Path,
 }
@@ -45,7 +45,7 @@ impl Files for Disk<'_> {
                 let message = format!("the file name `{}` is not UTF-8", name.display());
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })?;
-            // A link counts as what it leads to, as for whoever copies the directory.
+            // Links are followed, as when the directory is copied.
             let kind = match fs::metadata(entry.path()) {
                 Ok(meta) if meta.is_dir() => Kind::Directory,
                 Ok(meta) if meta.is_file() => Kind::File { executable: is_executable(&meta) },
@@ -62,7 +62,7 @@ impl Files for Disk<'_> {
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-            // A pipe would never end.
+            // Reading a pipe might never end.
             Ok(meta) if !meta.is_file() => return Err(io::Error::other("not a regular file")),
             meta => meta?,
         };
@@ -75,24 +75,24 @@ fn is_executable(meta: &fs::Metadata) -> bool {
     meta.permissions().mode() & 0o100 != 0
 }
 
-/// What is built, and from which images of others.
+/// What to build, and from which external base images.
 pub(crate) struct Resolved {
     pub(crate) solution: Solution,
     pub(crate) plan: Plan,
-    /// Digests by name.
+    /// Digests, by image name.
     pub(crate) bases: BTreeMap<String, String>,
 }
 
-/// What becomes of images of others that are not locked.
+/// How to resolve external base images.
 #[derive(Clone, Copy)]
 pub(crate) enum Resolve<'i> {
-    /// They stay unknown.
+    /// Unlocked images stay unresolved.
     Known,
-    /// They are an error.
+    /// Unlocked images are an error.
     Locked,
-    /// They are looked up.
+    /// Unlocked images are looked up.
     Now(&'i StoredImages<'i>),
-    /// So are those that are locked.
+    /// All images are looked up, even locked ones.
     Anew(&'i StoredImages<'i>),
 }
 
@@ -117,14 +117,14 @@ impl<'i> Resolve<'i> {
 /// The images of one call.
 pub(crate) struct Images<'a> {
     pub(crate) catalog: Catalog,
-    /// The directories that they were read from.
+    /// The directories they were read from.
     pub(crate) roots: Vec<String>,
     config: Config,
     settings: &'a Settings,
     environment: &'a Environment,
 }
 
-/// Reads the images that a call means, and tells what is probably not meant.
+/// Reads the images selected by a call, and prints warnings about likely mistakes.
 pub(crate) fn read<'a>(
     args: &ImageArgs,
     added: Option<&AddedArgs>,
@@ -159,7 +159,7 @@ pub(crate) fn read<'a>(
     Ok(Images { catalog, roots, config, settings, environment })
 }
 
-/// The configuration of a person, if there is one.
+/// Returns the user's configuration, if there is one.
 fn config(environment: &Environment) -> Result<Config, Diagnostic> {
     let Some(dir) = &environment.velocity.config_dir else { return Ok(Config::default()) };
     let file = dir.join("config.yaml");
@@ -212,12 +212,12 @@ fn add(catalog: &mut Catalog, args: &AddedArgs) -> Result<(), Diagnostic> {
 }
 
 impl Images<'_> {
-    /// What is built for targets.
+    /// Resolves what to build for targets.
     pub(crate) fn solve(&self, targets: &[String]) -> Result<Solution, Diagnostic> {
         solve(&self.catalog, targets).map_err(unsolved)
     }
 
-    /// How it is built, as far as that is known here; what is probably not meant in templates is told.
+    /// Plans how to build it, as far as known locally, and prints warnings about likely mistakes in templates.
     pub(crate) fn plan(
         &self,
         targets: &[String],
@@ -227,7 +227,7 @@ impl Images<'_> {
         Ok((resolved.solution, resolved.plan))
     }
 
-    /// The tool that documents are asked for.
+    /// Returns the selected backend.
     pub(crate) fn backend(&self) -> Result<Backend, Diagnostic> {
         let named = &self.catalog.setting.backend;
         named.parse().map_err(|_| {
@@ -236,7 +236,7 @@ impl Images<'_> {
         })
     }
 
-    /// How it is built, with the digests of the images of others that are begun from.
+    /// Plans how to build it, with the digests of the external base images.
     pub(crate) fn resolved(
         &self,
         targets: &[String],
@@ -252,7 +252,7 @@ impl Images<'_> {
         Ok(Resolved { solution, plan, bases: bases.finish()? })
     }
 
-    /// Which images of others are begun from by targets, or by all images that there are; the lock has them then.
+    /// Resolves the external base images of targets, or of all images, and writes them to the lock.
     pub(crate) fn lock(
         &self,
         targets: &[String],
@@ -268,7 +268,7 @@ impl Images<'_> {
             return bases.finish();
         }
         for image in &self.catalog.images {
-            // What cannot be built needs nothing.
+            // An image that cannot be built needs no base.
             match plan(&[image.label(self.catalog.generation)]) {
                 Ok(planned) => drop(planned?),
                 Err(SolveError::Conflict(_)) => {}
@@ -307,7 +307,7 @@ impl Images<'_> {
             .map_err(|error| wrong(error, Level::Error))
     }
 
-    /// How much a build of a cluster may take.
+    /// Returns the resource limits of cluster builds.
     pub(crate) fn limits(&self) -> Limits {
         let (velocity, else_) = (&self.environment.velocity, Limits::default());
         let limit = |set: &Option<String>, said: &Option<String>, else_: String| {
@@ -319,12 +319,12 @@ impl Images<'_> {
         }
     }
 
-    /// The directory of images where the lock lies and paths of names begin.
+    /// Returns the image directory that holds the lock and that relative paths are resolved against.
     pub(crate) fn dir(&self) -> PathBuf {
         self.settings.cwd.join(self.roots.first().map_or("", String::as_str))
     }
 
-    /// What becomes of images of others that are not locked, as the settings have it.
+    /// Returns how to resolve external base images, by the settings.
     pub(crate) fn resolve<'i>(&self, images: &'i StoredImages<'i>) -> Resolve<'i> {
         match self.settings.lock_use {
             LockUse::MayChange => Resolve::Now(images),
@@ -338,7 +338,7 @@ impl Images<'_> {
     }
 }
 
-/// Seconds since 1970: templates that have the time in them have it so.
+/// Returns the seconds since 1970, for templates that contain the time.
 fn seconds() -> String {
     clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }

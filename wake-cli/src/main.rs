@@ -1,19 +1,19 @@
-//! The `wake` program: what was typed, what the terminal shows, how the process ends.
+//! The `wake` program: the command line, the terminal, and the exit of the process.
 //!
 //! | file | does |
 //! |---|---|
-//! | `args`, `environment` | what was typed and set |
-//! | `terminal`, `manner` | escaping, colours, widths, words for numbers; how much is said |
-//! | `settings`, `selection` | what all of it means |
-//! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
-//! | `report` | what is said while a build goes on |
-//! | `source_state` | which commit the sources are of |
-//! | `documents` | what is wrong with one |
-//! | `session`, `formulas`, `recipes`, `images`, `codespecs`, `assets` | the doorways to what is built |
-//! | `watch` | what changes on disk meanwhile |
-//! | `command` | a file for each command |
+//! | `args`, `environment` | the command line and the environment |
+//! | `terminal`, `manner` | escaping, colours, widths, number formats; verbosity |
+//! | `settings`, `selection` | the settings that result |
+//! | `exit`, `print`, `signals`, `crash` | exit codes, results on standard output, signals, crash reports |
+//! | `report` | output during a build |
+//! | `source_state` | the commit of the sources |
+//! | `documents` | errors in documents |
+//! | `session`, `formulas`, `recipes`, `images`, `codespecs`, `assets` | access to everything that is built |
+//! | `watch` | changes on disk |
+//! | `command` | one file for each command |
 //!
-//! They stand in the order in which they are declared, and none knows a later one.
+//! They are listed in order of declaration, and none knows a later one.
 
 #![expect(
     clippy::result_large_err,
@@ -58,12 +58,12 @@ use crate::settings::Settings;
 use crate::terminal::guard::Guard;
 use crate::terminal::style::Style;
 
-/// Builds make and drop small things on many threads at once, evaluators by the million.
+/// Builds allocate many small objects on many threads, evaluators by the million.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    // Workers are started by the hundred and know no flags; nothing may come before them.
+    // Workers are started by the hundred and take no flags; handle them before anything else.
     match environment::arguments().nth(1) {
         Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
         Some(first) if first == session::SANDBOX_WORKER => wake_exec::serve(),
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The program as people and scripts start it.
+/// The program as started by people and scripts.
 fn front() -> ExitCode {
     let cli = Cli::typed();
     let environment = Environment::read();
@@ -97,7 +97,7 @@ fn front() -> ExitCode {
     }
 }
 
-/// How people are told while it is not yet known how they want it.
+/// The manner of output before the settings are known.
 const PLAIN: Manner = Manner {
     style: Style { color: false, unicode: false },
     detail: Detail::Full,
@@ -172,7 +172,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
         Command::Completions(args) => command::completions::run(args, &mut out),
     };
-    // Where standard error is closed there is nobody to tell.
+    // A closed standard error is not an error.
     let _ = say.flush();
     let outcome = outcome?;
     out.flush()?;

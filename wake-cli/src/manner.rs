@@ -1,24 +1,24 @@
-//! How people are told.
+//! The manner of human-readable output.
 
 use crate::args::Warnings;
 use crate::terminal::style::Style;
 
-/// How people are told.
+/// The manner of human-readable output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Manner {
     /// Colours and characters.
     pub(crate) style: Style,
-    /// How much is said about a failure.
+    /// The detail of failures.
     pub(crate) detail: Detail,
-    /// How much is said at all.
+    /// The verbosity.
     pub(crate) verbosity: Verbosity,
-    /// Which warnings of commands that succeeded are shown.
+    /// Which warnings of successful commands to show.
     pub(crate) warnings: Warnings,
-    /// Workflow commands of GitHub Actions are written.
+    /// Whether to write workflow commands of GitHub Actions.
     pub(crate) annotations: bool,
 }
 
-/// How much is said about each thing that is wrong.
+/// The detail of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// The message with its place, source line, notes and help.
@@ -27,15 +27,15 @@ pub(crate) enum Detail {
     Short,
 }
 
-/// How much is said.
+/// The verbosity of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
-    /// Only what is wrong.
+    /// Only errors and warnings.
     Quiet,
     /// What changed.
     Normal,
     /// What ran, and why.
     Verbose,
-    /// What was remembered, too.
+    /// Cache hits, too.
     Everything,
 }

@@ -1,4 +1,4 @@
-//! Steps of documents that belong to no workspace: carried out, logged and remembered with the store.
+//! Steps of documents outside a workspace: performed, logged and cached in the store.
 
 use std::path::PathBuf;
 
@@ -11,25 +11,25 @@ use wake_store::ConfinedPath;
 
 use crate::settings::Settings;
 
-/// So many logs of runs are kept.
+/// The number of run logs to keep.
 const KEPT_LOGS: usize = 1000;
 
-/// What steps are carried out with.
+/// What steps are performed with.
 pub(crate) struct Outside<'a> {
-    /// What performs them, and whose store remembers them.
+    /// Performs the steps; its store caches them.
     pub machine: &'a Machine,
-    /// What was typed, and where.
+    /// The settings of the call.
     pub settings: &'a Settings,
-    /// How to go about it.
+    /// The scheduling policy.
     pub rules: SchedulePolicy,
-    /// Whether the identity of the machine is told: reading it takes a moment.
+    /// Whether to record the identity of the machine, which takes a moment to read.
     pub tells_host: bool,
-    /// Stops it.
+    /// Cancels the run.
     pub cancel: &'a Cancel,
 }
 
 impl Outside<'_> {
-    /// Performs `steps`, telling `reporter` of each; what they leave is in `results`.
+    /// Performs `steps`, reporting each to `reporter`; their outputs are in `results`.
     pub(crate) fn perform(
         &self,
         steps: &dyn Steps,
@@ -62,7 +62,7 @@ impl Outside<'_> {
             };
             *ending = machine.perform(&work, reporter);
             history.note_all(steps, ending);
-            // Only explanations and estimates are lost with it.
+            // A failure loses only explanations and estimates.
             let _ = history.write(&history_file(machine));
             Ok::<(), Failure>(())
         });
@@ -70,7 +70,7 @@ impl Outside<'_> {
     }
 }
 
-/// What such steps did before.
+/// Returns the history of such steps.
 pub(crate) fn history(machine: &Machine) -> History {
     History::read(&history_file(machine)).unwrap_or_default()
 }

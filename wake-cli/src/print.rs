@@ -14,13 +14,13 @@ pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> Outcome {
     line(escape::json(&text), out)
 }
 
-/// Prints `text`, which has its own line breaks.
+/// Prints `text`, which contains its own line breaks.
 pub(crate) fn text(text: &str, out: &mut impl Write) -> Outcome {
     out.write_all(text.as_bytes())?;
     Ok(Exit::SUCCESS)
 }
 
-/// Prints each as a line.
+/// Prints each item as a line.
 pub(crate) fn lines(
     lines: impl IntoIterator<Item = impl Display>,
     out: &mut impl Write,

@@ -1,4 +1,4 @@
-//! The configuration that the command line gives its targets.
+//! The configuration of targets, from the command line.
 
 use serde_json::{Map, Value};
 use wake_build::TargetConfig;
@@ -6,8 +6,8 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::ConfigArgs;
 
-/// What `--config-json` says with the keys of each `--config` set in it; the latter alone are keys of the default. None if neither
-/// is there.
+/// Combines `--config-json` with the keys of each `--config`; keys alone override those of the default. `None` if neither is
+/// given.
 pub(crate) fn config(args: &ConfigArgs) -> Result<Option<TargetConfig>, Diagnostic> {
     let mut keys = Map::new();
     for text in &args.config {

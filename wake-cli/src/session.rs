@@ -1,4 +1,4 @@
-//! The one doorway to the build: settings in, a session out.
+//! Opening sessions: the only access to the build.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::report::witness::Witness;
 use crate::settings::Settings;
 use crate::signals;
 
-/// The argument after which this program evaluates for another.
+/// The argument that makes this program an evaluation worker.
 pub(crate) const EVALUATION_WORKER: &str = "__eval";
-/// The argument after which this program runs commands for another.
+/// The argument that makes this program a sandbox worker.
 pub(crate) const SANDBOX_WORKER: &str = "__sandbox";
 
-/// Evaluates an expression in the package around it, or without one where there is none.
+/// Evaluates an expression in the package around it, or without a package if there is none.
 pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalResult, Failure> {
     match wake_build::Workspace::discover(&expression.dir, &settings.owners) {
         Ok(_) => {
@@ -34,13 +34,13 @@ pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalR
             settings.cwd.clone_from(&expression.dir);
             open(&settings)?.eval(expression)
         }
-        // One that is there and is not to be used is no reason to do without.
+        // An unusable package is not the same as no package.
         Err(error) if error.class != Class::Usage => Err(error.into()),
         Err(_) => expression.evaluate(&workers()?).map_err(|failure| seen_from(settings, failure)),
     }
 }
 
-/// Evaluates an expression that no package is about.
+/// Evaluates an expression outside any package.
 pub(crate) fn eval_alone(
     settings: &Settings,
     expression: &Expression,
@@ -48,7 +48,7 @@ pub(crate) fn eval_alone(
     expression.evaluate(&workers()?).map_err(|failure| seen_from(settings, failure))
 }
 
-/// A failure whose places are paths from where the person stands, as far as they lie below.
+/// Makes the places of a failure relative to the current directory, if they are below it.
 fn seen_from(settings: &Settings, mut failure: Failure) -> Failure {
     for place in failure.diagnostics.iter_mut().filter_map(|diagnostic| diagnostic.place.as_mut()) {
         let below = Path::new(&place.file).strip_prefix(&settings.cwd).ok().and_then(Path::to_str);
@@ -59,7 +59,7 @@ fn seen_from(settings: &Settings, mut failure: Failure) -> Failure {
     failure
 }
 
-/// Opens the workspace around the person.
+/// Opens the workspace around the current directory.
 pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
     open_profiled(settings, Profile::default())
 }
@@ -94,9 +94,9 @@ fn workers() -> Result<Workers, Diagnostic> {
     })
 }
 
-/// Builds and tells everything, failures before the first event included; the report has the code.
+/// Builds and reports everything, including failures before the first event; the report contains the exit code.
 ///
-/// Where the time went is written to `profile`, relative to where wake was told to be.
+/// A profile is written to `profile`, relative to the working directory of the settings.
 pub(crate) fn build(
     settings: &Settings,
     request: &BuildRequest,
@@ -105,7 +105,7 @@ pub(crate) fn build(
     build_told(settings, request, profile, report::reporter(settings))
 }
 
-/// The same, telling `reporter`.
+/// Builds and reports everything to `reporter`.
 pub(crate) fn build_told(
     settings: &Settings,
     request: &BuildRequest,
@@ -124,12 +124,12 @@ pub(crate) fn build_told(
     }
 }
 
-/// Where a person finds it: the link, which outlives the next build and keeps it alive, else its place in the store.
+/// Returns the path to show for a result: its link, which survives the next build and keeps it alive, else its path in the store.
 pub(crate) fn place(built: &BuiltModule) -> &Path {
     built.link.as_deref().unwrap_or(&built.tree)
 }
 
-/// The profile of a build, which `witness` will write where that was asked for.
+/// Starts the profile of a build, which `witness` will write if requested.
 pub(crate) fn record(
     settings: &Settings,
     path: Option<&Path>,
@@ -142,7 +142,7 @@ pub(crate) fn record(
     Ok(profile)
 }
 
-/// What came of something, after what was wrong with mirrors of registries has been told the person.
+/// Prints warnings about registry mirrors, then returns `came`.
 pub(crate) fn after_warnings<T>(session: &Session, settings: &Settings, came: T) -> T {
     for warning in session.mirror_warnings() {
         report::diagnostic::tell(&warning, settings.manner);
@@ -150,7 +150,7 @@ pub(crate) fn after_warnings<T>(session: &Session, settings: &Settings, came: T)
     came
 }
 
-/// The answer, after what is to be said of it has been told the person.
+/// Prints the warnings of an answer, then returns the answer.
 pub(crate) fn told<T>(explained: Explained<T>, settings: &Settings) -> T {
     let Explained { answer, warnings } = explained;
     for warning in &warnings {
@@ -159,17 +159,17 @@ pub(crate) fn told<T>(explained: Explained<T>, settings: &Settings) -> T {
     answer
 }
 
-/// Fires at Ctrl-C.
+/// Returns a token that Ctrl-C cancels.
 pub(crate) fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
     cancel_unless(|| false)
 }
 
-/// The same, unless `takes` says that a Ctrl-C was for something else.
+/// Returns a token that Ctrl-C cancels, unless `takes` says that the Ctrl-C was for something else.
 pub(crate) fn cancel_unless(
     takes: impl Fn() -> bool + Send + 'static,
 ) -> Result<Arc<Cancel>, Diagnostic> {
     let failed = |source| {
-        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
+        Diagnostic::error(Class::Environment, format!("cannot set up handling of Ctrl-C: {source}"))
     };
     let cancel = Cancel::new().map(Arc::new).map_err(failed)?;
     let stop = Arc::clone(&cancel);
@@ -184,17 +184,17 @@ pub(crate) fn cancel_unless(
     Ok(cancel)
 }
 
-/// The store that a build here would use; outside any workspace, the person's own.
+/// Opens the store that a build here would use; outside a workspace, the user's default store.
 pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
     Ok(open_store(&store_dir(settings)?, &settings.owners)?.reaching_by(settings.route.clone()))
 }
 
-/// Where that store lies.
+/// Returns the directory of that store.
 pub(crate) fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     let (store, explicit) = settings.store()?;
     let configured = match explicit {
         true => None,
-        // A build here says why it would not use what is named.
+        // A build here reports why it would not use the named store.
         false => wake_build::Workspace::discover(&settings.cwd, &settings.owners)
             .ok()
             .and_then(|workspace| workspace.store().ok()?),
@@ -202,7 +202,7 @@ pub(crate) fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     Ok(configured.unwrap_or(store))
 }
 
-/// This machine, for what needs no workspace.
+/// Opens this machine, for commands that need no workspace.
 pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, Failure> {
     Ok(Machine::open(MachineOptions {
         store: store_dir(settings)?,
@@ -215,7 +215,7 @@ pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, 
     })?)
 }
 
-/// How a process is started that runs commands for this one.
+/// Returns how to start a worker that runs commands for this process.
 pub(crate) fn worker() -> Result<WorkerCommand, Diagnostic> {
     Ok(WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] })
 }

@@ -1,4 +1,4 @@
-//! What the command line and the environment mean together.
+//! The settings, combined from the command line and the environment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,68 +17,68 @@ use crate::environment::{Ci, Environment, Process};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::terminal::style::Style;
 
-/// How the program behaves, whatever the command.
+/// The settings of the program, whatever the command.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
-    /// Where it runs; absolute.
+    /// The working directory; absolute.
     pub(crate) cwd: PathBuf,
-    /// The store that was named by flag or environment, before `wake.toml` is asked.
+    /// The store given by flag or environment, which overrides `wake.toml`.
     named_store: Option<PathBuf>,
-    /// The store if nobody names one.
+    /// The default store.
     default_store: Option<PathBuf>,
-    /// Commands that run at once at most, if a number was given.
+    /// The maximum number of parallel commands, if given.
     pub(crate) jobs: Option<usize>,
-    /// What was typed.
+    /// The command line.
     pub(crate) argv: Vec<String>,
-    /// Where a person's own keys and settings lie.
+    /// The directory of the user's keys and settings.
     pub(crate) config: Option<PathBuf>,
     /// How other machines are reached.
     pub(crate) route: Route,
-    /// What says how far the fetching of packages has come.
+    /// The progress of fetching packages.
     pub(crate) gauge: Arc<FetchGauge>,
-    /// Where the files of registries lie as well.
+    /// Mirrors of registries.
     pub(crate) mirrors: Mirrors,
-    /// How jobs are submitted to Slurm.
+    /// How to submit jobs to Slurm.
     pub(crate) slurm: SlurmSettings,
-    /// What a cluster of Kubernetes has for jobs.
+    /// How to run jobs in a Kubernetes cluster.
     pub(crate) kubernetes: KubernetesSettings,
-    /// Whether registries and other machines may be asked.
+    /// Whether registries and other machines may be contacted.
     pub(crate) reach: Reach,
     /// Whether the lock may be written.
     pub(crate) lock_use: LockUse,
-    /// Whose checkouts and stores are believed.
+    /// The owners whose checkouts and stores are trusted.
     pub(crate) owners: Owners,
-    /// What options of the build are set to.
+    /// The values of build options.
     pub(crate) chosen: ChosenOptions,
-    /// How strictly commands are kept to what they declare.
+    /// The sandbox level.
     pub(crate) sandbox: SandboxLevel,
-    /// Who reads.
+    /// The format of messages.
     pub(crate) format: MessageFormat,
-    /// How what is going on is shown.
+    /// How to show progress.
     pub(crate) progress: Progress,
     /// Standard error is a terminal.
     pub(crate) terminal: bool,
-    /// The kind of terminal, as its programs know it.
+    /// The terminal type, as in `TERM`.
     pub(crate) terminal_kind: Option<String>,
-    /// How people are told.
+    /// The manner of human-readable output.
     pub(crate) manner: Manner,
-    /// Width of a terminal that cannot be asked.
+    /// The width of a terminal whose size is unknown.
     pub(crate) columns: Option<usize>,
 }
 
-/// How what is going on is shown.
+/// How to show progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// A live bar.
     Bar,
-    /// Lines with the time.
+    /// Lines with timestamps.
     Plain,
     /// Not at all.
     None,
 }
 
 impl Settings {
-    /// Flags before variables before what the terminal suggests.
+    /// Combines flags, variables and terminal properties, in that order of precedence.
     pub(crate) fn new(
         global: &Global,
         environment: &Environment,
@@ -129,12 +129,12 @@ impl Settings {
 }
 
 impl Settings {
-    /// The same, where so much is shown of what commands that succeeded write to standard error.
+    /// Returns the settings with another setting for warnings.
     pub(crate) fn showing(&self, warnings: Warnings) -> Settings {
         Settings { manner: Manner { warnings, ..self.manner }, ..self.clone() }
     }
 
-    /// Where a person's own keys and settings lie.
+    /// The directory of the user's keys and settings.
     pub(crate) fn config(&self) -> Result<&Path, Diagnostic> {
         self.config.as_deref().ok_or_else(|| {
             let message = "cannot locate the user configuration directory";
@@ -142,12 +142,12 @@ impl Settings {
         })
     }
 
-    /// The same in another directory, with this store.
+    /// Returns the settings for another directory, with this store.
     pub(crate) fn in_directory(&self, cwd: &Path, store: &Path) -> Settings {
         Settings { cwd: cwd.to_owned(), named_store: Some(store.to_owned()), ..self.clone() }
     }
 
-    /// Where the store is, and whether that was said by flag or variable, so that `wake.toml` has no say.
+    /// Returns the store directory, and whether it was set by flag or variable, which override `wake.toml`.
     pub(crate) fn store(&self) -> Result<(PathBuf, bool), Diagnostic> {
         if let Some(store) = &self.named_store {
             return Ok((store.clone(), true));
@@ -229,7 +229,7 @@ pub(crate) mod tests {
         Settings::new(&cli.global, environment, &process).unwrap()
     }
 
-    /// Settings of a quiet corner: no flags, no terminal.
+    /// Returns settings without flags or a terminal.
     pub(crate) fn quiet(cwd: &std::path::Path) -> Settings {
         let environment = Environment { utf8: true, ..Environment::default() };
         let settings = settings("wake build --progress none", &environment, false);

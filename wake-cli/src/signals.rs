@@ -1,4 +1,4 @@
-//! Ctrl-C, Ctrl-Z and their kin.
+//! Handling of Ctrl-C, Ctrl-Z and similar signals.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -8,23 +8,23 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use wake_steps::diagnostic::Class;
 
-/// The program was stopped by Ctrl-Z and goes on.
+/// Whether the program was resumed after Ctrl-Z.
 static RESUMED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the program went on after Ctrl-Z since this was last asked.
+/// Whether the program was resumed after Ctrl-Z since the last call.
 pub(crate) fn take_resumed() -> bool {
     RESUMED.swap(false, Ordering::Relaxed)
 }
 
-/// The signal that asked the program to stop; 0 if none has.
+/// The signal that asked the program to stop; 0 if none did.
 static STOPPED_BY: AtomicU8 = AtomicU8::new(0);
 
-/// The exit code of a program that a signal stopped: 128 and its number.
+/// Returns the exit code of a program stopped by a signal: 128 plus its number.
 pub(crate) fn stopped() -> Option<u8> {
     Some(STOPPED_BY.load(Ordering::Relaxed)).filter(|&signal| signal > 0).map(|signal| 128 + signal)
 }
 
-/// The exit code of a build that came to `code`: 128 and the number of the signal that stopped it.
+/// Returns the exit code of a build that ended with `code`; if a signal stopped it, 128 plus its number.
 pub(crate) fn exit_code(code: u8) -> u8 {
     match code == Class::Interrupted.exit_code() {
         true => stopped().unwrap_or(code),
@@ -32,9 +32,9 @@ pub(crate) fn exit_code(code: u8) -> u8 {
     }
 }
 
-/// Starts to listen: each SIGINT or SIGTERM calls `stop`, until that says that the program stops; the next one ends it at once.
+/// Starts to listen: each SIGINT or SIGTERM calls `stop`, until that returns that the program is stopping; the next one ends it at once.
 ///
-/// The commands of a build die with the program, because the kernel tells them when it goes.
+/// The commands of a build die with the program: the kernel signals them when it exits.
 pub(crate) fn listen(stop: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGTSTP, SIGCONT])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -43,7 +43,7 @@ pub(crate) fn listen(stop: impl Fn() -> bool + Send + 'static) -> std::io::Resul
             match signal {
                 SIGTSTP => pause(),
                 SIGCONT => RESUMED.store(true, Ordering::Relaxed),
-                // Ends the program as the signal would have, so that shells see 128 and its number.
+                // Ends the program as the signal would have, so that shells see 128 plus its number.
                 signal if stopping => drop(emulate_default_handler(signal)),
                 signal => {
                     stopping = stop();
@@ -57,7 +57,7 @@ pub(crate) fn listen(stop: impl Fn() -> bool + Send + 'static) -> std::io::Resul
     Ok(())
 }
 
-/// Stops the program as Ctrl-Z does, with the shell's prompt on a line of its own.
+/// Suspends the program as Ctrl-Z does, with the shell's prompt on a new line.
 fn pause() {
     if rustix::termios::isatty(std::io::stderr()) {
         let _ = std::io::stderr().write_all(b"\r\n");

@@ -1,4 +1,4 @@
-//! Which commit the sources of a workspace are of, as git knows it.
+//! The commit of a workspace's sources, from git.
 #![expect(
     clippy::disallowed_methods,
     reason = "git knows its revisions, and the person has set it up"
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use wake_build::Source;
 
-/// The commit that is checked out around `root`, and whether files below it differ; none where git knows of none.
+/// Returns the commit checked out around `root`, and whether files below it differ; `None` if git knows of none.
 pub(crate) fn source(root: &Path) -> Option<Source> {
     let commit = git(root, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
     let differs = git(root, &["status", "--porcelain", "--untracked-files=normal", "--", "."])?;
@@ -19,7 +19,7 @@ pub(crate) fn source(root: &Path) -> Option<Source> {
 fn git(root: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .current_dir(root)
-        // Nothing that a checkout names is run to watch it.
+        // Never run a file monitor that the checkout configures.
         .args(["-c", "core.fsmonitor=false"])
         .args(args)
         .env("GIT_OPTIONAL_LOCKS", "0")

@@ -67,7 +67,7 @@ fn declared(
     let license = license.map(|license| format!("license: {}, ", serde_json::Value::from(license)));
     let license = license.unwrap_or_default();
     format!(
-        "// The codespec `{name}` as a package: `wake codespec pull {pkg}` keeps it on another machine.\n\
+        "// The codespec `{name}` as a package: `wake codespec pull {pkg}` stores it on another machine.\n\
          function(wake)\n  wake.pkg(\n    wake.pkgInfo('{}', '{version}'{namespace}),\n    files=['./{file}'],\n    \
          metadata={{ {license}description: 'The codespec {name}' }},\n  )\n",
         pkg.name

@@ -1,4 +1,4 @@
-//! One file for each command: what was asked, to what is printed.
+//! One file for each command, from its arguments to its output.
 
 pub(crate) mod watch;
 pub(crate) mod build;

@@ -148,7 +148,10 @@ impl Builder<'_> {
     /// Builds once; `speaks` says whether to report a build with nothing to do.
     fn build(&mut self, speaks: bool) -> Result<BuildRound, Stop> {
         let cancel = Cancel::new().map(Arc::new).map_err(|error| {
-            Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+            Diagnostic::error(
+                Class::Environment,
+                format!("cannot set up handling of Ctrl-C: {error}"),
+            )
         })?;
         let touched = {
             let mut current = lock(&self.current);
@@ -267,7 +270,7 @@ fn listen(
         true
     };
     signals::listen(stop).map_err(|error| {
-        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+        Diagnostic::error(Class::Environment, format!("cannot set up handling of Ctrl-C: {error}"))
     })
 }
 

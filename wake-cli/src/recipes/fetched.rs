@@ -1,4 +1,4 @@
-//! Files of tests that recipes name by their addresses: fetched once, and kept in the store.
+//! Remote test files of recipes: fetched once, and kept in the store.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use wake_steps::error::store_failure;
 use wake_store::Store;
 use wake_store::ware::{AttemptError, DownloadError, WebError, download};
 
-/// Whether a file that was fetched before will do.
+/// Whether a cached file may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// It will.
+    /// Use the cached file.
     Kept,
-    /// It is fetched again.
+    /// Fetch it again.
     Fetched,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Fetcher<'a> {
 }
 
 impl Fetcher<'_> {
-    /// Where the file of an address lies.
+    /// Returns the path of the file at a URL.
     pub(crate) fn file(&self, url: &str) -> Result<PathBuf, Diagnostic> {
         let key = key(url);
         let kept = self.kept(&key).filter(|_| self.freshness == Freshness::Kept);
@@ -37,7 +37,7 @@ impl Fetcher<'_> {
             None => {
                 let tree = self.fetched(url)?;
                 self.store.memo().put(key, tree.0.as_bytes().to_vec());
-                // What cannot be written down is fetched again.
+                // If this fails, the file is fetched again.
                 let _ = self.store.flush_memo();
                 tree
             }
@@ -45,7 +45,7 @@ impl Fetcher<'_> {
         Ok(self.store.tree_place(&tree).join(name(url).as_str()))
     }
 
-    /// What was fetched before, if the store still has it.
+    /// Returns the cached file, if the store still has it.
     fn kept(&self, key: &Digest) -> Option<TreeDigest> {
         let bytes = self.store.memo().get(key)?;
         let tree = TreeDigest(Digest::from_bytes(bytes.try_into().ok()?));
@@ -67,7 +67,7 @@ impl Fetcher<'_> {
     }
 }
 
-/// Under which the tree with the file of an address is remembered. Source: `spec/store-layout.md`, the memo.
+/// Returns the memo key of the tree with the file. Source: `spec/store-layout.md`, the memo.
 fn key(url: &str) -> Digest {
     digest_of(Domain::Record, |encoder| {
         encoder.list(2);
@@ -76,7 +76,7 @@ fn key(url: &str) -> Digest {
     })
 }
 
-/// What a file is called: the last part of its address, whose end tells tools what it is.
+/// Returns the file name: the last segment of the URL, with its extension.
 fn name(url: &str) -> RelPath {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where recipes and asset classes are found: files, directories, the registry.
+//! Lookup of recipes and asset classes: in files, directories and the registry.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,16 +16,16 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use crate::session;
 use crate::settings::Settings;
 
-/// The ends of the names of documents.
+/// The file name extensions of documents.
 const ENDS: [&str; 5] = ["yaml", "yml", "json", "jsonnet", "libsonnet"];
-/// Lets a document be a function of the interface.
+/// Allows a document to be a function of the `wake` interface.
 const APPLY: &str = "local wake = {\n  recipe(name, version, inputs, output_asset_class, command_template_list, description=null, default_tag=null, container=null, custom_properties=null, checksum_exclude_list=null, test=null)::\n    { name: name, version: version, description: description, output_asset_class: output_asset_class, inputs: inputs, container: container, command_template_list: command_template_list, custom_properties: custom_properties, default_tag: default_tag, checksum_exclude_list: checksum_exclude_list, test: test },\n  assetClass(name, seek_keys, version=null, description=null, parents=[])::\n    { name: name, version: version, description: description, seek_keys: seek_keys, parents: parents },\n};\nlocal document = import 'FILE';\nif std.isFunction(document) then document(wake) else document\n";
 
-/// Where documents are found.
+/// The places where documents are looked up.
 pub(crate) struct Library<'a> {
-    /// The registry, which comes last.
+    /// The registry, searched last.
     pub(crate) catalog: Option<&'a Catalog>,
-    /// Directories of documents.
+    /// Directories of documents, searched first.
     pub(crate) dirs: Vec<PathBuf>,
     pub(crate) settings: &'a Settings,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Document {
     Class(Box<AssetClass>),
 }
 
-/// Reads a document, of whichever kind it is.
+/// Reads a document of either kind.
 pub(crate) fn read_document(path: &Path, settings: &Settings) -> Result<Document, Diagnostic> {
     let text = text(path, settings)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -63,7 +63,7 @@ enum Text {
     Computed(Value),
 }
 
-/// What a document holds; one of Jsonnet is evaluated.
+/// Reads the text of a document, evaluating Jsonnet.
 fn text(path: &Path, settings: &Settings) -> Result<Text, Diagnostic> {
     let is_jsonnet = path.extension().is_some_and(|end| end == "jsonnet" || end == "libsonnet");
     let unreadable = |source: std::io::Error| {
@@ -103,19 +103,19 @@ fn class_of(path: &Path, text: Text, settings: &Settings) -> Result<AssetClass, 
     class.map_err(|error| of_document(&error))
 }
 
-/// A path as a person would name it.
+/// Returns a path as shown to the user.
 fn shown(path: &Path, settings: &Settings) -> String {
     path.strip_prefix(&settings.cwd).unwrap_or(path).display().to_string()
 }
 
-/// Whether a text is the path of a document, and no name of one.
+/// Whether a text is a document's path, not its name.
 fn is_path(text: &str) -> bool {
     let end = text.rsplit_once('.').map(|(_, end)| end);
     text.contains('/') || end.is_some_and(|end| ENDS.contains(&end))
 }
 
 impl Library<'_> {
-    /// The file of a document in the directories, the first one that has one.
+    /// Returns the file of a document in the first directory that has it.
     fn file(&self, name: &str, kind: &str, more: Option<&Path>) -> Option<PathBuf> {
         let beside = more.and_then(Path::parent);
         let beside =
@@ -131,7 +131,7 @@ impl Library<'_> {
         })
     }
 
-    /// The recipe of a name or a file, which must be there.
+    /// Returns the recipe with a name, or in a file; an error if there is none.
     pub(crate) fn named(&self, named: &str) -> Result<FoundRecipe, Diagnostic> {
         if let Some(path) = self.recipe_path(named) {
             let recipe = recipe_of(&path, text(&path, self.settings)?, self.settings)?;
@@ -203,7 +203,7 @@ impl Documents for Library<'_> {
     }
 }
 
-/// The names of the documents in directories.
+/// Returns the names of the documents in directories.
 fn names(dirs: impl Iterator<Item = PathBuf>, what: &str) -> BTreeSet<String> {
     let entries = dirs.filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
     let name = |entry: fs::DirEntry| {

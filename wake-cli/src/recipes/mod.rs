@@ -1,4 +1,4 @@
-//! Recipes as what is built, planned, explained and tested: read, and handed to this machine as steps.
+//! Recipes: read from documents, and turned into steps for this machine.
 
 mod library;
 mod roots;
@@ -13,12 +13,12 @@ pub(crate) use self::fetched::{Fetcher, Freshness};
 pub(crate) use self::library::{Document, Library, read_document};
 pub(crate) use self::roots::RootFinder;
 
-/// Where what failed commands left is put.
+/// Returns the directory for the outputs of failed commands.
 pub(crate) fn left_behind(machine: &Machine) -> PathBuf {
     machine.store().outside_dir().join("failed").path()
 }
 
-/// The numbers of the steps of what was asked for.
+/// Returns the ids of the requested steps.
 pub(crate) fn requested(builds: &Builds<'_>) -> Vec<wake_steps::StepId> {
     builds.order().iter().copied().filter(|step| builds.is_requested(*step)).collect()
 }

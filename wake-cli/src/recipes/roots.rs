@@ -1,4 +1,4 @@
-//! What the commands of recipes run in: this machine, a directory, a container image.
+//! Root file systems for the commands of recipes: this machine, a directory or a container image.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,9 +20,9 @@ use wake_store::{Store, TreeBuilder};
 
 use crate::settings::Settings;
 
-/// Finds what commands run in, each once.
+/// Finds root file systems, each once.
 pub(crate) struct RootFinder<'a> {
-    /// What a person says, whatever recipes say.
+    /// The root given on the command line, which overrides recipes.
     pub(crate) typed: Option<String>,
     pub(crate) store: &'a Store,
     pub(crate) settings: &'a Settings,
@@ -31,7 +31,7 @@ pub(crate) struct RootFinder<'a> {
 }
 
 impl<'a> RootFinder<'a> {
-    /// None found yet.
+    /// Makes a finder that has found nothing yet.
     pub(crate) fn new(
         typed: Option<String>,
         store: &'a Store,
@@ -72,13 +72,13 @@ impl<'a> RootFinder<'a> {
                 false => said_by_recipe(name, told),
             }
         })?;
-        // What was fetched need not be fetched again; if that cannot be written down, it is.
+        // If this fails, fetched files are fetched again.
         let _ = self.store.flush_memo();
         let env = image.config.config.variables();
         Ok(RootOf { root: Root::Tree { tree, origin: TreeOrigin::Named }, env })
     }
 
-    /// A directory as it is now.
+    /// Reads the current content of a directory.
     fn directory(&self, dir: &Path) -> Result<RootOf, Diagnostic> {
         let mut builder = self.store.build_tree().map_err(store_failure)?;
         take(&mut builder, dir, &RelPath::root())?;
@@ -89,7 +89,7 @@ impl<'a> RootFinder<'a> {
     }
 }
 
-/// What is wrong with a container that nobody typed.
+/// Adds to a diagnostic that the container comes from the recipe.
 fn said_by_recipe(name: &str, told: Diagnostic) -> Diagnostic {
     told.note(format!("`{name}` is the container of the recipe"))
         .help("use `--rootfs host` to run its commands on this machine's system directories")

@@ -1,14 +1,14 @@
-//! Marks in the margin of a change, as GitHub Actions shows them.
+//! Annotations on changes, for GitHub Actions.
 //!
 //! Source: GitHub's "Workflow commands for GitHub Actions". The runner reads them from either
-//! stream, and from the start of any line once blanks are taken away. Output of commands is
-//! therefore never printed there without a character before it that is not blank.
+//! stream, at the start of any line after blanks. Output of commands is
+//! therefore always prefixed with a non-blank character there.
 
 use wake_steps::diagnostic::{Diagnostic, Level};
 
 use crate::terminal::escape;
 
-/// The line that marks `diagnostic`, with its line break.
+/// Returns the annotation line for `diagnostic`, with its line break.
 pub(crate) fn of(diagnostic: &Diagnostic) -> String {
     let command = match diagnostic.level {
         Level::Error => "error",
@@ -20,7 +20,7 @@ pub(crate) fn of(diagnostic: &Diagnostic) -> String {
     format!("::{command}{place}::{}\n", data(&diagnostic.message))
 }
 
-/// The line that marks a failed action.
+/// Returns the annotation line for a failed action.
 pub(crate) fn of_action(label: &str, how: &str) -> String {
     format!("::error title={}::{}\n", property(label), data(&format!("{label} failed: {how}")))
 }

@@ -1,4 +1,4 @@
-//! A diagnostic as a person reads it.
+//! Rendering of diagnostics for people.
 
 use std::fmt::Write;
 use std::io::Write as _;
@@ -13,11 +13,11 @@ use crate::terminal::width;
 /// Writes `diagnostic` to standard error.
 pub(crate) fn tell(diagnostic: &Diagnostic, manner: Manner) {
     let text = render(diagnostic, manner.detail, manner.style);
-    // Where standard error is closed there is nobody to tell.
+    // A closed standard error is not an error.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// `diagnostic` as text that ends in a line break.
+/// Renders `diagnostic` as text that ends in a line break.
 pub(crate) fn render(diagnostic: &Diagnostic, detail: Detail, style: Style) -> String {
     match detail {
         Detail::Full => full(diagnostic, style),
@@ -30,7 +30,7 @@ fn full(diagnostic: &Diagnostic, style: Style) -> String {
     let first = lines.next().unwrap_or_default();
     let mut out =
         format!("{}: {}\n", level(diagnostic.level, style), style.paint(Role::Strong, first));
-    // Longer reasoning, `because … and …`, stands below its heading.
+    // Longer reasoning, `because … and …`, follows below its heading.
     for line in lines {
         indent(&mut out, 2, &line);
     }
@@ -56,7 +56,7 @@ fn short(diagnostic: &Diagnostic, style: Style) -> String {
     format!("{place}{}: {message}\n", level(diagnostic.level, style))
 }
 
-/// The word that a diagnostic begins with.
+/// Returns the level word of a diagnostic.
 fn level(level: Level, style: Style) -> String {
     match level {
         Level::Error => style.paint(Role::Bad, "error"),
@@ -64,7 +64,7 @@ fn level(level: Level, style: Style) -> String {
     }
 }
 
-/// The source line with a caret below what is meant.
+/// Appends the source line, with carets below the marked part.
 fn quote(out: &mut String, place: &Place, level: Level, style: Style) {
     let gutter = " ".repeat(digits(place.line));
     let bar = style.paint(Role::Guide, "|");
@@ -87,14 +87,14 @@ fn quote(out: &mut String, place: &Place, level: Level, style: Style) {
     push_line(out, format_args!("{gutter} {bar} {}{carets}{label}", " ".repeat(window.before)));
 }
 
-/// The part of a source line that is shown, with the caret's place in terminal columns.
+/// The shown part of a source line, with the carets' position in terminal columns.
 struct Window {
     text: String,
     before: usize,
     carets: usize,
 }
 
-/// Characters of a source line that are shown at most; machine-made files have lines without end.
+/// The maximum number of characters of a source line to show; generated files can have very long lines.
 const LONGEST_QUOTE: usize = 160;
 
 impl Window {
@@ -117,7 +117,7 @@ impl Window {
     }
 }
 
-/// A labelled text whose further lines stand below its first.
+/// Appends a labelled text, with further lines aligned below the first.
 fn hang(out: &mut String, lead: &str, lead_columns: usize, label: &str, text: &str, style: Style) {
     let mut lines = escape::lines(text).into_iter();
     let first = lines.next().unwrap_or_default();
@@ -131,7 +131,7 @@ fn indent(out: &mut String, columns: usize, line: &str) {
     push_line(out, format_args!("{}{}", " ".repeat(columns), line.trim_end()));
 }
 
-/// Appends a line without the blanks that an empty part leaves at its end.
+/// Appends a line without trailing blanks.
 fn push_line(out: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = write!(out, "{line}");

@@ -1,4 +1,4 @@
-//! The part of a failed command's output that is worth showing.
+//! Excerpts of failed commands' output.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,13 @@ use wake_steps::event::{ActionFinished, Status};
 use crate::args::Warnings;
 use crate::terminal::escape;
 
-/// Lines that are shown of one stream at most.
+/// The maximum number of lines to show of one stream.
 const MOST_LINES: usize = 24;
 
-/// Lines that are kept at the end when a middle is left out.
+/// The number of lines to keep at the end when the middle is left out.
 const LAST_LINES: usize = 8;
 
-/// What a command that succeeded wrote to standard error, if it is to be shown, escaped; nothing of blanks alone.
+/// Returns the escaped standard error of a successful command, if it is to be shown; nothing if it is blank.
 pub(crate) fn warnings(finished: &ActionFinished, shown: Warnings) -> Vec<Cow<'_, str>> {
     let is_shown = match shown {
         Warnings::None => false,
@@ -26,9 +26,9 @@ pub(crate) fn warnings(finished: &ActionFinished, shown: Warnings) -> Vec<Cow<'_
     }
 }
 
-/// The lines to show of a failed command, escaped, not indented.
+/// Returns the lines to show of a failed command, escaped but not indented.
 ///
-/// Standard error; where both streams hold something, the end of standard output above it.
+/// That is standard error, preceded by the end of standard output if both have content.
 pub(crate) fn of(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
     let stdout = escape::lines(&finished.stdout_tail);
     let stderr = escape::lines(&finished.stderr_tail);
@@ -47,13 +47,13 @@ pub(crate) fn of(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// At most [`MOST_LINES`] of `lines`: from the first that looks like an error on, and the end.
+/// Selects at most [`MOST_LINES`] of `lines`: from the first that looks like an error, and the end.
 fn choose(lines: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
     if lines.len() <= MOST_LINES {
         return lines;
     }
     let end = lines.len() - LAST_LINES;
-    // One line stands for what is left out on each side.
+    // One line marks an omission on each side.
     let room = MOST_LINES - LAST_LINES - 2;
     let first = lines.iter().position(|line| looks_like_error(line)).unwrap_or(end);
     let start = first.saturating_sub(1).min(end.saturating_sub(room));
@@ -70,7 +70,7 @@ fn left_out<'a>(lines: usize) -> Option<Cow<'a, str>> {
     (lines > 0).then(|| Cow::Owned(format!("... {lines} more")))
 }
 
-/// Whether a line begins what compilers, interpreters and test runners say when they fail.
+/// Whether a line looks like the start of an error message of a compiler, interpreter or test runner.
 fn looks_like_error(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     ["error:", "error[", "fatal:", "fatal error", "undefined reference", "traceback (most recent"]

@@ -1,4 +1,4 @@
-//! The build as programs read it: one JSON object a line. Described in `spec/events.md`.
+//! The JSON reporter: one event per line, as described in `spec/events.md`.
 
 use std::io::{self, ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use wake_steps::run_log::Lines;
 
 use crate::terminal::escape;
 
-/// How long a line may wait in the buffer, so that ten thousand remembered steps are not as many
+/// How long a line may wait in the buffer, so that ten thousand cached steps do not cause as many
 /// system calls.
 const LATEST: Duration = Duration::from_millis(50);
 
-/// Writes every event as a line.
+/// A reporter that writes every event as a line.
 pub(crate) struct Json<W> {
     out: W,
     buffer: Vec<u8>,
@@ -24,7 +24,7 @@ pub(crate) struct Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    /// A reporter that writes to `out`.
+    /// Makes a reporter that writes to `out`.
     pub(crate) fn new(out: W, clock: Box<dyn Fn() -> u64>) -> Self {
         let (buffer, flushed, lines) = (Vec::new(), wake_steps::clock::now(), Lines::default());
         Json { out, buffer, flushed, clock, lines, fault: None }
@@ -35,7 +35,7 @@ impl<W: Write> Json<W> {
         let text = escape::json(&text);
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
         match written {
-            // A build does not fail because the reader has gone; what came of it is in the run's log.
+            // A closed pipe does not fail a build; the run's log has everything.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => self.fault = Some(error),
             _ => {}
         }
@@ -44,7 +44,7 @@ impl<W: Write> Json<W> {
     }
 }
 
-/// Whether nobody waits for this line: there are as many of these as there are steps.
+/// Whether the line is not urgent: there is one such line for each step.
 fn may_wait(event: &Event) -> bool {
     match event {
         Event::Announced { .. } => true,

@@ -1,4 +1,4 @@
-//! What came of tests as JUnit writes it. Source: the schema of the JUnit 10 report of Jenkins' xUnit plugin.
+//! The JUnit XML report of tests. Source: the schema of the JUnit 10 report of Jenkins' xUnit plugin.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use wake_steps::event::ActionFinished;
 use crate::report::cases::{CaseEnd, TestCase};
 use crate::report::tests::{TestEnd, TestResults};
 
-/// The document: a suite with one case for each test, or for each that a test says it has run.
+/// Renders the report: one suite, with one case for each test, or for each case that a test reports.
 pub(crate) fn document(results: &TestResults) -> String {
     let of_case = |case: &TestCase| match case.end {
         CaseEnd::Passed => TestEnd::Passed,
@@ -19,7 +19,7 @@ pub(crate) fn document(results: &TestResults) -> String {
         .flat_map(|(label, end, _)| match results.cases(label) {
             [] => vec![end],
             cases => {
-                // What no case tells of is told of the test.
+                // A failure without a failed case is reported for the test itself.
                 let own = results.fails_by_itself(label, end).then_some(end);
                 cases.iter().map(of_case).chain(own).collect()
             }
@@ -28,7 +28,7 @@ pub(crate) fn document(results: &TestResults) -> String {
     let count = |wanted: TestEnd| ends.iter().filter(|end| **end == wanted).count();
     let seconds: f64 = results.iter().filter_map(|(_, _, ended)| ended).map(time).sum();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    // Writing to a text does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         out,
         "<testsuites tests=\"{0}\" failures=\"{1}\" skipped=\"{2}\" time=\"{seconds:.3}\">\n\
@@ -81,7 +81,7 @@ fn push_case(out: &mut String, label: &str, end: TestEnd, ended: Option<&ActionF
     out.push_str("</testcase>\n");
 }
 
-/// A case of the test `label`, of which it says no more than its name, its end and a message.
+/// Appends a case that the test `label` reports, which has only a name, an outcome and a message.
 fn push_own_case(out: &mut String, label: &str, case: &TestCase) {
     let message = escaped(&case.message);
     let inner = match (case.end, case.message.is_empty()) {
@@ -99,7 +99,7 @@ fn time(ended: &ActionFinished) -> f64 {
     ended.dur_ms as f64 / 1000.0
 }
 
-/// Text of which XML takes every character: those that it knows no way to write are replaced.
+/// Escapes text for XML, replacing characters that XML cannot represent.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

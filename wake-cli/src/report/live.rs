@@ -1,4 +1,4 @@
-//! The lines at the bottom of the terminal while a build goes on.
+//! The live lines at the bottom of the terminal during a build.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::terminal::style::{Role, Style};
 use crate::terminal::width::{columns, cut_middle, pad};
 use crate::terminal::words;
 
-/// A command is worth a line of its own after this long.
+/// How long a command runs before it gets its own line.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
-/// The bar, and below it the commands that have run for a while, at most a third of the terminal.
+/// Returns the bar, and below it the long-running commands, in at most a third of the terminal.
 pub(crate) fn lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<String> {
     if tally.counts.total == 0 {
         let line = style.verb(Role::Guide, "Evaluating", words::clock(now));
@@ -43,7 +43,7 @@ fn bar_line(tally: &Tally, now: Duration, room: usize, style: Style) -> String {
     style.verb(Role::Guide, "Building", beside_verb(&facts, room, |room| Some(bar(parts, room))))
 }
 
-/// Done `=`, running `>`, ready `-`, unknown `.`; whatever is there takes at least one column.
+/// Draws the bar: done `=`, running `>`, ready `-`, unknown `.`; each non-empty part takes at least one column.
 fn bar(parts: Parts, room: usize) -> String {
     let Parts { done, running, ready, unknown } = parts;
     let total = (done + running + ready + unknown).max(1);

@@ -1,4 +1,4 @@
-//! What is said while a build goes on: one reporter for each kind of reader.
+//! Output during a build: one reporter for each output format.
 
 pub(crate) mod screen;
 pub(crate) mod excerpt;
@@ -37,7 +37,7 @@ use crate::report::pulse::Pulse;
 use crate::report::verbs::{Bar, Verbs};
 use crate::settings::{Progress, Settings};
 
-/// The reporter that the settings ask for.
+/// Makes the reporter that the settings select.
 pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
     let clock = clock::starting_now();
     let out = std::io::stderr();

@@ -1,37 +1,37 @@
-//! Places in what commands wrote, as seen from the workspace's root.
+//! File places in commands' output, relative to the workspace root.
 //!
-//! A command works in the directory of its package, and compilers name files from there; editors open them from the root.
+//! Commands run in the directory of their package, and compilers print paths relative to it; editors open them from the root.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-/// The workspace that places lie in.
+/// The workspace of the places.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     root: PathBuf,
 }
 
 impl Places {
-    /// Places in the workspace `root`, absolute.
+    /// Makes places for the workspace at `root`, an absolute path.
     pub(crate) fn below(root: &str) -> Places {
         Places { root: PathBuf::from(root) }
     }
 
-    /// Whether the log of a run is there; if nothing is known of the workspace it is taken to be.
+    /// Whether the log of a run exists; assumed if the workspace is unknown.
     pub(crate) fn has_log(&self, run: &str) -> bool {
         let log = self.root.join(".wake/runs").join(format!("{run}.jsonl"));
         !self.root.is_dir() || log.is_file()
     }
 
-    /// A line of a command's output as a log quotes it, with its line break.
+    /// Quotes a line of a command's output for a log, with its line break.
     pub(crate) fn quoted(&self, label: &str, line: &str) -> String {
         let line = self.seen_from_root(label, line);
-        // The older form of workflow commands is read anywhere in a line.
+        // The older form of workflow commands is recognised anywhere in a line.
         let line = line.replace("##[", "# #[");
         format!("{}\n", format!("  | {line}").trim_end_matches(' '))
     }
 
-    /// `line` with the files of the package of the module `label`, where a colon follows them, as seen from the root.
+    /// Makes the paths of package files in `line` that are followed by a colon relative to the root; `label` is the module.
     pub(crate) fn seen_from_root<'l>(&self, label: &str, line: &'l str) -> Cow<'l, str> {
         let pkg = label.strip_prefix("//").and_then(|rest| rest.rsplit_once(':'));
         let Some((pkg, _)) = pkg.filter(|(pkg, _)| !pkg.is_empty()) else {

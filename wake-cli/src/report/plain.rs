@@ -1,4 +1,4 @@
-//! The build as a log file shows it: a line for each change that matters, no cursor movement.
+//! The plain reporter, for log files: one line for each relevant change, without cursor movement.
 
 use std::io::Write;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// After so much silence a line says what is going on: services end jobs that say nothing.
+/// The silence after which a line says what is running: CI services kill silent jobs.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Writes lines that begin with the time since the start.
+/// A reporter that writes lines with the time since the start.
 pub(crate) struct Plain<W> {
     out: W,
     manner: Manner,
@@ -34,7 +34,7 @@ pub(crate) struct Plain<W> {
 }
 
 impl<W: Write> Plain<W> {
-    /// A reporter that writes to `out`.
+    /// Makes a reporter that writes to `out`.
     pub(crate) fn new(out: W, manner: Manner, clock: Clock) -> Self {
         Plain {
             out,
@@ -50,7 +50,7 @@ impl<W: Write> Plain<W> {
 
     fn say(&mut self, text: &str) {
         let held = self.held.take().unwrap_or_default();
-        // A build does not fail because nobody reads along.
+        // A closed stream does not fail a build.
         let _ =
             self.out.write_all(format!("{held}{text}").as_bytes()).and_then(|()| self.out.flush());
         self.spoke = (self.clock)();
@@ -88,7 +88,7 @@ impl<W: Write> Plain<W> {
         }
     }
 
-    /// A test that ran and passed.
+    /// Reports a test that ran and passed.
     fn passed(&mut self, finished: &ActionFinished, at: Duration) {
         if self.manner.verbosity == Verbosity::Quiet {
             return;
@@ -166,7 +166,7 @@ impl<W: Write> Plain<W> {
         };
         let run = match self.run.as_str() {
             run if run.is_empty() || ending.verdict() == Verdict::Finished => String::new(),
-            // In a checkout that cannot be written to there is none.
+            // A read-only checkout has no log.
             run if !self.places.has_log(run) => String::new(),
             run => format!(", log .wake/runs/{run}.jsonl"),
         };
@@ -205,7 +205,7 @@ impl<W: Write> Plain<W> {
     }
 }
 
-/// Minutes, seconds and tenths since the start: `[1:41.0]`.
+/// Formats the time since the start in minutes, seconds and tenths: `[1:41.0]`.
 fn stamp(at: Duration) -> String {
     let tenths = at.as_millis() / 100;
     format!("[{}:{:02}.{}]", tenths / 600, tenths / 10 % 60, tenths % 10)
@@ -224,7 +224,7 @@ impl<W: Write> Reporter for Plain<W> {
                     self.stamped(Duration::ZERO, text);
                 }
             }
-            // What belongs to no checkout is logged with the store.
+            // Steps outside a checkout are logged in the store.
             Event::Announced { identity: Some(_), .. } => self.run.clear(),
             Event::Locked { change } if self.manner.verbosity > Verbosity::Quiet => {
                 let text = format!("locked {}", escape::line(change));

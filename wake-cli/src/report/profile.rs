@@ -1,7 +1,7 @@
-//! `--profile FILE`: where the time of a build went, as a trace that viewers draw.
+//! `--profile FILE`: a trace of a build's timing, for viewers.
 //!
-//! Described in `spec/profile.md`. The format is the Trace Event Format of Chrome, in its JSON Object form,
-//! which Perfetto reads as well.
+//! Described in `spec/profile.md`. The format is Chrome's Trace Event Format, in its JSON Object form,
+//! which Perfetto also reads.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::profile::{Load, Recording, Span, Track};
 
-/// A file that a profile will be written to.
+/// The file that a profile will be written to.
 #[derive(Debug)]
 pub(crate) struct ProfileFile {
-    /// Where it lies, through links.
+    /// Its path, with links resolved.
     path: PathBuf,
 }
 
 impl ProfileFile {
-    /// Sees to it that there can be a file at `path`, before anything is built.
+    /// Checks that `path` can be written, before anything is built.
     pub(crate) fn prepare(path: &Path) -> Result<ProfileFile, Diagnostic> {
         let refused = |message: String| {
             Diagnostic::error(Class::Usage, message)
@@ -28,7 +28,7 @@ impl ProfileFile {
         let shown = path.display();
         let path = match std::fs::canonicalize(path) {
             Ok(path) if path.is_file() => path,
-            // A device or a directory must not be replaced by a file.
+            // A device or directory must not be replaced by a file.
             Ok(_) => return Err(refused(format!("`{shown}` is not a regular file"))),
             Err(_) => path.to_owned(),
         };
@@ -41,13 +41,13 @@ impl ProfileFile {
         Ok(file)
     }
 
-    /// Puts the whole trace in place at once; what a person is to be told if that fails.
+    /// Writes the whole trace atomically; returns a warning if that fails.
     pub(crate) fn write(&self, recorded: &Recording) -> Option<Diagnostic> {
         let written = self.beside().and_then(|beside| {
             let made =
                 write_to(recorded, &beside).and_then(|()| std::fs::rename(&beside, &self.path));
             if made.is_err() {
-                // What is half written is of no use to anyone.
+                // A partial file is useless.
                 let _ = std::fs::remove_file(&beside);
             }
             made
@@ -59,7 +59,7 @@ impl ProfileFile {
         Some(diagnostic)
     }
 
-    /// A path beside the one that is meant, on the same file system, that no other process uses.
+    /// Returns a unique temporary path in the same directory.
     fn beside(&self) -> io::Result<PathBuf> {
         let name = self.path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
         let name = format!(".{}.{}", name.to_string_lossy(), std::process::id());
@@ -92,7 +92,7 @@ fn write(recorded: &Recording, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n]}\n")
 }
 
-/// One a line, so that a trace can be read with line tools, too.
+/// Writes one event per line, so that line-based tools can read the trace.
 fn put(event: &Value, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n")?;
     Ok(serde_json::to_writer(out, event)?)
@@ -100,12 +100,12 @@ fn put(event: &Value, out: &mut impl Write) -> io::Result<()> {
 
 const PROCESS: u32 = 1;
 
-/// What a viewer is told about a track.
+/// Makes a metadata event about a track.
 fn told(name: &str, track: usize, args: Value) -> Value {
     json!({ "name": name, "ph": "M", "pid": PROCESS, "tid": track + 1, "args": args })
 }
 
-/// What a track is called, and its place: the main thread, then those that plan, those that evaluate for them, those
+/// Returns the name and rank of a track: the main thread, then planning threads, evaluators, and threads
 /// that perform steps.
 fn track(track: &Track) -> (String, usize) {
     match track {
@@ -116,7 +116,7 @@ fn track(track: &Track) -> (String, usize) {
     }
 }
 
-/// Times are microseconds.
+/// Makes the event of a span, in microseconds.
 fn span_event(span: &Span) -> Value {
     let Span { track, kind, name, from_ns, took_ns, notes } = span;
     let mut event = json!({

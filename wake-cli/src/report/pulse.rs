@@ -1,4 +1,4 @@
-//! Clocks and bars that go on while whoever tells of a build is busy, as when packages are fetched.
+//! Keeps clocks and bars moving while the event source is busy, such as when packages are fetched.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use wake_steps::event::{Event, Reporter};
 
-/// How often the reporter is called at least.
+/// The maximum time between calls of the reporter.
 const BEAT: Duration = Duration::from_millis(100);
 
-/// Passes events on, and calls the reporter in between, from a thread of its own.
+/// A reporter that passes events on, and ticks the inner reporter from a separate thread in between.
 pub(crate) struct Pulse<R> {
     inner: Arc<Mutex<R>>,
-    /// It beats until the channel is closed.
+    /// It ticks until the channel is closed.
     heart: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl<R: Reporter + Send + 'static> Pulse<R> {
-    /// Calls `inner` from now on.
+    /// Starts ticking `inner`.
     pub(crate) fn of(inner: R) -> Pulse<R> {
         let inner = Arc::new(Mutex::new(inner));
         let called = inner.clone();
@@ -28,7 +28,7 @@ impl<R: Reporter + Send + 'static> Pulse<R> {
                 lock(&called).tick();
             }
         };
-        // Without a thread only what is drawn while nothing happens is missing.
+        // Without a thread, only redraws between events are missing.
         let heart = std::thread::Builder::new().spawn(beat).ok();
         Pulse { inner, heart: heart.map(|heart| (stop, heart)) }
     }

@@ -1,4 +1,4 @@
-//! A build as it was once recorded, for the tests of everything that shows one.
+//! Recorded builds, for the tests of reporters.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use wake_model::WareId;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
 
-/// A step that needs `needs`.
+/// Announces a step that needs `needs`.
 pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
     let needs = needs.to_vec();
     Event::Announced {
@@ -20,17 +20,17 @@ pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
     }
 }
 
-/// Its command begins.
+/// Starts its command.
 pub(crate) fn started(id: usize, label: &str, t_ms: u64) -> Event {
     Event::ActionStarted { id, label: label.into(), key: KEY.into(), t_ms }
 }
 
-/// It ends.
+/// Ends it.
 pub(crate) fn finished(id: usize, label: &str, status: Status, t_ms: u64) -> Event {
     Event::ActionFinished(Box::new(action(id, label, status, t_ms)))
 }
 
-/// It ends, with every detail open to change.
+/// Returns the details of its end, for tests to change.
 pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> ActionFinished {
     let ran = matches!(status, Status::Ran | Status::Failed);
     let key = status != Status::Skipped && status != Status::Aborted;
@@ -70,7 +70,7 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
     }
 }
 
-/// The first event.
+/// Returns the first event.
 pub(crate) fn begun(sandbox: &str) -> Event {
     Event::Started {
         v: EVENT_VERSION,
@@ -84,7 +84,7 @@ pub(crate) fn begun(sandbox: &str) -> Event {
     }
 }
 
-/// A build of three steps in which the second fails and the third is skipped.
+/// Returns a build of three steps in which the second fails and the third is skipped.
 pub(crate) fn failing() -> Vec<Event> {
     let mut failed = action(1, "//web:bundle", Status::Failed, 41_300);
     failed.dur_ms = 12_400;
@@ -124,7 +124,7 @@ pub(crate) fn failing() -> Vec<Event> {
     ]
 }
 
-/// The beginning of a build for which versions are chosen and packages are fetched.
+/// Returns the start of a build that resolves versions and fetches packages.
 pub(crate) fn fetching() -> Vec<Event> {
     vec![
         begun("strict"),
@@ -134,7 +134,7 @@ pub(crate) fn fetching() -> Vec<Event> {
     ]
 }
 
-/// The same three steps, done; with a trace and a link.
+/// Returns the same three steps, successful, with a trace and a link.
 pub(crate) fn succeeding() -> Vec<Event> {
     vec![
         begun("strict"),
@@ -157,7 +157,7 @@ pub(crate) fn succeeding() -> Vec<Event> {
     ]
 }
 
-/// A formula whose root was altered in the store and is unpacked anew, and which leaves a ware.
+/// Returns a formula whose root was modified in the store and is unpacked again, and which produces a ware.
 pub(crate) fn formula() -> Vec<Event> {
     let (id, label) = (0, "formula.json");
     let ware = || WAREID.parse::<WareId>().unwrap();
@@ -198,7 +198,7 @@ pub(crate) fn formula() -> Vec<Event> {
     ]
 }
 
-/// Everything remembered.
+/// Returns a build in which everything is cached.
 pub(crate) fn remembered() -> Vec<Event> {
     vec![
         begun("strict"),

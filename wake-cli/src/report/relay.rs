@@ -1,11 +1,11 @@
-//! What a command writes, passed on while it runs.
+//! Relaying a command's output while it runs.
 
 use wake_exec::Stream;
 
-/// A line longer than this is passed on in pieces.
+/// The maximum length of a line, in bytes; a longer one is passed on in pieces.
 const LONGEST: usize = 64 << 10;
 
-/// Puts what two streams say together from pieces, so that it can be passed on in whole lines.
+/// Assembles the output of two streams from pieces, so that whole lines can be passed on.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
     stdout: Vec<u8>,
@@ -13,7 +13,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Takes a piece, and gives the lines that are whole by now, with their ends.
+    /// Adds a piece; returns the lines that are now complete, with their line breaks.
     pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8]) -> Option<String> {
         let rest = match stream {
             Stream::Stdout => &mut self.stdout,
@@ -30,7 +30,7 @@ impl Relay {
         Some(text)
     }
 
-    /// What is left when both streams have ended.
+    /// Returns the rest when both streams have ended.
     pub(crate) fn finish(&mut self) -> Option<String> {
         let rest = [std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr)].concat();
         (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned())

@@ -1,7 +1,7 @@
-//! Recorded events, as the JSON reporter writes them, against `spec/events.schema.json`.
+//! Checks recorded events, as written by the JSON reporter, against `spec/events.schema.json`.
 //!
-//! The check knows exactly the words that the schema uses and fails on any other, so that no rule of
-//! the schema is passed over in silence.
+//! The check knows exactly the keywords that the schema uses and fails on any other, so that no rule of
+//! the schema is silently ignored.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ fn schema() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What the reporter writes for these events, a value for each line.
+/// Returns the reporter's output for these events, one value per line.
 fn written(events: &[Event]) -> Vec<Value> {
     let mut out = Vec::new();
     let mut json = Json::new(&mut out, Box::new(|| 1_763_679_178_123));
@@ -26,7 +26,7 @@ fn written(events: &[Event]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Every kind of event and every status at least once.
+/// Returns every kind of event and every status at least once.
 fn everything() -> Vec<Event> {
     let mut events = recorded::failing();
     events.extend(recorded::fetching());
@@ -127,7 +127,7 @@ impl std::io::Write for Shared {
     }
 }
 
-/// Source: JSON Schema 2020-12, the words that the schema uses.
+/// Checks a value. Source: JSON Schema 2020-12, the keywords that the schema uses.
 fn check(value: &Value, rules: &Value, root: &Value) -> Result<(), String> {
     for (word, rule) in rules.as_object().unwrap() {
         let holds = match word.as_str() {

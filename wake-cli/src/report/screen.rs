@@ -1,11 +1,11 @@
-//! A log that scrolls, with lines below it that are redrawn in place.
+//! A scrolling log, with live lines below it that are redrawn in place.
 
 use std::io::Write;
 
 use crate::terminal::style::VERB_COLUMNS;
 use crate::terminal::width;
 
-/// How large a terminal is.
+/// The size of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     /// Columns.
@@ -14,16 +14,16 @@ pub(crate) struct Size {
     pub(crate) rows: usize,
 }
 
-/// Where people read: standard error, or a buffer in tests.
+/// The output: standard error, or a buffer in tests.
 ///
-/// Write errors are dropped: a build does not fail because nobody looks at it.
+/// Write errors are ignored: a closed stream does not fail a build.
 pub(crate) struct Screen<W> {
     out: W,
     live: Vec<String>,
 }
 
 impl<W: Write> Screen<W> {
-    /// A screen with nothing on it.
+    /// Makes an empty screen.
     pub(crate) fn new(out: W) -> Self {
         Screen { out, live: Vec::new() }
     }
@@ -44,18 +44,18 @@ impl<W: Write> Screen<W> {
         self.write(&frame);
     }
 
-    /// Forgets where the live lines were: something else has written since, as a shell does after
+    /// Forgets where the live lines were, because something else has written since, such as a shell after
     /// Ctrl-Z.
     pub(crate) fn forget(&mut self) {
         self.live.clear();
     }
 
-    /// One write a frame, so that a terminal never shows half of one.
+    /// Writes a frame at once, so that a terminal never shows half of one.
     fn write(&mut self, frame: &str) {
         let _ = self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush());
     }
 
-    /// What takes the live lines away, with the cursor at the start of the first.
+    /// Returns the sequence that erases the live lines and moves the cursor to the start of the first.
     fn erasure(&self) -> String {
         match self.live.len() {
             0 => String::new(),
@@ -65,7 +65,7 @@ impl<W: Write> Screen<W> {
     }
 }
 
-/// The size of the terminal at standard error; `columns`, else 80 by 24, where it cannot be asked.
+/// Returns the size of the terminal at standard error; if unknown, `columns`, or else 80 by 24.
 pub(crate) fn of_stderr(columns: Option<usize>) -> Size {
     match rustix::termios::tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -75,14 +75,14 @@ pub(crate) fn of_stderr(columns: Option<usize>) -> Size {
     }
 }
 
-/// `line` cut to what a terminal of `columns` takes without wrapping.
+/// Cuts `line` to fit a terminal of `columns` without wrapping.
 ///
 /// One column stays free: some terminals wrap when the last one is written.
 pub(crate) fn fit(line: &str, columns: usize) -> String {
     width::cut_end(line, columns.saturating_sub(1))
 }
 
-/// A bar and `facts` as they fit beside a verb, without the bar where it would be too short to tell anything.
+/// Fits a bar and `facts` beside a verb, without the bar if it would be too short to be useful.
 pub(crate) fn beside_verb(
     facts: &str,
     columns: usize,

@@ -1,42 +1,42 @@
-//! The last sentence of a build.
+//! The summary of a build.
 
 use wake_steps::event::{Counts, Event};
 
 use crate::terminal::escape;
 use crate::terminal::words;
 
-/// How a build ended, as its last event and the tally tell it.
+/// How a build ended, from its last event and the tally.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Summary<'a> {
     /// The exit code of the program.
     pub(crate) exit: u8,
-    /// What became of the steps.
+    /// The outcomes of the steps.
     pub(crate) counts: Counts,
     /// Milliseconds from start to end.
     pub(crate) wall_ms: u64,
-    /// Milliseconds that remembered results once cost.
+    /// Milliseconds that cached results originally took.
     pub(crate) saved_ms: u64,
     /// The labels of the failed steps.
     pub(crate) failed: &'a [String],
-    /// Errors that were told.
+    /// The number of reported errors.
     pub(crate) errors: usize,
-    /// What stands in for published packages.
+    /// The overrides of published packages.
     pub(crate) overrides: &'a [String],
 }
 
-/// In one word.
+/// The verdict on a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Everything that was asked for is there.
+    /// Everything requested is there.
     Finished,
     /// Something failed.
     Failed,
-    /// Somebody stopped it.
+    /// It was interrupted.
     Interrupted,
 }
 
 impl<'a> Summary<'a> {
-    /// What the last event of a build says; none of another event.
+    /// Reads the last event of a build; `None` for any other event.
     pub(crate) fn of(event: &'a Event, failed: &'a [String], errors: usize) -> Option<Self> {
         let Event::Finished { exit, counts, wall_ms, saved_ms, overrides, .. } = event else {
             return None;
@@ -46,17 +46,17 @@ impl<'a> Summary<'a> {
         Some(Summary { exit, counts, wall_ms, saved_ms, failed, errors, overrides })
     }
 
-    /// How it ended in one word.
+    /// Returns the verdict.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.exit {
             0 => Verdict::Finished,
-            // 128 and the number of the signal that stopped it.
+            // 128 plus the number of the signal that stopped it.
             129.. => Verdict::Interrupted,
             _ => Verdict::Failed,
         }
     }
 
-    /// The sentence after the word.
+    /// Returns the sentence after the verdict.
     pub(crate) fn sentence(&self) -> String {
         let overridden = match self.overrides {
             [] => String::new(),
@@ -89,7 +89,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// What became of the others: `; 181 ok (96 hit, 85 ran), 2 skipped`.
+    /// Describes the other steps: `; 181 ok (96 hit, 85 ran), 2 skipped`.
     fn rest(&self, lead: &str) -> String {
         let Counts { total: _, hit, ran, failed: _, skipped, aborted } = self.counts;
         let ok = match (hit, ran) {
@@ -112,7 +112,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// The first `most` of `labels`, and how many more there are.
+/// Lists the first `most` of `labels`, and how many more there are.
 pub(crate) fn list(labels: &[String], most: usize) -> String {
     let shown: Vec<_> = labels.iter().take(most).map(|label| escape::line(label)).collect();
     let more = labels.len().saturating_sub(most);

@@ -1,4 +1,4 @@
-//! Where a build stands, kept from its events.
+//! The state of a build, computed from its events.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -9,40 +9,40 @@ use wake_steps::event::{Counts, Event, Status};
 
 use crate::terminal::{escape, words};
 
-/// The steps of a build with what is known of each.
+/// The steps of a build, with their states.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Commands that run at once at most.
+    /// The maximum number of parallel commands.
     jobs: usize,
     steps: HashMap<usize, StepTally>,
-    /// As announced: what a step needs comes before it.
+    /// In the order announced: needs come before the steps that need them.
     order: Vec<usize>,
     dependents: HashMap<usize, Vec<usize>>,
     running: BTreeMap<usize, Running>,
-    /// Steps whose output was told as it was written.
+    /// Steps whose output was passed on live.
     heard: HashSet<usize>,
-    /// Made when an estimate is first asked for after a step was announced.
+    /// Computed for the first estimate after a step was announced.
     outlook: OnceCell<Estimate>,
-    /// What became of the steps so far; `total` is the steps announced.
+    /// The outcomes of the steps so far; `total` is the number of announced steps.
     pub(crate) counts: Counts,
-    /// The labels of the failed steps, in the order of their failing.
+    /// The labels of the failed steps, in order of failure.
     pub(crate) failed: Vec<String>,
-    /// Errors that were told.
+    /// The number of reported errors.
     pub(crate) errors: usize,
-    /// What became of the tests so far.
+    /// The outcomes of the tests so far.
     pub(crate) tests: TestTally,
 }
 
-/// What became of tests.
+/// The outcomes of tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestTally {
     announced: HashSet<usize>,
-    /// Passed when they ran now.
+    /// Tests that ran and passed.
     passed: usize,
-    /// Passed before, and nothing that they see has changed.
+    /// Tests with a cached pass.
     remembered: usize,
     failed: usize,
-    /// The labels of those that passed and failed before that.
+    /// The labels of tests that passed after failing.
     flaky: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl TestTally {
         self.announced.contains(&step)
     }
 
-    /// All of it in one sentence; none if there were no tests.
+    /// Summarises the tests in one sentence; `None` if there were no tests.
     pub(crate) fn sentence(&self) -> Option<String> {
         let TestTally { announced, passed, remembered, failed, flaky } = self;
         if announced.is_empty() {
@@ -98,7 +98,7 @@ impl TestTally {
 
 #[derive(Debug)]
 struct StepTally {
-    /// Needs that are not done.
+    /// The number of needs that are not done.
     open: usize,
     usual_ms: Option<u64>,
     phase: Phase,
@@ -112,10 +112,10 @@ enum Phase {
     Done,
 }
 
-/// A command that runs now.
+/// A running command.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Running {
-    /// What a person calls it.
+    /// The label.
     pub(crate) label: String,
     /// When it started, since the start of the build.
     pub(crate) since: Duration,
@@ -123,30 +123,30 @@ pub(crate) struct Running {
     pub(crate) usual: Option<Duration>,
 }
 
-/// What past durations say of the whole build.
+/// The estimate of the build from past durations.
 #[derive(Debug)]
 struct Estimate {
-    /// What a step is taken to last of which nothing is known; none if that is most of them.
+    /// The assumed duration of unknown steps; `None` if most are unknown.
     mean_ms: Option<u64>,
-    /// Milliseconds from the start of each step to the end of the build, however many may run at once.
+    /// Milliseconds from the start of each step to the end of the build, with unlimited parallelism.
     way_ms: HashMap<usize, u64>,
 }
 
-/// How many steps are in each part of the bar.
+/// The number of steps in each part of the bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
-    /// Nothing more happens to them.
+    /// Steps that are done.
     pub(crate) done: usize,
-    /// Their command runs.
+    /// Steps whose command is running.
     pub(crate) running: usize,
-    /// All that they need is there.
+    /// Steps whose needs are done.
     pub(crate) ready: usize,
-    /// Whether they run depends on what comes of others.
+    /// Steps that depend on the outcomes of others.
     pub(crate) unknown: usize,
 }
 
 impl Tally {
-    /// Takes one event into account.
+    /// Processes one event.
     pub(crate) fn event(&mut self, event: &Event) {
         self.tests.event(event);
         match event {
@@ -165,35 +165,35 @@ impl Tally {
         }
     }
 
-    /// The commands that run now, the one that began first at the front.
+    /// Returns the running commands, in the order they started.
     pub(crate) fn running(&self) -> Vec<&Running> {
         let mut running: Vec<_> = self.running.values().collect();
         running.sort_by_key(|running| running.since);
         running
     }
 
-    /// Whether what the step wrote was told as it was written.
+    /// Whether the step's output was passed on live.
     pub(crate) fn was_heard(&self, step: usize) -> bool {
         self.heard.contains(&step)
     }
 
-    /// Steps to which nothing more happens.
+    /// Returns the number of steps that are done.
     pub(crate) fn done(&self) -> usize {
         let Counts { total: _, hit, ran, failed, skipped, aborted } = self.counts;
         hit + ran + failed + skipped + aborted
     }
 
-    /// The steps by the part of the bar that they take.
+    /// Counts the steps in each part of the bar.
     pub(crate) fn parts(&self) -> Parts {
         let (done, running) = (self.done(), self.running.len());
         let count = |phase| self.steps.values().filter(|step| step.phase == phase).count();
         Parts { done, running, ready: count(Phase::Ready), unknown: count(Phase::Unknown) }
     }
 
-    /// How long the rest may take: all its work, shared by the commands that run at once, but no less
-    /// than the longest way through what needs each other. None if most of it never ran before.
+    /// Estimates the remaining time: the remaining work, divided by the parallel commands, but at least
+    /// the longest dependency chain. `None` if most steps have never run before.
     ///
-    /// An upper guess: what turns out to be remembered costs nothing.
+    /// This is an upper estimate: cached steps turn out to cost nothing.
     pub(crate) fn estimate(&self, now: Duration) -> Option<Duration> {
         let Parts { running, ready, unknown, .. } = self.parts();
         if running + ready + unknown == 0 {
@@ -278,7 +278,7 @@ impl Tally {
         }
     }
 
-    /// Notes where a step is now, and says how long it usually takes.
+    /// Records the phase of a step, and returns its usual duration.
     fn enter(&mut self, id: usize, phase: Phase) -> Option<u64> {
         let step = self.steps.get_mut(&id)?;
         step.phase = phase;
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(tally(&events).parts(), parts(1, 0, 1, 1));
         events.push(finished(1, "b", Status::Hit, 21));
         assert_eq!(tally(&events).parts(), parts(2, 0, 1, 0));
-        // Announced late, what it needs already done.
+        // Announced late, when its need is already done.
         events.push(announced(3, "d", &[0]));
         assert_eq!(tally(&events).parts(), parts(2, 0, 2, 0));
     }
@@ -327,7 +327,7 @@ mod tests {
         }
     }
 
-    /// A tally that was told how many commands run at once.
+    /// Makes a tally with a number of parallel commands.
     fn with_jobs(jobs: usize, events: &[Event]) -> Tally {
         let Event::Started { v, run, wake, argv, root, sandbox, .. } = begun("strict") else {
             unreachable!("it begins")
@@ -345,7 +345,7 @@ mod tests {
             usual(1, "b", &[], Some(4_000)),
             usual(2, "c", &[], None),
         ];
-        // 10 + 4 and the mean, 7, for the stranger.
+        // 10 + 4, and the mean, 7, for the unknown step.
         let one = with_jobs(1, &events);
         assert_eq!(one.estimate(Duration::ZERO), Some(Duration::from_secs(21)));
         let mut tally = with_jobs(4, &events);
@@ -353,7 +353,7 @@ mod tests {
         tally.event(&finished(2, "c", Status::Hit, 0));
         let now = Duration::from_secs(1);
         assert_eq!(tally.estimate(now), Some(Duration::from_secs(9)));
-        // Longer than ever before: at any moment now.
+        // It runs longer than ever before, so it may end at any moment.
         assert_eq!(tally.estimate(Duration::from_secs(30)), Some(Duration::from_secs(4)));
         tally.event(&finished(1, "b", Status::Hit, 0));
         tally.event(&finished(0, "a", Status::Ran, 0));

@@ -1,4 +1,4 @@
-//! What came of the tests of a build, heard from its events.
+//! The results of a build's tests, from its events.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,16 +9,16 @@ use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
 use crate::report::cases::{CaseEnd, TestCase};
 
-/// What came of each test, by its number.
+/// The results of tests, by step number.
 #[derive(Debug, Default)]
 pub(crate) struct TestResults {
     announced: BTreeMap<usize, String>,
     ended: BTreeMap<usize, ActionFinished>,
-    /// The cases that they say they have run, by their labels.
+    /// The cases that tests report, by label.
     cases: BTreeMap<String, Vec<TestCase>>,
 }
 
-/// How a test ended.
+/// The outcome of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TestEnd {
     /// It passed, now or before.
@@ -30,7 +30,7 @@ pub(crate) enum TestEnd {
 }
 
 impl TestResults {
-    /// Each test that was to be run, with how it ended.
+    /// Returns each selected test, with its outcome.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, TestEnd, Option<&ActionFinished>)> {
         self.announced.iter().map(|(id, label)| {
             let ended = self.ended.get(id);
@@ -38,18 +38,18 @@ impl TestResults {
         })
     }
 
-    /// The cases that a test says it has run; none if it says nothing of the kind.
+    /// Returns the cases that a test reports; empty if it reports none.
     pub(crate) fn cases(&self, label: &str) -> &[TestCase] {
         self.cases.get(label).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a test failed without a word of any case that did.
+    /// Whether a test failed without reporting a failed case.
     pub(crate) fn fails_by_itself(&self, label: &str, end: TestEnd) -> bool {
         let has_failed = |case: &TestCase| case.end == CaseEnd::Failed;
         end == TestEnd::Failed && !self.cases(label).iter().any(has_failed)
     }
 
-    /// Takes the cases of each test, which `read` finds.
+    /// Stores the cases of each test, as returned by `read`.
     pub(crate) fn read_cases(
         &mut self,
         mut read: impl FnMut(&ActionFinished) -> Option<Vec<TestCase>>,
@@ -84,14 +84,14 @@ impl TestEnd {
     }
 }
 
-/// Passes events on, and keeps what they say of tests.
+/// A reporter that passes events on, and collects the results of tests.
 pub(crate) struct TestListener {
     inner: Box<dyn Reporter>,
     results: Rc<RefCell<TestResults>>,
 }
 
 impl TestListener {
-    /// A listener in front of `inner`, and where what it hears is found.
+    /// Makes a listener in front of `inner`, and the results it will collect.
     pub(crate) fn new(inner: Box<dyn Reporter>) -> (TestListener, Rc<RefCell<TestResults>>) {
         let results = Rc::<RefCell<TestResults>>::default();
         (TestListener { inner, results: Rc::clone(&results) }, results)

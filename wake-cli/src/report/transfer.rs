@@ -1,4 +1,4 @@
-//! The line that shows how far a large ware has come.
+//! The progress line of a transfer.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,19 +13,19 @@ use crate::settings::{Progress, Settings};
 use crate::terminal::style::{Role, Style};
 use crate::terminal::words;
 
-/// What takes no longer than this is not shown.
+/// Shorter transfers are not shown.
 const WORTH_A_LINE: Duration = Duration::from_millis(500);
-/// How often the line is drawn.
+/// The redraw interval.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// A line at the bottom of the terminal, for as long as this lives; none where there is no terminal.
+/// A line at the bottom of the terminal, shown until this is dropped; nothing without a terminal.
 pub(crate) struct Transfer {
-    /// Draws until the channel is closed.
+    /// It draws until the channel is closed.
     drawer: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Transfer {
-    /// Begins to show what `meter` counts.
+    /// Starts to show the progress counted by `meter`.
     pub(crate) fn show(settings: &Settings, verb: &'static str, meter: &Arc<Meter>) -> Transfer {
         if settings.progress != Progress::Bar {
             return Transfer { drawer: None };
@@ -37,7 +37,7 @@ impl Transfer {
         })
     }
 
-    /// Begins to show how far the fetching of packages has come, while there is any.
+    /// Starts to show the progress of fetching packages, whenever packages are fetched.
     pub(crate) fn of_packages(settings: &Settings) -> Transfer {
         if settings.progress != Progress::Bar {
             return Transfer { drawer: None };
@@ -60,7 +60,7 @@ impl Transfer {
         let room = settings.columns;
         let (stop, stopped) = mpsc::channel();
         let draw = move || draw(&stopped, line, room);
-        // Without a thread there is no line, and nothing else is different.
+        // Without a thread, only the line is missing.
         let drawer = std::thread::Builder::new().spawn(draw).ok();
         Transfer { drawer: drawer.map(|drawer| (stop, drawer)) }
     }
@@ -70,7 +70,7 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         if let Some((stop, drawer)) = self.drawer.take() {
             drop(stop);
-            // It takes its line away before it ends.
+            // The thread erases its line before it ends.
             let _ = drawer.join();
         }
     }
@@ -93,7 +93,7 @@ fn draw(
     screen.live(Vec::new());
 }
 
-/// `[=====>....] 48.1 MB of 120.0 MB  12.3 MB/s`, as much of it as there is room for and as is known.
+/// Formats `[=====>....] 48.1 MB of 120.0 MB  12.3 MB/s`, as far as known and as fits.
 fn line(done: u64, total: Option<u64>, elapsed: Duration, room: usize) -> String {
     let rate = (done as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
     let of = total.map_or_else(String::new, |total| format!(" of {}", words::bytes(total)));
@@ -101,7 +101,7 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, room: usize) -> String
     beside_verb(&facts, room, |room| Some(bar(done, total?, room)))
 }
 
-/// `    Fetching [====>.....] 3/12 packages  1.2 MB  1.5 MB/s`: by bytes once all of them are known.
+/// Formats `    Fetching [====>.....] 3/12 packages  1.2 MB  1.5 MB/s`; the bar shows bytes once all sizes are known.
 pub(crate) fn fetching_line(
     fetching: Fetching,
     elapsed: Duration,

@@ -1,4 +1,4 @@
-//! The build as a person at a terminal sees it: lines with a verb, a bar below them.
+//! The terminal reporter: lines that start with a verb, and a bar below them.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use crate::terminal::escape;
 use crate::terminal::style::{Role, VERB_COLUMNS};
 use crate::terminal::words;
 
-/// The bar is drawn at most this often.
+/// The minimum time between redraws of the bar.
 const FRAME: Duration = Duration::from_millis(100);
-/// Fetching that takes no longer is not shown.
+/// Shorter fetches are not shown.
 const FETCH_WORTH_A_LINE: Duration = Duration::from_millis(300);
 
-/// Writes lines with a right-aligned verb and, where it is given a size, a live bar.
+/// A reporter that writes lines with a right-aligned verb and, given a bar, live lines.
 pub(crate) struct Verbs<W> {
     screen: Screen<W>,
     manner: Manner,
@@ -34,25 +34,25 @@ pub(crate) struct Verbs<W> {
     bar: Option<Bar>,
     tally: Tally,
     links: Vec<String>,
-    /// Said only once something runs or fails, so that a build with nothing to do is one line.
+    /// Printed only once something runs or fails, so that a build with nothing to do is one line.
     held: Option<String>,
     places: Places,
 }
 
-/// What the live lines need to know.
+/// The state of the live lines.
 pub(crate) struct Bar {
-    /// How large the terminal is now.
+    /// Returns the current size of the terminal.
     pub(crate) size: Box<dyn Fn() -> Size + Send>,
-    /// When it was last drawn.
+    /// When the bar was last drawn.
     pub(crate) drawn: Duration,
-    /// What says how far the fetching of packages has come.
+    /// The progress of fetching packages.
     pub(crate) gauge: Arc<FetchGauge>,
-    /// Since when packages are fetched, while they are.
+    /// When the current fetching of packages started, if any.
     pub(crate) fetching_since: Option<Duration>,
 }
 
 impl<W: Write> Verbs<W> {
-    /// A reporter that writes to `out`.
+    /// Makes a reporter that writes to `out`.
     pub(crate) fn new(out: W, manner: Manner, clock: Clock, bar: Option<Bar>) -> Self {
         Verbs {
             screen: Screen::new(out),
@@ -117,7 +117,7 @@ impl<W: Write> Verbs<W> {
         }
     }
 
-    /// A test that ran and passed.
+    /// Reports a test that ran and passed.
     fn passed(&mut self, finished: &ActionFinished) {
         if self.manner.verbosity == Verbosity::Quiet {
             return;
@@ -144,7 +144,7 @@ impl<W: Write> Verbs<W> {
         self.say(&text);
     }
 
-    /// The failed command with the part of its output that matters and the way to the rest.
+    /// Reports a failed command, with an excerpt of its output and how to see the rest.
     fn failed(&mut self, finished: &ActionFinished) {
         let style = self.manner.style;
         let label = escape::line(&finished.label);
@@ -240,10 +240,10 @@ impl<W: Write> Verbs<W> {
     }
 }
 
-/// Links that are named one by one.
+/// The maximum number of links to list individually.
 const MOST_LINKS: usize = 8;
 
-/// How a command ended and after what time, `exit 2, 12.4s`. Why there was none has been told by then.
+/// Describes how and when a command ended, `exit 2, 12.4s`. If none ran, the reason has already been reported.
 pub(crate) fn how(finished: &ActionFinished) -> String {
     let time = words::span_ms(finished.dur_ms);
     match &finished.outcome {
@@ -252,7 +252,7 @@ pub(crate) fn how(finished: &ActionFinished) -> String {
     }
 }
 
-/// How often a test was tried that did not pass at once; empty if it did.
+/// Describes the attempts of a test; empty if it passed at once.
 pub(crate) fn attempts(finished: &ActionFinished) -> String {
     match finished.test {
         Some(runs) if runs.failures > 0 => {
@@ -263,7 +263,7 @@ pub(crate) fn attempts(finished: &ActionFinished) -> String {
     }
 }
 
-/// Said of a ware that somebody changed where it lay unpacked.
+/// The message about a ware whose unpacked files were modified.
 pub(crate) fn altered(ware: &wake_model::WareId) -> String {
     format!("{ware} was modified in the store: unpacking it again")
 }
@@ -473,7 +473,7 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
         let first = "    Building [=========>>>>>>>>>] 1/2  hit 1  running 1  0s";
         assert!(text.starts_with(first), "{text:?}");
         assert!(text.contains("\r\x1b[J    Building [=="), "{text:?}");
-        // Two frames, then the bar is taken away and the log stands alone.
+        // Two frames, then the bar is erased and only the log remains.
         assert_eq!(text.matches("Building").count(), 2, "{text:?}");
         let end = "\r\x1b[1A\x1b[J      Linked .wake/out/web/bundle\n    Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s)\n";
         assert!(text.ends_with(end), "{text:?}");

@@ -1,4 +1,4 @@
-//! Sees to it that every failure is told once and every stream has an end.
+//! Ensures that every failure is reported once and every event stream ends.
 
 use std::io::Write;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use wake_steps::profile::Profile;
 use crate::report::profile::ProfileFile;
 use crate::signals;
 
-/// Passes events on and remembers what they told.
+/// A reporter that passes events on and remembers what they reported.
 ///
-/// A build may fail before its first event, or with an error that no event carried; whoever reads
-/// the events shall still see every error, and a `finished` after the last.
+/// A build may fail before its first event, or with an error that no event reported; a reader of
+/// the events must still see every error, and a `finished` event at the end.
 pub(crate) struct Witness {
     inner: Box<dyn Reporter>,
     start: Instant,
@@ -23,7 +23,7 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// A witness in front of `inner`.
+    /// Makes a witness in front of `inner`.
     pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
         Witness {
             inner,
@@ -34,12 +34,12 @@ impl Witness {
         }
     }
 
-    /// Writes `profile` to `file` just before the end is told, however the build ends.
+    /// Makes the witness write `profile` to `file` just before the end is reported, however the build ends.
     pub(crate) fn keep(&mut self, file: ProfileFile, profile: Profile) {
         self.profile = Some((file, profile));
     }
 
-    /// Tells what of `failure` was not told, and ends the stream if it has no end yet; gives the exit code.
+    /// Reports the unreported part of `failure`, and ends the stream if it has not ended; returns the exit code.
     pub(crate) fn close(&mut self, failure: &Failure) -> u8 {
         let exit = failure.class().exit_code();
         if self.ended {
@@ -65,11 +65,11 @@ impl Witness {
         self.exit_code(exit)
     }
 
-    /// The exit code of a run that came to `code`: one whose events could not be written has failed, which is said here.
+    /// Returns the exit code of a run that ended with `code`; reports a failure if its events could not be written.
     pub(crate) fn exit_code(&mut self, code: u8) -> u8 {
         let Some(fault) = self.inner.take_fault() else { return code };
         let message = format!("error: cannot write events to standard output: {fault}\n");
-        // Where standard error is closed there is nobody to tell.
+        // A closed standard error is not an error.
         let _ = std::io::stderr().write_all(message.as_bytes());
         if code == 0 { Class::Environment.exit_code() } else { code }
     }

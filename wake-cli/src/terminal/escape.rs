@@ -1,14 +1,14 @@
-//! Strangers' text without power over the terminal.
+//! Escaping of untrusted text for the terminal.
 //!
-//! Whatever a command wrote, or a file is called, may hold sequences that move the cursor, retitle
-//! the window, answer as if typed, or reorder what is read. None of these reach a terminal here.
+//! Output of commands and names of files may contain sequences that move the cursor, retitle
+//! the window, send input, or reorder text. None of these reach the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::style::SEQUENCES;
 
-/// `text` as one line: colours dropped, tabs as spaces, every other control character spelled out.
+/// Returns `text` as one line: without colours, with tabs as spaces, and every other control character escaped.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_harmless) {
         return Cow::Borrowed(text);
@@ -26,10 +26,10 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// `text` as lines, each escaped by [`line`]; trailing blank lines dropped.
+/// Returns `text` as lines, each escaped by [`line`], without trailing blank lines.
 ///
-/// A carriage return ends a line as well, so that a progress bar becomes its frames and nothing is
-/// overwritten unseen.
+/// A carriage return also ends a line, so that a progress bar becomes its frames and nothing is
+/// overwritten.
 pub(crate) fn lines(text: &str) -> Vec<Cow<'_, str>> {
     let mut lines: Vec<_> = text
         .split('\n')
@@ -42,8 +42,8 @@ pub(crate) fn lines(text: &str) -> Vec<Cow<'_, str>> {
     lines
 }
 
-/// Adds `text` to `out` with its line breaks and the colours that are wake's own; everything else that would steer a terminal
-/// is spelled out.
+/// Appends `text` to `out`, keeping line breaks and wake's own colours; everything else that would control a terminal
+/// is escaped.
 pub(super) fn text(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
@@ -66,13 +66,13 @@ pub(super) fn text(text: &str, out: &mut String) {
     }
 }
 
-/// Adds a byte that is no text.
+/// Appends an escaped byte that is not text.
 pub(super) fn byte(byte: u8, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(out, "\\x{byte:02x}");
 }
 
-/// So many bytes at the end of `bytes` begin a character or a colour of wake's, and may go on.
+/// Returns the number of bytes at the end of `bytes` that may be an incomplete character or colour of wake's.
 pub(super) fn unfinished(bytes: &[u8]) -> usize {
     let in_character = match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => bytes.len() - error.valid_up_to(),
@@ -97,7 +97,7 @@ pub(super) fn unfinished(bytes: &[u8]) -> usize {
     escape.filter(begins).map_or(0, <[u8]>::len)
 }
 
-/// A JSON text that says the same, without a character that would steer a terminal.
+/// Returns an equivalent JSON text without characters that would control a terminal.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     let stays = |character: char| character == '\n' || is_harmless(character);
     if text.chars().all(stays) {
@@ -133,7 +133,7 @@ fn is_harmless(character: char) -> bool {
     !character.is_control() && !is_invisible(character)
 }
 
-/// Characters that change the order or presence of others without being seen.
+/// Whether a character invisibly changes the order or presence of others.
 ///
 /// Source: Unicode Standard Annex 9, explicit directional formatting; annex 31, default ignorables.
 fn is_invisible(character: char) -> bool {
@@ -144,9 +144,9 @@ fn is_invisible(character: char) -> bool {
     )
 }
 
-/// What follows a colour sequence (`ESC [ digits ; m`), where `text` starts with one.
+/// Returns the text after a colour sequence (`ESC [ digits ; m`), if `text` starts with one.
 ///
-/// Compilers colour what they write when told so; dropping the colours keeps excerpts readable.
+/// Compilers can be told to colour their output; dropping the colours keeps excerpts readable.
 fn skip_color(text: &str) -> Option<&str> {
     let parameters = text.strip_prefix("\x1b[")?;
     let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == ':'))?;

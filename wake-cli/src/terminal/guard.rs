@@ -1,19 +1,19 @@
-//! Standard output and error on a terminal, whoever wrote what is printed.
+//! Escaping of everything written to a terminal.
 
 use std::io::{self, Write};
 
 use super::escape;
 
-/// Writes to a terminal, with everything spelled out that would steer it; elsewhere bytes stay as they are.
+/// A writer that escapes whatever would control a terminal; other outputs get the raw bytes.
 pub(crate) struct Guard<W> {
     inner: W,
     is_terminal: bool,
-    /// The beginning of a character or of a colour.
+    /// An incomplete character or colour.
     open: Vec<u8>,
 }
 
 impl<W: Write> Guard<W> {
-    /// For `inner`, which may be a terminal.
+    /// Makes a guard for `inner`, which may be a terminal.
     pub(crate) fn new(inner: W, is_terminal: bool) -> Self {
         Guard { inner, is_terminal, open: Vec::new() }
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::terminal::style::{Role, Style};
 
-    /// What a terminal gets of `bytes`, written in pieces of `size`.
+    /// Returns what a terminal gets for `bytes`, written in pieces of `size`.
     fn shown(bytes: &[u8], size: usize) -> String {
         let mut guard = Guard::new(Vec::new(), true);
         bytes.chunks(size).for_each(|piece| guard.write_all(piece).unwrap());

@@ -1,4 +1,4 @@
-//! Text as a terminal takes it: escaped, coloured, cut to width.
+//! Text for the terminal: escaped, coloured, cut to width.
 
 pub(crate) mod style;
 pub(crate) mod escape;

@@ -1,4 +1,4 @@
-//! Reading what nobody is to see.
+//! Reading of secrets.
 
 use std::io::{self, Read, Write};
 
@@ -6,14 +6,14 @@ use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 use wake_store::ware::Secret;
 
-/// Bytes of a secret at most.
+/// The maximum length of a secret, in bytes.
 const LONGEST: usize = 1 << 16;
-/// What Ctrl-C, Ctrl-D and the key for taking a character back send where the terminal does not act on them.
+/// The bytes of Ctrl-C, Ctrl-D and backspace in a raw terminal.
 const INTERRUPT: u8 = 3;
 const END: u8 = 4;
 const BACK: [u8; 2] = [8, 127];
 
-/// Reads a line of standard input, which a terminal does not show.
+/// Reads a line of standard input without echo.
 pub(crate) fn read_secret(prompt: &str) -> io::Result<Secret> {
     let quiet = match isatty(stdin()) {
         true => {
@@ -40,7 +40,7 @@ pub(crate) fn read_secret(prompt: &str) -> io::Result<Secret> {
     }
 }
 
-/// While it lives the terminal shows nothing of what is typed, and hands every key on.
+/// Turns off echo and line editing of the terminal until dropped.
 struct Quiet(Termios);
 
 impl Quiet {

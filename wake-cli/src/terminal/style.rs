@@ -1,28 +1,28 @@
-//! The few colours that wake uses, by what they mean.
+//! The few colours that wake uses, by meaning.
 
 use std::fmt::Display;
 
-/// What a piece of text is, from which its colour follows.
+/// The role of a text, which determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Something went well.
+    /// Success.
     Good,
-    /// Something failed.
+    /// Failure.
     Bad,
-    /// Something is to be looked at.
+    /// A warning.
     Caution,
     /// Line numbers, arrows, remedies.
     Guide,
-    /// The name or sentence that matters in a line.
+    /// The important part of a line.
     Strong,
-    /// What may be skipped.
+    /// Unimportant text.
     Faint,
 }
 
 impl Role {
-    /// Select Graphic Rendition parameters. Source: ECMA-48, 8.3.117.
+    /// Returns the Select Graphic Rendition parameters. Source: ECMA-48, 8.3.117.
     ///
-    /// Only the eight colours that every theme defines, so that nothing is illegible on one.
+    /// Uses only the eight colours that every theme defines, so that all text stays legible.
     const fn parameters(self) -> &'static str {
         match self {
             Role::Good => "1;32",
@@ -35,21 +35,21 @@ impl Role {
     }
 }
 
-/// Every sequence that wake itself colours with.
+/// Every colour sequence that wake itself writes.
 pub(crate) const SEQUENCES: [&str; 7] =
     ["\x1b[0m", "\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[1m", "\x1b[2m"];
 
-/// How text may look.
+/// The allowed styles of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     /// Colours are allowed.
     pub(crate) color: bool,
-    /// Characters beyond ASCII are allowed in what wake itself draws.
+    /// Non-ASCII characters are allowed in wake's own drawings.
     pub(crate) unicode: bool,
 }
 
 impl Style {
-    /// `text` in the colour of `role`, where colours are allowed.
+    /// Returns `text` in the colour of `role`, if colours are allowed.
     pub(crate) fn paint(self, role: Role, text: impl Display) -> String {
         if self.color {
             format!("\x1b[{}m{text}\x1b[0m", role.parameters())
@@ -58,18 +58,18 @@ impl Style {
         }
     }
 
-    /// A line of the log: the verb right-aligned in twelve columns, then the rest.
+    /// Formats a log line: the verb right-aligned in twelve columns, then the rest.
     pub(crate) fn verb(self, role: Role, verb: &str, rest: impl Display) -> String {
         format!("{} {rest}", self.paint(role, format_args!("{verb:>VERB_COLUMNS$}")))
     }
 
-    /// `fancy` where the locale has it, else `plain`.
+    /// Returns `fancy` if the locale supports it, else `plain`.
     pub(crate) const fn glyph(self, fancy: &'static str, plain: &'static str) -> &'static str {
         if self.unicode { fancy } else { plain }
     }
 }
 
-/// The columns of the verb that starts a line.
+/// The width of the verb at the start of a line.
 pub(crate) const VERB_COLUMNS: usize = 12;
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! How much room text takes on a terminal.
+//! Text width on a terminal.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns that `text`, free of control characters, takes.
+/// Returns the width of `text`, which contains no control characters, in columns.
 pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// `text` in at most `room` columns, the middle given up for `…` (`..` without Unicode).
+/// Cuts `text` to `room` columns, replacing its middle with `…` (`..` without Unicode).
 ///
-/// The ends of a label tell more than its middle: the package at one end, the module at the other.
+/// The ends of a label say more than its middle: the package at one end, the module at the other.
 pub(crate) fn cut_middle(text: &str, room: usize, ellipsis: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
@@ -24,7 +24,7 @@ pub(crate) fn cut_middle(text: &str, room: usize, ellipsis: &str) -> String {
     format!("{head}{ellipsis}{}", end.into_iter().collect::<String>())
 }
 
-/// `text` in at most `room` columns, the end given up.
+/// Cuts `text` to `room` columns, dropping its end.
 pub(crate) fn cut_end(text: &str, room: usize) -> String {
     if columns(text) <= room {
         text.to_owned()
@@ -33,7 +33,7 @@ pub(crate) fn cut_end(text: &str, room: usize) -> String {
     }
 }
 
-/// `text` with spaces after it up to `room` columns.
+/// Pads `text` with spaces to `room` columns.
 pub(crate) fn pad(text: &str, room: usize) -> String {
     format!("{text}{}", " ".repeat(room.saturating_sub(columns(text))))
 }

@@ -1,12 +1,12 @@
-//! Numbers as people say them.
+//! Human-readable numbers.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Characters of a command that are shown at most: some have a whole script in them.
+/// The maximum number of characters of a command to show: some contain a whole script.
 const SHOWN: usize = 4000;
 
-/// A command as it is shown: of a very long one its beginning, and how much there is more.
+/// Returns a command for display; a very long one is cut, with the size of the rest.
 pub(crate) fn command(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN) {
         None => Cow::Borrowed(text),
@@ -17,7 +17,7 @@ pub(crate) fn command(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A span of time in the form that fits its size: `0.04s`, `12.4s`, `1m41s`, `2h05m`.
+/// Formats a duration according to its size: `0.04s`, `12.4s`, `1m41s`, `2h05m`.
 pub(crate) fn span(duration: Duration) -> String {
     let hundredths = (duration.as_millis() + 5) / 10;
     let tenths = (duration.as_millis() + 50) / 100;
@@ -30,12 +30,12 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
-/// What a retriever is asked for, `2 packages by //wheels`; safe for a terminal.
+/// Describes a retrieval, `2 packages by //wheels`; safe for a terminal.
 pub(crate) fn retrieving(by: &str, pkgs: usize) -> String {
     format!("{} by {}", count(pkgs, "package"), super::escape::line(by))
 }
 
-/// A running clock, in whole seconds: `0s`, `41s`, `1m04s`, `2h05m`.
+/// Formats a running clock, in whole seconds: `0s`, `41s`, `1m04s`, `2h05m`.
 pub(crate) fn clock(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
@@ -44,18 +44,18 @@ pub(crate) fn clock(duration: Duration) -> String {
     }
 }
 
-/// [`span`] of milliseconds.
+/// Formats milliseconds like [`span`].
 pub(crate) fn span_ms(milliseconds: u64) -> String {
     span(Duration::from_millis(milliseconds))
 }
 
-/// A number with its noun: `1 action`, `182 actions`.
+/// Formats a number with its noun: `1 action`, `182 actions`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
 
-/// A number of bytes in decimal units: `512 B`, `48.1 MB`.
+/// Formats a number of bytes in decimal units: `512 B`, `48.1 MB`.
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if number < 1000 {
@@ -70,7 +70,7 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
-/// How long ago, in one unit: `just now`, `12 min ago`, `3 h ago`, `5 days ago`.
+/// Formats a time in the past, in one unit: `just now`, `12 min ago`, `3 h ago`, `5 days ago`.
 pub(crate) fn ago(duration: Duration) -> String {
     match duration.as_secs() {
         0..60 => "just now".to_owned(),

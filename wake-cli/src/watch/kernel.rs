@@ -1,4 +1,4 @@
-//! Being told of changes by the kernel. Source: inotify(7).
+//! Watching through the kernel. Source: inotify(7).
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -13,18 +13,18 @@ use rustix::io::Errno;
 
 use super::{WatchError, is_unwatched};
 
-/// A directory with everything below it, watched.
+/// A watched directory tree.
 pub(crate) struct KernelWatch {
     root: PathBuf,
     inotify: OwnedFd,
-    /// The number of the directory that the root lies in: the root itself is not told that it goes as long as somebody stands
-    /// in it.
+    /// The watch of the root's parent directory: removal of the root itself is not reported while some process has it as its
+    /// current directory.
     above: Option<i32>,
-    /// The watched directories by the kernel's numbers for them.
+    /// The watched directories, by watch descriptor.
     dirs: HashMap<i32, PathBuf>,
 }
 
-/// Everything that changes what lies somewhere; reading is none of it.
+/// All events that change content; reading is not one.
 const CHANGES: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::ATTRIB)
@@ -38,7 +38,7 @@ const CHANGES: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::DONT_FOLLOW);
 
 impl KernelWatch {
-    /// Watches `root`; links are not followed.
+    /// Watches `root`, without following links.
     pub(crate) fn start(root: &Path) -> Result<KernelWatch, WatchError> {
         let io = |errno: Errno| WatchError::Io { path: root.to_owned(), source: errno.into() };
         let inotify = match inotify::init(CreateFlags::CLOEXEC) {
@@ -54,12 +54,12 @@ impl KernelWatch {
         Ok(watch)
     }
 
-    /// How many directories are watched.
+    /// Returns the number of watched directories.
     pub(crate) fn dirs(&self) -> usize {
         self.dirs.len()
     }
 
-    /// Waits until something changes; gives the paths, from the root. None where more changed than can be told.
+    /// Waits for a change; returns the paths, relative to the root. `None` if notifications were dropped.
     pub(crate) fn wait(&mut self) -> Result<Option<Vec<PathBuf>>, WatchError> {
         let mut buffer = [MaybeUninit::uninit(); 64 << 10];
         loop {
@@ -99,7 +99,7 @@ impl KernelWatch {
         }
     }
 
-    /// Takes one event; gives the path that changed, if one that is watched did.
+    /// Processes one event; returns the changed path, if it is a watched one.
     fn take(
         &mut self,
         number: i32,
@@ -134,7 +134,7 @@ impl KernelWatch {
         Ok(path.strip_prefix(&self.root).ok().map(Path::to_owned))
     }
 
-    /// Watches a directory and all below it; one that is gone meanwhile is none.
+    /// Watches a directory and everything below it; a directory that has disappeared is ignored.
     fn add(&mut self, dir: &Path) -> Result<(), WatchError> {
         let mut open = vec![dir.to_owned()];
         while let Some(dir) = open.pop() {
@@ -164,7 +164,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Waits until `path` is told.
+    /// Waits until `path` is reported.
     fn until(watch: &mut KernelWatch, path: &str) {
         loop {
             let changed = watch.wait().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Watching the files of a workspace for changes: told by the kernel, or seen by looking again and again.
+//! Watching the files of a workspace for changes, through the kernel or by polling.
 
 mod kernel;
 mod poll;
@@ -14,12 +14,12 @@ use self::poll::PollWatch;
 /// Why a workspace cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WatchError {
-    /// The kernel watches no more directories for this user.
+    /// The kernel's limit on watches for this user is reached.
     #[error("the inotify limit of this system was reached after {watched} directories below `{}`", root.display())]
     Limit {
         /// The workspace.
         root: PathBuf,
-        /// How many it watched.
+        /// The number of watched directories.
         watched: usize,
     },
     /// The workspace is gone.
@@ -28,26 +28,26 @@ pub(crate) enum WatchError {
         /// The workspace.
         root: PathBuf,
     },
-    /// Something else.
+    /// Another error.
     #[error("cannot watch `{}`: {source}", path.display())]
     Io {
-        /// What.
+        /// What could not be watched.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// A directory with everything below it, watched.
+/// A watched directory tree.
 pub(crate) enum TreeWatch {
-    /// By the kernel.
+    /// Through the kernel.
     Kernel(KernelWatch),
-    /// By looking again and again.
+    /// By polling.
     Poll(PollWatch),
 }
 
 impl TreeWatch {
-    /// Watches `root`; `poll` says how often to look where the kernel is not to tell. Links are not followed.
+    /// Watches `root`, at the interval `poll` or else through the kernel. Links are not followed.
     pub(crate) fn start(root: &Path, poll: Option<Duration>) -> Result<TreeWatch, WatchError> {
         Ok(match poll {
             Some(poll) => TreeWatch::Poll(PollWatch::start(root, poll)?),
@@ -55,7 +55,7 @@ impl TreeWatch {
         })
     }
 
-    /// How many directories the kernel watches; none if it watches nothing.
+    /// Returns the number of directories that the kernel watches; `None` when polling.
     pub(crate) fn dirs(&self) -> Option<usize> {
         match self {
             TreeWatch::Kernel(watch) => Some(watch.dirs()),
@@ -63,9 +63,9 @@ impl TreeWatch {
         }
     }
 
-    /// Waits until something changes; gives the paths, from the root. None where more changed than can be told.
+    /// Waits for a change; returns the paths, relative to the root. `None` if notifications were dropped.
     ///
-    /// Of a directory that came or went only itself may be told.
+    /// For a directory that appeared or disappeared, possibly only its own path is returned.
     pub(crate) fn wait(&mut self) -> Result<Option<Vec<PathBuf>>, WatchError> {
         match self {
             TreeWatch::Kernel(watch) => watch.wait(),
@@ -74,7 +74,7 @@ impl TreeWatch {
     }
 }
 
-/// Whether nothing is watched in directories of this name, wherever they lie.
+/// Whether directories of this name are never watched.
 fn is_unwatched(name: &OsStr) -> bool {
     name == ".wake" || name == ".git"
 }

@@ -1,4 +1,4 @@
-//! Seeing changes by looking again and again, where the kernel cannot tell of them.
+//! Watching by polling, where the kernel cannot report changes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -9,21 +9,21 @@ use std::time::Duration;
 
 use super::{WatchError, is_unwatched};
 
-/// A directory with everything below it, looked at again and again.
+/// A polled directory tree.
 pub(crate) struct PollWatch {
     root: PathBuf,
-    /// The root's own number, so that another directory in its place is none.
+    /// The root's device and inode, to detect a replaced root.
     identity: (u64, u64),
     pause: Duration,
     seen: BTreeMap<PathBuf, Seen>,
 }
 
-/// What one look sees of a file or directory.
+/// The state of a file or directory in one scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Seen {
     identity: (u64, u64),
     mode: u32,
-    /// None of a directory: whatever comes or goes in it is seen itself.
+    /// `None` for a directory: its entries are scanned themselves.
     content: Option<Content>,
 }
 
@@ -35,14 +35,14 @@ struct Content {
 }
 
 impl PollWatch {
-    /// Looks at everything below `root` for the first time, and from then on after each `pause`.
+    /// Scans everything below `root`, to be repeated after each `pause`.
     pub(crate) fn start(root: &Path, pause: Duration) -> Result<PollWatch, WatchError> {
         let identity = identity(root)?;
         let seen = look(root);
         Ok(PollWatch { root: root.to_owned(), identity, pause, seen })
     }
 
-    /// Waits until something is other than it was; gives the paths, from the root.
+    /// Waits for a change; returns the paths, relative to the root.
     pub(super) fn wait(&mut self) -> Result<Vec<PathBuf>, WatchError> {
         loop {
             thread::sleep(self.pause);
@@ -77,7 +77,7 @@ impl Seen {
     }
 }
 
-/// Everything below `root`, by its path from there. What cannot be read is not there.
+/// Scans everything below `root`, by relative path. Unreadable entries are skipped.
 fn look(root: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut seen = BTreeMap::new();
     let mut open = vec![PathBuf::new()];
@@ -99,7 +99,7 @@ fn look(root: &Path) -> BTreeMap<PathBuf, Seen> {
     seen
 }
 
-/// The paths at which two looks differ.
+/// Returns the paths at which two scans differ.
 fn different(before: &BTreeMap<PathBuf, Seen>, now: &BTreeMap<PathBuf, Seen>) -> Vec<PathBuf> {
     let gone = before.keys().filter(|path| !now.contains_key(*path));
     let other = now.iter().filter(|(path, seen)| before.get(*path) != Some(seen));

@@ -1,4 +1,4 @@
-//! `wake affected`: the targets whose keys differ between a revision and the checkout.
+//! `wake affected`: the targets whose forecasts differ between a revision and the checkout.
 
 mod revision;
 
@@ -17,7 +17,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
-/// Prints the targets that a change since a revision affects.
+/// Prints the targets affected by changes since a revision.
 pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let revision = Revision::find(&args.since, &session.workspace.root)?;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write
         return print::lines(affected.into_iter().map(escape::line), out);
     }
     let all: BTreeSet<&str> = now.labels().collect();
-    // Of the others nobody knows whether they are gone or were not asked about.
+    // With named targets, a missing label may just not have been selected.
     let removed: Vec<&str> = match args.targets.is_empty() {
         true => before.labels().filter(|label| !all.contains(label)).collect(),
         false => Vec::new(),
@@ -43,13 +43,13 @@ pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write
     print::json(&json!({ "since": revision.commit, "affected": told, "removed": removed }), out)
 }
 
-/// The forecasts of all modules of the workspace as it was in a revision.
+/// Returns the forecasts of all modules of the workspace as of a revision.
 fn before(
     revision: &Revision,
     session: &Session,
     settings: &Settings,
 ) -> Result<Forecasts, Failure> {
-    // Where it was not there, everything is new.
+    // If the workspace did not exist, everything is new.
     let Some(tree) = &revision.tree else { return Ok(Forecasts::default()) };
     if let Some(kept) = session.kept_forecasts(tree)? {
         return Ok(kept);
@@ -79,7 +79,7 @@ fn forecasts_in(root: &std::path::Path, settings: &Settings) -> Result<Forecasts
     }
 }
 
-/// The same, saying of which revision.
+/// Adds the revision to the diagnostics of a failure.
 fn of_revision(mut failure: Failure, revision: &Revision) -> Failure {
     for diagnostic in &mut failure.diagnostics {
         let short = revision.commit.get(..12).unwrap_or(&revision.commit);

@@ -1,4 +1,4 @@
-//! The workspace as it was in a revision of a git repository, without a touch to the checkout.
+//! The workspace as of a git revision, read without touching the checkout.
 #![expect(
     clippy::disallowed_methods,
     reason = "git knows its revisions, and the person has set it up"
@@ -13,20 +13,20 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// A revision of the repository around a workspace.
 pub(super) struct Revision {
-    /// As it was typed.
+    /// The revision as typed.
     typed: String,
-    /// Where the workspace lies.
+    /// The root of the workspace.
     root: PathBuf,
-    /// The name of the commit.
+    /// The id of the commit.
     pub(super) commit: String,
-    /// Where in the repository the workspace lies: nothing, or a path with a slash at its end.
+    /// The path of the workspace in the repository: empty, or ending in a slash.
     prefix: String,
-    /// The name of the tree of the workspace; none if it was not there.
+    /// The id of the workspace's tree; `None` if it did not exist.
     pub(super) tree: Option<String>,
 }
 
 impl Revision {
-    /// Finds the revision that a person means by `typed`.
+    /// Finds the revision named by `typed`.
     pub(super) fn find(typed: &str, root: &Path) -> Result<Revision, Diagnostic> {
         let prefix = run(root, &["rev-parse", "--show-prefix"])?.map_err(|said| {
             let message = format!("`{}` is not in a git repository: {said}", root.display());
@@ -42,7 +42,7 @@ impl Revision {
         Ok(Revision { typed, root, commit, prefix, tree })
     }
 
-    /// Writes the workspace as a checkout would into the empty directory `dir`; gives where it lies.
+    /// Writes the workspace into the empty directory `dir`, as a checkout would; returns its root.
     pub(super) fn check_out(&self, dir: &Path) -> Result<PathBuf, Diagnostic> {
         let failed = |what: &str| {
             let message = format!("cannot read revision `{}`: {what}", self.typed);
@@ -72,7 +72,7 @@ impl Revision {
         }
         let files = said(list.output().map_err(io)?)?;
         let to = format!("--prefix={}/", tree.display());
-        // From the top of the repository, where its names of files begin.
+        // Relative to the top of the repository, like its file names.
         let top =
             run(&self.root, &["rev-parse", "--show-toplevel"])?.map_err(|said| failed(&said))?;
         let mut write = git(&["checkout-index", "-q", "-z", "--stdin", &to]);
@@ -101,7 +101,7 @@ fn is_shallow(root: &Path) -> bool {
         .is_ok_and(|said| said.is_ok_and(|said| said == "true"))
 }
 
-/// What git answers, or what it complains of.
+/// Runs git; returns its output, or its error message.
 fn run(root: &Path, args: &[&str]) -> Result<Result<String, String>, Diagnostic> {
     let output = git(root).args(args).output().map_err(|error| {
         let message = format!("cannot run `git`: {error}");
@@ -113,8 +113,8 @@ fn run(root: &Path, args: &[&str]) -> Result<Result<String, String>, Diagnostic>
     })
 }
 
-/// The person's own git, with their settings: it is to read files as a checkout of theirs has them. Of what a repository that came
-/// in an archive may bring, it starts neither hooks nor a monitor of files.
+/// Returns the user's own git with the user's settings, so that it reads files as a checkout would. It runs neither hooks nor a
+/// file monitor, which an untrusted repository may configure.
 fn git(root: &Path) -> Command {
     let mut command = Command::new("git");
     command

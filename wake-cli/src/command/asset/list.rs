@@ -1,4 +1,4 @@
-//! `wake asset list`: what there is in the registry here, and in places to pull from.
+//! `wake asset list`: the assets in the local registry, and in places to pull from.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
-/// Lists what the registry has.
+/// Lists the assets of the local registry.
 pub(super) fn here(
     catalog: &Catalog,
     named: &[String],
@@ -41,7 +41,7 @@ pub(super) fn here(
     print::lines(lines.map(|line| escape::line(&line).to_string()), out)
 }
 
-/// Lists what places have; of several each stands below its address.
+/// Lists the assets of remote places; with several places, each below its address.
 pub(super) fn there(
     places: &Places,
     named: &[String],
@@ -81,7 +81,7 @@ pub(super) fn there(
     print::lines(printed.into_iter().map(|line| escape::line(&line).to_string()), out)
 }
 
-/// Whether each genome that is named is at one place at least.
+/// Checks that each named genome is in at least one place.
 fn check_known(
     names: &[GenomeName],
     found: &[(String, There)],

@@ -1,9 +1,9 @@
-//! `wake asset`: what a registry of assets has, where it is, and what is put there and taken away.
+//! `wake asset`: finding, adding and removing the assets of a registry.
 //!
 //! | file | has |
 //! |---|---|
-//! | `places` | where assets are pulled from |
-//! | `list` | what there is, here and there |
+//! | `places` | the places to pull assets from |
+//! | `list` | listing local and remote assets |
 
 mod places;
 mod list;
@@ -35,7 +35,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// Answers from a registry, or changes it.
+/// Runs a `wake asset` subcommand.
 pub(crate) fn run(
     args: &AssetArgs,
     settings: &Settings,
@@ -210,7 +210,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Pulls an asset from the first of several places that has it.
+    /// Pulls an asset from the first place that has it.
     fn pull_one(
         &self,
         path: &RegistryPath,
@@ -224,7 +224,7 @@ impl Call<'_> {
         let Places { first, others } = places;
         let mut pulled = pull(first);
         for place in others {
-            // Only where one has it not the next is asked.
+            // Only a missing asset leads to the next place.
             if !matches!(pulled, Err(AssetError::Missing(_))) {
                 break;
             }
@@ -322,7 +322,7 @@ impl Call<'_> {
         Ok((format!("{}/{}:{}", genome.title(), done.id.asset, done.id.tag), done.size))
     }
 
-    /// The name of what is to be an asset, if it is a file.
+    /// Returns the name of the asset's file, if it is a file.
     fn file_name(&self, given: &Path) -> Result<Option<String>, Stop> {
         let metadata = fs::metadata(given).map_err(|error| {
             let class = match error.kind() {
@@ -353,7 +353,7 @@ fn read_all(mut source: impl Read) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// What was typed of seek keys; without that the asset's own key finds it, or the file that it is.
+/// Parses the given seek keys. The default is the asset's own key, which finds its directory or file.
 fn seek_keys(
     text: Option<&str>,
     tree: &Path,

@@ -7,19 +7,19 @@ use crate::assets;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// Places that have assets: the first one that has what is asked for counts.
+/// Places to pull assets from; the first that has an asset is used.
 pub(super) struct Places {
     pub(super) first: Address,
     pub(super) others: Vec<Address>,
 }
 
 impl Places {
-    /// The one that was typed.
+    /// Returns the place given on the command line.
     pub(super) fn one(address: &str, settings: &Settings) -> Result<Places, Stop> {
         Ok(Places { first: assets::address(address, settings)?, others: Vec::new() })
     }
 
-    /// The servers that the configuration of a registry names.
+    /// Returns the servers in the configuration of a registry.
     pub(super) fn servers(registry: &Registry, settings: &Settings) -> Result<Places, Stop> {
         let catalog = registry.read().map_err(|error| assets::stop(&error, settings))?;
         let address = |server: &String| assets::address(server, settings);
@@ -33,7 +33,7 @@ impl Places {
         Ok(Places { first: address(first)?, others })
     }
 
-    /// All of them, in their order.
+    /// Returns all places, in order.
     pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.first).chain(&self.others)
     }

@@ -1,7 +1,7 @@
-//! The commands that compile, as editors want them. Source: Clang's "JSON Compilation Database Format Specification".
+//! The compilation database, for editors. Source: Clang's "JSON Compilation Database Format Specification".
 //!
-//! A command runs in a sandbox, where other packages and what is generated lie elsewhere. Here every path is one that an editor can
-//! open: in the checkout where the file lies there, else by the link in `.wake/out`, else in the store.
+//! A command runs in a sandbox, where other packages and generated files have other paths. Here every path is one that an editor
+//! can open: in the checkout if the file is there, else through the link in `.wake/out`, else in the store.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,19 +13,19 @@ use wake_exec::{JobInput, Source, WORK_DIR, WORK_PATH};
 use wake_model::RelPath;
 use wake_model::place::is_foreign;
 
-/// What the names of sources end in.
+/// The file name extensions of sources.
 const SOURCES: [&str; 12] = ["c", "cc", "cpp", "cxx", "c++", "C", "m", "mm", "cu", "S", "s", "i"];
 
-/// Options that name a directory to look for headers in, joined or as the next word.
+/// Options that add a header search directory, joined or as the next word.
 const DIRECTORIES: [&str; 4] = ["-I", "-isystem", "-iquote", "-idirafter"];
 
-/// Options whose next word is a file that is read.
+/// Options whose next word is an input file.
 const FILES: [&str; 2] = ["-include", "-imacros"];
 
-/// Options whose next word is no source.
+/// Options whose next word is not a source.
 const OTHERS: [&str; 7] = ["-o", "-MF", "-MT", "-MQ", "-x", "-arch", "-target"];
 
-/// Links in the way to a file; more are taken for a circle.
+/// The maximum number of links to follow; more count as a cycle.
 const MOST_LINKS: usize = 40;
 
 /// One command of a compilation database.
@@ -36,12 +36,12 @@ pub(super) struct CompileCommand {
     arguments: Vec<String>,
 }
 
-/// The links in `.wake/out`, by where they lead.
+/// The links in `.wake/out`, by target.
 #[derive(Debug, Default)]
 pub(super) struct ResultLinks(HashMap<PathBuf, PathBuf>);
 
 impl ResultLinks {
-    /// Reads all below `dir`.
+    /// Reads all links below `dir`.
     pub(super) fn read(dir: &Path) -> ResultLinks {
         let mut links = ResultLinks::default();
         let mut open = vec![dir.to_owned()];
@@ -62,7 +62,7 @@ impl ResultLinks {
         links
     }
 
-    /// The same place by a link, if one leads there.
+    /// Returns the same place through a result link, if there is one.
     fn through(&self, place: PathBuf) -> PathBuf {
         let found = place.ancestors().find_map(|above| Some((above, self.0.get(above)?)));
         let Some((above, link)) = found else { return place };
@@ -74,7 +74,7 @@ impl ResultLinks {
     }
 }
 
-/// The command of a step that compiles one source; none of any other step.
+/// Returns the compile command of a step that compiles one source; `None` for other steps.
 pub(super) fn of_step(step: &StepJob, links: &ResultLinks) -> Option<CompileCommand> {
     let unit = Unit { step, links };
     let args = &step.job.command.args;
@@ -123,7 +123,7 @@ struct Unit<'a> {
 }
 
 impl Unit<'_> {
-    /// The one source that the command compiles.
+    /// Returns the one source that the command compiles.
     fn source(&self, args: &[String]) -> Option<RelPath> {
         args.iter().find(|word| *word == "-c")?;
         let mut sources = Vec::new();
@@ -150,7 +150,7 @@ impl Unit<'_> {
         if program.starts_with('/') { program.clone() } else { self.shown(program) }
     }
 
-    /// A path of the command from its working directory; none if it leads elsewhere.
+    /// Resolves a path of the command against its working directory; `None` if it leads outside.
     fn path(&self, text: &str) -> Option<RelPath> {
         let below = text.strip_prefix(WORK_DIR).and_then(|rest| rest.strip_prefix('/'));
         let text = below.unwrap_or(text);
@@ -160,7 +160,7 @@ impl Unit<'_> {
         RelPath::parse(text.trim_end_matches('/')).ok()
     }
 
-    /// The input at a path or above it, with the rest of the path.
+    /// Returns the input at or above a path, with the rest of the path.
     fn input(&self, path: &RelPath) -> Option<(&JobInput, String)> {
         let inputs = self.step.job.inputs.iter();
         let found = inputs.filter_map(|input| {
@@ -172,7 +172,7 @@ impl Unit<'_> {
         found.min_by_key(|(_, rest)| rest.len())
     }
 
-    /// Where what lies at a path is found on this machine.
+    /// Returns the location of a sandbox path on this machine.
     fn host(&self, path: &RelPath) -> Option<PathBuf> {
         let mut path = path.clone();
         for _ in 0..MOST_LINKS {
@@ -196,12 +196,12 @@ impl Unit<'_> {
         None
     }
 
-    /// Whether a path leads to a file of the package as it lies in the checkout.
+    /// Whether a path is a file of the package in the checkout.
     fn lies_here(&self, path: &RelPath) -> bool {
         !is_foreign(path) && self.step.dir.join(path.as_str()).exists()
     }
 
-    /// A word of the command that names a file, as an editor finds that.
+    /// Rewrites a word that names a file to a path that an editor can open.
     fn shown(&self, text: &str) -> String {
         let Some(path) = self.path(text) else { return text.to_owned() };
         match self.host(&path) {
@@ -210,7 +210,7 @@ impl Unit<'_> {
         }
     }
 
-    /// The directories to look for headers in that a word means: in the checkout first, where they are edited.
+    /// Returns the header search directories for a word: first in the checkout, where headers are edited.
     fn dirs(&self, text: &str) -> Vec<String> {
         let Some(path) = self.path(text) else { return vec![text.to_owned()] };
         if !is_foreign(&path) {
@@ -229,7 +229,7 @@ impl Unit<'_> {
         dirs
     }
 
-    /// Directories elsewhere that hold what lies in these of the package for the command and not in the checkout.
+    /// Returns the directories that hold files which the command sees in these directories but which are not in the checkout.
     fn generated(&self, searched: &[RelPath]) -> Vec<PathBuf> {
         let mut dirs = Vec::new();
         for input in &self.step.job.inputs {

@@ -17,7 +17,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::{escape, words};
 
-/// Prints the graph of steps: an edge leads from a step to one that it needs.
+/// Prints the graph of steps: an edge leads from a step to its need.
 pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.selection.config)?;
     if args.format == GraphFormat::CompileCommands {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -
     print::text(&text, out)
 }
 
-/// Prints the commands that compile, of all steps that the targets name or need.
+/// Prints the compile commands of all steps that the targets select or need.
 fn compile_commands(
     args: &GraphArgs,
     config: Option<&TargetConfig>,
@@ -58,7 +58,7 @@ fn compile_commands(
     print::json(&commands, out)
 }
 
-/// Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.
+/// Renders DOT. Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.
 pub(crate) fn dot(graph: &Graph) -> String {
     let quote = |text: &str| {
         format!("\"{}\"", escape::line(text).replace('\\', "\\\\").replace('"', "\\\""))
@@ -75,7 +75,7 @@ pub(crate) fn dot(graph: &Graph) -> String {
     text + "}\n"
 }
 
-/// Source: Mermaid's flowcharts; entities stand for what its syntax uses.
+/// Renders a Mermaid flowchart. Source: Mermaid's flowcharts; entities replace characters of its syntax.
 fn mermaid(graph: &Graph) -> String {
     let quote = |text: &str| {
         format!("\"{}\"", escape::line(text).replace('#', "#35;").replace('"', "#quot;"))

@@ -1,4 +1,4 @@
-//! The files that `wake init` writes, as they lie in `templates/`.
+//! The files that `wake init` writes, from `templates/`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ use wake_steps::diagnostic::Diagnostic;
 use super::{already, fault};
 use crate::args::Template;
 
-/// One file; `NAME` in its text stands for the name of the package.
+/// One file; `NAME` in its text is replaced by the name of the package.
 pub(super) struct File {
     pub(super) path: &'static str,
     mode: u32,
@@ -19,7 +19,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Writes the file, and over none that is there.
+    /// Writes the file, without overwriting an existing one.
     pub(super) fn write(&self, dir: &Path, name: &Name) -> Result<(), Diagnostic> {
         let path = dir.join(self.path);
         if let Some(parent) = path.parent() {
@@ -47,7 +47,7 @@ macro_rules! files {
     };
 }
 
-/// Scripts may be executed.
+/// Returns the mode of a file: scripts are executable.
 const fn mode(path: &str) -> u32 {
     match path.as_bytes() {
         [.., b'.', b's', b'h'] => 0o777,
@@ -55,7 +55,7 @@ const fn mode(path: &str) -> u32 {
     }
 }
 
-/// What a package of a template has.
+/// Returns the files of a template.
 pub(super) fn of(template: Template) -> &'static [File] {
     match template {
         Template::Plain => PLAIN,
@@ -79,6 +79,6 @@ const PYTHON: &[File] =
 
 const RUST: &[File] = files!("rust": "PKG.libsonnet" "src/lib.rs" "src/main.rs");
 
-/// What a workspace has at its root.
+/// The files at the root of a workspace.
 pub(super) const WORKSPACE: &[File] =
     files!("workspace": "wake.toml" ".gitignore" ".gitattributes");

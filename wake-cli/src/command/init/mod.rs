@@ -1,4 +1,4 @@
-//! `wake init`: a package that builds.
+//! `wake init`: creates a package.
 
 mod files;
 
@@ -18,13 +18,13 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// The namespace of the library of rules.
+/// The namespace of the rule library.
 const RULES: &str = "wake";
 
-/// Writes the files of a package into a directory, and over none that is there; those of a workspace only where there is none
-/// around it.
+/// Writes the files of a package into a directory, without overwriting existing ones. Workspace files are written only outside an
+/// existing workspace.
 pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
-    // Without a `.` that would stand in the middle of what is shown.
+    // Drops a `.` in the middle, which would show in messages.
     let dir: PathBuf = settings.cwd.join(&args.dir).components().collect();
     let name = name(args, &dir)?;
     let files = files::of(args.template);
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
         file.write(&dir, &name)?;
     }
     for file in files::WORKSPACE.iter().filter(|_| around.is_none()) {
-        // What a person has there is theirs, and right as it is.
+        // An existing file belongs to the user and is kept.
         if fs::symlink_metadata(dir.join(file.path)).is_err() {
             file.write(&dir, &name)?;
         }
@@ -63,13 +63,13 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     print::lines(lines, say)
 }
 
-/// Whether the workspace says who has the rules.
+/// Whether the workspace configures a registry for the rules.
 fn has_registry(around: Option<&Workspace>) -> bool {
     let Ok(namespace) = RULES.parse() else { return false };
     around.is_some_and(|around| around.settings.registries.of(Some(&namespace)).is_some())
 }
 
-/// What to write where, so that the rules are found.
+/// Says how to configure the registry of the rules.
 fn where_rules_are(around: Option<&Workspace>, dir: &Path, settings: &Settings) -> String {
     let file = around.map_or(dir, |around| &around.root).join("wake.toml");
     let cwd = fs::canonicalize(&settings.cwd).unwrap_or_else(|_| settings.cwd.clone());
@@ -81,7 +81,7 @@ fn where_rules_are(around: Option<&Workspace>, dir: &Path, settings: &Settings) 
     )
 }
 
-/// The name that was given, else the directory's as a name may be written.
+/// Returns the given name, else the directory's, made into a valid name.
 fn name(args: &InitArgs, dir: &Path) -> Result<Name, Diagnostic> {
     let wrong =
         |error: wake_model::name::NameError| Diagnostic::error(Class::Usage, error.to_string());

@@ -34,7 +34,7 @@ use crate::settings::Settings;
 use crate::signals;
 use crate::terminal::style::Role;
 
-/// `wake job exec` and `wake job run`.
+/// Runs `wake job exec` and `wake job run` locally.
 pub(super) fn carry_out(
     args: &JobArgs,
     streams: Streams,
@@ -61,7 +61,7 @@ pub(super) fn carry_out(
     }
     let mut wrote = |bytes: &[u8]| {
         if args.logs {
-            // Where nobody reads there is nobody to tell; the log has it.
+            // A closed stream is not an error; the log has everything.
             let _ = say.write_all(bytes).and_then(|()| say.flush());
         }
     };
@@ -94,7 +94,7 @@ pub(super) fn carry_out(
     Ok(Exit(signals::stopped().unwrap_or(JOB_FAILED)))
 }
 
-/// What is to be run, which this machine can do; what should be told is told.
+/// Plans a run for this machine, and prints warnings.
 pub(super) fn planned(
     args: &JobArgs,
     streams: Streams,
@@ -111,7 +111,7 @@ pub(super) fn planned(
     Ok((run, plan))
 }
 
-/// What a job is run with.
+/// What a job runs with.
 pub(super) struct Running<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) settings: &'a Settings,
@@ -120,7 +120,7 @@ pub(super) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Runs a job, and keeps what is known of it.
+    /// Runs a job to its end, and records its status.
     pub(super) fn to_its_end(
         &self,
         own: &OwnJob,
@@ -141,7 +141,7 @@ impl Running<'_> {
                     if let Some(worker) = &mut told.worker {
                         worker.restarts = restarts;
                     }
-                    // That a worker goes on is worth more than that somebody knows of it.
+                    // A failure to record the status must not stop a worker.
                     let _ = Jobs::new(store).note(own, &told);
                 };
                 let restarted = &mut restarted;
@@ -156,7 +156,7 @@ impl Running<'_> {
         Ok(end)
     }
 
-    /// Keeps how a job ended.
+    /// Records how a job ended.
     pub(super) fn note_end(
         &self,
         own: &OwnJob,
@@ -171,15 +171,15 @@ impl Running<'_> {
     }
 }
 
-/// Removes buffers that nobody will want any more.
+/// Deletes buffers that are no longer needed.
 pub(super) fn purge(store: &Store, passing: &[BufferId]) {
     for id in passing {
-        // Litter at worst, which has a tag.
+        // At worst a tagged buffer is left over.
         let _ = Buffers::new(store).purge(id);
     }
 }
 
-/// Why there is no task.
+/// Turns a planning error into the end of a command.
 pub(super) fn unprepared(error: PrepareError) -> Stop {
     match error {
         PrepareError::Codespec(error) => codespecs::failure(error).into(),
@@ -189,7 +189,7 @@ pub(super) fn unprepared(error: PrepareError) -> Stop {
     }
 }
 
-/// Why nothing can lie below a job.
+/// Turns a root file system error into the end of a command.
 pub(super) fn rootless(error: RootError) -> Stop {
     match error {
         RootError::Image(error) => {

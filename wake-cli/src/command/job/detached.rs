@@ -1,4 +1,4 @@
-//! Jobs that run on while whoever made them goes away: a process of their own runs them, in a session of its own.
+//! Background jobs: each runs in its own process, in its own session.
 #![expect(clippy::disallowed_methods, reason = "this program again is what runs such a job")]
 
 use std::io::{self, Read, Write};
@@ -32,12 +32,12 @@ use crate::print;
 use crate::session;
 use crate::settings::Settings;
 
-/// What the process of a job says when it has taken it over.
+/// What the process of a job prints when it has taken over the job.
 const READY: &[u8] = b"ready";
-/// How long whoever made a job may take to let it go.
+/// How long the creator of a job may take to release it.
 const HANDING_OVER: Duration = Duration::from_secs(10);
 
-/// `wake job create`: makes a job, has another process run it, and prints its number.
+/// `wake job create`: creates a job, starts a process to run it, and prints its id.
 pub(super) fn create(
     args: &JobArgs,
     (mut run, plan): (RunDocument, Plan),
@@ -68,7 +68,7 @@ pub(super) fn create(
     print::line(record.id, out)
 }
 
-/// Has the run name the buffers that were made for it.
+/// Adds the created buffers to the run.
 fn name_outputs(run: &mut RunDocument, outputs: &MadeOutputs) {
     for (name, end) in &outputs.ends {
         if let Some(id) = &end.buffer {
@@ -77,7 +77,7 @@ fn name_outputs(run: &mut RunDocument, outputs: &MadeOutputs) {
     }
 }
 
-/// Starts the process of a job, `wake job VERB ID`, and waits until it has taken it over.
+/// Starts the process of a job, `wake job VERB ID`, and waits until it has taken over.
 pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> Result<(), Stop> {
     let not_started = |error: io::Error| {
         Stop::from(Diagnostic::error(
@@ -94,7 +94,7 @@ pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> R
         command.args(["--sandbox", "weak"]);
     }
     command.args(["job", verb, &id.to_string()]).current_dir(&settings.cwd);
-    // Its standard input is the lock, which so is held without a gap.
+    // Its standard input is the lock, so the lock is held without a gap.
     command.stdin(Stdio::from(own.hand_over().map_err(failure)?)).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(not_started)?;
     let mut said = Vec::new();
@@ -109,7 +109,7 @@ pub(super) fn start(own: &OwnJob, id: u64, verb: &str, settings: &Settings) -> R
     Err(Diagnostic::error(Class::Environment, message).into())
 }
 
-/// `wake job perform`: takes over a job that was made, and runs it.
+/// `wake job perform`: takes over a created job and runs it.
 pub(super) fn perform(
     id: u64,
     graphics: Option<&GivenGraphics>,
@@ -150,7 +150,7 @@ pub(super) fn perform(
     Ok(Exit::SUCCESS)
 }
 
-/// What lies below a job, and its outputs; why not in the words of its state.
+/// Prepares the root file systems and outputs of a job; an error is worded as a status reason.
 pub(super) fn begun(
     plan: &Plan,
     run: &RunDocument,
@@ -165,7 +165,7 @@ pub(super) fn begun(
     Ok((roots, made.map_err(|error| error.to_string())?))
 }
 
-/// Takes a job over, from whoever may just be letting it go.
+/// Takes over a job, waiting for its creator to release it.
 fn taken(id: u64, store: &Store) -> Result<TakenJob, TakeError> {
     let begun = now();
     loop {
@@ -176,7 +176,7 @@ fn taken(id: u64, store: &Store) -> Result<TakenJob, TakeError> {
     }
 }
 
-/// Says of a job that was ended who did it.
+/// Records who cancelled a job.
 fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), JobsError> {
     if record.status_reason.as_deref() != Some(BY_USER) {
         return Ok(());
@@ -187,7 +187,7 @@ fn by_whom(store: &Store, own: &OwnJob, record: &mut JobRecord) -> Result<(), Jo
     Ok(())
 }
 
-/// The right to say what is known of a job that an engine was asked to run, as whoever asked gave it to this process.
+/// Takes over the ownership of a submitted job from the process that submitted it.
 pub(super) fn handed(id: u64, store: &Store) -> Result<(OwnJob, SentJob), Stop> {
     let jobs = Jobs::new(store);
     let own = match jobs.handed_over(id, io::stdin()).map_err(failure)? {
@@ -200,9 +200,9 @@ pub(super) fn handed(id: u64, store: &Store) -> Result<(OwnJob, SentJob), Stop> 
     Ok((own, sent))
 }
 
-/// Leaves the session, the terminal and the streams of whoever made the job.
+/// Leaves the session, the terminal and the streams of the job's creator.
 pub(super) fn detach() -> io::Result<()> {
-    // One that is the first of its session already, as a scheduler starts it, has left them.
+    // A session leader, as started by a scheduler, has already left them.
     if let Err(error) = rustix::process::setsid()
         && error != rustix::io::Errno::PERM
     {

@@ -1,4 +1,4 @@
-//! What is to be run, and how, as flags and a document say it together.
+//! Combining flags and a document into what to run, and how.
 
 use wake_codespec::name::CodespecReference;
 use wake_codespec::run::{RunDocument, argument};
@@ -14,7 +14,7 @@ use crate::command::buffer::tags;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// What is said of a job beside its document.
+/// Returns the options of a job that are not in its document.
 pub(super) fn options(
     args: &JobArgs,
     streams: Streams,
@@ -40,7 +40,7 @@ pub(super) fn options(
     Ok(JobOptions { root, streams, network, sandbox, dir, place, graphics: None })
 }
 
-/// The run that a document and flags say together; what is typed is set over what the document says.
+/// Combines a document and flags into a run; flags override the document.
 pub(super) fn document(args: &JobArgs, settings: &Settings) -> Result<RunDocument, Stop> {
     let named = args.name.as_ref().or(args.codespec.as_ref());
     let mut reference = named

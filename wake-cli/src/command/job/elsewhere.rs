@@ -1,4 +1,4 @@
-//! Where a job runs: what is remembered is nowhere run, and so is looked up here.
+//! Choosing where a job runs. Cached results are looked up locally first.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::print;
 use crate::session;
 use crate::settings::Settings;
 
-/// `wake job exec` and `wake job run`.
+/// Runs `wake job exec` and `wake job run`.
 pub(super) fn carry_out(
     args: &JobArgs,
     streams: Streams,
@@ -39,7 +39,7 @@ pub(super) fn carry_out(
     carry_out::carry_out(args, streams, (run, plan), store, settings, out, say)
 }
 
-/// `wake job create`.
+/// Runs `wake job create`.
 pub(super) fn create(
     args: &JobArgs,
     store: &Arc<Store>,

@@ -1,4 +1,4 @@
-//! The engines elsewhere: what each of them does for a job, and says of one.
+//! Dispatch to the remote engines: submitting, querying and cancelling jobs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::args::JobArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// Refuses what is said of a job that an engine cannot do.
+/// Checks that an engine supports the job's flags.
 pub(super) fn possible(engine: EngineName, args: &JobArgs) -> Result<(), Stop> {
     match engine {
         EngineName::Slurm => Ok(()),
@@ -20,7 +20,7 @@ pub(super) fn possible(engine: EngineName, args: &JobArgs) -> Result<(), Stop> {
     }
 }
 
-/// Has an engine run a job, and keeps what it calls it.
+/// Submits a job to an engine, and records the engine's id.
 pub(super) fn submit(engine: EngineName, job: &ReadyJob<'_>) -> Result<(), Stop> {
     match engine {
         EngineName::Slurm => slurm::submit(job),
@@ -28,7 +28,7 @@ pub(super) fn submit(engine: EngineName, job: &ReadyJob<'_>) -> Result<(), Stop>
     }
 }
 
-/// Asks an engine for a job that it was sent.
+/// Queries an engine about a submitted job.
 pub(super) fn look(
     store: &Store,
     settings: &Settings,
@@ -41,7 +41,7 @@ pub(super) fn look(
     }
 }
 
-/// Asks an engine for those of the replicas of a job that run apart.
+/// Queries an engine about the replicas of a job that run separately.
 pub(super) fn look_at_replicas(
     store: &Store,
     id: u64,
@@ -51,12 +51,12 @@ pub(super) fn look_at_replicas(
     let log = |number| Jobs::new(store).engine_log(id, Some(number));
     match sent.engine {
         EngineName::Slurm => slurm::look_at_replicas(&sent.id, wanted, log),
-        // A cluster has all of them as one job.
+        // A cluster runs all replicas as one job.
         EngineName::Kubernetes => BTreeMap::new(),
     }
 }
 
-/// Has an engine let go of replicas that have not begun, of a job that is ending.
+/// Cancels the pending replicas of a job that is ending.
 pub(super) fn let_go(sent: &SentJob) -> Result<(), Stop> {
     match sent.engine {
         EngineName::Slurm => slurm::let_go(&sent.id),
@@ -64,13 +64,13 @@ pub(super) fn let_go(sent: &SentJob) -> Result<(), Stop> {
     }
 }
 
-/// Asks for the end of a job that was sent: its process is told, or where there is none, its engine.
+/// Cancels a submitted job, through its process or else its engine.
 pub(super) fn cancel(store: &Store, settings: &Settings, id: u64) -> Result<(), Stop> {
     let jobs = Jobs::new(store);
     let sent = jobs.sent(id).map_err(failure)?;
     let Some(sent) = sent.filter(|sent| sent.apart || !jobs.is_held(id)) else { return Ok(()) };
     if sent.apart {
-        // Those that run are told by wake; those that begin nevertheless find that all is over.
+        // wake stops running replicas; replicas that start anyway find the job ended.
         let _ = let_go(&sent);
         return Ok(());
     }

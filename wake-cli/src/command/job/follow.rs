@@ -1,4 +1,4 @@
-//! Following a job that runs elsewhere: what it writes, how far it is, and streams to and from it through buffers.
+//! Following a remote job: its log, its status, and its standard streams through buffers.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -28,12 +28,12 @@ use crate::print;
 use crate::signals;
 use crate::terminal::style::Role;
 
-/// How often it is looked at what a job has said, at first and at last.
+/// The polling interval, initially and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-/// After how long a block of a stream goes on that is not full.
+/// After how long an incomplete block of a stream is flushed.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// `wake job exec` and `wake job run` elsewhere.
+/// Runs `wake job exec` and `wake job run` on a remote engine.
 pub(super) fn carry_out(
     sending: &Sending<'_>,
     streams: Streams,
@@ -55,7 +55,7 @@ pub(super) fn carry_out(
     let followed = follow(sending, id, &streaming, say);
     let output: Vec<BufferId> = passing.output.iter().cloned().collect();
     match &followed {
-        // Whatever was written has an end; what nobody began has none yet.
+        // Written buffers have an end; unwritten ones do not yet.
         Ok(_) => fail_unwritten(store, &output, "the job has ended", unix_ms()),
         Err(_) => streaming.give_up(),
     }
@@ -66,7 +66,7 @@ pub(super) fn carry_out(
         Err(BufferError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Err(Stop::NobodyReads);
         }
-        // Why the job did not make it says more than that its output broke off.
+        // The job's failure is more informative than its broken output.
         Err(error) if record.status == Status::Succeeded => {
             return Err(buffer_failure(error).into());
         }
@@ -84,7 +84,7 @@ pub(super) fn carry_out(
     Ok(Exit(signals::stopped().unwrap_or(JOB_FAILED)))
 }
 
-/// Follows a job until it has ended; ends it where that is asked for here, or nobody reads what it streams.
+/// Follows a job until it ends; cancels it on an interrupt, or when its output is no longer read.
 fn follow(
     sending: &Sending<'_>,
     id: u64,
@@ -110,7 +110,7 @@ fn follow(
             Some(log) => log.piece().map_err(failure)?,
             None => Vec::new(),
         };
-        // Where nobody reads there is nobody to tell; the log has it.
+        // A closed stream is not an error; the log has everything.
         let _ = say.write_all(&written).and_then(|()| say.flush());
         if !written.is_empty() {
             pause = PAUSES.0;
@@ -133,7 +133,7 @@ fn follow(
     }
 }
 
-/// Buffers through which standard input and output pass, which nobody will want afterwards.
+/// Temporary buffers for standard input and output.
 #[derive(Clone, Debug, Default)]
 struct Passing {
     input: Option<BufferId>,
@@ -141,7 +141,7 @@ struct Passing {
 }
 
 impl Passing {
-    /// Makes them for the input and the output that nobody named.
+    /// Creates buffers for the input and the output without one.
     fn make(
         store: &Store,
         run: &mut RunDocument,
@@ -165,10 +165,10 @@ impl Passing {
     }
 }
 
-/// Standard input and output while a job runs elsewhere.
+/// Standard input and output of a remote job.
 struct Streaming {
     output: Option<JoinHandle<Result<(), BufferError>>>,
-    /// Nothing more will come.
+    /// Whether no more data will come.
     is_over: Arc<AtomicBool>,
     nobody_reads: Arc<AtomicBool>,
 }
@@ -177,11 +177,11 @@ impl Streaming {
     fn begin(store: &Arc<Store>, passing: &Passing) -> Streaming {
         if let Some(id) = passing.input.clone() {
             let store = store.clone();
-            // Not waited for: a job may end before its input does, and nothing else ends a read.
+            // This thread is not joined: a job may end before its input, and a blocked read cannot be interrupted.
             thread::spawn(move || {
                 let flush = Some(Flush { after: FLUSH, clock: wake_steps::clock::now });
                 let options = WriteOptions { flush, durable: false, ..WriteOptions::default() };
-                // What could not be read or kept leaves a buffer that says so to the job.
+                // On failure, the buffer records the failure for the job.
                 let _ = Buffers::new(&store).write(&id, &mut io::stdin(), options, unix_ms());
             });
         }
@@ -207,12 +207,12 @@ impl Streaming {
         self.nobody_reads.load(Ordering::Acquire)
     }
 
-    /// Reads nothing more.
+    /// Stops reading.
     fn give_up(&self) {
         self.is_over.store(true, Ordering::Release);
     }
 
-    /// Waits until all that a job wrote has been read.
+    /// Waits until all output of the job has been read.
     fn end(self) -> Result<(), BufferError> {
         let Some(output) = self.output else { return Ok(()) };
         output.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -1,4 +1,4 @@
-//! What is known of a job, wherever it runs: where no process says it, the engine that was asked to run it is asked.
+//! The status of jobs, wherever they run. If no process reports it, the job's engine is asked.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use super::engines;
 use super::said::{Said, Waits};
 use crate::settings::Settings;
 
-/// After how long an engine is asked again, at first and at last.
+/// The interval between queries to an engine, initially and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
-/// What is known of jobs; an engine is asked only while no process holds the job, and less often the longer that takes.
+/// The status of jobs. An engine is asked only while no process owns the job, at increasing intervals.
 pub(super) struct Known<'s> {
     store: &'s Store,
     settings: &'s Settings,
     asked: BTreeMap<u64, Asked>,
-    /// What was said of engines that do not answer, which makes one wait.
+    /// Messages of engines that do not respond, which are not asked again for a while.
     silent: BTreeMap<EngineName, (Instant, String)>,
 }
 
 struct Asked {
-    /// How far the job was.
+    /// The job's status at the time.
     status: Status,
     at: Instant,
     pause: Duration,
@@ -39,7 +39,7 @@ impl<'s> Known<'s> {
         Known { store, settings, asked: BTreeMap::new(), silent: BTreeMap::new() }
     }
 
-    /// A job as it is now.
+    /// Returns the current record of a job.
     pub(super) fn get(&mut self, id: u64) -> Result<JobRecord, JobsError> {
         let jobs = Jobs::new(self.store);
         let record = jobs.get(id)?;
@@ -54,12 +54,12 @@ impl<'s> Known<'s> {
         }
     }
 
-    /// A job whose replicas run apart.
+    /// Updates a job whose replicas run separately.
     fn asked_apart(&mut self, record: JobRecord, sent: &SentJob) -> Result<JobRecord, JobsError> {
         let (id, jobs) = (record.id, Jobs::new(self.store));
         let Some(replicas) = Replicas::of(jobs, id)? else { return Ok(record) };
         let all = replicas.all()?;
-        // Usually the last process has said it.
+        // Usually the last process has recorded it.
         if (replicas.are_ending() || all.iter().all(|one| one.status.is_last()))
             && let Some(ended) = replicas.settle(unix_ms())?
         {
@@ -87,7 +87,7 @@ impl<'s> Known<'s> {
                     let asked = jobs.why_cancelled(id).filter(|_| status == Status::Canceled);
                     let reason = asked.unwrap_or(reason);
                     let ended = replicas.conclude(number, (status, reason), unix_ms())?;
-                    // Where they begin nevertheless they find that all is over.
+                    // Replicas that start anyway find the job ended.
                     let _ = engines::let_go(sent);
                     if let Some(ended) = ended {
                         return Ok(ended);
@@ -117,7 +117,7 @@ impl<'s> Known<'s> {
         all
     }
 
-    /// Those of all jobs that have these tags, as they are now, the latest first.
+    /// Lists the current records of jobs with these tags, newest first.
     pub(super) fn list(&mut self, tags: &Tags, limit: usize) -> Result<Vec<JobRecord>, JobsError> {
         let all = Jobs::new(self.store).list()?;
         let wanted = all.into_iter().filter(|job| job.tags.has_all(tags)).take(limit);
@@ -139,7 +139,7 @@ impl<'s> Known<'s> {
             }
         };
         self.keep_said(&record, reason.clone());
-        // Whoever was asked may have kept how far it is.
+        // The query may have updated the record.
         let record = Jobs::new(self.store).get(id)?;
         match record.status.is_last() {
             true => Ok(record),
@@ -147,7 +147,7 @@ impl<'s> Known<'s> {
         }
     }
 
-    /// What was said of a job for which no engine is asked just now.
+    /// Returns the last answer for a job whose engine is not to be asked yet.
     fn said_before(&self, record: &JobRecord) -> Option<Option<String>> {
         let holds =
             |asked: &&Asked| asked.status == record.status && asked.at.elapsed() < asked.pause;
@@ -161,7 +161,7 @@ impl<'s> Known<'s> {
         self.asked.insert(record.id, Asked { status, at: now(), pause, reason });
     }
 
-    /// What the engine says, which is not asked again at once where it does not answer.
+    /// Asks the engine, and remembers if it does not respond.
     fn ask(&mut self, id: u64, sent: &SentJob) -> Result<Said, JobsError> {
         if let Some(said) = self.silence(sent.engine) {
             return Ok(Said::Silent(said));
@@ -171,7 +171,7 @@ impl<'s> Known<'s> {
         Ok(said)
     }
 
-    /// What was said of an engine that is not asked just now, because it did not answer.
+    /// Returns the message of an engine that did not respond and is not to be asked yet.
     fn silence(&self, engine: EngineName) -> Option<String> {
         let silent = self.silent.get(&engine).filter(|(since, _)| since.elapsed() < PAUSES.1);
         silent.map(|(_, said)| said.clone())

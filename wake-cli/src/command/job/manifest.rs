@@ -1,4 +1,4 @@
-//! `wake job manifest`: what a run is in Kubernetes' objects.
+//! `wake job manifest`: the Kubernetes objects of a run.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,7 +25,7 @@ use crate::exit::{Exit, Outcome, Stop};
 use crate::session;
 use crate::settings::Settings;
 
-/// Prints the objects of a run, whose images are looked up for their digests.
+/// Prints the objects of a run, with its images resolved to digests.
 pub(super) fn print(
     args: &JobArgs,
     name: Option<&RunName>,
@@ -58,7 +58,7 @@ pub(super) fn print(
     Ok(Exit::SUCCESS)
 }
 
-/// A codespec with its image by its digest.
+/// A codespec with its image's digest.
 struct FoundPart {
     codespec: Codespec,
     label: String,
@@ -90,7 +90,7 @@ impl Finding<'_> {
     }
 }
 
-/// Why no digest of an image is known; no cluster has this machine's directories, which could stand for it.
+/// Turns an image error into the end of a command. A local directory cannot replace the image in a cluster.
 pub(super) fn imageless(error: RootError) -> Stop {
     match error {
         RootError::Image(error) => image_failure(&error).into(),
@@ -98,7 +98,7 @@ pub(super) fn imageless(error: RootError) -> Stop {
     }
 }
 
-/// Refuses an image that lies on this machine.
+/// Refuses an image that is local to this machine.
 pub(super) fn remote(codespec: &Codespec, settings: &Settings) -> Result<(), Stop> {
     let image = &codespec.image;
     let named = ImageReference::parse(image, &settings.cwd);
@@ -111,7 +111,7 @@ pub(super) fn remote(codespec: &Codespec, settings: &Settings) -> Result<(), Sto
     Err(Diagnostic::error(Class::Usage, message).help(help).into())
 }
 
-/// The buffers of a run, each of which is named.
+/// Returns the buffers of a run, all of which must be named.
 pub(super) fn buffers(
     run: &RunDocument,
     codespec: &Codespec,
@@ -125,7 +125,7 @@ pub(super) fn buffers(
     Ok(named.collect())
 }
 
-/// What a person says that a cluster has.
+/// Returns the user's settings for a cluster.
 pub(super) fn site(settings: &Settings) -> KubernetesSite {
     let said = &settings.kubernetes;
     KubernetesSite {
@@ -137,7 +137,7 @@ pub(super) fn site(settings: &Settings) -> KubernetesSite {
     }
 }
 
-/// What a person is told of a run that cannot be said in objects.
+/// Turns a manifest error into a diagnostic with help.
 pub(super) fn refusal(error: ManifestError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Usage, error.to_string());
     match error {

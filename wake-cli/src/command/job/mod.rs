@@ -1,4 +1,4 @@
-//! `wake job`: runs of codespecs, here and elsewhere.
+//! `wake job`: runs of codespecs, locally and on remote engines.
 
 mod document;
 mod pipes;
@@ -39,12 +39,12 @@ use crate::print;
 use crate::session;
 use crate::settings::Settings;
 
-/// What a job that failed ends with.
+/// The exit code for a failed job.
 const JOB_FAILED: u8 = 1;
-/// How often is looked whether a job is further.
+/// The polling interval for a job's status.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Runs jobs, and says what is known of them.
+/// Runs a `wake job` subcommand.
 pub(crate) fn run(
     command: &JobCommand,
     settings: &Settings,
@@ -87,7 +87,7 @@ pub(crate) fn run(
                 return Err(Diagnostic::error(Class::Usage, message).into());
             }
             engines::cancel(&store, settings, *id)?;
-            // It has ended when its processes are gone.
+            // It has ended only when its processes are gone.
             while !known.get(*id).map_err(failure)?.status.is_last() {
                 thread::sleep(LOOK);
             }
@@ -108,11 +108,11 @@ fn logs(
     follow: bool,
     out: &mut impl Write,
 ) -> Outcome {
-    // Where nobody keeps what a job writes, whoever asks for the job does.
+    // If no process records the job's output, this query does.
     known.get(id).map_err(failure)?;
     let mut log = LogReader::new(*jobs, id).map_err(failure)?;
     loop {
-        // In this order: what is written before the end is in the log.
+        // In this order, so that everything written before the end is read.
         let is_over = !follow || known.get(id).map_err(failure)?.status.is_last();
         let bytes = log.piece().map_err(failure)?;
         out.write_all(&bytes)?;

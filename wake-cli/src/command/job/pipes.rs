@@ -1,4 +1,4 @@
-//! `wake job pipes`: what stands between buffers and the pipes of a command that somebody else runs.
+//! `wake job pipes`: connects buffers to the pipes of a command that another program runs.
 
 use std::thread;
 
@@ -13,7 +13,7 @@ use crate::exit::{Exit, Outcome};
 use crate::session;
 use crate::settings::Settings;
 
-/// Makes them, serves them, or says that their command has succeeded.
+/// Creates pipes, serves them, or reports that their command has succeeded.
 pub(super) fn run(command: &PipesCommand, settings: &Settings) -> Outcome {
     let failed = match command {
         PipesCommand::Make { dir, names } => make(&settings.cwd.join(dir), names),
@@ -24,7 +24,7 @@ pub(super) fn run(command: &PipesCommand, settings: &Settings) -> Outcome {
             let dir = settings.cwd.join(dir);
             let pipes = ServedPipes { dir, inputs: inputs.clone(), outputs: outputs.clone() };
             let served = pipes.serve(&store, &cancel, unix_ms());
-            // One that ended by itself would be begun again.
+            // If the process exited by itself, it would be restarted.
             while served.is_ok() && !cancel.is_cancelled() {
                 thread::sleep(LOOK);
             }

@@ -1,4 +1,4 @@
-//! A job that lies ready for an engine elsewhere to run it.
+//! A job that is ready to be submitted to a remote engine.
 
 use wake_codespec::run::RunDocument;
 use wake_job::prepare::Plan;
@@ -11,21 +11,21 @@ use super::failure;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// A job that lies in its directory with all that says what it is, buffers and images included.
+/// A job whose directory contains everything it needs, including buffers and images.
 pub(super) struct ReadyJob<'a> {
     pub(super) store: &'a Store,
     pub(super) settings: &'a Settings,
-    /// The right to run it, which its maker gives up when an engine has it.
+    /// Its ownership, which its creator gives up when an engine has the job.
     pub(super) own: &'a OwnJob,
     pub(super) record: &'a JobRecord,
     pub(super) run: &'a RunDocument,
     pub(super) plan: &'a Plan,
-    /// The buffers that it writes.
+    /// Its output buffers.
     pub(super) outputs: &'a [BufferId],
 }
 
 impl ReadyJob<'_> {
-    /// Keeps what the engine calls it, and whether each of its replicas runs by itself.
+    /// Records the engine's id of the job, and whether its replicas run separately.
     pub(super) fn keep_sent(
         &self,
         engine: EngineName,

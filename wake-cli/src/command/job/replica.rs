@@ -1,4 +1,4 @@
-//! One replica of a job whose others run elsewhere, as an engine has it run.
+//! One replica of a job whose other replicas run elsewhere, as started by an engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::exit::{Exit, Outcome};
 use crate::session;
 use crate::settings::Settings;
 
-/// `wake job perform --replica`: runs one, and says how the job ended if it was the last.
+/// `wake job perform --replica`: runs one replica, and records how the job ended if it was the last.
 pub(super) fn perform(
     (id, number): (u64, u32),
     (node, graphics): (Option<String>, Option<&GivenGraphics>),
@@ -40,7 +40,7 @@ pub(super) fn perform(
         .ok_or_else(|| usage(format!("the replicas of job `{id}` do not run separately")))?;
     let own = match replicas.begin(number, node, unix_ms()).map_err(failure)? {
         BegunReplica::Own(own) => own,
-        // Nobody wants it any more.
+        // The job is already over.
         BegunReplica::Over => return Ok(Exit::SUCCESS),
         BegunReplica::Taken => {
             let message = format!("replica {number} of job `{id}` is not pending");
@@ -66,16 +66,16 @@ pub(super) fn perform(
     if end.status != Status::Succeeded
         && let Some(sent) = jobs.sent(id).map_err(failure)?
     {
-        // A node may have nothing that speaks to the engine; those that begin find that all is over.
+        // A node may be unable to reach the engine; replicas that start find the job ended.
         let _ = engines::let_go(&sent);
     }
     Ok(Exit::SUCCESS)
 }
 
-/// Why a replica ended that nobody asked to.
+/// Why a replica ended without being cancelled.
 const BY_SIGNAL: &str = "its process was terminated by a signal";
 
-/// One replica, and what it is run with.
+/// One replica, and what it runs with.
 struct Replica<'a> {
     id: u64,
     number: u32,
@@ -98,7 +98,7 @@ impl Replica<'_> {
             Err(diagnostic) => return Ok(JobEnd::failed(diagnostic)),
         };
         let (wrote, restarted) = (&mut |_: &[u8]| {}, &mut |_: u32| {});
-        // What one of several has done is remembered by nobody.
+        // The result of one of several replicas is not cached.
         let (sandbox, rerun) = (settings.sandbox, true);
         Ok(perform_task(
             &task,
@@ -107,7 +107,7 @@ impl Replica<'_> {
         ))
     }
 
-    /// Has the job be remembered that all replicas together have done.
+    /// Caches the result of the whole job.
     fn remember(&self, dir: &Path, all: &[ReplicaRecord]) {
         let Ok(task) = self.task(dir) else { return };
         if task.forgotten {
@@ -115,7 +115,7 @@ impl Replica<'_> {
         }
         let task = Arc::new(Task { own: 0..task.replicas, ..task });
         let performed: Vec<_> = all.iter().map(|replica| replica.action).collect();
-        // That it has succeeded is worth more than that it is remembered.
+        // A failure to cache it must not fail the job.
         let _ = remember(&task, self.store, self.settings.sandbox, &performed);
     }
 

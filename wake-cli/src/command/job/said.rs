@@ -1,19 +1,19 @@
-//! What an engine elsewhere says of a job.
+//! Answers of a remote engine about a job.
 
 use wake_job::record::Status;
 
-/// What an engine says of a job that no process says anything of.
+/// What an engine says about a job whose process reports nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// It has not ended, and what keeps it.
+    /// It has not ended, and what it is waiting for.
     Goes(Option<String>),
-    /// How it ended, if its process has not said so.
+    /// How it ended, unless its process has reported that.
     Ended(Status, String),
-    /// Nothing, because it does not answer: the message says so.
+    /// The engine does not respond, as the message says.
     Silent(String),
 }
 
-/// What keeps replicas that have not begun.
+/// What pending replicas are waiting for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waits {
     count: u32,
@@ -22,18 +22,18 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// One waits for this reason.
+    /// Adds a replica that waits for this reason.
     pub(super) fn add(&mut self, reason: String) {
         self.count += 1;
         self.first.get_or_insert(reason);
     }
 
-    /// Nobody says anything of one, because of this.
+    /// Adds a replica about which the engine gives no answer.
     pub(super) fn is_silent(&mut self, said: String) {
         self.silent.get_or_insert(said);
     }
 
-    /// What is told of a job of so many replicas; `is_pending` says whether none of them has begun.
+    /// Returns the status reason of a job with that many replicas; `is_pending` says whether none has started.
     pub(super) fn told(self, is_pending: bool, replicas: u32) -> Option<String> {
         let Waits { count, first, silent } = self;
         let waits = first.map(|reason| match reason.starts_with("waiting ") {

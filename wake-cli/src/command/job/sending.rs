@@ -1,4 +1,4 @@
-//! Sending a job to an engine elsewhere, with the store that it has in common with this machine.
+//! Submitting a job to a remote engine that shares the store with this machine.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::args::JobArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// What a job is sent with.
+/// What a job is submitted with.
 pub(super) struct Sending<'a> {
     pub(super) engine: EngineName,
     pub(super) args: &'a JobArgs,
@@ -35,13 +35,13 @@ pub(super) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// What of a run is known before it is sent, all of whose buffers are named or to be made.
+    /// Plans a run before submission; its buffers are all named or will be created.
     pub(super) fn planned(&self, run: &RunDocument) -> Result<Plan, Stop> {
         let options = document::options(self.args, Streams::Made, self.settings)?;
         plan(run, options, self.store, unix_ms()).map_err(unprepared)
     }
 
-    /// The run as it is done here where all that comes of it is remembered: then no engine has to run it.
+    /// Returns the run if its result is cached, so that no engine has to run it.
     pub(super) fn remembered(
         &self,
         run: &RunDocument,
@@ -56,7 +56,7 @@ impl Sending<'_> {
         };
         let Some((found, roots)) = found.filter(|_| !args.rerun) else { return Ok(None) };
         let outputs = found.no_outputs();
-        // What is remembered does not know its number.
+        // A cached result does not contain the job's id.
         let task = Arc::new(found.task(0, run, roots, outputs));
         match is_remembered(&task, store, settings.sandbox, cancel)? {
             true => Ok(Some(plan(run, options, store, unix_ms()).map_err(unprepared)?)),
@@ -64,7 +64,7 @@ impl Sending<'_> {
         }
     }
 
-    /// A run with its image, which is brought, because its node finds it in the store.
+    /// Plans a run, and pulls its image into the store for the node.
     fn brought(&self, run: &RunDocument, options: JobOptions) -> Result<(Plan, Roots), Stop> {
         let plan = plan(run, options, self.store, unix_ms()).map_err(unprepared)?;
         let roots = plan.roots(self.store, &self.images());
@@ -72,10 +72,10 @@ impl Sending<'_> {
         Ok((plan, roots))
     }
 
-    /// A run with its image, if that is here: on any other one nothing was run that could be remembered.
+    /// Plans a run if its image is in the store; otherwise nothing can be cached for it.
     fn kept(&self, run: &RunDocument, options: JobOptions) -> Result<Option<(Plan, Roots)>, Stop> {
         let Sending { store, settings, cancel, .. } = self;
-        // What a cluster can do and this machine cannot was never done here.
+        // What only a cluster can run was never run here.
         let Ok(asked) = plan(run, options.clone(), store, unix_ms()) else { return Ok(None) };
         let mut run = run.clone();
         run.job.codespec = self.pinned(asked.codespec())?;
@@ -88,7 +88,7 @@ impl Sending<'_> {
         Ok(plan.roots(store, &images).ok().map(|roots| (plan, roots)))
     }
 
-    /// Has the engine run a job, all of whose buffers are named or to be made; what is known of it.
+    /// Submits a job whose buffers are all named or will be created; returns its record.
     pub(super) fn send(&self, mut run: RunDocument, plan: Plan) -> Result<JobRecord, Stop> {
         let Sending { engine, args, store, settings, .. } = self;
         let outputs = plan.make_outputs(&run, store, unix_ms()).map_err(unprepared)?;
@@ -130,7 +130,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Has the run name what whoever runs it is to find, image included.
+    /// Resolves everything in the run that its executor needs, including the image.
     fn settled(
         &self,
         run: &mut RunDocument,
@@ -149,7 +149,7 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// A codespec whose image is the same one everywhere and always.
+    /// Pins the image of a codespec by digest.
     fn pinned(&self, codespec: &Codespec) -> Result<RunCodespec, Stop> {
         let Sending { engine, args, settings, .. } = self;
         let mut codespec = codespec.clone();

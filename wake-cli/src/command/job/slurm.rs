@@ -1,4 +1,4 @@
-//! Jobs that run on a node of Slurm: there this program performs them, with the store that it has in common with this machine.
+//! Jobs on Slurm nodes, where this program runs them, with a store shared with this machine.
 
 use std::collections::BTreeMap;
 
@@ -19,21 +19,21 @@ use crate::environment;
 use crate::exit::Stop;
 use crate::session;
 
-/// Memory that the program itself takes beside the command.
+/// Memory for the program itself, besides the command's.
 const OWN_MEMORY: u64 = 128 << 20;
-/// Seconds that the program has to say how the command ended, after the time of that is over.
+/// Seconds for the program to record how the command ended, after the command's time limit.
 const OWN_SECONDS: u64 = 60;
 
-/// Has Slurm run a job.
+/// Submits a job to Slurm.
 pub(super) fn submit(job: &ReadyJob<'_>) -> Result<(), Stop> {
     let id = submitted(job)?;
     job.keep_sent(EngineName::Slurm, id.to_string(), runs_apart(job)).inspect_err(|_| {
-        // Nobody would know of it.
+        // Otherwise the job would be unknown to wake.
         let _ = ask::cancel(&id);
     })
 }
 
-/// Whether replicas run each by itself. With workers they cannot: a job finds these at addresses that end at its machine.
+/// Whether replicas run separately. With workers they cannot: workers are reachable only on the same machine.
 fn runs_apart(job: &ReadyJob<'_>) -> bool {
     job.run.job.replicas > 1 && job.plan.worker().is_none()
 }
@@ -72,7 +72,7 @@ fn submitted(job: &ReadyJob<'_>) -> Result<SlurmId, Stop> {
     ask::submit(&submission, &site).map_err(|error| refusal(error).into())
 }
 
-/// What Slurm says of a job; `log` has what wake wrote there before it could keep anything.
+/// Queries Slurm about a job; `log` returns what wake printed there before it could record anything.
 pub(super) fn look(id: &str, log: impl Fn() -> String) -> Said {
     let answer = match id.parse::<SlurmId>() {
         Ok(id) => ask::look(&id),
@@ -91,7 +91,7 @@ fn forgotten() -> Said {
     Said::Ended(Status::Failed, reason.to_owned())
 }
 
-/// What Slurm says of each replica of a job that runs apart; `log` has what wake wrote there before it could keep anything.
+/// Queries Slurm about the separate replicas of a job; `log` returns what wake printed there before it could record anything.
 pub(super) fn look_at_replicas(
     id: &str,
     wanted: &[(u32, Status)],
@@ -104,7 +104,7 @@ pub(super) fn look_at_replicas(
     let said = |number: u32, status: Status| match &answer {
         Ok(tasks) => match (tasks.get(&number), status) {
             (Some(task), _) => said(task, || log(number)),
-            // Of tasks that waited and were cancelled nothing is left.
+            // Slurm keeps no record of pending tasks that were cancelled.
             (None, Status::Pending) => {
                 let reason = "removed from the Slurm queue before it started";
                 Said::Ended(Status::Canceled, reason.to_owned())
@@ -118,7 +118,7 @@ pub(super) fn look_at_replicas(
     wanted.iter().map(|&(number, status)| (number, said(number, status))).collect()
 }
 
-/// Has Slurm let go of replicas that have not begun.
+/// Cancels the pending replicas in Slurm.
 pub(super) fn let_go(id: &str) -> Result<(), Stop> {
     let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
     ask::cancel_waiting(&id).map_err(|error| {
@@ -127,7 +127,7 @@ pub(super) fn let_go(id: &str) -> Result<(), Stop> {
     })
 }
 
-/// Has Slurm end a job.
+/// Cancels a job in Slurm.
 pub(super) fn cancel(id: &str) -> Result<(), Stop> {
     let Ok(id) = id.parse::<SlurmId>() else { return Ok(()) };
     ask::cancel(&id).map_err(|error| {
@@ -154,7 +154,7 @@ fn said(job: &SlurmJob, log: impl Fn() -> String) -> Said {
     }
 }
 
-/// How a job ended whose process has not said it.
+/// Returns how a job ended whose process did not report it.
 fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
     let on = node.map_or_else(String::new, |node| format!(" on {node}"));
     if end.had_no_output_file() || end.had_no_directory() {
@@ -163,7 +163,7 @@ fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
             "{node} cannot access the store: it must be on a file system shared with the nodes"
         );
     }
-    // What wake itself wrote before it could keep anything is all that there is.
+    // Only wake's early output is available.
     let last = log.lines().rev().map(str::trim).find(|line| line.starts_with("error: "));
     match last {
         Some(last) if end.code != 0 => {
@@ -173,7 +173,7 @@ fn how_it_ended(end: &SlurmEnd, node: Option<&str>, log: &str) -> String {
     }
 }
 
-/// What a person is told where Slurm does not do what it was asked for.
+/// Turns a Slurm error into a diagnostic with help.
 fn refusal(error: SlurmError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {
@@ -191,7 +191,7 @@ fn refusal(error: SlurmError) -> Diagnostic {
     }
 }
 
-/// What a run needs of the node that has so many of its replicas and all workers, with what this program takes itself.
+/// Returns the resources for that many replicas and all workers on a node, including those of this program.
 fn needs(run: &RunDocument, plan: &Plan, replicas: u32) -> Needs {
     let job = Some((plan.codespec(), replicas));
     let all = job.into_iter().chain(plan.worker());
@@ -204,7 +204,7 @@ fn needs(run: &RunDocument, plan: &Plan, replicas: u32) -> Needs {
     }
 }
 
-/// The same with so many that need this.
+/// Adds the resources of `count` more.
 fn added(all: Needs, resources: &Resources, count: u32) -> Needs {
     let Resources { requests, limits, gpu, shm: _ } = resources;
     let whole = |amount: Option<Quantity>| {

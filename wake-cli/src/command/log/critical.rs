@@ -1,4 +1,4 @@
-//! `wake log --critical-path`: the chain of steps that bounded a build.
+//! `wake log --critical-path`: the critical path of a build.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::terminal::style::{Role, Style};
 use crate::terminal::width::{columns, pad};
 use crate::terminal::words;
 
-/// Says which chain bounded the run, and how long each link of it took.
+/// Prints the critical path of a run, with the duration of each step.
 pub(super) fn run(past: &PastRun, as_json: bool, style: Style, out: &mut impl Write) -> Outcome {
     let path = CriticalPath::of(past);
     if as_json {
@@ -24,26 +24,26 @@ pub(super) fn run(past: &PastRun, as_json: bool, style: Style, out: &mut impl Wr
     print::text(&path.text(style), out)
 }
 
-/// The chain of steps, each of which needs the one before it, that took longest.
+/// The chain of steps, each needing the one before it, that took longest.
 ///
-/// No number of jobs would have made the build shorter than its work. The time before the chain, its waiting
-/// and its work, and the time after it add up to the build.
+/// More jobs could not have made the build shorter than the work of this chain. The time before the chain, its waiting
+/// and work, and the time after it add up to the duration of the build.
 #[derive(Debug, PartialEq, Serialize)]
 struct CriticalPath {
     run: String,
-    /// Commands that ran at once at most.
+    /// The maximum number of parallel commands.
     jobs: usize,
-    /// From start to end; none if the log was cut short.
+    /// From start to end; `None` if the log is incomplete.
     wall_ms: Option<u64>,
-    /// Until the first link had all that it needs: evaluating and planning, mostly.
+    /// Until all needs of the first step were done: mostly evaluating and planning.
     before_ms: u64,
-    /// What the links took, in all.
+    /// The total work of the steps.
     total_ms: u64,
-    /// How long they waited, in all.
+    /// The total waiting time.
     waited_ms: u64,
-    /// From the end of the last link to that of the build.
+    /// From the end of the last step to the end of the build.
     after_ms: Option<u64>,
-    /// First to last.
+    /// The steps, in order.
     steps: Vec<Link>,
 }
 
@@ -53,12 +53,12 @@ struct Link {
     id: usize,
     label: String,
     status: Status,
-    /// From the end of the link before it, or for the first from when it was ready, until its command
-    /// began or it was looked up: for other steps that it needs, or for its turn.
+    /// Waiting for its other needs or for a slot: from the end of the previous step, or for the first from when it was ready,
+    /// until its command started or it was looked up.
     waited_ms: u64,
     /// From there to its end.
     took_ms: u64,
-    /// When it ended, from the start of the build.
+    /// When it ended, since the start of the build.
     end_ms: u64,
 }
 
@@ -124,7 +124,7 @@ impl CriticalPath {
 }
 
 impl Link {
-    /// A step by itself, if it was performed.
+    /// Makes a link of a step, if it was performed.
     fn of(finished: &ActionFinished) -> Option<Link> {
         if matches!(finished.status, Status::Skipped | Status::Aborted) {
             return None;
@@ -142,7 +142,7 @@ impl Link {
         })
     }
 
-    /// What is worth saying beside its time.
+    /// Returns a remark on the step.
     fn remark(&self) -> String {
         let how = match self.status {
             Status::Ran => None,
@@ -154,10 +154,10 @@ impl Link {
     }
 }
 
-/// A shorter wait is not told.
+/// A shorter wait is not mentioned.
 const WORTH_SAYING_MS: u64 = 10;
 
-/// The steps of the chain that took longest; of equals the one that ended last, then the first announced.
+/// Returns the steps of the longest chain; ties go to the one that ended last, then to the first announced.
 fn longest(past: &PastRun, ended: &HashMap<usize, Link>) -> Vec<usize> {
     let mut chains: HashMap<usize, Chain> = HashMap::new();
     let rank = |chains: &HashMap<usize, Chain>, id: usize| {
@@ -168,8 +168,8 @@ fn longest(past: &PastRun, ended: &HashMap<usize, Link>) -> Vec<usize> {
         let id = ids.filter_map(|id| rank(chains, id)).max().map(|(_, _, Reverse(id))| id);
         id.and_then(|id| Some((id, *chains.get(&id)?)))
     };
-    // Steps are announced after those that they need, so one pass is enough, and a log that was
-    // tampered with cannot lead in a circle.
+    // Steps are announced after their needs, so one pass is enough, and a log that was
+    // tampered with cannot cause a cycle.
     for event in &past.events {
         let Event::Announced { id, needs, .. } = event else { continue };
         let Some(step) = ended.get(id).filter(|_| !chains.contains_key(id)) else { continue };
@@ -187,7 +187,7 @@ fn longest(past: &PastRun, ended: &HashMap<usize, Link>) -> Vec<usize> {
     ids
 }
 
-/// The steps of the chain, each waiting from the end of the one before it.
+/// Makes the links of the chain, each waiting since the end of the one before.
 fn links(ids: &[usize], ended: &HashMap<usize, Link>) -> Vec<Link> {
     let mut links: Vec<Link> = ids.iter().filter_map(|id| ended.get(id).cloned()).collect();
     for at in 1..links.len() {
@@ -225,7 +225,7 @@ mod tests {
         PastRun { run, ended: std::time::SystemTime::UNIX_EPOCH, text, events }
     }
 
-    /// `c` needs `a` and `b`, of which `b` took longer though `a` ended last; `d` kept nobody waiting.
+    /// `c` needs `a` and `b`; `b` took longer, though `a` ended last; nothing waited for `d`.
     fn diamond() -> Vec<Event> {
         vec![
             announced(0, "//:a", &[]),

@@ -1,4 +1,4 @@
-//! `wake log`: past builds, from the events that they left in `.wake/runs`.
+//! `wake log`: past builds, from their events in `.wake/runs`.
 
 mod past;
 mod output;
@@ -31,7 +31,7 @@ use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
 use crate::terminal::words;
 
-/// Lists past builds, shows one, or prints what an action wrote.
+/// Lists past builds, shows one, or prints the output of an action.
 pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     if args.formulas {
         return records::formulas(args, settings, out);
@@ -73,7 +73,7 @@ fn flaky(past: &TestPast, as_json: bool, out: &mut impl Write) -> Outcome {
     Ok(Exit(0))
 }
 
-/// The step of which a command failed last, in any build that is known here.
+/// Returns the step whose command failed last, in any recorded build.
 pub(crate) fn last_failed(state_dir: &ConfinedPath) -> Option<String> {
     let mut last = PastRun::all(state_dir).rev().filter_map(|past| {
         let failed = past.failed().filter(|finished| finished.key.is_some());
@@ -82,7 +82,7 @@ pub(crate) fn last_failed(state_dir: &ConfinedPath) -> Option<String> {
     last.next()
 }
 
-/// The run whose name begins so, else the last.
+/// Returns the run with this prefix; without one, the last run.
 fn find(prefix: Option<&str>, state_dir: &ConfinedPath) -> Result<PastRun, Diagnostic> {
     let mut runs = run_log::list(state_dir);
     let (run, path) = match prefix {
@@ -99,7 +99,7 @@ fn find(prefix: Option<&str>, state_dir: &ConfinedPath) -> Result<PastRun, Diagn
     PastRun::read(run, &path)
 }
 
-/// The one `noun` that begins with `prefix`, where `fitting` are all that do.
+/// Returns the only item in `fitting`, or an error that no or several `noun`s begin with `prefix`.
 fn only<T>(mut fitting: Vec<T>, noun: &str, prefix: &str, help: &str) -> Result<T, Diagnostic> {
     let (class, message) = match (fitting.pop(), fitting.pop()) {
         (Some(found), None) => return Ok(found),
@@ -112,7 +112,7 @@ fn only<T>(mut fitting: Vec<T>, noun: &str, prefix: &str, help: &str) -> Result<
 }
 
 fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Write) -> Outcome {
-    // One after the other: all of them together are large.
+    // Read one at a time: all of them together are large.
     let runs = PastRun::all(&session.state_dir());
     if as_json {
         return print::json(&runs.map(|past| summary(&past)).collect::<Vec<_>>(), out);
@@ -122,7 +122,7 @@ fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Wr
     print::lines(runs.map(|past| line(short_name(&past.run, &names), &past, style)), out)
 }
 
-/// The part of a run's name that says when it began, unless another began in the same moment.
+/// Returns the time part of a run's name, if that is unique.
 fn short_name<'a>(run: &'a str, runs: &[String]) -> &'a str {
     let short = run.split('-').next().unwrap_or(run);
     let alone = runs.iter().filter(|run| run.starts_with(short)).count() == 1;
@@ -188,7 +188,7 @@ fn brief(finished: &ActionFinished) -> Value {
     })
 }
 
-/// The run as a log shows it, told again from its events.
+/// Shows a run as a plain log, from its events.
 fn show(past: &PastRun, settings: &Settings, out: &mut impl Write) -> Outcome {
     let mut manner = settings.manner;
     manner.annotations = false;

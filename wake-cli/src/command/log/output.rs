@@ -1,4 +1,4 @@
-//! `wake log -o TARGET`: what the commands of a target wrote, be it modules or a formula.
+//! `wake log -o TARGET`: the output of the commands of a target, which is modules or a formula.
 
 use std::io::Write;
 use std::slice;
@@ -17,7 +17,7 @@ use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
-/// Prints the output of the last action of each module that `target` names, in `run` or in any.
+/// Prints the output of the last action of each module in `target`, in `run` or in any run.
 pub(super) fn run(
     target: &TargetPattern,
     run: Option<&str>,
@@ -27,7 +27,7 @@ pub(super) fn run(
     let files = formulas::among(slice::from_ref(target), settings)?;
     let Some(file) = files.first() else {
         return match of_modules(target, run, settings, out) {
-            // Images belong to no workspace, and their steps are called as they are.
+            // Images belong to no workspace, so their steps are named by their own labels.
             Err(none) => {
                 let store = session::store(settings)?;
                 let is_it = |_: &PastRun, step: &ActionFinished| step.label == target.as_str();
@@ -38,7 +38,7 @@ pub(super) fn run(
         };
     };
     let store = session::store(settings)?;
-    // As it is now; before it was edited it had another id.
+    // Its current id; before an edit it had another.
     let id = formulas::read(file, settings)?.ok().map(|document| document.id().to_string());
     let found = last(run, &store.outside_dir(), |past, step| {
         step.label == target.as_str() || (id.is_some() && past.identity(step.id) == id.as_deref())
@@ -46,7 +46,7 @@ pub(super) fn run(
     tell(target, found, &store, out)
 }
 
-/// The same of modules of the workspace.
+/// Prints the output of modules of the workspace.
 fn of_modules(
     target: &TargetPattern,
     run: Option<&str>,
@@ -59,12 +59,12 @@ fn of_modules(
     tell(target, found, session.store(), out)
 }
 
-/// Whether a step has something to say about its command.
+/// Whether a step has a record of its command.
 fn has_output(finished: &ActionFinished) -> bool {
     !matches!(finished.status, Status::Skipped | Status::Aborted) && finished.key.is_some()
 }
 
-/// The last actions that are meant, one of each label: those of `run`, or of the last run that has any.
+/// Returns the last matching actions, one per label: those of `run`, or of the last run that has any.
 fn last(
     run: Option<&str>,
     state_dir: &ConfinedPath,
@@ -120,7 +120,7 @@ fn tell(
     Ok(Exit::SUCCESS)
 }
 
-/// The whole stream from the store, or else the end of it that the log holds.
+/// Returns the whole stream from the store, or else its tail from the log.
 fn stream(finished: &ActionFinished, log: Log, store: &Store) -> Result<String, Failure> {
     let (digest, tail) = match log {
         Log::Stdout => (&finished.stdout, &finished.stdout_tail),

@@ -1,4 +1,4 @@
-//! One build as its log tells it.
+//! A past build, read from its log.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,31 +10,31 @@ use wake_store::ConfinedPath;
 
 use crate::report::summary::Summary;
 
-/// Bytes of a log that no build has written.
+/// The maximum size of a log in bytes; no build writes a larger one.
 const LARGEST: u64 = 256 << 20;
 
 /// A past build.
 pub(super) struct PastRun {
     /// Its name.
     pub(super) run: String,
-    /// When its last event was written.
+    /// The time of its last event.
     pub(super) ended: SystemTime,
-    /// The log itself.
+    /// The text of the log.
     pub(super) text: String,
-    /// What happened; kinds of events that this wake does not know are left out.
+    /// Its events, without kinds that this version does not know.
     pub(super) events: Vec<Event>,
 }
 
-/// What is said of a build before it begins.
+/// The properties of a build in its first event.
 #[derive(Default)]
 pub(super) struct Start<'a> {
-    /// What was typed.
+    /// The command line.
     pub(super) argv: &'a [String],
-    /// Commands that ran at once at most; 0 in a log of a wake that did not say it.
+    /// The maximum number of parallel commands; 0 in logs of versions that did not record it.
     pub(super) jobs: usize,
-    /// How strictly commands were kept.
+    /// The sandbox level.
     pub(super) sandbox: &'a str,
-    /// The machine, where that is told.
+    /// The machine, if recorded.
     pub(super) host: Option<&'a str>,
 }
 
@@ -48,22 +48,22 @@ impl PastRun {
         let ended = file.metadata().and_then(|meta| meta.modified()).map_err(fault)?;
         let bytes = path.read(LARGEST).map_err(fault)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        // A power cut may leave half a line, a later wake events of kinds unknown here.
+        // A power failure may leave half a line, a later version unknown kinds of events.
         let events = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(PastRun { run, ended, text, events })
     }
 
-    /// The runs whose logs are below a state directory, the oldest first.
+    /// Returns the runs with logs below a state directory, oldest first.
     pub(super) fn all(
         state_dir: &ConfinedPath,
     ) -> impl DoubleEndedIterator<Item = PastRun> + use<> {
-        // Another process may just have dropped one as the oldest.
+        // Another process may have deleted the oldest meanwhile.
         run_log::list(state_dir)
             .into_iter()
             .filter_map(|(run, path)| PastRun::read(run, &path).ok())
     }
 
-    /// What its first event says.
+    /// Returns the content of its first event.
     pub(super) fn start(&self) -> Start<'_> {
         let start = self.events.iter().find_map(|event| match event {
             Event::Started { argv, jobs, sandbox, host, .. } => {
@@ -74,12 +74,12 @@ impl PastRun {
         start.unwrap_or_default()
     }
 
-    /// How it ended; none if it was cut short, or goes on.
+    /// Returns how it ended; `None` if the log is incomplete or the build is still running.
     pub(super) fn end(&self) -> Option<Summary<'_>> {
         self.events.iter().rev().find_map(|event| Summary::of(event, &[], 0))
     }
 
-    /// What another system calls the step of this number.
+    /// Returns the identity of a step in another system.
     pub(super) fn identity(&self, step: usize) -> Option<&str> {
         self.events.iter().find_map(|event| match event {
             Event::Announced { id, identity, .. } if *id == step => identity.as_deref(),
@@ -87,7 +87,7 @@ impl PastRun {
         })
     }
 
-    /// The steps that came to an end, in that order.
+    /// Returns the finished steps, in order of completion.
     pub(super) fn ended(&self) -> impl DoubleEndedIterator<Item = &ActionFinished> {
         self.events.iter().filter_map(|event| match event {
             Event::ActionFinished(finished) => Some(&**finished),
@@ -95,12 +95,12 @@ impl PastRun {
         })
     }
 
-    /// The actions that failed.
+    /// Returns the failed actions.
     pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
         self.ended().filter(|finished| finished.status == Status::Failed)
     }
 
-    /// The steps whose command was running when the log ended.
+    /// Returns the steps whose command was running when the log ended.
     pub(super) fn open(&self) -> Vec<&str> {
         let mut open = BTreeMap::new();
         for event in &self.events {

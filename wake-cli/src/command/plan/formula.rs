@@ -1,4 +1,4 @@
-//! `wake plan --format formula`: a module as a document that `wake formula run` carries out.
+//! `wake plan --format formula`: a module as a document for `wake formula run`.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use crate::selection;
 use crate::session;
 use crate::settings::Settings;
 
-/// The directory of the default warehouse in a checkout's state.
+/// The directory of the default warehouse, in a checkout's state.
 ///
-/// Not in the store: a document that was printed points to it, and what the store holds goes when room is needed.
+/// It is not in the store: printed documents refer to it, and the store is garbage-collected.
 const WAREHOUSE: &str = "warehouse";
 
 /// Prints the formula of one module, and packs its inputs.
@@ -44,7 +44,7 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     print::text(&Document::Repeatr(document).format(), out)
 }
 
-/// The warehouse of the checkout, made where it is missing; refused if anything in it leads elsewhere.
+/// Returns the warehouse of the checkout, creating it if missing; an error if it contains links.
 fn own_warehouse(state_dir: &ConfinedPath) -> Result<PathBuf, Diagnostic> {
     let warehouse = state_dir.join(WAREHOUSE);
     let made = warehouse.make_dir().and_then(|_| only_dirs_and_files(&warehouse, DEEPEST));
@@ -56,7 +56,7 @@ fn own_warehouse(state_dir: &ConfinedPath) -> Result<PathBuf, Diagnostic> {
     Ok(warehouse.path())
 }
 
-/// Directories below each other in a warehouse: packed wares lie in two.
+/// The maximum depth of directories in a warehouse: packed wares are two deep.
 const DEEPEST: usize = 3;
 
 fn only_dirs_and_files(dir: &ConfinedPath, deepest: usize) -> std::io::Result<()> {
@@ -67,7 +67,7 @@ fn only_dirs_and_files(dir: &ConfinedPath, deepest: usize) -> std::io::Result<()
     Ok(())
 }
 
-/// What a person is told when a module cannot be written as a formula.
+/// Returns the diagnostic for a module that cannot be written as a formula.
 pub(crate) fn not_written(label: &str, error: &FromJobError) -> Diagnostic {
     let class = match error {
         FromJobError::Io { .. } | FromJobError::Pack(_) => Class::Environment,

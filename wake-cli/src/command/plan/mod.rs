@@ -47,7 +47,7 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     told(&steps, totals, settings, out)
 }
 
-/// Prints planned steps with what they come to.
+/// Prints planned steps with their totals.
 pub(crate) fn tell(
     steps: &[PlannedStep],
     json: bool,

@@ -26,7 +26,7 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::{session, signals};
 
-/// Builds assets, telling as it goes.
+/// Builds assets, reporting progress.
 pub(super) fn build(
     args: &RecipeBuildArgs,
     registry: &Registry,
@@ -96,7 +96,7 @@ pub(super) fn plan(
     planned::tell(&steps, json, settings, out)
 }
 
-/// Prints why what is named ran last, or would run now.
+/// Prints why the named assets were last built, or would be built now.
 pub(super) fn why(
     args: &RecipeBuildArgs,
     registry: &Registry,
@@ -105,7 +105,7 @@ pub(super) fn why(
     out: &mut impl Write,
 ) -> Outcome {
     let answers = look(args, registry, settings, |builds, outlook| {
-        // What is known of steps before is read first.
+        // Earlier steps are planned first.
         outlook.plan()?;
         recipes::requested(builds)
             .into_iter()

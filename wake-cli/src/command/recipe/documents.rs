@@ -58,7 +58,7 @@ pub(super) fn check(files: &[PathBuf], settings: &Settings, say: &mut impl Write
     Ok(Exit::SUCCESS)
 }
 
-/// Has the registry keep documents; the classes of which a class inherits that lie beside it come with it.
+/// Adds documents to the registry, with the parent classes that are in the same directory.
 pub(super) fn add(
     files: &[PathBuf],
     force: bool,
@@ -154,7 +154,7 @@ fn new_class(class: &AssetClass) -> NewDocument {
     }
 }
 
-/// Lists what the registry keeps.
+/// Lists the documents in the registry.
 pub(super) fn list(registry: &Registry, settings: &Settings, out: &mut impl Write) -> Outcome {
     let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -171,7 +171,7 @@ pub(super) fn list(registry: &Registry, settings: &Settings, out: &mut impl Writ
     print::lines(lines.iter().map(|line| escape::line(line)), out)
 }
 
-/// Prints what a recipe needs and what it makes.
+/// Prints the inputs and the output of a recipe.
 pub(super) fn show(
     name: &str,
     registry: Option<Registry>,

@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::exit::Outcome;
 use crate::settings::Settings;
 
-/// Builds, plans, explains and tests by recipes, and keeps them.
+/// Runs a `wake recipe` subcommand.
 pub(crate) fn run(
     args: &RecipeArgs,
     settings: &Settings,

@@ -26,7 +26,7 @@ use crate::report::witness::Witness;
 use crate::settings::Settings;
 use crate::{session, signals};
 
-/// Runs recipes on the inputs of their tests.
+/// Runs recipes on their test inputs.
 pub(super) fn run(
     args: &RecipeTestArgs,
     registry: Option<Registry>,
@@ -37,7 +37,7 @@ pub(super) fn run(
     let cancel = session::cancel()?;
     let empty =
         machine.store().scratch().map_err(|error| wake_steps::error::store_failure(&error))?;
-    // Without a registry there are no genomes; what is built needs none to be kept in.
+    // Without a registry there are no genomes. Test results are not stored in one.
     let registry = match registry {
         Some(registry) => registry,
         None => Registry::create(&empty.path().join("genome_config.yaml"), None, &[])
@@ -60,7 +60,7 @@ pub(super) fn run(
     Ok(Exit(witness.exit_code(signals::exit_code(end.exit))))
 }
 
-/// One plan of all recipes: each on inputs of its own.
+/// Plans all recipes together, each on its own inputs.
 fn plan(
     args: &RecipeTestArgs,
     registry: &Registry,
@@ -97,7 +97,7 @@ fn plan(
         }
         let genome = match &test.genome {
             Some(genome) => genome.clone(),
-            // Of a recipe that needs no genome it is only a name; of sequences it is what they are.
+            // For a recipe without a genome this is only a name; for sequences it is their digest.
             None => "test".parse().map_err(|error: wake_asset::NameError| {
                 Diagnostic::error(Class::Internal, error.to_string())
             })?,
@@ -125,7 +125,7 @@ fn plan(
     Ok(whole)
 }
 
-/// Where a file of a test lies: beside its document, or in the store once it has been fetched.
+/// Locates a test file: relative to its document, or in the store after fetching.
 fn located(file: &TestFile, document: &Path, fetcher: &Fetcher<'_>) -> Result<PathBuf, Diagnostic> {
     let at_file = |told: Diagnostic| {
         let place = of_document(&file.error(String::new())).place;

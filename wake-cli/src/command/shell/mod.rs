@@ -1,4 +1,4 @@
-//! `wake shell` and `wake exec`: somebody's command in the sandbox of a step.
+//! `wake shell` and `wake exec`: a user's command in the sandbox of a step.
 
 mod terminal;
 mod visitor;
@@ -61,7 +61,7 @@ fn visit(
     ended(end, &mut witness)
 }
 
-/// What tells of that which has to be built before.
+/// Returns the reporter for what has to be built first.
 pub(crate) fn witness(settings: &Settings) -> Witness {
     let reporter = report::reporter(settings);
     Witness::new(match settings.format {
@@ -70,7 +70,7 @@ pub(crate) fn witness(settings: &Settings) -> Witness {
     })
 }
 
-/// How a person comes to a step, and is stopped there.
+/// How a user enters a step, and is interrupted there.
 pub(crate) struct Doorway {
     pub(crate) manner: GuestManner,
     pub(crate) cancel: Arc<Cancel>,
@@ -84,10 +84,13 @@ impl Doorway {
         let kind = || settings.terminal_kind.clone().unwrap_or("dumb".to_owned());
         let order = if after { VisitOrder::After } else { VisitOrder::Before };
         let manner = GuestManner { guest, order, terminal: at_terminal.then(kind) };
-        // While the command of the step runs, Ctrl-C is for that.
+        // While the step's own command runs, Ctrl-C goes to it.
         let own_runs = Arc::new(AtomicBool::new(false));
         let enough = CancelToken::new().map_err(|error| {
-            Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+            Diagnostic::error(
+                Class::Environment,
+                format!("cannot set up handling of Ctrl-C: {error}"),
+            )
         })?;
         let (runs, stop) = (own_runs.clone(), enough.clone());
         let cancel = session::cancel_unless(move || {
@@ -100,7 +103,7 @@ impl Doorway {
         Ok(Doorway { manner, cancel, own_runs, enough })
     }
 
-    /// The person at the step.
+    /// Makes the visitor of a step.
     pub(crate) fn person(&self, step: &VisitedStep, settings: &Settings) -> Person {
         let after = self.manner.order == VisitOrder::After;
         self.own_runs.store(after, Ordering::Relaxed);
@@ -111,7 +114,7 @@ impl Doorway {
     }
 }
 
-/// How the program ends after a visit.
+/// Turns the end of a visit into the end of the command.
 pub(crate) fn ended(end: Result<VisitEnd, Failure>, witness: &mut Witness) -> Outcome {
     match end {
         Ok(VisitEnd::NotBuilt(code)) => {
@@ -124,7 +127,7 @@ pub(crate) fn ended(end: Result<VisitEnd, Failure>, witness: &mut Witness) -> Ou
     }
 }
 
-/// Says nothing of what had to be built where that was nothing.
+/// A reporter that stays silent if nothing had to be built.
 struct Modest(Box<dyn Reporter>);
 
 impl Reporter for Modest {
@@ -144,12 +147,12 @@ impl Reporter for Modest {
     }
 }
 
-/// The exit code where nothing could be entered: that of the container tools, unless the person is at fault or stopped it.
+/// Returns the exit code if nothing could be entered: that of container tools, except for usage errors and interrupts.
 fn not_built(code: u8) -> u8 {
     if code == Class::Usage.exit_code() || code > 128 { code } else { NOT_STARTED }
 }
 
-/// Why nothing could be entered that was built.
+/// Turns a failure to enter a built step into the end of the command.
 fn refused(mut failure: Failure) -> Stop {
     let code = not_built(signals::exit_code(failure.class().exit_code()));
     match failure.diagnostics.pop() {
@@ -161,7 +164,7 @@ fn refused(mut failure: Failure) -> Stop {
     }
 }
 
-/// The step that failed last in a build here.
+/// Returns the step that failed last in this workspace.
 fn last_failed(settings: &Settings) -> Result<String, Stop> {
     let session = session::open(settings)?;
     log::last_failed(&session.state_dir()).ok_or_else(|| {

@@ -1,7 +1,7 @@
-//! The terminal of a visit: one of its own, whose other end is shown on the person's.
+//! The terminal of a visit: a pseudo-terminal, relayed to the user's terminal.
 //!
-//! So a program in the sandbox can neither read what is typed before or after it, nor push input back to the person's shell,
-//! and Ctrl-C and Ctrl-Z are for what runs there.
+//! So a program in the sandbox can neither read what is typed before or after it, nor push input back to the user's shell,
+//! and Ctrl-C and Ctrl-Z go to what runs there.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,17 +14,17 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use signal_hook::consts::SIGWINCH;
 use signal_hook::iterator::Signals;
 
-/// How long a process that left the sandbox's end of the terminal open is waited for; only a weak sandbox leaves any.
+/// How long to wait for a process that keeps the sandbox's end of the terminal open; only a weak sandbox leaves any.
 const LATE: Duration = Duration::from_secs(1);
 
-/// A terminal that is shown on the person's, which is as it was before when this is dropped.
+/// A pseudo-terminal relayed to the user's terminal, which is restored on drop.
 pub(super) struct ShownTerminal {
     before: Termios,
     shown: Receiver<()>,
 }
 
 impl ShownTerminal {
-    /// Makes one, and begins to show it; gives its other end.
+    /// Opens a pseudo-terminal and starts relaying; returns its other end.
     pub(super) fn open() -> io::Result<(ShownTerminal, OwnedFd)> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let ours = openpt(flags)?;
@@ -51,15 +51,15 @@ impl ShownTerminal {
 
 impl Drop for ShownTerminal {
     fn drop(&mut self) {
-        // The kernel ends it when nobody is left at its other end.
+        // The kernel ends it when its other end is closed.
         let _ = self.shown.recv_timeout(LATE);
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }
 }
 
-/// A stream of this process under another number, which no program inherits.
+/// A duplicate of a standard stream, which is not inherited by programs.
 pub(super) trait Lent {
-    /// The descriptor.
+    /// Returns the duplicate.
     fn as_fd_owned(&self) -> io::Result<OwnedFd>;
 }
 
@@ -69,7 +69,7 @@ impl<T: std::os::fd::AsFd> Lent for T {
     }
 }
 
-/// Passes on what comes from one file to another in a thread, until either ends; `done` is dropped then.
+/// Copies one file to another in a thread, until either ends; then drops `done`.
 pub(super) fn pass_on(
     name: &str,
     mut from: File,
@@ -92,11 +92,11 @@ pub(super) fn pass_on(
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Gives a terminal the size of the person's, now and whenever that changes.
+/// Keeps a terminal at the size of the user's terminal.
 fn follow_size(terminal: OwnedFd) -> io::Result<()> {
     let follow = move || {
         if let Ok(size) = tcgetwinsize(io::stdout()) {
-            // A terminal without a size is one all the same.
+            // A terminal works without a size.
             let _ = tcsetwinsize(&terminal, size);
         }
     };

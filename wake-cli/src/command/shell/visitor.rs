@@ -1,4 +1,4 @@
-//! The person at a step: what is typed goes in, what is written comes out.
+//! The user in a step's sandbox: input is passed in, output is passed out.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -21,31 +21,31 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
-/// How long what a command has written is waited for that left its output open behind it.
+/// How long to wait for the output of a command that left its output open.
 const LATE: Duration = Duration::from_secs(1);
 
 /// How a step is visited.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VisitManner {
-    /// Whether it is a shell that is run.
+    /// Whether a shell is run.
     pub(super) is_shell: bool,
-    /// Whether the command of the step itself is run before.
+    /// Whether the step's own command runs first.
     pub(super) after: bool,
-    /// Whether both what is typed and what is written is at a terminal.
+    /// Whether both input and output are a terminal.
     pub(super) at_terminal: bool,
 }
 
-/// The person at a step; when dropped, everything has been shown and the terminal is theirs again.
+/// The user in a step's sandbox. On drop, all output is flushed and the terminal restored.
 pub(crate) struct Person {
     step: VisitedStep,
     how: VisitManner,
-    /// Whether the command of the step itself is running, so that Ctrl-C is for that.
+    /// Whether the step's own command is running, so that Ctrl-C goes to it.
     own_runs: Arc<AtomicBool>,
     enough: CancelToken,
     manner: Manner,
     relay: Relay,
     terminal: Option<ShownTerminal>,
-    /// Ends of output that is passed on.
+    /// The ends of relayed output.
     passed_on: Vec<Receiver<()>>,
 }
 
@@ -59,7 +59,7 @@ impl Drop for Person {
 }
 
 impl Person {
-    /// One who is about to enter.
+    /// Makes the visitor of a step that is about to be entered.
     pub(super) fn approaching(
         step: &VisitedStep,
         how: VisitManner,
@@ -79,8 +79,8 @@ impl Person {
         person
     }
 
-    /// Standard input: itself, so that nothing of it is read that the command does not ask for; of a terminal, which no program
-    /// of a sandbox gets hold of, what is typed.
+    /// Returns standard input itself, so that only what the command reads is consumed; for a terminal, which sandboxed programs never
+    /// get, a relay.
     fn input(&self) -> io::Result<OwnedFd> {
         let lent = io::stdin().as_fd_owned()?;
         if !io::stdin().is_terminal() {
@@ -91,8 +91,8 @@ impl Person {
         Ok(from)
     }
 
-    /// A pipe from which everything goes on to an output of this process: unlike that it can be the command's own, who may
-    /// open it once more by its name.
+    /// Returns a pipe relayed to an output of this process. Unlike that output, the pipe can belong to the command, which may
+    /// reopen it by name.
     fn output(&mut self, output: &impl Lent) -> io::Result<OwnedFd> {
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
         let (done, end) = channel();
@@ -101,7 +101,7 @@ impl Person {
         Ok(to)
     }
 
-    /// Standard output and error; one pipe where both are one, so that what is written keeps its order.
+    /// Returns standard output and error; a single pipe if both are the same file, to preserve the order of writes.
     fn outputs(&mut self) -> io::Result<[OwnedFd; 2]> {
         let stdout = self.output(&io::stdout())?;
         let (one, other) = (fstat(io::stdout())?, fstat(io::stderr())?);
@@ -112,7 +112,7 @@ impl Person {
         Ok([stdout, stderr])
     }
 
-    /// Tells the person; where standard error is closed there is nobody to tell.
+    /// Prints a line; a closed standard error is not an error.
     fn say(&self, role: Role, verb: &str, rest: &str) {
         if self.manner.verbosity > Verbosity::Quiet {
             let line = self.manner.style.verb(role, verb, rest);
@@ -120,7 +120,7 @@ impl Person {
         }
     }
 
-    /// Tells how the command of the step itself ended.
+    /// Reports how the step's own command ended.
     fn tell_end(&self, own: &Result<Outcome, SandboxError>) {
         let (role, how) = match own {
             Ok(outcome) if outcome.is_success() => (Role::Good, outcome.to_string()),

@@ -1,4 +1,4 @@
-//! The cases that a test says it has run: in TAP on standard output, or as JUnit writes them in a file.
+//! The cases that a test reports: as TAP on standard output, or in a JUnit XML file.
 
 mod tap;
 mod xml;
@@ -6,21 +6,21 @@ mod xml;
 pub(crate) use tap::of_tap;
 pub(crate) use xml::of_junit;
 
-/// One case.
+/// One test case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TestCase {
-    /// What it is called; its number if it has no name.
+    /// Its name, or else its number.
     pub(crate) name: String,
-    /// How it ended.
+    /// Its outcome.
     pub(crate) end: CaseEnd,
-    /// What is said of that; empty if nothing is.
+    /// The message for the outcome, possibly empty.
     pub(crate) message: String,
 }
 
-/// How a case ended.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CaseEnd {
-    /// As it should: passed, or failed and known to.
+    /// It passed, or failed as expected.
     Passed,
     /// It failed.
     Failed,

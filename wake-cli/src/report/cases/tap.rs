@@ -1,8 +1,8 @@
-//! The cases of a test as the Test Anything Protocol has them. Source: TAP version 14.
+//! Test cases in the Test Anything Protocol. Source: TAP version 14.
 
 use super::{CaseEnd, TestCase};
 
-/// The cases of what a test wrote; none if that is no TAP. Of subtests only what they come to counts.
+/// Parses the cases of a test's output; `None` if it is not TAP. Only the overall result of subtests counts.
 pub(crate) fn of_tap(text: &str) -> Option<Vec<TestCase>> {
     let mut has_plan = false;
     let mut cases = Vec::new();
@@ -16,7 +16,7 @@ pub(crate) fn of_tap(text: &str) -> Option<Vec<TestCase>> {
     (has_plan && !cases.is_empty()).then_some(cases)
 }
 
-/// Takes a comment behind a case that failed for what is said of it.
+/// Adds a comment after a failed case to its message.
 fn explain(case: &mut TestCase, comment: &str) {
     if case.end == CaseEnd::Failed {
         let between = if case.message.is_empty() { "" } else { "\n" };
@@ -25,13 +25,13 @@ fn explain(case: &mut TestCase, comment: &str) {
     }
 }
 
-/// `1..5`, with a comment behind it.
+/// Whether the line is a plan: `1..5`, with an optional comment.
 fn is_plan(line: &str) -> bool {
     let end = line.strip_prefix("1..").and_then(|rest| rest.split([' ', '#']).next());
     end.is_some_and(|end| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// `not ok 3 - name # SKIP why`.
+/// Parses a case: `not ok 3 - name # SKIP why`.
 fn case(line: &str, number: usize) -> Option<TestCase> {
     let (passed, rest) = match line.strip_prefix("not ok") {
         Some(rest) => (false, rest),

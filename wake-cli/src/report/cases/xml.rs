@@ -1,7 +1,7 @@
-//! The cases of a test as JUnit writes them. Source: the schema of the JUnit 10 report of Jenkins' xUnit plugin, and what pytest and
-//! GoogleTest write.
+//! Test cases in JUnit XML. Source: the schema of the JUnit 10 report of Jenkins' xUnit plugin, and the output of pytest and
+//! GoogleTest.
 //!
-//! A stranger wrote the file: no entity is known but XML's own five, and depth and number are bounded.
+//! The file is untrusted: only XML's five predefined entities are known, and depth and number are bounded.
 
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
@@ -9,32 +9,32 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::{CaseEnd, TestCase};
 
-/// Elements may be nested so deep.
+/// The maximum nesting depth of elements.
 const DEEPEST: usize = 100;
-/// So many cases are read.
+/// The maximum number of cases.
 const MOST_CASES: usize = 100_000;
-/// Characters of what is said of a case.
+/// The maximum length of a case's message, in characters.
 const LONGEST_MESSAGE: usize = 2000;
 
-/// What is wrong with a report.
+/// An error in a report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {problem}")]
 pub(crate) struct XmlFault {
-    /// Where, from 1.
+    /// The line, from 1.
     pub(crate) line: usize,
-    /// Which character of the line, from 1.
+    /// The character in the line, from 1.
     pub(crate) column: usize,
-    /// What.
+    /// The problem.
     pub(crate) problem: String,
 }
 
-/// The cases in a file; or why it is no such report.
+/// Parses the cases in a file; an error if it is not a valid report.
 pub(crate) fn of_junit(bytes: &[u8]) -> Result<Vec<TestCase>, XmlFault> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
         fault(&String::from_utf8_lossy(valid), valid.len(), "not UTF-8")
     })?;
-    // Some programs begin with the mark that other systems begin a text with.
+    // Some programs start the file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader::from_str(text);
     let mut reading = Reading::default();
@@ -66,15 +66,15 @@ fn fault(text: &str, at: usize, problem: &str) -> XmlFault {
     XmlFault { line, column, problem: problem.to_owned() }
 }
 
-/// A report that is being read.
+/// A report being parsed.
 #[derive(Default)]
 struct Reading {
     depth: usize,
     has_root: bool,
     cases: Vec<TestCase>,
-    /// The depth of the case that is open.
+    /// The depth of the current case.
     case_at: Option<usize>,
-    /// Whether what is written here is said of the case.
+    /// Whether text here belongs to the case's message.
     is_said: bool,
 }
 
@@ -142,7 +142,7 @@ impl Reading {
                 if case.end != CaseEnd::Failed {
                     (case.end, case.message) = (end, String::new());
                 }
-                // A failure that says nothing of itself says it in its text.
+                // A failure without a message attribute has its message as text.
                 self.is_said = message.is_empty() && case.message.is_empty();
                 self.say(&message);
             }
@@ -166,7 +166,7 @@ impl Reading {
     }
 }
 
-/// What a case says of itself before anything in it is read.
+/// Makes a case from its start tag.
 fn case(element: &BytesStart<'_>, number: usize) -> Result<TestCase, String> {
     let class = attribute(element, "classname")?.unwrap_or_default();
     let own = attribute(element, "name")?.unwrap_or_default();

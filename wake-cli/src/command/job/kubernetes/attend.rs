@@ -1,4 +1,4 @@
-//! The process that attends to a job in a cluster until that has ended.
+//! The process that attends to a job in a cluster until the job ends.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,10 +16,10 @@ use super::attendance::Attendance;
 use crate::exit::{Exit, Outcome};
 use crate::settings::Settings;
 
-/// After how long a cluster is asked again, at first and at last.
+/// The interval between queries to a cluster, initially and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 
-/// `wake job attend`: takes over a job that a cluster was asked to run, and says what becomes of it.
+/// `wake job attend`: takes over a job submitted to a cluster, and records its status.
 pub(in super::super) fn attend(id: u64, store: &Arc<Store>, settings: &Settings) -> Outcome {
     let (own, sent) = handed(id, store)?;
     detach().map_err(|error| {
@@ -52,11 +52,11 @@ fn to_its_end(
     }
 }
 
-/// Waits so long, or until there is something to look at.
+/// Waits for `pause`, or until there is news.
 fn wait(attendance: &Attendance<'_>, own: &OwnJob, pause: Duration) {
     let begun = now();
     let was_cancelled = own.why_cancelled().is_some();
-    // One that is being ended is gone soon.
+    // A job being cancelled ends soon.
     let pause = if was_cancelled { PAUSES.0 } else { pause };
     let mut had_news = attendance.has_news();
     while begun.elapsed() < pause {

@@ -1,4 +1,4 @@
-//! One look at a job in a cluster, and what follows from it.
+//! One check of a job in a cluster, with its consequences.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -21,14 +21,14 @@ use super::logs::Logs;
 use super::submission::{kubectl, served};
 use crate::settings::Settings;
 
-/// How long is waited until a cluster has said why a job cannot go on.
+/// How long to wait for a cluster to report why a job is stuck.
 const WHY: Duration = Duration::from_secs(2);
-/// How long outputs may take to be seen here that were completed elsewhere.
+/// How long outputs completed elsewhere may take to become visible here.
 const SEEN: Duration = Duration::from_secs(60);
-/// What is said of a job that waits.
+/// The status reason of a waiting job.
 const WAITS: &str = "waiting in Kubernetes";
 
-/// A job that a cluster runs, and the right to say what is known of it.
+/// A job in a cluster, with the ownership of its record.
 pub(super) struct Attendance<'a> {
     store: &'a Store,
     own: Owned<'a>,
@@ -37,17 +37,17 @@ pub(super) struct Attendance<'a> {
     cluster: Cluster,
     served: Served,
     logs: Logs<'a>,
-    /// Whether its log is read while it is written.
+    /// Whether to follow its log.
     follows: Follows,
-    /// The pods that have begun.
+    /// The pods that have started.
     begun: BTreeSet<String>,
 }
 
-/// Who has the right to say what is known of a job.
+/// How the job's record is owned.
 enum Owned<'a> {
-    /// A process that attends to it.
+    /// By the process that attends to the job.
     Lent(&'a OwnJob),
-    /// This moment.
+    /// By this process, for one check.
     Taken(OwnJob),
 }
 
@@ -58,7 +58,7 @@ enum Follows {
 }
 
 impl<'a> Attendance<'a> {
-    /// That of a process that attends to the job until it has ended.
+    /// The attendance of a process that attends to the job until it ends.
     pub(super) fn of_process(
         store: &'a Store,
         settings: &Settings,
@@ -69,7 +69,7 @@ impl<'a> Attendance<'a> {
         Attendance::new(store, settings, Owned::Lent(own), (id, sent), Follows::Yes)
     }
 
-    /// That of whoever asks for the job; none if a process attends to it.
+    /// The attendance for a single query; `None` if a process attends to the job.
     pub(super) fn of_moment(
         store: &'a Store,
         settings: &Settings,
@@ -103,7 +103,7 @@ impl<'a> Attendance<'a> {
         Ok(Attendance { store, own, id, sent, cluster, served, logs, follows, begun })
     }
 
-    /// Looks how far the job is, and keeps that and what it has written; one that has ended is taken away from the cluster.
+    /// Checks the job, and records its status and log. Deletes the objects of a job that has ended.
     pub(super) fn step(&mut self) -> Result<Said, JobsError> {
         let job = match self.cluster.look() {
             Ok(job) => job,
@@ -128,12 +128,12 @@ impl<'a> Attendance<'a> {
         }
     }
 
-    /// Whether the log says that something has ended.
+    /// Whether the log shows that something has ended.
     pub(super) fn has_news(&self) -> bool {
         self.logs.has_news()
     }
 
-    /// Takes the objects of the job away.
+    /// Deletes the objects of the job.
     pub(super) fn delete(&self) -> Result<(), KubernetesError> {
         self.cluster.delete(self.served)
     }
@@ -160,7 +160,7 @@ impl<'a> Attendance<'a> {
                 self.goes(job, trouble.clone())
             }
             KubernetesState::Ended(end) => {
-                // One may begin and end between two looks.
+                // A pod may start and end between two checks.
                 if job.pods.iter().any(|pod| pod.has_begun) {
                     self.note(|record| {
                         record.started = record.started.or_else(|| Some(unix_ms()));
@@ -200,7 +200,7 @@ impl<'a> Attendance<'a> {
         })
     }
 
-    /// A job whose end somebody has asked for: it has ended when nothing of it is left that could run.
+    /// Handles a job being cancelled: it has ended when nothing of it can still run.
     fn cancelled(&mut self, job: &KubernetesJob, why: &str) -> Result<Said, JobsError> {
         let is_gone = matches!(job.state, KubernetesState::Ended(KubernetesEnd::Gone));
         if !is_gone && let Err(error) = self.delete() {
@@ -227,7 +227,7 @@ impl<'a> Attendance<'a> {
         }
     }
 
-    /// Why a job has failed one of whose pods is another one than that which has begun.
+    /// Returns the reason for failure if a started pod was replaced.
     fn begun_again(&mut self, pods: &[KubernetesPod]) -> Option<String> {
         let is_there = |name: &String| pods.iter().any(|pod| &pod.name == name);
         let gone = self.begun.iter().find(|name| !is_there(name)).cloned();
@@ -236,7 +236,7 @@ impl<'a> Attendance<'a> {
         gone.map(|name| format!("the pod `{name}` was deleted"))
     }
 
-    /// Why an output is not here although the job has succeeded, if one is not.
+    /// Returns why an output of a successful job is missing here, if one is.
     fn missing_output(&self) -> Option<String> {
         let buffers = Buffers::new(self.store);
         let begun = now();
@@ -266,7 +266,7 @@ impl<'a> Attendance<'a> {
         Ok(Said::Goes(reason))
     }
 
-    /// What is known of a job of which a cluster says nothing.
+    /// Records that a cluster gave no answer about the job.
     fn unsaid(&self, error: &KubernetesError) -> Result<Said, JobsError> {
         let said = error.to_string();
         self.note(|record| record.status_reason = Some(said.clone()))?;
@@ -276,10 +276,10 @@ impl<'a> Attendance<'a> {
         })
     }
 
-    /// A job that cannot go on, which the cluster would have go on or begin again.
+    /// Gives up a job that cannot continue and that the cluster would retry.
     fn given_up(&mut self, reason: String, pods: &[KubernetesPod]) -> Result<Said, JobsError> {
         self.logs.end(pods)?;
-        // In this order: nothing may run on of a job that has failed.
+        // Delete first: nothing of a failed job may keep running.
         match self.delete() {
             Ok(()) => self.ended(Status::Failed, Some(reason)),
             Err(error) => self.unsaid(&error),
@@ -290,12 +290,12 @@ impl<'a> Attendance<'a> {
         let end = (status, reason);
         concluded(self.store, self.own.get(), self.id, self.sent, end.clone(), unix_ms())?;
         purge(self.store, &passing(self.own.get()));
-        // In this order: what is known of it must not go before it is kept. What stays goes by itself, a while later.
+        // Record first: the information must not be lost. Objects that remain are removed by the cluster later.
         let _ = self.delete();
         Ok(Said::Ended(end.0, end.1.unwrap_or_default()))
     }
 
-    /// Keeps what is known of the job, if that is something else.
+    /// Updates the job's record, if it changes.
     fn note(&self, change: impl FnOnce(&mut JobRecord)) -> Result<(), JobsError> {
         let jobs = Jobs::new(self.store);
         let mut record = jobs.noted(self.id)?;

@@ -1,30 +1,30 @@
-//! What a container writes, as it comes into the log of its job: each byte once, however often it is read from its beginning.
+//! Copying a container's output to the log of its job: each byte once, even if the log is read again from the start.
 
-/// Passes on what a container writes.
+/// Passes on the output of a container.
 pub(super) struct Lines {
-    /// Who writes it, where several do: then it is passed on by whole lines.
+    /// The prefix for lines, if several containers write; output is then passed on in whole lines.
     tag: Option<String>,
-    /// What was passed on before, in a reading that broke off.
+    /// What an earlier, interrupted reading passed on.
     taken: Vec<u8>,
-    /// How much of that has come again.
+    /// How much of that has been read again.
     seen: usize,
-    /// What has come of a line that has not ended.
+    /// The incomplete last line.
     begun: Vec<u8>,
-    /// What its node has said last, unless more comes behind it.
+    /// A notice by the node, unless more output follows it.
     notice: Vec<u8>,
 }
 
-/// What a node says behind or in place of a log that it has thrown away, without an end of line. Source: Kubernetes, kubelet; containerd.
+/// What a node appends to, or returns instead of, a log that it has discarded, without a newline. Source: Kubernetes, kubelet; containerd.
 const NOTICES: [&[u8]; 2] = [
     b"unable to retrieve container logs for ",
     b"rpc error: code = NotFound desc = an error occurred when try to find container ",
 ];
 
-/// A longer line is taken for several, in bytes.
+/// The maximum length of a line in bytes; a longer one is split.
 const LONGEST: usize = 64 << 10;
 
 impl Lines {
-    /// Passes on what comes behind what a log has of it.
+    /// Passes on what follows the part already in a log.
     pub(super) fn after(log: &[u8], tag: Option<String>) -> Lines {
         let taken = match &tag {
             None => log.to_vec(),
@@ -37,7 +37,7 @@ impl Lines {
         Lines { tag, taken, seen: 0, begun: Vec::new(), notice: Vec::new() }
     }
 
-    /// Takes what has come, and gives what goes into the log.
+    /// Takes new output, and returns what goes into the log.
     pub(super) fn add(&mut self, bytes: &[u8]) -> Vec<u8> {
         let bytes = self.without_notice(bytes);
         let rest = self.new_of(&bytes);
@@ -56,12 +56,12 @@ impl Lines {
         whole
     }
 
-    /// Whether its node has said that it has nothing more.
+    /// Whether the node has reported that the log is gone.
     pub(super) fn is_lost(&self) -> bool {
         !self.notice.is_empty()
     }
 
-    /// The line that nobody will end.
+    /// Returns the incomplete last line.
     pub(super) fn end(self) -> Vec<u8> {
         match self.tag {
             Some(tag) if !self.begun.is_empty() => [&head(&tag)[..], &self.begun, b"\n"].concat(),
@@ -69,7 +69,7 @@ impl Lines {
         }
     }
 
-    /// What has come, but for what may be said by its node.
+    /// Strips what may be a notice by the node.
     fn without_notice(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut all = std::mem::take(&mut self.notice);
         all.extend_from_slice(bytes);
@@ -80,7 +80,7 @@ impl Lines {
         all
     }
 
-    /// What of this has not come before.
+    /// Returns the part that was not read before.
     fn new_of(&mut self, bytes: &[u8]) -> Vec<u8> {
         let left = &self.taken[self.seen..];
         let same = left.len().min(bytes.len());
@@ -88,7 +88,7 @@ impl Lines {
             self.seen += same;
             return bytes[same..].to_vec();
         }
-        // It begins elsewhere now, as where the cluster keeps only the last of a long log: better twice than never.
+        // The log now starts elsewhere, as when the cluster keeps only the end of a long log: better twice than never.
         let passed = self.taken[..self.seen].to_vec();
         self.taken.clear();
         self.seen = 0;

@@ -1,4 +1,4 @@
-//! The log of a job as it grows: what the containers of its pods write.
+//! The growing log of a job: the output of the containers of its pods.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -15,28 +15,28 @@ use wake_store::Store;
 
 use super::lines::Lines;
 
-/// How long is waited for the rest of a log whose container has ended.
+/// How long to wait for the rest of the log of a container that has ended.
 const REST: Duration = Duration::from_secs(10);
-/// How often it is looked for that.
+/// The polling interval for that.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is read of the pods of a job.
+/// The logs of the pods of a job.
 pub(super) struct Logs<'a> {
     store: &'a Store,
     id: u64,
     kubectl: Kubectl,
-    /// Whether several write, so that each line says who.
+    /// Whether several containers write, so that lines are prefixed.
     has_several: bool,
     log: Arc<Mutex<JobLog>>,
     readings: BTreeMap<Instance, Reading>,
-    /// Those of which there will be no more.
+    /// Containers whose logs are complete.
     done: BTreeSet<Instance>,
 }
 
-/// One run of a container: the pod, and how often it was begun again.
+/// One run of a container: the pod, and its number of restarts.
 type Instance = (String, u32);
 
-/// A log that is read as it is written.
+/// A log that is being followed.
 struct Reading {
     child: LogChild,
     thread: JoinHandle<Lines>,
@@ -55,7 +55,7 @@ impl<'a> Logs<'a> {
         Ok(Logs { store, id, kubectl, has_several, log, readings, done })
     }
 
-    /// Reads on as these pods write.
+    /// Follows the logs of these pods.
     pub(super) fn follow(&mut self, pods: &[KubernetesPod]) -> Result<(), JobsError> {
         self.reap(pods);
         for pod in pods.iter().filter(|pod| pod.has_begun) {
@@ -64,7 +64,7 @@ impl<'a> Logs<'a> {
                 continue;
             }
             let lines = self.lines(pod)?;
-            // Where it cannot be read now, it is tried again when it is looked next.
+            // If it cannot be read now, the next check tries again.
             if let Ok(reader) = self.kubectl.log(&pod.name, LogEnd::Container) {
                 let (bytes, child) = reader.parts();
                 let is_over = Arc::<AtomicBool>::default();
@@ -80,23 +80,23 @@ impl<'a> Logs<'a> {
         Ok(())
     }
 
-    /// Whether a reading has ended since it was looked last, as it does with its container.
+    /// Whether a reading has ended since the last check, as it does with its container.
     pub(super) fn has_news(&self) -> bool {
         self.readings.values().any(|reading| reading.is_over.load(Ordering::Acquire))
     }
 
-    /// Whether all was read that a container wrote whose pod is being taken away: then it has ended, which may be said much later.
+    /// Whether the log of a pod being deleted was read completely: then its container has ended, which may be reported much later.
     pub(super) fn has_all(&mut self, pod: &KubernetesPod) -> bool {
         self.reap(&[]);
         self.done.contains(&instance(pod))
     }
 
-    /// Takes what there is of these pods now.
+    /// Reads the current logs of these pods.
     pub(super) fn catch_up(&mut self, pods: &[KubernetesPod]) -> Result<(), JobsError> {
         self.rest(pods).map(drop)
     }
 
-    /// Takes all that there will be of these pods; of what cannot be had, the log says so.
+    /// Reads the complete logs of these pods, and notes in the log what cannot be fetched.
     pub(super) fn end(&mut self, pods: &[KubernetesPod]) -> Result<(), JobsError> {
         let begun = now();
         while begun.elapsed() < REST
@@ -107,25 +107,25 @@ impl<'a> Logs<'a> {
         for reading in self.readings.values_mut() {
             if !reading.is_over.load(Ordering::Acquire) {
                 reading.child.stop();
-                // So that it is over when it is looked next: its thread finds the end of what it reads.
+                // Wait until its thread has found the end of what it reads.
                 while !reading.is_over.load(Ordering::Acquire) {
                     thread::sleep(LOOK);
                 }
             }
         }
-        // Nothing more comes of any of them.
+        // None of them will write any more.
         self.reap(&[]);
         for (pod, why) in self.rest(pods)? {
             let label = &pod.label;
             let line = format!("wake: cannot fetch the last output of {label}: {why}\n");
             self.log.lock().unwrap_or_else(PoisonError::into_inner).add(line.as_bytes());
-            // Nobody asks for it again.
+            // It is not requested again.
             self.done.insert(instance(pod));
         }
         Ok(())
     }
 
-    /// Ends readings that are over.
+    /// Ends finished readings.
     fn reap(&mut self, pods: &[KubernetesPod]) {
         let is_over = |reading: &Reading| reading.is_over.load(Ordering::Acquire);
         let over: Vec<Instance> = self
@@ -138,7 +138,7 @@ impl<'a> Logs<'a> {
             let Some(Reading { child, thread, .. }) = self.readings.remove(&at) else { continue };
             let lines = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let goes_on = pods.iter().any(|pod| instance(pod) == at && !pod.has_ended);
-            // One that broke off is read once more, from its beginning.
+            // An interrupted reading is repeated from the start.
             if child.end().is_ok() && !goes_on {
                 self.log.lock().unwrap_or_else(PoisonError::into_inner).add(&lines.end());
                 self.done.insert(at);
@@ -146,7 +146,7 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// Reads what is there now of pods that nobody reads; of which that failed, and why.
+    /// Reads the current logs of pods that are not being followed; returns which failed, and why.
     fn rest<'p>(
         &mut self,
         pods: &'p [KubernetesPod],
@@ -164,7 +164,7 @@ impl<'a> Logs<'a> {
                 let lines = pass_on(bytes, lines, &self.log);
                 child.end()?;
                 match lines.is_lost() {
-                    true => Err("its node has discarded it".to_owned()),
+                    true => Err("the node has discarded it".to_owned()),
                     false => Ok(lines),
                 }
             });
@@ -180,14 +180,14 @@ impl<'a> Logs<'a> {
         Ok(failed)
     }
 
-    /// What passes on what the log has not yet of a pod.
+    /// Returns the lines that pass on what the log does not have yet of a pod.
     fn lines(&self, pod: &KubernetesPod) -> Result<Lines, JobsError> {
         let log = self.all()?;
         let tag = self.has_several.then(|| pod.label.clone());
         if pod.restarts == 0 {
             return Ok(Lines::after(&log, tag));
         }
-        // What it wrote before is another log, which the cluster has no more.
+        // Earlier output was in another log, which the cluster no longer has.
         let start = pod.restarts + 1;
         let line = format!("wake: {} restarted: start {start}\n", pod.label);
         let line = line.as_bytes();
@@ -201,7 +201,7 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// All of the log.
+    /// Reads the whole log.
     fn all(&self) -> Result<Vec<u8>, JobsError> {
         let mut reader = LogReader::new(Jobs::new(self.store), self.id)?;
         let mut log = Vec::new();
@@ -219,7 +219,7 @@ fn instance(pod: &KubernetesPod) -> Instance {
     (pod.name.clone(), pod.restarts)
 }
 
-/// Passes on what comes, until nothing more does.
+/// Passes on output until it ends.
 fn pass_on(mut bytes: Box<dyn Read + Send>, mut lines: Lines, log: &Mutex<JobLog>) -> Lines {
     let mut buffer = vec![0; 64 << 10];
     loop {
@@ -230,7 +230,7 @@ fn pass_on(mut bytes: Box<dyn Read + Send>, mut lines: Lines, log: &Mutex<JobLog
                 log.lock().unwrap_or_else(PoisonError::into_inner).add(&whole);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            // Whoever wrote it says why it ended.
+            // The writer reports why it ended.
             Err(_) => return lines,
         }
     }

@@ -1,6 +1,6 @@
-//! Jobs that a cluster of Kubernetes runs: a process of this machine attends to each, which keeps what the cluster says of it and what it writes.
+//! Jobs in a Kubernetes cluster. A local process attends to each, recording its status and its log.
 //!
-//! Where that process is gone, whoever asks for the job does the same for a moment.
+//! If that process is gone, each query for the job does so once.
 
 mod refusal;
 mod submission;
@@ -21,7 +21,7 @@ use super::said::Said;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// What a cluster says of a job; what it has written meanwhile is kept.
+/// Queries a cluster about a job, and records its new output.
 pub(super) fn look(
     store: &Store,
     settings: &Settings,
@@ -30,12 +30,12 @@ pub(super) fn look(
 ) -> Result<Said, JobsError> {
     match Attendance::of_moment(store, settings, id, sent)? {
         Some(mut attendance) => attendance.step(),
-        // Another process has begun to attend to it, which says what there is.
+        // Another process now attends to the job and records its status.
         None => Ok(Said::Goes(None)),
     }
 }
 
-/// Has a cluster end a job.
+/// Cancels a job in a cluster.
 pub(super) fn cancel(
     store: &Store,
     settings: &Settings,

@@ -1,9 +1,9 @@
-//! What a person is told where a cluster does not do what it was asked for.
+//! Diagnostics for requests that a cluster refuses.
 
 use wake_kubernetes::KubernetesError;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// What a person is told, and what can be done.
+/// Turns a Kubernetes error into a diagnostic with help.
 pub(super) fn refusal(error: KubernetesError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {

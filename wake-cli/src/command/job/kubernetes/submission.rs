@@ -1,4 +1,4 @@
-//! Having a cluster run a job.
+//! Submitting a job to a cluster.
 
 use wake_codespec::codespec::Codespec;
 use wake_codespec::run::RunCodespec;
@@ -13,7 +13,7 @@ use crate::args::JobArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
-/// Refuses what is said of a job that no cluster can do.
+/// Refuses flags that no cluster supports.
 pub(in super::super) fn possible(args: &JobArgs) -> Result<(), Stop> {
     match &args.rootfs {
         None => Ok(()),
@@ -26,7 +26,7 @@ pub(in super::super) fn possible(args: &JobArgs) -> Result<(), Stop> {
     }
 }
 
-/// How a cluster is reached that has this context, where one is said.
+/// Returns the `kubectl` for a context, or for the default one.
 pub(super) fn kubectl(settings: &Settings, context: Option<String>) -> Kubectl {
     let said = &settings.kubernetes;
     Kubectl {
@@ -36,7 +36,7 @@ pub(super) fn kubectl(settings: &Settings, context: Option<String>) -> Kubectl {
     }
 }
 
-/// Whether a job has workers.
+/// Returns whether a job has workers.
 pub(super) fn served(record: &JobRecord) -> Served {
     match record.worker {
         Some(_) => Served::ByWorkers,
@@ -44,24 +44,24 @@ pub(super) fn served(record: &JobRecord) -> Served {
     }
 }
 
-/// Has a cluster run a job, to which a process of this machine attends from then on.
+/// Submits a job to a cluster, and starts a local process that attends to it.
 pub(in super::super) fn submit(job: &ReadyJob<'_>) -> Result<(), Stop> {
     let ReadyJob { settings, own, record, run, .. } = job;
     let kubectl = kubectl(settings, run.cluster.clone()).settled().map_err(refusal)?;
     let name = RunName::numbered(record.id, &distinct()?);
     let manifest = manifest(job, &name)?;
     let cluster = Cluster::new(kubectl, name);
-    // Before anything is there, so that nothing can be there of which nobody knows.
+    // Recorded before the objects are created, so that no unknown objects can exist.
     job.keep_sent(EngineName::Kubernetes, cluster.id().to_string(), false)?;
     let made = cluster.create(&manifest).map_err(|error| refusal(error).into());
     let made = made.and_then(|()| detached::start(own, record.id, "attend", settings));
     made.inspect_err(|_| {
-        // What cannot be taken away goes by itself, a while after it has ended.
+        // Objects that cannot be deleted are removed by the cluster some time after the job ends.
         let _ = cluster.delete(served(record));
     })
 }
 
-/// The objects of a job, all of whose buffers and images are known.
+/// Makes the objects of a job whose buffers and images are all known.
 fn manifest(job: &ReadyJob<'_>, name: &RunName) -> Result<Manifest, Stop> {
     let ReadyJob { settings, record, run, plan, .. } = job;
     let buffers = manifest::buffers(run, plan.codespec())?;
@@ -105,12 +105,12 @@ fn manifest(job: &ReadyJob<'_>, name: &RunName) -> Result<Manifest, Stop> {
     made.map_err(|error| manifest::refusal(error).into())
 }
 
-/// What tells the names of jobs apart whose stores know nothing of each other.
+/// Returns a random suffix that distinguishes job names from different stores.
 fn distinct() -> Result<String, Stop> {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     match filled {
-        // The kernel gives so few at once, or none.
+        // The kernel returns so few bytes at once, or none.
         Ok(8) => Ok(format!("{:016x}", u64::from_le_bytes(bytes))),
         other => {
             let message = format!("cannot get random bytes from the kernel: {other:?}");

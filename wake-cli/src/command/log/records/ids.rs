@@ -1,4 +1,4 @@
-//! The ids of a module's run in the Timeless Stack, SHA-384 over all that it saw and left.
+//! The Timeless Stack ids of a module's run: SHA-384 over its inputs and outputs.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use wake_store::Lookup;
 use super::record::Record;
 use crate::command::plan;
 
-/// The record with the id of the formula that it is a run of, the wares of its outputs, and its own id.
+/// Completes the record with its formula id, the wares of its outputs, and its own id.
 pub(super) fn complete(run: &Record, session: &Session) -> Result<FormulaRecord, Failure> {
     let label = &run.finished.label;
     let step = step(run, session)?;
@@ -27,7 +27,7 @@ pub(super) fn complete(run: &Record, session: &Session) -> Result<FormulaRecord,
     Ok(record)
 }
 
-/// The step as it is now, if that is what ran.
+/// Returns the current step, if it is still what ran.
 fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
     let label = &run.finished.label;
     let key: Option<ActionDigest> = run.finished.key.as_ref().and_then(|key| key.parse().ok());
@@ -46,7 +46,7 @@ fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
     })
 }
 
-/// The wares of what it left; none of a run that failed, because nothing of that is kept.
+/// Returns the wares of its outputs; none for a failed run, whose outputs are not kept.
 fn results(run: &Record, step: &StepJob, session: &Session) -> Result<OutputWares, Failure> {
     let tree: Option<TreeDigest> = run.finished.outputs.as_ref().and_then(|tree| tree.parse().ok());
     let Some(tree) = tree else { return Ok(OutputWares::new()) };

@@ -1,6 +1,6 @@
-//! `wake log --records`: the record of every command that ran, of modules built here and of formulas.
+//! `wake log --records`: the records of every command that ran, for modules built here and for formulas.
 //!
-//! `wake log --formulas` has only those of formulas, which belong to the store and to no checkout.
+//! `wake log --formulas` shows only those of formulas, which belong to the store, not to a checkout.
 
 mod record;
 mod ids;
@@ -29,10 +29,10 @@ use crate::terminal::style::{Role, Style};
 use crate::terminal::words;
 use record::Record;
 
-/// What lists all records.
+/// The help that tells how to list all records.
 const LISTS_ALL: &str = "run `wake log --records` to list the records";
 
-/// Lists the records, or prints the one that is asked for.
+/// Lists the records, or prints the requested one.
 pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let mut records = of_formulas(session.store());
@@ -59,7 +59,7 @@ pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     }
 }
 
-/// The same of formulas alone.
+/// Lists the records of formulas, or prints the requested one.
 pub(super) fn formulas(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let mut records = of_formulas(&session::store(settings)?);
     let Some(prefix) = &args.run else {
@@ -78,21 +78,21 @@ fn of_formulas(store: &Store) -> Vec<Record> {
     PastRun::all(&store.outside_dir()).flat_map(|past| Record::all_in(&past)).collect()
 }
 
-/// Puts the oldest first.
+/// Sorts records, oldest first.
 fn sort(records: &mut [Record]) {
     let rank = |record: &Record| (record.execution.began_ms, record.execution.guid.clone());
-    // Within a millisecond guids sort by time.
+    // Guids from the same millisecond sort by time.
     records.sort_by_cached_key(rank);
 }
 
-/// What the label of a record says of its module, without the configuration.
+/// Returns a record's label without the configuration.
 fn module_of(record: &Record) -> &str {
     let label = &record.finished.label;
     let space = label.find(':').and_then(|colon| Some(colon + label[colon..].find(' ')?));
     &label[..space.unwrap_or(label.len())]
 }
 
-/// The record whose guid begins so, or the last one of the module that is meant.
+/// Returns the record whose guid has this prefix, or the last record of the module.
 fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, Diagnostic> {
     if asked != "." && !asked.contains([':', '/']) {
         records.retain(|record| record.execution.guid.starts_with(asked));
@@ -100,7 +100,7 @@ fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Reco
     }
     let scope = TargetPattern::from(asked).scope(&session.workspace)?;
     records.retain(|record| scope.contains(&record.finished.label));
-    // The default configuration is called as the module is.
+    // The default configuration has the same label as the module.
     let is_default = |record: &Record| module_of(record).len() == record.finished.label.len();
     if records.iter().any(is_default)
         && let [first, others @ ..] = &*records
@@ -142,7 +142,7 @@ fn list(
     }
 }
 
-/// What of a record is known without computing ids, in the order of a whole one.
+/// The part of a record that needs no computed ids, with the fields in the order of a complete record.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Brief<'a> {
@@ -159,7 +159,7 @@ impl Brief<'_> {
     }
 }
 
-/// Guid, age and end of a record, and what else is said of it.
+/// Formats the guid, age and outcome of a record, followed by `rest`.
 fn line(record: &Record, style: Style, rest: &str) -> String {
     let began = UNIX_EPOCH + Duration::from_millis(record.execution.began_ms);
     let ago = words::ago(clock::since(began));

@@ -1,4 +1,4 @@
-//! A command that ran, from the events of its run.
+//! The record of a command that ran, from the events of its run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,22 +10,22 @@ use crate::command::log::past::PastRun;
 
 /// One run of the command of a module or a formula.
 pub(super) struct Record {
-    /// What was said of it when it ended.
+    /// The event of its end.
     pub(super) finished: ActionFinished,
-    /// The same, about the run itself.
+    /// The execution data of that event.
     pub(super) execution: Execution,
-    /// The id of the formula; none of a module.
+    /// The formula id; `None` for a module.
     pub(super) formula: Option<String>,
-    /// The build that it was part of.
+    /// The build it was part of.
     run: String,
-    /// How strictly commands were kept in it.
+    /// The sandbox level of the build.
     sandbox: String,
-    /// The machine, where that is told of the whole run.
+    /// The machine, if the build records it.
     host: Option<String>,
 }
 
 impl Record {
-    /// The commands that ran in what `past` tells, in the order in which they ended.
+    /// Returns the records of the commands that ran in `past`, in order of completion.
     pub(super) fn all_in(past: &PastRun) -> Vec<Record> {
         let start = past.start();
         let identity = |event| match event {
@@ -46,12 +46,12 @@ impl Record {
         past.ended().filter_map(of).collect()
     }
 
-    /// How it ended, as shells give it.
+    /// Returns its exit code as shells report it.
     pub(super) fn exit_code(&self) -> i32 {
         self.finished.exit.unwrap_or(-1)
     }
 
-    /// The record, in which those of modules lack the ids that have to be computed.
+    /// Returns the record; for modules, without the ids that have to be computed.
     pub(super) fn record(&self) -> FormulaRecord {
         FormulaRecord {
             guid: self.execution.guid.clone(),
@@ -64,15 +64,15 @@ impl Record {
         }
     }
 
-    /// What wake notes beside the fields that every record has.
+    /// Returns the remarks that wake adds to the standard fields.
     fn remarks(&self) -> BTreeMap<String, String> {
         let Record { finished, execution, formula, run, sandbox, host } = self;
-        // Logs of earlier releases say only which host was seen.
+        // Logs of earlier releases record only the host.
         let hermetic = execution.hermetic && execution.host.is_none();
         let hermetic = if hermetic { "yes" } else { "no" };
         let sys_us = finished.cpu_us.saturating_sub(execution.user_us);
         let of_module = |text: &String| formula.is_none().then(|| text.clone());
-        // Of a formula the digest of nothing, where nothing was written.
+        // For a formula without output, the digest of empty content.
         let log = |digest: &Option<String>| match digest {
             None if formula.is_some() => Some(BlobDigest::of(b"").to_string()),
             digest => digest.clone(),
