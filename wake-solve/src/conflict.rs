@@ -1,4 +1,4 @@
-//! Requirements that cannot be met together: why, and what would help.
+//! Explains requirements that cannot be met together, and offers help.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::slice;
@@ -13,13 +13,13 @@ use crate::task::{Fault, Task, Wanted};
 use crate::universe::Universe;
 use crate::wishes::{Said, Wish, other_requirement};
 
-/// A proof has no more lines than these; what is behind them is counted.
+/// The maximum number of lines in a proof; further ones are only counted.
 const MOST_LINES: usize = 24;
 
-/// At most so many other requirements are offered, and looked for.
+/// The maximum number of alternative requirements to look for and offer.
 const MOST_OFFERS: usize = 3;
 
-/// Why `wishes` cannot all be met, which follows from `premises`.
+/// Explains why `wishes` cannot all be met, as follows from `premises`.
 pub(crate) fn explain<U: Universe>(
     known: &mut Known<'_, U>,
     task: &Task<'_>,
@@ -46,7 +46,7 @@ pub(crate) fn explain<U: Universe>(
     Ok(fault)
 }
 
-/// The wish at whose place it is shown: a demand for a package of which no fact speaks, if there is one.
+/// Returns the wish at whose place the error is shown: if possible, a demand for a package that no fact is about.
 fn shown(core: &[Wish], facts: &[Fact]) -> Option<usize> {
     let is_demand = |wish: &Wish| wish.wanted.demand().is_some();
     let is_last = |wish: &Wish| facts.iter().all(|fact| fact.about() != Some(wish.pkg));
@@ -54,7 +54,7 @@ fn shown(core: &[Wish], facts: &[Fact]) -> Option<usize> {
     last.or_else(|| core.iter().position(is_demand))
 }
 
-/// What could be asked for instead, the place that is shown last.
+/// Returns the requirements that could be used instead; the one for the shown place comes last.
 fn offers<U: Universe>(
     known: &mut Known<'_, U>,
     task: &Task<'_>,
@@ -71,7 +71,7 @@ fn offers<U: Universe>(
         let Wanted::Demand(demand) = core[number].wanted else { continue };
         let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
         let here = Some(number) == shown;
-        // There may be another conflict that has nothing to do with this one.
+        // There may be another, unrelated conflict.
         for (wishes, others) in [(wishes, "everything else"), (core, "the requirements above")] {
             let rest: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
             let said = Said { others, here };
@@ -94,14 +94,14 @@ struct Proof<'a, 'u, U> {
 }
 
 impl<U: Universe> Proof<'_, '_, U> {
-    /// What stands under the caret.
+    /// Returns the label below the caret.
     fn label(&self, wish: usize) -> String {
         let wish = &self.core[wish];
         let pkg = self.known.pkg(wish.pkg);
         format!("{}: {}", pkg.name, versions(pkg, &self.meant(wish)))
     }
 
-    /// The releases that a wish means.
+    /// Returns the releases that a wish selects.
     fn meant(&self, wish: &Wish) -> Vec<usize> {
         match wish.wanted {
             Wanted::Demand(number) => {
@@ -116,7 +116,8 @@ impl<U: Universe> Proof<'_, '_, U> {
         }
     }
 
-    /// Every fact but the one that is shown, from where they clash back to what the workspace asks for, and what follows.
+    /// Returns the lines of the proof: every fact except the shown one, from the conflict back to the wishes of the
+    /// workspace, and the conclusion.
     fn lines(&self) -> Vec<String> {
         let ordered = self.ordered();
         let said = ordered.len().min(MOST_LINES);
@@ -139,7 +140,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         lines
     }
 
-    /// The facts in the order in which they are said.
+    /// Returns the facts in the order in which they are stated.
     fn ordered(&self) -> Vec<Fact> {
         let wish = |number: usize| Fact {
             subject: Subject::Workspace(number),
@@ -164,7 +165,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         ordered
     }
 
-    /// A fact; `explained` is of which releases something has been said.
+    /// States a fact; `explained` contains the releases that earlier sentences were about.
     fn sentence(&self, fact: &Fact, explained: &BTreeSet<(PkgId, usize)>) -> String {
         let object = self.known.pkg(fact.object);
         let (said, meant) = match &fact.subject {
@@ -190,7 +191,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         }
     }
 
-    /// Why nothing meets what a fact says is needed, if so.
+    /// Says why nothing meets the requirement of a fact, if so.
     fn no_more(&self, fact: &Fact, object: &Pkg, meant: &[usize]) -> Option<&'static str> {
         let is_meant = |release: usize| {
             let version = &object.releases[release].version;
@@ -211,7 +212,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         (*pkg == fact.object && ranges().len() == 1).then_some("another version of the same range")
     }
 
-    /// How the versions that a fact says are needed stand to those of which something has been said, if other facts are about them.
+    /// Relates the versions that a fact requires to those in `explained`, if other facts are about that package.
     fn covered(
         &self,
         fact: &Fact,
@@ -220,7 +221,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         explained: &BTreeSet<(PkgId, usize)>,
     ) -> Option<String> {
         let is_subject = self.facts.iter().any(|other| other.about() == Some(fact.object));
-        // It has been said of an exact version which it is.
+        // The version of an exact wish has already been stated.
         let is_exact = matches!(fact.subject, Subject::Workspace(number) if self.is_exact(number));
         if !is_subject || is_exact {
             return None;
@@ -237,7 +238,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         self.core[wish].wanted.demand().is_none()
     }
 
-    /// What releases need: `needs acme/tls ^1.4`, or `each needs one of acme/tls ^1.4, ^1.5`.
+    /// States what releases need: `needs acme/tls ^1.4`, or `each needs one of acme/tls ^1.4, ^1.5`.
     fn needed(&self, fact: &Fact, object: &Pkg) -> String {
         const SHOWN: usize = 3;
         let name = &object.name;
@@ -251,7 +252,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         format!("each needs one of {name} {}", texts.join(", "))
     }
 
-    /// What of the workspace's own requirements cannot be met.
+    /// States which of the workspace's requirements cannot be met.
     fn conclusion(&self) -> String {
         let others = (0..self.core.len()).filter(|number| Some(*number) != self.shown);
         let order: Vec<usize> = others.chain(self.shown).collect();
@@ -270,7 +271,7 @@ impl<U: Universe> Proof<'_, '_, U> {
         }
     }
 
-    /// Names what would have done for every fact about its package, had it been allowed.
+    /// Adds releases that would have met every fact about their package if they were allowed.
     fn passed_over(&self, fault: &mut Fault) {
         const SHOWN: usize = 4;
         let of_wish = |wish: &'_ Wish| match wish.wanted {

@@ -1,7 +1,7 @@
-//! Packages as the search sees them: the ranges of their versions, and what each requirement means among these.
+//! Packages as the search sees them: the ranges of their versions, and what requirements select among these.
 //!
-//! The search decides *nodes*. A range of a package is one, with a version in it to be decided. A requirement that several
-//! ranges could meet is another, a *choice*, with one of these ranges to be decided.
+//! The search decides *nodes*. A range of a package is a node; its decision is a version. A requirement that several
+//! ranges could meet is another kind of node, a *choice*; its decision is one of these ranges.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,48 +13,48 @@ use wake_model::{Lock, PkgName, Requirement, Version};
 use crate::picks::Picks;
 use crate::universe::{Need, Release, Standing, Universe};
 
-/// A package by the number that it got when it was first asked for.
+/// A package, numbered when it was first requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PkgId(usize);
 
-/// A node by the number that it got when something first led to it.
+/// A node, numbered when it was first reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(usize);
 
-/// What has to be decided.
+/// Something to decide.
 pub(crate) enum Node {
-    /// Whether to have what the workspace requires: yes.
+    /// Whether to meet the requirements of the workspace; always yes.
     Workspace,
-    /// Which version of this range of a package.
+    /// The version of this range of a package.
     Range(PkgId, usize),
-    /// Which of several ranges of a package.
+    /// One of several ranges of a package.
     Choice(PkgId, Vec<Meaning>),
 }
 
-/// Versions of one range that will do.
+/// The matching versions of one range.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Meaning {
-    /// The range, by its number in its package.
+    /// The number of the range in its package.
     pub range: usize,
-    /// The versions, by their numbers in the range.
+    /// The numbers of the versions in the range.
     pub picks: Picks,
 }
 
-/// What a requirement leads to: a node, and what must be decided there.
+/// What a requirement leads to: a node, and its allowed decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Aim {
     pub node: NodeId,
     pub picks: Picks,
 }
 
-/// A package, with all that is known of it.
+/// A package and its releases.
 pub(crate) struct Pkg {
     pub name: Rc<PkgName>,
-    /// Whether anybody ever published it.
+    /// Whether it was ever published.
     pub exists: bool,
-    /// What was published, the lowest version first, one for each precedence.
+    /// The published releases, lowest version first, one per precedence.
     pub releases: Vec<Release>,
-    /// The ranges of those that may be used, the lowest first.
+    /// The ranges of usable releases, lowest first.
     pub ranges: Vec<VersionRange>,
     aims: HashMap<Requirement, Aim>,
 }
@@ -62,19 +62,19 @@ pub(crate) struct Pkg {
 /// Versions that can stand in for each other.
 pub(crate) struct VersionRange {
     node: NodeId,
-    /// Those that may be used, by their numbers among the releases, the lowest first.
+    /// The usable releases in the range, by number, lowest first.
     pub candidates: Vec<usize>,
-    /// Which of these the lock has.
+    /// Those of them that are locked.
     locked: Picks,
 }
 
-/// How many decisions a node has, and which of them the lock has made.
+/// The number of decisions of a node, and those that are locked.
 pub(crate) struct Options<'a> {
     pub count: u32,
     pub locked: &'a Picks,
 }
 
-/// Everything that has been asked for so far.
+/// Everything requested so far.
 pub(crate) struct Known<'u, U> {
     universe: &'u U,
     locked: BTreeMap<&'u PkgName, Vec<&'u Version>>,
@@ -82,9 +82,9 @@ pub(crate) struct Known<'u, U> {
     pkgs: Vec<Pkg>,
     nodes: Vec<(Node, Picks)>,
     choices: HashMap<(PkgId, Vec<Meaning>), NodeId>,
-    /// How often each node was in the way in searches that were given up.
+    /// How often each node was involved in conflicts of searches that were given up.
     contested: HashMap<NodeId, u32>,
-    /// Steps that searches may still take.
+    /// The remaining steps of searches.
     steps: u64,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for NodeId {
 }
 
 impl<'u, U: Universe> Known<'u, U> {
-    /// Nothing yet of what `universe` has; `keeps` says of which packages the lock counts.
+    /// Creates an empty state; `keeps` returns for which packages the lock counts.
     pub(crate) fn new(universe: &'u U, lock: &'u Lock, keeps: impl Fn(&PkgName) -> bool) -> Self {
         let mut locked: BTreeMap<&PkgName, Vec<&Version>> = BTreeMap::new();
         for pkg in lock.iter().filter(|pkg| pkg.is_of_registry() && keeps(&pkg.name)) {
@@ -118,41 +118,41 @@ impl<'u, U: Universe> Known<'u, U> {
         }
     }
 
-    /// Lets searches take so many steps from now on.
+    /// Sets the remaining steps of searches.
     pub(crate) fn allow(&mut self, steps: u64) {
         self.steps = steps;
     }
 
-    /// Steps that searches may still take.
+    /// Returns the remaining steps of searches.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Takes a step that counts for `cost`; whether it may be taken.
+    /// Takes a step that counts for `cost`; returns whether it was allowed.
     pub(crate) fn step(&mut self, cost: u64) -> bool {
         let may = self.steps > 0;
         self.steps = self.steps.saturating_sub(cost);
         may
     }
 
-    /// How many nodes there are by now.
+    /// Returns the current number of nodes.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// How often a node was in the way in searches that were given up.
+    /// Returns how often a node was involved in conflicts of searches that were given up.
     pub(crate) fn contested(&self, node: NodeId) -> u32 {
         self.contested.get(&node).copied().unwrap_or_default()
     }
 
-    /// Notes how often nodes were in the way in a search that is given up.
+    /// Records how often nodes were involved in conflicts of a search that is given up.
     pub(crate) fn note_contested(&mut self, nodes: HashMap<NodeId, u32>) {
         for (node, times) in nodes {
             *self.contested.entry(node).or_default() += times;
         }
     }
 
-    /// The nodes that were in the way, those that were most often first.
+    /// Returns the nodes involved in conflicts, most frequent first.
     pub(crate) fn most_contested(&self) -> Vec<NodeId> {
         let mut nodes: Vec<(NodeId, u32)> =
             self.contested.iter().map(|(node, times)| (*node, *times)).collect();
@@ -160,12 +160,12 @@ impl<'u, U: Universe> Known<'u, U> {
         nodes.into_iter().map(|(node, _)| node).collect()
     }
 
-    /// Who answers for it.
+    /// Returns the universe.
     pub(crate) fn universe(&self) -> &'u U {
         self.universe
     }
 
-    /// A package; its versions are asked for if they were not yet.
+    /// Returns a package, requesting its versions if necessary.
     pub(crate) fn ask(&mut self, name: &PkgName) -> Result<PkgId, U::Error> {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
@@ -183,7 +183,7 @@ impl<'u, U: Universe> Known<'u, U> {
         Ok(id)
     }
 
-    /// Says which packages will be asked for.
+    /// Announces packages that will be requested.
     fn expect<'n>(&self, needs: impl IntoIterator<Item = &'n Need>) {
         let names = needs.into_iter().map(|need| &need.name);
         let names: Vec<&PkgName> = names.filter(|name| self.find(name).is_none()).collect();
@@ -192,12 +192,12 @@ impl<'u, U: Universe> Known<'u, U> {
         }
     }
 
-    /// A package that has been asked for.
+    /// Returns a package that has been requested.
     pub(crate) fn find(&self, name: &PkgName) -> Option<PkgId> {
         self.ids.get(name).copied()
     }
 
-    /// What the lock has of the packages that have been asked for, as far as it may be used.
+    /// Iterates over the locked, usable releases of the packages requested so far.
     pub(crate) fn locked(&self) -> impl Iterator<Item = (PkgId, usize)> {
         let of_pkg = |(number, pkg): (usize, &Pkg)| -> Vec<(PkgId, usize)> {
             let locked = pkg.ranges.iter().flat_map(VersionRange::locked);
@@ -206,17 +206,17 @@ impl<'u, U: Universe> Known<'u, U> {
         self.pkgs.iter().enumerate().flat_map(of_pkg)
     }
 
-    /// All that is known of a package.
+    /// Returns the data of a package.
     pub(crate) fn pkg(&self, id: PkgId) -> &Pkg {
         &self.pkgs[id.0]
     }
 
-    /// A node.
+    /// Returns a node.
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0].0
     }
 
-    /// What can be decided at a node.
+    /// Returns the possible decisions of a node.
     pub(crate) fn options(&self, id: NodeId) -> Options<'_> {
         let (node, locked) = &self.nodes[id.0];
         match *node {
@@ -229,7 +229,7 @@ impl<'u, U: Universe> Known<'u, U> {
         }
     }
 
-    /// The versions that `picks` are at the node of a range, by their numbers among the releases; none at another node.
+    /// Returns the releases for `picks` at a range node, by number; `None` for other nodes.
     pub(crate) fn releases_of(&self, id: NodeId, picks: &Picks) -> Option<(PkgId, Vec<usize>)> {
         let Node::Range(pkg, range) = *self.node(id) else { return None };
         let candidates = &self.pkg(pkg).ranges[range].candidates;
@@ -237,7 +237,7 @@ impl<'u, U: Universe> Known<'u, U> {
         Some((pkg, numbers.collect()))
     }
 
-    /// The package that a node is about.
+    /// Returns the package that a node is about.
     pub(crate) fn pkg_of(&self, id: NodeId) -> Option<PkgId> {
         match *self.node(id) {
             Node::Workspace => None,
@@ -245,7 +245,7 @@ impl<'u, U: Universe> Known<'u, U> {
         }
     }
 
-    /// What `requirement` leads to. What no version meets leads to a choice without decisions.
+    /// Returns what `requirement` leads to. If no version meets it, that is a choice without decisions.
     pub(crate) fn aim(&mut self, id: PkgId, requirement: &Requirement) -> Aim {
         let pkg = &self.pkgs[id.0];
         if let Some(aim) = pkg.aims.get(requirement) {
@@ -263,7 +263,7 @@ impl<'u, U: Universe> Known<'u, U> {
         aim
     }
 
-    /// The node of a choice between these ranges.
+    /// Returns the node for a choice between these ranges.
     fn choice(&mut self, id: PkgId, meanings: Vec<Meaning>) -> NodeId {
         let new = NodeId(self.nodes.len());
         *self.choices.entry((id, meanings)).or_insert_with_key(|(_, meanings)| {
@@ -273,7 +273,7 @@ impl<'u, U: Universe> Known<'u, U> {
         })
     }
 
-    /// What a decision at a node leads to.
+    /// Returns what a decision at a node leads to.
     pub(crate) fn follow(&mut self, id: NodeId, decision: u32) -> Result<Vec<Aim>, U::Error> {
         match *self.node(id) {
             Node::Workspace => Ok(Vec::new()),
@@ -290,9 +290,9 @@ impl<'u, U: Universe> Known<'u, U> {
         }
     }
 
-    /// What a release needs and what that leads to, in an order that does not depend on that of the answers.
+    /// Returns the needs of a release and what they lead to, in an order independent of that of the answers.
     ///
-    /// A need of its own range, where there is but itself, is met already, or never.
+    /// A need within the release's own range is omitted if the release itself meets it, and cannot be met otherwise.
     pub(crate) fn needs(
         &mut self,
         id: PkgId,
@@ -322,7 +322,7 @@ impl<'u, U: Universe> Known<'u, U> {
 }
 
 impl Pkg {
-    /// The versions that a requirement means, by range, the lowest first.
+    /// Returns the versions that a requirement selects, by range, lowest first.
     fn meanings(&self, requirement: &Requirement) -> impl Iterator<Item = Meaning> {
         let matches = |release: usize| requirement.matches(&self.releases[release].version);
         self.ranges.iter().enumerate().filter_map(move |(range, versions)| {
@@ -333,8 +333,8 @@ impl Pkg {
         })
     }
 
-    /// Which of these the lock has: those with a version in it that will do, else those with any, so that of a range that is
-    /// locked another version comes before another range.
+    /// Returns which of these are locked: those with a matching locked version, else all locked ranges. Another
+    /// version of a locked range is thus preferred over another range.
     fn locked_of(&self, meanings: &[Meaning]) -> Picks {
         let locked = |meaning: &Meaning| &self.ranges[meaning.range].locked;
         let those = |has: &dyn Fn(&Meaning) -> bool| {
@@ -348,23 +348,23 @@ impl Pkg {
         }
     }
 
-    /// The highest of some releases that a requirement means.
+    /// Returns the highest of some releases that a requirement matches.
     pub(crate) fn highest(&self, of: &[usize], requirement: &Requirement) -> Option<usize> {
         let matches = |release: &usize| requirement.matches(&self.releases[*release].version);
         of.iter().copied().filter(matches).max()
     }
 
-    /// The releases that a requirement means and that may be used, the lowest first.
+    /// Returns the usable releases that a requirement matches, lowest first.
     pub(crate) fn matching(&self, requirement: &Requirement) -> impl Iterator<Item = usize> {
         self.usable().filter(|&release| requirement.matches(&self.releases[release].version))
     }
 
-    /// The releases that may be used, the lowest first.
+    /// Returns the usable releases, lowest first.
     pub(crate) fn usable(&self) -> impl DoubleEndedIterator<Item = usize> {
         self.ranges.iter().flat_map(|range| range.candidates.iter().copied())
     }
 
-    /// Where a release is decided: its range, and its number in it; none if it may not be used.
+    /// Returns the range node of a release and its number there; `None` if it is not usable.
     pub(crate) fn decision(&self, release: usize) -> Option<Aim> {
         self.ranges.iter().find_map(|range| {
             let number = range.candidates.iter().position(|&candidate| candidate == release)?;
@@ -374,14 +374,14 @@ impl Pkg {
 }
 
 impl VersionRange {
-    /// The releases that the lock has, the lowest first.
+    /// Returns the locked releases, lowest first.
     fn locked(&self) -> impl Iterator<Item = usize> {
         let numbers = self.locked.numbers(count(&self.candidates));
         numbers.map(|number| self.candidates[number as usize])
     }
 }
 
-/// Which releases will probably be chosen: those that are locked, or else the highest.
+/// Returns the releases that will probably be chosen: those that are locked, else the highest.
 fn likely(ranges: &[VersionRange]) -> impl Iterator<Item = usize> {
     let locked: Vec<usize> = ranges.iter().flat_map(VersionRange::locked).collect();
     let highest = ranges.last().and_then(|range| range.candidates.last().copied());
@@ -393,7 +393,8 @@ fn count<T>(of: &[T]) -> u32 {
     u32::try_from(of.len()).unwrap_or(u32::MAX)
 }
 
-/// Sorted, and of versions that differ in build metadata alone the one that is locked, else one that may be used, else the last.
+/// Sorts releases. Of those that differ only in build metadata, keeps the locked one, else a usable one, else the
+/// last.
 fn one_for_each_precedence(mut releases: Vec<Release>, locked: &[&Version]) -> Vec<Release> {
     let rank = |release: &Release| {
         (locked.contains(&&release.version), release.standing == Standing::Usable)
@@ -408,7 +409,7 @@ fn one_for_each_precedence(mut releases: Vec<Release>, locked: &[&Version]) -> V
     releases
 }
 
-/// The ranges of those `releases` that may be used, each with a node of its own.
+/// Returns the ranges of the usable `releases`, and creates a node for each.
 fn ranges(
     pkg: PkgId,
     releases: &[Release],

@@ -1,25 +1,25 @@
-//! Which version of each published package a workspace uses.
+//! Chooses the version of each published package that a workspace uses.
 //!
-//! Nothing here does I/O or reads a clock: a [`Universe`] answers which versions exist. What is chosen depends on what it answers,
-//! on the lock and on the requirements, and on nothing else: not on the order in which any of them is given.
+//! This crate does no I/O and reads no clock: a [`Universe`] knows which versions exist. The choice depends only on
+//! its answers, the lock and the requirements, not on their order.
 //!
-//! Of each package one version is chosen in each *range* of versions that can stand in for each other, such as `^1`, so that
-//! majors stand side by side. The rules are in `spec/lock.md`.
+//! For each package, one version is chosen per *range* of versions that can stand in for each other, such as `^1`, so
+//! that major versions can coexist. The rules are in `spec/versions.md` and `spec/lock.md`.
 //!
-//! | room | what it has |
+//! | room | content |
 //! |---|---|
-//! | [`universe`] | what the caller knows of packages, and what a workspace asks for |
-//! | [`task`] | what is to be solved, and what is said of what cannot be |
+//! | [`universe`] | the caller's knowledge of packages, and the requirements of a workspace |
+//! | [`task`] | the problem to solve, and the errors |
 //! | `picks` | sets of versions |
-//! | `known` | what has been asked for so far, as the search sees it: ranges, and what each requirement means |
+//! | `known` | everything requested so far as the search sees it: ranges, and what requirements select |
 //! | `search` | one search for versions that fit together |
-//! | `reading` | what each requirement means among the versions that were chosen |
-//! | `prose` | versions and requirements as a person reads them |
-//! | `wishes` | where a search begins, and what else could be asked for there |
-//! | `unmet` | requirements that nothing can meet, each by itself |
-//! | `proof` | why others cannot be met together, as facts |
-//! | `conflict` | these facts in words, and what would help |
-//! | `solve` | the whole: what is locked stays as long as it can |
+//! | `reading` | what each requirement selects among the chosen versions |
+//! | `prose` | versions and requirements in messages |
+//! | `wishes` | where a search starts, and alternative requirements |
+//! | `unmet` | requirements that no version meets |
+//! | `proof` | conflicts between requirements, as facts |
+//! | `conflict` | these facts in words, and help |
+//! | `solve` | the whole process, which keeps what is locked as long as possible |
 
 pub mod universe;
 pub mod task;

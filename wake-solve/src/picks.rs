@@ -1,19 +1,19 @@
-//! Sets of versions, each by its number in its range.
+//! Sets of versions, by their numbers in their range.
 
 use std::fmt;
 use std::ops::{Bound, Range};
 
 use pubgrub::{Ranges, VersionSet};
 
-/// A set of numbers. Two sets that came about from finite ones are equal exactly if they hold the same numbers.
+/// A set of numbers. Two sets derived from finite ones are equal exactly if they contain the same numbers.
 ///
-/// Numbers count versions that exist, so an interval always ends before the next number: `Ranges` alone does not know that
-/// nothing lies between 3 and 4, and tells apart sets that are the same.
+/// Numbers are versions that exist, so an interval always ends just before the next number. `Ranges` itself does not
+/// know that there is nothing between 3 and 4, and would treat equal sets as different.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Picks(Ranges<u32>);
 
 impl Picks {
-    /// The set of these numbers, which ascend.
+    /// Creates the set of these ascending numbers.
     pub(crate) fn of(numbers: impl IntoIterator<Item = u32>) -> Picks {
         let singletons = numbers
             .into_iter()
@@ -21,7 +21,7 @@ impl Picks {
         Picks(singletons.collect())
     }
 
-    /// Its numbers below `count`, as intervals that ascend.
+    /// Iterates over its numbers below `count` as ascending intervals.
     fn spans(&self, count: u32) -> impl Iterator<Item = Range<u32>> {
         let span = move |(start, end): (&Bound<u32>, &Bound<u32>)| {
             let start = match *start {
@@ -39,22 +39,22 @@ impl Picks {
         self.0.iter().map(span).filter(|span| !span.is_empty())
     }
 
-    /// Its numbers below `count`, ascending.
+    /// Iterates over its numbers below `count`, ascending.
     pub(crate) fn numbers(&self, count: u32) -> impl Iterator<Item = u32> {
         self.spans(count).flatten()
     }
 
-    /// How many numbers below `count` it has.
+    /// Returns how many numbers below `count` it contains.
     pub(crate) fn len(&self, count: u32) -> usize {
         self.spans(count).map(|span| span.len()).sum()
     }
 
-    /// Its highest number below `count`.
+    /// Returns its highest number below `count`.
     pub(crate) fn highest(&self, count: u32) -> Option<u32> {
         self.spans(count).last().map(|span| span.end - 1)
     }
 
-    /// Whether it has nothing at all.
+    /// Whether it is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

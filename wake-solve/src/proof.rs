@@ -1,4 +1,4 @@
-//! Why no versions fit together, as facts that anybody can look up.
+//! Why no versions fit together, as facts that can be verified.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::search::{Ended, Keep, Premise, search};
 use crate::universe::Universe;
 use crate::wishes::{Wish, aims};
 
-/// That something needs a package in certain versions.
+/// States that something needs certain versions of a package.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     /// What needs it.
     pub subject: Subject,
     /// What it needs.
     pub object: PkgId,
-    /// In which versions: each of the subject needs it in those of one of these.
+    /// The requirements; each release of the subject has one of them.
     pub requirements: Vec<Requirement>,
 }
 
@@ -25,13 +25,15 @@ pub(crate) struct Fact {
 pub(crate) enum Subject {
     /// The workspace, by the number of the wish.
     Workspace(usize),
-    /// These releases of a package, which ascend.
+    /// These releases of a package, ascending.
     Releases(PkgId, Vec<usize>),
 }
 
-/// As few of `wishes` as cannot be met together, and why: leaving out any one of them, the others can be met.
+/// Returns a minimal set of `wishes` that cannot be met together, and why: without any one of them, the others can be
+/// met.
 ///
-/// `premises` is why all of them cannot. Each wish of which they speak is tried, unless there are more than sixteen, or it takes too long.
+/// `premises` is why not all of them can be met. Each wish named in it is tried, unless there are more than sixteen,
+/// or it takes too long.
 pub(crate) fn core<U: Universe>(
     known: &mut Known<'_, U>,
     wishes: &[Wish],
@@ -46,7 +48,7 @@ pub(crate) fn core<U: Universe>(
         let mut less = core.clone();
         less.remove(at);
         match search(known, &aims(&less), Keep::Preferred) {
-            // What takes too long may be needed for the proof.
+            // If the test takes too long, the wish may be needed for the proof.
             Ok(_) | Err(Ended::GivenUp) => {}
             Err(Ended::Unanswered(error)) => return Err(error),
             Err(Ended::Impossible(why)) => {
@@ -59,7 +61,7 @@ pub(crate) fn core<U: Universe>(
     Ok((core, premises))
 }
 
-/// Those of `wishes` of which `premises` speak; of equal ones the first.
+/// Returns those of `wishes` that `premises` name; of equal ones the first.
 fn named(wishes: &[Wish], premises: &[Premise]) -> Vec<Wish> {
     let is_named = |wish: &&Wish| {
         premises.iter().any(|premise| match premise {
@@ -76,18 +78,18 @@ fn named(wishes: &[Wish], premises: &[Premise]) -> Vec<Wish> {
     named
 }
 
-/// What `premises` say of published packages: for each range one fact about each package that it needs.
+/// Returns the facts in `premises` about published packages: for each range, one fact per package that it needs.
 pub(crate) fn facts<U: Universe>(
     known: &mut Known<'_, U>,
     premises: &[Premise],
 ) -> Result<Vec<Fact>, U::Error> {
-    // By range and needed package, in the order in which the proof speaks of them: each release with what it needs.
+    // By range and needed package, in the order of the proof: each release with its requirements.
     let mut found: Vec<((NodeId, PkgId, bool), Needing)> = Vec::new();
     for premise in premises {
         let Premise::Leads { node, picks, aim } = premise else { continue };
         let Some((pkg, releases)) = known.releases_of(*node, picks) else { continue };
         let Some(object) = known.pkg_of(aim.node) else { continue };
-        // What nothing meets is said by itself.
+        // What nothing meets is stated separately.
         let about = (*node, object, aim.picks.is_empty());
         let at = found.iter().position(|(other, _)| *other == about);
         let at = at.unwrap_or_else(|| {
@@ -104,7 +106,7 @@ pub(crate) fn facts<U: Universe>(
     Ok(found.into_iter().map(|((_, object, _), needing)| needing.fact(object)).collect())
 }
 
-/// Releases of a package, each with requirements of one other package.
+/// Releases of a package, each with its requirements for one other package.
 struct Needing {
     pkg: PkgId,
     releases: BTreeMap<usize, Vec<Requirement>>,
@@ -124,7 +126,7 @@ impl Needing {
 }
 
 impl Fact {
-    /// The package whose releases it speaks of, if it does.
+    /// Returns the package whose releases it is about, if any.
     pub(crate) fn about(&self) -> Option<PkgId> {
         match self.subject {
             Subject::Workspace(_) => None,

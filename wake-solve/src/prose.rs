@@ -1,4 +1,4 @@
-//! Versions and places as a person reads them.
+//! Versions and places in messages.
 
 use wake_model::PkgName;
 
@@ -6,13 +6,13 @@ use crate::known::Pkg;
 use crate::task::{Task, Wanted};
 use crate::universe::Standing;
 
-/// More pieces of a list than this are counted.
+/// The maximum number of items in a list; the others are counted.
 const MOST_PIECES: usize = 4;
 
-/// Releases of a package as intervals of what exists: `1.2.0 to 1.2.7 and 1.4.0`. They ascend.
+/// Describes ascending releases of a package as intervals of existing ones: `1.2.0 to 1.2.7 and 1.4.0`.
 pub(crate) fn versions(pkg: &Pkg, releases: &[usize]) -> String {
     let version = |release: usize| &pkg.releases[release].version;
-    // A pre-release that is not meant does not interrupt an interval: nobody reading `1.0.0 to 1.2.0` thinks of it.
+    // A pre-release that is not selected does not interrupt an interval: nobody expects it in `1.0.0 to 1.2.0`.
     let counts =
         |release: &usize| !version(*release).is_pre_release() || releases.contains(release);
     let existing: Vec<usize> = pkg.usable().filter(counts).collect();
@@ -32,7 +32,7 @@ pub(crate) fn versions(pkg: &Pkg, releases: &[usize]) -> String {
     list(&pieces)
 }
 
-/// The newest of a package's versions that may be used, newest first: `2.1.0, 2.0.0, 1.9.3 and 4 older`.
+/// Lists the newest usable versions of a package, newest first: `2.1.0, 2.0.0, 1.9.3 and 4 older`.
 pub(crate) fn existing(pkg: &Pkg) -> Option<String> {
     const SHOWN: usize = 8;
     let usable: Vec<usize> = pkg.usable().rev().collect();
@@ -46,7 +46,8 @@ pub(crate) fn existing(pkg: &Pkg) -> Option<String> {
     }
 }
 
-/// Those of a package's releases that may not be used and of which `is_meant` speaks, newest first: why, and what would allow it.
+/// Returns the releases that may not be used and for which `is_meant` holds, newest first, with the reason and what
+/// would allow them.
 pub(crate) fn refused<'a>(
     pkg: &'a Pkg,
     is_meant: impl Fn(usize) -> bool + 'a,
@@ -64,7 +65,7 @@ pub(crate) fn refused<'a>(
     })
 }
 
-/// What the workspace asks for, as a sentence: `//libs/net needs acme/http ^2 (libs/net/PKG.libsonnet:4:11)`.
+/// Describes a wish as a sentence: `//libs/net needs acme/http ^2 (libs/net/PKG.libsonnet:4:11)`.
 pub(crate) fn asked(task: &Task<'_>, wanted: Wanted) -> String {
     match wanted {
         Wanted::Exact(number) => {
@@ -79,7 +80,7 @@ pub(crate) fn asked(task: &Task<'_>, wanted: Wanted) -> String {
     }
 }
 
-/// Which package and which versions of it the workspace asks for.
+/// Returns the package and the versions of a wish.
 pub(crate) fn wanted(task: &Task<'_>, wanted: Wanted) -> (PkgName, String) {
     match wanted {
         Wanted::Exact(number) => {
@@ -93,7 +94,7 @@ pub(crate) fn wanted(task: &Task<'_>, wanted: Wanted) -> (PkgName, String) {
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins words: `a`, `a and b`, `a, b and c`.
 pub(crate) fn list(pieces: &[String]) -> String {
     match pieces {
         [] => String::new(),

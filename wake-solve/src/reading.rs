@@ -1,4 +1,4 @@
-//! What each requirement means among the versions that were chosen.
+//! What each requirement selects among the chosen versions.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,10 +7,11 @@ use wake_model::{PkgName, Requirement};
 use crate::known::{Known, PkgId};
 use crate::universe::Universe;
 
-/// The releases of `chosen` that `demands` and what they mean need, when each requirement means the highest that it matches.
+/// Returns the releases of `chosen` that `demands` need, directly or indirectly, if each requirement selects the
+/// highest version that it matches.
 ///
-/// That is how a lock is read. It meets every requirement, since all that each of `chosen` needs is among them, and leaves
-/// out what only a requirement needed that is met by a higher version now.
+/// This is how a lock is read. It meets every requirement, because `chosen` contains everything that its releases
+/// need, and drops releases that were only needed by requirements which a higher version now meets.
 pub(crate) fn read<'a, U: Universe>(
     known: &'a Known<'_, U>,
     demands: impl IntoIterator<Item = (&'a PkgName, &'a Requirement)>,

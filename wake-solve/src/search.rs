@@ -18,41 +18,42 @@ use crate::known::{Aim, Known, Node, NodeId, PkgId};
 use crate::picks::Picks;
 use crate::universe::Universe;
 
-/// How much the lock says.
+/// How the lock is used.
 #[derive(Clone, Copy)]
 pub(crate) enum Keep<'a> {
-    /// What is locked is not up for decision, but for these nodes, where it is preferred.
+    /// Locked versions are kept, except at these nodes, where they are preferred.
     Preferring(&'a HashSet<NodeId>),
-    /// What is locked is not up for decision, but for these nodes, which are decided as if it were not.
+    /// Locked versions are kept, except at these nodes, where they are ignored.
     AllBut(&'a HashSet<NodeId>),
-    /// What is locked is preferred.
+    /// Locked versions are preferred.
     Preferred,
-    /// As if nothing were locked.
+    /// The lock is ignored.
     Nothing,
 }
 
-/// Why a search ended without versions.
+/// Why a search found no versions.
 pub(crate) enum Ended<E> {
-    /// There is no answer from the universe.
+    /// The universe did not answer.
     Unanswered(E),
-    /// There are none, which follows from these premises.
+    /// There is no solution, as follows from these premises.
     Impossible(Vec<Premise>),
-    /// It took more steps than it may.
+    /// It took too many steps.
     GivenUp,
 }
 
-/// How often a search begins anew, each time with twice the steps: what was in the way is decided first then, and as it was last.
+/// The number of attempts, each with twice the steps of the previous one. Later attempts first decide what was
+/// involved in conflicts, and repeat earlier decisions.
 const BEGINNINGS: u32 = 5;
-/// Steps of the first time, and more for each node that there is.
+/// The steps of the first attempt, and additional ones per node.
 const STEPS: u64 = 300_000;
 const STEPS_PER_NODE: u64 = 4;
-/// With each so many conflicts a step counts for one more, and with each so many of a node on average.
+/// A step counts for one more with each of so many conflicts, and with each of so many conflicts per node on average.
 const DEARER: u64 = 1_000;
 const DEARER_OF_ONE: u64 = 4;
 
-/// What nothing could be decided against.
+/// A premise that no decision can contradict.
 pub(crate) enum Premise {
-    /// What the lock has at a node was kept.
+    /// The locked version of a node was kept.
     Kept(NodeId),
     /// Each of these decisions at `node` leads to one of those at another node, or to none at all.
     Leads {
@@ -65,11 +66,12 @@ pub(crate) enum Premise {
     },
 }
 
-/// Versions that fit together and meet all of `aims`, by their numbers among the releases.
+/// Searches for versions that fit together and meet all of `aims`. Returns them by release number.
 ///
-/// More may be there than something needs. Decided first is what had most conflicts, then what has the fewest candidates,
-/// then what has the first name; and always the highest version. What takes long begins anew, with what was in the way first,
-/// and with the versions that were decided last, so that what fitted together already is not looked for again.
+/// The result may contain more than is needed. The search first decides what had most conflicts, then what has the
+/// fewest candidates, then by name, and always chooses the highest version. A search that takes too long is
+/// restarted: it then first decides what was involved in conflicts, and repeats the last decisions, so that what
+/// already fitted together is not searched for again.
 pub(crate) fn search<U: Universe>(
     known: &mut Known<'_, U>,
     aims: &[Aim],
@@ -120,7 +122,7 @@ fn search_once<U: Universe>(
             Ok(decisions.into_iter().filter_map(release).collect())
         }
         (Err(PubGrubError::NoSolution(tree)), None) => Err(Ended::Impossible(premises(tree))),
-        // The others hold an error that was put aside, which is the first case.
+        // Other variants contain an error that was stored, which is the first case.
         (Err(_), None) => Err(Ended::Impossible(Vec::new())),
     }
 }
@@ -129,29 +131,29 @@ struct Search<'a, 'u, U: Universe> {
     known: RefCell<&'a mut Known<'u, U>>,
     aims: &'a [Aim],
     keep: Keep<'a>,
-    /// Whether nothing was decided before it.
+    /// Whether this is the first attempt.
     is_first: bool,
-    /// How each node was decided last.
+    /// The last decision of each node.
     last: RefCell<&'a mut HashMap<NodeId, u32>>,
-    /// Steps that it may still take.
+    /// The remaining steps.
     steps: Cell<u64>,
-    /// How often each node was in the way.
+    /// How often each node was involved in conflicts.
     in_the_way: RefCell<HashMap<NodeId, u32>>,
-    /// The same of all nodes together.
+    /// The number of conflicts of all nodes.
     conflicts: Cell<u64>,
-    /// Why it was stopped.
+    /// Why the search was stopped.
     failed: RefCell<Option<Stop<U::Error>>>,
 }
 
 /// Why a search was stopped.
 enum Stop<E> {
-    /// The error of the universe, as it was.
+    /// The error of the universe.
     Unanswered(E),
-    /// It took more steps than it may.
+    /// It took too many steps.
     TooLong,
 }
 
-/// The universe did not answer.
+/// Tells the solver to stop; the reason is in `failed`.
 #[derive(Debug)]
 struct Stopped;
 
@@ -164,7 +166,7 @@ impl fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 impl<U: Universe> Search<'_, '_, U> {
-    /// Of `picks` at a node those that may be decided, if the lock says anything about it: else all.
+    /// Restricts `picks` at a node to those that the lock allows; `None` if the lock does not restrict them.
     fn locked(&self, node: NodeId, picks: &Picks) -> Option<Picks> {
         let known = self.known.borrow();
         let locked = known.options(node).locked;
@@ -208,7 +210,7 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
             Node::Workspace => None,
             Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(known.pkg(pkg).name.clone()),
         };
-        // Where nothing is left there is a conflict, and the sooner it is seen the better.
+        // No candidates means a conflict, which is best found early.
         let times = statistics.conflict_count();
         if times > 0 {
             let before = self.in_the_way.borrow_mut().insert(*node, times).unwrap_or_default();
@@ -247,7 +249,7 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
     fn should_cancel(&self) -> Result<(), Stopped> {
         let universe = self.known.borrow().universe();
         self.put_aside(universe.go_on())?;
-        // What follows from conflicts is looked at again, above all where there are few nodes to share them.
+        // The consequences of conflicts are examined again and again, especially if few nodes share them.
         let nodes = u64::try_from(self.in_the_way.borrow().len()).unwrap_or(u64::MAX).max(1);
         let conflicts = self.conflicts.get();
         let cost = 1 + conflicts / DEARER + conflicts / (nodes * DEARER_OF_ONE);
@@ -265,11 +267,11 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
 
 type Tree = DerivationTree<NodeId, Picks, Infallible>;
 
-/// The leaves of a proof, each once, in the order in which it speaks of them.
+/// Returns the leaves of a proof without duplicates, in the order of the proof.
 fn premises(tree: Tree) -> Vec<Premise> {
     let mut premises = Vec::new();
     let mut seen = HashSet::new();
-    // Parts of it stand in several places.
+    // Parts of a proof are shared.
     let mut held = vec![Arc::new(tree)];
     let mut open = vec![0];
     while let Some(number) = open.pop() {
@@ -298,7 +300,7 @@ fn premises(tree: Tree) -> Vec<Premise> {
     premises
 }
 
-/// Drops parts of proofs, none inside of another: a proof may be deeper than the stack.
+/// Drops the parts of a proof one by one, because the proof may be deeper than the stack.
 fn drop_all(mut parts: Vec<Arc<Tree>>) {
     while let Some(part) = parts.pop() {
         if let Some(DerivationTree::Derived(derived)) = Arc::into_inner(part) {

@@ -1,4 +1,4 @@
-//! Choosing versions: what is locked stays as long as it can.
+//! Chooses versions, and keeps what is locked as long as possible.
 
 use std::collections::HashSet;
 
@@ -14,23 +14,24 @@ use crate::universe::Universe;
 use crate::unmet;
 use crate::wishes::{Wish, aims};
 
-/// So many searches let go of what a proof names and of nothing else.
+/// The number of searches that let go only of what a proof names.
 const PATIENT: usize = 8;
 
-/// So many more let go of what that needs as well, as it is locked. Then it is as if nothing were.
+/// The number of further searches, which also let go of what that needs according to the lock. After that, the lock
+/// is ignored.
 const IMPATIENT: usize = 4;
 
-/// So much of what was in the way is let go where a search was given up, and twice as much the next time.
+/// How many contested nodes are let go when a search was given up; doubled each time.
 const FIRST_GROUP: usize = 8;
 
-/// So many packages are named that were in the way.
+/// The maximum number of contested packages to name.
 const MOST_NAMED: usize = 3;
 
-/// Chooses a version for everything that `task` asks for and that this needs, sorted by name and version.
+/// Chooses a version for everything that `task` asks for and needs, sorted by name and version.
 ///
-/// First nothing that is locked may change. If that cannot be, what the proof names is let go, and it is tried again. The result
-/// is closed, has one version in each range, and holds nothing that no requirement means by the rule of `spec/lock.md`; with it
-/// as the lock the same is chosen again.
+/// At first no locked version may change. If that fails, those named in the proof are let go, and the search is
+/// repeated. The result is closed, has one version per range, and contains only versions that a requirement selects
+/// by the rule of `spec/lock.md`. If it is used as the lock, the same versions are chosen again.
 pub fn solve<U: Universe>(
     task: &Task<'_>,
     universe: &U,
@@ -66,21 +67,21 @@ pub fn solve<U: Universe>(
     if faults.is_empty() { Ok(chosen) } else { Err(Unsolved::Faults(faults)) }
 }
 
-/// Searches, and lets go of what is locked where it must.
+/// Searches, letting go of locked versions if necessary.
 fn settle<U: Universe>(
     known: &mut Known<'_, U>,
     wishes: &[Wish],
     steps: u64,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
     let aims = aims(wishes);
-    // A requirement that nothing locked in its range meets would be named by a proof of its own.
+    // Each requirement that no locked version in its range meets would otherwise need a proof of its own.
     let is_raised = |aim: &&Aim| {
         let locked = known.options(aim.node).locked;
         !locked.is_empty() && locked.is_disjoint(&aim.picks)
     };
     let mut free: HashSet<NodeId> = aims.iter().filter(is_raised).map(|aim| aim.node).collect();
     for round in 0..PATIENT + IMPATIENT {
-        // Where much changes, looking for what is locked first would be looking where nothing fits.
+        // If much changes, trying the locked versions first would search where nothing fits.
         let keep = match round < PATIENT {
             true => Keep::Preferring(&free),
             false => Keep::AllBut(&free),
@@ -96,7 +97,7 @@ fn settle<U: Universe>(
                     return Err(Ended::Impossible(premises));
                 }
             }
-            // Without a proof what was in the way goes, each time twice as much.
+            // Without a proof, the most contested nodes are let go, twice as many each time.
             Err(Ended::GivenUp) if known.steps() > steps / 2 => {
                 let group = FIRST_GROUP << round;
                 free.extend(known.most_contested().into_iter().take(group));
@@ -115,7 +116,7 @@ fn settle<U: Universe>(
     search(known, &aims, Keep::Nothing)
 }
 
-/// That there may be versions that fit, and nobody looked everywhere.
+/// Returns the error that the search was given up, although a solution may exist.
 fn given_up<U: Universe>(known: &Known<'_, U>, steps: u64) -> Fault {
     let pkgs = known.most_contested().into_iter().filter_map(|node| known.pkg_of(node));
     let mut named: Vec<String> = Vec::new();
@@ -140,7 +141,7 @@ fn given_up<U: Universe>(known: &Known<'_, U>, steps: u64) -> Fault {
     Fault { message, demand: None, label: None, notes, help }
 }
 
-/// The nodes of what the lock has at these nodes and that needs, as it is locked.
+/// Returns the nodes of what the locked versions at these nodes need, according to the lock.
 fn needed<U: Universe>(known: &Known<'_, U>, free: &HashSet<NodeId>) -> Vec<NodeId> {
     let locked: Vec<(PkgId, usize)> = known.locked().collect();
     let node = |&(pkg, release): &(PkgId, usize)| Some(known.pkg(pkg).decision(release)?.node);
@@ -156,7 +157,7 @@ impl Exact {
         self.name == chosen.name && self.version.precedence(&chosen.version).is_eq()
     }
 
-    /// Everything fits, but nothing means the version that was asked for.
+    /// Returns the error that everything fits, but no requirement selects the requested version.
     fn unneeded(&self, task: &Task<'_>, chosen: &[Chosen]) -> Fault {
         let Exact { name, version } = self;
         let demands = task.demands.iter().filter(|demand| demand.name == *name);

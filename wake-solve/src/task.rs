@@ -1,4 +1,4 @@
-//! What is to be solved, and what is said of what cannot be.
+//! The problem to solve, and the errors.
 
 use std::collections::BTreeSet;
 
@@ -6,26 +6,26 @@ use wake_model::{Lock, PkgName, Version};
 
 use crate::universe::Demand;
 
-/// What is to be solved.
+/// The problem to solve.
 #[derive(Clone, Debug)]
 pub struct Task<'a> {
-    /// Everything that packages of the workspace require from registries.
+    /// All requirements of workspace packages for registries.
     pub demands: &'a [Demand],
-    /// What is locked. Two versions in one range, as two merged locks may have them, leave the choice between both.
+    /// The lock. If it has two versions of one range, as a merged lock may, either can be kept.
     pub lock: &'a Lock,
-    /// Which packages are to be as new as they can be.
+    /// The packages to update.
     pub update: Update,
-    /// Which packages are to have a certain version.
+    /// The packages that must have a certain version.
     pub exact: &'a [Exact],
-    /// How many steps all searches together may take, and as many again for a proof and for what would help; [`MOST_STEPS`] is for
-    /// people who wait.
+    /// The maximum number of steps of all searches together; as many again for a proof and for help. [`MOST_STEPS`]
+    /// suits interactive use.
     pub steps: u64,
 }
 
-/// Steps that suffice for whatever people ask for, and end within seconds where they do not.
+/// Enough steps for practical problems, and few enough to end within seconds otherwise.
 pub const MOST_STEPS: u64 = 20_000_000;
 
-/// Which lines of the lock are let go from the beginning.
+/// The lines of the lock to ignore from the beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Update {
     /// None.
@@ -37,7 +37,7 @@ pub enum Update {
 }
 
 impl Update {
-    /// Whether the lock still counts for a package.
+    /// Whether the lock counts for a package.
     pub(crate) fn keeps(&self, name: &PkgName) -> bool {
         match self {
             Update::Nothing => true,
@@ -47,7 +47,7 @@ impl Update {
     }
 }
 
-/// A package that is to have a certain version in the range of that version.
+/// A package that must have a certain version in the range of that version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exact {
     /// The package.
@@ -56,12 +56,12 @@ pub struct Exact {
     pub version: Version,
 }
 
-/// A version that was chosen.
+/// A chosen version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Chosen {
     /// The package.
     pub name: PkgName,
-    /// The version, as the universe writes it.
+    /// The version, as written by the universe.
     pub version: Version,
 }
 
@@ -70,36 +70,36 @@ pub struct Chosen {
 pub enum Unsolved<E> {
     /// The universe did not answer.
     Unanswered(E),
-    /// What is asked for cannot be had; never empty.
+    /// The task has no solution; never empty.
     Faults(Vec<Fault>),
 }
 
-/// One thing that cannot be had, in the parts of a diagnostic.
+/// One error, in the parts of a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong: a lower-case fragment.
+    /// The message: a lower-case fragment.
     pub message: String,
-    /// The demand, by its number, at whose place it is shown; none if it is about a exact.
+    /// The number of the demand at whose place the error is shown; `None` if it is about an exact version.
     pub demand: Option<usize>,
-    /// What stands under the caret there.
+    /// The label below the caret.
     pub label: Option<String>,
-    /// Why, one line each.
+    /// The reasons, one line each.
     pub notes: Vec<String>,
-    /// What to do about it, one line each. A version that is offered here has been tried: with it everything fits.
+    /// Help, one line each. A version offered here has been tried: with it, everything fits.
     pub help: Vec<String>,
 }
 
-/// Something that must be met: what the workspace asks for itself.
+/// A wish of the workspace itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
-    /// The exact of this number.
+    /// The exact version with this number.
     Exact(usize),
-    /// The demand of this number.
+    /// The demand with this number.
     Demand(usize),
 }
 
 impl Wanted {
-    /// The demand, if it is one.
+    /// Returns the number of the demand, if it is one.
     pub(crate) fn demand(self) -> Option<usize> {
         match self {
             Wanted::Demand(number) => Some(number),

@@ -1,26 +1,26 @@
-//! What the caller knows of published packages, and what a workspace asks for.
+//! The caller's knowledge of published packages, and the requirements of a workspace.
 
 use wake_model::{Name, PkgName, Requirement, Version};
 
-/// Who knows which versions of packages exist.
+/// Knows which versions of packages exist.
 ///
-/// Its answers must stay the same as long as something is being solved.
+/// Answers must stay the same while a task is being solved.
 pub trait Universe {
-    /// Why there is no answer; solving ends with it.
+    /// The reason why there is no answer; it ends the search.
     type Error;
 
-    /// Every version of a package that was ever published, in any order; none if there is no such package.
+    /// Returns every version of a package that was ever published, in any order; `None` if there is no such package.
     ///
-    /// Asked once for each package. Of versions that differ in build metadata alone, one is used.
+    /// Called once per package. Of versions that differ only in build metadata, one is used.
     fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Self::Error>;
 
-    /// The names that exist in a namespace, for whoever mistyped one. Asked only when a package does not exist.
+    /// Returns the names in a namespace, to suggest one. Called only if a package does not exist.
     fn names(&self, namespace: Option<&Name>) -> Result<Vec<Name>, Self::Error>;
 
-    /// Hears which packages will probably be asked for soon, so that answers can be fetched ahead.
+    /// Announces packages that will probably be requested soon, so that answers can be prefetched.
     fn expect(&self, _names: &[&PkgName]) {}
 
-    /// Asked before each step of the search; an error ends it.
+    /// Called before each step of the search; an error ends it.
     fn go_on(&self) -> Result<(), Self::Error> {
         Ok(())
     }
@@ -31,49 +31,49 @@ pub trait Universe {
 pub struct Release {
     /// The version.
     pub version: Version,
-    /// What it needs from registries, in any order.
+    /// Its needs from registries, in any order.
     pub needs: Vec<Need>,
     /// Whether it may be used.
     pub standing: Standing,
 }
 
-/// Which package is needed, in which versions.
+/// A required package and its acceptable versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
     /// The package.
     pub name: PkgName,
-    /// The versions that will do.
+    /// The acceptable versions.
     pub requirement: Requirement,
 }
 
-/// Whether a version may be used. A reason is what stands behind "is": `yanked: it writes to the wrong file`.
+/// Whether a version may be used. A reason completes a sentence with "is": `yanked: it writes to the wrong file`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It may.
+    /// It may be used.
     Usable,
-    /// Only where the lock has it and it is not being updated.
+    /// It may be used only if it is locked and not being updated.
     OnlyLocked {
-        /// Why no one may begin to use it.
+        /// Why it may not be newly chosen.
         because: String,
     },
-    /// It may not.
+    /// It may not be used.
     Unusable {
-        /// Why.
+        /// The reason.
         because: String,
         /// What would allow it.
         help: Option<String>,
     },
 }
 
-/// What a package of the workspace requires.
+/// A requirement of a workspace package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// The label of the package that requires it: `//libs/net`.
+    /// The label of the requiring package: `//libs/net`.
     pub by: String,
-    /// Where that is written: `libs/net/PKG.libsonnet:4:11`.
+    /// Where it is written: `libs/net/PKG.libsonnet:4:11`.
     pub at: Option<String>,
-    /// Which package is required.
+    /// The required package.
     pub name: PkgName,
-    /// The versions that will do.
+    /// The acceptable versions.
     pub requirement: Requirement,
 }

@@ -1,4 +1,4 @@
-//! What no version meets, whatever else is chosen.
+//! Requirements that no version meets, whatever else is chosen.
 
 use wake_model::PkgName;
 use wake_model::nearest::nearest;
@@ -9,7 +9,7 @@ use crate::task::{Exact, Fault, Task, Wanted};
 use crate::universe::{Demand, Universe};
 use crate::wishes::{Said, Wish, other_requirement};
 
-/// Everything that is asked for, in an order that does not depend on that of `task`; else what of it cannot be had.
+/// Returns all wishes, in an order independent of that of `task`, or the errors about those that cannot be met.
 pub(crate) fn wishes<U: Universe>(
     known: &mut Known<'_, U>,
     task: &Task<'_>,
@@ -44,7 +44,7 @@ pub(crate) fn wishes<U: Universe>(
     Ok(if faults.is_empty() { Ok(wishes) } else { Err(faults) })
 }
 
-/// The range of an exact version, and that version in it.
+/// Returns the range of an exact version, and its number there.
 fn exactly<U: Universe>(
     known: &mut Known<'_, U>,
     exact: &Exact,
@@ -72,10 +72,10 @@ fn exactly<U: Universe>(
     Ok(Err(fault))
 }
 
-/// A version is offered at the place that it is about, and fits with all that can be met.
+/// A version is offered at the place of the demand, and fits with everything that can be met.
 const EVERYTHING: Said = Said { others: "everything else", here: true };
 
-/// Why no version will do for the demand `number`.
+/// Explains why no version meets the demand `number`.
 fn fault<U: Universe>(
     known: &mut Known<'_, U>,
     task: &Task<'_>,
@@ -104,7 +104,7 @@ fn fault<U: Universe>(
     Ok(fault)
 }
 
-/// A package that nobody published.
+/// Returns the error for a package that was never published.
 fn unknown<U: Universe>(known: &Known<'_, U>, name: &PkgName) -> Result<Fault, U::Error> {
     let mut names = known.universe().names(name.namespace.as_ref())?;
     names.sort();
@@ -123,7 +123,7 @@ impl Fault {
         Fault { message, demand, label: None, notes: Vec::new(), help: Vec::new() }
     }
 
-    /// Notes why those releases may not be used of which `is_meant` speaks.
+    /// Adds notes on why the releases for which `is_meant` holds may not be used.
     fn why_not(&mut self, pkg: &Pkg, is_meant: impl Fn(usize) -> bool) {
         const SHOWN: usize = 8;
         for (release, because, help) in refused(pkg, is_meant).take(SHOWN) {

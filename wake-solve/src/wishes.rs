@@ -1,4 +1,4 @@
-//! What the workspace asks for, as the search begins with it.
+//! The wishes of the workspace, with which a search starts.
 
 use wake_model::Requirement;
 
@@ -7,7 +7,7 @@ use crate::search::{Ended, Keep, search};
 use crate::task::{Task, Wanted};
 use crate::universe::Universe;
 
-/// Something that the workspace asks for and that some version meets.
+/// A wish of the workspace that some version meets.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub wanted: Wanted,
@@ -15,21 +15,21 @@ pub(crate) struct Wish {
     pub aim: Aim,
 }
 
-/// The aims of some wishes.
+/// Returns the aims of some wishes.
 pub(crate) fn aims(wishes: &[Wish]) -> Vec<Aim> {
     wishes.iter().map(|wish| wish.aim.clone()).collect()
 }
 
-/// How a line of help is said.
+/// The wording of a line of help.
 #[derive(Clone, Copy)]
 pub(crate) struct Said {
-    /// What the others are called.
+    /// The name for the other requirements.
     pub others: &'static str,
-    /// Whether it is said at the place of the demand.
+    /// Whether the help is shown at the place of the demand.
     pub here: bool,
 }
 
-/// A line of help: another requirement in place of the demand `number`, with which it and all of `others` can be met.
+/// Returns a line of help: another requirement for the demand `number` that can be met together with all of `others`.
 ///
 /// It is what a person would write for the newest version with which everything fits, and it has been tried.
 pub(crate) fn other_requirement<U: Universe>(
