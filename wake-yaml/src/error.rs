@@ -1,44 +1,44 @@
-//! A document that is wrong at a place.
+//! Errors with a place in a document.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something stands in a document.
+/// A place in a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The name under which the document was read.
     pub file: Arc<str>,
-    /// Line, from 1; 0 where the file as a whole is meant.
+    /// The line, from 1; 0 for the file as a whole.
     pub line: usize,
-    /// Column in characters, from 1.
+    /// The column in characters, from 1.
     pub column: usize,
 }
 
-/// A document is wrong at a place.
+/// An error at a place in a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DocumentError {
-    /// Where.
+    /// The place.
     pub place: Place,
     /// The text of that line.
     pub source_line: String,
-    /// What is wrong, the thing at fault first.
+    /// The message, the thing at fault first.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-/// Something in a document that is probably not meant. It changes nothing.
+/// Something in a document that is probably a mistake. It changes nothing.
 pub type Warning = DocumentError;
 
 impl Place {
-    /// The file as a whole.
+    /// Returns the place for a file as a whole.
     pub fn whole(file: &str) -> Self {
         Self { file: file.into(), line: 0, column: 0 }
     }
 }
 
 impl DocumentError {
-    /// An error about a file as a whole, such as one that is not there.
+    /// Creates an error about a file as a whole, for example that it does not exist.
     pub fn whole(file: &str, message: impl Into<String>) -> Self {
         Self {
             place: Place::whole(file),
@@ -48,7 +48,7 @@ impl DocumentError {
         }
     }
 
-    /// The same with something to do about it.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
@@ -65,7 +65,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Prints `file:line:column: message` alone; the line and the hint are the reporter's.
+/// Prints `file:line:column: message` only; the reporter prints the line and the hint.
 impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)

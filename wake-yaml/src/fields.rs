@@ -1,4 +1,4 @@
-//! Reads mappings so that no key goes unread.
+//! Reading of mappings, which ensures that no key is overlooked.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::text::Mark;
 use crate::tree::{Entry, Node, Value};
 use crate::{Yaml, resolved};
 
-/// The entries of a mapping while they are read.
+/// The entries of a mapping that have not been read yet.
 #[derive(Clone)]
 pub struct Fields<'a> {
     entries: Vec<&'a Entry>,
@@ -18,7 +18,7 @@ pub struct Fields<'a> {
     known: Vec<&'static str>,
 }
 
-/// What kind of value a node is, with its article.
+/// Returns the kind of a node, with its article.
 pub fn kind(node: &Node) -> &'static str {
     match &node.value {
         Value::Null => "null",
@@ -28,12 +28,12 @@ pub fn kind(node: &Node) -> &'static str {
     }
 }
 
-/// That `node` is something else than what was expected.
+/// Returns the error for a node of the wrong kind.
 pub fn mismatch(yaml: &Yaml, node: &Node, what: &str, expected: &str) -> DocumentError {
     yaml.source.error(node.at, format!("{what} is {}: expected {expected}", kind(node)))
 }
 
-/// The text of a scalar. Where YAML reads another value than the text, that is warned about.
+/// Returns the text of a scalar, with a warning if YAML reads it as a different value.
 pub fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, DocumentError> {
     let Value::Text { text, quoted } = &node.value else {
         return Err(mismatch(yaml, node, what, "a string"));
@@ -50,7 +50,7 @@ pub fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, Document
     Ok(text.clone())
 }
 
-/// The items of a list; null is an empty one.
+/// Returns the items of a list; null counts as an empty one.
 pub fn list<'a>(yaml: &Yaml, node: &'a Node, what: &str) -> Result<&'a [Arc<Node>], DocumentError> {
     match &node.value {
         Value::Null => Ok(&[]),
@@ -59,7 +59,7 @@ pub fn list<'a>(yaml: &Yaml, node: &'a Node, what: &str) -> Result<&'a [Arc<Node
     }
 }
 
-/// Texts that may be written as a list of them or as one.
+/// Returns strings that may be written as a list or as a single string.
 pub fn list_or_one(
     yaml: &mut Yaml,
     node: &Node,
@@ -74,7 +74,7 @@ pub fn list_or_one(
 }
 
 impl<'a> Fields<'a> {
-    /// Begins to read `node`, which must be a mapping; null is an empty one. `what` names it in messages.
+    /// Starts to read `node`, which must be a mapping; null counts as an empty one. `what` names it in messages.
     pub fn of(yaml: &Yaml, node: &'a Node, what: &str) -> Result<Self, DocumentError> {
         let entries = match &node.value {
             Value::Null => Vec::new(),
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
         Ok(Self { entries, at: node.at, what: what.to_owned(), known: Vec::new() })
     }
 
-    /// Takes the value of `key`; one that is null counts as absent.
+    /// Takes the value of `key`; null counts as absent.
     pub fn take(&mut self, key: &'static str) -> Option<&'a Arc<Node>> {
         self.known.push(key);
         let at = self.entries.iter().position(|entry| entry.key == key)?;
@@ -92,12 +92,12 @@ impl<'a> Fields<'a> {
         (!matches!(entry.value.value, Value::Null)).then_some(&entry.value)
     }
 
-    /// Takes the value of `key`, which must be there.
+    /// Takes the value of `key`, which must exist.
     pub fn need(&mut self, yaml: &Yaml, key: &'static str) -> Result<&'a Arc<Node>, DocumentError> {
         if let Some(node) = self.take(key) {
             return Ok(node);
         }
-        // What is there instead may be meant.
+        // Another key that is present may be a misspelling of it.
         let others = self.entries.iter().map(|entry| entry.key.as_str());
         let near = nearest(key, others.filter(|other| !self.known.contains(other)));
         Err(match self.entries.iter().find(|entry| near == Some(entry.key.as_str())) {
@@ -110,17 +110,17 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Where the mapping stands.
+    /// Returns the place of the mapping.
     pub fn at(&self) -> Mark {
         self.at
     }
 
-    /// What has not been taken.
+    /// Returns the entries that have not been taken.
     pub fn rest(self) -> Vec<&'a Entry> {
         self.entries
     }
 
-    /// Ends the reading: what is left is unknown.
+    /// Ends the reading: remaining keys are unknown.
     pub fn finish(self, yaml: &Yaml) -> Result<(), DocumentError> {
         match self.entries.first() {
             None => Ok(()),
@@ -128,7 +128,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Ends the reading of a mapping that may hold what is nobody's business here: only what is nearly a known key is an error.
+    /// Ends the reading of a mapping that may contain keys of others: only a remaining key that resembles a known one
+    /// is an error.
     pub fn finish_tolerant(self, yaml: &Yaml) -> Result<(), DocumentError> {
         let near = |entry: &&&Entry| nearest(&entry.key, self.known.iter().copied()).is_some();
         match self.entries.iter().find(near) {
@@ -137,7 +138,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The same, with a warning for what nobody knows.
+    /// Like [`Fields::finish_tolerant`], with a warning for other unknown keys.
     pub fn finish_warning(self, yaml: &mut Yaml) -> Result<(), DocumentError> {
         for entry in &self.entries {
             let error = self.unknown(yaml, entry);

@@ -1,15 +1,15 @@
-//! Reads YAML so that whoever reads it further can say where things stand in it.
+//! Reads YAML and keeps the place of every value.
 //!
-//! JSON is YAML, and is read by the same reader. What a program has computed has no places; it is read by the same code all the
-//! same, and its errors name the document as a whole.
+//! JSON is YAML, and is read in the same way. Computed values have no places; they are read by the same code, and
+//! errors name the document as a whole.
 //!
-//! | room | has |
+//! | room | content |
 //! |---|---|
-//! | `error` | a document that is wrong at a place |
-//! | `text` | a text that knows where its lines are |
-//! | `resolved` | what a scalar without quotes is |
-//! | `tree` | from the events of the parser to values |
-//! | `fields` | mappings, read so that no key goes unread |
+//! | `error` | errors with a place in a document |
+//! | `text` | texts, and their lines |
+//! | `resolved` | the meaning of unquoted scalars |
+//! | `tree` | conversion of the parser's events to values |
+//! | `fields` | reading of mappings, which ensures that no key is overlooked |
 
 mod error;
 mod text;
@@ -24,21 +24,21 @@ pub use fields::{Fields, kind, list, list_or_one, mismatch, text};
 pub use text::{Mark, Text};
 pub use tree::{Entry, Node, Value};
 
-/// A whole document, with what was noticed while it was read.
+/// A complete document, with the warnings found while reading it.
 #[derive(Debug)]
 pub struct Yaml {
     /// Its text.
     pub source: Text,
     /// Its value.
     pub root: Arc<Node>,
-    /// What is probably not meant.
+    /// Probable mistakes.
     pub warnings: Vec<Warning>,
-    /// The program that it was written for, which reads scalars as YAML does.
+    /// The program that the document was written for, which reads scalars as YAML does.
     written_for: &'static str,
 }
 
 impl Yaml {
-    /// Reads the bytes of a file that people call `file`, and that was written for a program of this name.
+    /// Parses the content of a file that is called `file` in messages and was written for this program.
     pub fn parse(
         file: &str,
         bytes: &[u8],
@@ -49,13 +49,13 @@ impl Yaml {
         Ok(Self { source, root, warnings: Vec::new(), written_for })
     }
 
-    /// A document that was computed from `file`.
+    /// Creates a document from a value that was computed from `file`.
     pub fn computed(file: &str, value: &serde_json::Value, written_for: &'static str) -> Self {
         let (source, root) = (Text::computed(file), tree::of_json(value));
         Self { source, root, warnings: Vec::new(), written_for }
     }
 
-    /// Notes what is probably not meant, once for each place: what an alias names is read wherever it is used.
+    /// Adds a warning, once per place: what an alias names is read wherever it is used.
     pub fn warn(&mut self, warning: Warning) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);

@@ -1,14 +1,14 @@
-//! What YAML 1.1 makes of a scalar without quotes.
+//! The meaning of unquoted scalars in YAML 1.1.
 
 use serde_json::{Number, Value};
 
-/// The text of the value that YAML 1.1 reads, where it is not the text that is written: `8.10` is the number `8.1`.
+/// Returns the value that YAML 1.1 reads, as text, if it differs from what is written: `8.10` is the number `8.1`.
 pub(crate) fn other_than_written(text: &str) -> Option<String> {
     let value = truth(text).or_else(|| whole(text)).or_else(|| float(text))?;
     (value != text).then_some(value)
 }
 
-/// The value that YAML 1.1 reads. What JSON has no number for stays a text.
+/// Returns the value that YAML 1.1 reads. Numbers that JSON does not have stay strings.
 pub(crate) fn value(text: &str) -> Value {
     if let Some(truth) = truth(text) {
         return Value::Bool(truth == "true");
@@ -23,7 +23,7 @@ pub(crate) fn value(text: &str) -> Value {
     number.map_or_else(|| text.into(), Value::Number)
 }
 
-/// A number so that [`value`] reads it.
+/// Writes a number in a form that [`value`] reads.
 pub(crate) fn written(number: &Number) -> String {
     let text = number.to_string();
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return text };
@@ -104,7 +104,7 @@ fn float(text: &str) -> Option<String> {
     if [".nan", ".NaN", ".NAN"].contains(&text) {
         return Some("nan".to_owned());
     }
-    // An exponent has a sign, or this is a text.
+    // Without a sign in its exponent, it is a string.
     let (mantissa, exponent) = match digits.find(['e', 'E']) {
         Some(at) => (&digits[..at], &digits[at + 1..]),
         None => (digits, "+0"),

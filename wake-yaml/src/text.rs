@@ -1,17 +1,17 @@
-//! A document's text, which knows where things stand in it.
+//! The text of a document, and places in it.
 
 use std::sync::Arc;
 
 use crate::error::{DocumentError, Place};
 
-/// A text and the name under which it was read.
+/// A text, and the name under which it was read.
 #[derive(Clone, Debug)]
 pub struct Text {
     file: Arc<str>,
     lines: Arc<[String]>,
 }
 
-/// Line and column in characters, both from 1.
+/// A line and a column in characters, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The line.
@@ -26,7 +26,7 @@ impl Mark {
 }
 
 impl Text {
-    /// Takes the bytes of a file apart into lines; an end of line may be `\n` or `\r\n`.
+    /// Splits the content of a file into lines, which may end with `\n` or `\r\n`.
     pub fn new(file: &str, bytes: &[u8]) -> Result<(Self, String), DocumentError> {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"),
@@ -43,27 +43,27 @@ impl Text {
         Self { file: file.into(), lines: text.split('\n').map(str::to_owned).collect() }
     }
 
-    /// That of a document which was computed: no line of it was written.
+    /// Creates the text of a computed document, which has no lines.
     pub(crate) fn computed(file: &str) -> Self {
         Self { file: file.into(), lines: Arc::new([]) }
     }
 
-    /// The name under which it was read.
+    /// Returns the name under which it was read.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The lines, without their ends.
+    /// Returns the lines, without line endings.
     pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
-    /// Where `mark` is, for people.
+    /// Returns the place of `mark`, for messages.
     pub fn place(&self, mark: Mark) -> Place {
         Place { file: self.file.clone(), line: mark.line, column: mark.column }
     }
 
-    /// An error at `mark`.
+    /// Creates an error at `mark`.
     pub fn error(&self, mark: Mark, message: impl Into<String>) -> DocumentError {
         let line = self.lines.get(mark.line.wrapping_sub(1));
         DocumentError {
@@ -75,7 +75,7 @@ impl Text {
     }
 }
 
-/// Where the first character behind `before` stands.
+/// Returns the place of the first character after `before`.
 fn mark_behind(before: &[u8]) -> Mark {
     let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
     let last = before.rsplit(|&b| b == b'\n').next().unwrap_or_default();

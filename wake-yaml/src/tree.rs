@@ -1,4 +1,4 @@
-//! From the events of the parser to a tree.
+//! Conversion of the parser's events to a tree.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use crate::error::DocumentError;
 use crate::resolved;
 use crate::text::{Mark, Text};
 
-/// A value and where it starts.
+/// A value and its starting place.
 #[derive(Debug)]
 pub struct Node {
-    /// Where.
+    /// The place.
     pub at: Mark,
-    /// Its tag, such as `!!binary`, where one is written that changes what it is.
+    /// Its tag, such as `!!binary`, if one is written that changes the value.
     pub tag: Option<Arc<str>>,
-    /// What.
+    /// The value.
     pub value: Value,
 }
 
-/// What stands somewhere.
+/// A value.
 #[derive(Debug)]
 pub enum Value {
-    /// Nothing.
+    /// Null.
     Null,
-    /// A scalar as it is written; without quotes YAML may take it for a number or the like.
+    /// A scalar as written; if it is unquoted, YAML may read it as a number or the like.
     Text {
         /// The text.
         text: String,
-        /// Whether it stands in quotes or as a block.
+        /// Whether it is quoted or a block.
         quoted: bool,
     },
     /// A list.
@@ -38,21 +38,21 @@ pub enum Value {
     Map(Vec<Entry>),
 }
 
-/// One key of a mapping.
+/// An entry of a mapping.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
     pub key: String,
-    /// Whether it stands in quotes; without, YAML may take it for a number or the like.
+    /// Whether the key is quoted; if not, YAML may read it as a number or the like.
     pub quoted: bool,
-    /// Where it stands.
+    /// The place of the key.
     pub at: Mark,
-    /// What stands for it.
+    /// The value.
     pub value: Arc<Node>,
 }
 
 impl Node {
-    /// The value as YAML 1.1 has it: a scalar without quotes may be a number or a truth value.
+    /// Returns the value as YAML 1.1 reads it: an unquoted scalar may be a number or a boolean.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
@@ -66,17 +66,17 @@ impl Node {
     }
 }
 
-/// No document is deeper, and what is dropped level by level must end.
+/// The maximum nesting, which also bounds the recursion when a document is dropped.
 const DEEPEST: usize = 64;
-/// Values that there are in all, those that aliases stand for as well: whoever copies them out comes to an end.
+/// The maximum number of values, including those that aliases stand for, so that expanding aliases terminates.
 const MOST: usize = 4_000_000;
 
-/// A list or mapping of which not everything has been read.
+/// A list or mapping that is not complete yet.
 struct Open {
     at: Mark,
     anchor: usize,
     tag: Option<Arc<str>>,
-    /// How many values there were up to where it begins.
+    /// The number of values before it.
     before: usize,
     content: Content,
 }
@@ -104,13 +104,13 @@ struct Key {
 struct Tree<'a> {
     source: &'a Text,
     open: Vec<Open>,
-    /// What has a name, and how many values that is.
+    /// Named nodes, and the number of values in each.
     anchors: HashMap<usize, (Arc<Node>, usize)>,
     root: Option<Arc<Node>>,
     values: usize,
 }
 
-/// Reads the one document of a text. An empty one is null.
+/// Parses a text that contains one document. An empty one is null.
 pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError> {
     let (open, anchors) = Default::default();
     let mut tree = Tree { source, open, anchors, root: None, values: 0 };
@@ -158,7 +158,7 @@ pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
     Ok(tree.root.unwrap_or_else(nothing))
 }
 
-/// The nodes of a value that was computed, none of which has a place.
+/// Creates the nodes of a computed value, without places.
 pub(crate) fn of_json(value: &serde_json::Value) -> Arc<Node> {
     let at = Mark::NONE;
     let value = match value {
@@ -197,7 +197,7 @@ fn scalar(at: Mark, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Node {
     Node { at, tag, value }
 }
 
-/// The tag of a text.
+/// The tag of strings.
 const STRING: &str = "!!str";
 
 fn written(tag: &Tag) -> Arc<str> {
@@ -220,7 +220,7 @@ impl Tree<'_> {
             return Err(self.source.error(at, message));
         }
         self.count(at, 1)?;
-        // `!!map` and `!!seq` say what can be seen.
+        // `!!map` and `!!seq` add no information.
         let tag = tag.map(written).filter(|tag| !matches!(&**tag, "!!map" | "!!seq"));
         self.open.push(Open { at, anchor, tag, before: self.values, content });
         Ok(())
@@ -244,7 +244,7 @@ impl Tree<'_> {
         self.put(node.at, node)
     }
 
-    /// Counts values, those of a named one once more wherever its name stands.
+    /// Counts values; those of a named node count again for each alias.
     fn count(&mut self, at: Mark, values: usize) -> Result<(), DocumentError> {
         self.values += values;
         match self.values > MOST {
@@ -253,7 +253,7 @@ impl Tree<'_> {
         }
     }
 
-    /// Puts a value where it belongs; `at` is where it, or the alias for it, stands.
+    /// Adds a value to its parent; `at` is the place of the value or its alias.
     fn put(&mut self, at: Mark, node: Arc<Node>) -> Result<(), DocumentError> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
@@ -274,7 +274,7 @@ impl Tree<'_> {
 }
 
 impl OpenMap {
-    /// A key must stand once; what brings others may do so again.
+    /// Refuses a duplicate key; merge keys may be repeated.
     fn once(&mut self, source: &Text, key: &Key) -> Result<(), DocumentError> {
         if key.text == MERGE && !key.quoted {
             return Ok(());
@@ -289,10 +289,10 @@ impl OpenMap {
     }
 }
 
-/// The key that brings what other mappings have. Source: YAML 1.1, "Merge Key Language-Independent Type".
+/// The merge key. Source: YAML 1.1, "Merge Key Language-Independent Type".
 const MERGE: &str = "<<";
 
-/// The key that a node is.
+/// Converts a node to a key.
 fn key(source: &Text, at: Mark, node: &Node) -> Result<Key, DocumentError> {
     let (text, quoted) = match &node.value {
         Value::Text { text, quoted } => (text.clone(), *quoted),
@@ -306,7 +306,7 @@ fn key(source: &Text, at: Mark, node: &Node) -> Result<Key, DocumentError> {
     }
 }
 
-/// A mapping in which what `<<` brings stands where the mapping itself does not say otherwise.
+/// Adds the entries brought by `<<` to a mapping, which takes precedence.
 fn merged(source: &Text, map: OpenMap) -> Result<Vec<Entry>, DocumentError> {
     let OpenMap { entries, lines: mut there, .. } = map;
     let (merges, mut own): (Vec<_>, Vec<_>) =
