@@ -1,13 +1,13 @@
-//! Changes to a text, and the way back from the changed text to the places of the first one.
+//! Edits of a text, and the mapping of offsets back to the original.
 
-/// So many changes has a text of which anything is changed, as a rule.
+/// The usual number of edits in a text that is edited at all.
 const EXPECTED: usize = 32;
 
-/// What is to be changed about a text.
+/// The edits of a text.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
     edits: Vec<Edit>,
-    /// What they put, one after the other: nothing has to be allocated for each.
+    /// The inserted texts, one after the other, so that no edit needs an allocation of its own.
     texts: String,
 }
 
@@ -15,11 +15,11 @@ pub(super) struct Edits {
 struct Edit {
     start: u32,
     end: u32,
-    /// Closing before opening where both stand at one place.
+    /// At the same offset, closing texts come before opening ones.
     side: Side,
-    /// The order of what stands at one place on one side.
+    /// The order at the same offset, on the same side.
     order: i32,
-    /// The part of `texts`.
+    /// The range in `texts`.
     text: (u32, u32),
 }
 
@@ -30,32 +30,32 @@ enum Side {
     Replace,
 }
 
-/// Names an edit, which may still be changed.
+/// Identifies an edit, which can still be amended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EditId(u32);
 
 impl Edits {
-    /// Whether nothing is to be changed.
+    /// Whether there are no edits.
     pub(super) fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// Puts `text` for what stands between `start` and `end`.
+    /// Replaces the text between `start` and `end` with `text`.
     pub(super) fn replace(&mut self, start: u32, end: u32, text: &str) {
         self.push(start, end, Side::Replace, text);
     }
 
-    /// Puts `text` before what starts at `at`, and before what was put there by earlier calls.
+    /// Inserts `text` before what starts at `at`, and before the texts of earlier calls there.
     pub(super) fn open(&mut self, at: u32, text: &str) -> EditId {
         self.push(at, at, Side::Open, text)
     }
 
-    /// Puts `text` behind what ends at `at`, and behind what was put there by earlier calls.
+    /// Inserts `text` after what ends at `at`, and after the texts of earlier calls there.
     pub(super) fn close(&mut self, at: u32, text: &str) -> EditId {
         self.push(at, at, Side::Close, text)
     }
 
-    /// Adds to the text that the last call put.
+    /// Appends to the text of the last call.
     pub(super) fn and(&mut self, text: &str) -> &mut Edits {
         self.texts.push_str(text);
         if let Some(last) = self.edits.last_mut() {
@@ -64,7 +64,7 @@ impl Edits {
         self
     }
 
-    /// Changes what an earlier call put.
+    /// Replaces the text of an earlier call.
     pub(super) fn amend(&mut self, EditId(index): EditId, text: &str) {
         self.edits[index as usize].text = self.keep(text);
     }
@@ -87,7 +87,7 @@ impl Edits {
         (start, self.texts.len() as u32)
     }
 
-    /// What stands between two offsets, as it is changed so far.
+    /// Returns the text between two offsets, with the edits so far.
     pub(super) fn changed(&self, text: &str, from: u32, to: u32) -> String {
         let inside = |edit: &&Edit| {
             let starts = edit.start > from || (edit.start == from && edit.side != Side::Close);
@@ -106,7 +106,7 @@ impl Edits {
         changed
     }
 
-    /// The changed text, and the way back from it; none if nothing changes.
+    /// Returns the edited text, and the mapping back; `None` if nothing changes.
     pub(super) fn apply(self, text: &str) -> Option<(String, Origins)> {
         let Edits { mut edits, texts } = self;
         if edits.is_empty() {
@@ -133,11 +133,11 @@ impl Edits {
     }
 }
 
-/// Where each part of a changed text comes from.
+/// The origin of each part of an edited text.
 #[derive(Debug, Default)]
 pub(crate) struct Origins(Vec<Origin>);
 
-/// What stands from `start` to `end` replaces what stood between `from` and `to`.
+/// The text from `start` to `end` replaces the original text between `from` and `to`.
 #[derive(Debug)]
 struct Origin {
     start: u32,
@@ -147,7 +147,7 @@ struct Origin {
 }
 
 impl Origins {
-    /// The place in the first text of an offset in the changed one.
+    /// Returns the original offset of an offset in the edited text.
     pub(crate) fn of(&self, offset: usize) -> usize {
         let later = self.0.partition_point(|origin| origin.start as usize <= offset);
         let Some(origin) = later.checked_sub(1).map(|before| &self.0[before]) else {

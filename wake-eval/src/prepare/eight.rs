@@ -1,10 +1,10 @@
-//! Eight bytes of a text at a time: a loop that looks at one after the other is mispredicted at the end of nearly every word.
+//! Scanning of eight bytes at a time: a loop over single bytes is mispredicted at the end of nearly every word.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 /// The highest bit of each byte.
 const TOPS: u64 = 0x80 * ONES;
 
-/// The bytes from `at` on, the first of them lowest; zeros behind the end.
+/// Returns the eight bytes from `at` on, the first one lowest, padded with zeros at the end.
 #[inline]
 pub(super) fn eight(bytes: &[u8], at: usize) -> u64 {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -21,26 +21,26 @@ fn last(bytes: &[u8], at: usize) -> u64 {
     rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte))
 }
 
-/// How many of the bytes, from the first on, are spaces.
+/// Returns the number of leading spaces.
 #[inline]
 pub(super) fn spaces(eight: u64) -> usize {
     ((eight ^ (u64::from(b' ') * ONES)).trailing_zeros() / 8) as usize
 }
 
-/// How many of the bytes, from the first on, are neither of two.
+/// Returns the number of leading bytes that are neither of two bytes.
 #[inline]
 pub(super) fn until(eight: u64, one: u8, other: u8) -> usize {
-    // The lowest top bit that is set stands at the first byte that is zero.
+    // The lowest top bit that is set is that of the first zero byte.
     let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
     let found = zeros(eight ^ (u64::from(one) * ONES)) | zeros(eight ^ (u64::from(other) * ONES));
     ((found & TOPS).trailing_zeros() / 8) as usize
 }
 
-/// How many of the bytes, from the first on, are ASCII letters, digits or `_`.
+/// Returns the number of leading ASCII letters, digits and `_`.
 #[inline]
 pub(super) fn word(eight: u64) -> usize {
     let low = eight & !TOPS;
-    // The top bit of each byte says whether the others lie between two characters.
+    // The top bit of each byte tells whether its other bits are in a range of characters.
     let between = |bytes: u64, from: u8, to: u8| {
         let reaches = bytes + u64::from(0x80 - from) * ONES;
         let exceeds = bytes + u64::from(0x7F - to) * ONES;

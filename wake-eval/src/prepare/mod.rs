@@ -1,22 +1,22 @@
-//! Source texts as the engine is to see them.
+//! Rewrites source texts for the engine.
 //!
-//! The engine's release reads some of the language otherwise than it is specified: comments that end in several
-//! stars, operators before products, the values and sources of comprehensions, numbers that are nearly equal. A text
-//! is therefore parsed here first, by the language's own grammar, and changed where the engine would go wrong: an
-//! operator becomes a call of a function that computes it rightly, a comprehension a call that walks its sources. What
-//! the language does not allow is refused here, with its place. The way back to the places of the text as it was
-//! written is kept ([`Origins`]); lines and columns of errors are always those.
+//! The engine's release deviates from the specification of the language: in comments that end in several stars,
+//! operators before products, the values and sources of comprehensions, numbers that are nearly equal. A text is
+//! therefore parsed here first, with the language's own grammar, and rewritten where the engine would be wrong: an
+//! operator becomes a call of a function that computes it correctly, a comprehension becomes a call that iterates
+//! over its sources. Invalid programs are rejected here, with the place of the error. Offsets can be mapped back to
+//! the original text ([`Origins`]), so errors always have original lines and columns.
 //!
-//! | rooms | what they are |
+//! | rooms | content |
 //! |---|---|
-//! | `edits` | changes to a text, and the way back |
-//! | `eight` | bytes of a text, eight at a time |
-//! | `token` | tokens, and what the engine misreads inside of them |
-//! | `shape` | what is known of a value by how it is written |
-//! | `quick` | what most texts consist of, in one walk without the grammar |
-//! | `grammar` | expressions, objects, comprehensions: what is changed, what is refused |
+//! | `edits` | edits of a text, and the mapping back |
+//! | `eight` | scanning of eight bytes at a time |
+//! | `token` | tokens, and fixes for what the engine misreads in them |
+//! | `shape` | what the syntax says about a value |
+//! | `quick` | one pass without the grammar, which suffices for most texts |
+//! | `grammar` | expressions, objects, comprehensions: rewriting and errors |
 //!
-//! Nothing here evaluates, and nothing knows the engine.
+//! This module evaluates nothing, and does not depend on the engine.
 
 mod edits;
 mod eight;
@@ -28,45 +28,45 @@ mod grammar;
 pub(crate) use edits::Origins;
 use grammar::Checked;
 
-/// What the names of functions start with that only a prepared text calls.
+/// The prefix of the names of functions that only rewritten texts call.
 pub(crate) const RESERVED: &str = "__w_";
 
-/// What the name of a function starts with that fills in a pattern; its number follows.
+/// The prefix of the names of functions for format patterns; the pattern's number follows.
 pub(crate) const FORMAT: &str = "__w_f";
 
-/// What the path of a file starts with that is imported as it is, without being parsed.
+/// The prefix of the path of a file that is imported as raw content.
 pub(crate) const RAW: char = '\u{1}';
 
-/// What the third parameter of a module's function is called.
+/// The name of the third parameter of a module function.
 pub(crate) const CONFIG: &str = "config";
 
-/// The member of `wake` that knows the file in which it is written.
+/// The member of `wake` that depends on the file in which it is written.
 pub(crate) const OWN: &str = "own";
 
-/// A stretch of a source text in bytes.
+/// A range of a source text, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stretch {
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-/// How much is done to a text.
+/// The extent of the rewriting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// What makes values right.
+    /// Only what correct values require.
     Values,
-    /// Besides, every expression that can fail is made to say where it stands. Slower: for finding an error again.
+    /// In addition, every expression that can fail reports its place. Slower: for finding the place of an error.
     Places,
 }
 
-/// A text as the engine is to see it.
+/// A text prepared for the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
-    /// The changed text and the way back; none if the text stays as it is.
+    /// The rewritten text, and the mapping back; `None` if the text is unchanged.
     pub(crate) changed: Option<(String, Origins)>,
-    /// The functions that it calls beside the user's.
+    /// The additional functions that it calls.
     pub(crate) calls: Calls,
-    /// The patterns of formats that are written out: a function for each is called [`FORMAT`] and its number here.
+    /// The literal format patterns: each has a function named [`FORMAT`] and its number here.
     pub(crate) patterns: Vec<Box<str>>,
 }
 
@@ -84,12 +84,12 @@ impl Calls {
     }
 }
 
-/// The functions that a prepared text may call.
+/// The functions that a rewritten text may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     /// `a + b`.
     Add,
-    /// `a + b + c ...`, of a list.
+    /// `a + b + c ...`, for a list.
     Sum,
     /// `a == b`.
     Equal,
@@ -97,7 +97,7 @@ pub(crate) enum Call {
     Differ,
     /// `a * b`.
     Multiply,
-    /// `a % b`, where `a` may be a number.
+    /// `a % b`, if `a` may be a number.
     Modulo,
     /// `a << b`.
     ShiftLeft,
@@ -105,11 +105,11 @@ pub(crate) enum Call {
     ShiftRight,
     /// `~a`.
     Complement,
-    /// `a[from:to:step]`, of which what is not there is null.
+    /// `a[from:to:step]`, with null for missing parts.
     Slice,
     /// `a { ... }`.
     Brace,
-    /// `a+: b`, of whether there is an `a` above, what it is, and `b`.
+    /// `a+: b`, given whether there is an inherited `a`, its value, and `b`.
     Extend,
     /// `[value for x in source]`.
     Map,
@@ -117,11 +117,11 @@ pub(crate) enum Call {
     Select,
     /// `[value for ... for ... if ...]`.
     Comprehend,
-    /// The body of a function of which a third parameter, `config`, has a default; after the value of that.
+    /// The body of a function whose third parameter, `config`, has a default; called after the default is known.
     Config,
-    /// `a.own`, which may be the call of `wake` that knows the file in which it is written.
+    /// `a.own`, which may be the member of `wake` that depends on the file in which it is written.
     Own,
-    /// Any expression, whose place is to be known.
+    /// Any expression whose place must be reported.
     At,
 }
 
@@ -147,12 +147,12 @@ impl Call {
         Call::At,
     ];
 
-    /// What the function is called in a prepared text.
+    /// Returns the name of the function in a rewritten text.
     pub(crate) fn name(self) -> &'static str {
         self.opening().trim_end_matches('(')
     }
 
-    /// The name with the parenthesis that begins its arguments: short, because the engine reads it for each call.
+    /// Returns the name and the opening parenthesis; it is short, because the engine parses it for each call.
     fn opening(self) -> &'static str {
         match self {
             Call::Add => "__w_a(",
@@ -177,7 +177,7 @@ impl Call {
     }
 }
 
-/// Why a text is no program.
+/// Why a text is not a valid program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
@@ -185,12 +185,12 @@ pub(crate) struct Refusal {
     pub(crate) at: Stretch,
 }
 
-/// What kind of refusal it is.
+/// The kind of error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefusalKind {
-    /// It is not in the language.
+    /// A syntax error.
     Syntax,
-    /// It nests too deeply.
+    /// Expressions nest too deeply.
     Nesting,
 }
 
@@ -200,9 +200,9 @@ impl Refusal {
     }
 }
 
-/// Makes of a text what the engine is to see; expressions may nest `nesting` deep.
+/// Rewrites a text for the engine; expressions may nest `nesting` deep.
 ///
-/// Takes time in proportion to the text.
+/// Takes linear time.
 pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared, Box<Refusal>> {
     if mode == Mode::Values
         && let Some((edits, calls)) = quick::check(text, nesting)
@@ -225,7 +225,7 @@ fn by_grammar(
     Ok(Prepared { changed: edits.apply(text), calls, patterns })
 }
 
-/// The tokens of a text, as far as it has any.
+/// Returns the tokens of a text; empty if there are invalid ones.
 pub(crate) fn tokens(text: &str) -> Vec<token::Token> {
     token::tokens(text, &mut edits::Edits::default()).unwrap_or_default()
 }

@@ -1,27 +1,27 @@
-//! What is known of a value by how it is written, so that most operators can be left to the engine.
+//! What the syntax says about a value, so that most operators can be left to the engine.
 
 /// A kind of expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// A text, or something added to one.
+    /// A string, or a sum that contains one.
     Text,
-    /// A whole number from 0 to 3 that is written out.
+    /// A literal integer from 0 to 3.
     Small,
-    /// A larger whole number that is written out, and exact.
+    /// A larger literal integer that is exact.
     Whole,
     /// Any number.
     Number,
     /// `null` or a boolean.
     Plain,
-    /// A list that is written out.
+    /// A literal list.
     List,
     /// `[]`.
     EmptyList,
-    /// An object that is written out.
+    /// A literal object.
     Object,
     /// `{}`.
     EmptyObject,
-    /// Nothing is known of it.
+    /// Unknown.
     Unknown,
 }
 
@@ -38,7 +38,7 @@ impl Shape {
         matches!(self, Shape::Object | Shape::EmptyObject)
     }
 
-    /// Whether the engine writes the value into a text as the language demands, whatever it is.
+    /// Whether the engine always converts the value to a string as the language requires.
     fn is_written_rightly(self) -> bool {
         matches!(
             self,
@@ -51,7 +51,7 @@ impl Shape {
         )
     }
 
-    /// A number as it is written.
+    /// Returns the shape of a number literal.
     pub(super) fn of_number(text: &str) -> Shape {
         if text.len() > 15 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             Shape::Number
@@ -62,14 +62,14 @@ impl Shape {
         }
     }
 
-    /// Either of two.
+    /// Returns the shape of a value that has one of two shapes.
     pub(super) fn or(self, other: Shape) -> Shape {
         if self == other { self } else { Shape::Unknown }
     }
 }
 
-/// Whether the engine adds two values as the language demands: it does not where one is a text and the other holds a
-/// number that is not whole.
+/// Whether the engine adds two values as the language requires. It does not if one is a string and the other contains
+/// a fractional number.
 pub(super) fn adds_rightly(left: Shape, right: Shape) -> bool {
     let never_text = |shape: Shape| !matches!(shape, Shape::Text | Shape::Unknown);
     (left.is_written_rightly() && right.is_written_rightly())
@@ -78,7 +78,7 @@ pub(super) fn adds_rightly(left: Shape, right: Shape) -> bool {
         || (matches!(right, Shape::Unknown) && left.is_written_rightly() && left != Shape::Text)
 }
 
-/// What the sum of two values is.
+/// Returns the shape of the sum of two values.
 pub(super) fn sum(left: Shape, right: Shape) -> Shape {
     if left == Shape::Text || right == Shape::Text {
         Shape::Text
@@ -93,8 +93,8 @@ pub(super) fn sum(left: Shape, right: Shape) -> Shape {
     }
 }
 
-/// Whether the engine compares two values as the language demands: it takes numbers for equal that differ by less than
-/// 2^-52, which tells no numbers from 4 on apart that are not.
+/// Whether the engine compares two values as the language requires. It treats numbers as equal if they differ by less
+/// than 2^-52; from 4 on, no two different numbers are that close.
 pub(super) fn compares_rightly(left: Shape, right: Shape) -> bool {
     let exact = |shape| {
         matches!(
@@ -105,12 +105,12 @@ pub(super) fn compares_rightly(left: Shape, right: Shape) -> bool {
     exact(left) || exact(right)
 }
 
-/// Whether the engine multiplies two values as the language demands: it repeats texts.
+/// Whether the engine multiplies two values as the language requires: it repeats strings.
 pub(super) fn multiplies_rightly(left: Shape, right: Shape) -> bool {
     left.is_number() && right.is_number()
 }
 
-/// Whether `left % right` is one of numbers, or an error.
+/// Whether `left % right` is a number or an error.
 pub(super) fn divides(left: Shape) -> bool {
     !matches!(left, Shape::Text | Shape::Unknown)
 }

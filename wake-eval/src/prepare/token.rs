@@ -1,14 +1,14 @@
-//! The tokens of a source text, by the rules of the language's specification.
+//! The tokens of a source text, as specified by the language.
 
 use super::edits::Edits;
 use super::eight::{self, eight};
 use super::{Refusal, Stretch};
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[rustfmt::skip]
 pub(crate) enum Kind {
-    /// Past the last token.
+    /// The end of the text.
     End,
     Name, Number, Quoted, Verbatim, Block,
     Assert, Else, Error, False, For, Function, If, Import, ImportBin, ImportStr, In, Local, Null,
@@ -18,18 +18,18 @@ pub(crate) enum Kind {
     Assign, Colon, Colons2, Colons3, PlusColon, PlusColons2, PlusColons3,
     Plus, Minus, Star, Slash, Percent, Not, Tilde, And, Or, BitAnd, BitOr, Caret, Equal, NotEqual,
     Less, Greater, LessEqual, GreaterEqual, ShiftLeft, ShiftRight,
-    /// A run of operator characters that means nothing.
+    /// A sequence of operator characters that is not an operator.
     NoOperator,
 }
 
 impl Kind {
-    /// Whether it is a text of any form.
+    /// Whether it is a string literal of any form.
     pub(crate) fn is_text(self) -> bool {
         matches!(self, Kind::Quoted | Kind::Verbatim | Kind::Block)
     }
 }
 
-/// One token: where it stands, in bytes.
+/// A token and its range in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
@@ -43,17 +43,17 @@ impl Token {
     }
 }
 
-/// The tokens of `text`, with two of kind [`Kind::End`] behind the last, so that there is always a next one. What the engine's own scanner gets wrong in
-/// comments and texts goes into `edits`.
+/// Returns the tokens of `text`, followed by two of kind [`Kind::End`], so that there is always a next one. Fixes for
+/// what the engine's own scanner misreads in comments and strings are added to `edits`.
 ///
-/// What is no token is an error that says where. A text is at most 4 GiB long.
+/// An invalid token is an error with its place. A text is at most 4 GiB long.
 pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Box<Refusal>> {
     let bytes = text.as_bytes();
     let mut scanner = Scanner { bytes, at: 0, prefixes_end: 0, edits };
-    // Most texts have a token every four bytes, or fewer.
+    // Most texts have at most one token per four bytes.
     let mut tokens = Vec::with_capacity(bytes.len() / 3 + 2);
     let mut at = 0;
-    // Most bytes belong to what is done here, without a call.
+    // Most bytes are handled here, without a call.
     while let Some(&byte) = bytes.get(at) {
         let start = at;
         let common = match FIRST[byte as usize] {
@@ -103,7 +103,7 @@ pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Box<Re
     Ok(tokens)
 }
 
-/// What begins at `at` and where it ends; nothing where it is no token, or has to be changed for the engine.
+/// Returns the kind and the end of the token at `at`; `None` if it is invalid, or must be rewritten for the engine.
 pub(super) fn one(text: &str, at: usize) -> Option<(Kind, usize)> {
     let mut edits = Edits::default();
     let mut scanner = Scanner { bytes: text.as_bytes(), at, prefixes_end: 0, edits: &mut edits };
@@ -112,14 +112,14 @@ pub(super) fn one(text: &str, at: usize) -> Option<(Kind, usize)> {
     edits.is_empty().then_some((kind, end))
 }
 
-/// Where a text ends that begins with a quote at `at`; zero where something in it is escaped, or it does not end.
+/// Returns the end of a string that starts with a quote at `at`; zero if it contains escapes or does not end.
 #[inline(never)]
 pub(super) fn quote_end(bytes: &[u8], at: usize, quote: u8) -> usize {
     let end = skip_until(bytes, at + 1, quote, b'\\');
     if bytes.get(end) == Some(&quote) { end + 1 } else { 0 }
 }
 
-/// A word of eight letters and more, and where it ends; nothing if it is kept.
+/// Returns the kind and the end of a word of at least eight letters; `None` if it is reserved.
 pub(super) fn long_word(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
     let end = skip_eights(bytes, at, eight::word);
     let word = &bytes[at..end];
@@ -136,12 +136,12 @@ fn long_kind(word: &[u8]) -> Kind {
     }
 }
 
-/// Where the line ends.
+/// Returns the end of the line.
 pub(super) fn line_end(bytes: &[u8], at: usize) -> usize {
     skip_until(bytes, at, b'\n', b'\n')
 }
 
-/// Skips the bytes that `count` counts of eight.
+/// Skips the bytes that `count` counts in each group of eight.
 #[inline]
 pub(super) fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> usize) -> usize {
     loop {
@@ -153,7 +153,7 @@ pub(super) fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> us
     }
 }
 
-/// Skips what comes before the first of two bytes, or the end.
+/// Skips everything before the first of two bytes, or to the end.
 #[inline]
 pub(super) fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usize {
     while at < bytes.len() {
@@ -166,7 +166,7 @@ pub(super) fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usi
     bytes.len()
 }
 
-/// What a word is of so many letters, which `first` starts with; none if it is longer, or kept.
+/// Returns the kind of a word of this length, which `first` starts with; `None` if it is longer, or reserved.
 #[inline]
 pub(super) fn short_word(first: u64, length: usize) -> Option<Kind> {
     if length >= 8 || first as u32 == RESERVED {
@@ -180,7 +180,7 @@ pub(super) fn short_word(first: u64, length: usize) -> Option<Kind> {
 struct Scanner<'t, 'e> {
     bytes: &'t [u8],
     at: usize,
-    /// Up to where each operator character is a prefix operator of its own, as far as that is known.
+    /// The offset up to which each operator character is known to be a separate prefix operator.
     prefixes_end: usize,
     edits: &'e mut Edits,
 }
@@ -196,7 +196,7 @@ impl Scanner<'_, '_> {
         Err(Refusal::syntax(message, Stretch { start, end }))
     }
 
-    /// What begins here: a token, or what means nothing.
+    /// Scans a token, or white space and comments.
     #[inline(never)]
     fn rare(&mut self) -> Result<Option<Kind>, Box<Refusal>> {
         let byte = self.peek(0);
@@ -236,7 +236,8 @@ impl Scanner<'_, '_> {
         None
     }
 
-    /// Skips a comment. The engine takes two stars before a slash for no end; for it, they become spaces.
+    /// Skips a comment. The engine does not recognise two stars before a slash as its end; for the engine, they
+    /// become spaces.
     fn skip_comment(&mut self) -> Result<Option<Kind>, Box<Refusal>> {
         let start = self.at;
         let inside = start + 2;
@@ -259,7 +260,7 @@ impl Scanner<'_, '_> {
         Ok(None)
     }
 
-    /// A word of any length, or one that is kept.
+    /// Scans a word of any length, or a reserved one.
     fn word(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         self.at = skip_eights(self.bytes, start, eight::word);
@@ -325,7 +326,7 @@ impl Scanner<'_, '_> {
         Ok(Kind::Quoted)
     }
 
-    /// Skips an escape. The engine does not know `\/`, and takes `\x`, which the language does not know.
+    /// Skips an escape. The engine does not support `\/`, and accepts `\x`, which the language does not have.
     fn escape(&mut self) -> Result<(), Box<Refusal>> {
         let start = self.at;
         self.at += 2;
@@ -369,7 +370,7 @@ impl Scanner<'_, '_> {
         Ok(Kind::Verbatim)
     }
 
-    /// A text block: its first line says how far all of them are indented, and a line that is not ends it.
+    /// Scans a text block: the first line determines the indentation of all, and a line with less ends it.
     fn block(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         self.at += 3;
@@ -415,8 +416,8 @@ impl Scanner<'_, '_> {
         Ok(Kind::Block)
     }
 
-    /// The longest run of operator characters, up to a comment or a text block, and without the prefix operators
-    /// that it ends with.
+    /// Scans the longest sequence of operator characters, up to a comment or a text block, without trailing prefix
+    /// operators.
     fn operator(&mut self) -> Kind {
         let start = self.at;
         self.at += 1;
@@ -455,22 +456,22 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// Whether a word begins with such a byte.
+/// Whether a word can start with this byte.
 #[inline]
 pub(super) fn begins_word(byte: u8) -> bool {
     FIRST[byte as usize] == First::Letter
 }
 
-/// Whether operators consist of such bytes.
+/// Whether operators can contain this byte.
 #[inline]
 pub(super) fn is_operator(byte: u8) -> bool {
     FIRST[byte as usize] == First::Operator
 }
 
-/// What the names start with that are kept, as the number that [`eight`] makes of it.
+/// The prefix of reserved names, as the number that [`eight`] returns for it.
 const RESERVED: u32 = u32::from_le_bytes(*super::RESERVED.as_bytes().first_chunk().unwrap());
 
-/// Keywords of two to seven bytes, each as the number that [`eight`] makes of it, in its [`slot`].
+/// Keywords of two to seven bytes, each as the number that [`eight`] returns for it, in its [`slot`].
 static KEYWORDS: [(u64, Kind); 32] = keywords();
 
 const fn keywords() -> [(u64, Kind); 32] {
@@ -506,12 +507,13 @@ const fn keywords() -> [(u64, Kind); 32] {
     keywords
 }
 
-/// Where a word stands among the keywords if it is one. The factor is one of those that lead each to a slot of its own.
+/// Returns the slot of a word among the keywords. The factor is one of those that give each keyword a slot of its
+/// own.
 const fn slot(word: u64) -> usize {
     (word.wrapping_mul(0xd50e_0097_8b71_99cd) >> 59) as usize
 }
 
-/// What a token, or what lies between two, is by its first byte.
+/// The class of a token, or of what is between tokens, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum First {
     Other,
@@ -523,7 +525,7 @@ enum First {
     At,
     /// A token of one byte.
     Symbol,
-    /// A byte that operators consist of.
+    /// A byte that operators can contain.
     Operator,
 }
 
@@ -550,7 +552,7 @@ const fn first() -> [First; 256] {
     first
 }
 
-/// What a byte is that is a token of its own.
+/// The kind of each byte that is a token of its own.
 static ALONE: [Kind; 256] = alone();
 
 const fn alone() -> [Kind; 256] {

@@ -1,7 +1,7 @@
 //! Lists and comprehensions.
 //!
-//! A comprehension becomes a call that is given its value, its sources and its conditions as functions of the variables
-//! before them. They stand in the order in which they were written, so that nothing has to be moved.
+//! A comprehension becomes a call whose arguments are the value, the sources and the conditions, each a function of
+//! the variables before it. They stay in their written order, so that nothing has to be moved.
 
 use super::object::Field;
 use super::{Expression, Form, Parsed, Parser};
@@ -9,7 +9,7 @@ use crate::prepare::Call;
 use crate::prepare::shape::Shape;
 use crate::prepare::token::{Kind, Token};
 
-/// What each element of a comprehension of an object holds its variables in.
+/// The name of the variable that holds the variables of each element of an object comprehension.
 const ELEMENT: &str = "__w_v";
 
 /// `for variable in source` or `if condition`.
@@ -68,7 +68,7 @@ impl Parser<'_> {
         Ok(self.locate(Expression { shape, start, end, form: Form::Other }))
     }
 
-    /// Puts the beginning of a call for `open`, and what separates its arguments for the words between them.
+    /// Inserts the start of a call for `open`, and replaces the keywords between its arguments with separators.
     fn begin(&mut self, open: Token, call: Call, clauses: &[Clause]) {
         self.calls.insert(call);
         self.replace(open, call.opening());
@@ -101,9 +101,9 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds the first `count` variables to the text that was put last.
+    /// Appends the first `count` variables to the last inserted text.
     fn add_names(&mut self, clauses: &[Clause], count: usize) {
-        // As a rule there is one.
+        // Usually there is one.
         if let [Clause { variable: Some(variable), .. }] = clauses {
             self.edits.and(self.written(*variable));
             return;
@@ -112,7 +112,7 @@ impl Parser<'_> {
         self.edits.and(&names);
     }
 
-    /// The first `count` variables; those that a later one of them hides have names of their own.
+    /// Returns the first `count` variables; those shadowed by a later one get unique names.
     fn names(&self, clauses: &[Clause], count: usize) -> Vec<String> {
         let variables: Vec<&str> = clauses
             .iter()
@@ -151,8 +151,8 @@ impl Parser<'_> {
         }
     }
 
-    /// The rest of `{ [name]: value for ... }`. The engine does it rightly where each element is looked at for the
-    /// name in any case, and there is only one source.
+    /// Parses the rest of `{ [name]: value for ... }`. The engine is correct if there is only one source, and the
+    /// name depends on each element anyway.
     pub(super) fn object_comprehension(
         &mut self,
         start: u32,
@@ -181,7 +181,7 @@ impl Parser<'_> {
         tokens.any(|token| token.kind == Kind::Name && Some(self.written(*token)) == name)
     }
 
-    /// Lets the engine go through one list whose elements hold the values of all variables, each still to be computed.
+    /// Lets the engine iterate over one list, whose elements contain the lazy values of all variables.
     fn box_elements(&mut self, bracket: Token, clauses: &[Clause], locals: &[Token]) {
         self.calls.insert(Call::Comprehend);
         let names = self.names(clauses, usize::MAX);
@@ -208,7 +208,7 @@ impl Parser<'_> {
     }
 }
 
-/// Which of the clauses are sources and which are conditions, as the first argument of a call.
+/// Returns the kinds of the clauses, sources or conditions, as the first argument of a call.
 fn kinds(clauses: &[Clause]) -> String {
     let kind = |clause: &Clause| if clause.variable.is_some() { 'f' } else { 'i' };
     format!("'{}', ", clauses.iter().map(kind).collect::<String>())

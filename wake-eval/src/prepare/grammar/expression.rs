@@ -6,7 +6,7 @@ use crate::prepare::token::{Kind, Token};
 use crate::prepare::{CONFIG, Call, OWN, RAW};
 
 impl Parser<'_> {
-    /// An expression with what looks into it, calls it or extends it.
+    /// Parses an expression with the indexes, calls and extensions that follow it.
     pub(super) fn suffixed(&mut self) -> Parsed<Expression> {
         let mut expression =
             if self.kind() == Kind::Super { self.field_of_super()? } else { self.primary()? };
@@ -42,7 +42,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Takes `super`, where it means something.
+    /// Takes `super`, if it is allowed here.
     pub(super) fn super_word(&mut self) -> Parsed<Token> {
         let token = self.take();
         if self.objects == 0 {
@@ -69,7 +69,7 @@ impl Parser<'_> {
         Ok(self.locate(Expression { shape: Shape::Unknown, start, end, form: Form::Other }))
     }
 
-    /// What is extended by an object: what is no object the engine would not extend.
+    /// Parses an object that extends an expression; the engine cannot extend values that are not objects.
     fn extension(&mut self, of: Expression) -> Parsed<Shape> {
         let brace = self.token().start;
         let end = self.object()?.end;
@@ -81,7 +81,8 @@ impl Parser<'_> {
         Ok(if of.shape == Shape::Text { Shape::Text } else { Shape::Unknown })
     }
 
-    /// `[index]`, or `[from:to:step]` of what starts at `start`: a call to which each part that is not there is null.
+    /// Parses `[index]`, or `[from:to:step]` after what starts at `start`. A slice becomes a call, with null for
+    /// missing parts.
     fn index(&mut self, start: u32) -> Parsed<()> {
         let bracket = self.take();
         let mut separators = [bracket; 3];
@@ -122,8 +123,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `(argument, name=argument)`, perhaps with `tailstrict`: then arguments that are only a variable are changed so
-    /// that the engine computes them before the call as well.
+    /// Parses `(argument, name=argument)` and `tailstrict`. With the latter, arguments that are only a variable are
+    /// rewritten so that the engine evaluates them before the call, too.
     fn arguments(&mut self) -> Parsed<()> {
         self.take();
         let outer = self.variables.len();
@@ -155,7 +156,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// What the token at hand is, if it is an expression of its own: a variable or a literal.
+    /// Returns the shape of the current token, if it is an expression by itself: a variable or a literal.
     #[inline]
     pub(super) fn atom(&self) -> Option<(Shape, Form)> {
         let token = self.token();
@@ -239,7 +240,7 @@ impl Parser<'_> {
         Ok(self.expression()?.shape)
     }
 
-    /// `name = value` or `name(parameters) = value`; its name.
+    /// Parses `name = value` or `name(parameters) = value`, and returns the name.
     pub(super) fn bind(&mut self) -> Parsed<Token> {
         let name = self.expect(Kind::Name, "identifier")?;
         let takes_config = self.kind() == Kind::LeftParen && self.parameters()?;
@@ -248,7 +249,7 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    /// The parameters of a function; whether the third of them is a `config` with a default.
+    /// Parses the parameters of a function; returns whether the third one is a `config` with a default.
     pub(super) fn parameters(&mut self) -> Parsed<bool> {
         self.expect(Kind::LeftParen, "'('")?;
         let mut takes_config = false;
@@ -268,7 +269,7 @@ impl Parser<'_> {
         Ok(takes_config)
     }
 
-    /// The body of a function. That of a module's function can be asked for the default of its config.
+    /// Parses the body of a function. A module function can be asked for its default config.
     pub(super) fn body(&mut self, takes_config: bool) -> Parsed<Expression> {
         let body = self.expression()?;
         if takes_config {
@@ -294,7 +295,7 @@ impl Parser<'_> {
         Ok(self.locate(Expression { shape, start, end, form: Form::Other }))
     }
 
-    /// `assert condition : message`.
+    /// Parses `assert condition : message`.
     pub(super) fn assertion(&mut self) -> Parsed<()> {
         self.take();
         self.expression()?;
@@ -304,8 +305,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// An import, whose path must be written out. The engine does not tell whoever loads a file whether it is to be
-    /// parsed, so the path says it.
+    /// Parses an import, whose path must be a literal. The engine does not tell the import resolver whether a file is
+    /// to be parsed, so the path is marked.
     fn import(&mut self) -> Parsed<Shape> {
         let word = self.take();
         let path = self.token();

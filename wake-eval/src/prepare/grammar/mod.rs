@@ -1,4 +1,4 @@
-//! The grammar: what a text says, what is changed about it for the engine, and what is refused.
+//! The grammar: parses a text, rewrites it for the engine, and rejects what is invalid.
 
 mod expression;
 mod operator;
@@ -10,14 +10,14 @@ use super::shape::Shape;
 use super::token::{Kind, Token};
 use super::{Call, Calls, Mode, Refusal, RefusalKind, Stretch};
 
-/// What comes of going through a text.
+/// The result of parsing a text.
 pub(super) struct Checked {
     pub(super) edits: Edits,
     pub(super) calls: Calls,
     pub(super) patterns: Vec<Box<str>>,
 }
 
-/// Goes through a whole text.
+/// Parses a complete text.
 pub(super) fn check(
     text: &str,
     tokens: Vec<Token>,
@@ -47,7 +47,7 @@ pub(super) fn check(
 
 type Parsed<T> = Result<T, Box<Refusal>>;
 
-/// An expression that was gone through.
+/// A parsed expression.
 #[derive(Debug, Clone, Copy)]
 struct Expression {
     shape: Shape,
@@ -56,10 +56,10 @@ struct Expression {
     form: Form,
 }
 
-/// What the expression is written as, as far as that matters around it.
+/// The syntactic form of an expression, as far as it matters to its surroundings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// A variable, perhaps in parentheses.
+    /// A variable, possibly in parentheses.
     Variable,
     /// A prefix operator and its operand.
     Prefixed,
@@ -74,18 +74,18 @@ struct Parser<'t> {
     mode: Mode,
     calls: Calls,
     patterns: Vec<Box<str>>,
-    /// Where arguments start that are only a variable, of the calls around this place.
+    /// The starts of the arguments that are only a variable, in the enclosing calls.
     variables: Vec<u32>,
-    /// Expressions around this one.
+    /// The number of enclosing expressions.
     depth: usize,
     nesting: usize,
-    /// Objects around this one, so that `self` means something.
+    /// The number of enclosing objects, in which `self` is defined.
     objects: usize,
 }
 
 impl<'t> Parser<'t> {
     fn token(&self) -> Token {
-        // The last token is the end, and nothing goes past it.
+        // The last token marks the end, and is never consumed.
         self.tokens[self.at]
     }
 
@@ -97,7 +97,7 @@ impl<'t> Parser<'t> {
         self.tokens[self.at + 1].kind
     }
 
-    /// Where the last token that was taken ends.
+    /// Returns the end of the last consumed token.
     fn end(&self) -> u32 {
         self.tokens[self.at.saturating_sub(1)].end
     }
@@ -106,7 +106,7 @@ impl<'t> Parser<'t> {
         &self.text[token.start as usize..token.end as usize]
     }
 
-    /// Whether a name is this one.
+    /// Whether a name equals this one.
     fn is_called(&self, token: Token, name: &str) -> bool {
         let bytes = self.text.as_bytes();
         (token.end - token.start) as usize == name.len()
@@ -157,7 +157,7 @@ impl<'t> Parser<'t> {
         Err(Refusal::syntax(message, token.stretch()))
     }
 
-    /// Refuses what nests too deeply, with `more` levels that are to come.
+    /// Rejects expressions that nest too deeply, `more` levels included.
     #[inline]
     fn check_depth(&self, more: usize) -> Parsed<()> {
         if self.depth + more <= self.nesting { Ok(()) } else { self.too_deep() }
@@ -169,14 +169,14 @@ impl<'t> Parser<'t> {
         Err(Box::new(Refusal { kind: RefusalKind::Nesting, message, at: self.token().stretch() }))
     }
 
-    /// Puts a call around what stands between two offsets.
+    /// Wraps the text between two offsets in a call.
     fn call(&mut self, call: Call, start: u32, end: u32) {
         self.calls.insert(call);
         self.edits.open(start, call.opening());
         self.edits.close(end, ")");
     }
 
-    /// Makes an expression that can fail say where it stands, if that is wanted.
+    /// Makes an expression that can fail report its place, if requested.
     #[inline]
     fn locate(&mut self, expression: Expression) -> Expression {
         if self.mode == Mode::Places {
@@ -186,7 +186,7 @@ impl<'t> Parser<'t> {
         expression
     }
 
-    /// Puts `text` for a token.
+    /// Replaces a token with `text`.
     fn replace(&mut self, token: Token, text: &str) {
         self.edits.replace(token.start, token.end, text);
     }

@@ -10,9 +10,9 @@ use crate::prepare::token::{Kind, Token};
 /// A field of an object.
 #[derive(Clone)]
 pub(super) struct Field {
-    /// Where the name starts.
+    /// The token at which the name starts.
     pub(super) name: Token,
-    /// Of a name that is computed, the tokens between the brackets.
+    /// For a computed name, the tokens between the brackets.
     pub(super) computed: Option<Range<usize>>,
     /// The token between name and value.
     colon: Token,
@@ -21,7 +21,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// Whether it is added to what stands above it, which the engine might do otherwise.
+    /// Whether it is added to an inherited field, which the engine may get wrong.
     fn extends(&self) -> bool {
         let Expression { shape, .. } = self.value;
         is_extension(self.colon.kind) && !shape.is_object() && shape != Shape::List
@@ -29,7 +29,7 @@ impl Field {
 }
 
 impl Parser<'_> {
-    /// `{ members }` or `{ [name]: value for ... }`.
+    /// Parses `{ members }` or `{ [name]: value for ... }`.
     pub(super) fn object(&mut self) -> Parsed<Expression> {
         let start = self.take().start;
         let mut fields = 0;
@@ -57,7 +57,7 @@ impl Parser<'_> {
                     fields += 1;
                     if field.extends() {
                         match field.computed {
-                            // Whether its name means the same inside is known once all locals are.
+                            // Whether the name means the same inside the object is known only after all locals.
                             Some(_) => computed.push(field.clone()),
                             None => self.extend(&field, &locals),
                         }
@@ -131,7 +131,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Adds to a field as `+` adds.
+    /// Rewrites a field so that it is added as `+` does.
     fn extend(&mut self, field: &Field, locals: &[Token]) {
         let Field { name, computed, colon, value, .. } = field.clone();
         let key = match (name.kind, computed) {
@@ -140,7 +140,7 @@ impl Parser<'_> {
             (_, Some(computed)) if self.is_same_inside(computed.clone(), locals) => {
                 format!("({})", self.changed(computed))
             }
-            // The object is another one where the value is computed: it is left to the engine.
+            // The object may differ where the value is evaluated, so this is left to the engine.
             (_, Some(_)) => return,
         };
         let plain = match colon.kind {
@@ -155,7 +155,7 @@ impl Parser<'_> {
         self.edits.close(value.end, ")");
     }
 
-    /// Whether what stands between some tokens means the same in the value of a field as in its name.
+    /// Whether some tokens mean the same in the value of a field as in its name.
     fn is_same_inside(&self, tokens: Range<usize>, locals: &[Token]) -> bool {
         self.tokens[tokens].iter().all(|token| match token.kind {
             Kind::SelfWord | Kind::Super | Kind::Dollar => false,
@@ -164,7 +164,7 @@ impl Parser<'_> {
         })
     }
 
-    /// What the engine is to see of some tokens.
+    /// Returns the rewritten text of some tokens.
     fn changed(&self, tokens: Range<usize>) -> String {
         let tokens = &self.tokens[tokens];
         match (tokens.first(), tokens.last()) {

@@ -1,4 +1,4 @@
-//! Operators, by how tightly they bind.
+//! Operators and their precedence.
 
 use super::{Expression, Form, Parsed, Parser};
 use crate::prepare::edits::EditId;
@@ -9,7 +9,7 @@ use crate::prepare::{Call, FORMAT, Mode};
 /// Prefix operators bind tighter than all others.
 const PRODUCT: u8 = 10;
 
-/// How tightly each operator binds; 0 for what stands between no operands.
+/// The precedence of each operator; 0 for tokens that are not binary operators.
 static POWERS: [u8; 64] = {
     let mut powers = [0; 64];
     powers[Kind::Or as usize] = 1;
@@ -38,7 +38,7 @@ fn power(kind: Kind) -> u8 {
     POWERS[kind as usize % POWERS.len()]
 }
 
-/// Whether no expression goes on with such a token.
+/// Whether an expression never continues with such a token.
 fn ends_expression(kind: Kind) -> bool {
     matches!(
         kind,
@@ -54,17 +54,17 @@ fn ends_expression(kind: Kind) -> bool {
     )
 }
 
-/// A call that adds what stands before the next `+`.
+/// A call that adds the operands before the next `+`.
 struct Sum {
     open: EditId,
     close: EditId,
 }
 
 impl Parser<'_> {
-    /// Any expression.
+    /// Parses an expression.
     #[inline]
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
-        // Most expressions are only a name or a literal.
+        // Most expressions are a single name or literal.
         if self.mode == Mode::Values
             && ends_expression(self.next_kind())
             && let Some((shape, form)) = self.atom()
@@ -75,7 +75,7 @@ impl Parser<'_> {
         self.compound()
     }
 
-    /// An expression that consists of several tokens.
+    /// Parses an expression of several tokens.
     #[inline(never)]
     fn compound(&mut self) -> Parsed<Expression> {
         self.depth += 1;
@@ -88,7 +88,7 @@ impl Parser<'_> {
         Ok(expression)
     }
 
-    /// What follows an operand: operators that bind at least as tightly as `least`, and their operands.
+    /// Parses the operators after an operand that bind at least as tightly as `least`, and their operands.
     fn operators(&mut self, mut left: Expression, least: u8) -> Parsed<Expression> {
         let mut sum = None;
         let mut count = 0;
@@ -118,7 +118,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `super`, with nothing behind it that would look into it.
+    /// Whether there is a `super` that nothing indexes.
     fn is_bare_super(&self) -> bool {
         self.kind() == Kind::Super && !matches!(self.next_kind(), Kind::Dot | Kind::LeftBracket)
     }
@@ -202,7 +202,7 @@ impl Parser<'_> {
         (self.locate(whole), longer)
     }
 
-    /// Whether an operand is a text that is written out, in which nothing is escaped.
+    /// Whether an operand is a string literal without escapes.
     fn is_pattern(&self, operand: Expression) -> bool {
         let written = &self.text.as_bytes()[operand.start as usize..operand.end as usize];
         let quoted = matches!(written[0], b'\'' | b'"') && written.last() == written.first();
@@ -212,8 +212,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Puts a call of a function of its own for a pattern and the operator behind it: it is read once, however often it
-    /// is filled in.
+    /// Replaces a pattern and the operator after it with a call of a function for this pattern, which is then parsed
+    /// only once.
     fn fill(&mut self, pattern: Expression, operator: Token, end: u32) {
         let text = &self.text[pattern.start as usize + 1..pattern.end as usize - 1];
         self.edits.replace(pattern.start, operator.end, FORMAT);
@@ -222,7 +222,7 @@ impl Parser<'_> {
         self.patterns.push(text.into());
     }
 
-    /// Makes a call that adds some operands add one more.
+    /// Extends a call that adds operands by one more.
     fn lengthen(&mut self, sum: Sum, operator: Token, end: u32) -> Sum {
         self.calls.insert(Call::Sum);
         self.edits.amend(sum.open, "__w_s([");

@@ -1,22 +1,22 @@
-//! The bytes of a text: words, texts in quotes, what lies between tokens.
+//! The bytes of a text: words, quoted strings, white space and comments.
 
 use super::Next;
 use super::state::State;
 use crate::prepare::eight::{self, eight};
 use crate::prepare::token::{self, Kind};
 
-/// A text, looked at from some place on.
+/// A text that is scanned from given offsets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bytes<'t>(pub(super) &'t str);
 
 impl<'t> Bytes<'t> {
-    /// The byte at a place; zero behind the end.
+    /// Returns the byte at an offset; zero at the end.
     #[inline(always)]
     pub(super) fn at(self, at: usize) -> u8 {
         self.0.as_bytes().get(at).copied().unwrap_or(0)
     }
 
-    /// The first byte of the next token, and where that begins; zero at the end.
+    /// Returns the first byte of the next token, and its offset; zero at the end.
     #[inline(always)]
     pub(super) fn next(self, mut at: usize) -> (u8, usize) {
         let mut byte = self.at(at);
@@ -24,7 +24,7 @@ impl<'t> Bytes<'t> {
             at += 1;
             byte = self.at(at);
         }
-        // What is below has to be looked at: lines, blanks, comments.
+        // Lower bytes need a closer look: line breaks, spaces, comments.
         if byte > b'#' && byte != b'/' { (byte, at) } else { self.skip(at) }
     }
 
@@ -47,31 +47,31 @@ impl<'t> Bytes<'t> {
         }
     }
 
-    /// What is written between two places.
+    /// Returns the text between two offsets.
     pub(super) fn written(self, (start, end): (u32, u32)) -> Option<&'t str> {
         self.0.get(start as usize..end as usize)
     }
 
-    /// Whether this is written between two places.
+    /// Whether the text between two offsets is `word`.
     #[inline(always)]
     pub(super) fn is(self, start: usize, end: usize, word: &str) -> bool {
         self.0.as_bytes().get(start..end) == Some(word.as_bytes())
     }
 
-    /// Whether an operator of one byte is there.
+    /// Whether there is an operator of one byte.
     #[inline(always)]
     pub(super) fn is_operator(self, at: usize, operator: u8) -> bool {
         self.at(at) == operator && !token::is_operator(self.at(at + 1))
     }
 
-    /// `=`, behind which an expression begins.
+    /// `=`, followed by an expression.
     #[inline(always)]
     pub(super) fn assign(self, at: usize) -> Next {
         let (_, at) = self.next(at);
         self.is_operator(at, b'=').then_some((State::Begin, at + 1))
     }
 
-    /// The word whose first letter is there, a name or a keyword, and where it ends.
+    /// Returns the kind and the end of the word, a name or a keyword, that starts here.
     #[inline(always)]
     pub(super) fn word(self, at: usize) -> Option<(Kind, usize)> {
         let first = eight(self.0.as_bytes(), at);
@@ -82,7 +82,7 @@ impl<'t> Bytes<'t> {
         }
     }
 
-    /// Where the name that comes next starts and ends.
+    /// Returns the start and the end of the next name.
     #[inline(always)]
     pub(super) fn name(self, at: usize) -> Option<(usize, usize)> {
         let (byte, start) = self.next(at);
@@ -93,13 +93,13 @@ impl<'t> Bytes<'t> {
         (kind == Kind::Name).then_some((start, end))
     }
 
-    /// What is rare, and where it ends.
+    /// Returns the kind and the end of a rarer token.
     #[inline(never)]
     pub(super) fn scanned(self, at: usize) -> Option<(Kind, usize)> {
         token::one(self.0, at)
     }
 
-    /// A text in quotes, and where it ends.
+    /// Returns the kind and the end of a quoted string.
     #[inline(always)]
     pub(super) fn quoted(self, at: usize, quote: u8) -> Option<(Kind, usize)> {
         match token::quote_end(self.0.as_bytes(), at, quote) {

@@ -1,4 +1,4 @@
-//! Expressions: what they begin with, how they go on, where they end.
+//! Expressions: how they start, continue and end.
 
 use super::state::{Around, State};
 use super::{Next, Walk};
@@ -22,7 +22,7 @@ impl Walk<'_> {
         self.atom(kind, end)
     }
 
-    /// What comes after the first token of an expression, which ends at `end`.
+    /// Continues after the first token of an expression, which ends at `end`.
     #[inline(always)]
     fn atom(&mut self, kind: Kind, end: usize) -> Next {
         let shape = match kind {
@@ -37,7 +37,7 @@ impl Walk<'_> {
         Some((State::Follow, end))
     }
 
-    /// What comes after a keyword, or what else an expression seldom begins with.
+    /// Continues after a keyword, or another token that rarely starts an expression.
     fn begin_with(&mut self, kind: Kind, at: usize) -> Next {
         if self.level.has_left {
             return None;
@@ -61,7 +61,7 @@ impl Walk<'_> {
         Some((State::Begin, at))
     }
 
-    /// The path of an import, which must be all of the expression.
+    /// Parses the path of an import, which must be the complete expression.
     fn path(&mut self, at: usize) -> Next {
         let (quote, at) = self.bytes.next(at);
         if !matches!(quote, b'\'' | b'"') {
@@ -73,7 +73,7 @@ impl Walk<'_> {
         (kind == Kind::Quoted && is_all).then_some((State::Follow, end))
     }
 
-    /// An argument that begins with a word: perhaps that is its name.
+    /// Parses an argument that starts with a word, which may be its name.
     #[inline(always)]
     pub(super) fn argument(&mut self, at: usize) -> Next {
         self.level.start = at as u32;
@@ -160,7 +160,7 @@ impl Walk<'_> {
             Around::Value | Around::FirstValue | Around::Fields => self.leave(at, Shape::Object),
             Around::MemberLocal => {
                 let next = self.leave(at, Shape::Object);
-                // There may be nothing else in it.
+                // There may be no elements.
                 self.level.shape = None;
                 next
             }
@@ -168,7 +168,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What follows a comma in what is around.
+    /// Continues after a comma.
     #[inline(always)]
     fn comma(&mut self, at: usize) -> Next {
         let next = match self.inner()? {
@@ -204,7 +204,7 @@ impl Walk<'_> {
         Some((next, at + 1))
     }
 
-    /// What comes after an expression and a word or an operator.
+    /// Continues after an expression with a word or an operator.
     fn go_on(&mut self, byte: u8, at: usize) -> Next {
         let (kind, end) = if byte.is_ascii_lowercase() {
             self.bytes.word(at)?

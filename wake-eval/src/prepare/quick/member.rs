@@ -7,7 +7,7 @@ use crate::prepare::shape::Shape;
 use crate::prepare::token::Kind;
 
 impl Walk<'_> {
-    /// An object; `empty` is what the operand is then if there is nothing in it.
+    /// Parses an object; `empty` is the shape of the operand if the object is empty.
     #[inline(always)]
     pub(super) fn object(&mut self, at: usize, empty: Shape) -> Next {
         match self.bytes.next(at + 1) {
@@ -48,7 +48,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The end of a computed name, whose value is the only one so far, or not.
+    /// Parses the end of a computed name; `value` tells whether it is the only field so far.
     pub(super) fn key(&mut self, at: usize, value: Around) -> Next {
         let (_, colon) = self.bytes.next(at + 1);
         let is_visible = self.bytes.is_operator(colon, b':');
@@ -65,7 +65,7 @@ impl Walk<'_> {
         matches!(kind, Kind::Colon | Kind::Colons2 | Kind::Colons3).then_some((State::Begin, end))
     }
 
-    /// Parameters, where a parenthesis says that there are some, or what else comes.
+    /// Parses parameters if there is a parenthesis; else continues with `next`.
     #[inline(always)]
     pub(super) fn parameters_or(&mut self, at: usize, around: Around, next: State) -> Next {
         match self.bytes.next(at) {

@@ -1,18 +1,18 @@
-//! Texts gone through in one walk, without tokens and without the grammar: most package files only call, list, name, add and go through
-//! lists.
+//! Rewrites a text in one pass, without tokens and without the grammar. This suffices for most package files, which
+//! only contain calls, lists, names, additions and list comprehensions.
 //!
-//! What is taken here is a part of the language, and what becomes of it is what the grammar would make of it. Everything else is left to
-//! the grammar: whatever is wrong is found there. A test asks both.
+//! This supports a part of the language, and gives the same result as the grammar. Everything else, including every
+//! error, is left to the grammar. A test compares the two.
 //!
-//! Of what may come next, which a [`State`] and what is [`Around`] say, the first byte tells most apart. What is rare is left to the scanner
-//! of tokens. Where the walk stands is handed from step to step and kept nowhere: there are many steps, and little is done in each.
+//! The first byte usually decides what comes next, given the [`State`] and what is [`Around`]; rare cases are left to
+//! the tokenizer. The current state is passed from step to step and not stored, because there are many small steps.
 //!
-//! | rooms | what they are |
+//! | rooms | content |
 //! |---|---|
-//! | `state` | what may come next, what is around, what is known of operands |
-//! | `bytes` | words, texts in quotes, what lies between tokens |
-//! | `operand` | sums and comprehensions: what is changed |
-//! | `expression` | what expressions begin with, how they go on, where they end |
+//! | `state` | what may come next, the surroundings, the operands so far |
+//! | `bytes` | words, quoted strings, white space and comments |
+//! | `operand` | sums and comprehensions: the rewriting |
+//! | `expression` | how expressions start, continue and end |
 //! | `member` | objects, locals, parameters |
 
 mod state;
@@ -29,9 +29,10 @@ use super::Calls;
 use super::edits::Edits;
 use super::shape::Shape;
 
-/// What is to be changed about `text`, and what it calls then, as far as that can be seen here; expressions may nest `nesting` deep.
+/// Returns the edits of `text` and the functions it then calls, or `None` if the grammar is needed; expressions may
+/// nest `nesting` deep.
 pub(super) fn check(text: &str, nesting: usize) -> Option<(Edits, Calls)> {
-    // No text nests deeper than it is long.
+    // A text cannot nest deeper than its length.
     if text.len() > nesting {
         return None;
     }
@@ -50,23 +51,23 @@ pub(super) fn check(text: &str, nesting: usize) -> Option<(Edits, Calls)> {
     Some((walk.edits, walk.calls))
 }
 
-/// A walk through a text.
+/// A pass over a text.
 struct Walk<'t> {
     bytes: Bytes<'t>,
-    /// Where the last token of an expression ends.
+    /// The end of the last token of an expression.
     end: usize,
     level: Level,
     frames: [Frame; DEEPEST],
     depth: usize,
-    /// What the operands at hand are to be added to, from the outermost expression on.
+    /// The left operands of pending sums, outermost expression first.
     lefts: Few<Left>,
-    /// The comprehensions of lists around this place.
+    /// The enclosing list comprehensions.
     clauses: Few<Clause>,
     edits: Edits,
     calls: Calls,
 }
 
-/// What comes next and where; nothing is what the grammar has to look at.
+/// The next state and offset; `None` if the grammar is needed.
 type Next = Option<(State, usize)>;
 
 impl Walk<'_> {
@@ -87,7 +88,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What comes after the token that begins with `byte`.
+    /// Processes the token that starts with `byte`.
     #[inline(always)]
     fn step(&mut self, state: State, (byte, at): (u8, usize)) -> Next {
         match state {
@@ -120,14 +121,14 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// Takes a bracket, inside of which `next` comes.
+    /// Enters a bracket, inside which `next` comes.
     #[inline(always)]
     fn enter(&mut self, at: usize, around: Around, next: State) -> Next {
         self.push(at, around)?;
         Some((next, at + 1))
     }
 
-    /// Goes on inside of what is around, which becomes something else, with another expression.
+    /// Replaces the surroundings, and continues with another expression inside them.
     #[inline(always)]
     fn becomes(&mut self, around: Around) -> Option<()> {
         self.top()?.around = around;
@@ -135,7 +136,7 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// What is around.
+    /// Returns the surroundings.
     #[inline(always)]
     fn top(&mut self) -> Option<&mut Frame> {
         self.frames.get_mut(self.depth.checked_sub(1)?)
@@ -147,7 +148,7 @@ impl Walk<'_> {
         self.level = self.frames[self.depth].outer;
     }
 
-    /// Takes the bracket that closes what is around, which makes of the operand so far what `shape` says.
+    /// Takes the closing bracket of the surroundings, which gives the operand so far the shape `shape`.
     #[inline(always)]
     fn leave(&mut self, at: usize, shape: Shape) -> Next {
         self.pop();
@@ -155,7 +156,7 @@ impl Walk<'_> {
         Some((State::Follow, at + 1))
     }
 
-    /// What is around, without that which ends here.
+    /// Returns the surroundings, without those that end here.
     #[inline(always)]
     fn inner(&mut self) -> Option<Around> {
         loop {
@@ -167,7 +168,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Ends what ends with that in which it stands.
+    /// Ends the surroundings that end together with their parent.
     fn end_body(&mut self) {
         let Frame { around, at, .. } = self.frames[self.depth - 1];
         if around == Around::Module {

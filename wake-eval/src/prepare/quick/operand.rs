@@ -1,4 +1,4 @@
-//! What is changed: sums, comprehensions of lists, the bodies of modules' functions.
+//! The rewriting: sums, list comprehensions, bodies of module functions.
 
 use super::state::{Around, Clause, Frame, Left, Level, State};
 use super::{Next, Walk};
@@ -8,7 +8,7 @@ use crate::prepare::token::Kind;
 use crate::prepare::{CONFIG, Call};
 
 impl Walk<'_> {
-    /// `+`, which is at hand.
+    /// Processes a `+`.
     pub(super) fn plus(&mut self, at: usize) -> Next {
         if self.level.is_mixed {
             return None;
@@ -20,7 +20,7 @@ impl Walk<'_> {
         Some((State::Begin, at + 1))
     }
 
-    /// Ends an operand: adds it to what stands before it.
+    /// Ends an operand: adds it to the operand before it.
     #[inline(always)]
     pub(super) fn finish(&mut self) -> Option<()> {
         if self.level.has_left {
@@ -29,7 +29,7 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// Adds the operand at hand to what stands before it; the call that adds them up, if there has to be one.
+    /// Adds the current operand to the one before it; returns the call that adds them, if one is needed.
     fn add(&mut self) -> Option<Option<(EditId, EditId)>> {
         let left = self.lefts.pop()?;
         let right = self.level.shape?;
@@ -52,7 +52,7 @@ impl Walk<'_> {
         Some(Some((open, self.edits.close(self.end as u32, close))))
     }
 
-    /// `variable in` behind a `for` that starts at `start`.
+    /// Parses `variable in` after a `for` that starts at `start`.
     pub(super) fn source(&mut self, start: usize, at: usize) -> Next {
         let around = match self.inner()? {
             Around::First => Around::Source,
@@ -68,7 +68,7 @@ impl Walk<'_> {
             let (start, end) = (start as u32, end as u32);
             self.clauses.push(Clause { start, end, name, condition: 0 })?;
         } else {
-            // What the name does not look at the engine would do otherwise.
+            // If the name does not depend on the element, the engine would be wrong.
             let key = self.bytes.0.get(self.top()?.at as usize..)?;
             key.strip_prefix(self.bytes.written(name)?)?.starts_with(']').then_some(())?;
         }
@@ -76,7 +76,7 @@ impl Walk<'_> {
         Some((State::Begin, end))
     }
 
-    /// `if`, which starts at `start`, in a comprehension.
+    /// Parses an `if` that starts at `start`, in a comprehension.
     pub(super) fn condition(&mut self, start: usize, at: usize) -> Next {
         match self.inner()? {
             Around::Source => {
@@ -89,7 +89,7 @@ impl Walk<'_> {
         Some((State::Begin, at))
     }
 
-    /// The end of a comprehension of a list, which becomes a call.
+    /// Parses the end of a list comprehension, which becomes a call.
     pub(super) fn comprehension(&mut self, at: usize) -> Next {
         let &mut Frame { around, at: open, .. } = self.top()?;
         let clause = self.clauses.pop()?;
@@ -108,7 +108,7 @@ impl Walk<'_> {
         self.leave(at, Shape::List)
     }
 
-    /// Lets the body that starts at `start` be asked for the default of its config.
+    /// Wraps the body that starts at `start`, so that it can be asked for its default config.
     pub(super) fn wrap_body(&mut self, start: u32) {
         self.calls.insert(Call::Config);
         self.edits.open(start, Call::Config.opening());

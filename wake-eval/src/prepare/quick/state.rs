@@ -1,9 +1,9 @@
-//! What may come next, what is around it, and what is known of operands.
+//! What may come next, the surroundings, and what is known about operands.
 
 use crate::prepare::edits::EditId;
 use crate::prepare::shape::Shape;
 
-/// What nests deeper is left to the grammar.
+/// Deeper nesting is left to the grammar.
 pub(super) const DEEPEST: usize = 48;
 
 /// What comes next.
@@ -11,11 +11,11 @@ pub(super) const DEEPEST: usize = 48;
 pub(super) enum State {
     /// An expression.
     Begin,
-    /// More of an expression, or what stands behind it.
+    /// The rest of an expression, or what follows it.
     Follow,
     /// An element of a list, or its end.
     Element,
-    /// An argument, or the end of them; the same where all others must be named.
+    /// An argument, or the end of the arguments; the second if all further ones must be named.
     Argument,
     NamedArgument,
     /// A field or a local of an object, or its end.
@@ -24,37 +24,37 @@ pub(super) enum State {
     Colon,
     /// The name of a local and its parameters.
     Bind,
-    /// `=` before the value of a local.
+    /// The `=` before the value of a local.
     Assign,
     /// A parameter, or the end of them.
     Parameter,
-    /// Nothing: the text was gone through.
+    /// Nothing: the text is complete.
     Whole,
 }
 
-/// What an expression, or what else comes, stands in.
+/// The surroundings of an expression or other item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Around {
     Parens,
     /// The only element of a list so far; one of several.
     First,
     List,
-    /// The source of a comprehension of a list; its condition.
+    /// The source of a list comprehension; its condition.
     Source,
     Condition,
-    /// The arguments of a call; the second once one of them was named.
+    /// The arguments of a call; the second after a named one.
     Arguments,
     NamedArguments,
     Index,
-    /// The name of a field that is computed; the same of what is the only one so far.
+    /// The computed name of a field; that of the only field so far.
     Key,
     FirstKey,
-    /// The value of a field; the same of what is the only one so far.
+    /// The value of a field; that of the only field so far.
     Value,
     FirstValue,
-    /// The source and the conditions of a comprehension of an object.
+    /// The source and the conditions of an object comprehension.
     Fields,
-    /// The value of a local; of one of an object.
+    /// The value of a local; of a local in an object.
     Local,
     MemberLocal,
     /// The parameters of a function, of a local, of a field.
@@ -65,55 +65,56 @@ pub(super) enum Around {
     Default,
     If,
     Then,
-    /// What ends where that ends in which it stands: the body of a function, what follows locals, what follows `else`.
+    /// Something that ends together with its parent: the body of a function, the expression after locals, the one
+    /// after `else`.
     Last,
-    /// The same, of a module's function whose config has a default.
+    /// The same, for the body of a module function whose config has a default.
     Module,
 }
 
-/// What is known of an expression so far.
+/// What is known about the current expression.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
-    /// Where its last operand starts.
+    /// The start of its last operand.
     pub(super) start: u32,
-    /// What that is; nothing if only the grammar knows.
+    /// The shape of that operand; `None` if only the grammar knows it.
     pub(super) shape: Option<Shape>,
-    /// Whether it is to be added to the last of the sums at hand.
+    /// Whether it is to be added to the last pending sum.
     pub(super) has_left: bool,
-    /// Whether there are other operators than `+`.
+    /// Whether it contains other operators than `+`.
     pub(super) is_mixed: bool,
 }
 
 pub(super) const LEVEL: Level = Level { start: 0, shape: None, has_left: false, is_mixed: false };
 
-/// What stands before a `+`.
+/// The operand before a `+`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
     pub(super) start: u32,
     pub(super) shape: Shape,
     pub(super) plus: u32,
-    /// What opens and closes the call that adds it up.
+    /// The edits that open and close the call that adds it.
     pub(super) sum: Option<(EditId, EditId)>,
 }
 
-/// What an expression stands in.
+/// The surroundings of an expression.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) around: Around,
     /// Whether one of the parameters is a config with a default.
     pub(super) takes_config: bool,
-    /// How many parameters there were.
+    /// The number of parameters so far.
     pub(super) count: u16,
-    /// Where its bracket stands; of a body and of a computed name, where that begins.
+    /// The offset of its bracket; for a body and a computed name, its start.
     pub(super) at: u32,
-    /// What is known of the expression around it.
+    /// What is known about the enclosing expression.
     pub(super) outer: Level,
 }
 
 pub(super) const FRAME: Frame =
     Frame { around: Around::Last, takes_config: false, count: 0, at: 0, outer: LEVEL };
 
-/// `for variable in`, and `if` if there is one.
+/// `for variable in`, and an optional `if`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clause {
     pub(super) start: u32,
@@ -122,7 +123,7 @@ pub(super) struct Clause {
     pub(super) condition: u32,
 }
 
-/// A stack of so few that nothing has to be allocated.
+/// A small stack that needs no allocation.
 #[derive(Debug)]
 pub(super) struct Few<T> {
     items: [Option<T>; 6],

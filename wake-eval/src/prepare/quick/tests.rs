@@ -1,4 +1,4 @@
-//! Texts, by this and by the grammar.
+//! Comparison with the grammar.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use crate::prepare::{Mode, Prepared, by_grammar, token};
 
 const NESTING: usize = 1_000_000;
 
-/// Whether a text is taken here. What becomes of it is then what the grammar makes of it.
+/// Whether a text is supported here. If so, the result must equal that of the grammar.
 #[track_caller]
 fn is_taken(text: &str) -> bool {
     let Some((edits, calls)) = check(text, NESTING) else { return false };
@@ -53,7 +53,7 @@ fn most_of_what_people_write_is_taken() {
     assert!(!is_taken(&"[".repeat(DEEPEST + 1)));
 }
 
-/// Words in any order, of which a few happen to be programs, and programs with a word more, less or changed.
+/// Random sequences of words, a few of which are valid programs, and programs with a word added, removed or changed.
 #[test]
 fn the_grammar_makes_the_same_of_it() {
     const WORDS: [&str; 59] = [
@@ -144,7 +144,7 @@ fn the_grammar_makes_the_same_of_it() {
             match below(4) {
                 0 => words.insert(at, word),
                 1 if words.len() > 1 => drop(words.remove(at)),
-                // A program in a program.
+                // A program inside a program.
                 2 => {
                     let inner = PROGRAMS[below(PROGRAMS.len())].split(' ');
                     words.splice(at..=at, inner);
@@ -152,7 +152,7 @@ fn the_grammar_makes_the_same_of_it() {
                 _ => words[at] = word,
             }
         }
-        // Nothing between the words where that makes no other ones of them.
+        // No separator, if the words then stay separate tokens.
         let separator = ["", " ", "\n  "][below(3)];
         let mut text = String::new();
         for word in words {
