@@ -143,10 +143,10 @@ fn a_new_image_can_be_built_upon() {
 fn what_does_not_fit_is_shown_with_its_lines() {
     let project = images().build();
     image(&project, &["spec", "app", "os@=24.04"]).run().code(6).says(expect![[r"
-        error: nothing fits:
-            `os@=24.04` is asked for
+        error: no versions fit together:
+            `os@=24.04` is requested
             `app@=1` needs `os@_22.04` (images/app/1/specifications.yaml:7:13)
-         help: change one of these lines, or ask for another version
+         help: change one of these lines, or request another version
     "]]);
     image(&project, &["spec", "ap"]).run().code(4).says(expect![[r"
         error: there is no image `ap` for system `frontier`, backend `podman`, distro `ubuntu`
@@ -169,12 +169,12 @@ fn documents_that_are_wrong_are_shown_at_their_place() {
     "]]);
     project.write("images/app/2/specifications.yaml", document("        dependencies: [gpu]\n"));
     image(&project, &["spec", "os"]).run().code(5).says(expect![[r"
-        error: `app@=2` needs `gpu`, which no image is
+        error: `app@=2` needs `gpu`, but there is no such image
          --> images/app/2/specifications.yaml:5:24
           |
         5 |         dependencies: [gpu]
           |                        ^
-          help: the images are `app`, `cc`, `os`
+          help: the available images are `app`, `cc`, `os`
     "]]);
     project.write("images/app/2/specifications.yaml", document(""));
     project.write("images/app/2/templates/ubuntu.vtmp", "@from\n    %(__bas__)\n");
@@ -197,7 +197,7 @@ fn calls_that_are_wrong() {
     "]]);
     project.wake(["image", "-i", "nowhere", "avail"]).run().code(5).says(expect![[r"
         error: `nowhere`: there is no such directory
-         help: `wake image --images DIR` or VELOCITY_IMAGE_DIR says where images are
+         help: set the image directory with `wake image --images DIR` or VELOCITY_IMAGE_DIR
     "]]);
     let project = project_with_unknown_backend();
     project.wake(["image", "-i", "images", "-b", "dokcer", "plan", "a"]).run().code(2).says(
@@ -344,7 +344,7 @@ const CORNERS: [Corner; 14] = [
         files: &[("a/1/specifications.yaml", "{dependencies: ['a@1']}")],
         args: &["avail"],
         code: 5,
-        answer: &["`a@=1` needs `a@1`, which no image is"],
+        answer: &["`a@=1` needs `a@1`, but there is no such image"],
     },
     // `01` and `1` are not the same, and each is at least and at most the other.
     Corner {
@@ -557,12 +557,12 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
         &round,
         &["spec", "a"],
         expect![[r#"
-        error: images need each other: `a@=1` needs `b@=1` needs `a@=1`
+        error: dependency cycle: `a@=1` needs `b@=1` needs `a@=1`
          --> images/a/1/specifications.yaml:5:24
           |
         5 |         dependencies: [b]
           |                        ^
-          help: an image is built after those that it needs: remove one of these dependencies
+          help: remove one of these dependencies
     "#]],
     );
     // A template that is not there, sections and lines that have no place.
@@ -574,12 +574,12 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
         &[("a/1/specifications.yaml", &a)],
         &["script", "a"],
         expect![[r#"
-        error: template `ubuntu` of `a@=1` is not there
+        error: template `ubuntu` of `a@=1` does not exist
          --> images/a/1/specifications.yaml:4:7
           |
         4 |       ubuntu:
           |       ^
-          help: write it to `images/a/1/templates/ubuntu.vtmp`
+          help: create `images/a/1/templates/ubuntu.vtmp`
     "#]],
     );
     let template = |template: &'static str, args: &[&str], expected| {
@@ -597,19 +597,19 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
               |
             5 | @run
               | ^
-              help: make one of them
+              help: merge the two sections
         "#]],
     );
     template(
         "true\n@from\n    r.example/os:1\n",
         &["script", "a"],
         expect![[r#"
-        error: a line stands outside of a section
+        error: this line is outside any section
          --> images/a/1/templates/ubuntu.vtmp:1:1
           |
         1 | true
           | ^
-          help: a template begins with a section, such as `@from`
+          help: begin the template with a section, such as `@from`
     "#]],
     );
     template(
@@ -627,7 +627,7 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
         "@from\n    os\n",
         &["build", "-d", "-e", "apptainer", "a"],
         expect![[r#"
-        error: source `os` has no form that Apptainer knows
+        error: source `os` has a form that Apptainer does not support
          --> images/a/1/templates/ubuntu.vtmp:2:5
           |
         2 |     os

@@ -1,4 +1,4 @@
-//! What a site or a person says once for all images: `config.yaml`, and what is added in a call.
+//! Settings for all images: `config.yaml`, and additions on the command line.
 
 use wake_yaml::{DocumentError, Fields, Node, Place, Warning, Yaml, list, list_or_one, text};
 
@@ -6,7 +6,7 @@ use crate::VELOCITY;
 use crate::catalog::{Addition, Variable, Written};
 use crate::spec::Condition;
 
-/// A configuration; what it does not say is `None`.
+/// A configuration; absent settings are `None`.
 #[derive(Debug, Default)]
 pub struct Config {
     /// The system of the setting.
@@ -15,22 +15,22 @@ pub struct Config {
     pub backend: Option<String>,
     /// The distribution of the setting.
     pub distro: Option<String>,
-    /// Directories of images, with `:` between them.
+    /// The image directories, separated by `:`.
     pub image_path: Option<String>,
-    /// Where images are built.
+    /// The build directory.
     pub build_dir: Option<String>,
-    /// How many processors a build of a cluster may take.
+    /// The CPU limit of builds on a cluster.
     pub cpu_limit: Option<String>,
-    /// How much memory it may take.
+    /// Their memory limit.
     pub memory_limit: Option<String>,
-    /// What is added to images for which a condition holds.
+    /// Additions to images for which a condition holds.
     pub additions: Vec<(Condition, Addition)>,
-    /// What is probably not meant.
+    /// Likely mistakes.
     pub warnings: Vec<Warning>,
 }
 
 impl Config {
-    /// Reads a configuration; `file` is for messages.
+    /// Parses a configuration; `file` is for messages.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DocumentError> {
         let mut yaml = Yaml::parse(file, bytes, VELOCITY)?;
         let root = yaml.root.clone();
@@ -60,7 +60,7 @@ impl Config {
         self.distro = optional(yaml, &mut fields, "distro")?;
         self.image_path = optional(yaml, &mut fields, "image_path")?;
         self.build_dir = optional(yaml, &mut fields, "build_dir")?;
-        // What is logged is not the configuration's business here.
+        // Logging is configured elsewhere.
         fields.take("logging");
         fields.take("config_dir");
         fields.finish_tolerant(yaml)
@@ -123,12 +123,12 @@ fn condition(yaml: &mut Yaml, fields: &mut Fields<'_>) -> Result<Condition, Docu
     let Some(node) = fields.take("when") else { return Ok(Condition::default()) };
     let written = text(yaml, node, "`when`")?;
     Condition::parse(&written).map_err(|part| {
-        let error = yaml.source.error(node.at, format!("`{part}` says no version"));
+        let error = yaml.source.error(node.at, format!("`{part}` has no version"));
         error.with_hint("write `NAME@LOW:`, `NAME@:HIGH` or `NAME@LOW:HIGH`")
     })
 }
 
-/// What a call adds.
+/// What is added on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
     /// `value: …; when: …`
@@ -137,7 +137,7 @@ pub enum Added {
     Variable,
 }
 
-/// Reads what a call adds, such as `name: prefix; value: /opt`; an error says what is wrong with it.
+/// Parses an addition such as `name: prefix; value: /opt`; the error says what is wrong.
 pub fn added(kind: Added, written: &str) -> Result<(Condition, Addition), String> {
     let (mut name, mut value, mut when) = (None, None, None);
     for part in written.split(';').filter(|part| !part.trim().is_empty()) {
@@ -151,11 +151,11 @@ pub fn added(kind: Added, written: &str) -> Result<(Condition, Addition), String
             _ => return Err(format!("`{key}` is unknown")),
         };
         if place.replace(text).is_some() {
-            return Err(format!("`{key}` stands twice"));
+            return Err(format!("`{key}` is given twice"));
         }
     }
     let when = Condition::parse(&when.unwrap_or_default())
-        .map_err(|part| format!("`{part}` says no version"))?;
+        .map_err(|part| format!("`{part}` has no version"))?;
     let value = Written {
         text: value.ok_or_else(|| "it has no `value`".to_owned())?,
         at: Place::whole("the command line"),
@@ -214,10 +214,10 @@ constraints:
         for (written, wrong) in [
             ("value", "`value` has no `:`"),
             ("value: 1; nme: x", "`nme` is unknown"),
-            ("value: 1; value: 2", "`value` stands twice"),
+            ("value: 1; value: 2", "`value` is given twice"),
             ("name: x", "it has no `value`"),
             ("value: 1", "it has no `name`"),
-            ("name: x; value: 1; when: a@:", "`a@:` says no version"),
+            ("name: x; value: 1; when: a@:", "`a@:` has no version"),
         ] {
             assert_eq!(added(Added::Variable, written).unwrap_err(), wrong);
         }

@@ -1,22 +1,22 @@
-//! How documents reach this crate: somebody else reads the disk.
+//! Access to documents; the caller reads the disk.
 
 use std::io;
 
-/// What lies at a name in a directory.
+/// An entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// What it is, links followed.
+    /// Its kind, with links followed.
     pub kind: Kind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A regular file, and whether its owner may execute it.
+    /// A regular file.
     File {
-        /// Whether it is executable.
+        /// Whether its owner may execute it.
         executable: bool,
     },
     /// A directory.
@@ -25,15 +25,15 @@ pub enum Kind {
     Other,
 }
 
-/// Hands out directories and files by path. Paths are those that were given, with `/` and names behind them.
+/// Provides directories and files by path. Paths are the given ones, extended by `/` and names.
 pub trait Files {
-    /// What lies in a directory, sorted by name; `None` where there is none.
+    /// Lists a directory, sorted by name; `None` if it does not exist.
     fn list(&self, dir: &str) -> io::Result<Option<Vec<Entry>>>;
-    /// The bytes of a file; `None` where there is none.
+    /// Reads a file; `None` if it does not exist.
     fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
 }
 
-/// Files in memory by path, for those who have no disk.
+/// Files in memory, by path.
 impl Files for std::collections::BTreeMap<String, Vec<u8>> {
     fn list(&self, dir: &str) -> io::Result<Option<Vec<Entry>>> {
         let below = format!("{dir}/");

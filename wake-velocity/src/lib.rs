@@ -1,4 +1,4 @@
-//! Velocity's image specifications, and what is to be built for them.
+//! Velocity's image specifications, and the builds planned from them.
 //!
 //! ```text
 //! files ──Catalog::read──► Catalog     every version of every image for a setting, both generations
@@ -9,21 +9,21 @@
 //!                             ▼
 //!                          Plan        templates, scripts, contexts, commands, identities
 //! ```
-//! Nothing here reads a disk, a clock or the environment: [`files::Files`] hands documents out, [`plan::Surroundings`] has the rest.
-//! `spec/velocity.md` has the rules, and where they are not Velocity's.
+//! This crate accesses neither disk, clock nor environment: [`files::Files`] provides documents,
+//! [`plan::Surroundings`] everything else. `spec/velocity.md` has the rules, and where they differ from Velocity's.
 //!
-//! | room | what it has |
+//! | room | contents |
 //! |---|---|
-//! | [`version`] | how versions compare |
-//! | [`spec`] | what targets, dependencies and conditions say |
-//! | [`files`] | who hands documents out |
+//! | [`version`] | version comparison |
+//! | [`spec`] | targets, dependencies and conditions |
+//! | [`files`] | access to documents |
 //! | [`catalog`] | the images that documents declare |
 //! | [`solve`] | which of them are built |
 //! | [`template`] | templates as sections |
-//! | [`script`] | what each backend is given |
-//! | [`plan`] | all of it for what is built |
-//! | [`config`] | what is said once for all images |
-//! | [`skeleton`] | a new image to begin with |
+//! | [`script`] | scripts and commands of each backend |
+//! | [`plan`] | everything about the images that are built |
+//! | [`config`] | settings for all images |
+//! | [`skeleton`] | the files of a new image |
 
 pub mod version;
 pub mod spec;
@@ -38,5 +38,5 @@ pub mod skeleton;
 
 pub use wake_yaml::{DocumentError, Place, Warning};
 
-/// Who documents were written for.
+/// The program that documents were written for.
 const VELOCITY: &str = "Velocity";

@@ -1,9 +1,9 @@
-//! The files of a new image, to begin with.
+//! The files of a new image.
 
 use crate::catalog::Generation;
 use crate::spec::Setting;
 
-/// The files of a new image by path below the directory of images.
+/// Returns the files of a new image, by path below the image directory.
 pub fn files(
     generation: Generation,
     setting: &Setting,

@@ -114,7 +114,7 @@ fn a_tree_that_is_none() {
             images/a/1/specifications.yaml:1:1: the document has no `build_specifications`
               build_spec: {}
               ^
-            help: Velocity reads what stands there: `build_specifications: {SYSTEM: {BACKEND: {DISTRO: {}}}}`"]],
+            help: add `build_specifications: {SYSTEM: {BACKEND: {DISTRO: {}}}}`"]],
     );
     check(
         &one("a: b: c\n"),
@@ -204,7 +204,7 @@ fn values_of_the_wrong_kind() {
     check(
         &one(&first("podman", &["prolog: ../x.sh"])),
         expect![[r"
-            images/a/1/specifications.yaml:5:17: prolog `../x.sh` is no file below the directory of the system
+            images/a/1/specifications.yaml:5:17: prolog `../x.sh` is not a file below the system directory
                       prolog: ../x.sh
                               ^"]],
     );
@@ -218,7 +218,7 @@ fn values_of_the_wrong_kind() {
     check(
         &second("versions: [{spec: 1}]\ndependencies: [{spec: b, when: 'a@:'}]\n"),
         expect![[r"
-            images/a/specs.yaml:2:32: `a@:` says no version
+            images/a/specs.yaml:2:32: `a@:` has no version
               dependencies: [{spec: b, when: 'a@:'}]
                                              ^
             help: write `NAME@LOW:`, `NAME@:HIGH` or `NAME@LOW:HIGH`"]],
@@ -226,10 +226,10 @@ fn values_of_the_wrong_kind() {
     check(
         &second("versions: [{spec: 1}]\ndependencies: [{spec: ^b}]\n"),
         expect![[r"
-            images/a/specs.yaml:2:23: `^b` has `^`, which only a condition may
+            images/a/specs.yaml:2:23: `^b` contains `^`, which is allowed only in conditions
               dependencies: [{spec: ^b}]
                                     ^
-            help: a dependency is `NAME`, `NAME@VERSION` or `NAME@LOW:HIGH`"]],
+            help: write `NAME`, `NAME@VERSION` or `NAME@LOW:HIGH`"]],
     );
 }
 
@@ -238,18 +238,18 @@ fn needs_that_nothing_meets() {
     check(
         &one(&first("podman", &["dependencies: ['a@^2']"])),
         expect![[r"
-            images/a/1/specifications.yaml:5:24: `a@=1` needs `a@^2`, which no image is
+            images/a/1/specifications.yaml:5:24: `a@=1` needs `a@^2`, but there is no such image
                       dependencies: ['a@^2']
                                      ^
-            help: the versions are 1"]],
+            help: the available versions are 1"]],
     );
     check(
         &second("versions: [{spec: 1}]\ndependencies: [{spec: bas}]\n"),
         expect![[r"
-            images/a/specs.yaml:2:23: `a@1` needs `bas`, which no image is
+            images/a/specs.yaml:2:23: `a@1` needs `bas`, but there is no such image
               dependencies: [{spec: bas}]
                                     ^
-            help: the images are `a`"]],
+            help: the available images are `a`"]],
     );
     // Of what is not built nobody minds, in the second generation.
     let files = images(&[
@@ -269,10 +269,10 @@ fn needs_that_go_round() {
     check(
         &refused(&files, "podman", &["a"]),
         expect![[r"
-            images/a/1/specifications.yaml:5:24: images need each other: `a@=1` needs `b@=1` needs `c@=1` needs `a@=1`
+            images/a/1/specifications.yaml:5:24: dependency cycle: `a@=1` needs `b@=1` needs `c@=1` needs `a@=1`
                       dependencies: [b]
                                      ^
-            help: an image is built after those that it needs: remove one of these dependencies"]],
+            help: remove one of these dependencies"]],
     );
 }
 
@@ -300,13 +300,13 @@ fn targets_that_are_none() {
         &told(&["gcc@^11", "gcc@_11"]),
         expect![[r"
             no version of `gcc` meets `gcc@^11` and `gcc@_11`
-            help: the versions are 12.3, 11.5"]],
+            help: the available versions are 12.3, 11.5"]],
     );
     check(
         &told(&[]),
         expect![[r"
-            no image is asked for
-            help: name one, such as `gcc`"]],
+            no image is requested
+            help: name an image, such as `gcc`"]],
     );
 }
 
@@ -317,7 +317,7 @@ fn directories_that_are_no_images() {
         &refused(&[("a/1/specifications.yaml", &spec), ("a/2/notes", "")], "podman", &["a"]),
         expect![[r"
             images/a/2/specifications.yaml: there is no such file
-            help: every directory of an image is a version of it and has this file"]],
+            help: every directory of an image is a version and must have this file"]],
     );
     check(
         &refused(
@@ -326,10 +326,10 @@ fn directories_that_are_no_images() {
             &["a"],
         ),
         expect![[r"
-            images/a/1.0/specifications.yaml:4:7: `1.0` and `1-0` are one version of `a`
+            images/a/1.0/specifications.yaml:4:7: `1.0` and `1-0` are the same version of `a`
                     ubuntu:
                     ^
-            help: `-` and `.` separate the parts of a version alike: rename one of them"]],
+            help: rename one of them: `-` and `.` are equivalent in versions"]],
     );
     check(
         &refused(
@@ -338,8 +338,8 @@ fn directories_that_are_no_images() {
             &["a"],
         ),
         expect![[r"
-            images/a: `images/a` has no `specs.yaml`, and `images/b` has one
-            help: every directory beside it must have one; those that begin with `.` are left alone"]],
+            images/a: `images/a` has no `specs.yaml`, but `images/b` does
+            help: add one: every directory next to it needs one, unless its name begins with `.`"]],
     );
 }
 
@@ -353,27 +353,27 @@ fn files_that_are_not_there() {
             &["a"],
         ),
         expect![[r"
-            images/a/1/specifications.yaml:5:17: prolog `p.sh` is not there
+            images/a/1/specifications.yaml:5:17: prolog `p.sh` does not exist
                       prolog: p.sh
                               ^
-            help: write it to `images/a/1/frontier/p.sh`"]],
+            help: create `images/a/1/frontier/p.sh`"]],
     );
     check(
         &refused(&[("a/1/specifications.yaml", &first("podman", &[]))], "podman", &["a"]),
         expect![[r"
-            images/a/1/specifications.yaml:4:7: template `ubuntu` of `a@=1` is not there
+            images/a/1/specifications.yaml:4:7: template `ubuntu` of `a@=1` does not exist
                     ubuntu:
                     ^
-            help: write it to `images/a/1/templates/ubuntu.vtmp`"]],
+            help: create `images/a/1/templates/ubuntu.vtmp`"]],
     );
     let spec = "versions: [{spec: 1}]\nfiles:\n- name: data\n";
     check(
         &refused(&[("a/specs.yaml", spec), ("a/templates/default.vtmp", FROM)], "podman", &["a"]),
         expect![[r"
-            images/a/specs.yaml:3:9: file `data` of `a` is not there
+            images/a/specs.yaml:3:9: file `data` of `a` does not exist
               - name: data
                       ^
-            help: put it at `images/a/files/data`"]],
+            help: create `images/a/files/data`"]],
     );
 }
 
@@ -386,7 +386,7 @@ fn what_never_holds_is_warned_about() {
         warnings,
         [
             "images/a/specs.yaml:1:28: `sytem=frontier` never holds",
-            "images/a/specs.yaml:1:54: version `2.x` compares as equal to every other one",
+            "images/a/specs.yaml:1:54: version `2.x` compares equal to every other version",
         ]
     );
 }

@@ -419,12 +419,15 @@ fn a_chain_without_an_answer_is_refused_with_a_proof() {
     let between = |name: usize| {
         let next = name + 1;
         let needed = format!("`x{next}@_7`, `x{next}@_6`, `x{next}@_5`, `x{next}@_4` and 4 more");
-        format!("\n  `x{name}` 7, 6, 5, 4 and 4 more need {needed}, each one of these {}", at(name))
+        format!("\n  `x{name}` 7, 6, 5, 4 and 4 more each need one of {needed} {}", at(name))
     };
-    let last = "`x5@=3`, `x5@=2`, `x5@=1`, `x5@=0` and 4 more, each one of these";
-    let last = format!("\n  `x4` 7, 6, 5, 4 and 4 more need {last} {}", at(4));
+    let last = "`x5@=3`, `x5@=2`, `x5@=1`, `x5@=0` and 4 more";
+    let last = format!("\n  `x4` 7, 6, 5, 4 and 4 more each need one of {last} {}", at(4));
     let between: String = (0..4).map(between).collect();
-    assert_eq!(error.to_string(), format!("nothing fits:\n  `x5@=7` is asked for{between}{last}"));
+    assert_eq!(
+        error.to_string(),
+        format!("no versions fit together:\n  `x5@=7` is requested{between}{last}")
+    );
 }
 
 #[test]
@@ -449,8 +452,8 @@ fn a_proof_has_what_matters_and_nothing_else() {
     let error = solve(&catalog, &["app".to_owned(), "cc@=12".to_owned()]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "nothing fits:
-  `cc@=12` is asked for
+        "no versions fit together:
+  `cc@=12` is requested
   `app@=1` needs `lib@=5` (images/app/1/specifications.yaml:7:13)
   `lib@=5` needs `cc@10%11` (images/lib/5/specifications.yaml:6:13)"
     );

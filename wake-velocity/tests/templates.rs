@@ -314,15 +314,15 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
             images/a/1/templates/ubuntu.vtmp:2:5: variable `__base__` is not defined
                   %(__base__)
                   ^
-            help: nothing is built before this image: name in `@from` what it begins from"]],
+            help: name the base image in `@from`: nothing is built before this image"]],
     );
     check(
         &wrong("    make\n@from\n    r.example/os:1\n"),
         expect![[r"
-            images/a/1/templates/ubuntu.vtmp:1:5: a line stands outside of a section
+            images/a/1/templates/ubuntu.vtmp:1:5: this line is outside any section
                   make
                   ^
-            help: a template begins with a section, such as `@from`"]],
+            help: begin the template with a section, such as `@from`"]],
     );
     check(
         &wrong("@from\n    r.example/os:1\n@run\n    a\n@run\n    b\n"),
@@ -330,13 +330,13 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
             images/a/1/templates/ubuntu.vtmp:5:1: section `@run` appears twice, first on line 3
               @run
               ^
-            help: make one of them"]],
+            help: merge the two sections"]],
     );
     check(
         &wrong("@run\n    a\n"),
         expect![[r"
             images/a/1/templates/ubuntu.vtmp: the template has no section `@from`
-            help: say in it what the image begins from"]],
+            help: add it with the name of the base image"]],
     );
     check(
         &wrong("@from\n    r.example/os:1\n@rum\n    b\n"),
@@ -349,7 +349,7 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
     check(
         &wrong("@from\n@run\n    b\n"),
         expect![[r"
-            images/a/1/templates/ubuntu.vtmp:1:1: `@from` has no line: expected one source
+            images/a/1/templates/ubuntu.vtmp:1:1: `@from` is empty: expected one source
               @from
               ^"]],
     );
@@ -378,7 +378,7 @@ fn what_a_template_of_the_first_generation_is_refused_with() {
     check(
         &wrong("@from\n    r.example/os:1\n@label\n    a b c\n"),
         expect![[r"
-            images/a/1/templates/ubuntu.vtmp:4:5: label `a` has no value, or one of several words: expected one
+            images/a/1/templates/ubuntu.vtmp:4:5: label `a` must have a value of exactly one word
                   a b c
                   ^"]],
     );
@@ -393,7 +393,7 @@ fn a_source_of_no_form() {
     check(
         &refused(&files, "apptainer", &["a"]),
         expect![[r"
-            images/a/1/templates/ubuntu.vtmp:2:5: source `os` has no form that Apptainer knows
+            images/a/1/templates/ubuntu.vtmp:2:5: source `os` has a form that Apptainer does not support
                   os
                   ^
             help: write `REGISTRY/NAME:TAG` or a path that ends in `.sif`"]],
@@ -417,14 +417,14 @@ fn what_a_template_of_the_second_generation_is_refused_with() {
     check(
         &wrong("@from\n    os:1\n@run\n    echo {{ round }}\n"),
         expect![[r"
-            images/a/templates/default.vtmp:4:10: variable `round` never ends: its value refers to itself
+            images/a/templates/default.vtmp:4:10: the value of variable `round` refers to itself
                   echo {{ round }}
                        ^"]],
     );
     check(
         &wrong("@from\n    os:1\n@run\n    !envar X\n"),
         expect![[r"
-            images/a/templates/default.vtmp:4:5: `!envar` lacks a name and a value
+            images/a/templates/default.vtmp:4:5: `!envar` needs a name and a value
                   !envar X
                   ^
             help: write `!envar NAME VALUE`"]],
@@ -432,7 +432,7 @@ fn what_a_template_of_the_second_generation_is_refused_with() {
     check(
         &wrong("@from\n    os:1\n@run\n    ?? a@: |> x ??\n"),
         expect![[r"
-            images/a/templates/default.vtmp:4:5: `a@:` says no version
+            images/a/templates/default.vtmp:4:5: `a@:` has no version
                   ?? a@: |> x ??
                   ^"]],
     );
@@ -459,7 +459,7 @@ fn what_looks_like_a_section_and_is_none_is_warned_about() {
     assert_eq!(
         warnings,
         [
-            "images/a/1/templates/ubuntu.vtmp:5:1: `@evn` is no section: it is a line of `@run`: did you mean `@env`?"
+            "images/a/1/templates/ubuntu.vtmp:5:1: `@evn` is not a section: it is treated as a line of `@run`: did you mean `@env`?"
         ]
     );
 }

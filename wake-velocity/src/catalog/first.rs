@@ -16,7 +16,7 @@ struct Version<'a> {
     dir: &'a str,
 }
 
-/// Reads every tag of an image that exists for the setting.
+/// Reads the tags of an image that exist for the setting.
 pub(super) fn read(
     catalog: &mut Catalog,
     files: &dyn Files,
@@ -28,7 +28,7 @@ pub(super) fn read(
         let dir = format!("{dir}/{tag}");
         let file = format!("{dir}/specifications.yaml");
         let content = bytes(files, &file).map_err(|error| {
-            error.with_hint("every directory of an image is a version of it and has this file")
+            error.with_hint("every directory of an image is a version and must have this file")
         })?;
         let mut yaml = Yaml::parse(&file, &content, VELOCITY)?;
         let version = Version { name, tag: &tag, dir: &dir };
@@ -38,8 +38,9 @@ pub(super) fn read(
         let Some(image) = image else { continue };
         let is_same = |other: &&Image| Tag::new(&other.version).is(&Tag::new(&tag));
         if let Some(other) = catalog.images[first..].iter().find(is_same) {
-            let message = format!("`{tag}` and `{}` are one version of `{name}`", other.version);
-            let hint = "`-` and `.` separate the parts of a version alike: rename one of them";
+            let message =
+                format!("`{tag}` and `{}` are the same version of `{name}`", other.version);
+            let hint = "rename one of them: `-` and `.` are equivalent in versions";
             return Err(catalog.error(&image.at, message).with_hint(hint));
         }
         catalog.images.push(image);
@@ -47,7 +48,8 @@ pub(super) fn read(
     Ok(())
 }
 
-/// The image of one document, if it exists for the setting. All of the tree is read, so that a mistake is found for whatever it is meant.
+/// Returns the image of one document if it exists for the setting. The whole tree is read, so that mistakes are found
+/// in all settings.
 fn document(
     yaml: &mut Yaml,
     setting: &Setting,
@@ -56,7 +58,7 @@ fn document(
     let root = yaml.root.clone();
     let mut fields = Fields::of(yaml, &root, "the document")?;
     let tree = fields.need(yaml, "build_specifications").map_err(|error| {
-        error.with_hint("Velocity reads what stands there: `build_specifications: {SYSTEM: {BACKEND: {DISTRO: {}}}}`")
+        error.with_hint("add `build_specifications: {SYSTEM: {BACKEND: {DISTRO: {}}}}`")
     })?;
     let mut found = None;
     for system in Fields::of(yaml, tree, "`build_specifications`")?.rest() {
@@ -75,7 +77,7 @@ fn document(
     Ok(found)
 }
 
-/// What stands under system, backend and distribution; null is as good as `{}`.
+/// Reads the declaration for a system, backend and distribution; null means `{}`.
 fn leaf(
     yaml: &mut Yaml,
     distro: &Entry,
@@ -126,13 +128,13 @@ fn leaf(
 fn file_name(yaml: &mut Yaml, node: &Node) -> Result<Prolog, DocumentError> {
     let name = text(yaml, node, "`prolog`")?;
     if name.is_empty() || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        let message = format!("prolog `{name}` is no file below the directory of the system");
+        let message = format!("prolog `{name}` is not a file below the system directory");
         return Err(yaml.source.error(node.at, message));
     }
     Ok(Prolog::File(Written { text: name, at: yaml.source.place(node.at) }))
 }
 
-/// Variables are a mapping, or a list of mappings; of one that stands twice in the list the last counts.
+/// Reads variables, a mapping or a list of mappings; the last of several values counts.
 fn variables(yaml: &mut Yaml, node: &Node) -> Result<Vec<Variable>, DocumentError> {
     let nodes: Vec<&Node> = match &node.value {
         Value::List(items) => items.iter().map(AsRef::as_ref).collect(),

@@ -11,7 +11,7 @@ use wake_yaml::{DocumentError, Mark, Place, Text, Warning};
 use crate::files::{Entry, Files, Kind};
 use crate::spec::{Condition, Setting};
 
-/// Which of the two forms the documents have.
+/// The generation of the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Generation {
@@ -24,54 +24,54 @@ pub enum Generation {
 /// The images that exist for a setting.
 #[derive(Debug)]
 pub struct Catalog {
-    /// The form of the documents.
+    /// The generation of the documents.
     pub generation: Generation,
-    /// For which system, backend and distribution they were read.
+    /// The system, backend and distribution they were read for.
     pub setting: Setting,
-    /// The images by name; those of one name as the documents have them.
+    /// The images, sorted by name; versions are in document order.
     pub images: Vec<Image>,
-    /// What is probably not meant.
+    /// Likely mistakes.
     pub warnings: Vec<Warning>,
-    /// Declarations of the second generation, in the order in which they count.
+    /// Declarations of the second generation, in order of precedence.
     pub(crate) declared: Vec<Declaration>,
     texts: BTreeMap<Arc<str>, Text>,
 }
 
-/// A text and where it stands.
+/// A text with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The text.
     pub text: String,
-    /// Where it stands.
+    /// Its position.
     pub at: Place,
 }
 
 /// One version of an image.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Its version, as it is written.
+    /// Its version, as written.
     pub version: String,
     /// The directory with its templates and files.
     pub dir: String,
     /// Where it is declared.
     pub at: Place,
-    /// The images that it needs, as texts of the grammar.
+    /// The images it needs, as specs.
     pub needs: Vec<Written>,
-    /// What is added to the command that builds it.
+    /// Additional arguments of the build command.
     pub arguments: Vec<Written>,
-    /// Values for its template; each name stands once.
+    /// Variables for its template, without duplicates.
     pub variables: Vec<Variable>,
-    /// The template, without directory and ending.
+    /// The name of the template, without directory and extension.
     pub template: Written,
-    /// What lies beside the script when it is built.
+    /// The build context.
     pub context: Context,
-    /// What runs on this machine before it is built.
+    /// The script that runs on this machine before the build.
     pub prolog: Option<Prolog>,
 }
 
-/// A value for a template.
+/// A variable for a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
@@ -80,12 +80,12 @@ pub struct Variable {
     pub value: Written,
 }
 
-/// What lies beside the script of an image when it is built.
+/// The build context of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Context {
-    /// What the directory of the system holds, if there is one.
+    /// The contents of the system's directory, if there is one.
     Directory(String),
-    /// These files and directories of the directory `files`.
+    /// These files and directories in `files`.
     Named(Vec<Written>),
 }
 
@@ -101,21 +101,21 @@ pub enum Prolog {
 /// One declaration of the second generation.
 #[derive(Clone, Debug)]
 pub(crate) struct Declaration {
-    /// Of which image; of all where there is none.
+    /// The image it is for; `None`: all images.
     pub(crate) image: Option<String>,
-    /// Whether what the image says of itself counts before it.
+    /// Whether the image's own declarations take precedence.
     pub(crate) yields: bool,
     pub(crate) when: Condition,
     pub(crate) scope: Scope,
     pub(crate) what: What,
 }
 
-/// Of which images a condition must hold.
+/// The images for which a condition is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Of the image itself.
+    /// The image itself.
     Image,
-    /// Of any image that is built along with it.
+    /// Any image that is built along with it.
     Build,
 }
 
@@ -129,17 +129,17 @@ pub(crate) enum What {
     Prolog(Written),
 }
 
-/// Something that a person or a configuration adds to what images declare.
+/// Something that the user or a configuration adds to images.
 #[derive(Clone, Debug)]
 pub enum Addition {
-    /// Added to the command.
+    /// An additional argument of the build command.
     Argument(Written),
-    /// A value for templates.
+    /// A variable for templates.
     Variable(Variable),
 }
 
 impl Catalog {
-    /// Reads the images of directories; the first definition of a name counts.
+    /// Reads the images in several directories; the first definition of a name counts.
     pub fn read(
         files: &dyn Files,
         roots: &[String],
@@ -147,7 +147,7 @@ impl Catalog {
     ) -> Result<Self, DocumentError> {
         let mut names: Vec<(String, String)> = Vec::new();
         for root in roots {
-            // Not two slashes in every path that is shown.
+            // Avoids double slashes in displayed paths.
             let root = match root.trim_end_matches('/') {
                 "" => root,
                 trimmed => trimmed,
@@ -170,9 +170,9 @@ impl Catalog {
         if let (Some(one), Some((_, other))) =
             (second.first(), names.iter().find(|(_, dir)| !second.contains(&dir)))
         {
-            let message = format!("`{other}` has no `specs.yaml`, and `{one}` has one");
+            let message = format!("`{other}` has no `specs.yaml`, but `{one}` does");
             let hint =
-                "every directory beside it must have one; those that begin with `.` are left alone";
+                "add one: every directory next to it needs one, unless its name begins with `.`";
             return Err(DocumentError::whole(other, message).with_hint(hint));
         }
         let mut catalog = Self {
@@ -192,19 +192,20 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Adds what a configuration says of all images for which `when` holds, before what they declare themselves.
-    /// Condition and scope are those of the second generation.
+    /// Adds something from a configuration to all images for which `when` holds, with lower precedence than their own
+    /// declarations. Condition and scope are those of the second generation.
     pub fn configure(&mut self, when: Condition, addition: Addition) {
         let before = self.declared.iter().take_while(|one| one.image.is_none()).count();
         self.declared.insert(before, Declaration::added(when, addition, true));
     }
 
-    /// Adds what was asked for in a call to all images for which `when` holds. It overrides what they declare themselves.
+    /// Adds something from the command line to all images for which `when` holds. It overrides their own
+    /// declarations.
     pub fn add(&mut self, when: Condition, addition: Addition) {
         self.declared.push(Declaration::added(when, addition, false));
     }
 
-    /// An error at a place of a document that was read.
+    /// An error at a position in a document that was read.
     pub(crate) fn error(&self, place: &Place, message: impl Into<String>) -> DocumentError {
         let mark = Mark { line: place.line, column: place.column };
         match self.texts.get(&place.file) {
@@ -231,12 +232,13 @@ impl Declaration {
     }
 }
 
-/// The names of the directories in a directory, but for those that begin with a dot.
+/// The names of the directories in a directory, except those that begin with a dot.
 fn directories(files: &dyn Files, dir: &str) -> Result<Vec<String>, DocumentError> {
     let entries = listed(files, dir)?;
     let entries = entries.ok_or_else(|| {
-        DocumentError::whole(dir, "there is no such directory")
-            .with_hint("`wake image --images DIR` or VELOCITY_IMAGE_DIR says where images are")
+        DocumentError::whole(dir, "there is no such directory").with_hint(
+            "set the image directory with `wake image --images DIR` or VELOCITY_IMAGE_DIR",
+        )
     })?;
     let shown = |entry: &Entry| entry.kind == Kind::Directory && !entry.name.starts_with('.');
     Ok(entries.into_iter().filter(shown).map(|entry| entry.name).collect())
@@ -250,7 +252,7 @@ fn listed(files: &dyn Files, dir: &str) -> Result<Option<Vec<Entry>>, DocumentEr
     files.list(dir).map_err(|error| DocumentError::whole(dir, error.to_string()))
 }
 
-/// The bytes of a file that must be there.
+/// The bytes of a file that must exist.
 pub(crate) fn bytes(files: &dyn Files, path: &str) -> Result<Vec<u8>, DocumentError> {
     match files.read(path) {
         Ok(Some(bytes)) => Ok(bytes),

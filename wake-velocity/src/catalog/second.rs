@@ -12,7 +12,7 @@ use crate::files::Files;
 use crate::spec::{Condition, Part, Subject};
 use crate::version::Release;
 
-/// Reads the versions of an image that exist for the setting, and what is declared of them.
+/// Reads the versions of an image that exist for the setting, and its declarations.
 pub(super) fn read(
     catalog: &mut Catalog,
     files: &dyn Files,
@@ -58,9 +58,8 @@ fn versions(
         for (text, mark) in specs {
             let version = Release::new(&text);
             if !version.has_form() {
-                let message = format!("version `{text}` compares as equal to every other one");
-                let hint =
-                    "write `MAJOR`, `MAJOR.MINOR` or `MAJOR.MINOR.PATCH`, perhaps with `-SUFFIX`";
+                let message = format!("version `{text}` compares equal to every other version");
+                let hint = "write `MAJOR`, `MAJOR.MINOR` or `MAJOR.MINOR.PATCH`, optionally with `-SUFFIX`";
                 yaml.warnings.push(yaml.source.error(mark, message).with_hint(hint));
             }
             let setting = &catalog.setting;
@@ -86,7 +85,7 @@ fn versions(
     Ok(())
 }
 
-/// A condition, which holds where it is absent or empty.
+/// Reads a condition; an absent or empty one always holds.
 fn condition(yaml: &mut Yaml, node: Option<&Arc<Node>>) -> Result<Condition, DocumentError> {
     let Some(node) = node else { return Ok(Condition::default()) };
     let written = text(yaml, node, "`when`")?;
@@ -96,7 +95,7 @@ fn condition(yaml: &mut Yaml, node: Option<&Arc<Node>>) -> Result<Condition, Doc
 fn parsed(yaml: &mut Yaml, at: Mark, written: &str) -> Result<Condition, DocumentError> {
     let condition = Condition::parse(written).map_err(|part| {
         let hint = "write `NAME@LOW:`, `NAME@:HIGH` or `NAME@LOW:HIGH`";
-        yaml.source.error(at, format!("`{part}` says no version")).with_hint(hint)
+        yaml.source.error(at, format!("`{part}` has no version")).with_hint(hint)
     })?;
     let noticed = condition.parts.iter().filter_map(|clause| odd(yaml, at, &clause.part));
     let noticed: Vec<Warning> = noticed.collect();
@@ -104,17 +103,17 @@ fn parsed(yaml: &mut Yaml, at: Mark, written: &str) -> Result<Condition, Documen
     Ok(condition)
 }
 
-/// What is probably not meant about a part of a condition.
+/// The warning for a suspicious part of a condition.
 fn odd(yaml: &Yaml, at: Mark, part: &Part) -> Option<Warning> {
     match part {
         Part::Unknown(text) => {
-            let hint = "parts of a condition are `NAME@VERSIONS` with digits and dots, `system=`, `backend=`, `distro=` and `^NAME`";
+            let hint = "write `NAME@VERSIONS` with digits and dots, `system=`, `backend=`, `distro=` or `^NAME`";
             let message = format!("`{text}` never holds");
             Some(yaml.source.error(at, message).with_hint(hint))
         }
         Part::Image(spec) => {
             let bound = spec.range.bounds().into_iter().find(|bound| !bound.has_form())?;
-            let message = format!("`{bound}` in `{spec}` is equal to every version");
+            let message = format!("`{bound}` in `{spec}` compares equal to every version");
             Some(yaml.source.error(at, message))
         }
         _ => None,
@@ -129,7 +128,7 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Reads a list of declarations, of which each has one text or several under `key`.
+    /// Reads a list of declarations, each with one or several texts under `key`.
     fn all(
         &mut self,
         fields: &mut Fields<'_>,
@@ -170,7 +169,7 @@ impl Document<'_> {
         Ok(())
     }
 
-    /// Adds a declaration under the condition and the scope that stand beside it.
+    /// Adds a declaration with the condition and scope next to it.
     fn push(&mut self, fields: &mut Fields<'_>, what: What) -> Result<(), DocumentError> {
         let when = condition(self.yaml, fields.take("when"))?;
         let scope = match fields.take("scope") {
@@ -200,8 +199,9 @@ impl Document<'_> {
     fn check(&mut self, what: &What, mark: Mark) -> Result<(), DocumentError> {
         match what {
             What::Need(need) if need.text.contains('^') => {
-                let message = format!("`{}` has `^`, which only a condition may", need.text);
-                let hint = "a dependency is `NAME`, `NAME@VERSION` or `NAME@LOW:HIGH`";
+                let message =
+                    format!("`{}` contains `^`, which is allowed only in conditions", need.text);
+                let hint = "write `NAME`, `NAME@VERSION` or `NAME@LOW:HIGH`";
                 Err(self.yaml.source.error(mark, message).with_hint(hint))
             }
             What::Need(need) => parsed(self.yaml, mark, &need.text).map(|_| ()),
@@ -209,7 +209,7 @@ impl Document<'_> {
                 if file.text.is_empty()
                     || file.text.split('/').any(|part| matches!(part, "" | "." | "..")) =>
             {
-                let message = format!("`{}` leads out of the image's directory", file.text);
+                let message = format!("`{}` points outside the image's directory", file.text);
                 Err(self.yaml.source.error(mark, message))
             }
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! What lies beside a script when it is built.
+//! Build contexts.
 
 use wake_model::digest::BlobDigest;
 use wake_yaml::DocumentError;
@@ -6,23 +6,23 @@ use wake_yaml::DocumentError;
 use crate::catalog::{Catalog, Context, Image, bytes};
 use crate::files::{Files, Kind};
 
-/// A file of a context.
+/// A file of a build context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContextFile {
-    /// Where it lies in the directory of the build.
+    /// Its path in the build directory.
     pub path: String,
     /// Whether it is executable.
     pub executable: bool,
-    /// Its content.
+    /// The digest of its content.
     pub digest: BlobDigest,
-    /// Where it comes from.
+    /// The file it comes from.
     pub source: String,
 }
 
-/// Directories deeper than this are links that lead back.
+/// Directories nested more deeply are assumed to be links that lead back.
 const DEEPEST: usize = 64;
 
-/// The files of an image's context, sorted by path.
+/// The files of an image's build context, sorted by path.
 pub(super) fn files(
     catalog: &Catalog,
     files: &dyn Files,
@@ -42,9 +42,10 @@ pub(super) fn files(
                     .map_err(|error| DocumentError::whole(&parent, error.to_string()))?
                     .unwrap_or_default();
                 let Some(entry) = listed.iter().find(|entry| entry.name == last) else {
-                    let message = format!("file `{}` of `{}` is not there", name.text, image.name);
+                    let message =
+                        format!("file `{}` of `{}` does not exist", name.text, image.name);
                     let error = catalog.error(&name.at, message);
-                    return Err(error.with_hint(format!("put it at `{dir}/{}`", name.text)));
+                    return Err(error.with_hint(format!("create `{dir}/{}`", name.text)));
                 };
                 one(files, &dir, &name.text, entry.kind, 0, &mut found)?;
             }
@@ -97,7 +98,8 @@ fn one(
         }
         Kind::Other => {
             let error = DocumentError::whole(&source, "this is neither a file nor a directory");
-            Err(error.with_hint("a context holds files and directories: move it away"))
+            Err(error
+                .with_hint("move it away: a build context contains only files and directories"))
         }
     }
 }

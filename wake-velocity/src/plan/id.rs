@@ -6,11 +6,11 @@ use wake_model::encode::{Domain, Encoder, Sink, digest_of};
 use super::ContextFile;
 use crate::script::Backend;
 
-/// Names what is built by everything that the result depends on.
+/// Identifies a build by everything that its result depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BuildId(pub Digest);
 
-/// What is hashed for a [`BuildId`]: `spec/velocity.md` has the encoding.
+/// What a [`BuildId`] is computed from; `spec/velocity.md` has the encoding.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The image.
@@ -19,21 +19,21 @@ pub struct Identity {
     pub version: String,
     /// `system=`.
     pub system: String,
-    /// `backend=`, as documents name it.
+    /// `backend=`, as named in documents.
     pub backend: String,
     /// `distro=`.
     pub distro: String,
-    /// The tool that builds it.
+    /// The build tool.
     pub engine: Backend,
     /// The machine's architecture.
     pub arch: String,
-    /// What it begins from.
+    /// Its base.
     pub base: Base,
-    /// The images that it needs, in the order of its document.
+    /// The builds it needs, in the order of its document.
     pub needs: Vec<BuildId>,
-    /// What it says of variables, by name.
+    /// Its own variables, by name.
     pub variables: Vec<(String, String)>,
-    /// What is added to the command.
+    /// Additional arguments of the build command.
     pub arguments: Vec<String>,
     /// The text of its template.
     pub template: BlobDigest,
@@ -43,22 +43,22 @@ pub struct Identity {
     pub prolog: Option<Vec<String>>,
 }
 
-/// What an image begins from.
+/// The base of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Base {
-    /// The image that is built before it.
+    /// The previously built image.
     Build(BuildId),
-    /// Somebody else's image.
+    /// An external image.
     Image {
-        /// As `@from` has it.
+        /// Its name in `@from`.
         name: String,
-        /// What it is now, if that is known.
+        /// Its current digest, if known.
         digest: Option<String>,
     },
 }
 
 impl Identity {
-    /// The digest of all of it.
+    /// Computes the build id.
     pub fn id(&self) -> BuildId {
         BuildId(digest_of(Domain::ImageBuild, |encoder| self.write(encoder)))
     }
@@ -71,7 +71,8 @@ impl Identity {
     }
 
     fn write<S: Sink>(&self, encoder: &mut Encoder<'_, S>) {
-        // Taken apart without `..`: a new field does not compile until someone decides whether it is identity.
+        // Destructured without `..`, so a new field does not compile until someone decides whether it is part of the
+        // identity.
         let Self {
             name,
             version,

@@ -1,4 +1,4 @@
-//! What is built for a solution: scripts, contexts, names, identities.
+//! Plans the builds of a solution: scripts, contexts, names and identities.
 
 mod context;
 mod id;
@@ -18,75 +18,75 @@ use crate::spec::{Condition, Subject};
 use crate::template::{Language, Reading, Template};
 use crate::version::Release;
 
-/// What a plan depends on beside the documents.
+/// The inputs of a plan besides the documents.
 pub struct Surroundings<'a> {
-    /// The directory with a directory for each image that is built.
+    /// The directory with one subdirectory for each build.
     pub build_dir: String,
-    /// The directory that a finished file is put in.
+    /// The directory for the final file.
     pub working_dir: String,
-    /// What the last image is to be called, if it was said.
+    /// The requested name of the last image, if any.
     pub name: Option<String>,
-    /// How many processes a build may use, `__threads__`.
+    /// The number of processes that a build may use, `__threads__`.
     pub threads: usize,
     /// The machine's architecture, `__arch__`.
     pub arch: String,
-    /// The time, `__timestamp__`. It is no part of an identity.
+    /// The time, `__timestamp__`. It is not part of an identity.
     pub timestamp: String,
-    /// How much a build of a cluster may take.
+    /// Resource limits of a build on a cluster.
     pub limits: Limits,
-    /// The digest of what an image of somebody else is now, by what `@from` calls it, if it is known.
+    /// Returns the current digest of an external image by its name in `@from`, if known.
     pub digest: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// The images to build, each from the one before it.
+/// The images to build, each based on the previous one.
 #[derive(Debug)]
 pub struct Plan {
-    /// By what.
+    /// The build tool.
     pub backend: Backend,
-    /// The form of the documents.
+    /// The generation of the documents.
     pub generation: Generation,
-    /// In the order in which they are built.
+    /// The builds, in order.
     pub builds: Vec<Build>,
-    /// What the last one is called in the end.
+    /// The final name of the last image.
     pub name: String,
-    /// What is probably not meant in the templates.
+    /// Likely mistakes in templates.
     pub warnings: Vec<Warning>,
 }
 
 /// One image to build.
 #[derive(Debug)]
 pub struct Build {
-    /// What is declared of it.
+    /// Its declaration.
     pub image: Image,
-    /// Its identity: everything that the result depends on.
+    /// Its build id: the digest of everything the result depends on.
     pub id: BuildId,
-    /// What was hashed for it.
+    /// What the build id is computed from.
     pub identity: Identity,
-    /// What it is called when it is built.
+    /// Its name while it is being built.
     pub name: String,
     /// Its directory below the build directory.
     pub dir: String,
-    /// What lies in that directory when it is built.
+    /// The files of its build context.
     pub context: Vec<ContextFile>,
-    /// Where the template lies.
+    /// The path of its template.
     pub template_file: String,
-    /// The template for the backend that documents name.
+    /// Its template, for the backend of the setting.
     pub template: Template,
     /// The variables of the template.
     pub variables: Vec<(String, String)>,
     /// The script for the backend.
     pub script: String,
-    /// The lines that run before it is built, on this machine.
+    /// The commands that run on this machine before the build.
     pub prolog: Option<Vec<String>>,
-    /// A shell script that builds it: the prolog and the command.
+    /// The shell script of the build: the prolog and the build command.
     pub build: String,
 }
 
-/// More digits of an identity are not needed to tell images of one machine apart.
+/// Enough digits of a build id to distinguish the images of one machine.
 const SHOWN: usize = 12;
 
 impl Plan {
-    /// Says what is built for a solution by a backend.
+    /// Plans the builds of a solution for a backend.
     pub fn new(
         catalog: &Catalog,
         files: &dyn Files,
@@ -108,13 +108,14 @@ impl Plan {
         Ok(Self { backend, generation, builds, name, warnings })
     }
 
-    /// The file with the variables for the prolog of an image of the second generation.
+    /// The variables file for the prolog of an image of the second generation.
     pub fn variables_file(&self, build: &Build) -> Option<String> {
         let is_second = self.generation == Generation::Second;
         is_second.then(|| variables::exported(&build.variables))
     }
 
-    /// The commands that follow when all images are built: the last one gets its name, and, unless tags stay, the names in between go.
+    /// The commands after the last build: they name the last image and, unless tags are kept, remove the intermediate
+    /// names.
     pub fn finish(&self, leave_tags: bool) -> Vec<String> {
         let mut commands = Vec::new();
         if self.backend == Backend::Wake {
@@ -132,7 +133,7 @@ impl Plan {
     }
 }
 
-/// The name of the last image where none is given: of all images in it, with system and distribution.
+/// The default name of the last image: all images in it, with system and distribution.
 fn final_tag(catalog: &Catalog, images: &[Image]) -> String {
     let parts = images.iter().map(|image| (&image.name, &image.version));
     let mut parts: Vec<_> = parts.collect();
@@ -225,12 +226,12 @@ impl Planner<'_> {
             Ok(Some(text)) => Ok(text),
             Ok(None) => {
                 let message = format!(
-                    "template `{}` of `{}` is not there",
+                    "template `{}` of `{}` does not exist",
                     image.template.text,
                     image.label(self.catalog.generation)
                 );
                 let error = self.catalog.error(&image.template.at, message);
-                Err(error.with_hint(format!("write it to `{file}`")))
+                Err(error.with_hint(format!("create `{file}`")))
             }
             Err(error) => Err(DocumentError::whole(file, error.to_string())),
         }
@@ -258,7 +259,7 @@ impl Planner<'_> {
         Template::read(file, text, Reading { language, variables, declares_arguments })
     }
 
-    /// What the image begins from, as far as it is known.
+    /// The base of the image, as far as it is known.
     fn base(&self, template: &Template, before: Option<&Build>) -> Base {
         let written = template.from.line.with(|name| format!("${name}"));
         match before {
@@ -271,7 +272,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The directory and the name of an image while it is built.
+    /// The directory and the name of an image while it is being built.
     fn names(&self, image: &Image, id: &str, is_last: bool, final_name: &str) -> (String, String) {
         let build_dir = &self.surroundings.build_dir;
         match self.catalog.generation {
@@ -291,7 +292,7 @@ impl Planner<'_> {
         }
     }
 
-    /// A prolog that fails ends the build.
+    /// Writes the build script. A failing prolog ends it.
     fn build_file(
         &self,
         image: &Image,
@@ -339,7 +340,7 @@ fn texts(written: &[Written]) -> Vec<String> {
     written.iter().map(|one| one.text.clone()).collect()
 }
 
-/// A template that has its own identity in it is read once more when that is known.
+/// Whether a template contains its own build id, so that it must be read again once that is known.
 fn template_mentions_id(text: &[u8]) -> bool {
     let name = variables::IMAGE_ID.as_bytes();
     text.windows(name.len()).any(|window| window == name)

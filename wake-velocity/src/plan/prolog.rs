@@ -1,4 +1,4 @@
-//! The lines that run before an image is built.
+//! The commands that run before an image is built.
 
 use wake_yaml::{DocumentError, Text};
 
@@ -23,9 +23,9 @@ pub(super) fn lines(
                 .read(&file)
                 .map_err(|error| DocumentError::whole(&file, error.to_string()))?;
             let Some(text) = text else {
-                let message = format!("prolog `{}` is not there", name.text);
+                let message = format!("prolog `{}` does not exist", name.text);
                 let error = catalog.error(&name.at, message);
-                return Err(error.with_hint(format!("write it to `{file}`")));
+                return Err(error.with_hint(format!("create `{file}`")));
             };
             let (_, text) = Text::new(&file, &text)?;
             Ok(Some(without_comments(&text)))
@@ -33,7 +33,8 @@ pub(super) fn lines(
     }
 }
 
-/// A script without comments and empty lines. One with a here-document stays as it is: there `#` is no comment, and comments do no harm.
+/// Removes comments and empty lines. A script with a here-document is unchanged: `#` is not a comment there, and
+/// comments do no harm.
 fn without_comments(script: &str) -> Vec<String> {
     if script.contains("<<") {
         return script.trim_end_matches('\n').split('\n').map(str::to_owned).collect();
@@ -52,7 +53,7 @@ fn without_comments(script: &str) -> Vec<String> {
             }
             ('\'' | '"', None) => quote = Some(c),
             (c, Some(open)) if c == open => quote = None,
-            // Where a word begins.
+            // At the start of a word.
             ('#', None) if before.is_whitespace() || ";&|()".contains(before) => {
                 while characters.next_if(|&c| c != '\n').is_some() {}
                 continue;

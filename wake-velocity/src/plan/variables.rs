@@ -1,4 +1,4 @@
-//! The variables that templates can use.
+//! The variables available in templates.
 
 use std::fmt::Write;
 
@@ -12,9 +12,10 @@ use crate::version::Release;
 /// The variable whose value is known last.
 pub(super) const IMAGE_ID: &str = "__image_id__";
 
-/// The variables of an image; of those that stand twice the last one counts.
+/// The variables of an image; the last of several values counts.
 ///
-/// In the first generation what the tool says overrides what the image says, in the second it is the other way round.
+/// In the first generation, built-in variables override those of the image; in the second, the image's override the
+/// built-in ones.
 pub(super) fn of(
     planner: &Planner<'_>,
     number: usize,
@@ -64,7 +65,7 @@ pub(super) fn of(
     variables
 }
 
-/// A version and its parts under their names; a part that is absent is `None`, as Velocity says it.
+/// A version and its parts as variables; an absent part is `None`, as in Velocity.
 fn parts(begin: &'static str, version: &str) -> [(&'static str, String); 5] {
     let release = Release::new(version);
     let [major, minor, patch, suffix] =
@@ -89,7 +90,7 @@ fn parts(begin: &'static str, version: &str) -> [(&'static str, String); 5] {
     [(whole, version.to_owned()), (a, major), (b, minor), (c, patch), (d, suffix)]
 }
 
-/// A cluster's limit on processors counts as well.
+/// Respects the CPU limit of a cluster.
 fn threads(planner: &Planner<'_>) -> usize {
     let threads = planner.surroundings.threads.max(1);
     if planner.backend != Backend::OpenShift {
@@ -101,7 +102,7 @@ fn threads(planner: &Planner<'_>) -> usize {
     threads.min(processors.max(1))
 }
 
-/// SHA-256 of a template's text, its lines ended by `\n`.
+/// SHA-256 of a template's text, with lines ending in `\n`.
 fn hash(template: &[u8]) -> String {
     let text = String::from_utf8_lossy(template).replace("\r\n", "\n");
     let hash = Sha256::digest(text.as_bytes());
@@ -117,7 +118,7 @@ pub(super) fn set_id(variables: &mut [(String, String)], id: &str) {
     }
 }
 
-/// A file that sets the variables in a shell, as far as a shell can have their names. What is absent is empty there.
+/// A file that sets the variables in a shell, if a shell allows their names. Absent parts are empty.
 pub(super) fn exported(variables: &[(String, String)]) -> String {
     let is_name = |name: &str| {
         !name.starts_with(|c: char| c.is_ascii_digit())

@@ -1,13 +1,13 @@
-//! The commands that build and finish images.
+//! Commands that build and finish images.
 
 use super::Backend;
 
-/// How much a build of a cluster may take.
+/// Resource limits of a build on a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Processors, such as `1000m`.
+    /// The CPU limit, such as `1000m`.
     pub cpu: String,
-    /// Memory, such as `2Gi`.
+    /// The memory limit, such as `2Gi`.
     pub memory: String,
 }
 
@@ -18,7 +18,8 @@ impl Default for Limits {
 }
 
 impl Backend {
-    /// The lines of a shell that build the image `name` from the file `script`, in the directory of the script.
+    /// Returns the shell commands that build the image `name` from the file `script`, to be run in the directory of
+    /// the script.
     pub fn build_command(
         self,
         script: &str,
@@ -43,7 +44,7 @@ impl Backend {
         vec![words.join(" ") + ";"]
     }
 
-    /// What an image that was asked for under `tag` is called; a file lies in `dir`.
+    /// The full name of an image that was requested as `tag`; files are in `dir`.
     pub fn image_name(self, dir: &str, tag: &str) -> String {
         match self {
             Backend::Apptainer | Backend::Singularity => {
@@ -71,7 +72,7 @@ impl Backend {
         }
     }
 
-    /// The command that removes a name that is needed no longer, if there is something to remove.
+    /// The command that removes a name that is no longer needed, if anything must be removed.
     pub fn forget_command(self, name: &str) -> Option<String> {
         let program = self.program();
         match self {
@@ -92,7 +93,7 @@ fn without_tag(name: &str) -> &str {
     name.split_once(':').map_or(name, |(name, _)| name)
 }
 
-/// Starts a build of the cluster and waits for it.
+/// Starts a build on a cluster and waits for it.
 fn in_cluster(script: &str, name: &str, arguments: &[&str], limits: &Limits) -> Vec<String> {
     let build = quoted(without_tag(name));
     let dir = script.strip_suffix("/script").unwrap_or(script);
@@ -126,7 +127,7 @@ fn in_cluster(script: &str, name: &str, arguments: &[&str], limits: &Limits) -> 
     ]
 }
 
-/// A text as one word of a shell; as it is, where it is one.
+/// Quotes a text as one shell word, if necessary.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@=+,%".contains(c);
     match !text.is_empty() && text.chars().all(plain) {

@@ -5,7 +5,7 @@ use wake_yaml::DocumentError;
 use crate::catalog::Generation;
 use crate::template::{Env, Line, Run, Source, Template};
 
-/// The lines of a definition. The second generation indents none.
+/// Returns the lines of a definition. The second generation does not indent.
 pub(super) fn lines(
     template: &Template,
     generation: Generation,
@@ -42,7 +42,7 @@ fn text(line: &Line) -> String {
     line.with(|name| format!("{{{{ {name} }}}}"))
 }
 
-/// A line that may begin with `|`, so that white space before it stays.
+/// A verbatim line; a leading `|` preserves the white space after it.
 pub(super) fn literal(line: &Line) -> String {
     text(line).trim_start_matches('|').to_owned()
 }
@@ -63,7 +63,7 @@ fn from(template: &Template, generation: Generation) -> Result<Vec<String>, Docu
     let Some((source, name)) = &template.from.source else {
         let error = super::error(
             &template.from.line.at,
-            format!("source `{written}` has no form that Apptainer knows"),
+            format!("source `{written}` has a form that Apptainer does not support"),
             &written,
         );
         return Err(error.with_hint(match generation {

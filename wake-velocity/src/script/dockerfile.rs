@@ -5,7 +5,7 @@ use wake_yaml::DocumentError;
 use crate::catalog::Generation;
 use crate::template::{Label, Line, Run, Source, Template};
 
-/// The lines of a Dockerfile. The first generation leaves `@pre` and `@post` out.
+/// Returns the lines of a Dockerfile. `@pre` and `@post` are omitted in the first generation.
 pub(super) fn lines(
     template: &Template,
     generation: Generation,
@@ -42,7 +42,7 @@ fn text(line: &Line) -> String {
     line.with(|name| format!("${name}"))
 }
 
-/// A prefix that says what any engine does anyway is no part of a name there.
+/// Removes a `docker://` prefix, which is implied.
 fn from(template: &Template) -> String {
     match &template.from.source {
         Some((Source::Docker, name)) => text(name),
@@ -50,7 +50,7 @@ fn from(template: &Template) -> String {
     }
 }
 
-/// One instruction with several parts, in a line each.
+/// One instruction with several parts, one per line.
 fn joined(instruction: &str, parts: Vec<String>) -> Vec<String> {
     let last = parts.len().saturating_sub(1);
     let line = |(number, part): (usize, String)| {
@@ -61,7 +61,7 @@ fn joined(instruction: &str, parts: Vec<String>) -> Vec<String> {
     parts.into_iter().enumerate().map(line).collect()
 }
 
-/// All commands as one, so that they make one layer; one that fails ends it.
+/// Joins all commands into one instruction, so that they make up one layer; a failing command ends it.
 fn run(commands: &[Run]) -> Vec<String> {
     let last = commands.len().saturating_sub(1);
     let line = |(number, command): (usize, &Run)| {
@@ -81,13 +81,13 @@ fn run(commands: &[Run]) -> Vec<String> {
 fn label(label: &Label) -> Result<String, DocumentError> {
     let (name, value) = (text(&label.name), text(&label.value));
     if label.value.words().len() != 1 {
-        let message = format!("label `{name}` has no value, or one of several words: expected one");
+        let message = format!("label `{name}` must have a value of exactly one word");
         return Err(super::error(&label.at, message, &format!("{name} {value}")));
     }
     Ok(format!("{name}=\"{value}\""))
 }
 
-/// The words as JSON: anything else would be a command for a shell.
+/// The words as JSON; any other form would be passed to a shell.
 fn entry(line: &Line) -> String {
     let words = line.words();
     let words = words.iter().map(|word| serde_json::Value::from(text(word)).to_string());

@@ -1,4 +1,4 @@
-//! What each backend is given: its script, and the commands that build and finish an image.
+//! Scripts and commands of each backend.
 
 mod command;
 mod definition;
@@ -12,7 +12,7 @@ use wake_yaml::{DocumentError, Place};
 use crate::catalog::Generation;
 use crate::template::Template;
 
-/// A tool that builds images.
+/// A build tool.
 #[derive(
     Clone,
     Copy,
@@ -27,24 +27,24 @@ use crate::template::Template;
 )]
 #[strum(serialize_all = "lowercase")]
 pub enum Backend {
-    /// Apptainer, from a definition to a SIF file.
+    /// Apptainer: from a definition to a SIF file.
     Apptainer,
-    /// Singularity, by the same definition.
+    /// Singularity: from the same definition.
     Singularity,
-    /// Docker, from a Dockerfile to an image of its own.
+    /// Docker: from a Dockerfile to an image of its own.
     Docker,
-    /// Podman, by the same Dockerfile.
+    /// Podman: from the same Dockerfile.
     Podman,
-    /// Buildah, by the same Dockerfile.
+    /// Buildah: from the same Dockerfile.
     Buildah,
-    /// wake itself, in its own sandbox, from the template to an image of its own.
+    /// wake itself: in its own sandbox, from the template to an image.
     Wake,
-    /// A build of a cluster, by the same Dockerfile, to an image stream.
+    /// OpenShift: a build on a cluster, from the same Dockerfile to an image stream.
     OpenShift,
 }
 
 impl Backend {
-    /// What its program is called.
+    /// The name of its program.
     pub fn program(self) -> &'static str {
         match self {
             Backend::OpenShift => "oc",
@@ -52,12 +52,12 @@ impl Backend {
         }
     }
 
-    /// Whether it reads definitions and not Dockerfiles.
+    /// Whether it reads definitions instead of Dockerfiles.
     pub fn reads_definitions(self) -> bool {
         matches!(self, Backend::Apptainer | Backend::Singularity)
     }
 
-    /// The script of a template, with a newline after each line.
+    /// Returns the script for a template; each line ends with a newline.
     pub fn script(
         self,
         template: &Template,
@@ -71,11 +71,11 @@ impl Backend {
     }
 }
 
-/// An error at a place of a template.
+/// An error at a position in a template.
 fn error(place: &Place, message: impl Into<String>, line: &str) -> DocumentError {
     DocumentError {
         place: place.clone(),
-        // As it stands in the template, where the column counts.
+        // Shows the line as in the template, to match the column.
         source_line: format!("{}{line}", " ".repeat(place.column.saturating_sub(1))),
         message: message.into(),
         hint: None,

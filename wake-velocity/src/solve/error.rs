@@ -2,21 +2,21 @@ use std::fmt::Write;
 
 use wake_yaml::{DocumentError, Place};
 
-/// Why there is nothing to build.
+/// Why nothing can be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {
-    /// A document is wrong.
+    /// A document is invalid.
     #[error("{0}")]
     Document(DocumentError),
-    /// Nothing was asked for.
-    #[error("no image is asked for")]
+    /// No target was given.
+    #[error("no image is requested")]
     NoTarget,
-    /// A target has no form.
-    #[error("`{target}` is no target")]
+    /// A target is malformed.
+    #[error("`{target}` is not a target")]
     Malformed {
-        /// As it was typed.
+        /// The target as given.
         target: String,
-        /// What to write.
+        /// The expected form.
         help: String,
     },
     /// No image has the name of a target.
@@ -24,56 +24,56 @@ pub enum SolveError {
     NoImage {
         /// The name.
         name: String,
-        /// For which system, backend and distribution.
+        /// The system, backend and distribution.
         setting: String,
         /// What to do about it.
         help: Option<String>,
     },
-    /// An image has no version that its targets leave.
+    /// No version of an image meets its targets.
     #[error("no version of `{name}` meets {targets}")]
     NoVersion {
         /// The image.
         name: String,
-        /// The targets that speak of it.
+        /// The targets for it.
         targets: String,
-        /// Which ones there are.
+        /// The available versions.
         help: String,
     },
-    /// What is needed cannot be met together.
-    #[error("nothing fits:{}", prose(.0))]
+    /// The requirements contradict each other.
+    #[error("no versions fit together:{}", prose(.0))]
     Conflict(Vec<Fact>),
-    /// The search was given up.
-    #[error("the search for versions that fit together was given up after {conflicts} conflicts")]
+    /// The search was aborted.
+    #[error("no versions that fit together were found within {conflicts} conflicts")]
     GivenUp {
-        /// How many there were.
+        /// The number of conflicts encountered.
         conflicts: usize,
     },
 }
 
-/// One of the facts that cannot all be true of one build.
+/// One of a set of facts that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// The fact in words.
     pub text: String,
-    /// Where documents say so.
+    /// The positions in documents that state it.
     pub at: Vec<Place>,
 }
 
 impl SolveError {
-    /// One thing to do about it.
+    /// Returns a hint about how to fix it.
     pub fn help(&self) -> Option<String> {
         match self {
             SolveError::Document(error) => error.hint.clone(),
-            SolveError::NoTarget => Some("name one, such as `gcc`".to_owned()),
+            SolveError::NoTarget => Some("name an image, such as `gcc`".to_owned()),
             SolveError::NoImage { help, .. } => help.clone(),
             SolveError::Malformed { help, .. } | SolveError::NoVersion { help, .. } => {
                 Some(help.clone())
             }
             SolveError::Conflict(_) => {
-                Some("change one of these lines, or ask for another version".to_owned())
+                Some("change one of these lines, or request another version".to_owned())
             }
             SolveError::GivenUp { .. } => {
-                Some("name exact versions for some of the images, as further targets".to_owned())
+                Some("add targets with exact versions for some of the images".to_owned())
             }
         }
     }

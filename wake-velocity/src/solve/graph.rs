@@ -1,4 +1,4 @@
-//! Which images need which.
+//! The dependency graph of images.
 
 use wake_yaml::DocumentError;
 
@@ -6,17 +6,17 @@ use crate::catalog::{Catalog, Generation, Written};
 use crate::spec::{Condition, FirstSpec, Subject};
 use crate::version::{Release, Tag};
 
-/// An image by its number in the catalog.
+/// The index of an image in the catalog.
 pub(super) type Number = usize;
 
-/// All images with what they need.
+/// All images with their dependencies.
 #[derive(Debug)]
 pub(super) struct Graph {
-    /// For each image what it needs, in the order of its document.
+    /// The dependencies of each image, in document order.
     pub(super) needs: Vec<Vec<Need>>,
 }
 
-/// One thing that an image needs, and the images that it may be.
+/// A dependency, and the images that satisfy it.
 #[derive(Debug)]
 pub(super) struct Need {
     pub(super) written: Written,
@@ -24,7 +24,7 @@ pub(super) struct Need {
 }
 
 impl Graph {
-    /// Looks up what each image needs; `needs` has it for each.
+    /// Resolves the dependencies of all images, given in `needs`.
     pub(super) fn new(catalog: &Catalog, needs: &[Vec<Written>]) -> Result<Self, DocumentError> {
         let find = |written: &Written| match catalog.generation {
             Generation::First => first(catalog, written),
@@ -40,7 +40,8 @@ impl Graph {
         Ok(graph)
     }
 
-    /// The names that an image needs, with the images of each that will do. What several lines say of one name adds up.
+    /// The names that an image needs, each with the images that satisfy it. Several dependencies on one name are
+    /// combined.
     pub(super) fn groups(&self, catalog: &Catalog, image: Number) -> Vec<(String, Vec<Number>)> {
         let mut groups: Vec<(String, Vec<Number>)> = Vec::new();
         for &found in self.needs[image].iter().flat_map(|need| &need.found) {
@@ -54,7 +55,7 @@ impl Graph {
         groups
     }
 
-    /// The image itself and all that it, or something below it, may need.
+    /// The image itself and everything it may need, transitively.
     pub(super) fn below(&self, image: Number) -> Vec<bool> {
         let mut below = vec![false; self.needs.len()];
         let mut open = vec![image];
@@ -88,7 +89,7 @@ impl Graph {
                 continue;
             }
             visits[start] = Visit::Inside;
-            // Each image on the way with the number of the next one to look at below it.
+            // The current path; each image with the index of its next dependency.
             let mut way = vec![(start, 0)];
             while let Some((image, next)) = way.last_mut() {
                 let found = self.needs[*image].iter().flat_map(|need| &need.found).nth(*next);
@@ -121,18 +122,18 @@ impl Graph {
         let (first, next) = (cycle[0], cycle[1 % cycle.len()]);
         let need = self.needs[first].iter().find(|need| need.found.contains(&next));
         let place = need.map_or(&catalog.images[first].at, |need| &need.written.at);
-        let error =
-            catalog.error(place, format!("images need each other: {}", images.join(" needs ")));
-        error.with_hint(
-            "an image is built after those that it needs: remove one of these dependencies",
-        )
+        let error = catalog.error(place, format!("dependency cycle: {}", images.join(" needs ")));
+        error.with_hint("remove one of these dependencies")
     }
 }
 
-/// An image needs something that no image is.
+/// The error for a dependency that no image satisfies.
 pub(super) fn unmet(catalog: &Catalog, image: Number, need: &Written) -> DocumentError {
-    let message =
-        format!("`{}` needs `{}`, which no image is", super::label(catalog, image), need.text);
+    let message = format!(
+        "`{}` needs `{}`, but there is no such image",
+        super::label(catalog, image),
+        need.text
+    );
     let error = catalog.error(&need.at, message);
     match super::existing(catalog, &need.text) {
         Some(hint) => error.with_hint(hint),
@@ -152,7 +153,7 @@ fn first(catalog: &Catalog, need: &Written) -> Vec<Number> {
 }
 
 fn second(catalog: &Catalog, need: &Written, needs: &[Vec<Written>]) -> Vec<Number> {
-    // It was read before; what cannot be read now holds of nothing.
+    // It was parsed before; an unparsable text matches nothing.
     let Ok(condition) = Condition::parse(&need.text) else { return Vec::new() };
     let images = catalog.images.iter().zip(needs).enumerate();
     images

@@ -1,9 +1,9 @@
-//! Which version of each image is built, in which order, or why none fits.
+//! Decides which version of each image is built, and in which order, or explains why that is impossible.
 //!
-//! Names have a rank: those of the targets as they were typed, then those of what they may need, round by round, in the order of the
-//! documents, those of a higher version first. Of all choices of one version for each name that meet what is needed by what is built, the
-//! first one counts, the highest version first, a name of higher rank before all of lower rank. What is built is of this choice what
-//! lies below a target in the graph of all images. `spec/velocity.md` has the rules.
+//! Names are ranked: first those of the targets as given, then those they may need, round by round, in document
+//! order, with those of higher versions first. Of all choices of one version for each name that satisfy the needs of
+//! everything built, the first one is taken: higher versions come first, and names of higher rank are compared first.
+//! Of this choice, everything below a target in the graph of all images is built. `spec/velocity.md` has the rules.
 
 mod error;
 mod graph;
@@ -21,19 +21,19 @@ use crate::version::Release;
 use graph::{Graph, Number};
 use target::Target;
 
-/// More conflicts than this are not worth waiting for.
+/// Maximum number of conflicts before the search is aborted.
 const MOST_CONFLICTS: usize = 200_000;
 
-/// What is to be built, each image after those that it needs.
+/// The images to build, each after its dependencies.
 #[derive(Debug)]
 pub struct Solution {
-    /// The images with all that is declared of them.
+    /// The images, with everything declared about them.
     pub images: Vec<Image>,
-    /// For each image which of the others it needs, by number, in the order of its document.
+    /// For each image, the indices of its dependencies, in document order.
     pub needs: Vec<Vec<usize>>,
 }
 
-/// Chooses what to build for targets.
+/// Decides what to build for targets.
 pub fn solve(catalog: &Catalog, targets: &[String]) -> Result<Solution, SolveError> {
     let parsed = targets.iter().map(|target| Target::parse(target, catalog.generation));
     let targets: Vec<Target> = parsed.collect::<Result<_, _>>()?;
@@ -72,7 +72,7 @@ pub fn solve(catalog: &Catalog, targets: &[String]) -> Result<Solution, SolveErr
     })
 }
 
-/// Whether every image can be looked up at all: what every command asks first.
+/// Checks the dependencies of all images, as every command does first.
 pub fn check_needs(catalog: &Catalog) -> Result<(), SolveError> {
     let mut needs: Vec<Vec<Written>> =
         catalog.images.iter().map(|image| image.needs.clone()).collect();
@@ -124,14 +124,14 @@ fn check(catalog: &Catalog, targets: &[Target]) -> Result<(), SolveError> {
     Ok(())
 }
 
-/// Which versions there are of the image that a spec speaks of.
+/// The available versions of the image that a spec names.
 fn existing(catalog: &Catalog, spec: &str) -> Option<String> {
     let name = spec.split('@').next().unwrap_or(spec);
     let names = order::by_name(catalog);
     match names.iter().find(|&(&known, _)| known == name) {
         Some((_, numbers)) => {
             let versions = numbers.iter().map(|&number| catalog.images[number].version.as_str());
-            Some(format!("the versions are {}", versions.collect::<Vec<_>>().join(", ")))
+            Some(format!("the available versions are {}", versions.collect::<Vec<_>>().join(", ")))
         }
         None => target::help(catalog, name),
     }
@@ -144,7 +144,7 @@ fn label(catalog: &Catalog, number: Number) -> String {
 }
 
 impl Image {
-    /// What it is called where a version is meant: `gcc@=11.5.0` or, in the second generation, `gcc@11.5.0`.
+    /// Its name with its version: `gcc@=11.5.0` or, in the second generation, `gcc@11.5.0`.
     pub fn label(&self, generation: Generation) -> String {
         let at = match generation {
             Generation::First => "@=",
@@ -154,7 +154,7 @@ impl Image {
     }
 }
 
-/// What images need by what is declared of themselves.
+/// Adds the dependencies whose conditions hold for the images themselves.
 fn declare_first(catalog: &Catalog, needs: &mut [Vec<Written>]) {
     for declaration in &catalog.declared {
         let What::Need(need) = &declaration.what else { continue };
@@ -167,7 +167,7 @@ fn declare_first(catalog: &Catalog, needs: &mut [Vec<Written>]) {
     }
 }
 
-/// What images need by what is declared of those that are built along with them, until nothing is added.
+/// Adds the dependencies whose conditions hold for images that are built along, until nothing changes.
 fn declare_along(catalog: &Catalog, needs: &mut [Vec<Written>], build: &[Number]) {
     loop {
         let mut changed = false;
@@ -218,7 +218,7 @@ fn holds(
     })
 }
 
-/// An image with all that is declared of it when these others are built.
+/// An image with everything that is declared about it in this build.
 fn whole(catalog: &Catalog, number: Number, needs: &[Vec<Written>], build: &[Number]) -> Image {
     let mut image = catalog.images[number].clone();
     image.needs.clone_from(&needs[number]);
@@ -236,7 +236,7 @@ fn whole(catalog: &Catalog, number: Number, needs: &[Vec<Written>], build: &[Num
     image
 }
 
-/// Of templates, prologs and variables of one name the last declaration counts.
+/// Applies a declaration. The last one counts for the template, the prolog, and each variable.
 fn declare(image: &mut Image, what: &What, yields: bool) {
     let add = |texts: &mut Vec<Written>, text: &Written| {
         if texts.iter().all(|known| known.text != text.text) {
@@ -263,7 +263,7 @@ fn declare(image: &mut Image, what: &What, yields: bool) {
     }
 }
 
-/// The images to build, in the order in which they are built.
+/// The images to build, in order.
 fn choose(catalog: &Catalog, graph: &Graph, targets: &[Target]) -> Result<Vec<Number>, SolveError> {
     let problem = proof::Problem::new(catalog, graph, targets);
     let chosen = problem.solve()?;

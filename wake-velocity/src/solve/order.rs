@@ -1,4 +1,4 @@
-//! Orders: of the versions of a name, of names, of what is built.
+//! Orders: of versions, of names, and of builds.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::version::{Release, Tag};
 use super::graph::{Graph, Number};
 use super::target::Target;
 
-/// The images of each name, the highest version first.
+/// The images of each name, highest version first.
 pub(super) fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<Number>> {
     let mut names: BTreeMap<&str, Vec<Number>> = BTreeMap::new();
     for (number, image) in catalog.images.iter().enumerate() {
@@ -22,8 +22,8 @@ pub(super) fn by_name(catalog: &Catalog) -> BTreeMap<&str, Vec<Number>> {
     names
 }
 
-/// Tags of several shapes are in no total order, which the library's sorts ask for: then the result depends on where it begins,
-/// which is here always the order of the texts.
+/// Sorts without requiring a total order, which tags of different shapes do not have. The result then depends on the
+/// initial order, which is always that of the texts.
 fn insertion_sort(numbers: &mut [Number], order: impl Fn(Number, Number) -> Ordering) {
     for end in 1..numbers.len() {
         let mut at = end;
@@ -42,7 +42,7 @@ fn versions(catalog: &Catalog, one: Number, two: Number) -> Ordering {
     }
 }
 
-/// Names by rank, each with its images, the highest version first.
+/// The names by rank, each with its images, highest version first.
 pub(super) fn ranked(catalog: &Catalog, graph: &Graph, targets: &[Target]) -> Vec<Vec<Number>> {
     let names = by_name(catalog);
     let mut ranked: Vec<&str> = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn ranked(catalog: &Catalog, graph: &Graph, targets: &[Target]) -> Ve
             found.extend(names.get(target.name.as_str()).into_iter().flatten());
         }
     }
-    // Round by round: what one finds is looked at in the next.
+    // Round by round: what one round finds is examined in the next.
     let mut seen = 0;
     while seen < found.len() {
         let round = seen..found.len();
@@ -81,8 +81,8 @@ pub(super) fn ranked(catalog: &Catalog, graph: &Graph, targets: &[Target]) -> Ve
     ranked.iter().map(images).collect()
 }
 
-/// The order in which images are built: round by round those of which all that they need is there. A round goes by name and
-/// version; in the second generation by version and name.
+/// The build order, round by round: each round has the images whose dependencies are done, by name and version; in
+/// the second generation by version and name.
 pub(super) fn build(catalog: &Catalog, graph: &Graph, chosen: &[Number]) -> Vec<Number> {
     let mut order: Vec<Number> = Vec::new();
     while order.len() < chosen.len() {
@@ -96,7 +96,7 @@ pub(super) fn build(catalog: &Catalog, graph: &Graph, chosen: &[Number]) -> Vec<
         if catalog.generation == Generation::Second {
             round.sort_by(|&one, &two| versions(catalog, one, two));
         }
-        // What is chosen has no cycle, so that each round has something.
+        // The choice has no cycle, so each round is non-empty.
         debug_assert!(!round.is_empty());
         order.append(&mut round);
     }

@@ -1,4 +1,4 @@
-//! What has to hold of a choice as facts, and the few of them that cannot hold together.
+//! The requirements on a choice as facts, and a minimal set of those that contradict each other.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ use super::search::{Found, Literal, Variable, search};
 use super::target::Target;
 use super::{MOST_CONFLICTS, label};
 
-/// Which choice is to be made.
+/// A choice to be made.
 pub(super) struct Problem<'a> {
     catalog: &'a Catalog,
     graph: &'a Graph,
     targets: &'a [Target],
-    /// Names by rank with their images. An image's variable is its number.
+    /// The names by rank with their images. The variable of an image is its index.
     names: Vec<Vec<Number>>,
     variables: usize,
-    /// Of which an image lies below a target only if certain versions of the targets are chosen.
+    /// Clauses for images that are below a target only for certain versions of the targets.
     lies_below: Vec<Vec<Literal>>,
     claims: Vec<Claim>,
 }
 
-/// Something that has to hold of a choice.
+/// A requirement on a choice.
 struct Claim {
     clauses: Vec<Vec<Literal>>,
     source: Source,
 }
 
-/// Who says so.
+/// The origin of a requirement.
 enum Source {
     Target(usize),
-    /// An image needs one of some images of a name.
+    /// An image needs one of several images of a name.
     Need {
         image: Number,
         name: String,
@@ -71,7 +71,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// An image that is chosen and lies below a chosen target needs one of the images that will do, of each name.
+    /// Adds the requirements of images: a chosen image below a chosen target needs one satisfying image of each name.
     fn claim_needs(&mut self) {
         let tops: Vec<Vec<(Number, Vec<bool>)>> = self
             .names
@@ -85,7 +85,7 @@ impl<'a> Problem<'a> {
                 continue;
             }
             let mut premise = vec![Literal::no(image)];
-            // Whatever version of that target is chosen, it is built.
+            // It is built whichever version of that target is chosen.
             let always = tops.iter().any(|tops| tops.iter().all(|(_, below)| below[image]));
             if !always {
                 let built = self.variables;
@@ -104,7 +104,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The images that are built.
+    /// The images to build.
     pub(super) fn solve(&self) -> Result<Vec<Number>, SolveError> {
         let all: Vec<bool> = vec![true; self.claims.len()];
         match self.search(&all, MOST_CONFLICTS) {
@@ -120,12 +120,13 @@ impl<'a> Problem<'a> {
         search(&self.names, self.variables, clauses.cloned(), conflicts)
     }
 
-    /// Whether nothing fits even where only what is needed counts as built. That asks less than Velocity does, and is easier to follow.
+    /// Whether there is no solution even if only needed images count as built. This is weaker than Velocity's rule,
+    /// and easier to explain.
     fn never_fits(&self, held: &[bool]) -> bool {
         let mut variables = self.variables;
         let mut names = self.names.clone();
         for images in names.iter_mut().filter(|images| !self.is_target(images)) {
-            // The name is not built.
+            // Stands for not building the name.
             images.push(variables);
             variables += 1;
         }
@@ -134,7 +135,7 @@ impl<'a> Problem<'a> {
         let clauses = claims.flat_map(|(claim, _)| &claim.clauses);
         let clauses =
             clauses.map(|clause| clause.iter().copied().filter(is_about_images).collect());
-        // What cannot be decided soon is not claimed.
+        // If this cannot be decided quickly, it is assumed to be satisfiable.
         search(&names, variables, clauses, MOST_CONFLICTS / 100) == Found::Nothing
     }
 
@@ -143,7 +144,7 @@ impl<'a> Problem<'a> {
         self.targets.iter().any(|target| Some(&target.name) == name)
     }
 
-    /// Of a choice what lies below one of the targets.
+    /// The part of a choice that is below one of the targets.
     fn built(&self, chosen: &[Variable]) -> Vec<Number> {
         let is_target = |image: &&Number| self.is_target(&[**image]);
         let tops = chosen.iter().filter(is_target).map(|&top| self.graph.below(top));
@@ -151,7 +152,7 @@ impl<'a> Problem<'a> {
         chosen.iter().copied().filter(|&image| tops.iter().any(|below| below[image])).collect()
     }
 
-    /// Facts of which none can be left out: without any one of them something fits.
+    /// A minimal set of contradictory facts: without any one of them there is a solution.
     fn explained(&self) -> Vec<Fact> {
         let mut held = vec![true; self.claims.len()];
         let simply = self.never_fits(&held);
@@ -161,7 +162,7 @@ impl<'a> Problem<'a> {
         };
         let groups = self.groups();
         let each: Vec<Vec<usize>> = (0..self.claims.len()).map(|claim| vec![claim]).collect();
-        // By what images need of one name first, so that few searches are made where little matters.
+        // First tries to drop all needs of one name at once, so that few searches are made where little matters.
         for parts in [&groups, &each] {
             for claims in parts {
                 if !claims.iter().any(|&claim| held[claim]) {
@@ -181,7 +182,7 @@ impl<'a> Problem<'a> {
         groups.map(|claims| Fact { text: self.said(&claims), at: self.places(&claims) }).collect()
     }
 
-    /// Each target by itself, then by rank what the images of one name need of another.
+    /// Groups requirements: each target separately, then by rank the needs of one name for another.
     fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut needs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -201,7 +202,7 @@ impl<'a> Problem<'a> {
         groups
     }
 
-    /// What an image says of a name that it needs.
+    /// The dependencies of an image on a name.
     fn needed(&self, image: Number, name: &str) -> String {
         let texts: Vec<String> =
             self.lines(image, name).map(|need| format!("`{}`", need.0)).collect();
@@ -216,13 +217,13 @@ impl<'a> Problem<'a> {
             .map(|need| (need.written.text.as_str(), &need.written.at))
     }
 
-    /// `gcc` 11.5.0, 11.2.0 and 2 more need `ubuntu@_22.04`.
+    /// A fact in words, such as `gcc` 11.5.0, 11.2.0 and 2 more need `ubuntu@_22.04`.
     fn said(&self, claims: &[usize]) -> String {
         let mut needs: Vec<(Number, String)> = Vec::new();
         for &claim in claims {
             match &self.claims[claim].source {
                 Source::Target(target) => {
-                    return format!("`{}` is asked for", self.targets[*target].written);
+                    return format!("`{}` is requested", self.targets[*target].written);
                 }
                 Source::Need { image, name } => needs.push((*image, self.needed(*image, name))),
             }
@@ -236,14 +237,14 @@ impl<'a> Problem<'a> {
                     needs.iter().map(|(_, needed)| needed.clone()).collect();
                 needed.dedup();
                 let versions = some(&needs.iter().map(image).collect::<Vec<_>>());
-                let respectively = if needed.len() > 1 { ", each one of these" } else { "" };
+                let need = if needed.len() > 1 { "each need one of" } else { "need" };
                 let name = &self.catalog.images[*first].name;
-                format!("`{name}` {versions} need {}{respectively}", some(&needed))
+                format!("`{name}` {versions} {need} {}", some(&needed))
             }
         }
     }
 
-    /// Where documents say so; what one declaration says of several versions stands once.
+    /// The positions that state a fact, without duplicates.
     fn places(&self, claims: &[usize]) -> Vec<Place> {
         let mut places: Vec<Place> = Vec::new();
         for &claim in claims {

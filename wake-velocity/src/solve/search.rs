@@ -1,13 +1,15 @@
-//! One choice for each of several names, under clauses: the first in the order of the names and of their candidates.
+//! Chooses one candidate for each of several names under clauses: the first choice in the order of names and
+//! candidates.
 //!
-//! Decisions are made in that order and nowhere else, conflicts are turned into clauses that follow from those given, and a jump back
-//! goes only as far as such a clause says. So a candidate is passed over only if no choice of all others goes with it and with what
-//! was chosen for the names before: the result is the first one of an enumeration, without the enumeration.
+//! Decisions are made in that order only. Each conflict is turned into a clause implied by the given ones, and
+//! backjumping goes only as far as that clause requires. A candidate is therefore skipped only if no choice for the
+//! remaining names is compatible with it and the earlier choices: the result is the first one of an enumeration,
+//! without enumerating.
 
-/// A yes or no question.
+/// A Boolean variable.
 pub(super) type Variable = usize;
 
-/// One answer to it.
+/// A variable or its negation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Literal(usize);
 
@@ -29,25 +31,25 @@ impl Literal {
     }
 }
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// For each name the candidate that is chosen.
+    /// The chosen candidate of each name.
     Choice(Vec<Variable>),
-    /// No choice meets all clauses.
+    /// No choice satisfies all clauses.
     Nothing,
-    /// It was given up after as many conflicts as were allowed.
+    /// The search was aborted after the maximum number of conflicts.
     GivenUp,
 }
 
-/// A conflict that cannot be undone.
+/// An unresolvable conflict.
 struct Never;
 
 struct Search<'a> {
-    /// For each name its candidates, the best one first.
+    /// The candidates of each name, best first.
     names: &'a [Vec<Variable>],
     clauses: Vec<Vec<Literal>>,
-    /// For each literal the clauses in which it is one of the first two.
+    /// For each literal, the clauses that watch it: those in which it is one of the first two.
     watched: Vec<Vec<usize>>,
     value: Vec<Option<bool>>,
     level: Vec<usize>,
@@ -57,7 +59,7 @@ struct Search<'a> {
     followed: usize,
 }
 
-/// Chooses exactly one candidate of each name, so that each clause has a literal that holds.
+/// Chooses exactly one candidate of each name, such that every clause is satisfied.
 pub(super) fn search(
     names: &[Vec<Variable>],
     variables: usize,
@@ -119,7 +121,7 @@ impl Search<'_> {
         self.value[literal.variable()].map(|value| value == (literal.0 & 1 == 0))
     }
 
-    /// Adds a clause before anything was decided.
+    /// Adds a clause before the first decision.
     fn add(&mut self, clause: Vec<Literal>) -> Result<(), Never> {
         match clause[..] {
             [] => Err(Never),
@@ -155,14 +157,14 @@ impl Search<'_> {
         self.trail.push(literal);
     }
 
-    /// The best candidate left of the first name without a choice.
+    /// The best remaining candidate of the first undecided name.
     fn next(&self) -> Option<Variable> {
         let open = |names: &&Vec<Variable>| names.iter().all(|&one| self.value[one] != Some(true));
         let candidates = self.names.iter().find(open)?;
         candidates.iter().copied().find(|&one| self.value[one].is_none())
     }
 
-    /// Draws all conclusions from what is set. A clause of which nothing holds any more is a conflict.
+    /// Propagates all assignments; returns a clause that is violated, if any.
     fn follow(&mut self) -> Option<usize> {
         while let Some(&set) = self.trail.get(self.followed) {
             self.followed += 1;
@@ -200,7 +202,7 @@ impl Search<'_> {
         None
     }
 
-    /// Finds the clause that would have prevented a conflict, and goes back to where it says something.
+    /// Learns the clause that would have prevented a conflict, and jumps back to the level at which it becomes unit.
     fn learn(&mut self, conflict: usize) -> Result<(), Never> {
         let now = self.levels.len();
         if now == 0 {
@@ -270,7 +272,7 @@ mod tests {
 
     use super::*;
 
-    /// The first of all choices that meet the clauses, by going through them.
+    /// The first choice that satisfies the clauses, by enumeration.
     fn first(names: &[Vec<Variable>], clauses: &[Vec<Literal>], variables: usize) -> Found {
         let Some((last, before)) = names.split_last() else { return Found::Nothing };
         let mut at = vec![0; names.len()];
@@ -322,7 +324,7 @@ mod tests {
                 .into_iter()
                 .map(|clause| clause.into_iter().map(literal).collect())
                 .collect();
-            // A literal that stands twice, or beside its opposite, is no clause that anybody writes.
+            // Clauses with duplicate or complementary literals do not occur.
             clauses.retain(|clause| {
                 (0..clause.len()).all(|at| clause[..at].iter().all(|one| one.variable() != clause[at].variable()))
             });

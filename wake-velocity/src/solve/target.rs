@@ -4,7 +4,7 @@ use crate::version::{Range, Release, Tag};
 
 use super::error::SolveError;
 
-/// What somebody asks for.
+/// A requested image.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) written: String,
@@ -38,7 +38,7 @@ impl Target {
         Ok(Self { written: written.to_owned(), name, range })
     }
 
-    /// Whether an image of the name is among the versions that are asked for.
+    /// Whether an image of this name is in the requested range.
     pub(super) fn takes(&self, image: &Image) -> bool {
         match &self.range {
             Versions::First(range) => range.contains(&Tag::new(&image.version)),
@@ -47,7 +47,7 @@ impl Target {
     }
 }
 
-/// What to do about a target of which no image has the name.
+/// The hint for a target whose name no image has.
 pub(super) fn help(catalog: &Catalog, name: &str) -> Option<String> {
     let names = || catalog.images.iter().map(|image| image.name.as_str());
     let before = name.split_once('@').map_or(name, |(before, _)| before);
@@ -62,8 +62,8 @@ pub(super) fn help(catalog: &Catalog, name: &str) -> Option<String> {
     names.dedup();
     match names[..] {
         [] => Some(
-            "no image of the directory is for this system, backend and distribution".to_owned(),
+            "no image in the directory is for this system, backend and distribution".to_owned(),
         ),
-        _ => Some(format!("the images are `{}`", names.join("`, `"))),
+        _ => Some(format!("the available images are `{}`", names.join("`, `"))),
     }
 }

@@ -2,54 +2,55 @@ use crate::spec::Setting;
 use crate::spec::second::SecondSpec;
 use crate::version::Release;
 
-/// What must hold of an image, in the grammar of the second generation: every part of it.
+/// A condition on an image in the grammar of the second generation: a conjunction of parts.
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
-    /// The parts, in the order in which they stand.
+    /// The parts, in order.
     pub parts: Vec<Clause>,
 }
 
-/// A part, and whether it stands after `!`.
+/// A part, optionally negated.
 #[derive(Clone, Debug)]
 pub struct Clause {
-    /// Whether the part must not hold.
+    /// Whether it was preceded by `!`.
     pub negated: bool,
-    /// What is said.
+    /// The part itself.
     pub part: Part,
 }
 
 /// One part of a condition.
 #[derive(Clone, Debug)]
 pub enum Part {
-    /// The image is this one, in these versions.
+    /// It is this image, in one of these versions.
     Image(Box<SecondSpec>),
-    /// It is built for this system.
+    /// The system is this one.
     System(String),
-    /// It is built by this backend.
+    /// The backend is this one.
     Backend(String),
-    /// It is built for this distribution.
+    /// The distribution is this one.
     Distro(String),
-    /// It needs what is declared with exactly this text.
+    /// It has a dependency with exactly this text.
     Needs(String),
-    /// Something else, which never holds.
+    /// Anything else; it never holds.
     Unknown(String),
 }
 
-/// An image of which a condition may hold.
+/// An image for which a condition is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its version.
     pub version: &'a Release,
-    /// The texts of what it needs.
+    /// The texts of its dependencies.
     pub needs: &'a [&'a str],
-    /// Where and by what it is built.
+    /// The setting it is built for.
     pub setting: &'a Setting,
 }
 
 impl Condition {
-    /// Reads parts separated by white space. A spec that names bounds and gives none, such as `gcc@:`, is an error: its text.
+    /// Parses parts separated by white space. A spec with a colon but no version, such as `gcc@:`, is an error, which
+    /// contains its text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parts = text.split_whitespace().map(|written| {
             let (negated, written) = match written.strip_prefix('!') {
@@ -61,7 +62,7 @@ impl Condition {
         Ok(Self { parts: parts.collect::<Result<_, String>>()? })
     }
 
-    /// Whether it holds. A part about an image of another name does not, with `!` or without.
+    /// Evaluates the condition. A part about an image of another name does not hold, negated or not.
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         let Setting { system, backend, distro } = subject.setting;
         self.parts.iter().all(|Clause { negated, part }| {
@@ -165,7 +166,7 @@ mod tests {
             "apptainer",
             "dictro=opensuse",
             "gcc@12.3.0-rc1",
-            // Only the whole text of a dependency counts.
+            // Only the whole text of a dependency matches.
             "^base",
             "!^ubuntu",
             "gcc system=summit",

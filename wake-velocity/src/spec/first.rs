@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::version::{Range, Tag};
 
-/// An image and which versions of it, in the grammar of the first generation.
+/// An image and a range of its versions, in the grammar of the first generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstSpec {
     /// The image.
@@ -12,8 +12,9 @@ pub struct FirstSpec {
 }
 
 impl FirstSpec {
-    /// Reads `name`, `name@=v`, `name@^v` (at least), `name@_v` (at most) or `name@lo%hi`. The last operator of the text counts; what
-    /// stands before one other than `%` says nothing; a text without one is a name as a whole.
+    /// Parses `name`, `name@=v`, `name@^v` (at least), `name@_v` (at most) or `name@lo%hi`. The last operator in the
+    /// text counts; text before an operator other than `%` is ignored; a text without an operator is a name as a
+    /// whole.
     pub fn parse(text: &str) -> Self {
         let ats = text.match_indices('@').map(|(at, _)| at).rev();
         let operator = |at: usize| {
@@ -71,10 +72,10 @@ mod tests {
             ("gcc@^11.5", "gcc", Range::AtLeast(tag("11.5"))),
             ("gcc@_11.5", "gcc", Range::AtMost(tag("11.5"))),
             ("gcc@11.2%11.8", "gcc", Range::Between(tag("11.2"), tag("11.8"))),
-            // The last operator counts, whatever was meant.
+            // The last operator counts, even if it was not meant as one.
             ("gcc@_1_2", "gcc", Range::AtMost(tag("2"))),
             ("gcc@=1.0-rc_1", "gcc", Range::AtMost(tag("1"))),
-            // Without an operator it is a name, which no image has.
+            // Without an operator the text is a name that no image has.
             ("gcc@11.5", "gcc@11.5", Range::Any),
             ("a@b@=1", "a@b", Range::Exactly(tag("1"))),
             ("a@=1@b", "a", Range::Exactly(tag("1@b"))),

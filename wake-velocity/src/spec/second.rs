@@ -3,7 +3,7 @@ use std::fmt;
 use crate::spec::first::FirstSpec;
 use crate::version::{Range, Release};
 
-/// An image and which versions of it, in the grammar of the second generation.
+/// An image and a range of its versions, in the grammar of the second generation.
 #[derive(Clone, Debug)]
 pub struct SecondSpec {
     /// The image.
@@ -13,7 +13,8 @@ pub struct SecondSpec {
 }
 
 impl SecondSpec {
-    /// Reads a target. The operators of the first generation are understood as well. `None` where no version stands beside a colon.
+    /// Parses a target; operators of the first generation are accepted as well. Returns `None` for a colon without a
+    /// version.
     pub fn target(text: &str) -> Option<Self> {
         if let FirstSpec { name, range } = FirstSpec::parse(text)
             && !matches!(range, Range::Any)
@@ -24,8 +25,8 @@ impl SecondSpec {
         bounds(text, &|_| true)?
     }
 
-    /// Reads a part of a condition, in which versions consist of digits and dots: no spec of an image (`None`), or one, unless no
-    /// version stands beside its colon (`Some(None)`).
+    /// Parses a part of a condition, where versions consist of digits and dots. Returns `None` if it is not the spec
+    /// of an image, and `Some(None)` for a colon without a version.
     pub(super) fn in_condition(text: &str) -> Option<Option<Self>> {
         bounds(text, &|c| c.is_ascii_digit() || c == '.')
     }
@@ -52,7 +53,7 @@ fn bounds(text: &str, allowed: &dyn Fn(char) -> bool) -> Option<Option<SecondSpe
 }
 
 impl<V> Range<V> {
-    /// The same range of other versions.
+    /// The same range with mapped versions.
     pub fn map<W>(&self, to: impl Fn(&V) -> W) -> Range<W> {
         match self {
             Range::Any => Range::Any,
@@ -63,7 +64,7 @@ impl<V> Range<V> {
         }
     }
 
-    /// The versions that are named.
+    /// The versions it mentions.
     pub fn bounds(&self) -> Vec<&V> {
         match self {
             Range::Any => Vec::new(),

@@ -1,19 +1,19 @@
-//! One raw line: variables, conditions, comments, references to arguments.
+//! Expands one raw line: variables, conditions, comments, references to arguments.
 
 use wake_model::nearest::nearest;
 use wake_yaml::{DocumentError, Mark, Text};
 
 use super::{Line, Piece, Reading};
 
-/// More text than this comes of one line only if it never ends.
+/// Maximum size of an expanded line, in bytes; only endless expansion exceeds it.
 const LONGEST: usize = 1 << 20;
-/// Nor does a line that is still not finished after so many rounds.
+/// Maximum number of expansion rounds for a line.
 const MOST_ROUNDS: usize = 100;
 
 /// A raw line of a template.
 pub(super) struct Raw<'a> {
     pub(super) source: &'a Text,
-    /// From 1.
+    /// The line number, from 1.
     pub(super) number: usize,
     pub(super) text: &'a str,
     pub(super) reading: Reading<'a>,
@@ -26,7 +26,7 @@ impl Raw<'_> {
         self.source.error(Mark { line: self.number, column }, message)
     }
 
-    /// Where what the line says begins.
+    /// The position of the first character that is not white space.
     pub(super) fn mark(&self) -> Mark {
         let begins = self.text.len() - self.text.trim_start().len();
         Mark { line: self.number, column: self.text[..begins].chars().count() + 1 }
@@ -37,9 +37,8 @@ impl Raw<'_> {
         let names = self.reading.variables.iter().map(|(name, _)| name.as_str());
         let names = names.chain(["__base__"]);
         match (name, nearest(name, names)) {
-            ("__base__", _) => error.with_hint(
-                "nothing is built before this image: name in `@from` what it begins from",
-            ),
+            ("__base__", _) => error
+                .with_hint("name the base image in `@from`: nothing is built before this image"),
             (_, Some(near)) => error.with_hint(format!("did you mean `{near}`?")),
             _ => error.with_hint("define it under `variables` of the image"),
         }
@@ -50,13 +49,13 @@ impl Raw<'_> {
         variables.into_iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first generation's line without variables, comment and conditions; empty where nothing is left.
+    /// Expands a line of the first generation; the result is empty if nothing is left.
     pub(super) fn first(&self, backend: &str) -> Result<String, DocumentError> {
         let filled = self.fill_first()?;
         let uncommented = filled.split('#').next().unwrap_or_default().trim_matches(' ');
         let mut rest = uncommented;
         let mut wanted = true;
-        // Only words with `?` before the line itself are conditions: `echo $?` is none.
+        // Only words with `?` at the start of the line are conditions, unlike in `echo $?`.
         while let Some(after) = rest.strip_prefix('?') {
             let end = after.find(|c: char| !is_word(c)).unwrap_or(after.len());
             let first = rest == uncommented;
@@ -66,7 +65,7 @@ impl Raw<'_> {
         Ok(if wanted { rest.to_owned() } else { String::new() })
     }
 
-    /// `%(name)`, unless a backslash stands before it. Values are taken as they are.
+    /// Substitutes `%(name)`, unless it is escaped by a backslash. Values are not expanded further.
     fn fill_first(&self) -> Result<String, DocumentError> {
         let mut filled = String::new();
         let mut rest = self.text;
@@ -84,7 +83,7 @@ impl Raw<'_> {
         Ok(filled + rest)
     }
 
-    /// The second generation's line without variables, conditions and comment; empty where nothing is left.
+    /// Expands a line of the second generation; the result is empty if nothing is left.
     pub(super) fn second(&self, holds: super::Holds<'_>) -> Result<String, DocumentError> {
         let text = self.text.split(">>>").next().unwrap_or_default();
         let text = self.decided(text, holds)?;
@@ -92,7 +91,7 @@ impl Raw<'_> {
         Ok(text.split(">>>").next().unwrap_or_default().trim().to_owned())
     }
 
-    /// Each `?? condition |> text ??` is its text where the condition holds, and nothing where it does not.
+    /// Replaces `?? condition |> text ??` by its text if the condition holds, and by nothing otherwise.
     fn decided(&self, text: &str, holds: super::Holds<'_>) -> Result<String, DocumentError> {
         let mut decided = String::new();
         let mut rest = text;
@@ -102,7 +101,7 @@ impl Raw<'_> {
             let condition = self.fill_second(&rest[open + 2..then])?;
             let holds = holds(&condition).map_err(|part| {
                 let at = self.text.find(rest).unwrap_or(0) + open;
-                self.error(at, format!("`{part}` says no version"))
+                self.error(at, format!("`{part}` has no version"))
             })?;
             decided.push_str(&rest[..open]);
             if holds {
@@ -113,7 +112,7 @@ impl Raw<'_> {
         Ok(decided + rest)
     }
 
-    /// `{{ name }}`, also in values and in what they make together, until none is left.
+    /// Substitutes `{{ name }}` repeatedly, also in values and in text that results from substitution.
     fn fill_second(&self, text: &str) -> Result<String, DocumentError> {
         let mut text = text.to_owned();
         for round in 0.. {
@@ -131,7 +130,7 @@ impl Raw<'_> {
             let Some((at, name)) = last else { return Ok(text) };
             filled.push_str(rest);
             if round == MOST_ROUNDS || filled.len() > LONGEST {
-                let message = format!("variable `{name}` never ends: its value refers to itself");
+                let message = format!("the value of variable `{name}` refers to itself");
                 return Err(self.error(at, message));
             }
             text = filled;
@@ -139,7 +138,7 @@ impl Raw<'_> {
         Ok(text)
     }
 
-    /// Where the line refers to a variable, or to the one whose value does.
+    /// The position at which the line refers to a variable, directly or through the value of another one.
     fn reference(&self, name: &str) -> usize {
         let mut references = self.text.match_indices("{{").map(|(at, _)| at);
         let is_meant = |at: &usize| {
@@ -150,7 +149,7 @@ impl Raw<'_> {
         meant.or_else(|| references.next()).unwrap_or(0)
     }
 
-    /// Splits a line at its references to arguments of the build.
+    /// Splits a line at its references to build arguments.
     pub(super) fn pieces(&self, text: &str, find: FindArgument) -> Line {
         let mut pieces = Vec::new();
         let mut before = String::new();
@@ -176,11 +175,11 @@ impl Raw<'_> {
     }
 }
 
-/// Finds the next reference to an argument: what stands before it, its name or what stands there instead, what stands behind it.
+/// Finds the next reference to an argument: the text before it, its name or a literal text, and the text after it.
 pub(super) type FindArgument =
     for<'a> fn(&'a str) -> Option<(&'a str, Result<&'a str, &'a str>, &'a str)>;
 
-/// `@(NAME)`, unless a backslash stands before it.
+/// `@(NAME)`, unless it is escaped by a backslash.
 pub(super) fn first_argument(text: &str) -> Option<(&str, Result<&str, &str>, &str)> {
     let (before, name, after) = bracketed(text, "@(", ")")?;
     let whole = &text[before.len()..text.len() - after.len()];
@@ -206,7 +205,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The next word in brackets: what stands before, the word, what stands behind.
+/// The next word in brackets: the text before it, the word, and the text after it.
 fn bracketed<'a>(text: &'a str, open: &str, close: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let mut from = 0;
     loop {
@@ -220,7 +219,7 @@ fn bracketed<'a>(text: &'a str, open: &str, close: &str) -> Option<(&'a str, &'a
     }
 }
 
-/// The next `{{ name }}`, the innermost one first.
+/// The next `{{ name }}`, innermost first.
 fn braced(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {

@@ -1,25 +1,25 @@
 use wake_yaml::Place;
 
-/// A text in which arguments of the build are referred to.
+/// A text with references to build arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The pieces in order; none is an empty text.
     pub pieces: Vec<Piece>,
-    /// Where it stands in the template.
+    /// Its position in the template.
     pub at: Place,
 }
 
 /// A piece of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// A text as it stands.
+    /// Literal text.
     Text(String),
-    /// The value of an argument of the build.
+    /// The value of a build argument.
     Argument(String),
 }
 
 impl Line {
-    /// The text with each argument as `argument` has it.
+    /// Returns the text with arguments replaced by `argument`.
     pub fn with(&self, argument: impl Fn(&str) -> String) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -28,7 +28,7 @@ impl Line {
         self.pieces.iter().map(piece).collect()
     }
 
-    /// The words that white space separates. An argument is never a separator.
+    /// Splits the text at white space; arguments never separate words.
     pub fn words(&self) -> Vec<Line> {
         let mut words: Vec<Vec<Piece>> = Vec::new();
         let mut goes_on = false;
@@ -63,7 +63,7 @@ impl Line {
         words.into_iter().map(|pieces| Line { pieces, at: self.at.clone() }).collect()
     }
 
-    /// The first word, and what follows it without the spaces around.
+    /// Splits off the first word; the rest is trimmed.
     pub fn first_and_rest(&self) -> (Line, Line) {
         let mut first = Vec::new();
         let mut pieces = self.pieces.iter().cloned();
@@ -86,7 +86,7 @@ impl Line {
         (line(first).without_empty(), line(rest).trimmed(&|c| c == ' '))
     }
 
-    /// Without what `is_space` says of at both ends.
+    /// Removes the characters for which `is_space` holds from both ends.
     pub(super) fn trimmed(mut self, is_space: &dyn Fn(char) -> bool) -> Self {
         if let Some(Piece::Text(text)) = self.pieces.first_mut() {
             *text = text.trim_start_matches(is_space).to_owned();
@@ -102,7 +102,7 @@ impl Line {
         self
     }
 
-    /// The text, if it refers to no argument.
+    /// Returns the text if it refers to no argument.
     pub fn plain(&self) -> Option<&str> {
         match &self.pieces[..] {
             [] => Some(""),
@@ -111,7 +111,7 @@ impl Line {
         }
     }
 
-    /// Whether a shell reads the next line as a part of this one.
+    /// Whether the command continues on the next line.
     pub fn goes_on(&self) -> bool {
         matches!(self.pieces.last(), Some(Piece::Text(text)) if text.ends_with('\\'))
     }

@@ -1,6 +1,6 @@
-//! Templates (VTMP): from text to sections, each line of which knows where it stands.
+//! Templates (VTMP): parses text into sections whose lines know their positions.
 //!
-//! What differs between the backends is left to [`crate::script`]: here a line keeps references to build arguments as what they are.
+//! Differences between backends are left to [`crate::script`]: lines keep references to build arguments.
 
 mod line;
 mod expand;
@@ -10,52 +10,52 @@ pub use line::{Line, Piece};
 
 use wake_yaml::{DocumentError, Place, Warning};
 
-/// A template for one image, with its variables filled in and its conditions decided.
+/// A template for one image, with variables substituted and conditions evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// What it begins from.
+    /// The base of the image.
     pub from: From,
-    /// Arguments of the build: those declared in `@arg`, or in the second generation each that is referred to, as often as it is.
+    /// Build arguments: those declared in `@arg`; in the second generation, every reference to one.
     pub arguments: Vec<Argument>,
-    /// Lines for the script as they stand.
+    /// Verbatim lines for the script.
     pub pre: Vec<Line>,
-    /// What is copied from the context.
+    /// What is copied from the build context.
     pub copy: Vec<Copy>,
-    /// The commands, in order; the next one runs if the one before it succeeded.
+    /// The commands, in order; each runs only if the previous one succeeded.
     pub run: Vec<Run>,
-    /// Environment variables of the image, those of `!envar` last.
+    /// Environment variables of the image, with those of `!envar` last.
     pub env: Vec<Env>,
     /// Labels of the image.
     pub label: Vec<Label>,
-    /// What the image runs.
+    /// The entry point of the image.
     pub entry: Option<Line>,
-    /// Lines for the end of the script as they stand.
+    /// Verbatim lines for the end of the script.
     pub post: Vec<Line>,
-    /// What is probably not meant.
+    /// Likely mistakes.
     pub warnings: Vec<Warning>,
 }
 
-/// What an image begins from.
+/// The base of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct From {
-    /// As it is written.
+    /// As written.
     pub line: Line,
-    /// What kind of thing that is, and its name without a prefix that says so; `None` where the form is unknown.
+    /// Its kind, and its name without a prefix for that; `None` if the form is unknown.
     pub source: Option<(Source, Line)>,
 }
 
-/// Where an image's beginning comes from.
+/// The kind of a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file of this machine.
+    /// A file on this machine.
     Local,
     /// An image of a registry, or of the engine.
     Docker,
-    /// A file of a registry.
+    /// A file in a registry.
     Oras,
 }
 
-/// An argument of the build.
+/// A build argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
     /// Its name.
@@ -64,23 +64,23 @@ pub struct Argument {
     pub at: Place,
 }
 
-/// A file or directory that is copied into the image.
+/// A file or directory to be copied into the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
-    /// The line as a whole.
+    /// The whole line.
     pub line: Line,
-    /// Where it lies in the context.
+    /// Its path in the build context.
     pub source: Line,
-    /// Where it is put.
+    /// Its path in the image.
     pub destination: Line,
 }
 
 /// One line of `@run`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Run {
-    /// A command, or a part of one that goes on in the next line.
+    /// A command, or a part of one that continues on the next line.
     Command(Line),
-    /// `!envar NAME VALUE`: set from here on, and in the image.
+    /// `!envar NAME VALUE`: sets a variable from here on, and in the image.
     Export(Env),
 }
 
@@ -91,7 +91,7 @@ pub struct Env {
     pub name: Line,
     /// Its value.
     pub value: Line,
-    /// Where it stands.
+    /// Its position.
     pub at: Place,
 }
 
@@ -102,21 +102,21 @@ pub struct Label {
     pub name: Line,
     /// Its value.
     pub value: Line,
-    /// Where it stands.
+    /// Its position.
     pub at: Place,
 }
 
-/// Decides a condition of the second generation.
+/// Evaluates a condition of the second generation.
 pub type Holds<'a> = &'a dyn Fn(&str) -> Result<bool, String>;
 
-/// What a template is read with.
+/// The inputs of parsing a template.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
-    /// Which language it is written in.
+    /// Its language.
     pub language: Language<'a>,
-    /// Values by name.
+    /// Variables by name.
     pub variables: &'a [(String, String)],
-    /// Whether scripts for the backend declare their arguments beforehand, as Dockerfiles do.
+    /// Whether scripts of the backend declare arguments first, as Dockerfiles do.
     pub declares_arguments: bool,
 }
 
@@ -130,18 +130,18 @@ pub enum Language<'a> {
     },
     /// `{{ name }}`, `>>> comment`, `?? condition |> text ??`, `@@ ARGUMENT @@`.
     Second {
-        /// Decides conditions.
+        /// Evaluates conditions.
         holds: Holds<'a>,
     },
 }
 
 impl Template {
-    /// Reads a template; `file` is for messages.
+    /// Parses a template; `file` is for messages.
     pub fn read(file: &str, bytes: &[u8], reading: Reading<'_>) -> Result<Self, DocumentError> {
         read::template(file, bytes, reading)
     }
 
-    /// The variables of the environment that the commands see besides their own: the arguments, each once.
+    /// The names of the build arguments, without duplicates; commands see them as environment variables.
     pub fn argument_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for argument in &self.arguments {

@@ -1,4 +1,4 @@
-//! From lines to sections.
+//! Parses lines into sections.
 
 use wake_model::nearest::nearest;
 use wake_yaml::{DocumentError, Mark, Place, Text, Warning};
@@ -40,7 +40,7 @@ pub(super) fn template(
 }
 
 impl<'a> Reader<'a> {
-    /// The lines that are left after variables, conditions and comments.
+    /// The lines that remain after expansion.
     fn lines(&self) -> impl Iterator<Item = Result<(Raw<'a>, String), DocumentError>> + use<'a> {
         let (source, reading) = (self.source, self.reading);
         source.lines().iter().enumerate().filter_map(move |(number, text)| {
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         SECTIONS.into_iter().filter(move |name| first || *name != "@arg")
     }
 
-    /// What `@arg` declares, which is needed before references are read.
+    /// The arguments declared in `@arg`, which must be known before references are read.
     fn declared_arguments(&self) -> Result<Vec<Argument>, DocumentError> {
         let mut declared = Vec::new();
         let mut inside = false;
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
             } else if inside {
                 if text.contains(char::is_whitespace) {
                     let message = format!("argument `{text}` has white space in its name");
-                    let hint = "write each name in a line of its own";
+                    let hint = "write each name on a line of its own";
                     return Err(self.source.error(raw.mark(), message).with_hint(hint));
                 }
                 declared.push(Argument { name: text, at: self.source.place(raw.mark()) });
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         Ok(declared)
     }
 
-    /// A definition without `@arg` has no references: `@(X)` is a text in it.
+    /// In a definition without `@arg`, `@(X)` is not a reference but text.
     fn find_argument(&self, declared: &[Argument]) -> FindArgument {
         match self.is_first() {
             true if declared.is_empty() && !self.reading.declares_arguments => |_| None,
@@ -103,27 +103,28 @@ impl<'a> Reader<'a> {
                 if let Some(first) = self.sections.iter().find(|section| section.name == name) {
                     let message =
                         format!("section `{name}` appears twice, first on line {}", first.line);
-                    return Err(self.source.error(at, message).with_hint("make one of them"));
+                    return Err(self.source.error(at, message).with_hint("merge the two sections"));
                 }
                 self.sections.push(Section { name, line: raw.number, lines: Vec::new() });
                 continue;
             }
             self.look_at_header(&text, at);
             let Some(section) = self.sections.last_mut() else {
-                let error = self.source.error(at, "a line stands outside of a section");
-                return Err(error.with_hint("a template begins with a section, such as `@from`"));
+                let error = self.source.error(at, "this line is outside any section");
+                return Err(error.with_hint("begin the template with a section, such as `@from`"));
             };
             section.lines.push(raw.pieces(&text, find));
         }
         Ok(())
     }
 
-    /// What looks like the head of a section and is none belongs to the section before.
+    /// Warns about a line that looks like a section header but is not one.
     fn look_at_header(&mut self, text: &str, at: Mark) {
         let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic());
         if text.strip_prefix('@').is_some_and(|word| !word.is_empty() && is_word(word)) {
             let section = self.sections.last().map_or("no section", |section| section.name);
-            let message = format!("`{text}` is no section: it is a line of `{section}`");
+            let message =
+                format!("`{text}` is not a section: it is treated as a line of `{section}`");
             let warning = self.source.error(at, message);
             self.warnings.push(match nearest(text, self.known()) {
                 Some(near) => warning.with_hint(format!("did you mean `{near}`?")),
@@ -199,7 +200,7 @@ impl<'a> Reader<'a> {
         let names = declared.iter().map(|argument| argument.name.as_str());
         Err(error.with_hint(match nearest(&unknown.name, names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "name it in the section `@arg`".to_owned(),
+            None => "declare it in the section `@arg`".to_owned(),
         }))
     }
 
@@ -218,7 +219,7 @@ impl<'a> Reader<'a> {
                         error.with_hint(format!("did you mean the section `{near}`?"))
                     }
                     Some(None) => error.with_hint(format!(
-                        "sections are `{}`",
+                        "the sections are `{}`",
                         self.known().collect::<Vec<_>>().join("`, `")
                     )),
                     None => error,
@@ -226,11 +227,11 @@ impl<'a> Reader<'a> {
             }
             ([], Some(line)) => {
                 let at = Mark { line, column: 1 };
-                return Err(self.source.error(at, "`@from` has no line: expected one source"));
+                return Err(self.source.error(at, "`@from` is empty: expected one source"));
             }
             ([], None) => {
                 let error = DocumentError::whole(file, "the template has no section `@from`");
-                return Err(error.with_hint("say in it what the image begins from"));
+                return Err(error.with_hint("add it with the name of the base image"));
             }
         };
         if line.words().len() != 1 {
@@ -262,7 +263,7 @@ impl<'a> Reader<'a> {
         }
         let env = env(&Line { at: line.at.clone(), ..rest });
         if env.name.pieces.is_empty() || env.value.pieces.is_empty() {
-            let error = self.error(&line.at, "`!envar` lacks a name and a value");
+            let error = self.error(&line.at, "`!envar` needs a name and a value");
             return Err(error.with_hint("write `!envar NAME VALUE`"));
         }
         Ok(Run::Export(env))
@@ -276,7 +277,7 @@ impl<'a> Reader<'a> {
             (1, _) => Ok(lines.pop()),
             (0, Some(line)) if self.is_first() => {
                 let at = Mark { line, column: 1 };
-                Err(self.source.error(at, "`@entry` has no line: expected one command"))
+                Err(self.source.error(at, "`@entry` is empty: expected one command"))
             }
             (0, _) => Ok(None),
             _ => Err(self.error(&lines[1].at, "`@entry` has a second line: expected one command")),
@@ -294,7 +295,7 @@ fn label(line: &Line) -> Label {
     Label { name, value, at: line.at.clone() }
 }
 
-/// What kind of thing a source is, and its name without a prefix that says so.
+/// The kind of a base, and its name without a prefix for that.
 fn source(line: &Line, is_first: bool) -> Option<(Source, Line)> {
     let text = line.with(|name| format!("@@{name}@@"));
     if is_first {

@@ -1,9 +1,10 @@
-//! How versions compare, which each generation of the documents does in its own way.
+//! Version comparison, which differs between the generations.
 //!
 //! | | parts | order |
 //! |---|---|---|
 //! | [`Tag`], of the first | split at `.` and `-` | part by part: two numbers as numbers, all else by code points; then the shorter is smaller |
-//! | [`Release`], of the second | `major[.minor[.patch]][-suffix]` | a padded text; what agrees as far as the shorter goes is *equal* |
+//! | [`Release`], of the second | `major[.minor[.patch]][-suffix]` | by padded text; versions that agree up to the
+//! precision of the less precise one are *equal* |
 
 mod release;
 mod tag;
@@ -11,33 +12,33 @@ mod tag;
 pub use release::Release;
 pub use tag::Tag;
 
-/// Which versions are meant.
+/// A range of versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Range<V> {
-    /// Every one.
+    /// Any version.
     Any,
-    /// Those equal to it.
+    /// The versions equal to this one.
     Exactly(V),
-    /// It and what is above.
+    /// This version and above.
     AtLeast(V),
-    /// It and what is below.
+    /// This version and below.
     AtMost(V),
-    /// Both and what is between.
+    /// From the first version to the second, inclusive.
     Between(V, V),
 }
 
-/// A version that can be compared with a bound.
+/// A version that can be compared with the bounds of a range.
 pub trait Comparable {
-    /// Whether this is the same version for the grammar.
+    /// Whether both are the same version.
     fn is(&self, other: &Self) -> bool;
-    /// Whether this stands at `other` or above.
+    /// Whether it is `other` or above.
     fn at_least(&self, other: &Self) -> bool;
-    /// Whether this stands at `other` or below.
+    /// Whether it is `other` or below.
     fn at_most(&self, other: &Self) -> bool;
 }
 
 impl<V: Comparable> Range<V> {
-    /// Whether `version` is meant.
+    /// Whether the range contains `version`.
     pub fn contains(&self, version: &V) -> bool {
         match self {
             Range::Any => true,

@@ -5,9 +5,9 @@ use super::Comparable;
 
 /// A version of the second generation.
 ///
-/// Versions compare as texts of padded parts, and are equal when they agree as far as the less precise one goes: `12`, `12.3` and
-/// `12.3.0-rc1` are. What has no such form is equal to everything. So being equal is not transitive; [`Release::preference`] is a
-/// total order.
+/// Versions compare as padded texts, and are equal if they agree up to the precision of the less precise one, like
+/// `12`, `12.3` and `12.3.0-rc1`. A text of any other form is equal to everything. Equality is therefore not
+/// transitive; [`Release::preference`] is a total order.
 #[derive(Clone, Debug)]
 pub struct Release {
     written: String,
@@ -18,7 +18,7 @@ pub struct Release {
 }
 
 impl Release {
-    /// Takes any text.
+    /// Accepts any text.
     pub fn new(text: &str) -> Self {
         let [major, minor, patch, suffix] = parts(text).unwrap_or_default();
         Self { written: text.to_owned(), major, minor, patch, suffix }
@@ -29,18 +29,18 @@ impl Release {
         self.major.is_some()
     }
 
-    /// Major, minor, patch and suffix, as far as they are there; numbers without leading zeros.
+    /// Major, minor, patch and suffix, if present; numbers without leading zeros.
     pub fn parts(&self) -> [Option<&str>; 4] {
         [&self.major, &self.minor, &self.patch, &self.suffix].map(|part| part.as_deref())
     }
 
-    /// Which of two is the higher: a missing minor or patch is below every one, a missing suffix above.
+    /// Compares by preference: a missing minor or patch is below all others, a missing suffix above.
     pub fn preference(&self, other: &Self) -> Ordering {
         self.padded().cmp(&other.padded())
     }
 
-    /// Three numbers, each at the right of nine places filled with `#`, and a suffix at the left of nine filled with `~`. One that is
-    /// longer takes the places that it needs.
+    /// The padded text: three numbers, right-aligned in nine places filled with `#`, and a suffix, left-aligned in
+    /// nine places filled with `~`. Longer parts take as many places as they need.
     fn padded(&self) -> String {
         let part = |part: &Option<String>| part.clone().unwrap_or_default();
         let (major, minor, patch) = (part(&self.major), part(&self.minor), part(&self.patch));
@@ -48,7 +48,7 @@ impl Release {
         format!("{major:#>9}.{minor:#>9}.{patch:#>9}.{suffix:~<9}")
     }
 
-    /// As much of the padded text as the version says.
+    /// The padded text up to the precision of the version.
     fn said(&self) -> String {
         let places = match (&self.major, &self.minor, &self.patch, &self.suffix) {
             (None, ..) => 0,

@@ -5,8 +5,8 @@ use super::Comparable;
 
 /// A version of the first generation: the name of a directory.
 ///
-/// Two parts that are both decimal compare as numbers, all others by code points. So this is a total order among tags whose parts
-/// at one place are all numbers or none, and not in general: `9` < `10` < `1a` < `9`.
+/// Two decimal parts compare as numbers, all others by code points. This is a total order only among tags whose parts
+/// at each position are all numbers or none: in general, `9` < `10` < `1a` < `9`.
 #[derive(Clone, Debug)]
 pub struct Tag {
     written: String,
@@ -14,7 +14,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Takes any text.
+    /// Accepts any text.
     pub fn new(text: &str) -> Self {
         Self {
             written: text.to_owned(),
@@ -22,7 +22,7 @@ impl Tag {
         }
     }
 
-    /// How the two stand to each other. `1` and `01` are neither below nor above each other, and not the same.
+    /// Compares two tags. `1` and `01` are neither below nor above each other, but not the same either.
     pub fn compare(&self, other: &Self) -> Ordering {
         let pairs = self.parts.iter().zip(&other.parts);
         let differing = pairs.map(|(one, two)| part(one, two)).find(|order| order.is_ne());
@@ -38,7 +38,7 @@ fn part(one: &str, two: &str) -> Ordering {
     if !is_number(one) || !is_number(two) {
         return one.cmp(two);
     }
-    // Numbers of any length: without leading zeros the longer one is larger.
+    // Compares numbers of any length: without leading zeros, the longer one is larger.
     let [one, two] = [one, two].map(|number| number.trim_start_matches('0'));
     one.len().cmp(&two.len()).then_with(|| one.cmp(two))
 }
