@@ -108,7 +108,7 @@ fn a_container_that_cannot_be_had_is_told_before_anything_runs() {
     let project = wake_tests::project().build();
     add_registry(&project);
     for (container, code, told) in [
-        ("databio/refgenie:latest", 5, "names no registry"),
+        ("databio/refgenie:latest", 5, "has no registry host"),
         ("oci:nowhere", 5, "is not an image layout"),
     ] {
         write_recipe(&project, container);

@@ -130,7 +130,11 @@ fn an_image_of_a_registry_is_locked_once_and_never_asked_for_again() {
     // A fresh store fetches what is locked; without a registry, what the store has is enough.
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
-    project.wake(["build", "--frozen", "//:user"]).run().code(9).mentions("nothing may be asked");
+    project
+        .wake(["build", "--frozen", "//:user"])
+        .run()
+        .code(9)
+        .mentions("the network may not be used");
     project.wake(["build", "--locked", "//:user"]).run().success();
     drop(registry);
     fs::remove_dir_all(project.path(".wake")).unwrap();

@@ -100,7 +100,7 @@ fn what_is_pulled_is_signed_by_whom_the_settings_trust_and_is_what_was_published
     fs::copy(later, archive).unwrap();
     let user = trusting(&key);
     let told = user.wake(["codespec", "pull", "acme/negate@=1.0.0"]).run().code(7);
-    told.mentions("but").mentions("was asked for");
+    told.mentions("but").mentions(", expected ");
     assert_eq!(user.wake(["codespec", "list"]).run().success().stdout, "[]\n");
 }
 

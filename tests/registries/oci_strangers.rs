@@ -112,7 +112,7 @@ fn n4_what_is_no_registry_of_containers_is_named() {
             "200 OK\r\nlink: <https://example.org/v2/>; rel=\"next\"",
             "{\"tags\":[\"1.0.0\"]}",
             9,
-            "goes on at another server",
+            "continues on another server",
         ),
     ] {
         server.answers(head, body);

@@ -1,4 +1,4 @@
-//! Whatever a registry says, it is read or refused: tests only. N6 of the checklist of attacks.
+//! Arbitrarily altered registry data is either read or rejected (tests only). N6 of the attack checklist.
 #![allow(clippy::unwrap_used)]
 
 use serde_json::json;
@@ -37,7 +37,7 @@ fn log() -> String {
     events.iter().filter_map(Event::line).collect()
 }
 
-/// Each text cut short, and with each byte another one, doubled, or gone.
+/// Every truncation of a text, and every change, duplication and removal of a byte.
 fn alterations(text: &str) -> impl Iterator<Item = Vec<u8>> {
     const BYTES: [u8; 9] = [0, b'\n', b'"', b'\\', b'{', b'9', b'-', 0x7f, 0xff];
     (0..text.len()).flat_map(move |at| {
@@ -61,7 +61,7 @@ fn n6_a_log_that_is_altered_is_read_or_refused_at_its_line() {
         if let Err(fault) = PkgLog::parse(&bytes, &pkg) {
             assert!((1..=lines + 1).contains(&fault.line) && !fault.problem.is_empty());
         }
-        // Whoever has seen the original sees that it is another one, unless something was only added behind it.
+        // A reader who has seen the original notices the change, unless something was only appended.
         let now = whole(&bytes);
         let is_more = now.starts_with(text.as_bytes());
         assert_eq!(first_change(text.as_bytes(), now).is_none(), is_more);
@@ -77,7 +77,7 @@ fn n6_attestations_that_are_altered_vouch_for_nothing_else() {
     let original = &Attestation::all(line.as_bytes())[0].envelope.payload;
     for bytes in alterations(&line) {
         said_signers(&bytes, &release.content);
-        // What still has a signature that fits says, byte for byte, what was signed.
+        // If the signature is still valid, the payload is unchanged.
         if trust.check(&bytes, &release.content).is_ok() {
             let attestations = Attestation::all(&bytes);
             assert!(attestations.iter().any(|one| one.envelope.payload == *original));

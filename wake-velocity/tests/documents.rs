@@ -1,4 +1,4 @@
-//! What documents say, and what is said of those that are wrong.
+//! Reading documents, and the errors for invalid ones.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,12 +12,12 @@ fn check(actual: &str, expected: Expect) {
     expected.assert_eq(actual);
 }
 
-/// What one document of the first generation is refused with.
+/// The error for one document of the first generation.
 fn one(text: &str) -> String {
     refused(&[("a/1/specifications.yaml", text)], "podman", &["a"])
 }
 
-/// What one document of the second generation is refused with.
+/// The error for one document of the second generation.
 fn second(text: &str) -> String {
     refused(&[("a/specs.yaml", text)], "podman", &["a"])
 }
@@ -167,7 +167,7 @@ fn keys_that_are_unknown_or_stand_twice() {
               ^
             help: did you mean `templates`?"]],
     );
-    // A mistake counts wherever it stands, not only for what is asked for.
+    // A mistake is reported wherever it is, not only for the requested setting.
     check(
         &one(&(first("podman", &[]) + "    apptainer: {ubuntu: {prologs: x}}\n")),
         expect![[r"
@@ -251,7 +251,7 @@ fn needs_that_nothing_meets() {
                                     ^
             help: the available images are `a`"]],
     );
-    // Of what is not built nobody minds, in the second generation.
+    // In the second generation, images that are not built may have unsatisfied dependencies.
     let files = images(&[
         ("a/specs.yaml", "versions: [{spec: [1, 2]}]\ndependencies: [{spec: bas, when: a@1}]\n"),
         ("a/templates/default.vtmp", FROM),

@@ -1,4 +1,4 @@
-//! What is built: names, commands, order, identities.
+//! Plans: names, commands, order, identities.
 
 #![allow(clippy::unwrap_used)]
 
@@ -157,7 +157,7 @@ id {id}
     }
 }
 
-/// The identities of all builds when something of the surroundings is otherwise.
+/// The identities of all builds after changing one of the surroundings.
 fn ids_with(files: &Images, change: impl Fn(&mut Surroundings<'_>)) -> Vec<BuildId> {
     let catalog = read(files, "podman").unwrap();
     let solution = solve(&catalog, &["app".to_owned()]).unwrap();
@@ -197,7 +197,7 @@ fn an_identity_changes_with_what_matters_and_with_nothing_else() {
         lines[at] = line;
         app(&lines)
     };
-    // What matters to the last image alone.
+    // These affect only the last image.
     for changed in [
         with(1, ""),
         with(2, "arguments: []"),
@@ -211,7 +211,7 @@ fn an_identity_changes_with_what_matters_and_with_nothing_else() {
         assert_eq!(changed[..2], before[..2]);
         assert_ne!(changed[2], before[2]);
     }
-    // What the first one is made of is in all that follow.
+    // The contents of the first image affect all that follow.
     for changed in [
         ids("os/22.04/templates/ubuntu.vtmp", "@from\n    r.example/os:22\n"),
         ids_with(&chain(), |surroundings| surroundings.digest = &|_| Some("sha256:1".to_owned())),

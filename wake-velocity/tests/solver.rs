@@ -1,4 +1,4 @@
-//! The choice that is made, compared with going through all choices as the rules say.
+//! The solver's choice, compared with an enumeration of all choices by the rules.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 /// An image by name and version, both small numbers.
 type Id = (usize, u32);
 
-/// Which versions of which name.
+/// A range of versions of a name.
 #[derive(Clone, Debug)]
 struct Spec {
     name: usize,
@@ -23,12 +23,12 @@ struct Spec {
     high: Option<u32>,
 }
 
-/// A line of a document of the second generation.
+/// An item in a document of the second generation.
 #[derive(Clone, Debug)]
 struct Line {
     spec: Spec,
     when: When,
-    /// Whether it is asked of all that is built.
+    /// Whether its condition is evaluated for everything that is built.
     along: bool,
 }
 
@@ -62,7 +62,7 @@ impl Spec {
     }
 }
 
-/// All images with the specs that each needs.
+/// All images with the specs of their dependencies.
 type Images = BTreeMap<Id, Vec<Spec>>;
 
 fn below(images: &Images, top: Id) -> Vec<Id> {
@@ -81,7 +81,7 @@ fn below(images: &Images, top: Id) -> Vec<Id> {
     below
 }
 
-/// The names by rank: targets, then round by round what is needed.
+/// The names by rank: targets, then dependencies, round by round.
 fn ranked(images: &Images, targets: &[Spec]) -> Vec<usize> {
     let mut names = Vec::new();
     let mut seen: Vec<Id> = Vec::new();
@@ -96,7 +96,7 @@ fn ranked(images: &Images, targets: &[Spec]) -> Vec<usize> {
         let round = seen[start..].to_vec();
         start = seen.len();
         for id in round {
-            // Names in the order in which lines first speak of them.
+            // Names in the order of their first mention.
             let mut of: Vec<usize> = Vec::new();
             images[&id].iter().for_each(|spec| {
                 if !of.contains(&spec.name) {
@@ -124,7 +124,7 @@ fn ranked(images: &Images, targets: &[Spec]) -> Vec<usize> {
     names
 }
 
-/// Goes through all choices, the name of lowest rank changing fastest.
+/// Enumerates all choices; the name of lowest rank changes fastest.
 fn first_valid(images: &Images, targets: &[Spec]) -> Option<Vec<Id>> {
     let names = ranked(images, targets);
     let seen: Vec<Id> = targets
@@ -207,7 +207,7 @@ fn targets() -> impl Strategy<Value = Vec<Spec>> {
     prop::collection::vec(spec(0..3), 1..3)
 }
 
-/// Of each name how many versions there are and what each needs of later names.
+/// The number of versions of each name, and their dependencies on later names.
 fn universe() -> impl Strategy<Value = Vec<Vec<Vec<Spec>>>> {
     let needs = |name: usize| {
         let needs = prop::collection::vec(spec(name + 1..NAMES.len().max(name + 2)), 0..4);
@@ -244,7 +244,7 @@ proptest! {
         let mut images = Images::new();
         let mut files = BTreeMap::new();
         for &(name, version) in &ids {
-            // What no image meets is an error of the document, tried elsewhere.
+            // Unsatisfied dependencies are errors of the document, tested elsewhere.
             let needs = &universe[name][version as usize - 1];
             let needs: Vec<Spec> = needs.iter().filter(|spec| ids.iter().any(|id| spec.takes(*id))).cloned().collect();
             let mut text = "build_specifications: {s: {podman: {d: {dependencies: [".to_owned();
@@ -373,7 +373,7 @@ proptest! {
     }
 }
 
-/// A chain of images in which each version needs the same one of the next, and the last has none of it.
+/// A chain of images in which each version needs the same version of the next, which the last one does not have.
 fn chain(names: usize, versions: usize, is_met: bool) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for name in 0..names {
@@ -381,7 +381,7 @@ fn chain(names: usize, versions: usize, is_met: bool) -> BTreeMap<String, Vec<u8
             let next = name + 1;
             let needs = match next == names {
                 true => String::new(),
-                // Each version needs what only the lowest version of the last name can give.
+                // Each version needs something that only the lowest version of the last name provides.
                 false if next == names - 1 && !is_met => {
                     format!("x{next}@={}", version % (versions / 2))
                 }
@@ -404,7 +404,7 @@ fn a_long_chain_of_many_versions_is_solved_where_going_through_all_would_never_e
     let catalog = Catalog::read(&files, &["images".to_owned()], &setting()).unwrap();
     let targets = ["x0".to_owned(), "x39@_3".to_owned()];
     let solution = solve(&catalog, &targets).unwrap();
-    // The target of the second rank is as high as it can be, and everything above can stay high.
+    // The target of the second rank is as high as possible, and everything above can stay high.
     assert_eq!(solution.images.len(), 40);
     assert_eq!(solution.images.last().unwrap().label(Generation::First), "x0@=19");
     assert_eq!(solution.images.first().unwrap().label(Generation::First), "x39@=3");

@@ -1,4 +1,4 @@
-//! Whatever documents, templates and targets hold, the answer is one or an error with a place in them.
+//! Arbitrary documents, templates and targets yield a result, or an error with a position in them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ mod anything {
 
     use crate::shared::{first, images, plan};
 
-    /// The place of an error is one of the document.
+    /// The position of an error is in the document.
     fn check(error: &DocumentError, text: &str) -> Result<(), TestCaseError> {
         if error.place.line > 0 && error.place.file.ends_with("it") {
             let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");

@@ -1,4 +1,4 @@
-//! From templates to scripts, as the rules of both generations say.
+//! From templates to scripts, by the rules of both generations.
 
 #![allow(clippy::unwrap_used)]
 
@@ -436,7 +436,7 @@ fn what_a_template_of_the_second_generation_is_refused_with() {
                   ?? a@: |> x ??
                   ^"]],
     );
-    // A comment refers to nothing.
+    // A comment contains no references.
     let files = images(&[
         ("a/specs.yaml", SECOND),
         ("a/templates/default.vtmp", "@from\n    os:1 >>> {{ nothing }}\n"),

@@ -1,4 +1,4 @@
-//! Images in memory, and errors as a person reads them.
+//! Images in memory, and errors as users see them.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -31,7 +31,7 @@ pub(crate) fn read(files: &Images, backend: &str) -> Result<Catalog, DocumentErr
     Catalog::read(files, &["images".to_owned()], &setting(backend))
 }
 
-/// What is built for targets, or the first error.
+/// The plan for targets, or the first error.
 pub(crate) fn plan(files: &Images, backend: &str, targets: &[&str]) -> Result<Plan, SolveError> {
     let catalog = read(files, backend)?;
     let targets: Vec<String> = targets.iter().map(|target| (*target).to_owned()).collect();
@@ -50,7 +50,7 @@ pub(crate) fn plan(files: &Images, backend: &str, targets: &[&str]) -> Result<Pl
     Ok(Plan::new(&catalog, files, &solution, backend, &surroundings)?)
 }
 
-/// Place, message, line with a caret, hint.
+/// Position, message, line with a caret, hint.
 pub(crate) fn told(error: &SolveError) -> String {
     let mut told = format!("{error}");
     if let SolveError::Document(error) = error
@@ -65,7 +65,7 @@ pub(crate) fn told(error: &SolveError) -> String {
     told
 }
 
-/// What is told of the error that comes of targets.
+/// The error for targets, as shown to users.
 pub(crate) fn refused(files: &[(&str, &str)], backend: &str, targets: &[&str]) -> String {
     told(&plan(&images(files), backend, targets).expect_err("it is refused"))
 }
