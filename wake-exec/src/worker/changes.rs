@@ -63,7 +63,7 @@ impl LayerBefore {
             traces.insert(path, Trace::of(stat));
         };
         walk(layer, "", 0, &mut note)
-            .map_err(|errno| JobError::step("read", "layer of the root", errno))?;
+            .map_err(|errno| JobError::step("read", "root layer", errno))?;
         Ok(LayerBefore(traces))
     }
 
@@ -126,7 +126,7 @@ impl Layered<'_> {
             files: 0,
             taken: 0,
         };
-        let failed = |errno| JobError::step("read", "layer of the root", errno);
+        let failed = |errno| JobError::step("read", "root layer", errno);
         walk.root(&lower).map_err(failed)?;
         let lower = Lower { dir: lower, hidden: false };
         walk.directory(self.layer, Some(lower), "", 0).map_err(failed)?;

@@ -55,7 +55,9 @@ impl Dates {
             match rustix::fs::utimensat(root, at, &times, AtFlags::SYMLINK_NOFOLLOW) {
                 // An optional entry may not have been created.
                 Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(JobError::step("date", format!("/{path}"), errno)),
+                Err(errno) => {
+                    return Err(JobError::step("set the times of", format!("/{path}"), errno));
+                }
             }
         }
         Ok(())

@@ -273,7 +273,7 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     }
     for door in prepared.doors {
         // What it allocates from here on is charged to the group as soon as the program has its own memory.
-        step!(c"bound", libc::syscall(libc::SYS_write, *door, c"0".as_ptr(), 1 as c_long));
+        step!(c"limit", libc::syscall(libc::SYS_write, *door, c"0".as_ptr(), 1 as c_long));
     }
     if let Some(walls) = &prepared.walls {
         let view = walls.view.as_raw_fd();
