@@ -93,7 +93,7 @@ fn a_writer_that_is_killed_leaves_a_buffer_that_is_broken_off() {
 }
 
 #[test]
-fn the_disk_being_full_leaves_a_buffer_that_has_failed() {
+fn a_failed_write_leaves_a_failed_buffer() {
     let project = project().build();
     let id = text(&project, &["create"]);
     project.write("source", vec![7; 4 << 20]);
@@ -109,7 +109,7 @@ fn the_disk_being_full_leaves_a_buffer_that_has_failed() {
 }
 
 #[test]
-fn a_block_that_changed_on_disk_is_found() {
+fn a_changed_block_is_detected() {
     let project = project().build();
     let id = written(&project, &[b'a'; 3000].map(|b| b), &["--block-size", "1K"]);
     let blobs = project.store().join("blob");
@@ -156,7 +156,7 @@ fn tags_lifetimes_and_deletion() {
 }
 
 #[test]
-fn garbage_collection_leaves_what_buffers_hold() {
+fn garbage_collection_keeps_the_blocks_of_buffers() {
     let project = project().build();
     let id = written(&project, b"kept", &[]);
     project.wake(["gc", "--max-size", "0"]).run().code(0);
@@ -275,7 +275,7 @@ fn a_buffer_is_written_once_whoever_tries() {
 }
 
 #[test]
-fn a_buffer_whose_time_is_over_is_neither_read_nor_written() {
+fn an_expired_buffer_can_be_neither_read_nor_written() {
     let project = project().file("source", "bytes").build();
     let id = text(&project, &["create", "--ttl", "0"]);
     let told = || {
@@ -325,8 +325,8 @@ fn a_reader_that_is_killed_or_leaves_does_not_affect_the_writer() {
 }
 
 #[test]
-fn a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole() {
-    let test = "a_disk_that_gets_full_is_told_and_nobody_takes_half_for_whole";
+fn a_full_disk_is_reported_and_leaves_no_complete_buffer() {
+    let test = "a_full_disk_is_reported_and_leaves_no_complete_buffer";
     if !is_root() || !has_program("unshare") {
         return skip(test, "needs root and `unshare` for a small file system");
     }

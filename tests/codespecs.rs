@@ -36,7 +36,7 @@ fn show(project: &Project, args: &[&str]) -> Value {
 }
 
 #[test]
-fn flags_and_a_file_that_say_the_same_are_one_version() {
+fn equal_flags_and_files_are_one_version() {
     let project = codespecs();
     let flags = [
         "negatingcodespec",
@@ -92,7 +92,7 @@ fn yaml_json_and_jsonnet_are_one_model() {
 }
 
 #[test]
-fn what_is_shown_is_what_was_created() {
+fn a_codespec_is_shown_as_it_was_created() {
     let project = codespecs();
     let args =
         ["-f", "negating.yml", "--cpu-limit", "1500m", "--gpu", "1", "-r", "2", "-e", "Z=1,A=$(Z)"];
@@ -141,7 +141,7 @@ fn what_is_shown_is_what_was_created() {
 }
 
 #[test]
-fn a_list_has_the_latest_of_each_by_name() {
+fn a_list_has_the_latest_versions_sorted_by_name() {
     let project = codespecs();
     for name in ["b-2", "b_1", "a", "c"] {
         assert_eq!(create(&project, &[name, "--image", "i"]), "1");
@@ -160,7 +160,7 @@ fn a_list_has_the_latest_of_each_by_name() {
 }
 
 #[test]
-fn equal_ones_that_are_created_at_once_are_one_version() {
+fn concurrent_equal_codespecs_are_one_version() {
     let project = codespecs();
     let wake = || project.wake(["codespec", "create", "-f", "negating.yml"]);
     let children: Vec<_> = (0..6).map(|_| wake().spawn()).collect();
@@ -247,7 +247,7 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
-fn a_version_that_was_changed_on_disk_is_named() {
+fn a_changed_version_is_reported_with_its_file() {
     let project = codespecs();
     create(&project, &["-f", "negating.yml"]);
     let place = project.store().join("codespec/negatingcodespec/1");

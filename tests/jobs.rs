@@ -62,7 +62,7 @@ fn last(project: &Project) -> Value {
 }
 
 #[test]
-fn standard_input_and_output_stand_for_the_free_buffers() {
+fn standard_input_and_output_are_the_buffers_without_an_id() {
     let script = "tr a-z A-Z < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\necho done >&2";
     let project = project().file("upper.yml", &run(ONE_EACH, script, "")).build();
     let done = exec(&project, b"hello", &["-f", "upper.yml", "--logs"]).code(0);
@@ -82,7 +82,7 @@ fn standard_input_and_output_stand_for_the_free_buffers() {
 }
 
 #[test]
-fn a_job_on_finished_buffers_is_remembered() {
+fn a_job_with_complete_inputs_is_remembered() {
     // Its output differs each time it runs.
     let script =
         "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\nhead -c 16 /dev/urandom > \"$OUTPUT_PIPE\"";
@@ -109,7 +109,7 @@ fn a_job_on_finished_buffers_is_remembered() {
 }
 
 #[test]
-fn a_job_whose_input_is_gone_says_so_and_has_failed() {
+fn a_job_whose_input_is_gone_fails() {
     let script = "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let project = project().file("copy.yml", &run(ONE_EACH, script, "")).build();
     let id = format!("input={}", buffer(&project, b"bytes"));
@@ -186,7 +186,7 @@ fn a_job_that_exceeds_its_memory_limit_is_ended() {
 }
 
 #[test]
-fn pipes_that_are_left_alone_are_empty() {
+fn unopened_pipes_are_empty() {
     let project = project().file("alone.yml", &run(ONE_EACH, "echo hello world", "")).build();
     let done = exec(&project, b"unwanted", &["-f", "alone.yml"]).code(0);
     assert_eq!(done.stdout, "");
@@ -201,7 +201,7 @@ fn pipes_that_are_left_alone_are_empty() {
 }
 
 #[test]
-fn pipes_may_be_opened_again_and_closed_early() {
+fn pipes_can_be_reopened_and_closed_early() {
     let script = "\
 head -c 3 \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"
 for n in 1 2 3 4 5 6 7 8 9; do echo $n > \"$OUTPUT_PIPE\"; done
@@ -231,7 +231,7 @@ fn bytes_stream_through_while_both_ends_are_open() {
 }
 
 #[test]
-fn jobs_that_are_chained_by_a_buffer_stream_into_each_other() {
+fn jobs_stream_through_a_shared_buffer() {
     let first = "while read line; do echo \"$line\"; done < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let second = "tr a-z A-Z < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let project = project()
@@ -253,7 +253,7 @@ fn jobs_that_are_chained_by_a_buffer_stream_into_each_other() {
 }
 
 #[test]
-fn a_job_that_fails_says_how_and_leaves_failed_buffers() {
+fn a_failed_job_has_a_reason_and_failed_outputs() {
     let project = project()
         .file("fails.yml", &run(ONE_EACH, "echo half > \"$OUTPUT_PIPE\"; exit 3", ""))
         .file("killed.yml", &run(ONE_EACH, "kill -9 $$$$", ""))
@@ -282,7 +282,7 @@ fn a_job_that_fails_says_how_and_leaves_failed_buffers() {
 }
 
 #[test]
-fn a_job_is_cancelled_with_its_processes_and_one_whose_process_is_killed_has_failed() {
+fn canceling_ends_all_processes_and_a_killed_process_fails_the_job() {
     let script = "echo ready > \"$OUTPUT_PIPE\"; sleep 600 & sleep 600";
     let project = project().file("long.yml", &run(ONE_EACH, script, "")).build();
     let begin = || {
@@ -313,7 +313,7 @@ fn a_job_is_cancelled_with_its_processes_and_one_whose_process_is_killed_has_fai
 }
 
 #[test]
-fn ctrl_c_is_the_end_of_a_job_as_of_any_program() {
+fn ctrl_c_cancels_the_job_and_exits_with_130() {
     let project = project()
         .file("run.yml", &run("{outputs: [output]}", "echo ready > $OUTPUT_PIPE\nsleep 600", ""))
         .build();
@@ -333,7 +333,7 @@ fn ctrl_c_is_the_end_of_a_job_as_of_any_program() {
 }
 
 #[test]
-fn a_codespec_by_its_name_sees_its_variables_in_order() {
+fn a_named_codespec_has_its_variables_in_order() {
     let project = project()
         .file(
             "env.yml",
@@ -368,14 +368,14 @@ fn a_reader_that_leaves_ends_the_job() {
 }
 
 #[test]
-fn a_directory_stands_for_an_image_and_is_not_remembered() {
+fn a_job_on_a_directory_is_not_remembered() {
     let project = project()
         .file(
             "hello.yml",
             &run("{outputs: [output]}", "echo hi > \"$OUTPUT_PIPE\"; touch /mark", ""),
         )
         .build();
-    if !wake_tests::has_busybox("a_directory_stands_for_an_image_and_is_not_remembered") {
+    if !wake_tests::has_busybox("a_job_on_a_directory_is_not_remembered") {
         return;
     }
     project.busybox_root("root", &["sh", "touch", "echo"]);
@@ -388,7 +388,7 @@ fn a_directory_stands_for_an_image_and_is_not_remembered() {
 }
 
 #[test]
-fn memory_stays_the_same_while_much_streams() {
+fn memory_use_does_not_grow_with_the_stream() {
     let script = "cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let project = project().file("copy.yml", &run(ONE_EACH, script, "")).build();
     // `WAKE_TEST_STREAM_MIB` streams more.
@@ -434,7 +434,7 @@ fn resident_of_children(parent: u32) -> u64 {
 }
 
 #[test]
-fn what_cannot_be_run_is_told_before_anything_runs() {
+fn unsupported_runs_are_refused_before_anything_runs() {
     let refused = |rest: &str, buffers: &str| {
         run(buffers, "echo", "").replace("    command:", &format!("{rest}    command:"))
     };
@@ -465,7 +465,7 @@ fn what_cannot_be_run_is_told_before_anything_runs() {
 }
 
 #[test]
-fn arguments_are_for_an_entry_point() {
+fn arguments_without_an_entry_point_are_refused() {
     let project = project()
         .file(
             "args.yml",
@@ -483,8 +483,8 @@ fn arguments_are_for_an_entry_point() {
 }
 
 #[test]
-fn a_video_is_negated_as_ffmpeg_does_it_alone_while_memory_stays_the_same() {
-    let test = "a_video_is_negated_as_ffmpeg_does_it_alone_while_memory_stays_the_same";
+fn a_video_is_negated_as_by_ffmpeg_alone_in_constant_memory() {
+    let test = "a_video_is_negated_as_by_ffmpeg_alone_in_constant_memory";
     if !has_program("ffmpeg") {
         return skip(test, "needs `ffmpeg`");
     }

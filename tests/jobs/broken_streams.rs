@@ -135,7 +135,7 @@ fn unusable_buffers_are_reported_before_the_job_starts() {
 }
 
 #[test]
-fn a_block_of_an_input_that_is_damaged_fails_the_job_and_its_outputs() {
+fn a_damaged_input_fails_the_job_and_its_outputs() {
     let project = project().file("copy.yml", &run(ONE_EACH, COPY, "")).build();
     let bytes: Vec<u8> = (0..3u32 << 20).flat_map(u32::to_le_bytes).collect();
     let input = buffer(&project, &bytes);
@@ -227,8 +227,8 @@ fn pipes_that_are_opened_but_not_used_count_as_unused() {
 }
 
 #[test]
-fn a_disk_that_gets_full_while_a_job_writes_ends_it() {
-    let test = "a_disk_that_gets_full_while_a_job_writes_ends_it";
+fn a_full_disk_ends_a_job_that_writes() {
+    let test = "a_full_disk_ends_a_job_that_writes";
     if !is_root() || !has_program("unshare") {
         return skip(test, "needs root and `unshare` for a small file system");
     }

@@ -36,7 +36,7 @@ fn until(project: &Project, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
 }
 
 #[test]
-fn a_job_that_was_made_runs_on_by_itself() {
+fn a_created_job_runs_without_its_creator() {
     let script = "echo begun; tr a-z A-Z < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let project = project().file("upper.yml", &run(ONE_EACH, script, "")).build();
     let input = project.wake(["buffer", "create"]).run().code(0).stdout.trim_end().to_owned();
@@ -70,7 +70,7 @@ fn a_job_that_was_made_runs_on_by_itself() {
 }
 
 #[test]
-fn a_job_that_was_made_is_cancelled_and_says_how_it_ended() {
+fn a_created_job_can_be_canceled_and_records_how_it_ended() {
     let project = project()
         .file("long.yml", &run("{outputs: [output]}", "sleep 600 & sleep 600", ""))
         .file("fails.yml", &run("{outputs: [output]}", "exit 3", ""))
@@ -99,7 +99,7 @@ fn a_job_that_was_made_is_cancelled_and_says_how_it_ended() {
 }
 
 #[test]
-fn a_job_that_cannot_be_is_not_made_and_one_without_its_image_fails() {
+fn an_invalid_job_is_not_created_and_one_without_its_image_fails() {
     let project = project()
         .file("image.yml", &run("{outputs: [output]}", "echo", ""))
         .file("input.yml", &run(ONE_EACH, "echo", ""))

@@ -31,7 +31,7 @@ fn pipes_are_where_the_variables_say() {
 }
 
 #[test]
-fn replicas_and_limits_are_as_elsewhere() {
+fn replicas_and_limits_work_as_in_the_strict_sandbox() {
     let each = "echo \"$(cat \"$INPUT_PIPE\")\"";
     let project = project()
         .file("each.yml", &run("{inputs: [input]}", each, "  replicas: 2\n"))
@@ -51,8 +51,8 @@ fn replicas_and_limits_are_as_elsewhere() {
 }
 
 #[test]
-fn a_worker_and_a_socket_are_at_ports_of_the_machine() {
-    let test = "a_worker_and_a_socket_are_at_ports_of_the_machine";
+fn workers_and_sockets_use_ports_of_the_machine() {
+    let test = "workers_and_sockets_use_ports_of_the_machine";
     if !has_program("perl") {
         return skip(test, "there is no perl");
     }
@@ -81,7 +81,7 @@ fn a_worker_and_a_socket_are_at_ports_of_the_machine() {
 }
 
 #[test]
-fn what_the_weak_sandbox_does_not_have_is_told_before_anything_runs() {
+fn what_the_weak_sandbox_does_not_support_is_reported_first() {
     let project = project()
         .file("image.yml", &run("{}", "true", ""))
         .file("shm.yml", &run("{}", "true", "    resources: {shm: 1Mi}\n"))

@@ -69,8 +69,8 @@ fn a_job_finds_its_workers_and_they_end_with_it() {
 }
 
 #[test]
-fn a_worker_that_ends_is_started_again() {
-    if !has_perl("a_worker_that_ends_is_started_again") {
+fn a_worker_that_ends_is_restarted() {
+    if !has_perl("a_worker_that_ends_is_restarted") {
         return;
     }
     // It serves one request.
@@ -89,8 +89,8 @@ fn a_worker_that_ends_is_started_again() {
 }
 
 #[test]
-fn a_worker_is_told_to_end_before_it_is_killed() {
-    if !has_perl("a_worker_is_told_to_end_before_it_is_killed") {
+fn a_worker_gets_sigterm_before_it_is_killed() {
+    if !has_perl("a_worker_gets_sigterm_before_it_is_killed") {
         return;
     }
     let worker = format!("$SIG{{TERM}} = sub {{ print STDERR \"told\\n\"; exit 0 }};\n{WORKER}");
@@ -101,7 +101,7 @@ fn a_worker_is_told_to_end_before_it_is_killed() {
 }
 
 #[test]
-fn a_worker_that_does_not_stay_is_the_end_of_the_job() {
+fn a_worker_that_keeps_ending_fails_the_job() {
     let script = "echo waits >&2; sleep 600";
     let doc = format!(
         "{}worker:\n  codespec:\n    image: w\n    endpoints: {{e: 9}}\n    command: [sh, -c, 'echo starts; exit 3']\n",
@@ -139,8 +139,8 @@ fn a_job_whose_worker_never_listens_is_ended_by_its_timeout() {
 }
 
 #[test]
-fn each_has_a_root_of_its_own() {
-    if !wake_tests::has_busybox("each_has_a_root_of_its_own") {
+fn each_replica_has_its_own_root() {
+    if !wake_tests::has_busybox("each_replica_has_its_own_root") {
         return;
     }
     let own = "[ ! -e /mark ] || exit 9; touch /mark";
@@ -175,8 +175,8 @@ fn kill(pid: i32) {
 }
 
 #[test]
-fn a_killed_worker_is_told_of_and_a_killed_wake_leaves_nothing() {
-    if !has_perl("a_killed_worker_is_told_of_and_a_killed_wake_leaves_nothing") {
+fn a_killed_worker_is_logged_and_a_killed_wake_leaves_no_processes() {
+    if !has_perl("a_killed_worker_is_logged_and_a_killed_wake_leaves_no_processes") {
         return;
     }
     let marker = format!("marker-of-{}", std::process::id());
@@ -263,8 +263,8 @@ fn at_a_port(script: &str) -> String {
 }
 
 #[test]
-fn a_job_that_serves_at_a_port_ends_when_all_has_gone_through() {
-    if !has_perl("a_job_that_serves_at_a_port_ends_when_all_has_gone_through") {
+fn a_job_with_sockets_ends_when_all_data_has_passed_through() {
+    if !has_perl("a_job_with_sockets_ends_when_all_data_has_passed_through") {
         return;
     }
     let server = "\
@@ -303,7 +303,7 @@ while (my $visitor = $listener->accept) {
 }
 
 #[test]
-fn a_job_that_is_not_remembered_knows_its_number() {
+fn only_a_job_that_is_not_remembered_has_its_number() {
     let script = "echo \"${TYGER_RUN_ID-none}\" > \"$OUTPUT_PIPE\"";
     let project = project()
         .file("id.yml", &run(ONE_EACH, script, ""))
@@ -330,7 +330,7 @@ fn told(project: &Project, args: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn what_cannot_run_together_is_told_before_anything_runs() {
+fn unsupported_replicas_and_workers_are_refused_before_anything_runs() {
     let with = |rest: &str, more: &str| {
         run(ONE_EACH, "echo", more).replace("    command:", &format!("{rest}    command:"))
     };

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""`kubectl` and a cluster of one namespace for a test: a directory of objects, and a process for each pod.
+"""A stand-in for `kubectl` and a cluster with one namespace: a directory of objects, and a process for each pod.
 
-Answers have the shape and the words of Kubernetes 1.20 and 1.32. What a file `said/NAME.json` says of a job counts more than what is so;
-without the file `runs`, no job gets a pod. A container runs on this machine instead of in its image.
+Answers have the shape and the words of Kubernetes 1.20 and 1.32. The file `said/NAME.json` overrides the actual state of a job; without
+the file `runs`, no job gets a pod. A container runs directly on this machine instead of in its image.
 """
 
 import json
@@ -75,7 +75,7 @@ def create(options):
 
 
 def said(name):
-    """What a test has said of a job, as objects."""
+    """The state that a test has set for a job, as objects."""
     said = read(TOP / "said" / f"{name}.json")
     items = []
     if "job" in said:
@@ -124,7 +124,7 @@ def delete(names):
 
 
 def stop(name):
-    """Ends what a pod runs."""
+    """Ends the processes of a pod."""
     runner = TOP / "runners" / name
     if not runner.exists():
         return
@@ -141,7 +141,7 @@ def stop(name):
 
 
 class Pod:
-    """The pod of a job, and what it runs."""
+    """The pod of a job, and its containers."""
 
     def __init__(self, name):
         self.job = read(path_of("Job", name))

@@ -24,7 +24,7 @@ fn a_machine_without_kubectl_says_so() {
 }
 
 #[test]
-fn a_context_or_a_namespace_that_is_not_there_is_told() {
+fn a_missing_context_or_namespace_is_reported() {
     let scene = scene();
     scene.set(&format!("{SITE}context = \"nope\"\n"));
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
@@ -48,7 +48,7 @@ fn a_context_or_a_namespace_that_is_not_there_is_told() {
 }
 
 #[test]
-fn what_a_cluster_refuses_is_told_in_its_words() {
+fn the_error_of_the_api_server_is_shown() {
     let scene = scene();
     scene.refuses("error: error validating \"STDIN\": error validating data: ValidationError(Job.spec.template.spec.initContainers[1]): unknown field \"restartPolicy\" in io.k8s.api.core.v1.Container; if you choose to ignore these errors, turn validation off with --validate=false");
     scene.in_cluster("run", &[]).run().code(10).says(expect![[r#"
@@ -62,7 +62,7 @@ fn what_a_cluster_refuses_is_told_in_its_words() {
 }
 
 #[test]
-fn what_no_cluster_has_is_told_before_anything_is_made() {
+fn unsupported_options_are_refused_before_anything_is_created() {
     let scene = scene();
     scene.in_cluster("run", &["--rootfs", "host"]).run().code(2).says(expect![[r#"
         error: `--rootfs` does not work in a cluster, which has no directories of this machine

@@ -19,7 +19,7 @@ fn kill(signal: &str, number: u32) {
 }
 
 #[test]
-fn buffers_go_in_and_come_out_and_nothing_is_left() {
+fn buffers_are_transferred_and_nothing_is_left() {
     let script = "tr a-z A-Z < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"\necho did $TYGER_RUN_ID >&2";
     let scene = Scene::new(&run(ONE_EACH, script, ""), Runs::Jobs);
     let input = format!("input={}", buffer(&scene.project, Some(b"hello\n")));
@@ -41,7 +41,7 @@ fn buffers_go_in_and_come_out_and_nothing_is_left() {
 }
 
 #[test]
-fn streams_go_through_while_they_come() {
+fn streams_are_passed_on_as_they_arrive() {
     let script = "sed -u s/^/got:/ < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
     let scene = Scene::new(&run(ONE_EACH, script, ""), Runs::Jobs);
     let exec = scene.in_cluster("exec", &[]);
@@ -62,7 +62,7 @@ fn streams_go_through_while_they_come() {
 }
 
 #[test]
-fn a_command_that_fails_has_failed_with_its_output() {
+fn a_failed_command_fails_its_output() {
     let script = "echo why >&2; echo part > \"$OUTPUT_PIPE\"; exit 3";
     let scene = Scene::new(&run(OUTPUT, script, ""), Runs::Jobs);
     let failed = scene.in_cluster("run", &[]).run().code(1);
@@ -81,7 +81,7 @@ fn a_command_that_fails_has_failed_with_its_output() {
 }
 
 #[test]
-fn a_job_is_cancelled_with_all_that_runs() {
+fn canceling_a_job_ends_everything_that_runs() {
     let scene = Scene::new(&run(OUTPUT, WAITS, ""), Runs::Jobs);
     for is_attended in [true, false] {
         let id = scene.create(&[]);
@@ -103,7 +103,7 @@ fn a_job_is_cancelled_with_all_that_runs() {
 }
 
 #[test]
-fn a_job_ends_with_whoever_follows_it() {
+fn a_job_ends_with_its_follower() {
     let scene = Scene::new(&run(OUTPUT, WAITS, ""), Runs::Jobs);
     let exec = scene.in_cluster("exec", &[]);
     let mut child = exec.spawn();
@@ -129,7 +129,7 @@ fn a_job_ends_with_whoever_follows_it() {
 }
 
 #[test]
-fn a_job_goes_on_without_whoever_made_it_and_attends_to_it() {
+fn a_job_continues_without_its_creator_and_attendant() {
     let script =
         "echo begun >&2\nread line < \"$INPUT_PIPE\"\necho $line > \"$OUTPUT_PIPE\"\necho over >&2";
     let scene = Scene::new(&run(ONE_EACH, script, ""), Runs::Jobs);
@@ -156,7 +156,7 @@ fn a_job_goes_on_without_whoever_made_it_and_attends_to_it() {
 }
 
 #[test]
-fn a_job_that_was_never_made_is_known_as_that() {
+fn a_job_whose_objects_are_missing_fails() {
     // As if its creator had been killed before it created the objects.
     let scene = Scene::new(&run("{}", "true", ""), Runs::Nothing);
     let id = scene.create(&[]);
@@ -168,7 +168,7 @@ fn a_job_that_was_never_made_is_known_as_that() {
 }
 
 #[test]
-fn workers_belong_to_their_job_and_go_with_it() {
+fn workers_are_owned_by_their_job_and_deleted_with_it() {
     let worker = format!(
         "worker:\n  codespec: {{image: 'registry.example.org/worker@{}', endpoints: {{a: 7000}}}}\n  replicas: 2\n",
         crate::scene::DIGEST
@@ -200,8 +200,8 @@ fn workers_belong_to_their_job_and_go_with_it() {
 }
 
 #[test]
-fn what_is_remembered_needs_no_cluster() {
-    let test = "what_is_remembered_needs_no_cluster";
+fn a_remembered_job_needs_no_cluster() {
+    let test = "a_remembered_job_needs_no_cluster";
     if !is_root() {
         return skipped(test, "who is not root has no user of a number to give");
     }

@@ -16,8 +16,10 @@ fn kill(signal: &str, processes: &[u32]) {
 }
 
 #[test]
-fn a_job_is_cancelled_where_it_is() {
-    let Some(scene) = Scene::new("a_job_is_cancelled_where_it_is", &run(OUTPUT, WAITS, "")) else {
+fn a_job_is_canceled_while_it_runs_or_waits() {
+    let Some(scene) =
+        Scene::new("a_job_is_canceled_while_it_runs_or_waits", &run(OUTPUT, WAITS, ""))
+    else {
         return;
     };
     // While it runs, with all of its processes.
@@ -55,9 +57,8 @@ fn a_job_is_cancelled_where_it_is() {
 }
 
 #[test]
-fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
-    let Some(scene) =
-        Scene::new("a_job_ends_with_whoever_follows_it_by_ctrl_c", &run(OUTPUT, WAITS, ""))
+fn ctrl_c_in_a_follower_cancels_the_job() {
+    let Some(scene) = Scene::new("ctrl_c_in_a_follower_cancels_the_job", &run(OUTPUT, WAITS, ""))
     else {
         return;
     };
@@ -95,11 +96,10 @@ fn a_job_ends_with_whoever_follows_it_by_ctrl_c() {
 }
 
 #[test]
-fn a_job_goes_on_without_whoever_made_it() {
+fn a_job_continues_without_its_creator() {
     let script =
         "echo ready > \"$OUTPUT_PIPE\"\nread line < \"$INPUT_PIPE\"\necho over > \"$OUTPUT_PIPE\"";
-    let Some(scene) =
-        Scene::new("a_job_goes_on_without_whoever_made_it", &run(ONE_EACH, script, ""))
+    let Some(scene) = Scene::new("a_job_continues_without_its_creator", &run(ONE_EACH, script, ""))
     else {
         return;
     };

@@ -22,10 +22,8 @@ fn a_machine_without_slurm_says_so() {
 }
 
 #[test]
-fn what_slurm_refuses_is_told_in_its_words() {
-    let Some(scene) =
-        Scene::new("what_slurm_refuses_is_told_in_its_words", &run(OUTPUT, SCRIPT, ""))
-    else {
+fn the_error_of_slurm_is_shown() {
+    let Some(scene) = Scene::new("the_error_of_slurm_is_shown", &run(OUTPUT, SCRIPT, "")) else {
         return;
     };
     scene.set("[slurm]\npartition = \"nowhere\"\n");
@@ -49,7 +47,7 @@ fn what_slurm_refuses_is_told_in_its_words() {
 }
 
 #[test]
-fn settings_that_are_no_options_are_shown_where_they_stand() {
+fn invalid_settings_are_reported_with_their_place() {
     let project = project().file("run.yml", &run(OUTPUT, SCRIPT, "")).build();
     let told = |settings: &str| {
         project.write("../home/.config/wake/config.toml", settings);
@@ -93,8 +91,8 @@ fn settings_that_are_no_options_are_shown_where_they_stand() {
 }
 
 #[test]
-fn a_node_that_does_not_have_the_store_or_the_program_is_told() {
-    let test = "a_node_that_does_not_have_the_store_or_the_program_is_told";
+fn a_node_without_the_store_or_the_program_is_reported() {
+    let test = "a_node_without_the_store_or_the_program_is_reported";
     if !is_root() {
         return skipped(test, "only root can hide a directory from a node");
     }

@@ -60,14 +60,14 @@ fn ended_as(job: &Value, status: &str, reason: &str) {
 }
 
 #[test]
-fn replicas_on_two_nodes_give_what_they_give_here() {
+fn replicas_on_two_nodes_have_the_same_results_as_here() {
     let script = "\
 case $(uname -n) in
 job-1) sed s/o/0/g < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\" ;;
 *) wc -c < \"$INPUT_PIPE\"; : > \"$OUTPUT_PIPE\" ;;
 esac";
     let text = replicated(script, 2);
-    let test = "replicas_on_two_nodes_give_what_they_give_here";
+    let test = "replicas_on_two_nodes_have_the_same_results_as_here";
     let Some(mut scene) = Scene::new(test, &text) else { return };
     let bytes = b"foo\n".repeat(3 << 19);
     let here = project().file("run.yml", &text).build();
@@ -109,11 +109,11 @@ esac";
 }
 
 #[test]
-fn more_replicas_than_nodes_follow_each_other_into_one_stream() {
+fn more_replicas_than_nodes_run_one_after_another() {
     // An output that no replica has written is empty.
     let script =
         "case $(uname -n) in job-2) echo out > \"$OUTPUT_PIPE\" ;; esac\ncat \"$INPUT_PIPE\"\necho";
-    let test = "more_replicas_than_nodes_follow_each_other_into_one_stream";
+    let test = "more_replicas_than_nodes_run_one_after_another";
     let Some(scene) = Scene::new(test, &replicated(script, 4)) else { return };
     let input = format!("input={}", buffer(&scene.project, b"bytes"));
     let done = scene.on_slurm("exec", &["-b", &input, "--logs"]).run().code(0);
@@ -133,8 +133,8 @@ fn more_replicas_than_nodes_follow_each_other_into_one_stream() {
 }
 
 #[test]
-fn the_first_replica_that_fails_is_the_end_of_all() {
-    let test = "the_first_replica_that_fails_is_the_end_of_all";
+fn the_first_failed_replica_ends_all() {
+    let test = "the_first_failed_replica_ends_all";
     let text = replicated(&one_does(1, "echo part > \"$OUTPUT_PIPE\"; exit 3"), 3);
     let Some(scene) = Scene::new(test, &text) else { return };
     let (id, input) = begun(&scene, 2);
@@ -160,8 +160,8 @@ fn the_first_replica_that_fails_is_the_end_of_all() {
 }
 
 #[test]
-fn an_output_that_two_replicas_write_is_told() {
-    let test = "an_output_that_two_replicas_write_is_told";
+fn an_output_that_two_replicas_write_is_an_error() {
+    let test = "an_output_that_two_replicas_write_is_an_error";
     let text = replicated("uname -n > \"$OUTPUT_PIPE\"; cat \"$INPUT_PIPE\"", 2);
     let Some(scene) = Scene::new(test, &text) else { return };
     let input = format!("input={}", buffer(&scene.project, b"x"));
@@ -178,8 +178,8 @@ fn an_output_that_two_replicas_write_is_told() {
 }
 
 #[test]
-fn all_replicas_are_cancelled_together_with_a_controller_or_without() {
-    let test = "all_replicas_are_cancelled_together_with_a_controller_or_without";
+fn all_replicas_are_canceled_with_or_without_a_controller() {
+    let test = "all_replicas_are_canceled_with_or_without_a_controller";
     let Some(mut scene) = Scene::new(test, &replicated(&one_does(9, ""), 3)) else { return };
     let (id, _) = begun(&scene, 2);
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
@@ -264,8 +264,8 @@ fn a_replica_whose_process_or_node_is_killed_has_failed_with_all_others() {
 }
 
 #[test]
-fn replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads() {
-    let test = "replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads";
+fn replicas_continue_without_their_creator_and_end_without_a_reader() {
+    let test = "replicas_continue_without_their_creator_and_end_without_a_reader";
     let script = "case $(uname -n) in job-1) cat \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\" ;; esac";
     let Some(scene) = Scene::new(test, &replicated(script, 2)) else { return };
     let (input, named) = unwritten(&scene);
@@ -291,10 +291,10 @@ fn replicas_go_on_without_whoever_made_them_and_end_where_nobody_reads() {
 }
 
 #[test]
-fn with_workers_all_replicas_are_on_one_node() {
+fn with_workers_all_replicas_run_on_one_node() {
     let worker = "worker:\n  codespec:\n    image: w\n    command: [sleep, '600']\n";
     let text = run("{}", "uname -n", &format!("  replicas: 2\n{worker}"));
-    let Some(scene) = Scene::new("with_workers_all_replicas_are_on_one_node", &text) else {
+    let Some(scene) = Scene::new("with_workers_all_replicas_run_on_one_node", &text) else {
         return;
     };
     let job = json(&scene.on_slurm("run", &[]).run().code(0));

@@ -46,9 +46,10 @@ fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
 }
 
 #[test]
-fn streams_go_through_while_they_come() {
+fn streams_are_passed_on_as_they_arrive() {
     let script = "sed -u s/^/got:/ < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"";
-    let Some(scene) = Scene::new("streams_go_through_while_they_come", &run(ONE_EACH, script, ""))
+    let Some(scene) =
+        Scene::new("streams_are_passed_on_as_they_arrive", &run(ONE_EACH, script, ""))
     else {
         return;
     };
@@ -74,9 +75,9 @@ fn streams_go_through_while_they_come() {
 }
 
 #[test]
-fn a_stream_that_is_large_or_left_alone_ends_as_it_does_here() {
+fn large_and_unopened_streams_end_as_they_do_here() {
     let Some(scene) = Scene::new(
-        "a_stream_that_is_large_or_left_alone_ends_as_it_does_here",
+        "large_and_unopened_streams_end_as_they_do_here",
         &run(ONE_EACH, "cat < \"$INPUT_PIPE\" > \"$OUTPUT_PIPE\"", ""),
     ) else {
         return;
@@ -102,10 +103,10 @@ fn a_stream_that_is_large_or_left_alone_ends_as_it_does_here() {
 }
 
 #[test]
-fn what_a_codespec_needs_is_what_slurm_gives() {
+fn resources_of_a_codespec_are_requested_from_slurm() {
     let resources = "    resources: {requests: {cpu: 1500m}, limits: {memory: 256Mi}}\n  nodePool: second\ntimeoutSeconds: 300\n";
     let text = run("{outputs: [output]}", "echo done > \"$OUTPUT_PIPE\"", resources);
-    let Some(scene) = Scene::new("what_a_codespec_needs_is_what_slurm_gives", &text) else {
+    let Some(scene) = Scene::new("resources_of_a_codespec_are_requested_from_slurm", &text) else {
         return;
     };
     scene.set("[slurm]\npartition = \"main\"\naccount = \"lab\"\narguments = [\"--nice=7\"]\n");

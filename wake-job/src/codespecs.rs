@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_ones_that_are_made_at_once_are_one_version() {
+    fn concurrent_equal_codespecs_are_one_version() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let create = || {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_on_disk_is_noticed() {
+    fn a_changed_file_is_detected() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let codespecs = Codespecs::new(&store);

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_several_stay_whole_and_those_of_one_as_they_are() {
+    fn several_writers_are_merged_by_line_and_one_is_unchanged() {
         let written = [(0, "a"), (1, "x\ny\nz"), (0, "b\n"), (1, "!")];
         assert_eq!(
             told(&["job-0", "worker-0"], false, &written),

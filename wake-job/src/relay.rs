@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_at_one_end_is_heard_at_the_other_until_both_have_said_all() {
+    fn data_is_forwarded_in_both_directions_up_to_the_end() {
         let networks = Networks::of_host();
         let worker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = worker.local_addr().unwrap().port();
