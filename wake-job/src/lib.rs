@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`moment`] | times as text |
 //! | [`codespecs`] | the codespecs of a store |
-//! | [`record`] | the records of jobs |
+//! | [`record`], [`jobs`], [`job_log`] | the record of a job; the jobs of a store; their logs |
 //! | `flow`, `pipes`, `outlet`, `output_claim`, `shared_outlet`, `sockets`, `relay` | streams to and from commands, and between them |
 //! | `log_lines`, `graphics` | one log with several writers; GPUs |
 //! | [`container`], [`options`], [`task`] | a job as a step |
@@ -13,7 +13,7 @@
 //! | `stage`, `engine`, [`served`] | performing a job with pipes and sockets; pipes for a command that is run by others |
 //! | [`order`], [`sent`], [`replica`], [`replicas`] | jobs for another process or engine; replicas that run independently |
 //! | [`log_reader`] | the logs of jobs |
-//! | [`image_root`], `possible`, [`prepare`] | from a document to a task |
+//! | [`image_root`], `possible`, [`resolve`], [`prepare`] | from a document to a task |
 //! | `lookup`, [`remembered`], [`perform`] | from a task to its outcome |
 //!
 //! The rooms are declared in this order, and none depends on a later one.
@@ -26,6 +26,8 @@
 pub mod moment;
 pub mod codespecs;
 pub mod record;
+pub mod jobs;
+pub mod job_log;
 mod flow;
 mod pipes;
 mod outlet;
@@ -56,6 +58,7 @@ mod replicas_test;
 pub mod log_reader;
 pub mod image_root;
 mod possible;
+pub mod resolve;
 pub mod prepare;
 mod lookup;
 pub mod remembered;

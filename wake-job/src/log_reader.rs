@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::record::{Jobs, JobsError, LOG, io_error};
+use crate::job_log::LOG;
+use crate::jobs::{Jobs, JobsError, io_error};
 use crate::replicas::Replicas;
 
 /// Reads the log of a job, or the logs of its independent replicas.

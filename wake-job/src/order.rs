@@ -11,8 +11,9 @@ use wake_codespec::run::RunDocument;
 use wake_model::BufferId;
 use wake_store::Store;
 
+use crate::jobs::{Jobs, JobsError, OwnJob};
 use crate::options::JobOptions;
-use crate::record::{JobRecord, Jobs, JobsError, OwnJob, Status};
+use crate::record::{JobRecord, Status};
 
 const RUN: &str = "run.json";
 const ORDER: &str = "order.json";

@@ -15,9 +15,10 @@ use wake_steps::{Cancel, clock};
 use wake_store::Store;
 
 use crate::engine::PipeEngine;
+use crate::job_log::JobLog;
 use crate::lookup::{Came, Looking};
 use crate::outlet::buffer_trouble;
-use crate::record::{BY_USER, JobLog, NOBODY_READS, Status};
+use crate::record::{BY_USER, NOBODY_READS, Status};
 use crate::remembered::lists;
 use crate::tally::{ActionSlot, Restarts, Trouble, TroubleSlot};
 use crate::task::Task;

@@ -1,4 +1,4 @@
-//! From a document to a task: looks up the codespec, finds or creates buffers, fetches the image.
+//! From a document to a task: resolves the codespec and the buffers, creates missing buffers, fetches the image.
 //!
 //! [`plan`] checks everything and creates nothing, so a job that cannot be run leaves nothing behind.
 
@@ -11,10 +11,9 @@ use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument, RunWorker};
 use wake_codespec::{Codespec, Kind};
 use wake_image::Images;
 use wake_model::{BufferId, Network, SandboxLevel, Tags};
-use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::Class;
 use wake_store::Store;
 
-use crate::codespecs::{Codespecs, CodespecsError, StoredCodespec};
 use crate::container::{Container, TaskRoot};
 use crate::graphics::Graphics;
 use crate::image_root::{RootError, root};
@@ -23,6 +22,7 @@ use crate::possible::{
     Bounds, PlannedWorker, Refusal, in_weak_sandbox, ports_differ, possible, refused,
 };
 use crate::record::{JobRecord, Status, WorkerRecord};
+use crate::resolve::{self, PrepareError, free, inputs, several};
 use crate::task::{InputEnd, OutputEnd, Task, WorkerTask};
 
 /// A run that this machine can perform, as far as is known without its image.
@@ -58,29 +58,6 @@ pub struct MadeOutputs {
     pub passing: Vec<BufferId>,
 }
 
-/// Why a run cannot become a task.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// The codespec could not be read.
-    #[error(transparent)]
-    Codespec(#[from] CodespecsError),
-    /// The document is invalid.
-    #[error(transparent)]
-    Document(#[from] wake_codespec::DocumentError),
-    /// A buffer cannot be used.
-    #[error(transparent)]
-    Buffer(#[from] BufferError),
-    /// It cannot be run here, or not with these options.
-    #[error("{}", .0.message)]
-    Refused(Box<Diagnostic>),
-}
-
-impl From<Refusal> for PrepareError {
-    fn from(refusal: Refusal) -> Self {
-        PrepareError::Refused(refusal)
-    }
-}
-
 /// Checks whether a run can be performed on this machine.
 pub fn plan(
     run: &RunDocument,
@@ -88,12 +65,12 @@ pub fn plan(
     store: &Store,
     now: u64,
 ) -> Result<Plan, PrepareError> {
-    let (codespec, reference) = codespec(run, &run.job.codespec, Kind::Job, store)?;
+    let (codespec, reference) = resolve::codespec(run, &run.job.codespec, Kind::Job, store)?;
     let label = reference.as_ref().map_or_else(|| codespec.image.clone(), ToString::to_string);
     let worker = match &run.worker {
         None => None,
         Some(RunWorker { codespec: wanted, replicas, .. }) => {
-            let (codespec, reference) = self::codespec(run, wanted, Kind::Worker, store)?;
+            let (codespec, reference) = resolve::codespec(run, wanted, Kind::Worker, store)?;
             Some(PlannedWorker { codespec, reference, replicas: *replicas })
         }
     };
@@ -354,92 +331,6 @@ fn runnable(codespec: &Codespec, root: &TaskRoot) -> Result<(), Refusal> {
     let container = Container { codespec, root };
     let checked = container.invocation(&[]).and_then(|_| container.own_dirs());
     checked.map(drop).map_err(Box::new)
-}
-
-/// Returns the codespec of a run, with its reference and version if it is named.
-pub fn codespec(
-    run: &RunDocument,
-    wanted: &RunCodespec,
-    kind: Kind,
-    store: &Store,
-) -> Result<(Codespec, Option<CodespecReference>), PrepareError> {
-    match wanted {
-        RunCodespec::Inline(codespec) => Ok(((**codespec).clone(), None)),
-        RunCodespec::Named(reference) => {
-            let StoredCodespec { name, version, codespec, .. } =
-                Codespecs::new(store).get(reference)?;
-            let reference = CodespecReference { name, version: Some(version) };
-            if codespec.kind() != kind {
-                let kind = kind.as_str();
-                let message =
-                    format!("the codespec for the {kind} is required to be a {kind} codespec");
-                return Err(run.error(message).into());
-            }
-            Ok((codespec, Some(reference)))
-        }
-    }
-}
-
-fn inputs(
-    codespec: &Codespec,
-    arguments: &BTreeMap<BufferName, BufferArgument>,
-    streams: Streams,
-    buffers: &Buffers<'_>,
-    now: u64,
-) -> Result<Vec<(BufferName, InputEnd)>, PrepareError> {
-    let free = free(codespec.inputs(), arguments);
-    match streams {
-        Streams::Standard if free.len() > 1 => return Err(several("input", &free)),
-        Streams::Made if !free.is_empty() => {
-            let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
-            let message = format!("no buffer is given for {}", names.join(", "));
-            let diagnostic = Diagnostic::error(Class::Usage, message).help(format!(
-                "use `--buffer {}=ID`, or `wake job exec` to read standard input",
-                free[0]
-            ));
-            return Err(PrepareError::Refused(Box::new(diagnostic)));
-        }
-        _ => {}
-    }
-    let mut inputs = Vec::new();
-    for name in codespec.inputs() {
-        let end = match arguments.get(name) {
-            Some(BufferArgument::Buffer(id)) => match buffers.live(id, now)?.state {
-                State::Complete(content) => InputEnd::Buffer(id.clone(), Some(content)),
-                State::Unwritten | State::Writing => InputEnd::Buffer(id.clone(), None),
-                State::Failed(reason) => {
-                    return Err(BufferError::Failed { id: id.clone(), reason }.into());
-                }
-                State::BrokenOff => {
-                    let bytes = buffers.get(id)?.size;
-                    return Err(BufferError::BrokenOff { id: id.clone(), bytes }.into());
-                }
-            },
-            Some(BufferArgument::Ephemeral) | None => InputEnd::Standard,
-        };
-        inputs.push((name.clone(), end));
-    }
-    Ok(inputs)
-}
-
-/// The inputs or outputs that have no buffer.
-fn free<'n>(
-    names: &'n [BufferName],
-    arguments: &BTreeMap<BufferName, BufferArgument>,
-) -> Vec<&'n BufferName> {
-    let is_named =
-        |name: &&BufferName| matches!(arguments.get(*name), Some(BufferArgument::Buffer(_)));
-    names.iter().filter(|name| !is_named(name)).collect()
-}
-
-fn several(kind: &str, free: &[&BufferName]) -> PrepareError {
-    let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
-    let message = format!(
-        "exec cannot be called if the job has multiple unmapped {kind} buffers: it has {}",
-        names.join(", ")
-    );
-    let help = format!("name all but one of them: `--buffer {}=ID`", free[0]);
-    PrepareError::Refused(Box::new(Diagnostic::error(Class::Usage, message).help(help)))
 }
 
 /// Merges tags; those in `over` win.

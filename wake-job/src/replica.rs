@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use wake_model::ActionDigest;
 
-use crate::record::{JobLog, JobsError, LOG, Status, io_error, why_cancelled};
+use crate::job_log::{JobLog, LOG};
+use crate::jobs::{JobsError, io_error, why_cancelled};
+use crate::record::Status;
 
 /// The file that tells all replicas of a job to end, and how the job ends.
 pub(crate) const STOP: &str = "stop.json";

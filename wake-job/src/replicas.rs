@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::{ActionDigest, BufferId};
 
+use crate::job_log::LOG;
+use crate::jobs::{Jobs, JobsError, LOCK, OwnJob, io_error, is_locked};
 use crate::order::purge_passing;
-use crate::record::{JobRecord, Jobs, JobsError, LOCK, LOG, OwnJob, Status, io_error, is_locked};
+use crate::record::{JobRecord, Status};
 use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord, STOP, damaged, read};
 use crate::sent::fail_unwritten;
 

@@ -7,8 +7,9 @@ use wake_buffer::{Buffers, State, WriteOptions};
 use wake_model::{BufferId, Tags};
 use wake_store::Store;
 
+use crate::jobs::Jobs;
 use crate::log_reader::LogReader;
-use crate::record::{BY_USER, EngineName, JobRecord, Jobs, SentJob, Status};
+use crate::record::{BY_USER, EngineName, JobRecord, SentJob, Status};
 use crate::replica::{BegunReplica, OwnReplica, ReplicaRecord};
 use crate::replicas::Replicas;
 use crate::sent::keep_sent;

@@ -6,8 +6,9 @@ use wake_buffer::{BufferError, Buffers, State, WriteOptions};
 use wake_model::BufferId;
 use wake_store::Store;
 
+use crate::jobs::{Jobs, JobsError, OwnJob, SENT};
 use crate::order::purge_passing;
-use crate::record::{JobRecord, Jobs, JobsError, OwnJob, SENT, SentJob, Status};
+use crate::record::{JobRecord, SentJob, Status};
 
 /// Records which engine was asked to run a job, and its id of the job.
 ///

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use wake_job::record::{EngineName, Jobs, JobsError, SentJob, Status};
+use wake_job::jobs::{Jobs, JobsError};
+use wake_job::record::{EngineName, SentJob, Status};
 use wake_store::Store;
 
 use super::ready::ReadyJob;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use wake_job::record::{EngineName, JobRecord, Jobs, JobsError, SentJob, Status};
+use wake_job::jobs::{Jobs, JobsError};
+use wake_job::record::{EngineName, JobRecord, SentJob, Status};
 use wake_job::replicas::Replicas;
 use wake_job::sent::conclude;
 use wake_model::Tags;

@@ -9,7 +9,7 @@ use wake_codespec::name::BufferName;
 use wake_codespec::run::{BufferArgument, RunCodespec, RunDocument};
 use wake_image::{ImageReference, Images};
 use wake_job::image_root::{RootError, pinned};
-use wake_job::prepare::{PrepareError, codespec};
+use wake_job::resolve::{PrepareError, codespec};
 use wake_kubernetes::{KubernetesRun, KubernetesSite, Manifest, ManifestError, Part, RunName};
 use wake_model::BufferId;
 use wake_steps::Cancel;

@@ -22,10 +22,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wake_job::jobs::{Jobs, JobsError};
 use wake_job::log_reader::LogReader;
 use wake_job::moment::rfc3339;
 use wake_job::options::Streams;
-use wake_job::record::{BY_USER, JobRecord, Jobs, JobsError, SentJob, Status};
+use wake_job::record::{BY_USER, JobRecord, SentJob, Status};
 use wake_job::replica::ReplicaRecord;
 use wake_job::replicas::Replicas;
 use wake_steps::diagnostic::{Class, Diagnostic};

@@ -1,8 +1,9 @@
 //! A job that is ready to be submitted to a remote engine.
 
 use wake_codespec::run::RunDocument;
+use wake_job::jobs::OwnJob;
 use wake_job::prepare::Plan;
-use wake_job::record::{EngineName, JobRecord, OwnJob, SentJob};
+use wake_job::record::{EngineName, JobRecord, SentJob};
 use wake_job::sent::keep_sent;
 use wake_model::BufferId;
 use wake_store::Store;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use wake_image::Images;
 use wake_job::graphics::GivenGraphics;
+use wake_job::jobs::{Jobs, JobsError};
 use wake_job::options::{JobOptions, Place};
 use wake_job::order::left;
 use wake_job::perform::{JobEnd, Surroundings, perform as perform_task, watched};
 use wake_job::prepare::plan;
-use wake_job::record::{BY_USER, Jobs, JobsError, Status};
+use wake_job::record::{BY_USER, Status};
 use wake_job::remembered::remember;
 use wake_job::replica::{BegunReplica, OwnReplica, ReplicaRecord};
 use wake_job::replicas::Replicas;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use wake_job::record::{JobsError, OwnJob, SentJob};
+use wake_job::jobs::{JobsError, OwnJob};
+use wake_job::record::SentJob;
 use wake_steps::clock::now;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use wake_buffer::{Buffers, State};
+use wake_job::jobs::{Jobs, JobsError, OwnJob};
 use wake_job::order::passing;
-use wake_job::record::{JobRecord, Jobs, JobsError, OwnJob, SentJob, Status};
+use wake_job::record::{JobRecord, SentJob, Status};
 use wake_job::sent::concluded;
 use wake_kubernetes::{
     Cluster, KubernetesEnd, KubernetesError, KubernetesId, KubernetesJob, KubernetesPod,

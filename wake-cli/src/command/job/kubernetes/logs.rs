@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use wake_job::job_log::JobLog;
+use wake_job::jobs::{Jobs, JobsError, OwnJob};
 use wake_job::log_reader::LogReader;
-use wake_job::record::{JobLog, Jobs, JobsError, OwnJob};
 use wake_kubernetes::{Kubectl, KubernetesPod, LogChild, LogEnd};
 use wake_steps::clock::now;
 use wake_store::Store;

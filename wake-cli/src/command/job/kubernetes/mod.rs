@@ -9,7 +9,8 @@ mod logs;
 mod attendance;
 mod attend;
 
-use wake_job::record::{JobsError, SentJob};
+use wake_job::jobs::JobsError;
+use wake_job::record::SentJob;
 use wake_store::Store;
 
 pub(super) use self::attend::attend;
