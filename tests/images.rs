@@ -1,4 +1,4 @@
-//! `wake image`: what exists, what is built, by which scripts, and what is said of images that are wrong.
+//! `wake image`: which images exist, what is built, by which scripts, and the errors for invalid images.
 
 #![allow(clippy::unwrap_used)]
 
@@ -208,7 +208,7 @@ fn calls_that_are_wrong() {
     );
 }
 
-/// An image that exists for whatever is asked for.
+/// An image that exists for every setting.
 fn project_with_unknown_backend() -> Project {
     project().file("images/a/specs.yaml", "versions: [{spec: 1}]\n").build()
 }
@@ -240,7 +240,7 @@ fn a_person_configures_once() {
     "#]]);
 }
 
-/// What Velocity 0.0.0 printed, with what it is called with; identities and times are numbered as they come.
+/// The output of Velocity 0.0.0 for these arguments; build ids and times are numbered in order of appearance.
 #[test]
 fn what_velocity_printed_is_printed() {
     let Some(dir) = fixtures("what_velocity_printed", "velocity") else { return };
@@ -273,7 +273,7 @@ fn what_velocity_printed_is_printed() {
         let here = project.root().display().to_string();
         let mut expected = said.replace("$BUILD", "/b").replace("$CWD", &here);
         expected = expected.replace("$IMAGES/images-seed", &images).replace(" BUILT [0:00:00]", "");
-        // What is a defect there: spec/velocity.md, "What differs".
+        // Defects of the original: spec/velocity.md, "What differs".
         expected = expected.replace("['/bin/bash', '-l']", "[\"/bin/bash\", \"-l\"]");
         expected = expected.replace("cd /\n\t    echo hello &&", "cd / && \\\n\t    echo hello &&");
         expected = expected.replace("bash\n\techo \"prolog", "bash\n\tset -e\n\techo \"prolog");
@@ -282,7 +282,7 @@ fn what_velocity_printed_is_printed() {
     assert_eq!(seen, 21);
 }
 
-/// A text with the identities of builds numbered.
+/// A text with its build ids numbered.
 fn numbered(text: &str) -> String {
     let mut ids: Vec<&str> = Vec::new();
     for line in text.lines().filter(|line| line.contains(": BUILD ")) {
@@ -294,7 +294,7 @@ fn numbered(text: &str) -> String {
     text.trim_end().to_owned()
 }
 
-/// A case of the rules: the documents, the call, and what must be in the answer, in this order.
+/// A case of the rules: the documents, the call, and what the output must contain, in this order.
 struct Corner {
     files: &'static [(&'static str, &'static str)],
     args: &'static [&'static str],
@@ -302,9 +302,9 @@ struct Corner {
     answer: &'static [&'static str],
 }
 
-/// Each by the page of rules alone, not by what wake prints.
+/// Derived from the specification alone, not from wake's output.
 const CORNERS: [Corner; 14] = [
-    // The last operator counts: this is `_` with `1`, and what stands before it says nothing.
+    // The last operator counts: this is `_` with `1`, and the text before it is ignored.
     Corner {
         files: &[
             ("a/0.9/specifications.yaml", "{}"),
@@ -315,7 +315,7 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["a@=0.9"],
     },
-    // Words after `-` compare as text: rc10 is below rc2; and the shorter is smaller.
+    // Parts after `-` compare as text: rc10 is below rc2; and the shorter is smaller.
     Corner {
         files: &[
             ("a/1.9-rc10/specifications.yaml", "{}"),
@@ -326,7 +326,7 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["1.9\n", "1.9-rc10\n", "1.9-rc2\n"],
     },
-    // `%11.8` leaves 11.8.1 out.
+    // `%11.8` excludes 11.8.1.
     Corner {
         files: &[("a/11.8.1/specifications.yaml", "{}"), ("a/11.2/specifications.yaml", "{}")],
         args: &["spec", "a@=11.2%11.8"],
@@ -339,7 +339,7 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["a@=11.2"],
     },
-    // `x@1.0` is a name as a whole, which no image is.
+    // `x@1.0` is a name as a whole, and no image has it.
     Corner {
         files: &[("a/1/specifications.yaml", "{dependencies: ['a@1']}")],
         args: &["avail"],
@@ -359,7 +359,7 @@ const CORNERS: [Corner; 14] = [
         code: 4,
         answer: &[],
     },
-    // A comment goes wherever it begins, a reference behind a backslash stays, the own `__tag__` counts before a variable.
+    // A comment starts anywhere, an escaped reference is unchanged, and the built-in `__tag__` overrides a variable.
     Corner {
         files: &[
             ("a/1/specifications.yaml", "{variables: {x: '1 2', __tag__: mine}}"),
@@ -377,7 +377,7 @@ const CORNERS: [Corner; 14] = [
             "yes\n",
         ],
     },
-    // An argument that is declared later, and a label of two words' name and value.
+    // An argument that is declared later, and a label with a name and a value.
     Corner {
         files: &[
             ("a/1/specifications.yaml", "{}"),
@@ -390,14 +390,14 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["FROM", "ARG N\n", "RUN make $N$N\n", "ENV A=\"b  c\"\n", "LABEL k=\"v\"\n"],
     },
-    // Equal as far as the less precise version goes; the higher one is the one without a suffix.
+    // Equal up to the precision of the less precise version; without a suffix it is higher.
     Corner {
         files: &[("a/specs.yaml", "versions: [{spec: ['2.3.4-rc1', '2.3.4', '2.3', '2.4']}]\n")],
         args: &["spec", "a@2.3.4"],
         code: 0,
         answer: &["a@2.3.4\n"],
     },
-    // `^base` is the text of the need; `!` turns a part round.
+    // `^base` is the text of the dependency; `!` negates a part.
     Corner {
         files: &[
             (
@@ -412,7 +412,7 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["RUN echo yes both\n"],
     },
-    // What is said of a build along counts where an image of it holds.
+    // A declaration of scope `build` applies if it holds for an image of the build.
     Corner {
         files: &[
             (
@@ -430,7 +430,7 @@ const CORNERS: [Corner; 14] = [
         code: 0,
         answer: &["RUN make --b=1 --c=2 2 None\n"],
     },
-    // Two conditions in a line, one nested variable, a comment, a variable that is set from here on and in the image.
+    // Two conditions on a line, a nested variable, a comment, a variable that is set from here on and in the image.
     Corner {
         files: &[
             (
@@ -454,7 +454,7 @@ const CORNERS: [Corner; 14] = [
             "ENV P=\"/opt/z\"\n",
         ],
     },
-    // The last template that holds, all arguments that do, in order.
+    // The last applicable template, and all applicable arguments in order.
     Corner {
         files: &[
             (
@@ -502,7 +502,7 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
         image(&project.build(), args).run().code(5).says(expected);
     };
     let one = |leaf: &str| document(&format!("        {leaf}\n"));
-    // YAML of wrong types.
+    // YAML values of the wrong type.
     let document = one("dependencies: {os: 1}");
     refused(
         &[("a/1/specifications.yaml", &document)],
@@ -550,7 +550,7 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
           help: did you mean `when`?
     "#]],
     );
-    // Images that need each other.
+    // Images that depend on each other.
     let (a, b) = (one("dependencies: [b]"), one("dependencies: [a]"));
     let round = [("a/1/specifications.yaml", &*a), ("b/1/specifications.yaml", &*b)];
     refused(
@@ -565,7 +565,7 @@ fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
           help: remove one of these dependencies
     "#]],
     );
-    // A template that is not there, sections and lines that have no place.
+    // A missing template, misplaced sections and lines.
     let a = one("{}");
     let with = |template: &'static str| {
         [("a/1/specifications.yaml", a.clone()), ("a/1/templates/ubuntu.vtmp", template.to_owned())]

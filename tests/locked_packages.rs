@@ -1,4 +1,4 @@
-//! Packages that lie in the store and that `wake.lock` names.
+//! Packages in the store that `wake.lock` names.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,8 @@ use std::process::Command;
 
 use wake_tests::{Build, Project, ProjectBuilder, copy_tree, expect, has_busybox, project};
 
-/// A package beside the workspace, from where `lock` takes it: a module `made` that runs `script`, which leaves `out.txt`.
+/// A package outside the workspace, to be imported and locked: a module `made` that runs `script`, which writes
+/// `out.txt`.
 fn published(project: &Project, name: &str, version: &str, pkgs: &str, script: &str) {
     let dir = place(name, version);
     project.write(
@@ -36,7 +37,7 @@ fn place(name: &str, version: &str) -> String {
     format!("../published/{name}-{version}")
 }
 
-/// Puts the package into the store; gives its line.
+/// Adds the package to the store; returns its line.
 fn import(project: &Project, name: &str, version: &str) -> String {
     let dir = project.path(&place(name, version));
     let digest = project.wake(["store", "import"]).args([dir]).run().success().stdout;
@@ -47,12 +48,12 @@ fn lock(project: &Project, lines: &[&str]) {
     project.write("wake.lock", format!("wake-lock 1\n{}\n", lines.join("\n")));
 }
 
-/// A requirement for a published package.
+/// A requirement on a published package.
 fn get(name: &str, version: &str) -> String {
     format!("wake.getPkg(wake.pkgInfo('{name}', '{version}', namespace='acme'))")
 }
 
-/// A workspace with a package `//app`, whose one module shows what the modules `made` of its packages left.
+/// A workspace with a package `//app`, whose only module shows the results of the modules `made` of its dependencies.
 fn app(pkgs: &str) -> ProjectBuilder {
     project()
         .file("wake.toml", "")
@@ -68,7 +69,7 @@ fn app(pkgs: &str) -> ProjectBuilder {
         )
 }
 
-/// `//app`, which needs `acme/greet`, which was published with `acme/text` beside it; both are locked.
+/// `//app`, which depends on `acme/greet`, which was published next to `acme/text`; both are locked.
 fn chain() -> Project {
     let project = app(&format!("greet: {}", get("greet", "^1"))).build();
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
@@ -111,14 +112,14 @@ fn with_nothing_to_do_only_the_checkout_is_compared() {
         assert!(attempt < 100, "no build comes from the snapshot alone");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    // What was published is not looked at any more.
+    // The published directory is not used any more.
     fs::remove_dir_all(project.path("../published")).unwrap();
     let bytes = fs::read(project.path("wake.lock")).unwrap();
     fs::write(project.path("wake.lock"), &bytes).unwrap();
     let build = project.build(&["//app"]);
     assert!(is_at_once(&build), "a lock that was only written anew");
     assert_eq!((build.count("total"), build.count("hit")), (3, 3));
-    // A file of the checkout that only a step reads costs that step, whose other inputs lie in the store.
+    // A file of the checkout that only one step reads reruns that step, whose other inputs are in the store.
     project.write("app/own", "mine\n");
     let build = project.build(&["//app"]);
     assert!(is_at_once(&build));
@@ -189,11 +190,11 @@ fn a_requirement_means_the_highest_locked_version_that_will_do() {
     let build = project.build(&["//app"]);
     assert_eq!(build.ran(), ["//app:app", "acme/greet@1.2.0:made", "acme/text@2.1.0:made"]);
     assert_eq!(project.result_text("//app:app", "out.txt"), "own\ngreet 1.2.0\ntext 2.1.0\n");
-    // In another order, with what nobody needs left out, it is the same lock.
+    // In another order, and without unneeded lines, it is the same lock.
     lock(&project, &[&lines[3], &lines[1]]);
     let build = project.build(&["//app"]);
     assert_eq!(build.ran(), [] as [&str; 0]);
-    // Back again, everything is remembered.
+    // Back again, everything is cached.
     lock(&project, &[&lines[2], &lines[1]]);
     project.build_runs_nothing(&["//app"]);
     assert_eq!(project.result_text("//app:app", "out.txt"), MADE);
@@ -324,7 +325,7 @@ fn a_package_of_the_store_is_named_as_its_steps_are() {
         data
         made.sh
     "#]]);
-    // Its result stays as long as it is locked.
+    // Its result is kept as long as it is locked.
     let result = || project.path(".wake/out/acme/text@2.0.1/made/out.txt");
     assert_eq!(fs::read_to_string(result()).unwrap(), "text 2.0.1\nword\n");
     project.build(&["//app"]);
@@ -446,7 +447,7 @@ fn a_requirement_that_no_line_meets() {
     "#]]);
     published(&project, "text", "1.4.0", "", "cat data > out.txt");
     let lines = [import(&project, "greet", "1.2.0"), import(&project, "text", "1.4.0")];
-    // What retrievers brought is not of a registry.
+    // Retrieved packages do not come from a registry.
     let retrieved = import(&project, "text", "2.0.1").replace(" acme ", " via:acme/tool ");
     lock(&project, &[&lines[0], &lines[1], &retrieved]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
@@ -466,7 +467,7 @@ fn a_requirement_that_no_line_meets() {
 fn a_lock_that_is_none() {
     let project = chain();
     project.write("wake.lock", "wake-lock 1\nacme/text 2.0 acme 12\n");
-    // Both packages ask for it, and it is said once.
+    // Both packages request it, and it is reported once.
     copy_tree(&project.path("app"), &project.path("lib"));
     project.write("lib/PKG.libsonnet", project.read("app/PKG.libsonnet").replace("'app'", "'lib'"));
     project.wake(["build", "//..."]).run().code(6).says(expect![[r#"
@@ -607,6 +608,6 @@ fn a_directory_or_an_archive_of_a_package_is_a_root() {
     assert_eq!(project.build(&["//app"]).ran(), ["//app:app"]);
     assert_eq!(project.result_text("//app:app", "out.txt"), "mine\ninside\n");
     project.edit("app/app.libsonnet", "./root'", "./root.tar.gz'");
-    // The archive unpacks to what the directory holds, so it is the same root.
+    // The archive unpacks to the contents of the directory, so it is the same root.
     project.build_runs_nothing(&["//app"]);
 }

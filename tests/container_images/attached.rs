@@ -1,4 +1,4 @@
-//! What lies beside images: what they consist of, and who signed where they come from.
+//! What is attached to images: SBOMs and signed provenance.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::containers::{Registry, ask};
 use crate::lister::Lister;
 use crate::{add_module, busybox_image, output};
 
-/// A Debian as far as its database goes, and a package of the checkout on it.
+/// A Debian image as far as its package database is concerned, with a package of the checkout on top.
 fn app() -> Project {
     let project = busybox_image();
     project.edit("PKG.libsonnet", "files=[", "files=['./status', './os-release', ");
@@ -73,7 +73,7 @@ fn what_an_image_consists_of_and_who_made_it_goes_along() {
     pushed_mentions(&pushed, &id);
     let digest = pushed.stdout.trim().split_once('@').unwrap().1.to_owned();
 
-    // As any client finds it in a registry that keeps no such lists itself.
+    // As any client finds it in a registry without a referrers API.
     let raw = |repository: &str| {
         let at = format!("docker://{}/wake/{repository}", registry.host);
         parsed(&output(Command::new("skopeo").args([
@@ -104,7 +104,7 @@ fn what_an_image_consists_of_and_who_made_it_goes_along() {
     assert_eq!(sbom["subject"]["digest"], digest.as_str());
     assert_eq!(blob(&sbom), inspect(&project, &name, "--sbom").trim_end());
 
-    // Verified by a program that knows nothing of wake.
+    // Verified by a program that knows nothing about wake.
     let envelope = parsed(&blob(&referrer(1)));
     let payload = decoded(&envelope["payload"]);
     let dir = project.base().join("openssl");
@@ -132,7 +132,7 @@ fn what_an_image_consists_of_and_who_made_it_goes_along() {
     }
     assert_eq!(steps.as_array().unwrap().len(), 2);
 
-    // Twice is once, and unsigned says nothing of who made it.
+    // Pushing twice changes nothing, and an unsigned push does not say who built it.
     project.wake(["image", "push", IMAGE, &name]).run().success();
     let list = raw(&format!("app:{}", digest.replace(':', "-")));
     assert_eq!(list["manifests"].as_array().unwrap().len(), 2);
@@ -182,7 +182,7 @@ fn what_an_image_consists_of_is_the_same_from_anywhere() {
         let sum = sum.split(' ').next().unwrap();
         assert_eq!(hello["checksums"][number]["checksumValue"], sum);
     }
-    // Also those that the image below has.
+    // Including those of the base image.
     assert!(files.iter().any(|file| file["fileName"] == "./bin/busybox"));
 
     let other = project().build();
@@ -207,7 +207,7 @@ fn a_layout_keeps_what_lies_beside_an_image() {
     let (sbom, provenance) =
         (inspect(&project, &name, "--sbom"), inspect(&project, &name, "--provenance"));
 
-    // One that was built elsewhere, and knows nothing of the workspace.
+    // An image that was built elsewhere, outside the workspace.
     let elsewhere = project_of_nothing();
     for target in ["oci:layout:app", "oci-archive:app.tar:app"] {
         elsewhere.wake(["image", "save", &name, target]).run().success();
@@ -220,12 +220,12 @@ fn a_layout_keeps_what_lies_beside_an_image() {
     }
     let index = parsed(&elsewhere.read("layout/index.json"));
     assert_eq!(index["manifests"].as_array().unwrap().len(), 3);
-    // Others read the image there as before.
+    // Other tools read the image as before.
     if has_program("skopeo") {
         let layout = format!("oci:{}:app", elsewhere.path("layout").display());
         output(Command::new("skopeo").args(["inspect", &layout]));
     }
-    // Bytes that are others say nothing, and the image is what it was.
+    // Altered attachments are ignored, and the image is unchanged.
     let manifest = index["manifests"][2]["digest"].as_str().unwrap().replace("sha256:", "");
     let altered =
         elsewhere.read(&format!("layout/blobs/sha256/{manifest}")).replace("dsse", "dssf");
@@ -252,13 +252,13 @@ fn a_registry_that_lists_what_refers_to_an_image_is_left_to_do_so() {
     let pushed = project.wake(["image", "push", IMAGE, &name, "--no-sign"]).run().success();
     let digest = pushed.stdout.trim().split_once('@').unwrap().1;
     assert_eq!(lister.kinds(digest), ["application/spdx+json"]);
-    // No tag stands for the list.
+    // There is no fallback tag for the list.
     assert_eq!(registry.tags("app"), ["1"]);
     let elsewhere = project_of_nothing();
     let text = inspect(&elsewhere, &name, "--sbom");
     assert_eq!(parsed(&text)["packages"][1]["name"], "libc6");
     assert_eq!(text, inspect(&project, IMAGE, "--sbom").replace("//:app", ""));
-    // What is there is not put there once more.
+    // What is already there is not uploaded again.
     let again = project.wake(["image", "push", IMAGE, &name, "--no-sign"]).run().success();
     assert_eq!(again.stdout, pushed.stdout);
     assert_eq!(lister.kinds(digest).iter().filter(|kind| kind.contains("spdx")).count(), 1);

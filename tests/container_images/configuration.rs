@@ -1,10 +1,10 @@
-//! What steps take of the configuration of an image that is their root.
+//! What steps use of the configuration of their root's image.
 
 use wake_tests::{Project, expect, has_busybox, project};
 
 use crate::{add_module, busybox_image};
 
-/// A module that runs what an image runs, with more of `exec()`.
+/// A module that runs the image's entry point, with more arguments of `exec()`.
 fn add_run(project: &Project, exec: &str) {
     let exec = format!(
         "    pkgFiles=[],
@@ -16,7 +16,7 @@ fn add_run(project: &Project, exec: &str) {
     add_module(project, "run", &exec);
 }
 
-/// Has the image say how it is run.
+/// Sets how the image is run.
 fn said(project: &Project, how: &str) {
     project.edit("base.libsonnet", "cmd=['/bin/sh'],\n      env={ PATH: '/bin' },", how);
 }
@@ -39,18 +39,18 @@ fn an_entry_point_is_run_with_the_variables_of_its_image() {
     assert_eq!(project.result_text("run", "out.txt"), "you there again\n");
     project.build_runs_nothing(&["//..."]);
 
-    // Arguments stand where `cmd` would.
+    // Arguments replace `cmd`.
     project.edit("run.libsonnet", "wake.ENTRYPOINT,", "wake.ENTRYPOINT, args=['once'],");
     project.build(&["//:run"]);
     assert_eq!(project.result_text("run", "out.txt"), "you there once\n");
 
-    // Who does not ask for the variables has those of every command.
+    // Without `env`, the command has the default variables.
     project.edit("run.libsonnet", ", env: true", "");
     project.edit("run.libsonnet", "env={ WHERE", "env={ PATH: '/bin', WHERE");
     project.build(&["//:run"]);
     assert_eq!(project.result_text("run", "out.txt"), "there once\n");
 
-    // Another configuration of the image is another command, also in a build from a snapshot.
+    // A changed configuration of the image is a changed command, also in a build from a snapshot.
     project.edit("run.libsonnet", "image' }", "image', env: true }");
     project.build(&["//:run"]);
     project.edit("base.libsonnet", "WHO: 'you'", "WHO: 'all'");

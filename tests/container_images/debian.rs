@@ -1,4 +1,4 @@
-//! An image of a Debian tree, in which C is compiled with nothing of the machine.
+//! An image of a Debian tree, in which C is compiled without using anything from the machine.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ const MODULE: &str = "function(wake, pkg)
     exec=wake.exec(wake.program('gcc'), args=['-c', 'main.c', '-o', 'main.o'], rootfs=ROOT))
 ";
 
-/// Puts a layout together whose one layer is the archive; its digest.
+/// Writes a layout with the archive as its only layer; returns its digest.
 fn layout_of(project: &Project, archive: &str) -> String {
     let blobs = project.path("debian/blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
@@ -52,7 +52,7 @@ fn layout_of(project: &Project, archive: &str) -> String {
     digest
 }
 
-/// The same call on a machine that has other packages: what says so is shown in another file's place.
+/// The same call on a machine with other packages: another file is mounted over the package list.
 fn elsewhere(project: &Project, call: Wake) -> Wake {
     let other = project.base().join("status");
     let text = fs::read_to_string("/var/lib/dpkg/status").unwrap();
@@ -76,7 +76,7 @@ fn c_is_compiled_in_an_image_of_debian_and_a_hit_on_another_machine() {
         .build();
     let archive = project.base().join("debian.tar").display().to_string();
     let mut mmdebstrap = Command::new("mmdebstrap");
-    // Unpacked is enough: nothing in it is set up, and a mirror may be behind.
+    // Unpacking is enough: nothing is configured, and a mirror may be outdated.
     mmdebstrap.args(["--variant=extract", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
     let release = fs::read_to_string("/etc/os-release").unwrap();
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
@@ -94,7 +94,7 @@ fn c_is_compiled_in_an_image_of_debian_and_a_hit_on_another_machine() {
     let object = output(Command::new("file").arg("-b").arg(project.result("inside", "main.o")));
     assert!(object.contains("ELF 64-bit LSB relocatable"), "{object}");
 
-    // Another machine: with other packages, and of the checkout nothing but its sources.
+    // Another machine: with other packages, and only the sources of the checkout.
     fs::remove_dir_all(project.path(".wake")).unwrap();
     let call = project.wake(["--message-format", "json", "build", "//..."]);
     let there = elsewhere(&project, call).run().success();

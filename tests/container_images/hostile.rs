@@ -1,4 +1,5 @@
-//! Images that say one thing and are another, or want to be what they must not: each is refused, with what is wrong and who can mend it.
+//! Images that are not what they claim to be, or try something forbidden: each is rejected, with the problem and who
+//! can fix it.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +10,7 @@ use wake_tests::{Expect, Project, Wake, expect, project};
 use crate::containers::{Registry, ask};
 use crate::{add_user, output};
 
-/// A layout with one layer, put together by hand.
+/// A handmade layout with one layer.
 struct Layout {
     project: Project,
     layer: Vec<u8>,
@@ -18,7 +19,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// With these entries in its layer: path, kind and where a link leads.
+    /// With these entries in its layer: path, kind and link target.
     fn of(entries: &[(&str, u8, &str)]) -> Layout {
         let project = project()
             .pkg("files=[wake.dir('layout')], modules={ x: './x.libsonnet' }")
@@ -42,7 +43,7 @@ impl Layout {
         Layout { project, layer, config, manifest }
     }
 
-    /// Writes it; what is said of the configuration is true.
+    /// Writes it with a correct configuration.
     fn write(&mut self) {
         let digest = self.manifest["layers"][0]["digest"].clone();
         self.blob(&digest, &self.layer.clone());
@@ -66,7 +67,7 @@ impl Layout {
         self.project.write(&format!("layout/blobs/{name}"), bytes);
     }
 
-    /// What a build says that has it as a root.
+    /// The output of a build that uses it as a root.
     #[track_caller]
     fn refused(mut self, code: i32, expected: Expect) {
         self.write();
@@ -85,7 +86,7 @@ fn sha256(project: &Project, bytes: &[u8]) -> String {
     format!("sha256:{}", &sum[..64])
 }
 
-/// A tar archive; a file has its own path as text. Source: POSIX, `pax`, "ustar Interchange Format".
+/// A tar archive; files contain their own path. Source: POSIX, `pax`, "ustar Interchange Format".
 fn tar(entries: &[(&str, u8, &str)]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (path, kind, link) in entries {
@@ -140,7 +141,7 @@ fn a_layer_does_not_climb_out() {
     "#]]);
 }
 
-/// A link is followed inside the root, as every engine does.
+/// A link is followed inside the root, as in every engine.
 #[test]
 fn a_link_in_a_layer_leads_nowhere_else() {
     let entries: &[(&str, u8, &str)] =
@@ -191,7 +192,7 @@ fn a_layer_that_lies_is_refused() {
         failed: //:user
     "#]],
     );
-    // Of the right digest, and other than the configuration says.
+    // Its digest is right, but the configuration says something else.
     let mut unpacked = Layout::of(file);
     unpacked.config["rootfs"]["diff_ids"][0] = json!(format!("sha256:{}", "0".repeat(64)));
     unpacked.refused(7, expect![[r#"
@@ -272,7 +273,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
         error: there is no image `[HOST]/wake/a:2`
     "#]],
     );
-    // Its disk gives other bytes than were put there.
+    // Its disk returns other bytes than were stored.
     let digest = layout.manifest["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "");
     let blob = dir.join("data/docker/registry/v2/blobs/sha256").join(&digest[..2]).join(&digest);
     fs::write(blob.join("data"), vec![b'x'; layout.layer.len()]).unwrap();
@@ -312,7 +313,7 @@ fn a_store_that_is_full_says_so() {
         return wake_tests::skip("a_store_that_is_full", "one is not root");
     }
     let mut layout = Layout::of(&[("a", b'0', "")]);
-    // More than there will be room for.
+    // More than will fit.
     layout.layer.splice(0..0, tar(&[("b", b'5', "")]).into_iter().take(512));
     layout.layer.resize(12 << 20, 0);
     let digest = json!(sha256(&layout.project, &layout.layer));
@@ -327,7 +328,7 @@ fn a_store_that_is_full_says_so() {
     "#]]);
 }
 
-/// What wake says in a store of so many bytes.
+/// The output of wake with a store of this size.
 fn in_small_store(project: &Project, size: &str, args: &str) -> wake_tests::Finished {
     let store = project.base().join("small");
     fs::create_dir(&store).unwrap();
@@ -335,7 +336,7 @@ fn in_small_store(project: &Project, size: &str, args: &str) -> wake_tests::Fini
         "mount -t tmpfs -o size={size},mode=755 tmpfs \"$1\"; export WAKE_STORE=\"$1\"; \"$0\" {args}"
     );
     let mut call = project.wake([] as [&str; 0]);
-    // The word after the script is `$0`; the program under test comes after it.
+    // The word after the script is `$0`, followed by the program under test.
     call = call.wrapper(["unshare", "--mount", "--", "sh", "-euc", &script]);
     call.program(wake_tests::binary()).arg(&store).run()
 }

@@ -1,4 +1,4 @@
-//! Images below the jobs of codespecs.
+//! Images as roots of codespec jobs.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use wake_tests::{Finished, Project, copy_tree, has_busybox, is_root, skip};
 use crate::busybox_image;
 use crate::containers::Registry;
 
-/// How the image is run: by a user with a name, in a directory of its own, with a program that tells all of it.
+/// How the image is run: by a named user, in a directory of its own, with a program that prints all of this.
 const HOW: &str = "entrypoint=['/bin/sh', '-ec', 'echo $WHO $(id -u):$(id -g) $PWD $0 $* > $OUTPUT_PIPE', 'tool'],
       cmd=['again'], env={ PATH: '/bin', WHO: 'you' }, user='bo', workdir='/srv/here',";
 
-/// The layout of an image that says how it is run.
+/// The layout of an image with run settings.
 fn layout(project: &Project) {
     project.write("passwd", "root:x:0:0::/:/bin/sh\nbo:x:1234:1235::/:/bin/sh\n");
     project.edit("PKG.libsonnet", "files=[", "files=['./passwd', ");
@@ -52,7 +52,7 @@ fn a_job_runs_what_its_image_runs_as_whom_and_where_it_says() {
         ("", "you 1234:1235 /srv/here tool again\n"),
         (", args: [once, $(WHO)], env: {WHO: me}", "me 1234:1235 /srv/here tool once me\n"),
         (", workingDir: /tmp", "you 1234:1235 /tmp tool again\n"),
-        // A command stands for the entry point and its arguments.
+        // A command replaces the entry point and its arguments.
         (all, "you 1234 /srv/here sh\n"),
     ] {
         write_run(&project, "'oci:layout'", more);
@@ -99,17 +99,17 @@ fn a_job_is_remembered_by_what_its_image_holds() {
     assert!(!first.0);
     let again = (true, first.1.clone());
     assert_eq!(run(&name), again);
-    // By its digest, and where else it lies, it is the same one.
+    // By digest, and from another location, it is the same image.
     let pinned = format!("{name}@{digest_with_head}");
     assert_eq!(run(&pinned), again);
     assert_eq!(run("'oci:.wake/out/base/image'"), again);
-    // Another image under the tag is another job.
+    // Another image with the same tag makes another job.
     project.edit("base.libsonnet", "'head', ", "'head', 'tail', ");
     project.build(&["//:base"]);
     push(".wake/out/base/image");
     let other = run(&name);
     assert!(!other.0 && other.1 != first.1);
-    // What is named by its digest and is here needs no registry.
+    // An image that is named by digest and in the store needs no registry.
     drop(registry);
     fs::remove_dir_all(&dir).unwrap();
     assert_eq!(run(&pinned), again);

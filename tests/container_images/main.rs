@@ -1,4 +1,4 @@
-//! Container images: as root file systems, as results, and as other tools see them.
+//! Container images: as root file systems, as results, and as seen by other tools.
 
 #![allow(clippy::unwrap_used)]
 
@@ -56,7 +56,7 @@ pub(crate) fn add_module(project: &Project, name: &str, rest: &str) {
     project.edit("PKG.libsonnet", "modules={", &modules);
 }
 
-/// Adds a module whose command lists `/bin` of the image that `image` names.
+/// Adds a module whose command lists `/bin` of the image named by `image`.
 pub(crate) fn add_user(project: &Project, image: &str) {
     let modules = match image.starts_with("'module.") {
         true => "{ base: pkg.modules.base({}) }",
@@ -77,7 +77,7 @@ pub(crate) fn add_user(project: &Project, image: &str) {
     );
 }
 
-/// What another program prints, which must succeed.
+/// The output of another program, which must succeed.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -86,7 +86,7 @@ pub(crate) fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Podman with its data below a directory, as it runs where control groups and mounts are scarce.
+/// Podman with its data below a directory, configured for machines with restricted control groups and mounts.
 pub(crate) fn podman(dir: &Path) -> Command {
     let mut podman = Command::new("podman");
     podman.arg("--root").arg(dir.join("podman")).arg("--runroot").arg(dir.join("podman-run"));

@@ -1,4 +1,4 @@
-//! Where images of a registry lie as well, and what is asked of whom.
+//! Mirrors of image registries, and what is requested from them.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use wake_tests::{Project, expect, has_busybox, project};
 use crate::containers::Registry;
 use crate::{add_user, busybox_image};
 
-/// A registry that nobody reaches.
+/// A registry that cannot be reached.
 const NOBODY: &str = "127.0.0.1:1";
 
 fn settings(project: &Project, text: &str) {
@@ -39,11 +39,11 @@ fn a_mirror_of_images_is_asked_first_and_the_lock_names_the_registry() {
     assert!(project.read("wake.lock").contains(&format!("image:{name} sha256:")));
     assert!(!project.read("wake.lock").contains(&registry.host));
 
-    // What is asked for by its digest is that, whoever has it; without the mirror nobody does.
+    // An image named by digest can come from anywhere; without the mirror it cannot be fetched.
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
     let built = project.wake(["build", "--locked", "//:user"]).run().success();
-    // What is down is asked once.
+    // A mirror that is down is tried once.
     assert_eq!(built.redacted_stderr().matches("was passed over").count(), 1);
     let pulled = project.wake(["image", "pull", &name]).run().success();
     assert!(pulled.stdout.starts_with(&format!("{name}@sha256:")), "{}", pulled.stdout);
@@ -74,7 +74,7 @@ fn a_directory_of_layouts_is_a_mirror_also_offline() {
     fs::remove_dir_all(project.path(".wake")).unwrap();
     project.wake(["build", "--frozen", "//:user"]).run().success();
 
-    // Of other content than its digest says: it is passed over, and the registry itself is asked.
+    // A blob with the wrong digest: the mirror is skipped, and the registry itself is used.
     let blobs = usb.join("os/busybox/blobs/sha256");
     for blob in fs::read_dir(blobs).unwrap() {
         fs::write(blob.unwrap().path(), "x").unwrap();

@@ -1,4 +1,4 @@
-//! What is asked of images where nothing is built.
+//! What is requested of images when nothing is built.
 
 use std::fs;
 
@@ -45,7 +45,7 @@ fn no_layer_is_fetched_where_nothing_is_built() {
             project.wake([command, "//..."]).run().success();
         }
     };
-    // A tag is asked for, and nothing else.
+    // The tag is requested, and nothing else.
     ask();
     assert!(fs::metadata(project.path("wake.lock")).is_err());
     project.wake(["build", "//:user", "//:over"]).run().success();
@@ -54,7 +54,7 @@ fn no_layer_is_fetched_where_nothing_is_built() {
         1 step: 1 cached, 0 to run, 0 unknown
     "#]]);
 
-    // What is locked is not asked for at all, and what was imported is known by its digest.
+    // A locked image is not requested at all, and an imported one is known by its digest.
     forget(&project);
     drop(registry);
     ask();

@@ -1,4 +1,4 @@
-//! Images below the commands of recipes.
+//! Images as roots of recipe commands.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ seek_keys:
 parents: []
 ";
 
-/// A recipe that tells in which container it runs.
+/// A recipe that reports which container it runs in.
 fn write_recipe(project: &Project, container: &str) {
     let text = format!(
         "name: fasta\nversion: 0.0.1\noutput_asset_class: fasta\ndescription: Sequences\ncontainer: '{container}'\n\
@@ -37,7 +37,7 @@ fn bed() -> Project {
     project
 }
 
-/// A registry with nothing in it, the class of the recipe and what is given to it.
+/// An empty registry, the class of the recipe, and its inputs.
 fn add_registry(project: &Project) {
     project.write("docs/fasta_asset_class.yaml", CLASS);
     project.write("seq.fa", ">chr1\nACGTACGTAA\nACG\n");
@@ -53,7 +53,7 @@ fn build(project: &Project, asset: &str) -> Finished {
     project.wake(global.iter().chain(&rest)).run()
 }
 
-/// How many actions ran of how many.
+/// How many of how many actions ran.
 fn counted(finished: &Finished) -> String {
     let line = finished.stderr.lines().find(|line| line.contains("Finished")).unwrap();
     line.split(" in ").next().unwrap().rsplit("Finished ").next().unwrap().to_owned()
@@ -90,7 +90,7 @@ fn the_container_of_a_recipe_is_what_its_commands_run_in_and_in_the_key() {
     assert!(counted(&build(&project, "small/fasta").code(0)).contains("all cached"));
     write_recipe(&project, "oci:.wake/out/base/image");
     assert!(counted(&build(&project, "third/fasta").code(0)).contains("all cached"));
-    // Another image under the name that there was: its files, then its variables.
+    // Another image with the same name: its files change, then its variables.
     project.edit("base.libsonnet", "'ls', ", "");
     project.build(&["//:base"]);
     push("1");

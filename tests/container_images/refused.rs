@@ -1,4 +1,4 @@
-//! Images that are none, and names that name none.
+//! Invalid images, and invalid names of images.
 
 use std::fs;
 
@@ -293,7 +293,7 @@ fn altered(change: impl Fn(&Project, &str)) -> wake_tests::Finished {
         serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     let manifest = index["manifests"][0]["digest"].as_str().unwrap().replace("sha256:", "");
     change(&project, &manifest);
-    // In a store that has nothing of it.
+    // In an empty store.
     fs::remove_dir_all(project.store()).unwrap();
     project.edit("PKG.libsonnet", "files=[", "files=[wake.dir('layout'), ");
     add_user(&project, "'./layout'");

@@ -1,4 +1,4 @@
-//! Images that modules are.
+//! Images built by modules.
 
 use std::fs;
 use std::process::Command;
@@ -51,7 +51,7 @@ fn an_image_is_the_same_from_anywhere_and_runs_in_another_engine() {
     one.wake(["image", "save", ".wake/out/app/image", "docker-archive:app.tar:localhost/app:1"])
         .run()
         .success();
-    // What `docker save` writes has another manifest, of the same configuration and layers.
+    // The output of `docker save` has another manifest, with the same configuration and layers.
     let saved = inspected(&one, "app.tar");
     assert_eq!(
         (&saved["config"], &saved["layers"][1]["digest"]),
@@ -157,7 +157,7 @@ fn what_a_command_changed_in_its_root_is_a_layer_of_an_image() {
         layout.join("blobs").join(layer["digest"].as_str().unwrap().replace(':', "/"))
     };
     assert_eq!(fs::read(place(&layers[1])).unwrap(), fs::read(&layer).unwrap());
-    // What the layer below has is not said again.
+    // Entries of lower layers are not repeated.
     assert_eq!(listed(&place(&layers[2])), "opt/\nopt/hello\nsrv/hello\n");
 }
 
@@ -188,7 +188,7 @@ fn a_build_with_a_root_that_is_written_to_is_nothing_the_second_time() {
     add_module(&project, "setup", &SETUP.replace("echo $(id -u) >", "mkdir /etc; cat motd >"));
     project.edit("setup.libsonnet", "pkgFiles=[]", "pkgFiles=['./motd']");
     project.build(&["//..."]);
-    // Nothing is planned, so nothing is evaluated or asked for: the snapshot has all of it.
+    // Nothing is planned, so nothing is evaluated or requested: the snapshot has all of it.
     let again = project.json_build(&["//..."]).run().success();
     let events = again.events();
     assert_eq!(
@@ -197,14 +197,14 @@ fn a_build_with_a_root_that_is_written_to_is_nothing_the_second_time() {
         "{}",
         again.stdout
     );
-    // And what a file reaches is done, in the root that was.
+    // A changed file rebuilds what depends on it, in the same root.
     project.write("motd", "two\n");
     let build = project.json_build(&["//..."]).run().success();
     assert_eq!(build.events().ran(), ["//:setup"]);
     let layer = project.result("setup", "layer.tar");
     let read = Command::new("tar").arg("-xOf").arg(&layer).arg("etc/setup").output().unwrap();
     assert_eq!(String::from_utf8(read.stdout).unwrap(), "two\n");
-    // Without what was unpacked it is planned, and comes out the same.
+    // Without the unpacked files it is planned again, with the same result.
     let _ = Command::new("chmod").args(["-R", "u+w"]).arg(project.store()).status();
     fs::remove_dir_all(project.store().join("ware")).unwrap();
     project.write("motd", "one\n");

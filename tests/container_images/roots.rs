@@ -76,7 +76,7 @@ fn what_another_tool_has_built_is_a_root() {
         output(buildah().args(["copy", "--quiet", container, "/bin/busybox", &to]));
     }
     output(buildah().args(["commit", "--quiet", container, "localhost/one"]));
-    // A second layer, which takes something away: a whiteout.
+    // A second layer, which removes a file with a whiteout.
     let second = output(buildah().args(["from", "--pull-never", "localhost/one"]));
     let second = second.trim();
     let mounted = output(buildah().args(["mount", second]));
@@ -106,7 +106,7 @@ fn an_image_of_a_registry_is_locked_once_and_never_asked_for_again() {
     let push = |image: &str| made.wake(["image", "push", image, &name]).run().success();
     let pushed = push(".wake/out/base/image").stdout;
     let digest = pushed.trim().split_once('@').unwrap().1.to_owned();
-    // What others read there is what was pushed.
+    // Other tools read what was pushed.
     if has_program("skopeo") {
         let from = format!("docker://{name}");
         let seen = output(Command::new("skopeo").args(["inspect", "--tls-verify=false", &from]));
@@ -120,14 +120,14 @@ fn an_image_of_a_registry_is_locked_once_and_never_asked_for_again() {
     shows(&project);
     assert_eq!(project.read("wake.lock"), format!("wake-lock 1\nimage:{name} {digest}\n"));
 
-    // Another image under the tag is not taken: the lock decides.
+    // Another image with the same tag is not used: the lock decides.
     made.edit("base.libsonnet", "'ls', ", "");
     made.build(&["//:base"]);
     push(".wake/out/base/image");
     project.wake(["build", "--locked", "//:user"]).run().success();
     shows(&project);
 
-    // A fresh store fetches what is locked; without a registry, what the store has is enough.
+    // A new store fetches what is locked; without a registry, the contents of the store are enough.
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
     project

@@ -1,4 +1,4 @@
-//! Images that are built, and by what they are remembered.
+//! Image builds, and what they are cached by.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -39,7 +39,7 @@ fn an_image_is_built_without_any_other_tool_and_the_same_from_anywhere() {
     assert_eq!(said["layers"].as_array().unwrap().len(), 2);
     assert!(ran(&one, &["hello"]).is_empty());
 
-    // Another directory and store, other times; and another user, where one can be another.
+    // Another directory and store, other times; and another user, if possible.
     let other = project().build();
     copy_tree(one.root(), other.root());
     other.touch("images/os/1/frontier/busybox");
@@ -55,7 +55,7 @@ fn an_image_is_built_without_any_other_tool_and_the_same_from_anywhere() {
     runs_in_podman(&one, &digest);
 }
 
-/// Has the image pushed, and pulled and run by another engine.
+/// Pushes the image, and pulls and runs it with another engine.
 fn runs_in_podman(project: &wake_tests::Project, digest: &str) {
     let test = "an_image_runs_in_another_engine";
     if !(has_program("podman") && has_program("runc") && is_root()) {
@@ -94,7 +94,7 @@ fn only_what_matters_has_an_image_built_again() {
     let template = "images/a/1/templates/ubuntu.vtmp";
     project.edit(template, "echo a", "# more\n    echo a");
     assert!(ran(&project, &["b"]).is_empty());
-    // What comes out the same ends there.
+    // An unchanged result stops further work.
     project.edit(template, "echo a >", "echo 'a' >");
     assert_eq!(ran(&project, &["b"]), ["a@=1:run"]);
     project.edit(template, "echo 'a'", "echo other");
@@ -129,7 +129,7 @@ fn independent_images_are_built_at_once() {
     let Some(project) = site("independent_images_are_built_at_once") else { return };
     wake(&project, &["build", "-o", "oci:base", "os"]).run().success();
     let base = project.path("base").display().to_string();
-    // Each command waits until another one is there.
+    // Each command waits until another one is running.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let names = ["a", "b", "c", "d"];
@@ -173,7 +173,7 @@ fn a_prolog_makes_files_that_are_copied() {
     let app = ["app@=1", "app@=1:copy", "app@=1:prolog", "app@=1:run"];
     assert_eq!(ran(&project, &["app"]), [&app[..], &["os@=1"]].concat());
     assert!(ran(&project, &["app"]).is_empty());
-    // What it does not do to the files is nothing to what comes after it.
+    // Effects of the prolog outside its files do not affect later steps.
     project.write("images/app/1/frontier/get.sh", "mkdir -p made\ncat given > made/text\n");
     let again = ran(&project, &["app"]);
     assert_eq!(again[..1], ["app@=1:prolog"], "{again:?}");
@@ -241,7 +241,7 @@ variables:
     let env = &inspected(&project, "tool")["config"]["Env"];
     assert_eq!(*env, serde_json::json!(["PATH=/bin", "MORE=/bin:/srv", "PLACE=/srv"]));
 
-    // What only another tool could do with is refused, at its line.
+    // Lines that only another tool could use are rejected, at their position.
     project.edit("images/tool/templates/default.vtmp", "@copy", "@pre\n    USER 7\n@copy");
     wake(&project, &args)
         .run()
@@ -252,7 +252,7 @@ variables:
 #[test]
 fn more_commands_than_an_argument_takes_are_run() {
     let Some(project) = site("more_commands_than_an_argument_takes") else { return };
-    // Letters of several bytes, so that some part ends amid one.
+    // Multi-byte characters, so that some part ends within one.
     let lines: Vec<String> =
         (0..2500).map(|number| format!("echo 'ä{number} {}' >> /lines", "ö".repeat(50))).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -262,7 +262,7 @@ fn more_commands_than_an_argument_takes_are_run() {
     wake(&project, &["build", "-n", "a", "a"]).run().success();
     image(&project, "b", "1", "dependencies: [a]", &commands(&["test $(cat /count) = 2500"]));
     wake(&project, &["build", "b"]).run().success();
-    // Its lines are still known by their numbers.
+    // Its lines are still identified by their numbers.
     let failing = [&lines[..], &["false"]].concat();
     image(&project, "c", "1", NEEDS_OS, &commands(&failing));
     let failed = wake(&project, &["build", "c"]).run().code(1);
@@ -309,7 +309,7 @@ fn commands_run_as_whom_their_image_is_run() {
     let below = ["busybox mkdir -p /home/bo", "busybox chown 7:8 /home/bo"];
     image(&project, "home", "1", NEEDS_OS, &commands(&below));
     wake(&project, &["build", "-o", "oci:home", "home"]).run().success();
-    // No line of a template says as whom an image is run, so somebody else does.
+    // No line of a template sets the user of an image, so the test does.
     let digest = with_user(&project, "home", "bo");
     let template = |lines: &[&str]| {
         let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
@@ -325,17 +325,17 @@ fn commands_run_as_whom_their_image_is_run() {
     assert_eq!(last_layer(&project.path("made")), theirs);
     let who = wake(&project, &["shell", "a", "--", "busybox", "cat", "/home/bo/who"]);
     assert_eq!(who.run().success().stdout, "7:8 /home/bo\n");
-    // What is not theirs they do not change.
+    // They do not change files of others.
     image(&project, "b", "1", "{}", &template(&["echo x > /etc/motd"]));
     wake(&project, &["build", "b"]).run().code(1).mentions("this line of `@run` failed");
-    // Nobody is called so.
+    // There is no such user.
     let digest = with_user(&project, "home", "eve");
     let of_eve = format!("@from\n    oci:../home@{digest}\n@run\n    true\n");
     image(&project, "c", "1", "{}", &of_eve);
     wake(&project, &["build", "c"]).run().code(5).mentions("the image has no user `eve`");
     with_user(&project, "home", "bo");
 
-    // One user alone is that user, and changes no more than it could have there.
+    // A single available user stands for that user, with the same restrictions.
     let program = copy_of_binary(project.base());
     let own = Command::new("chown").args(["-R", "65534:65534"]).arg(project.base()).status();
     assert!(own.unwrap().success());
@@ -351,7 +351,7 @@ fn commands_run_as_whom_their_image_is_run() {
         .mentions("error: the changes made by `@run` of `b@=1` cannot be kept\n");
 }
 
-/// Has the image in a layout be run as somebody; its digest then.
+/// Sets the user of the image in a layout; returns its new digest.
 fn with_user(project: &wake_tests::Project, layout: &str, user: &str) -> String {
     let dir = project.path(layout);
     let path = |digest: &str| dir.join("blobs").join(digest.replace(':', "/"));

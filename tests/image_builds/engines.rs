@@ -1,4 +1,4 @@
-//! Images that other tools build, as steps.
+//! Images built by other tools, as steps.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use wake_tests::{Project, Wake, copy_of_binary, expect, has_program, is_root, sk
 use crate::containers::Registry;
 use crate::{NEEDS_OS, commands, image, site};
 
-/// What podman and buildah need on machines whose control groups and limits are not theirs to change.
+/// Options that podman and buildah need on machines with restricted control groups and limits.
 const MACHINE: [&str; 4] = [
     "-A",
     "value: --ulimit nofile=1024:1024; when: ''",
@@ -20,7 +20,7 @@ const MACHINE: [&str; 4] = [
     "value: --ulimit nproc=4096:4096; when: ''",
 ];
 
-/// `wake image build --engine`, where the programs of Debian's packages are found.
+/// `wake image build --engine`, with the directories of Debian's packages in `PATH`.
 fn build(project: &Project, engine: &str, args: &[&str]) -> Wake {
     let lead = ["image", "-s", "frontier", "-b", "podman", "-d", "ubuntu", "-i", "images", "build"];
     let engine = ["--engine", engine];
@@ -38,7 +38,7 @@ fn inspected(project: &Project, name: &str) -> serde_json::Value {
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
-/// By a tool that is really here.
+/// With a tool that is really installed.
 fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
     let Some(project) = site(test) else { return };
     if !(has_program(engine) && has_program("runc") && is_root()) {
@@ -63,10 +63,10 @@ fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
     assert!(first.starts_with("localhost/hello:latest@sha256:"), "{first}");
     let said = inspected(&project, "hello");
     assert_eq!(said["config"]["Entrypoint"][0], "/bin/busybox");
-    // The same bytes from another run, of which nothing is remembered.
+    // Another run without cached results yields the same bytes.
     let again = build(&project, engine, &args(&["-n", "hello", "-c", "hello"])).run().success();
     assert_eq!(again.stdout, first);
-    // A comment builds nothing; a line of the template one image, a file of the context both.
+    // A comment rebuilds nothing; a line of the template rebuilds one image, a file of the context both.
     let document = "images/hello/1/specifications.yaml";
     project.write(document, format!("# a comment\n{}", project.read(document)));
     assert!(json(&["hello"]).is_empty());
@@ -74,7 +74,7 @@ fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
     assert_eq!(json(&["hello"]), ["hello@=1"]);
     project.write("images/os/1/frontier/etc/motd", "good day\n");
     assert_eq!(json(&["hello"]), ["hello@=1", "os@=1"]);
-    // What is built is a root for any command.
+    // The result can be the root of any command.
     project.wake(["image", "save", "hello", "oci:saved:hello"]).run().success();
 
     project.edit("images/hello/1/templates/ubuntu.vtmp", "echo good day", "echo bad; false #");
@@ -98,7 +98,7 @@ fn buildah_builds_images_that_are_remembered() {
     built_for_real("buildah_builds_images", "buildah", &["-A", "value: --runtime runc; when: ''"]);
 }
 
-/// An ordinary user's podman has walls of that user's own, and leaves nothing that only root could take away.
+/// The podman of an ordinary user is isolated by its own means, and leaves nothing that only root could remove.
 #[test]
 fn podman_builds_for_an_ordinary_user() {
     let test = "podman_builds_for_an_ordinary_user";
@@ -128,7 +128,7 @@ fn podman_builds_for_an_ordinary_user() {
     assert_eq!(String::from_utf8(others.output().unwrap().stdout).unwrap(), "");
 }
 
-/// Puts a program in the place of a tool, which says which version it is and writes down how it was called.
+/// Replaces a tool by a program that reports a version and records its calls.
 fn stand_in(project: &Project, name: &str, version: &str, script: &str) -> PathBuf {
     let bin = project.base().join("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -150,7 +150,7 @@ fn with_stand_ins(project: &Project, call: Wake) -> Wake {
     call.env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
 }
 
-/// A docker that saves what another tool would have made of nothing: an image of one file.
+/// A stand-in for docker that saves a fixed image of one file.
 const DOCKER: &str = "\
 while [ $# -gt 0 ]; do case \"$1\" in
 -o) out=$2; shift;;
@@ -204,12 +204,12 @@ fn docker_is_told_to_build_and_its_image_is_taken() {
     );
     assert_eq!(inspected(&project, "hello")["config"]["Env"][0], "PATH=/bin");
     assert!(ran(call().args(["--message-format", "json"])).is_empty());
-    // Another version of the tool is another tool.
+    // Another version of the tool counts as another tool.
     stand_in(&project, "docker", "Docker version 25.0.0, build afdd53b", DOCKER);
     assert_eq!(ran(call().args(["--message-format", "json"])).len(), 2);
 }
 
-/// A docker whose build fails in the third line, and says so as docker does.
+/// A stand-in for docker whose build fails in the third line, with docker's message.
 const FAILING_DOCKER: &str = "\
 case \"$*\" in *' build '*|build*) ;; *) exit 0;; esac
 while [ $# -gt 0 ]; do case \"$1\" in -f) script=$2;; esac; shift; done
@@ -271,12 +271,12 @@ fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away(
         let args = [&flags[..], &MACHINE, &["--allow-network", target]].concat();
         build(&project, "podman", &args)
     };
-    // Until the command is there that waits for this.
+    // Until the command that waits for this is running.
     let mut child = call("hello").spawn();
     let (mut stream, _) = listener.accept().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    // Its process goes with it.
+    // Its process ends as well.
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
     let own = fs::canonicalize(project.base()).unwrap();
     let left = || {
@@ -288,7 +288,7 @@ fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away(
     assert_eq!(left(), 1);
     call("os").args(["-c"]).run().success();
     assert_eq!(left(), 0);
-    // One that is stopped takes it away itself.
+    // A build that is stopped removes it itself.
     let mut child = call("hello").spawn();
     let (_stream, _) = listener.accept().unwrap();
     assert_eq!(left(), 1);
@@ -300,7 +300,8 @@ fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away(
     assert_eq!(state.count(), 0);
 }
 
-/// A docker with a daemon, `tags`, whose build of `hello` gives its tag at once and then waits for whoever listens.
+/// A stand-in for docker with a daemon, `tags`, whose build of `hello` sets its tag at once and then waits for a
+/// listener.
 const WAITING_DOCKER: &str = "\
 tags=$(dirname \"$0\")/tags; mkdir -p \"$tags\"
 case \"$1\" in
@@ -311,7 +312,7 @@ save) cp \"$(dirname \"$0\")/saved.tar\" \"$3\";;
 rmi) rm \"$tags/${3#localhost/}\";;
 esac";
 
-/// What the stand-in's daemon has, and the links that are in `/tmp` for it.
+/// The tags in the stand-in's daemon, and the links for it in `/tmp`.
 fn left_of_docker(project: &Project) -> (usize, usize) {
     let own = fs::canonicalize(project.base()).unwrap();
     let tags = fs::read_dir(project.base().join("bin/tags")).into_iter().flatten().count();
@@ -333,7 +334,7 @@ fn a_stopped_build_by_docker_leaves_no_tag_in_the_daemon() {
     fs::write(bin.join("port"), listener.local_addr().unwrap().port().to_string()).unwrap();
     fs::write(bin.join("saved.tar"), "").unwrap();
     let call = |target| with_stand_ins(&project, build(&project, "docker", &[target]));
-    // Who stops it waits until nothing is left.
+    // After a stop, nothing is left.
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut child = call("hello").spawn();
         let (_stream, _) = listener.accept().unwrap();
@@ -342,7 +343,7 @@ fn a_stopped_build_by_docker_leaves_no_tag_in_the_daemon() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(left_of_docker(&project), (0, 0));
     }
-    // Who kills it leaves that to the next build, be it of another image, and be it one that fails.
+    // After a kill, the next build removes the rest, even if it is of another image, and even if it fails.
     let mut child = call("hello").spawn();
     let (mut stream, _) = listener.accept().unwrap();
     child.kill().unwrap();
@@ -440,13 +441,13 @@ fn a_tool_that_is_not_here_or_too_old_is_an_error_before_anything_runs() {
         error: `ducker` is not an image engine
          help: leave `--engine` out to build the images with wake
     "#]]);
-    // What would be said and run, and nothing is.
+    // A dry run prints what would be run, and runs nothing.
     let dry = with_stand_ins(&project, build(&project, "docker", &["-d", "os"])).run().success();
     assert!(dry.stdout.contains("docker build -f ") && dry.stdout.contains("FROM scratch"));
 }
 
-/// The directory of a real Apptainer: of this machine, or the one that `scripts/setup` has put aside. No release of Debian has it, so
-/// that it is not here is a failure nowhere.
+/// The directory of a real Apptainer, from this machine or from `scripts/setup`. No release of Debian has it, so its
+/// absence is never a failure.
 fn real_apptainer(test: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/apptainer/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -512,7 +513,7 @@ fn a_real_apptainer_builds_definitions() {
     assert_eq!(run(&["run"]), "hello\nagain\nyou\n");
     assert!(run(&["inspect"]).contains("team: tools"));
     assert!(json().is_empty());
-    // A line builds one image, from the file that is there.
+    // A changed line rebuilds one image, from the existing file of its base.
     let template = "images/app/1/templates/ubuntu.vtmp";
     project.edit(template, "echo again", "echo once more");
     assert_eq!(json(), ["app@=1"]);

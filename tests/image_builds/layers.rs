@@ -1,4 +1,4 @@
-//! The layer of what commands changed.
+//! The layer of a command's changes.
 
 use std::fs;
 use std::process::Command;
@@ -23,12 +23,12 @@ fn a_layer_has_what_was_changed_and_nothing_else() {
     };
     image(&project, "before", "1", NEEDS_OS, &with_tools(&before));
     let after = [
-        // Of what is touched, written anew with the same bytes, or moved away and back, nothing is said.
+        // Files that are touched, rewritten with the same bytes, or moved away and back are not included.
         "touch /keep/a && echo c > /keep/c && mv /keep/link /l && mv /l /keep/link",
         "chmod 600 /keep/b && chmod 640 /keep/b",
-        // What is gone is.
+        // Removed files are.
         "rm /etc/motd && rm -r /away && rm /emptied/*",
-        // A directory in place of another one has of it only what is there again.
+        // A directory that replaces another one contains only what was created in it.
         "rm -r /again && mkdir /again && echo new > /again/new && echo b > /again/b",
         "mkdir /new && chmod 1777 /new && echo s > /new/s && chmod 4711 /new/s",
         "ln -s ../new/s /new/link && ln /new/s /new/hard",
@@ -50,7 +50,7 @@ fn a_layer_has_what_was_changed_and_nothing_else() {
         "lrwxrwxrwx 0/0               0 1980-01-02 00:00 new/link -> ../new/s",
         "-rws--x--x 0/0               2 1980-01-02 00:00 new/s",
     ];
-    // A directory of one file is said to have lost that.
+    // A directory that had a single file records the removal of that file.
     let expected = expected.map(|line| line.replace("etc/.wh..wh..opq", "etc/.wh.motd"));
     assert_eq!(listed, expected);
     another_tool_agrees(&project);
@@ -87,7 +87,7 @@ fn a_file_belongs_to_whom_a_command_gives_it_where_there_is_more_than_one_user()
     }
     let lines = ["echo x > /x", "busybox chown 7:8 /x", "busybox mkdir /d", "busybox chown 9 /d"];
     image(&project, "a", "1", NEEDS_OS, &commands(&lines));
-    // What belonged to somebody goes on to, whatever is done to it.
+    // Files keep their owner, whatever is done to them.
     image(&project, "b", "1", "dependencies: [a]", &commands(&["echo y >> /x"]));
     wake(&project, &["build", "-n", "a", "a"]).run().success();
     let a = [
@@ -99,7 +99,7 @@ fn a_file_belongs_to_whom_a_command_gives_it_where_there_is_more_than_one_user()
     let b = ["-rw-r--r-- 7/8               4 1980-01-02 00:00 x"];
     assert_eq!(last_layer(&layout(&project, "b")), b);
 
-    // One user alone has them as they are declared.
+    // A single available user has them as declared.
     let digest = crate::inspected(&project, "a")["digest"].as_str().unwrap().to_owned();
     wake(&project, &["save", "a", "oci:given"]).run().success();
     let given = format!("@from\n    oci:../given@{digest}\n@run\n    echo y >> /x\n");
@@ -113,7 +113,7 @@ fn a_file_belongs_to_whom_a_command_gives_it_where_there_is_more_than_one_user()
         |args: &[&str]| wake(&project, args).program(&program).wrapper(user).store(&own_store);
     as_user(&["build", "-n", "c", "-o", "oci:made", "c"]).run().success();
     assert_eq!(last_layer(&project.path("made")), b);
-    // What it cannot do fails, and is not passed over.
+    // What it cannot do fails, and is not ignored.
     image(&project, "d", "1", "{}", &given.replace("echo y >> /x", "busybox chown 7 /bin/sh"));
     as_user(&["build", "d"]).run().code(1).mentions("this line of `@run` failed");
 }

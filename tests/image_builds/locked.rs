@@ -1,4 +1,4 @@
-//! Which images of others are begun from.
+//! The digests of external base images.
 
 use std::fs;
 
@@ -28,10 +28,10 @@ fn what_a_tag_leads_to_is_looked_up_once() {
     assert!(locked.stderr.contains(&format!("Locked {name} {first}\n")), "{locked}");
     let lock = project.read("images/.wake.lock");
     assert_eq!(lock, format!("wake-lock 1\nimage:{name} {first}\n"));
-    // The digest is a part of the identity.
+    // The digest is part of the identity.
     assert_ne!(wake(&project, &["plan", "app"]).run().success().stdout, unlocked);
 
-    // The tag moves, and the lock does not.
+    // The tag moves, but the lock does not.
     project.write("images/os/1/frontier/etc/motd", "good day\n");
     wake(&project, &["build", "-o", &name, "-n", "os", "os"]).run().success();
     assert_ne!(inspected(&project, "os")["digest"], first.as_str());
@@ -42,7 +42,7 @@ fn what_a_tag_leads_to_is_looked_up_once() {
     wake(&project, &["build", "-n", "app", "app"]).run().success();
     assert_ne!(inspected(&project, "app")["digest"], before);
 
-    // What is locked and in the store needs nobody.
+    // A locked image in the store needs no registry.
     drop(registry);
     assert!(
         wake(&project, &["--offline", "build", "app"])
@@ -67,7 +67,7 @@ fn a_plan_fetches_nothing_of_an_image() {
     image(&project, "app", "1", "{}", &format!("@from\n    {name}\n"));
     let fresh = project.base().join("fresh");
     wake(&project, &["lock", "app"]).store(&fresh).run().success();
-    // Without its layers it can be planned, and not built.
+    // Without its layers it can be planned, but not built.
     let manifest = registry_manifest(&registry);
     for layer in manifest["layers"].as_array().unwrap() {
         let path = format!("/v2/team/os/blobs/{}", layer["digest"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! `wake image build` and `wake image lock`: images of Velocity's specifications, built by wake alone.
+//! `wake image build` and `wake image lock`: images of Velocity's specifications, built by wake itself.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use std::process::Command;
 
 use wake_tests::{Project, Wake, has_busybox, project};
 
-/// A directory of images for podman on frontier, of which `os@=1` is busybox; none where there is no busybox.
+/// An image directory for podman on frontier, in which `os@=1` is busybox; `None` if busybox is not installed.
 pub(crate) fn site(test: &str) -> Option<Project> {
     if !has_busybox(test) {
         return None;
@@ -38,7 +38,7 @@ const OS: &str = "@from
     PATH /bin
 ";
 
-/// Writes the documents of an image; `leaf` is what stands below the distribution.
+/// Writes the documents of an image; `leaf` is the value of the distribution.
 pub(crate) fn image(project: &Project, name: &str, version: &str, leaf: &str, template: &str) {
     let dir = format!("images/{name}/{version}");
     let document =
@@ -49,13 +49,13 @@ pub(crate) fn image(project: &Project, name: &str, version: &str, leaf: &str, te
 
 pub(crate) const NEEDS_OS: &str = "dependencies: [os]";
 
-/// A template of commands on the image that is built before.
+/// A template of commands on the previously built image.
 pub(crate) fn commands(lines: &[&str]) -> String {
     let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
     format!("@from\n    %(__base__)\n@run\n{lines}")
 }
 
-/// `wake image` of this site, on a machine on which there is no other program.
+/// `wake image` of this site, on a machine without other programs.
 pub(crate) fn wake(project: &Project, args: &[&str]) -> Wake {
     let lead = ["image", "-s", "frontier", "-b", "podman", "-d", "ubuntu", "-i", "images"];
     project.wake(lead.into_iter().chain(args.iter().copied())).env("PATH", "/nonexistent")
@@ -69,7 +69,7 @@ pub(crate) fn ran(project: &Project, targets: &[&str]) -> Vec<String> {
     finished.events().ran().into_iter().map(str::to_owned).collect()
 }
 
-/// What an image is, as `inspect` says.
+/// The description of an image, from `inspect`.
 #[track_caller]
 pub(crate) fn inspected(project: &Project, name: &str) -> serde_json::Value {
     let finished = wake(project, &["inspect", "--json", name]).run().success();
@@ -85,7 +85,7 @@ pub(crate) fn layout(project: &Project, name: &str) -> PathBuf {
     dir
 }
 
-/// What `tar` lists of the last layer of a layout.
+/// The contents of a layout's last layer, as listed by `tar`.
 #[track_caller]
 pub(crate) fn last_layer(layout: &Path) -> Vec<String> {
     let read = |digest: &serde_json::Value| {

@@ -1,4 +1,4 @@
-//! Images that cannot be built, and what is said of them.
+//! Images that cannot be built, and the errors.
 
 use std::fs;
 
@@ -142,7 +142,7 @@ fn an_image_that_there_is_no_room_for_is_told() {
         call = call.wrapper(["unshare", "--mount", "--", "sh", "-euc", &script]);
         call.program(wake_tests::binary()).arg(&store).args(args).args(["build", "app"]).run()
     };
-    // To keep it, to unpack it, for what its commands write.
+    // When storing it, when unpacking it, and when its commands write.
     built("1m").code(10).says(expect![[r#"
         error: image `oci:[ROOT]/images/../base@sha256:[DIGEST]`: there is not enough space in the store to keep sha256:[DIGEST]
          --> images/app/1/templates/ubuntu.vtmp:2:5

@@ -1,4 +1,4 @@
-//! `wake add`: what it proposes, and what it says of what was found.
+//! `wake add`: what it proposes, and what it reports about the result.
 
 use std::fs;
 
@@ -7,12 +7,12 @@ use wake_tests::{Finished, Project, expect};
 use crate::scene::{Scene, get, says, toml};
 use crate::signing::generate;
 
-/// Adds something to `//app`.
+/// Adds a package to `//app`.
 fn add(user: &Project, args: &[&str]) -> Finished {
     user.wake(["add"]).args(args).cwd(user.path("app")).run()
 }
 
-/// Has a version be as old as the first day of 1970.
+/// Sets a version's publication date to the first day of 1970.
 fn age(scene: &Scene, name: &str, version: &str) {
     let path = scene.registry().join(format!("index/acme/{name}.jsonl"));
     let mut log = String::new();
@@ -50,7 +50,7 @@ fn who_signed_what_is_added_is_said() {
     add(&other, &["acme/text@^2"])
         .success()
         .mentions(&format!(", said to be signed by {id}, not verified, needs acme/tone ^1"));
-    // Where a key counts it is tried.
+    // The signature is verified for a trusted key.
     let trusting = scene.user("// none yet\n");
     scene.publisher.wake(["publish", "tone", "--no-verify"]).run().success();
     let trust = format!("\n[trust]\nacme = {{ keys = [\"{key}\"], require = \"provenance\" }}\n");
@@ -65,7 +65,7 @@ fn who_signed_what_is_added_is_said() {
     ));
 }
 
-/// What is too young, yanked, unsigned or for a later wake is not proposed.
+/// Versions that are too young, yanked, unsigned or for a later wake are not proposed.
 #[test]
 fn only_what_may_be_chosen_is_proposed() {
     let scene = Scene::new();
@@ -86,11 +86,11 @@ fn only_what_may_be_chosen_is_proposed() {
     let user = with(young);
     let added = add(&user, &["acme/text"]).success();
     added.mentions("Added acme/text ^1.0 to").mentions("Locked + acme/text 1.0.0");
-    // Whoever wants it all the same says so; what is locked then stays.
+    // They can be requested explicitly; what is locked then stays.
     let user = with(young);
     let before = user.read("app/PKG.libsonnet");
     let failed = add(&user, &["acme/text@^1.2", "--quiet"]).code(6);
-    // The file is as it was by now.
+    // The file is unchanged.
     crate::refusals::says(
         &failed,
         &[],
@@ -135,7 +135,7 @@ fn only_what_may_be_chosen_is_proposed() {
     "#]]);
 }
 
-/// What is required and too young has no line yet, and is taken all the same.
+/// A required version that is too young has no line yet, and is accepted all the same.
 #[test]
 fn an_update_takes_what_is_too_young_and_not_locked() {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! What people at a terminal see of fetching, and what nobody else does.
+//! Progress while fetching, which is only shown on a terminal.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use wake_tests::Project;
 use crate::scene::{Scene, get};
 use crate::server::{Manner, Server};
 
-/// A user of two packages, each with bytes that no compression makes smaller.
+/// A user of two packages, each with incompressible bytes.
 fn user(scene: &Scene, server: &Server) -> Project {
     for name in ["text", "tone"] {
         scene.write(name, "1.0.0", "", "wc -c < data > out.txt");
@@ -29,7 +29,7 @@ fn user(scene: &Scene, server: &Server) -> Project {
     user
 }
 
-/// The states of the line, in order.
+/// The states of the progress line, in order.
 fn lines(text: &str) -> Vec<String> {
     let line = |part: &str| Some(part.trim_end().strip_prefix("    Fetching ")?.to_owned());
     text.split(['\r', '\n']).filter_map(|part| line(part.trim_start_matches("\u{1b}[J"))).collect()
@@ -51,11 +51,11 @@ fn fetching_is_shown_while_it_goes_on() {
     for line in &lines {
         assert!(shape.is_match(line), "{line:?}");
     }
-    // At most ten times a second, and nothing of it stays.
+    // At most ten times a second, and the line is erased at the end.
     let end = text.rsplit("Fetching").next().unwrap();
     assert!(end.contains("\r\u{1b}[J"), "{text:?}");
     assert!(text.contains("Fetched 2 packages"), "{text:?}");
-    // With what is here nothing is shown.
+    // Nothing is shown if nothing must be fetched.
     let again = user.wake(["build", "//app", "--rebuild"]).at_terminal(90, 24);
     assert!(!again.text().contains("Fetch"), "{}", again.shown);
 }

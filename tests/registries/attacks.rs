@@ -1,4 +1,4 @@
-//! Registries that lie, go back or lose things. Names such as `n5` are those of the trust checklist.
+//! Registries that lie, go back or lose things. Names such as `n5` refer to the trust checklist.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ fn user(scene: &Scene) -> Project {
     scene.user(&format!("text: {}", get("text", "^1")))
 }
 
-/// Trees in the store of a project.
+/// The trees in a project's store.
 pub(crate) fn trees(project: &Project) -> usize {
     let Ok(dirs) = fs::read_dir(project.store().join("tree")) else { return 0 };
     dirs.map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count()).sum()
@@ -50,7 +50,7 @@ fn n4_what_is_cut_short_or_no_archive_is_refused() {
     user.build(&["//app"]);
 }
 
-/// X1, X13: what climbs out, and what is no file.
+/// X1, X13: paths that leave the package, and entries that are not files.
 #[test]
 fn x1_a_hostile_archive_is_named_with_its_entry() {
     let scene = Scene::new();
@@ -85,7 +85,7 @@ fn x1_a_hostile_archive_is_named_with_its_entry() {
     assert_eq!(trees(&user), 0);
 }
 
-/// What decides about versions is what is in the files, or nothing.
+/// Versions are resolved from the contents of files, and from nothing else.
 #[test]
 fn metadata_that_are_not_those_of_the_files_are_refused() {
     let scene = Scene::new();
@@ -104,7 +104,7 @@ fn metadata_that_are_not_those_of_the_files_are_refused() {
     failed.mentions(
         "registry `main`: acme/text 1.0.0: `license` in its metadata does not match its files",
     );
-    // Nor the next time.
+    // The next time as well.
     user.wake(["build", "//app"]).run().code(7);
     assert_eq!(trees(&user), 0);
 }
@@ -129,7 +129,7 @@ fn n5_a_registry_that_went_back_is_noticed() {
     user.wake(["update"]).run().success();
     fs::write(&log, &before).unwrap();
     user.wake(["registry", "forget", "main"]).run().success();
-    // The lock still knows.
+    // The lock still records it.
     user.wake(["update"]).run().code(7).mentions("`wake.lock` has from there");
     fs::remove_file(user.path("wake.lock")).unwrap();
     user.build(&["//app"]);
@@ -156,7 +156,7 @@ fn no_registry_is_no_empty_registry() {
     user.wake(["build", "//app"]).run().code(6).mentions("acme/text");
 }
 
-/// What is locked and gone from its registry.
+/// A locked version that is gone from its registry.
 #[test]
 fn an_archive_that_is_gone_is_named() {
     let scene = Scene::new();

@@ -12,7 +12,7 @@ use crate::signing::generate;
 const NEGATING: &str = "name: negating\nbuffers: {inputs: [input], outputs: [output]}\nimage: registry.example.org/ffmpeg\n\
                         env: {B: '1', A: $(B)}\nargs: ['4', $(INPUT_PIPE), \"it's\"]\nresources: {limits: {memory: 1.5Gi}}\n";
 
-/// Makes a package of a codespec of the publisher, and publishes it.
+/// Creates a package from a codespec of the publisher, and publishes it.
 fn publish(publisher: &Project, document: &str, version: &str) {
     publisher.write("negating.yml", document);
     publisher.wake(["codespec", "create", "-f", "negating.yml"]).run().success();
@@ -54,7 +54,7 @@ fn a_codespec_of_one_machine_is_the_same_on_another_by_any_registry() {
         for key in ["contentId", "args", "env", "resources", "buffers", "kind"] {
             assert_eq!(ours[key], theirs[key], "{key}");
         }
-        // The same again is the same version.
+        // Pulling it again yields the same version.
         assert_eq!(pull(&user, &["acme/negate@1", "negating.json"]), "negating/versions/1\n");
         publish(&publisher, &NEGATING.replace("'4'", "'5'"), "1.1.0");
         publish(&publisher, &NEGATING.replace("'4'", "'6'"), "2.0.0");
@@ -86,7 +86,7 @@ fn what_is_pulled_is_signed_by_whom_the_settings_trust_and_is_what_was_published
         .mentions("which is not a trusted key");
     let list = strange.wake(["codespec", "list"]).run().success().stdout;
     assert_eq!(list, "[]\n");
-    // One that nobody signed is not chosen.
+    // An unsigned version is not chosen.
     scene.publisher.write("negating.yml", NEGATING.replace("'4'", "'5'"));
     scene.publisher.wake(["codespec", "create", "-f", "negating.yml"]).run().success();
     let made = ["codespec", "package", "negating", "acme/negate@1.1.0", "v1.1.0"];
@@ -94,17 +94,17 @@ fn what_is_pulled_is_signed_by_whom_the_settings_trust_and_is_what_was_published
     scene.publisher.wake(["publish", "v1.1.0", "--no-sign"]).run().success();
     assert_eq!(pull(&trusting(&key), &["acme/negate"]), "negating/versions/1\n");
     assert_eq!(show(&trusting_with(&trusting, &key), "negating")["args"][0], "4");
-    // Bytes that were changed on the way.
+    // Bytes that were altered in transit.
     let archive = scene.registry().join("pkgs/acme/negate/1.0.0.tar.zst");
     let later = scene.registry().join("pkgs/acme/negate/1.1.0.tar.zst");
     fs::copy(later, archive).unwrap();
     let user = trusting(&key);
     let told = user.wake(["codespec", "pull", "acme/negate@=1.0.0"]).run().code(7);
-    told.mentions("but").mentions(", expected ");
+    told.mentions("its archive contains").mentions(", expected ");
     assert_eq!(user.wake(["codespec", "list"]).run().success().stdout, "[]\n");
 }
 
-/// Who trusts a key and has pulled.
+/// A user who trusts a key and has pulled.
 fn trusting_with(trusting: &dyn Fn(&str) -> Project, key: &str) -> Project {
     let user = trusting(key);
     pull(&user, &["acme/negate"]);

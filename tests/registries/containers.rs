@@ -1,4 +1,4 @@
-//! Debian's registry of containers, as a test has it.
+//! Debian's OCI registry, run by a test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Starts one, if there is one to start; `more` is what else stands in its configuration.
+    /// Starts a registry, if the program is installed; `more` is added to its configuration.
     pub(crate) fn start(test: &str, dir: &Path, more: &str) -> Option<Registry> {
         if !has_program("docker-registry") {
             skip(test, "docker-registry is not here");
@@ -42,7 +42,7 @@ impl Registry {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It says where it listens, in its log, and goes on writing there.
+        // It logs where it listens, and keeps logging there.
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut host = None;
         let mut line = String::new();
@@ -63,7 +63,7 @@ impl Registry {
         format!("oci://{}/wake", self.host)
     }
 
-    /// What lies under a tag of a repository below the prefix.
+    /// The manifest under a tag of a repository below the prefix.
     pub(crate) fn manifest(&self, repository: &str, tag: &str) -> Value {
         let path = format!("/v2/wake/{repository}/manifests/{tag}");
         let (status, bytes) = ask(&self.host, "GET", &path, "");
@@ -71,7 +71,7 @@ impl Registry {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Puts something under a tag.
+    /// Uploads a manifest under a tag.
     pub(crate) fn put_manifest(&self, repository: &str, tag: &str, manifest: &Value) {
         let path = format!("/v2/wake/{repository}/manifests/{tag}");
         let (status, bytes) = ask(&self.host, "PUT", &path, &manifest.to_string());
@@ -97,7 +97,7 @@ impl Drop for Registry {
     }
 }
 
-/// Asks a server as another program would.
+/// Sends a request as another client would.
 pub(crate) fn ask(host: &str, method: &str, path: &str, body: &str) -> (u16, Vec<u8>) {
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let mut stream = TcpStream::connect(host).unwrap();

@@ -1,4 +1,4 @@
-//! Archives of a registry of containers that break off, and go on.
+//! Interrupted and resumed archives from an OCI registry.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,14 +9,14 @@ use std::thread;
 use crate::containers::Registry;
 use crate::scene::{Scene, all_of, get, toml};
 
-/// Bytes of a file that no compression makes smaller.
+/// The size of a file with incompressible bytes.
 const LARGE: usize = 1 << 20;
 
-/// What stands between a registry and who asks it: it passes on so many bytes of each blob, and hangs up.
+/// A proxy in front of a registry that passes on a number of bytes of each blob, and then closes the connection.
 struct Cutter {
     host: String,
     most: Arc<AtomicUsize>,
-    /// The bytes of blobs that came through, with their heads.
+    /// The bytes of blobs that came through, including headers.
     sent: Arc<AtomicUsize>,
 }
 
@@ -33,7 +33,7 @@ impl Cutter {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, most, sent) = (behind.clone(), most.clone(), sent.clone());
-                // Whoever asked may have gone.
+                // The client may have gone.
                 thread::spawn(move || pass(stream, &behind, &most, &sent));
             }
         });
@@ -41,7 +41,7 @@ impl Cutter {
     }
 }
 
-/// Passes one question and its answer on; the connection is closed behind it, so that nobody goes on with it.
+/// Passes on one request and its response; then closes the connection, so that it is not reused.
 fn pass(
     mut client: TcpStream,
     behind: &str,
@@ -86,14 +86,14 @@ fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
         cutter.sent.store(0, Ordering::Relaxed);
         user
     };
-    // In one run.
+    // Within one run.
     let patient = user();
     cutter.most.store(300_000, Ordering::Relaxed);
     patient.build(&["//app"]);
     assert_eq!(patient.result_text("//app:app", "out.txt").trim(), LARGE.to_string());
     let sent = cutter.sent.load(Ordering::Relaxed);
     assert!(sent < LARGE + LARGE / 10, "{sent} bytes came of one archive of {LARGE}");
-    // In a later one: for this run it never goes on long enough.
+    // In a later run: in this one it never makes enough progress.
     let hasty = user();
     cutter.most.store(120_000, Ordering::Relaxed);
     hasty.wake(["build", "//app"]).run().code(9).mentions("the transfer was interrupted");

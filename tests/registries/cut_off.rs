@@ -1,4 +1,4 @@
-//! Publishing and fetching that are killed, or done by two at once: the next one needs no hand.
+//! Publishing and fetching that is killed, or done by two processes at once: the next run needs no repair.
 
 use std::fs;
 use std::thread;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::scene::{Scene, all_of, get};
 
-/// How often a test kills; fewer with `WAKE_TEST_KILLS`.
+/// How many times a test kills; set by `WAKE_TEST_KILLS`.
 fn kills() -> u64 {
     std::env::var("WAKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12)
 }
 
-/// F1: whatever `publish` was at.
+/// F1: at any point of `publish`.
 #[test]
 fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
     let whole = Scene::new();
@@ -30,7 +30,7 @@ fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
         thread::sleep(took.mul_f64(attempt as f64 / kills() as f64));
         child.kill().unwrap();
         child.wait().unwrap();
-        // A reader sees a package with all that it needs, or not at all.
+        // A reader sees a package with all its dependencies, or not at all.
         if scene.registry().join("index/acme/greet.jsonl").exists() {
             assert!(scene.registry().join("index/acme/text.jsonl").exists());
             assert!(scene.registry().join("pkgs/acme/greet/1.2.0.tar.zst").exists());
@@ -48,7 +48,7 @@ fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
     }
 }
 
-/// F1: whatever a build that fetches was at.
+/// F1: at any point of a build that fetches.
 #[test]
 fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
     let scene = Scene::new();
@@ -74,7 +74,7 @@ fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
     }
 }
 
-/// F1: whatever the writing of a lock was at, it is the old one or the new one.
+/// F1: at any point while a lock is written, it is the old one or the new one.
 #[test]
 fn f1_a_lock_that_is_being_written_is_whole() {
     let scene = Scene::new();
@@ -106,13 +106,13 @@ fn f1_a_lock_that_is_being_written_is_whole() {
         user.wake(["update"]).run().success();
         assert_eq!(user.read("wake.lock"), new);
     }
-    // What was being written does not lie about beside it.
+    // No temporary file is left next to it.
     let left = fs::read_dir(user.root()).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("lock")).collect();
     assert_eq!(left, ["wake.lock"]);
 }
 
-/// N9: of two that publish one version, one does it.
+/// N9: of two concurrent publishers of one version, one succeeds.
 #[test]
 fn n9_two_that_publish_at_once_agree() {
     let scene = Scene::new();
@@ -126,7 +126,7 @@ fn n9_two_that_publish_at_once_agree() {
     assert_eq!(scene.read("index/acme.jsonl").lines().count(), 1);
 }
 
-/// Two processes that need one package, with one store.
+/// Two processes fetch one package into one store.
 #[test]
 fn two_that_fetch_one_package_share_it() {
     let scene = Scene::new();

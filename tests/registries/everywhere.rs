@@ -1,5 +1,5 @@
-//! The same library in every kind of registry, as people run them: a directory, nginx with TLS, Debian's registry of containers with TLS
-//! and passwords.
+//! The same library in every kind of registry, in realistic setups: a directory, nginx with TLS, Debian's OCI
+//! registry with TLS and passwords.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ fn toml(address: &str) -> String {
     format!("[registries]\nmain = \"{address}\"\n\n[namespaces]\n\"\" = \"main\"\n")
 }
 
-/// A second repository: the application without the library beside it.
+/// A second repository: the application without the library.
 fn application(address: &str) -> Project {
     let application = example("c-app");
     fs::remove_dir_all(application.path("stats")).unwrap();
@@ -25,7 +25,7 @@ fn application(address: &str) -> Project {
     let text = application.read("app/PKG.libsonnet");
     let start = text.find("stats: ").unwrap();
     let end = start + text[start..].find("from='../stats')").unwrap() + "from='../stats')".len();
-    // What names it goes, and is added by name.
+    // The dependency is removed, and added by name.
     let comma = usize::from(text[end..].starts_with(','));
     application.write("app/PKG.libsonnet", [&text[..start], &text[end + comma..]].concat());
     application
@@ -85,7 +85,7 @@ fn one_library_from_three_registries_is_one_line_of_the_lock() {
         assert!(!built.ran().is_empty());
         let program = application.result("//app:app", "bin/app");
         let before = fs::read(&program).unwrap();
-        // The workspace is wiped, and the registry is not asked.
+        // The workspace is wiped, and the registry is not contacted.
         fs::remove_dir_all(application.path(".wake")).unwrap();
         let again = application.json_build(&["//app", "--offline"]).run().success().events();
         assert_eq!(again.ran(), [] as [&str; 0]);
@@ -106,7 +106,7 @@ fn one_library_from_three_registries_is_one_line_of_the_lock() {
     assert!(locks.iter().all(|lock| *lock == locks[0]), "{locks:?}");
 }
 
-/// R4: what another user publishes elsewhere, with another umask, are the same bytes; what another compressor makes of them is the same
+/// R4: another user publishes the same bytes elsewhere, with another umask; another compressor yields the same
 /// package.
 #[test]
 fn r4_another_user_publishes_equal_bytes() {
@@ -165,7 +165,7 @@ fn r4_another_user_publishes_equal_bytes() {
             "{path}"
         );
     }
-    // Another compressor, and none at all: the same package, published already, and the same line of the lock.
+    // Another compressor, and none at all: the same package, already published, and the same line of the lock.
     let archive = one.registry().join("pkgs/acme/text/2.0.1.tar.zst");
     let pkgs = format!("text: {}", get("text", "^2"));
     let first = one.user(&pkgs);
@@ -192,7 +192,7 @@ fn r4_another_user_publishes_equal_bytes() {
     }
 }
 
-/// Those of a team publish to one directory, whatever their umask, and others read it.
+/// A team publishes to one directory, whatever their umask, and others read it.
 #[test]
 fn a_team_shares_a_directory() {
     let test = "a_team_shares_a_directory";
@@ -206,7 +206,7 @@ fn a_team_shares_a_directory() {
         .arg(&share)
         .status();
     assert!(made.unwrap().success());
-    // As one of these users, with nothing that others may read.
+    // As one of these users, with a umask that denies others everything.
     let by = |user: &str, group: &str, project: &Project, args: &[&str]| {
         let program = copy_of_binary(project.base());
         let mut owned = std::process::Command::new("chown");
@@ -240,7 +240,7 @@ fn a_team_shares_a_directory() {
     by("23002", "12345", &two.publisher, &["publish", "tone"]).success();
     two.write("text", "1.1.0", "", "cat data > out.txt");
     by("23002", "12345", &two.publisher, &["publish", "text"]).success();
-    // Somebody of no such group reads, and cannot write.
+    // A user outside the group can read, but not write.
     let user = scene
         .user_of(&address, &format!("text: {}, tone: {}", get("text", "^1"), get("tone", "^1")));
     by("23003", "23003", &user, &["build", "//app"]).success();

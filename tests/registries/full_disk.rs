@@ -1,4 +1,4 @@
-//! Fetching where the disk is full: nothing half is believed, and with room again the next run needs no hand.
+//! Fetching with a full disk: partial data is never used, and once there is space again the next run needs no repair.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use wake_tests::{Project, Wake, expect, has_program, is_root, skip};
 use crate::scene::{Scene, get};
 use crate::server::Server;
 
-/// Random bytes of a package's file: more than the small store has room for.
+/// The size of a package's file with random bytes: more than fits into the small store.
 const LARGE: usize = 6 << 20;
 
 fn scene() -> Scene {
@@ -23,7 +23,7 @@ fn scene() -> Scene {
     scene
 }
 
-/// Runs a script with `wake` as `$0` and the store as `$1`, on a file system of its own.
+/// Runs a script with `wake` as `$0` and the store as `$1`, with the store on a file system of its own.
 fn with_small_store(user: &Project, script: &str) -> Wake {
     let program = wake_tests::binary();
     user.wake([] as [&str; 0])

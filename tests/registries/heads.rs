@@ -1,4 +1,4 @@
-//! Registries that are signed as a whole.
+//! Signed registries.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::attacks::trees;
 use crate::scene::{Scene, get, toml};
 use crate::signing::generate;
 
-/// A registry that has a head, with its key.
+/// A registry with a head, and its key.
 fn signed() -> (Scene, String, String) {
     let scene = Scene::new();
     let (key, id) = generate(&scene.publisher, "head");
@@ -17,7 +17,7 @@ fn signed() -> (Scene, String, String) {
     (scene, key, id)
 }
 
-/// Settings of one who demands a head by that key.
+/// Settings that require a head signed by that key.
 fn table(address: &str, key: &str) -> String {
     let entry = format!("main = {{ url = \"{address}\", keys = [\"{key}\"] }}");
     toml(address).replace(&format!("main = \"{address}\""), &entry)
@@ -50,7 +50,7 @@ fn n5_a_signed_registry_that_goes_back_is_noticed_by_its_number() {
     scene.publish("text", "1.1.0", "");
     assert_ne!(head(&scene), before);
     user.wake(["update"]).run().success().mentions("acme/text 1.0.0 -> 1.1.0");
-    // All of it is as it was: only the number tells, to whoever has asked for nothing of it but that.
+    // All of it is as before: only the serial reveals it, and only to someone who has seen a later one.
     fs::rename(scene.registry(), scene.publisher.base().join("new")).unwrap();
     fs::rename(&old, scene.registry()).unwrap();
     let failed = user.wake(["update"]).run().code(7);
@@ -82,7 +82,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
         .mentions(&format!("the keys that count are {their_id}"));
     assert_eq!(trees(&mistrustful), 0);
     let user = user(&scene, &key);
-    // What was altered, what is no head, what is gone.
+    // Altered heads, files that are not heads, a missing head.
     let whole = head(&scene);
     let place = scene.registry().join("head.json");
     let altered = String::from_utf8(whole.clone()).unwrap().replace("\"sig\":\"", "\"sig\":\"AAAA");
@@ -101,28 +101,28 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
     assert_eq!(trees(&user), 0);
     fs::write(&place, &whole).unwrap();
     user.build(&["//app"]);
-    // What its head does not name is not there, and what it names is not altered.
+    // Files that the head does not name do not count, and those it names must not be altered.
     let log = scene.registry().join("index/acme/text.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     fs::write(&log, text.replace("\"license\":\"MIT\"", "\"license\":\"ISC\"")).unwrap();
     let fresh = self::user(&scene, &key);
     let failed = fresh.wake(["build", "//app"]).run().code(7);
     failed.mentions("index/acme/text.jsonl does not match head.json: its content differs");
-    // A log that is longer already counts up to where it was signed.
+    // A longer log counts up to where it was signed.
     let more = format!(
         "{text}{}",
         "{\"kind\":\"praise\"}\n{\"at\":1,\"kind\":\"yank\",\"reason\":\"x\",\"version\":\"1.0.0\"}\n"
     );
     fs::write(&log, more).unwrap();
     fresh.wake(["lock"]).run().success().mentions("+ acme/text 1.0.0");
-    // Nor is it signed by whoever publishes next.
+    // The next publisher does not sign it either.
     fs::write(&log, text.replace("\"license\":\"MIT\"", "\"license\":\"ISC\"")).unwrap();
     scene.write("tone", "1.0.0", "", "cat data > out.txt");
     let refused = scene.publisher.wake(["publish", "tone"]).run().code(7);
     refused.mentions("it has been truncated or rewritten since");
 }
 
-/// A head that another program signs, of the lists that there are: from so many seconds from now until so many.
+/// A head for the existing lists, signed by another program, valid between these seconds from now.
 fn sign_by_openssl(scene: &Scene, from: i64, until: i64) {
     let script = r#"
         now=$(date +%s)
@@ -178,7 +178,7 @@ fn n5_a_head_that_holds_no_more_is_signed_anew() {
     user.build(&["//app"]);
 }
 
-/// Who writes there has to have the key, and what was half done is done by the next.
+/// Writing requires the key, and the next writer completes what was interrupted.
 #[test]
 fn a_signed_registry_is_written_by_whoever_has_its_key() {
     let (scene, key, id) = signed();
@@ -201,14 +201,14 @@ fn a_signed_registry_is_written_by_whoever_has_its_key() {
     scene.publisher.wake(yank).run().success();
     let user = user(&scene, &key);
     user.wake(["lock"]).run().code(6).mentions("yanked: it prints nothing");
-    // One whose head was not written any more.
+    // The head was not written any more.
     let before = head(&scene);
     scene.publish("text", "1.1.0", "");
     fs::write(scene.registry().join("head.json"), &before).unwrap();
     user.wake(["lock"]).run().code(6);
     scene.publisher.wake(["publish", "text"]).run().success().mentions("already");
     user.wake(["lock"]).run().success().mentions("+ acme/text 1.1.0");
-    // Lists that no head names go.
+    // Lists that no head names are removed.
     let lists = fs::read_dir(scene.registry().join("index")).unwrap();
     let fixed = lists.filter(|entry| {
         entry.as_ref().unwrap().file_name().to_string_lossy().matches('.').count() == 2
@@ -216,7 +216,7 @@ fn a_signed_registry_is_written_by_whoever_has_its_key() {
     assert!(fixed.count() <= 2);
 }
 
-/// What was seen is forgotten with the key that signed it, or whoever stole that could lock everybody out.
+/// What was seen is forgotten together with its key; otherwise a stolen key could lock everybody out.
 #[test]
 fn n5_what_a_stolen_key_signed_binds_nobody_who_dropped_it() {
     let (scene, old, _) = signed();
@@ -226,7 +226,7 @@ fn n5_what_a_stolen_key_signed_binds_nobody_who_dropped_it() {
         scene.publisher.wake(["registry", "sign", "main"]).run().success();
     }
     user.wake(["update"]).run().success();
-    // Its owner begins again, by another key and from the first number.
+    // The owner starts again with another key and the first serial.
     let (new, _) = generate(&scene.publisher, "new");
     scene.publisher.write("wake.toml", table("file:../registry", &new));
     fs::remove_file(scene.registry().join("head.json")).unwrap();

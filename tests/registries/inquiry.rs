@@ -113,7 +113,8 @@ fn search_says_what_a_registry_of_containers_does_not_tell() {
         .mentions("`wake info NAMESPACE/NAME`");
 }
 
-/// What the lock names, as a registry of its own: a workspace builds from it with an empty store, and as a mirror.
+/// The locked packages as a registry of their own: a workspace builds from it with an empty store, and with it as a
+/// mirror.
 #[test]
 fn what_is_vendored_is_enough() {
     let scene = Scene::new();
@@ -135,7 +136,7 @@ fn what_is_vendored_is_enough() {
     let vendored = user.path("vendored");
     assert!(!vendored.join("pkgs/acme/text/2.0.1.tar.zst").exists());
     let before = crate::scene::all_of(&vendored);
-    // The same again changes nothing.
+    // Repeating it changes nothing.
     user.wake(["vendor", "vendored"]).run().success();
     assert_eq!(crate::scene::all_of(&vendored), before);
     let gone = scene.registry().with_extension("gone");
@@ -151,7 +152,7 @@ fn what_is_vendored_is_enough() {
     third.write("wake.toml", toml(&format!("file:{}", vendored.display())));
     third.write("wake.lock", &lock);
     third.wake(["build", "//app", "--locked"]).run().success();
-    // With the registry there again the mirror is behind, and nothing is taken back.
+    // With the registry back, the mirror is behind, and nothing is reverted.
     fs::rename(&gone, scene.registry()).unwrap();
     other.wake(["lock"]).run().success();
     assert_eq!(other.read("wake.lock"), lock);

@@ -1,4 +1,4 @@
-//! A registry that keeps lists of what refers to an image, which Debian's does not. Source: distribution-spec 1.1, "Listing Referrers".
+//! A registry with a referrers API, which Debian's lacks. Source: distribution-spec 1.1, "Listing Referrers".
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,13 +8,13 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// What stands between a registry and who asks it, and answers for it what refers to what.
+/// A proxy in front of a registry that implements the referrers API.
 pub(crate) struct Lister {
     pub(crate) host: String,
     lists: Lists,
 }
 
-/// Entries by what they refer to.
+/// Descriptors by subject.
 type Lists = Arc<Mutex<BTreeMap<String, Vec<Value>>>>;
 
 impl Lister {
@@ -27,14 +27,14 @@ impl Lister {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, lists) = (behind.clone(), lists.clone());
-                // Whoever asked may have gone.
+                // The client may have gone.
                 thread::spawn(move || pass(stream, &behind, &lists));
             }
         });
         lister
     }
 
-    /// The kinds of what refers to a manifest.
+    /// The artifact types of a manifest's referrers.
     pub(crate) fn kinds(&self, digest: &str) -> Vec<String> {
         let lists = self.lists.lock().unwrap();
         let entries = lists.get(digest).cloned().unwrap_or_default();
@@ -42,7 +42,7 @@ impl Lister {
     }
 }
 
-/// Answers one question; the connection is closed behind it.
+/// Answers one request, and closes the connection.
 fn pass(mut client: TcpStream, behind: &str, lists: &Lists) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut head = String::new();
@@ -73,7 +73,7 @@ fn pass(mut client: TcpStream, behind: &str, lists: &Lists) -> std::io::Result<(
     let manifest: Value = serde_json::from_slice(&body).unwrap_or_default();
     let Some(subject) = manifest["subject"]["digest"].as_str() else {
         server.write_all(&body)?;
-        // What is still to come of a question, while the answer may come.
+        // The rest of the request, while the response may already arrive.
         let mut up = server.try_clone()?;
         thread::spawn(move || std::io::copy(&mut reader, &mut up));
         std::io::copy(&mut server, &mut client)?;

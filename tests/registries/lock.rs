@@ -1,4 +1,4 @@
-//! `wake.lock` as it is written.
+//! Writing `wake.lock`.
 
 use std::fs;
 
@@ -88,7 +88,7 @@ fn a_yanked_version_is_not_chosen_anew() {
     scene.publisher.wake(yank).run().success();
     late.build(&["//app"]);
     assert_eq!(late.result_text("//app:app", "out.txt"), "text 1.0.0\n");
-    // Who has it keeps it.
+    // A locked version is kept.
     early.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
     early.build(&["//app"]);
     early.wake(["lock", "--check"]).run().success();
@@ -116,7 +116,7 @@ fn what_does_not_fit_together_is_told_with_its_places() {
     unknown.wake(["build", "//app"]).run().code(6).mentions("tls");
 }
 
-/// Two branches that each add a package: git's union of both is a lock that builds.
+/// Two branches that each add a package: git's union merge is a lock that builds.
 #[test]
 fn the_union_of_two_locks_builds() {
     let scene = Scene::new();
@@ -139,7 +139,7 @@ fn the_union_of_two_locks_builds() {
     ));
     both.write("wake.lock", ours + &theirs);
     both.wake(["build", "//app", "--locked"]).run().success();
-    // Written anew, it is in one form again.
+    // Rewritten, it has a canonical form again.
     both.wake(["lock"]).run().success();
     let lock = both.read("wake.lock");
     let mut lines: Vec<&str> = lock.lines().skip(1).collect();
@@ -173,7 +173,7 @@ fn a_package_is_added_and_taken_out_by_name() {
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
     at(&["add", "acme/text"]).code(5).mentions("a package has that key already");
     at(&["add", "acme/txet"]).code(6).mentions("did you mean `acme/text`?");
-    // Where nothing fits, nothing is written.
+    // If no versions fit together, nothing is written.
     at(&["add", "acme/tone@^3"]).code(6);
     assert_eq!(user.read("app/PKG.libsonnet"), after);
     says(
@@ -210,7 +210,7 @@ fn the_tree_shows_who_needs_what() {
     );
 }
 
-/// The lock is the second witness of what a registry had.
+/// The lock is the second witness of a registry's contents.
 #[test]
 fn a_registry_that_lost_what_is_locked_is_named() {
     let scene = Scene::new();
@@ -237,7 +237,7 @@ fn a_lock_that_cannot_be_written_is_an_error() {
     user.wake(["build", "//app"]).run().code(6).mentions("`wake.lock` is not a regular file");
 }
 
-/// What version control could not merge is both sides, and is said.
+/// A merge conflict is read as both sides, with a warning.
 #[test]
 fn a_conflict_in_the_lock_is_both_sides() {
     let scene = Scene::new();
@@ -289,7 +289,7 @@ fn two_contents_of_one_version_are_an_error_at_their_line() {
     failed.mentions("`acme/one 1.0.0` has different content on line 2").mentions("wake.lock:3:1");
 }
 
-/// What was published just now is not chosen anew where the workspace wants it older.
+/// A version that was just published is not chosen if the workspace requires older ones.
 #[test]
 fn a_version_that_is_too_young_is_not_chosen_anew() {
     let scene = Scene::new();
@@ -321,12 +321,12 @@ fn a_version_that_is_too_young_is_not_chosen_anew() {
     user.wake(["ls"]).run().code(2).mentions("`min-age` is `soon`").mentions("wake.toml:7:11");
 }
 
-/// How many merges a test makes; as many as `WAKE_TEST_MERGES` says.
+/// The number of merges in a test; set by `WAKE_TEST_MERGES`.
 fn merges() -> u64 {
     std::env::var("WAKE_TEST_MERGES").ok().and_then(|merges| merges.parse().ok()).unwrap_or(20)
 }
 
-/// Two branches that change what they need, merged by git's own union driver, as chance has it: the merge builds as it is.
+/// Two branches change their requirements at random and are merged by git's union driver: the merge builds as it is.
 #[test]
 fn the_union_of_two_branches_builds() {
     if !wake_tests::has_program("git") {
@@ -335,7 +335,7 @@ fn the_union_of_two_branches_builds() {
     let scene = Scene::new();
     const PKGS: u64 = 14;
     let name = |number: u64| format!("p{number}");
-    // Versions that need what comes after them, each as new as it was.
+    // Versions that need packages later in the list, all equally old.
     for version in ["1.0.0", "1.1.0", "1.2.0", "2.0.0"] {
         for number in 0..PKGS {
             let range = version.strip_suffix(".0").unwrap();
@@ -399,7 +399,8 @@ fn the_union_of_two_branches_builds() {
         git(&["checkout", "-q", "main"]);
         commit("ours");
         git(&["merge", "-q", "theirs", "-m", "merged"]);
-        // To evaluate all is enough to see that the lock meets all; every tenth is built as well.
+        // Evaluating everything is enough to check that the lock meets all requirements; every tenth is built as
+        // well.
         let command = if round % 10 == 9 { "build" } else { "ls" };
         let merged = user.read("wake.lock");
         let built =

@@ -1,4 +1,4 @@
-//! Logins for registries: where they may lie, where they may go, and that they are never shown.
+//! Logins for registries: where they are stored, where they are sent, and that they are never shown.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,12 +14,12 @@ use wake_tests::{Finished, Project, Wake};
 
 use crate::scene::{Scene, all_of, get, toml};
 
-/// What must be seen nowhere: a password, and with its name in base64, and a token.
+/// What must never be shown: a password, the password with its name in base64, and a token.
 const PASSWORD: &str = "canary7d21";
 const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 const TOKEN: &str = "tokencanary93";
 
-/// A server of files that lets in whoever says one of these, and keeps what it was asked.
+/// A web server that requires one of these, and records requests.
 struct Guarded {
     host: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -36,7 +36,7 @@ impl Guarded {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (dir, asked, elsewhere) = (dir.clone(), asked.clone(), elsewhere.clone());
-                // Whoever asked may have gone.
+                // The client may have gone.
                 thread::spawn(move || answer(stream, &dir, &asked, &elsewhere));
             }
         });
@@ -86,7 +86,7 @@ fn answer(
     stream.write_all(&bytes)
 }
 
-/// One of these is nowhere: not in what was said, the checkout, the store, or what commands saw.
+/// Checks that none of these appears in the output, the checkout, the store, or what commands saw.
 #[track_caller]
 fn is_hidden(finished: Finished, user: &Project) -> Finished {
     let secrets = [PASSWORD, AUTH, TOKEN];
@@ -113,7 +113,7 @@ fn written(dir: &Path, name: &str, text: &str, mode: u32) -> PathBuf {
     path
 }
 
-/// A user whose step prints all that it can see of its surroundings.
+/// A user whose step prints everything it can see of its environment.
 fn user(scene: &Scene, address: &str) -> Project {
     let user = scene.user_of(address, &format!("text: {}", get("text", "^1")));
     user.write_script(
@@ -146,7 +146,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
             "help: `wake login main` notes a login",
         ]
     );
-    // The variable, with a token and with a name.
+    // The environment variable, with a token and with a name.
     for (value, heard) in [
         (TOKEN.to_owned(), format!("Bearer {TOKEN}")),
         (format!("wake:{PASSWORD}"), format!("Basic {AUTH}")),
@@ -162,7 +162,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
     let failed = is_hidden(failed, &wrong);
     assert!(failed.stdout.contains("used the login from `WAKE_TOKEN_MAIN`"), "{}", failed.stdout);
     assert!(!failed.stdout.contains("wrong"), "{}", failed.stdout);
-    // The file of one's own: for this address and what lies below it, and no other.
+    // wake's own file: for this address and everything below it, and no other.
     let table = |address: &str| format!("[\"{address}\"]\ntoken = \"{TOKEN}\"\n");
     let own = user(&scene, &address);
     config(&own, &table(&address), 0o600);
@@ -193,12 +193,12 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
             "help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them",
         ]
     );
-    // What others keep for servers of files.
+    // Other programs' logins for web servers.
     let netrc = user(&scene, &address);
     let text = format!("machine 127.0.0.1 login wake password {PASSWORD}\n");
     written(&netrc.base().join("home"), ".netrc", &text, 0o600);
     is_hidden(build(&netrc).run().success(), &netrc);
-    // With nothing to do nothing is read, also what could not be.
+    // If there is nothing to do, no file is read, even if it is unreadable.
     config(&netrc, "nonsense", 0o644);
     netrc.build_runs_nothing(&["//app"]);
 }
@@ -215,7 +215,7 @@ fn n2_a_login_goes_nowhere_else() {
     assert!(first.asked().contains(TOKEN));
     let heard = second.asked();
     assert!(heard.contains("GET /wake/") && !heard.contains("uthorization"), "{heard}");
-    // Nor over a wire that anybody can listen to: the address is one of this machine, and does not say so.
+    // Nor over an unencrypted connection: the address is on this machine, but its name does not say so.
     let name = format!("http://{}.localdomain:1/wake", "localhost");
     let far = self::user(&scene, &name);
     let failed = build(&far).env("WAKE_TOKEN_MAIN", TOKEN).env("http_proxy", first.address()).run();
@@ -246,7 +246,7 @@ fn n3_helpers_for_logins_are_asked_and_never_quoted() {
     };
     let run =
         || is_hidden(build(&user).env("PATH", &path).env("WAKE_TOKEN_OTHER", TOKEN).run(), &user);
-    // Debian's registry is asked in `oci.rs`; here it matters what is said to whom.
+    // `oci.rs` tests Debian's registry; this is about what is sent to whom.
     *server.elsewhere.lock().unwrap() = None;
     let log = user.base().join("asked");
     stub(&format!(
@@ -289,14 +289,14 @@ fn n3_helpers_for_logins_are_asked_and_never_quoted() {
     );
 }
 
-/// What a server hears of one that it challenges.
+/// What a server receives when it demands authentication.
 fn challenged(run: &dyn Fn() -> Finished, server: &Guarded) -> String {
     server.asked();
     run();
     server.asked()
 }
 
-/// A call that is told something on its standard input.
+/// A call with a text on its standard input.
 fn told(call: &Wake, text: &str, user: &Project) -> Finished {
     let mut child = call.command().stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -341,7 +341,7 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
         .mentions("the connection to it is not encrypted");
 }
 
-/// A server that answers the head of each question by a function; what it was asked.
+/// A server that answers the header of each request by a function, and records requests.
 fn serve(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (String, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -367,7 +367,7 @@ fn answered(status: &str, more: &str, body: &str) -> String {
     )
 }
 
-/// Who gives tokens elsewhere hears of a login only once `wake login` has seen them.
+/// A token server on another host receives a login only after `wake login` has recorded it.
 #[test]
 fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
     let (tokens, heard) = serve(|head| match head.contains(AUTH) {
@@ -397,12 +397,12 @@ fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
         .mentions(&format!("{tokens} issues tokens for `main` and will be sent the login"));
     let noted = fs::read_to_string(&file).unwrap();
     assert!(noted.ends_with(&format!("token-server = \"{tokens}\"\n")), "{noted}");
-    // It is let in now, and there is no such package.
+    // The login is now accepted, and there is no such package.
     is_hidden(user.wake(["lock"]).run().code(6), &user);
     assert!(heard.lock().unwrap().contains(AUTH));
 }
 
-/// A mirror is another place, whatever the registry is called that it is one of.
+/// A mirror is another location, whatever the name of its registry.
 #[test]
 fn n3_what_a_variable_has_for_a_registry_goes_to_no_mirror_of_it() {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! Mirrors of registries, and the settings of a person.
+//! Mirrors of registries, and user settings.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use wake_tests::{Finished, Project, expect, project};
 use crate::scene::{Scene, get, toml};
 use crate::server::{Manner, Server};
 
-/// Writes the settings of the person who uses `project`.
+/// Writes the settings of the user of `project`.
 pub(crate) fn settings(project: &Project, text: &str) {
     let dir = project.base().join("home/.config/wake");
     fs::create_dir_all(&dir).unwrap();
@@ -37,7 +37,7 @@ fn a_mirror_is_asked_first_and_the_registry_only_for_what_it_lacks() {
     settings(&user, &format!("[mirrors]\nmain = \"file:{}\"\n", mirror.display()));
     user.build(&["//app"]);
     assert_eq!(server.asked.load(Ordering::Relaxed), 0);
-    // The lock names the registry, and is what it is without a mirror.
+    // The lock names the registry, and is the same as without a mirror.
     let plain = scene.user_of(&server.address, &pkgs);
     plain.build(&["//app"]);
     assert_eq!(user.read("wake.lock"), plain.read("wake.lock"));
@@ -59,7 +59,7 @@ fn a_mirror_that_fails_is_said_and_passed_over() {
     let list = format!("[\"{}\", \"file:{}\"]", server.address, second.display());
     settings(&user, &format!("[mirrors]\nmain = {list}\n"));
     let built = user.wake(["build", "//app"]).run().success();
-    // One that has nothing is no fault; one that fails is asked once.
+    // A mirror without the file is not at fault; one that fails is tried once.
     passed_over(&built, 1);
     built.mentions("warning: the mirror `http://127.0.0.1:").mentions("500 Internal Server Error");
     assert_eq!(server.asked.load(Ordering::Relaxed), 1);
@@ -81,14 +81,14 @@ fn what_a_mirror_has_of_other_content_is_not_taken() {
     passed_over(&built, 1);
     built.mentions("its archive contains ");
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
-    // Nor what its log says.
+    // Nor its log.
     let updated = user.wake(["update"]).run().success();
     passed_over(&updated, 1);
     updated.mentions("acme/text has different content there than in the registry");
     assert_eq!(user.read("wake.lock"), lock);
 }
 
-/// A mirror that is behind does not take anything back.
+/// A mirror that is behind does not revert anything.
 #[test]
 fn n5_a_mirror_that_is_behind_is_passed_by() {
     let scene = Scene::new();
@@ -104,7 +104,7 @@ fn n5_a_mirror_that_is_behind_is_passed_by() {
     assert!(user.read("wake.lock").contains("acme/text 2.1.0"));
 }
 
-/// What is wrong with the settings of a person is said at its place, whatever the command.
+/// Invalid user settings are reported with their position, whatever the command.
 #[test]
 fn settings_of_a_person_are_read_with_their_places() {
     let user = project().pkg("").build();
@@ -155,14 +155,14 @@ fn settings_of_a_person_are_read_with_their_places() {
     .assert_eq(&said("[mirrors]\nmain = 3\n", 2));
     settings(&user, "[http]\nproxy = \"http://127.0.0.1:9\"\nparallel = 2\ntimeout = \"90s\"\n");
     user.wake(["ls"]).run().success();
-    // Another place, as the environment says.
+    // Another location, set by the environment.
     settings(&user, "nonsense");
     let empty = user.base().join("other");
     user.wake(["ls"]).env("XDG_CONFIG_HOME", &empty).run().success();
     user.wake(["ls"]).run().code(2);
 }
 
-/// N4: whoever says nothing is waited for as long as the person wants.
+/// N4: the user sets how long to wait for a silent server.
 #[test]
 fn n4_a_server_that_stalls_is_named_within_its_time() {
     let scene = Scene::new();

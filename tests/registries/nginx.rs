@@ -1,4 +1,4 @@
-//! A registry behind nginx, as Debian packages it, encrypted by an authority of the test.
+//! A registry behind Debian's nginx, with TLS and a certificate authority of the test.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -14,22 +14,22 @@ use crate::mirrors::settings;
 use crate::oci::certificates;
 use crate::scene::{Scene, all_of, get};
 
-/// A server that is asked over TLS.
+/// A web server with TLS.
 pub(crate) struct Nginx {
     child: Child,
-    /// Where what it serves lies.
+    /// Its address.
     pub(crate) address: String,
     log: std::path::PathBuf,
 }
 
 impl Nginx {
-    /// Serves the directory `files` below `/wake/`; the certificates lie in `dir`.
+    /// Serves the directory `files` below `/wake/`; the certificates are in `dir`.
     pub(crate) fn start(dir: &Path, files: &Path) -> Nginx {
         let served = format!("alias {}/; default_type application/octet-stream;", files.display());
         Nginx::answering(dir, &served, "cert.pem")
     }
 
-    /// Whether there is one to start.
+    /// Whether nginx is installed.
     pub(crate) fn is_here(test: &str) -> bool {
         if !(has_program("nginx") || Path::new("/usr/sbin/nginx").exists()) {
             skip(test, "nginx is not here");
@@ -42,9 +42,9 @@ impl Nginx {
         is_here
     }
 
-    /// Does as `location` says below `/wake/`, under that certificate.
+    /// Serves `location` below `/wake/`, with this certificate.
     pub(crate) fn answering(dir: &Path, location: &str, certificate: &str) -> Nginx {
-        // Whoever else takes the port meanwhile is found out below.
+        // If another process takes the port meanwhile, that is noticed below.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (shown, log) = (dir.display(), dir.join("access.log"));
         let config = format!(
@@ -73,7 +73,7 @@ impl Nginx {
         nginx
     }
 
-    /// The status of each answer for a path that ends so.
+    /// The statuses of the responses for paths with this ending.
     fn answered(&self, ending: &str) -> Vec<u16> {
         let log = fs::read_to_string(&self.log).unwrap();
         let of = |line: &str| {
@@ -87,7 +87,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Its worker goes with it only if it is asked.
+        // Its workers only end if it is asked to.
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
         if !asked.is_ok_and(|status| status.success()) {
             let _ = self.child.kill();
@@ -106,26 +106,26 @@ fn a_registry_is_read_from_behind_nginx() {
     scene.publish("text", "2.0.1", "");
     let dir = scene.publisher.base().join("server");
     fs::create_dir(&dir).unwrap();
-    // Its workers are somebody else.
+    // Its workers run as another user.
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
     certificates(&dir);
     let nginx = Nginx::start(&dir, &scene.registry());
     let pkgs = format!("text: {}", get("text", "^2"));
     let user = scene.user_of(&nginx.address, &pkgs);
-    // N1: nobody vouches for it, until the person says who does.
+    // N1: the certificate is not trusted until the user configures its authority.
     let failed = user.wake(["build", "//app"]).run().code(9);
     failed.mentions("its certificate was rejected").mentions("`ca` in `config.toml`");
     settings(&user, &format!("[http]\nca = \"{}/ca.pem\"\n", dir.display()));
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
-    // One lock, wherever it lies.
+    // The same lock, wherever the registry is.
     let near = scene.user(&pkgs);
     near.build(&["//app"]);
     assert_eq!(user.read("wake.lock"), near.read("wake.lock"));
-    // What has not changed does not come again.
+    // Unchanged files are not transferred again.
     user.wake(["update"]).run().success();
     assert_eq!(nginx.answered("/index/acme/text.jsonl"), [200, 304]);
-    // An archive that was broken off goes on.
+    // An interrupted archive is resumed.
     let mut state = 7_u64;
     let mut byte = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -1,4 +1,4 @@
-//! Registries of containers.
+//! OCI registries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use wake_tests::{Project, example, has_program, skip};
 use crate::containers::{Registry, ask};
 use crate::scene::{Scene, get, says, toml};
 
-/// The password that a registry asks for, and what it keeps of it (`htpasswd -B`).
+/// The password of the registry, and its hash (`htpasswd -B`).
 pub(crate) const PASSWORD: &str = "canary7d21";
 pub(crate) const KEPT: &str = "wake:$2y$05$ON/pAv/vNXGILB0dfgQab.nYqHjzi.eDulyjHKTO7PYcYkDNK/exq";
 /// `wake:canary7d21` in base64.
 pub(crate) const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 
-/// A publisher whose registry is one of containers.
+/// A publisher with an OCI registry.
 fn scene(test: &str) -> Option<(Scene, Registry)> {
     let scene = Scene::new();
     let registry = Registry::start(test, &scene.publisher.base().join("containers"), "")?;
@@ -55,7 +55,7 @@ fn the_library_of_one_repository_is_linked_in_another_by_any_registry() {
         locks.push((application.read("wake.lock"), application));
     }
     assert_eq!(locks[0].0, locks[1].0);
-    // Wiped, and built again with nothing but the store.
+    // Wiped, and built again from the store alone.
     drop(registry);
     let application = &locks[1].1;
     let program = application.result("//app:app", "bin/app");
@@ -83,7 +83,7 @@ fn what_was_published_is_there_once_and_in_order() {
     let user = scene.user_of(&registry.address(), &format!("greet: {}", get("greet", "^1")));
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "greet 1.2.0\ntext 2.0.1\n");
-    // The same version with other content, and one that differs in build metadata alone.
+    // The same version with different content, and one that differs only in build metadata.
     scene.publisher.write("text/data", "other\n");
     let other = scene.publisher.wake(["publish", "text"]).run().code(7);
     other.mentions("acme/text 2.0.1 is already published with different content");
@@ -94,7 +94,7 @@ fn what_was_published_is_there_once_and_in_order() {
     assert_eq!(registry.tags("acme/text"), ["2.0.1", "2.1.0_b"]);
     user.wake(["update"]).run().success().mentions("acme/text 2.0.1 -> 2.1.0+b");
     user.build(&["//app"]);
-    // What only differs in `-` and `_` would lie in the same repository.
+    // Names that differ only in `-` and `_` would share a repository.
     for name in ["a-b", "a_b"] {
         scene.write(name, "1.0.0", "", "cat data > out.txt");
     }
@@ -105,7 +105,7 @@ fn what_was_published_is_there_once_and_in_order() {
     absent.wake(["build", "//app"]).run().code(6).mentions("acme/a_b");
 }
 
-/// A tool that is nobody's of ours reads what lies there.
+/// An independent tool can read it.
 #[test]
 fn others_read_what_was_published() {
     let test = "others_read_what_was_published";
@@ -147,7 +147,7 @@ fn others_read_what_was_published() {
         String::from_utf8_lossy(&listed.stdout),
         "PKG.libsonnet\ndata\nmade.libsonnet\nmade.sh\n"
     );
-    // What was copied to another registry by others is as good.
+    // A copy in another registry, made by other tools, is just as good.
     let dir = scene.publisher.base().join("another");
     let Some(another) = Registry::start(test, &dir, "") else { return };
     let to = format!("docker://{}/wake/acme/text:2.0.1", another.host);
@@ -191,7 +191,7 @@ fn what_a_registry_changed_is_noticed() {
     scene.publish("text", "2.0.2", "");
     let first = registry.manifest("acme/text", "2.0.1");
     let second = registry.manifest("acme/text", "2.0.2");
-    // What others put there says nothing.
+    // Foreign tags are ignored.
     registry.put_manifest("acme/text", "latest", &first);
     let mut image = first.clone();
     image["config"]["mediaType"] = json!("application/vnd.oci.image.config.v1+json");
@@ -213,13 +213,13 @@ fn what_a_registry_changed_is_noticed() {
     let lied_to = user(&scene, &registry);
     let failed = lied_to.wake(["build", "//app"]).run().code(7);
     failed.mentions("its archive contains").mentions("nothing of it was kept");
-    // Metadata that are not those of the files.
+    // Metadata that does not match the files.
     let mut lying = second.clone();
     // `{}`.
     lying["config"]["data"] = json!("e30=");
     registry.put_manifest("acme/text", "2.0.2", &lying);
     lock(&user(&scene, &registry)).code(7).mentions("its metadata does not match its manifest");
-    // A version that was there is gone.
+    // A version has disappeared.
     registry.put_manifest("acme/text", "2.0.2", &second);
     let tag = scene.publisher.base().join(
         "containers/data/docker/registry/v2/repositories/wake/acme/text/_manifests/tags/2.0.2",
@@ -271,7 +271,7 @@ fn a_login_is_used_where_it_belongs_and_never_shown() {
     publish(&login(&format!("{host}/other"), AUTH)).code(10);
     publish(&login(host, "d2FrZTpjYW5hcnk")).code(10).mentions("`auth` of");
     publish(&login(&format!("{host}/wake"), AUTH)).success();
-    // A certificate that nobody vouches for.
+    // An untrusted certificate.
     let user = user(&scene, &registry);
     let file = login(host, AUTH);
     let build = || user.wake(["build", "//app"]).env("REGISTRY_AUTH_FILE", &file);
@@ -280,7 +280,7 @@ fn a_login_is_used_where_it_belongs_and_never_shown() {
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
 }
 
-/// An authority, and a certificate of it for this machine.
+/// A certificate authority, and its certificate for this machine.
 pub(crate) fn certificates(dir: &Path) {
     let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 \
         -subj '/CN=test authority' -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign'
@@ -291,7 +291,7 @@ pub(crate) fn certificates(dir: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// Whatever `publish` was at, the next one does the rest.
+/// Wherever `publish` was interrupted, the next run completes the rest.
 #[test]
 fn f1_a_publishing_to_containers_that_is_killed_is_done_by_the_next() {
     let test = "f1_a_publishing_to_containers_that_is_killed_is_done_by_the_next";

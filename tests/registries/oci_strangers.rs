@@ -1,4 +1,4 @@
-//! Servers that only seem to be a registry of containers.
+//! Servers that only pretend to be an OCI registry.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use crate::scene::{Scene, get};
 /// `wake:canary7d21` in base64.
 const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 
-/// What an answer ends with that never ends.
+/// The end of a response that never ends.
 const STALL: &str = "{\"tags\":[\"1.0.0\",";
 
-/// A server that gives one answer to every question, and another one to those for a token.
+/// A server that gives the same response to every request, except those for a token.
 struct Answering {
     host: String,
     answer: Arc<Mutex<String>>,
@@ -37,7 +37,7 @@ impl Answering {
             for stream in listener.incoming().flatten() {
                 let answers = [&answer, &token].map(|answer| answer.lock().unwrap().clone());
                 let asked = asked.clone();
-                // Whoever asked may have gone.
+                // The client may have gone.
                 thread::spawn(move || reply(stream, &answers, &asked));
             }
         });
@@ -54,7 +54,7 @@ impl Answering {
         *self.token.lock().unwrap() = format!("{head}{{\"token\":\"{token}\"}}");
     }
 
-    /// The heads of the questions for a token, and of the others.
+    /// The headers of the requests for a token, and of the others.
     fn asked(&self) -> (String, String) {
         let asked = self.asked.lock().unwrap().clone();
         let (token, other): (Vec<String>, Vec<String>) =
@@ -120,12 +120,12 @@ fn n4_what_is_no_registry_of_containers_is_named() {
         failed.mentions(said).mentions(&format!("oci://{}", server.host));
         assert!(!user.path("wake.lock").exists(), "{head}");
     }
-    // A list whose next page adds nothing ends.
+    // A list ends when the next page adds nothing.
     server.answers("200 OK\r\nlink: </v2/next>; rel=\"next\"", "{\"tags\":[\"latest\"]}");
     user.wake(["build", "//app"]).run().code(6).mentions("acme/text");
 }
 
-/// Half a minute is what any byte may take.
+/// Every byte may take half a minute.
 #[test]
 fn n4_a_registry_that_stalls_is_named() {
     let server = Answering::new();

@@ -1,4 +1,4 @@
-//! Packages of a workspace that stand in for published ones.
+//! Workspace packages that replace published ones.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::scene::{Scene, get, write};
 
 const SHOWS: &str = "cat data \"$@\" > out.txt";
 
-/// A registry with `tls` 1.4.0 and `http` 1.0.0, which needs that.
+/// A registry with `tls` 1.4.0, and `http` 1.0.0, which depends on it.
 fn scene() -> Scene {
     let scene = Scene::new();
     scene.publish("tls", "1.4.0", "");
@@ -16,7 +16,7 @@ fn scene() -> Scene {
     scene
 }
 
-/// Has `libs/tls` of that version stand in for the published one.
+/// Replaces the published package by `libs/tls` with that version.
 fn overridden(user: &Project, version: &str, pkgs: &str) {
     write(user, "libs/tls", "tls", version, pkgs, SHOWS);
     instead(user, "\"acme/tls\" = \"libs/tls\"");
@@ -27,7 +27,7 @@ fn instead(user: &Project, line: &str) {
     user.write("wake.toml", format!("{toml}\n[overrides]\n{line}\n"));
 }
 
-/// The packages of the lock with their versions.
+/// The packages in the lock with their versions.
 fn locked(user: &Project) -> Vec<String> {
     let words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     user.read("wake.lock").lines().skip(1).map(words).collect()
@@ -37,7 +37,7 @@ fn locked(user: &Project) -> Vec<String> {
 fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() {
     let scene = scene();
     scene.publish("text", "2.0.1", "");
-    // Whoever asked for it would be told.
+    // A request for it would fail.
     fs::remove_file(scene.registry().join("index/acme/tls.jsonl")).unwrap();
     let user = scene.user(&format!("http: {}, tls: {}", get("http", "^1"), get("tls", "^1")));
     overridden(&user, "1.5.0", &format!("text: {}", get("text", "^2")));
@@ -67,7 +67,7 @@ fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() 
     assert_eq!(text, "http 1.0.0\nanother\ntext 2.0.1\nanother\ntext 2.0.1\n");
 }
 
-/// What a fetched package imports of it is evaluated anew when it changes.
+/// What a fetched package imports from it is evaluated again when it changes.
 #[test]
 fn a_fetched_package_imports_of_what_stands_in() {
     let scene = Scene::new();
@@ -101,7 +101,7 @@ fn a_fetched_package_imports_of_what_stands_in() {
     assert_eq!(user.result_text("//app:app", "out.txt"), "now\n");
 }
 
-/// What is added is what stands in, and no registry is asked which versions there are.
+/// Adding it uses the replacement, and requests no versions from a registry.
 #[test]
 fn the_newest_version_is_that_of_the_workspace() {
     let scene = scene();
@@ -150,7 +150,7 @@ fn one_that_will_not_do_is_told_with_both_places() {
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tls by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]]);
     user.wake(["lock"]).run().code(6).mentions("//app needs acme/tls ^1.4");
-    // A fetched package needs it, and was locked before.
+    // A fetched package needs it, and it was locked before.
     let user = scene.user(&format!("http: {}", get("http", "^1")));
     user.build(&["//app"]);
     overridden(&user, "1.3.0", "");

@@ -73,12 +73,12 @@ fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
     scene.write("greet", "1.2.0", text, "cat data \"$1\" > out.txt");
     scene.write("text", "2.0.1", "", "cat data > out.txt");
-    // Nobody could build it: what it needs is nowhere.
+    // Nobody could build it: its dependency is not available anywhere.
     let alone = scene.publisher.wake(["publish", "greet"]).run().code(6);
     alone.mentions("acme/greet 1.2.0, as others get it").mentions("acme/text");
     assert!(!scene.registry().exists());
     let both = scene.publisher.wake(["publish", "//..."]).run().success();
-    // What is said of each stands below its name.
+    // Reports about each package are below its name.
     let told = both.stderr.lines().map(str::trim_start);
     let told: Vec<&str> = told.filter(|line| line.starts_with(['T', 'N'])).collect();
     let need = "Needs acme/text ^2.0: 2.0.1 from main";
@@ -91,7 +91,7 @@ fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
 #[test]
 fn a_package_that_others_cannot_build_is_not_published() {
     let scene = Scene::new();
-    // `own` lies in the directory, and no file set has it.
+    // `own` is in the directory, but not published.
     scene.write("text", "2.0.1", "", "cat data > out.txt; echo no >&2; exit 3");
     let failed = scene.publisher.wake(["publish", "text"]).run().code(1);
     failed.mentions("acme/text 2.0.1, as others get it: acme/text@2.0.1:made failed: exit 3");
@@ -160,7 +160,7 @@ fn a_directory_of_other_things_is_no_registry() {
     assert_eq!(fs::read_dir(scene.registry()).unwrap().count(), 1);
 }
 
-/// R4: whoever packs the same tree makes the same bytes, but for the compressor.
+/// R4: the same tree yields the same bytes, except for compression.
 #[test]
 fn another_user_and_place_give_the_same_content() {
     let (one, two) = (Scene::new(), Scene::new());
@@ -182,7 +182,7 @@ fn another_user_and_place_give_the_same_content() {
     }
 }
 
-/// The archive is one that GNU tar reads, with nothing of whoever made it.
+/// GNU tar can read the archive, which contains nothing about its publisher.
 #[test]
 fn the_archive_is_a_plain_tar() {
     if !wake_tests::has_program("zstd") {

@@ -1,4 +1,4 @@
-//! Archives that break off and go on, and logs of which only what is new is asked for.
+//! Resuming archives, and logs of which only new lines are requested.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use wake_tests::Project;
 use crate::scene::{Scene, all_of, get};
 use crate::server::{Manner, Server};
 
-/// Bytes of a file that no compression makes smaller.
+/// The size of a file with incompressible bytes.
 const LARGE: usize = 1 << 20;
 
 /// Publishes a package with a large file.
@@ -33,7 +33,7 @@ fn user(scene: &Scene, server: &Server) -> Project {
     user
 }
 
-/// What is kept of archives in a store.
+/// The partial archives kept in a store.
 fn kept(user: &Project) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let all = all_of(&user.store().join("registry"));
     let is_part = |path: &std::path::Path| path.parent().unwrap().ends_with("part");
@@ -45,7 +45,7 @@ fn an_archive_that_breaks_off_goes_on_where_it_did() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
-    // Three quarters of what is left each time.
+    // Three quarters of the rest each time.
     server.is(Manner::CutArchives(300_000));
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt").trim(), LARGE.to_string());
@@ -59,7 +59,7 @@ fn an_archive_goes_on_in_another_run() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
-    // It never goes on for this run.
+    // In this run it is never resumed.
     server.is(Manner::CutArchives(120_000));
     let failed = user.wake(["build", "//app"]).run().code(9);
     failed.mentions("the transfer was interrupted");
@@ -74,7 +74,7 @@ fn an_archive_goes_on_in_another_run() {
     assert_eq!(user.result_text("//app:app", "out.txt").trim(), LARGE.to_string());
 }
 
-/// What is kept is believed no more than what comes.
+/// Kept bytes are trusted no more than new ones.
 #[test]
 fn what_was_kept_and_altered_is_asked_for_again() {
     let scene = scene();
@@ -105,7 +105,7 @@ fn a_server_that_sends_only_whole_files_is_asked_for_them() {
     assert_eq!(kept(&user).len(), 0);
 }
 
-/// Garbage collection drops what nobody went on with.
+/// Garbage collection removes partial archives that nobody resumed.
 #[test]
 fn gc_drops_what_broke_off() {
     let scene = scene();
@@ -118,7 +118,7 @@ fn gc_drops_what_broke_off() {
     assert_eq!(kept(&user).len(), 0);
 }
 
-/// Of a long log that grew only what is new is asked for, and one that was rewritten is noticed all the same.
+/// Of a long log that grew, only the new lines are requested; a rewritten one is still detected.
 #[test]
 fn n5_the_end_of_a_long_log_is_enough() {
     let scene = Scene::new();

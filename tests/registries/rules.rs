@@ -4,7 +4,7 @@ use std::fs;
 
 use wake_tests::{Build, Project, PublishedRules, has_program, project, skip};
 
-/// A program in C and a test of its library, by rules that lie as `toml` says.
+/// A C program and a test of its library, by rules from the location that `toml` sets.
 fn program(toml: &str) -> Project {
     project()
         .file("wake.toml", toml)
@@ -64,7 +64,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
     assert_eq!(user.wake(["run", "//app:app"]).run().success().stdout, "42\n");
     user.wake(["test", "//app"]).run().success().mentions("1 passed");
 
-    // Nothing but the store is left, and a source is another.
+    // Only the store is left, and a source has changed.
     fs::remove_dir_all(rules.registry()).unwrap();
     fs::remove_dir_all(user.path(".wake")).unwrap();
     user.edit("app/twice.c", "2 * n", "n + n + 0");
@@ -76,7 +76,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
     assert_eq!(user.read("wake.lock"), lock);
 }
 
-/// Who takes several of the library gets what they need once.
+/// Several packages of the library share their dependencies.
 #[test]
 fn what_several_rules_need_comes_once() {
     let rules = PublishedRules::publish();

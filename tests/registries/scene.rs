@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use wake_tests::{Finished, Project, ProjectBuilder, project};
 
-/// The registry that all of a test share: beside the publisher's workspace.
+/// The registry shared by all of a test, next to the publisher's workspace.
 pub(crate) struct Scene {
-    /// Who publishes.
+    /// The publisher.
     pub(crate) publisher: Project,
 }
 
@@ -23,12 +23,12 @@ impl Scene {
         self.publisher.base().join("registry")
     }
 
-    /// The bytes of a file of the registry as text.
+    /// The text of a file in the registry.
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.registry().join(path)).unwrap()
     }
 
-    /// Writes a package of the publisher: a module `made` that runs `script`, which leaves `out.txt`.
+    /// Writes a package of the publisher: a module `made` that runs `script`, which writes `out.txt`.
     pub(crate) fn write(&self, name: &str, version: &str, pkgs: &str, script: &str) {
         write(&self.publisher, name, name, version, pkgs, script);
     }
@@ -39,7 +39,7 @@ impl Scene {
         self.publisher.wake(["publish", name]).run().success();
     }
 
-    /// A workspace with a package `//app` that shows what the modules `made` of its packages left.
+    /// A workspace with a package `//app` that shows the results of the modules `made` of its dependencies.
     pub(crate) fn user(&self, pkgs: &str) -> Project {
         self.user_of(&format!("file:{}", self.registry().display()), pkgs)
     }
@@ -50,12 +50,12 @@ impl Scene {
     }
 }
 
-/// Settings with one registry, which has the packages of `acme`.
+/// Settings with one registry for the packages of `acme`.
 pub(crate) fn toml(address: &str) -> String {
     format!("[registries]\nmain = \"{address}\"\n\n[namespaces]\nacme = \"main\"\n")
 }
 
-/// A requirement for a published package.
+/// A requirement on a published package.
 pub(crate) fn get(name: &str, version: &str) -> String {
     format!("wake.getPkg(wake.pkgInfo('{name}', '{version}', namespace='acme'))")
 }
@@ -105,7 +105,7 @@ fn app(pkgs: &str) -> ProjectBuilder {
         )
 }
 
-/// Whether that is all that was said, but for the space before and behind each line.
+/// Checks that exactly this was printed, ignoring white space at both ends of lines.
 #[track_caller]
 pub(crate) fn says(finished: &Finished, lines: &[&str]) {
     // How long ago something was published differs from run to run.
@@ -116,7 +116,7 @@ pub(crate) fn says(finished: &Finished, lines: &[&str]) {
     assert_eq!(said, lines);
 }
 
-/// Every file below a directory, with its bytes.
+/// All files below a directory, with their bytes.
 pub(crate) fn all_of(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];

@@ -1,4 +1,4 @@
-//! A server of files that does as a test says.
+//! A web server whose behaviour is set by the test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,38 +11,38 @@ use std::thread;
 /// How a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// As servers of files do.
+    /// Correctly.
     Well,
-    /// With a page for people, whatever is asked for.
+    /// With an HTML page, for every request.
     Page,
     /// With this status.
     Status(u16),
-    /// With half of what it says that it will send.
+    /// With half of the announced bytes.
     Half,
-    /// As well, but for archives: with so many bytes of what is asked for.
+    /// Correctly, except that archives are cut after this number of bytes.
     CutArchives(usize),
-    /// As well, but archives come in four pieces with a while between them.
+    /// Correctly, except that archives are sent in four pieces with pauses.
     Slow,
-    /// With nothing, for ever.
+    /// Never.
     Silent,
-    /// As well, but whole where a part is asked for.
+    /// Correctly, except that ranges are ignored.
     Whole,
-    /// With bytes that are encoded, though nobody asked for that.
+    /// With an unrequested content encoding.
     Encoded,
-    /// With bytes without end.
+    /// With an endless body.
     Endless,
 }
 
-/// A server of the files in a directory, with tags.
+/// A server of the files in a directory, with ETags.
 pub(crate) struct Server {
-    /// Where the directory lies.
+    /// The address of the directory.
     pub(crate) address: String,
     manner: Arc<Mutex<Manner>>,
-    /// How often it was asked for something.
+    /// The number of requests.
     pub(crate) asked: Arc<AtomicUsize>,
-    /// How often it answered that nothing changed.
+    /// The number of "not modified" responses.
     pub(crate) unchanged: Arc<AtomicUsize>,
-    /// The bytes of files that it sent, but for their heads.
+    /// The bytes of files that it sent, without headers.
     pub(crate) sent: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
 }
@@ -70,7 +70,7 @@ impl Server {
                 let (asked, unchanged, sent) = (asked.clone(), unchanged.clone(), sent.clone());
                 thread::spawn(move || {
                     asked.fetch_add(1, Ordering::Relaxed);
-                    // Whoever asked may have gone.
+                    // The client may have gone.
                     let _ = answer(stream, &dir, manner, &unchanged, &sent);
                 });
             }
@@ -78,7 +78,7 @@ impl Server {
         server
     }
 
-    /// Has it answer so from now on.
+    /// Changes its behaviour from now on.
     pub(crate) fn is(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
@@ -133,7 +133,7 @@ fn answer(
             return stream.write_all(page);
         }
         Manner::Status(status) => {
-            // Who is to be asked again needs the time to become another one.
+            // A server that is retried needs time to change its behaviour.
             let after = format!("retry-after: {}\r\n", u8::from(status == 503));
             return stream.write_all(head(&format!("{status} No"), 0, &after).as_bytes());
         }

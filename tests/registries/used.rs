@@ -1,4 +1,4 @@
-//! What was published, used elsewhere by name and version.
+//! Published packages, used elsewhere by name and version.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use wake_tests::{example, has_program, project, skip};
 use crate::scene::{Scene, get, says};
 use crate::server::Server;
 
-/// The library of the example in C goes to a registry, and a program in another repository is linked with it.
+/// The library of the C example is published, and a program in another repository is linked with it.
 #[test]
 fn the_library_of_one_repository_is_linked_in_another() {
     if !has_program("cc") {
@@ -31,7 +31,7 @@ fn the_library_of_one_repository_is_linked_in_another() {
     assert!(lock.starts_with("wake-lock 1\nstats 1.0.0 main "), "{lock}");
     let program = application.result("//app:app", "bin/app");
     let before = fs::read(&program).unwrap();
-    // Wiped, and built again with nothing but the store.
+    // Wiped, and built again from the store alone.
     fs::remove_dir_all(application.path(".wake")).unwrap();
     fs::rename(&registry, registry.with_extension("gone")).unwrap();
     let again = application.json_build(&["//app"]).arg("--offline").run().success().events();
@@ -48,7 +48,7 @@ fn what_is_locked_and_not_here_is_fetched() {
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
     let lock = user.read("wake.lock");
-    // A newer version changes nothing for who has a lock.
+    // A newer version changes nothing if there is a lock.
     scene.publish("text", "2.1.0", "");
     fs::remove_dir_all(user.path(".wake")).unwrap();
     let empty = user.base().join("another-store");
@@ -74,7 +74,7 @@ fn offline_nothing_is_asked() {
     user.wake(["build", "//app", "--frozen"]).run().success();
 }
 
-/// N13: not even a connection is tried, whatever there is to do, as the kernel sees it.
+/// N13: no connection is even attempted, whatever there is to do, as traced in the kernel.
 #[test]
 fn n13_offline_no_connection_is_tried() {
     if !has_program("strace") {
@@ -92,7 +92,7 @@ fn n13_offline_no_connection_is_tried() {
         let calls = fs::read_to_string(&log).unwrap();
         (run, calls.matches("connect(").count())
     };
-    // It would see them.
+    // The trace would show them.
     let (run, connections) = traced(&["build", "//app"]);
     run.success();
     assert!(connections > 0);
@@ -109,7 +109,7 @@ fn n13_offline_no_connection_is_tried() {
         run.code(code);
         assert_eq!(connections, 0, "{args:?}");
     }
-    // What is missing is not looked for.
+    // Missing content is not requested.
     let fresh = scene.user_of(&server.address, &format!("text: {}", get("text", "^2")));
     fresh.write("wake.lock", user.read("wake.lock"));
     fresh.wake(["build", "//app", "--offline"]).run().code(9);
@@ -123,7 +123,7 @@ fn with_nothing_to_do_no_registry_is_looked_at() {
     user.build(&["//app"]);
     fs::remove_dir_all(scene.registry()).unwrap();
     user.build_runs_nothing(&["//app"]);
-    // Neither where everything is planned anew.
+    // Not even if everything is planned again.
     user.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
     user.build_runs_nothing(&["//app"]);
 }

@@ -1,4 +1,4 @@
-//! A registry behind a server of files.
+//! A registry behind a web server.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -19,12 +19,12 @@ fn a_registry_behind_a_server_gives_the_same_lock() {
     far.build(&["//app"]);
     assert_eq!(near.read("wake.lock"), far.read("wake.lock"));
     assert_eq!(far.result_text("//app:app", "out.txt"), "text 2.0.1\n");
-    // Asked again, it says that nothing changed.
+    // Requested again, it says that nothing changed.
     far.wake(["update"]).run().success();
     assert_eq!(server.unchanged.load(Ordering::Relaxed), 1);
     scene.publish("text", "2.1.0", "");
     far.wake(["update"]).run().success().mentions("~ acme/text 2.0.1 -> 2.1.0");
-    // With nothing to do, and offline, nobody is asked.
+    // With nothing to do, and offline, no request is sent.
     far.build(&["//app"]);
     let before = server.asked.load(Ordering::Relaxed);
     far.build_runs_nothing(&["//app"]);
@@ -73,7 +73,7 @@ fn what_may_do_another_time_is_asked_again() {
     server.is(Manner::Status(404));
     let before = server.asked.load(Ordering::Relaxed);
     denied.wake(["build", "//app"]).run().code(9).mentions("there is no registry at");
-    // What is not there is not asked for again.
+    // A missing file is not requested again.
     assert_eq!(server.asked.load(Ordering::Relaxed) - before, 2);
 }
 
@@ -87,7 +87,7 @@ fn a_server_that_is_not_there_is_named() {
     user.wake(["build", "//app"]).run().code(9).mentions(&format!("registry `main`: {address}/"));
 }
 
-/// A server that is nobody's of ours.
+/// An independent server.
 #[test]
 fn any_server_of_files_will_do() {
     if !wake_tests::has_program("python3") {

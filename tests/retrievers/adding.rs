@@ -1,4 +1,4 @@
-//! `wake add` of what a retriever gives.
+//! `wake add` of retrieved packages.
 
 use wake_tests::{Finished, Project, expect};
 
@@ -8,7 +8,7 @@ fn add(project: &Project, args: &[&str]) -> Finished {
     project.wake(["add"]).args(args).cwd(project.path("app")).run()
 }
 
-/// Whoever gives other packages of a namespace to a package gives one more.
+/// The retriever of a namespace's other packages is used for one more.
 #[test]
 fn who_gives_the_others_of_a_namespace_gives_one_more() {
     let project = scene(&[get_by("tool", "a", "^1", ", config={ suite: 'stable' }")], GIVE);
@@ -30,9 +30,9 @@ fn who_gives_the_others_of_a_namespace_gives_one_more() {
     project.wake(["lock", "--check"]).run().success();
     project.build(&["//app"]);
     assert_eq!(shown(&project), "a 1.2.3\nb 1.2.3\n");
-    // With a requirement it is that one.
+    // With a requirement, that is used.
     add(&project, &["x/c@>=1, <2"]).success().mentions("Added x/c >=1, <2 to app/PKG.libsonnet");
-    // Taken out, its line goes.
+    // When it is removed, its line goes as well.
     project
         .wake(["remove", "x/b"])
         .cwd(project.path("app"))
@@ -41,7 +41,7 @@ fn who_gives_the_others_of_a_namespace_gives_one_more() {
         .mentions("Locked - x/b 1.2.3");
 }
 
-/// The first one of a namespace needs to be told who gives it.
+/// For the first package of a namespace, the retriever must be given.
 #[test]
 fn who_gives_it_can_be_said() {
     let project = scene(&[], GIVE);
@@ -53,7 +53,7 @@ fn who_gives_it_can_be_said() {
     assert_eq!(shown(&project), "b 1.2.3\n");
 }
 
-/// What it does not have is told, and the package file is as it was.
+/// A missing package is reported, and the package file is unchanged.
 #[test]
 fn what_cannot_be_retrieved_changes_nothing() {
     let body = "answer(*[{'error': 'no such thing'} if r['name'] == 'b' else package(r) for r in asked['requests']])";
@@ -71,7 +71,7 @@ fn what_cannot_be_retrieved_changes_nothing() {
     "#]].assert_eq(&failed.redacted_stderr());
     add(&project, &["x/b", "--by", "pkg.tol./retrieve", "--quiet"]).code(5);
     add(&project, &["x/b", "--by", "it's", "--quiet"]).code(2);
-    // Where two give packages of the namespace, somebody has to say which.
+    // If there are two retrievers for the namespace, one must be selected.
     let project =
         scene(&[local("other", ""), get("a", "^1"), get_by("other", "c", "^1", "")], GIVE);
     tool(&project, "other", "", GIVE);

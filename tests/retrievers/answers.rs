@@ -1,10 +1,10 @@
-//! Answers that are none, and packages that are not what was asked for.
+//! Invalid answers, and wrong packages.
 
 use wake_tests::{Expect, expect};
 
 use crate::scene::{GIVE, get, get_by, locked, scene, shown, tool};
 
-/// Builds an app with one package that a retriever answers so: nothing is locked, and that is said.
+/// Builds an app with one package that a retriever answers like this: nothing is locked, and this is reported.
 #[track_caller]
 fn answered(body: &str, code: i32, said: Expect) {
     let project = scene(&[get("a", "^1")], body);
@@ -20,7 +20,7 @@ fn each_answered(bodies: &[&str], code: i32, said: Expect) {
         let project = scene(&[get("a", "^1")], body);
         let run = project.wake(["build", "//app", "--quiet"]).run();
         let run = run.code(code).redacted_stderr();
-        // All stand at the same place.
+        // All are reported at the same position.
         let told = run.lines().filter(|line| !line.contains('|') && !line.contains("-->"));
         told.for_each(|line| all += &format!("{line}\n"));
     }

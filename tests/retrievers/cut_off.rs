@@ -1,4 +1,4 @@
-//! Whatever ends a run while packages are retrieved: the next one needs no hand.
+//! Runs that are interrupted while packages are retrieved: the next one needs no repair.
 
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use wake_tests::Project;
 
 use crate::scene::{get, scene, shown};
 
-/// A retriever that takes its time.
+/// A slow retriever.
 const SLOW: &str = "import time\nones = []\nfor request in asked['requests']:\n    ones.append(package(request))\n    time.sleep(0.3)\nanswer(*ones)";
 
 fn ends_well(project: &Project) {
@@ -36,7 +36,7 @@ fn an_interrupt_stops_the_retriever() {
     let slow = "import time\nprint('waiting', file=sys.stderr, flush=True)\ntime.sleep(500)";
     let project = scene(&[get("a", "^1"), get("b", "*")], slow);
     let mut child = project.wake(["lock"]).spawn();
-    // Its log is not shown before it ends, so there is nothing to wait for but time; too early is an interrupt as well.
+    // Its log is not shown before it ends, so the test can only wait; interrupting too early is fine as well.
     std::thread::sleep(Duration::from_millis(1500));
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&child),

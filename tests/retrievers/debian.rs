@@ -1,4 +1,4 @@
-//! The example `debian`: Debian packages from an archive in a directory, and from the mirror that this machine has.
+//! The `debian` example: Debian packages from an archive in a directory, and from this machine's mirror.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use wake_tests::{Project, example, expect, has_program, skip, skipped};
 
 use crate::scene::asked;
 
-/// Makes the library `greet`: the packages `libgreet1` and `libgreet1-dev`, and the list of an archive that has them.
+/// Builds the library `greet`: the packages `libgreet1` and `libgreet1-dev`, and the index of an archive with them.
 const MAKE: &str = r#"
 set -eu
 mkdir -p "$1/pool" build && cd build
@@ -84,7 +84,7 @@ fn a_program_is_linked_with_what_debian_packages_hold() {
             "deb/libgreet1xx 1.2.13+1.dfsg-1 via:debian"
         ]
     );
-    // What no package holds is left out, and said; an absolute link leads to where that lies here.
+    // What a package cannot contain is omitted with a message; absolute links become relative.
     let content = lines[1][3];
     let package =
         project.wake(["store", "cat", &format!("{content}/PKG.libsonnet")]).run().success();
@@ -134,7 +134,7 @@ fn what_the_archive_has_not_is_told() {
         .mentions("is not what the archive lists");
 }
 
-/// The archive that the sources of this machine's packages name: its address and a suite.
+/// The archive in this machine's package sources: its address and a suite.
 fn mirror() -> Option<(String, String)> {
     let dir = Path::new("/etc/apt");
     let mut files: Vec<PathBuf> = vec![dir.join("sources.list")];
@@ -156,7 +156,7 @@ fn mirror() -> Option<(String, String)> {
                 ["deb", address, name, ..] if *name == suite => address,
                 _ => continue,
             };
-            // Where its packages lie, beside those of its security team.
+            // The main archive, not that of the security team.
             if address.trim_end_matches('/').ends_with("/debian") {
                 return Some(((*address).to_owned(), suite));
             }
@@ -178,7 +178,7 @@ fn a_program_is_linked_with_what_a_mirror_has() {
     if !Path::new(KEYS).exists() {
         return skip(TEST, "debian-archive-keyring");
     }
-    // The sandbox has no proxy of the person either.
+    // The sandbox does not have the user's proxy either.
     let reached = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + '/dists/' + sys.argv[2] + '/InRelease', timeout=30)";
     let reached =
         Command::new("python3").env_clear().args(["-c", reached, &address, &suite]).output();
@@ -193,7 +193,7 @@ fn a_program_is_linked_with_what_a_mirror_has() {
         "{{\n  architecture: 'amd64',\n  provided: ['libc6', 'libc6-dev', 'libc-dev'],\n  mirror: '{address}',\n  suite: '{suite}',\n  component: 'main',\n}}\n"
     );
     project.write("app/archive.libsonnet", archive);
-    // Without a key nobody is believed.
+    // Without a key, nothing is trusted.
     project.wake(["build", "//app", "--quiet"]).run().code(1).mentions("there is no key in keys/");
     fs::create_dir(project.path("debian/keys")).unwrap();
     fs::copy(KEYS, project.path("debian/keys/archive.gpg")).unwrap();
@@ -204,7 +204,7 @@ fn a_program_is_linked_with_what_a_mirror_has() {
     let run = project.wake(["run", "//app"]).run().success();
     assert!(run.stdout.starts_with("0 bytes are 8 in zlib 1."), "{}", run.stdout);
     project.wake(["build", "//app", "--frozen"]).run().success();
-    // Who is not granted the network has none.
+    // Without the permission, there is no network.
     project.edit("PKG.libsonnet", ", permissions=['network']", "");
     let run = project.wake(["update", "--quiet"]).run();
     run.code(6).mentions("retriever //debian asks for the network without permission");

@@ -1,4 +1,4 @@
-//! Globals and permissions of packages that came from elsewhere: they hold what was granted on the way to them.
+//! Globals and permissions of packages from elsewhere: they hold what was granted along the way.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use wake_tests::{Project, expect};
 
 use crate::scene::{GIVE, asked, get, scene, shown, tool};
 
-/// A retriever whose package `a` gets `inner` from a registry, as `getPkg` has it with `more` behind.
+/// A retriever whose package `a` gets `inner` from a registry, with `more` in `getPkg`.
 fn gives_one_that_gets(more: &str) -> String {
     format!(
         "more = \"    pkgs={{ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'){more}) }},\\n\"\n\
@@ -14,7 +14,7 @@ fn gives_one_that_gets(more: &str) -> String {
     )
 }
 
-/// A registry that has `acme/inner`, and `acme/outer`, which gets it as `more` says; gives its directory.
+/// A registry with `acme/inner`, and `acme/outer`, which gets it with `more`; returns its directory.
 fn registry(project: &Project, more: &str) -> PathBuf {
     let publisher = wake_tests::project()
         .file(
@@ -170,7 +170,7 @@ fn a_retriever_may_be_global() {
 
 #[test]
 fn a_global_package_that_has_retrieved_something_is_not_overridden_any_more() {
-    // What is retrieved may define globals, and takes the place of who retrieved it.
+    // A retrieved package may define globals, and replace its own retriever.
     let body = "more = \"    pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./better', global={ override: 9 }) },\\n\"\n\
         answer(*[package(request, more=more) for request in asked['requests']])";
     let project = scene(&[get("a", "*")], body);

@@ -1,10 +1,10 @@
-//! What is locked of retrieved packages, and the commands that change or show it.
+//! Locked retrieved packages, and the commands that change or show them.
 
 use wake_tests::expect;
 
 use crate::scene::{GIVE, asked, get, get_by, local, locked, says, scene, shown, tool};
 
-/// A retriever that has the highest of some versions that begins as it is asked for.
+/// A retriever with several versions, which returns the highest one that starts with the requirement.
 const VERSIONS: &str = "have = ['1.0.0', '1.1.0', '1.2.0', '2.0.0']\n\
     def fits(version, wanted):\n    \
         if wanted[0] == '=': return any(version == part.strip(' =') for part in wanted.split(',') if part.strip()[0] == '=')\n    \
@@ -129,7 +129,7 @@ fn a_retrieved_package_may_need_published_ones() {
     project.write("wake.toml", toml);
     project.build(&["//app"]);
     assert!(project.read("wake.lock").contains("acme/words 1.0.0 main "));
-    // What is locked of registries is enough to have something else retrieved.
+    // Locked packages from registries are enough to retrieve something else.
     let without = project.read("wake.lock");
     let without: String = without
         .lines()
@@ -167,7 +167,7 @@ fn a_package_that_needs_retrieved_ones_is_published_and_used() {
     );
     let said = publisher.wake(["publish", "app", "tool"]).run().success().redacted_stderr();
     let said: Vec<&str> = said.lines().map(str::trim).collect();
-    // What each comes to is another matter.
+    // What each resolves to is another matter.
     let said: Vec<&str> = said
         .into_iter()
         .filter(|line| !line.starts_with("Content") && !line.starts_with("Packed"))
@@ -226,7 +226,7 @@ fn a_package_that_needs_retrieved_ones_is_published_and_used() {
         .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
         .collect();
     assert_eq!(lines, ["acme/app 1.0.0 main", "acme/tool 1.0.0 main", "x/a 1.2.0 via:acme/tool"]);
-    // Whoever made it is not asked any more.
+    // Its retriever is not called any more.
     std::fs::remove_dir_all(publisher.base().join("registry")).unwrap();
     std::fs::remove_dir_all(user.path(".wake")).unwrap();
     user.wake(["build", "//app", "--frozen"]).run().success();
@@ -319,10 +319,10 @@ fn a_version_that_has_something_retrieved_that_rules_it_out_is_not_chosen() {
     };
     tool("1.0.0", GIVE);
     words("1.0.0", "");
-    // Published while there is a retriever in the workspace as well.
+    // Published while the workspace has a retriever as well.
     let by_tool = "tool: wake.getPkg(wake.pkgInfo('tool', '^1', namespace='acme'))";
     words("1.1.0", &format!("{by_tool}, {}", get("a", "^1")));
-    // What the next one gives wants the version before the one that has it retrieved.
+    // The package requires a version older than the one that retrieves it.
     let body = "more = \"    pkgs={ words: wake.getPkg(wake.pkgInfo('words', '=1.0.0', namespace='acme')) },\\n\"\n\
         answer(*[package(request, more=more) for request in asked['requests']])";
     tool("1.1.0", body);

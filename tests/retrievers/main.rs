@@ -1,4 +1,4 @@
-//! Packages that retrievers give: an exec of another package fetches them.
+//! Retrieved packages: an exec of another package fetches them.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! The network of retrievers: granted, or not there.
+//! Network access of retrievers: granted, or not available.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use wake_tests::{Project, expect};
 
 use crate::scene::{app, asked, get_by, local, shown, tool};
 
-/// A server on the loopback device that says a word, and how often it was asked.
+/// A server on the loopback device that sends a word, and the number of requests.
 fn server() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
@@ -26,7 +26,7 @@ fn server() -> (u16, Arc<AtomicUsize>) {
     (port, count)
 }
 
-/// `//app`, whose package an exec of `//tool` has from a server; `//tool` is got so.
+/// `//app` with a package that an exec of `//tool` gets from a server; `//tool` is declared with `granted`.
 fn scene(port: u16, granted: &str) -> Project {
     let project =
         app(&[local("tool", granted), get_by("tool", "a", "*", ", network=true")]).build();
@@ -46,7 +46,7 @@ fn who_is_granted_it_reaches_it_each_time() {
     let project = scene(port, GRANTED);
     assert_eq!(asked(&project.build(&["//app"])), [("//tool".to_owned(), 1)]);
     assert_eq!((shown(&project), count.load(Ordering::SeqCst)), ("from the network\n".into(), 1));
-    // What is locked is there; what the network said is not remembered.
+    // Locked packages are in the store; calls with network access are not cached.
     project.build_runs_nothing(&["//app"]);
     assert_eq!(count.load(Ordering::SeqCst), 1);
     project.wake(["update", "x/a"]).run().success();

@@ -1,4 +1,4 @@
-//! What retrievers are asked, and when.
+//! What retrievers are called for, and when.
 
 use wake_tests::expect;
 
@@ -136,7 +136,7 @@ fn what_is_locked_and_not_there_is_asked_for_as_it_is() {
 
 #[test]
 fn a_call_is_remembered_as_any_action() {
-    // What it gives is something else each time that it runs.
+    // It returns something different each time it runs.
     let body = "import uuid\nanswer(*[package(request, data=str(uuid.uuid4())) for request in asked['requests']])";
     let project = scene(&[get("a", "^1")], body);
     project.build(&["//app"]);

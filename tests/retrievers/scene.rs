@@ -2,7 +2,7 @@
 
 use wake_tests::{Build, Finished, Project, ProjectBuilder, project};
 
-/// What every retriever of the tests begins with: what it is asked for, and how it leaves a package.
+/// The common start of all test retrievers: reads requests, and writes packages.
 const PRELUDE: &str = r#"#!/usr/bin/env python3
 import json, os, sys
 
@@ -36,12 +36,12 @@ pub(crate) fn retriever(body: &str) -> String {
     format!("{PRELUDE}{body}\n")
 }
 
-/// A requirement that an exec of `//tool` meets.
+/// A requirement satisfied by an exec of `//tool`.
 pub(crate) fn get(name: &str, version: &str) -> String {
     get_by("tool", name, version, "")
 }
 
-/// The same by an exec of the package `by`, with more arguments.
+/// The same with an exec of the package `by`, and more arguments.
 pub(crate) fn get_by(by: &str, name: &str, version: &str, more: &str) -> String {
     format!(
         "{name}: wake.getPkg(wake.pkgInfo('{name}', '{version}', namespace='x'), \
@@ -49,12 +49,12 @@ pub(crate) fn get_by(by: &str, name: &str, version: &str, more: &str) -> String 
     )
 }
 
-/// A package in a directory beside the asking one.
+/// A package in a directory next to the requesting one.
 pub(crate) fn local(name: &str, more: &str) -> String {
     format!("{name}: wake.getPkg(wake.pkgInfo('{name}', '*'), from='../{name}'{more})")
 }
 
-/// A package `//app` that has `pkgs`, and a module that shows the data of those of `x` among them.
+/// A package `//app` with `pkgs`, and a module that shows the data of those in the namespace `x`.
 pub(crate) fn app(pkgs: &[String]) -> ProjectBuilder {
     let pkgs: String = pkgs.iter().map(|pkg| format!("      {pkg},\n")).collect();
     project()
@@ -95,12 +95,12 @@ pub(crate) fn tool(project: &Project, name: &str, more: &str, body: &str) {
     project.write_script(&format!("{name}/retrieve"), &retriever(body));
 }
 
-/// What `//app` shows.
+/// The output of `//app`.
 pub(crate) fn shown(project: &Project) -> String {
     project.result_text("//app:app", "out.txt")
 }
 
-/// Which retrievers were asked, and for how many packages.
+/// Which retrievers were called, and for how many packages.
 pub(crate) fn asked(build: &Build) -> Vec<(String, u64)> {
     let one = |event: &serde_json::Value| {
         (event["by"].as_str().unwrap().to_owned(), event["pkgs"].as_u64().unwrap())
@@ -115,7 +115,7 @@ pub(crate) fn locked(project: &Project, name: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// Whether that is all that was said, but for the space before and behind each line.
+/// Checks that exactly this was printed, ignoring white space at both ends of lines.
 #[track_caller]
 pub(crate) fn says(finished: &Finished, lines: &[&str]) {
     let said = finished.redacted_stderr();

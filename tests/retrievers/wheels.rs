@@ -1,4 +1,4 @@
-//! The example `wheels`: Python packages from wheels in a directory.
+//! The `wheels` example: Python packages from wheels in a directory.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use wake_tests::{Project, example, expect};
 
 use crate::scene::asked;
 
-/// Makes wheels of pure Python in a directory: name, version, what is required, the text of the module.
+/// Builds pure Python wheels in a directory: name, version, requirements, the text of the module.
 const MAKE: &str = r#"
 import sys, zipfile
 directory = sys.argv[1]
@@ -38,7 +38,7 @@ fn wheels() -> Project {
 fn a_program_is_built_with_what_wheels_hold_and_runs() {
     let project = wheels();
     let build = project.build(&["//app"]);
-    // What the first one requires is asked for when it is there.
+    // The requirements of the first one are requested once it has been retrieved.
     assert_eq!(asked(&build), [("//wheels".to_owned(), 1), ("//wheels".to_owned(), 1)]);
     let run = project.wake(["run", "//app", "--", "Ada"]).run().success();
     assert_eq!(run.stdout, "Good day, Ada!\n");
@@ -127,7 +127,7 @@ fn requirements_mean_what_wake_means() {
     let found: Vec<(&str, &str)> =
         expected.iter().map(|(requirement, _)| *requirement).zip(said.lines()).collect();
     assert_eq!(found, expected);
-    // Each of the two examples stands by itself.
+    // The two examples are independent.
     assert_eq!(
         project.read("wheels/requirement.py"),
         example("debian").read("debian/requirement.py")

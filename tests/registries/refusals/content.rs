@@ -1,4 +1,4 @@
-//! Registries whose bytes are not what they should be.
+//! Registries with wrong contents.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn user(scene: &Scene) -> Project {
     user
 }
 
-/// That a build ends so and leaves nothing in the store.
+/// Checks that a build fails like this and adds nothing to the store.
 #[track_caller]
 fn fails(user: &Project, names: &[(&str, &str)], expected: &expect_test::Expect) {
     let failed = user.wake(["build", "//app", "--quiet"]).run().code(7);
@@ -156,7 +156,7 @@ fn n8_what_nobody_signed_or_another_key_did() {
     );
 }
 
-/// Makes an archive with GNU tar or another program, of what `prepare` leaves in an empty directory.
+/// Creates an archive with GNU tar or another program, from the files that `prepare` creates in an empty directory.
 fn hostile(scene: &Scene, user: &Project, script: &str) {
     let dir = user.base().join("hostile");
     let _ = fs::remove_dir_all(&dir);
@@ -172,7 +172,7 @@ fn hostile(scene: &Scene, user: &Project, script: &str) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// X1 to X14, through the one extractor: each entry is named.
+/// X1 to X14, through the one extractor: the offending entry is named.
 #[test]
 fn x_hostile_archives() {
     if !wake_tests::has_program("python3") {
@@ -181,7 +181,7 @@ fn x_hostile_archives() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
-    // Entries as Python's `tarfile` writes them: name, kind, where it leads or what it holds.
+    // Entries as written by Python's `tarfile`: name, kind, target or contents.
     let tar = |entries: &str| {
         format!(
             "python3 - <<'E'\nimport io, os, tarfile\nwith tarfile.open(os.environ['ARCHIVE'], 'w', format=tarfile.PAX_FORMAT) as tar:\n  \
@@ -279,7 +279,7 @@ fn x_hostile_archives() {
     );
 }
 
-/// X7: what is small and becomes large.
+/// X7: small archives that unpack to large ones.
 #[test]
 fn x7_archives_that_swell() {
     let scene = Scene::new();

@@ -1,6 +1,6 @@
-//! What is said of bad input and of attacks, in full: a test for each line of the table of refusals.
+//! The full messages for bad input and attacks: one test for each line of the table of refusals.
 //!
-//! What retrievers do wrong is in the tests of retrievers.
+//! Faults of retrievers are covered by the tests of retrievers.
 
 mod content;
 mod publishing;
@@ -11,7 +11,8 @@ use expect_test::Expect;
 use regex::Regex;
 use wake_tests::Finished;
 
-/// That this was said and nothing else, apart from what differs from run to run; `names` are such texts with what stands for them.
+/// Checks that exactly this was printed, apart from what differs from run to run; `names` are such texts with their
+/// placeholders.
 #[track_caller]
 pub(crate) fn says(finished: &Finished, names: &[(&str, &str)], expected: &Expect) {
     let mut said = finished.redacted_stderr();

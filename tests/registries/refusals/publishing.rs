@@ -20,11 +20,11 @@ fn other_content_under_a_version_that_is_there() {
          help: a version is published once: give this one another number
     "#]],
     );
-    // Also where nobody is to choose it any more.
+    // Also if the version was yanked.
     let yank = ["yank", "acme/text@2.0.1", "--reason", "x"];
     scene.publisher.wake(yank).run().success();
     publish();
-    // Also under a version that differs in build metadata alone.
+    // Also with a version that differs only in build metadata.
     scene.publisher.edit("text/PKG.libsonnet", "2.0.1", "2.0.1+again");
     says(
         &publish(),
@@ -63,7 +63,7 @@ fn n11_a_name_that_could_be_taken_for_another() {
     "#]]);
 }
 
-/// What others may import is what `files` names.
+/// Only files in `files` can be imported by others.
 #[test]
 fn an_import_of_what_files_does_not_name() {
     let scene = Scene::new();
@@ -166,7 +166,7 @@ fn a_secret_an_undeclared_path_and_a_local_need() {
          help: take it out of `files`
          help: if it is no secret: `--allow-secret .env`
     "#]]);
-    // A module that reads what no file set has.
+    // A module that reads a file that is not published.
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     scene.publisher.edit("text/made.libsonnet", "'./made.sh',", "'./gone.sh',");
     publish(5).says(expect![[r#"

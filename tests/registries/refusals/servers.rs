@@ -1,4 +1,4 @@
-//! Registries that cannot be reached, or do not answer as they should.
+//! Registries that cannot be reached, or give wrong responses.
 
 use std::fs;
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ fn user(scene: &Scene, address: &str) -> Project {
     scene.user_of(address, &format!("text: {}", get("text", "^2")))
 }
 
-/// N4: what came, and where from; nothing is locked, and nothing reaches the store.
+/// N4: the error says what was received, and from where; nothing is locked or added to the store.
 #[test]
 fn n4_answers_that_are_none() {
     let scene = Scene::new();
@@ -131,7 +131,7 @@ fn n4_answers_that_are_none() {
     user.build(&["//app"]);
 }
 
-/// What was seen before does not stand in for a registry that does not answer.
+/// What was seen before does not replace a registry that does not answer.
 #[test]
 fn an_old_index_is_not_used_silently() {
     let scene = Scene::new();
@@ -151,7 +151,7 @@ fn an_old_index_is_not_used_silently() {
     "#]],
     );
     assert_eq!(user.read("wake.lock"), lock);
-    // What is locked and here needs nobody.
+    // Locked packages in the store need no registry.
     user.wake(["build", "//app", "--rebuild"]).run().success();
     let asked = server.asked.load(Ordering::Relaxed);
     user.wake(["build", "//app", "--offline", "--rebuild"]).run().success();
@@ -205,13 +205,13 @@ fn nobody_is_there() {
     }
 }
 
-/// N3: which login was used, and never what it said.
+/// N3: the error says which login was used, and never its value.
 #[test]
 fn n3_a_login_that_does_not_let_in() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
-    // Over an address that is this machine a login may go without encryption.
+    // An address on this machine may receive a login without encryption.
     let user = user(&scene, &server.address);
     server.is(Manner::Status(401));
     let build = user.wake(["build", "//app", "--quiet"]);
@@ -255,7 +255,7 @@ fn n3_a_login_that_does_not_let_in() {
     );
 }
 
-/// N1, N2: certificates that are not those of the server, and a way that is not encrypted.
+/// N1, N2: wrong certificates, and unencrypted connections.
 #[test]
 fn n1_certificates_that_do_not_vouch() {
     if !Nginx::is_here("n1_certificates_that_do_not_vouch") {
@@ -322,7 +322,7 @@ fn n1_certificates_that_do_not_vouch() {
         says(&user.wake(["build", "//app", "--quiet"]).run().code(9), &[], &expected);
         assert_eq!(trees(&user), 0);
     }
-    // N2: to an address that is not encrypted, whatever it has.
+    // N2: a redirect to an unencrypted address, whatever is there.
     let plain = Server::of(scene.registry());
     let redirect = format!("return 302 {}$1;", plain.address);
     let nginx = Nginx::answering(&dir, &redirect, "cert.pem");

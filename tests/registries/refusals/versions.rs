@@ -1,4 +1,4 @@
-//! Requirements that cannot be met, and locks that cannot be read.
+//! Requirements that cannot be met, and invalid locks.
 
 use std::fs;
 
@@ -8,12 +8,12 @@ use super::says;
 use crate::scene::{Scene, get, toml};
 use crate::signing::generate;
 
-/// A user of `text` in these versions.
+/// A user of `text` with this requirement.
 fn user(scene: &Scene, requirement: &str) -> Project {
     scene.user(&format!("text: {}", get("text", requirement)))
 }
 
-/// That a build ends so.
+/// Checks that a build ends like this.
 #[track_caller]
 fn fails(user: &Project, code: i32, expected: expect_test::Expect) {
     user.wake(["build", "//app", "--quiet"]).run().code(code).says(expected);
@@ -154,7 +154,7 @@ fn only_versions_that_may_not_be_chosen() {
     );
 }
 
-/// N10: the name is taken in another registry, which is not asked.
+/// N10: another registry has the name as well, and is not contacted.
 #[test]
 fn n10_a_namespace_without_a_registry() {
     let scene = Scene::new();
@@ -192,7 +192,7 @@ fn n10_a_namespace_without_a_registry() {
         "#]],
     );
     user.edit("app/PKG.libsonnet", "'^1')", "'^1', namespace='acme')");
-    // An attacker has the name of a package of ours in a registry of others: only ours is asked.
+    // An attacker publishes a package with the name of ours in another registry: only ours is used.
     let ours = Scene::new();
     ours.publish("tone", "1.0.0", "");
     user.write(
@@ -244,7 +244,7 @@ fn a_version_for_a_later_wake() {
                Error 1 error in [TIME]
     "#]],
     );
-    // It is no candidate where another one will do.
+    // It is not a candidate if there is another one.
     let other = user(&scene, "^1");
     other.build(&["//app"]);
     assert_eq!(other.result_text("//app:app", "out.txt"), "text 1.0.0\n");
@@ -335,7 +335,7 @@ fn a_lock_that_was_edited() {
     }
 }
 
-/// Two lines of one range that are both needed are resolved anew, unless the lock may not change.
+/// If two lines of one range are needed, versions are resolved again, unless the lock may not change.
 #[test]
 fn a_lock_that_was_merged_badly() {
     let scene = Scene::new();
