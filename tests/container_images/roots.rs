@@ -158,7 +158,7 @@ fn of_several_platforms_the_one_is_taken_that_runs_here_or_is_named() {
     here.as_object_mut().unwrap().remove("annotations");
     let mut there = here.clone();
     there["platform"] = json!({"os": "linux", "architecture": "s390x"});
-    // An index of images in the layout's own.
+    // An index nested in the index of the layout.
     let list = json!({"schemaVersion": 2, "manifests": [there, here]}).to_string();
     let digest = output(Command::new("sha256sum").arg({
         let file = project.base().join("list");

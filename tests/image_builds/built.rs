@@ -173,7 +173,7 @@ fn a_prolog_makes_files_that_are_copied() {
     let app = ["app@=1", "app@=1:copy", "app@=1:prolog", "app@=1:run"];
     assert_eq!(ran(&project, &["app"]), [&app[..], &["os@=1"]].concat());
     assert!(ran(&project, &["app"]).is_empty());
-    // Effects of the prolog outside its files do not affect later steps.
+    // If a changed prolog leaves the same files, later steps do not run.
     project.write("images/app/1/frontier/get.sh", "mkdir -p made\ncat given > made/text\n");
     let again = ran(&project, &["app"]);
     assert_eq!(again[..1], ["app@=1:prolog"], "{again:?}");

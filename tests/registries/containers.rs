@@ -1,4 +1,4 @@
-//! Debian's OCI registry, run by a test.
+//! Debian's container registry, run by a test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! Interrupted and resumed archives from an OCI registry.
+//! Interrupted and resumed archives from a container registry.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

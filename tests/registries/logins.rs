@@ -19,7 +19,7 @@ const PASSWORD: &str = "canary7d21";
 const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 const TOKEN: &str = "tokencanary93";
 
-/// A web server that requires one of these, and records requests.
+/// A file server that requires one of these, and records requests.
 struct Guarded {
     host: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -193,7 +193,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
             "help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them",
         ]
     );
-    // Other programs' logins for web servers.
+    // Other programs' logins for file servers.
     let netrc = user(&scene, &address);
     let text = format!("machine 127.0.0.1 login wake password {PASSWORD}\n");
     written(&netrc.base().join("home"), ".netrc", &text, 0o600);

@@ -1,4 +1,4 @@
-//! OCI registries.
+//! Container registries.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(crate) const KEPT: &str = "wake:$2y$05$ON/pAv/vNXGILB0dfgQab.nYqHjzi.eDulyjH
 /// `wake:canary7d21` in base64.
 pub(crate) const AUTH: &str = "d2FrZTpjYW5hcnk3ZDIx";
 
-/// A publisher with an OCI registry.
+/// A publisher with a container registry.
 fn scene(test: &str) -> Option<(Scene, Registry)> {
     let scene = Scene::new();
     let registry = Registry::start(test, &scene.publisher.base().join("containers"), "")?;

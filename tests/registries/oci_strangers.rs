@@ -1,4 +1,4 @@
-//! Servers that only pretend to be an OCI registry.
+//! Servers that only pretend to be a container registry.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

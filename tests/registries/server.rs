@@ -1,4 +1,4 @@
-//! A web server whose behaviour is set by the test.
+//! A file server whose behaviour is set by the test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

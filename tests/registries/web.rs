@@ -1,4 +1,4 @@
-//! A registry behind a web server.
+//! A registry behind a file server.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

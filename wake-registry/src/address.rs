@@ -10,9 +10,9 @@ use wake_store::ware::without_secrets;
 pub enum Address {
     /// `file:///PATH`, or `file:PATH` relative to where it is written: a directory.
     Dir(PathBuf),
-    /// `https://URL` or `http://URL`: such a directory behind a web server, without a trailing `/`. It is read-only.
+    /// `https://URL` or `http://URL`: such a directory behind a file server, without a trailing `/`. It is read-only.
     Web(String),
-    /// `oci://HOST[:PORT][/PREFIX]`: repositories of an OCI registry.
+    /// `oci://HOST[:PORT][/PREFIX]`: repositories of a container registry.
     Oci {
         /// The host, with its port if one is given.
         host: String,

@@ -1,7 +1,7 @@
 //! Reads and writes registries of published packages.
 //!
-//! A registry is a directory of immutable files and append-only logs, on this machine or behind any web server; or an
-//! OCI registry, whose tags serve as such a log. This crate knows neither what a package is, nor Jsonnet, nor how
+//! A registry is a directory of immutable files and append-only logs, on this machine or behind any file server; or a
+//! container registry, whose tags serve as such a log. This crate knows neither what a package is, nor Jsonnet, nor how
 //! versions are chosen. `spec/packages.md` describes every file.
 //!
 //! | room | does |
@@ -14,7 +14,7 @@
 //! | `credentials` | finding the login for a registry |
 //! | `event`, `log` | events of a package's versions, and the state they add up to |
 //! | `archive` | packing and measuring package archives |
-//! | `oci` | repositories of an OCI registry |
+//! | `oci` | repositories of a container registry |
 //! | `site` | one location of a registry's files |
 //! | `resume` | resuming interrupted archive downloads |
 //! | `reader` | a registry as its users see it |

@@ -15,11 +15,11 @@ use crate::oci::{Oci, Place};
 pub enum Publisher {
     /// A directory registry.
     Directory(Directory),
-    /// An OCI registry.
+    /// A container registry.
     Containers(Containers),
 }
 
-/// An OCI registry as its publishers see it.
+/// A container registry as its publishers see it.
 #[derive(Debug)]
 pub struct Containers {
     name: Name,
@@ -167,7 +167,7 @@ impl Containers {
             if self.standing(upload.release, meter)? == Standing::New {
                 self.oci.put(upload, meter)?;
             }
-            // An OCI registry allows two writers of one tag: the later one finds the other's content here.
+            // A container registry allows two writers of one tag: the later one finds the other's content here.
             let (pkg, version) = (upload.release.pkg_name(), upload.release.version.clone());
             match self.oci.content(&pkg, &version, meter)? {
                 Some(there) if there != upload.release.content => {

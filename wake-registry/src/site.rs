@@ -39,9 +39,9 @@ pub(crate) struct Site {
     address: Address,
     web: Web,
     patience: Patience,
-    /// Set if it is an OCI registry.
+    /// Set if it is a container registry.
     oci: Option<Oci>,
-    /// The login for a web server and the connection that uses it, once known; never shown.
+    /// The login for a file server and the connection that uses it, once known; never shown.
     login: OnceLock<Option<(Login, Web)>>,
 }
 
@@ -86,7 +86,7 @@ impl Site {
         Site { registry, address, web, patience, oci, login: OnceLock::new() }
     }
 
-    /// The OCI registry, if it is one.
+    /// The container registry, if it is one.
     pub(crate) fn oci(&self) -> Option<&Oci> {
         self.oci.as_ref()
     }
@@ -111,7 +111,7 @@ impl Site {
         }
     }
 
-    /// The login for a web server, if there is one and the connection is private.
+    /// The login for a file server, if there is one and the connection is private.
     fn login(&self) -> Result<Option<&(Login, Web)>, RegistryError> {
         let Address::Web(url) = &self.address else { return Ok(None) };
         if let Some(login) = self.login.get() {
@@ -206,7 +206,7 @@ impl Site {
         Ok(is_one.then(|| Seen { tag, bytes: [&seen.bytes[..from], tail].concat() }))
     }
 
-    /// The list of a namespace's packages; OCI registries have none.
+    /// The list of a namespace's packages; container registries have none.
     pub(crate) fn list(
         &self,
         of: Option<&Name>,
@@ -287,7 +287,7 @@ impl Site {
                 _ => self.unavailable(path, error.to_string()),
             }),
             Address::Web(url) => self.ask_web(&format!("{url}/{path}"), path, portion, meter),
-            // An OCI registry has no files.
+            // A container registry has no files.
             Address::Oci { .. } => Ok(Answer::Absent),
         }
     }

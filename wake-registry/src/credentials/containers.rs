@@ -1,4 +1,4 @@
-//! Logins for OCI registries, as container tools store them. Source: containers-auth.json(5), docker-login(1).
+//! Logins for container registries, as container tools store them. Source: containers-auth.json(5), docker-login(1).
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -35,12 +35,12 @@ pub(crate) struct Login {
 /// What is requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asked<'a> {
-    /// A web server.
+    /// A file server.
     Files {
         /// The address of the registry.
         url: &'a str,
     },
-    /// An OCI registry.
+    /// A container registry.
     Containers {
         /// The host, with its port if one is given.
         host: &'a str,

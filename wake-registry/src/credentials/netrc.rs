@@ -1,4 +1,4 @@
-//! Logins for web servers in a `.netrc` file. Source: netrc(5) of ftp and curl.
+//! Logins for file servers in a `.netrc` file. Source: netrc(5) of ftp and curl.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};

@@ -1,4 +1,4 @@
-//! The manifests of packages in an OCI registry. Source: `spec/packages.md`; image-spec 1.1, "Image Manifest".
+//! The manifests of packages in a container registry. Source: `spec/packages.md`; image-spec 1.1, "Image Manifest".
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! The server of an OCI registry: how it is reached and how wake authenticates. Source: distribution-spec 1.1.
+//! The server of a container registry: how it is reached and how wake authenticates. Source: distribution-spec 1.1.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -17,7 +17,7 @@ use crate::error::RegistryError;
 /// Maximum size of a response that is read whole, in bytes.
 pub(super) const LONGEST: u64 = 16 << 20;
 
-/// The server of an OCI registry, as one registry of a workspace uses it.
+/// The server of a container registry, as one registry of a workspace uses it.
 #[derive(Debug)]
 pub(super) struct Host {
     registry: Name,

@@ -1,4 +1,4 @@
-//! Packages in an OCI registry: one repository for each package, one tag for each version, and nothing that is
+//! Packages in a container registry: one repository for each package, one tag for each version, and nothing that is
 //! overwritten.
 
 mod challenge;
@@ -33,7 +33,7 @@ use crate::shelf::Part;
 /// How many manifests are requested at once.
 const AT_ONCE: usize = 8;
 
-/// An OCI registry with the packages below a prefix.
+/// A container registry with the packages below a prefix.
 #[derive(Debug)]
 pub(crate) struct Oci {
     registry: Name,
@@ -41,7 +41,7 @@ pub(crate) struct Oci {
     host: Host,
 }
 
-/// A blob of an OCI registry.
+/// A blob of a container registry.
 pub(crate) struct Blob {
     /// The bytes.
     pub(crate) bytes: Box<dyn Read + Send>,

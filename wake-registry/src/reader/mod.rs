@@ -227,7 +227,7 @@ impl Registry {
         let now = site.log(pkg, &seen, meter)?;
         let is_there = now.is_some();
         let now = now.unwrap_or_default();
-        // Tags have no order; OCI sites check for missing tags themselves.
+        // Tags have no order; container registries check for missing tags themselves.
         let changed = first_change(&seen.bytes, &now.bytes).filter(|_| !site.has_tags());
         if let Some(line) = changed {
             return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
@@ -243,7 +243,7 @@ impl Registry {
         Ok(is_there.then_some(log))
     }
 
-    /// Returns the packages of a namespace, sorted, for people who search; `None` for OCI registries, which have no
+    /// Returns the packages of a namespace, sorted, for people who search; `None` for container registries, which have no
     /// list.
     pub fn list(
         &self,
