@@ -133,7 +133,7 @@ local compiled(wake, pkg, args, kind, out, outputs) =
   // The variables by which Cargo tells a test where the programs `bins` are.
   binsEnv(bins):: { ['CARGO_BIN_EXE_' + nameOf(bin)]: '/work/target/' + nameOf(bin) for bin in bins },
 
-  // With programs, files are laid out as by Cargo: programs in `target`, the test in `target/deps`, where it expects itself.
+  // With programs, files are laid out as by Cargo: programs in `target`, the test in `target/deps`, where it expects to be.
   run(args):: function(wake, pkg)
     local made = rule.targets(args.data), place = './target/deps/' + args.name;
     wake.module(
