@@ -8,8 +8,7 @@
 //! |---|---|
 //! | `address`, `authority`, `shelf` | addresses of registries, their hosts, and the layout of their files |
 //! | `key`, `key_ring`, `envelope` | keys, where users keep them, and signed envelopes |
-//! | `attestation`, `trust`, `head` | what is signed about a version, whose signatures are trusted, and what is
-//! signed about a registry |
+//! | `attestation`, `trust`, `head` | what is signed about a version, whose signatures are trusted, and what is signed about a registry |
 //! | `error` | registry errors |
 //! | `credentials` | finding the login for a registry |
 //! | `event`, `log` | events of a package's versions, and the state they add up to |

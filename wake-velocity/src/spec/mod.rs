@@ -4,8 +4,7 @@
 //! |---|---|---|
 //! | target | `name`, `name@=v`, `name@^v`, `name@_v`, `name@lo%hi` | `name`, `name@v`, `name@v:`, `name@:v`, `name@lo:hi` |
 //! | dependency | the same | a condition on the needed image |
-//! | condition | | such specs, `system=`, `backend=`, `distro=` and `^dependency`, each optionally preceded by `!`,
-//! separated by white space |
+//! | condition | | such specs, `system=`, `backend=`, `distro=` and `^dependency`, each optionally preceded by `!`, separated by white space |
 
 mod first;
 mod second;

@@ -3,8 +3,7 @@
 //! | | parts | order |
 //! |---|---|---|
 //! | [`Tag`], of the first | split at `.` and `-` | part by part: two numbers as numbers, all else by code points; then the shorter is smaller |
-//! | [`Release`], of the second | `major[.minor[.patch]][-suffix]` | by padded text; versions that agree up to the
-//! precision of the less precise one are *equal* |
+//! | [`Release`], of the second | `major[.minor[.patch]][-suffix]` | by padded text; versions that agree up to the precision of the less precise one are *equal* |
 
 mod release;
 mod tag;
