@@ -1,8 +1,8 @@
-//! What one package costs through the pool, beside the same text in the engine alone.
+//! The cost of one package through the pool, compared with the same text in the engine alone.
 //!
-//! `cargo bench -p wake-eval --bench evaluate [-- PACKAGES]` prints processor time, of this process and of the
-//! workers. The engine alone gets a `wake` that is written in Jsonnet and hands its arguments back, and only yields
-//! text; the pool checks arguments, looks for files, records reads and yields a value.
+//! `cargo bench -p wake-eval --bench evaluate [-- PACKAGES]` prints the processor time of this process and of the
+//! workers. The engine alone gets a `wake` object written in Jsonnet that returns its arguments, and only produces
+//! text; the pool checks arguments, looks for files, records reads and produces a value.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::path::Path;
@@ -124,7 +124,7 @@ fn plain(packages: u32) -> Duration {
 
 fn usage(whose: libc::c_int) -> (Duration, i64) {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: `getrusage` with these arguments cannot fail and writes a whole `rusage`.
+    // SAFETY: `getrusage` with these arguments cannot fail and fills the `rusage`.
     let usage = unsafe {
         libc::getrusage(whose, usage.as_mut_ptr());
         usage.assume_init()

@@ -1,4 +1,4 @@
-//! Runs the vectors of `spec/vectors/listing.json`: the digest of what a directory holds.
+//! Runs the vectors of `spec/vectors/listing.json`: digests of directory listings.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ fn listings() {
     let content: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for case in content["cases"].as_array().unwrap() {
         let entries = case["entries"].as_object().unwrap().iter();
-        // Against the order of names, which is that of the digest.
+        // In reverse order of names, which the digest does not depend on.
         let entries: Vec<_> = entries.map(|(name, kind)| entry(name, kind)).rev().collect();
         assert_eq!(list_digest(&entries).to_string(), case["digest"], "{}", case["name"]);
     }

@@ -1,4 +1,4 @@
-//! What is locked of packages that retrievers gave, and the requirements that retrievers are asked for.
+//! Locked packages from retrievers, and the requirements sent to retrievers.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,7 +42,7 @@ fn a_requirement_means_the_highest_line_of_its_retriever() {
     assert_eq!(found("^1", "tool").as_deref(), Some("1.9.0"));
     assert_eq!(found("^3", "acme/tool"), None);
     assert_eq!(found("^1", "acme/other"), None);
-    // What registries gave is another matter.
+    // Packages from registries do not count.
     assert_eq!(
         lock.find(&request("^1")).map(|pkg| pkg.version.to_string()).as_deref(),
         Some("1.5.0")

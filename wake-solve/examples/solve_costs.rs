@@ -1,9 +1,10 @@
-//! What choosing versions costs: `cargo run --profile quick -p wake-solve --example solve_costs`.
+//! The cost of choosing versions: `cargo run --profile quick -p wake-solve --example solve_costs`.
 //!
-//! Packages of twenty versions each, as chance makes them from a few seeds, are solved from nothing, with everything locked, with
-//! one requirement lowered and raised again, with all raised (of 1,000 packages), and with two that cannot both be met. Prints milliseconds of processor time, the median
-//! and the most of the seeds; how many versions were chosen where it took the median, and how many at most were not locked. What
-//! an index costs to read is not in it: answers are handed over as they are.
+//! Random packages of twenty versions each, from a few seeds, are solved from nothing, with everything locked, with
+//! one requirement lowered and raised again, with all raised (for 1,000 packages), and with two that cannot both be
+//! met. Prints the median and the maximum over the seeds, in milliseconds of processor time; the number of versions
+//! chosen in the median case; and the maximum number that were not locked. The cost of reading an index is not
+//! included: answers are returned directly.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::cell::RefCell;
@@ -17,13 +18,13 @@ use wake_solve::{
 
 const SEEDS: u64 = 9;
 
-/// Versions of each package: four majors of five minors.
+/// The versions of each package: four major versions of five minor versions.
 const MAJORS: usize = 4;
 const MINORS: usize = 5;
 
-/// One need in so many allows a single minor.
+/// One in this many needs allows only one minor version.
 const EASY: usize = 40;
-/// The same where little fits together.
+/// The same for universes in which little fits together.
 const HARD: [usize; 3] = [12, 8, 5];
 
 fn main() {
@@ -34,7 +35,7 @@ fn main() {
     }
 }
 
-/// What people ask for mostly.
+/// The usual tasks.
 fn usual() {
     println!("| packages | question | ms | most ms | versions | new, at most |");
     println!("|---:|---|---:|---:|---:|---:|");
@@ -95,7 +96,7 @@ fn usual() {
     }
 }
 
-/// Packages of which little fits together: everything that was chosen a year ago is to be newer, or a tenth of it.
+/// Packages of which few fit together: everything chosen a year ago is to be updated, or a tenth of it.
 fn hard() {
     println!();
     println!(
@@ -140,7 +141,7 @@ fn hard() {
     }
 }
 
-/// One more package than there are places for them, of which each needs one: no proof of that is short.
+/// One more package than there are places, each of which needs one: every proof of this is long.
 fn pigeons() {
     println!();
     println!("| places | ms | given up |");
@@ -176,7 +177,7 @@ fn pigeons() {
     }
 }
 
-/// How it ended.
+/// The kind of result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Fitted,
@@ -196,7 +197,7 @@ fn end_of(answer: &Answer) -> End {
     }
 }
 
-/// What exists, each answer given once: whoever asks has it made of an index, and is not charged for a copy.
+/// The existing releases. Each answer is given once, so that the cost of a copy is not measured.
 struct Published(RefCell<HashMap<PkgName, Vec<Release>>>);
 
 impl Universe for Published {
@@ -213,7 +214,7 @@ impl Universe for Published {
 
 type Answer = Result<Vec<Chosen>, Unsolved<Infallible>>;
 
-/// Milliseconds of processor time, and the answer.
+/// Returns the milliseconds of processor time, and the answer.
 fn solved(
     published: &HashMap<PkgName, Vec<Release>>,
     demands: &[Demand],
@@ -235,8 +236,8 @@ fn name(number: usize) -> PkgName {
     format!("acme/p{number}").parse().unwrap()
 }
 
-/// Packages that each need up to five of the hundred after them, as these were when the version was published or a little
-/// earlier; one need in `one_in` allows a single minor.
+/// Creates packages that each need up to five of the following hundred, as those were when the version was published
+/// or a little earlier; one in `one_in` needs allows only one minor version.
 fn published(pkgs: usize, seed: u64, one_in: usize) -> HashMap<PkgName, Vec<Release>> {
     let mut random = seed;
     let mut below = |end: usize| {
@@ -266,7 +267,7 @@ fn published(pkgs: usize, seed: u64, one_in: usize) -> HashMap<PkgName, Vec<Rele
     published
 }
 
-/// A workspace that requires each tenth package.
+/// Creates a workspace that requires every tenth package.
 fn demands(pkgs: usize) -> Vec<Demand> {
     let demand = |number| Demand {
         by: format!("//app{number}"),
@@ -277,7 +278,7 @@ fn demands(pkgs: usize) -> Vec<Demand> {
     (0..pkgs).step_by(10).map(demand).collect()
 }
 
-/// The same, but with these requirements of one package.
+/// Replaces the requirements for one package.
 fn with(demands: &[Demand], name: &PkgName, requirements: &[&str]) -> Vec<Demand> {
     let (of, others): (Vec<&Demand>, Vec<&Demand>) =
         demands.iter().partition(|demand| demand.name == *name);

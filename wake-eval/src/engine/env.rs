@@ -341,7 +341,7 @@ impl Inner {
             };
             library = Some(found);
         }
-        library.ok_or_else(|| Note::new("a way to a package names none").into())
+        library.ok_or_else(|| Note::new("the way to a package is empty").into())
     }
 
     /// Returns the instance of another package, which is requested only once.

@@ -102,7 +102,7 @@ impl PkgImports {
             return Ok(note);
         }
         let dirs: Vec<String> = dirs.iter().map(|dir| format!("`{}`", dir.dotted())).collect();
-        Ok(note.hint(format!("also searched {} as well", dirs.join(", "))))
+        Ok(note.hint(format!("also searched {}", dirs.join(", "))))
     }
 }
 

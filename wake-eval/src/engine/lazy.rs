@@ -47,7 +47,7 @@ impl<F: Fields> Trace for Core<F> {
 
 impl<F> fmt::Debug for Core<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("fields that are made when they are looked at")
+        f.write_str("lazy fields")
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
             expression(env, state, code, label)
         }
         Task::Locate { .. } => {
-            refuse!(Note::new("a place can only be asked for one function application"))
+            refuse!(Note::new("a value can be located only in one function application"))
         }
     }
 }

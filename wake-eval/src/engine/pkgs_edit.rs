@@ -6,7 +6,7 @@ use super::text::{Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, strin
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// There is no call of `wake.pkg`, or there are several.
-    #[error("`wake.pkg` is not called literally exactly once")]
+    #[error("there is not exactly one literal call of `wake.pkg`")]
     NoCall,
     /// `pkgs` is computed.
     #[error("`pkgs` is not an object literal with one field per package")]

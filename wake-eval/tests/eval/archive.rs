@@ -1,7 +1,7 @@
-//! Several files in one text: each starts with a line `-- name --`.
+//! Several files in one text; each starts with a line `-- name --`.
 //!
-//! `-- name (link) --` and `-- name (device) --` say what else a file may be. Whoever reads a
-//! file that is called `panic` panics, as a fault of the evaluator would make it.
+//! `-- name (link) --` and `-- name (device) --` declare other kinds of files. Reading a file called `panic` panics,
+//! as a bug in the evaluator would.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use wake_eval::{EntryKind, ListEntry, SourceError, Sources};
 use wake_model::RelPath;
 
-/// Names that are no files of the package.
+/// Names of sections that are not files of the package.
 const SECTIONS: [&str; 5] = ["op", "answers", "expect", "reads", "trace"];
 
 /// The files of a case.
@@ -18,9 +18,9 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// Reads an archive from a file. One that is not there is a package without files.
+    /// Reads an archive from a file. A missing file is a package without files.
     pub(crate) fn open(path: &Path) -> Archive {
-        // What can be imported of a package is all there is of it.
+        // For a library, the path is the archive itself.
         if let Some(text) = path.to_str().filter(|text| text.starts_with("-- ")) {
             return Archive::parse(text);
         }
@@ -84,7 +84,7 @@ impl Sources for Archive {
                 None => entries.insert(rest.to_owned(), *kind),
             };
         }
-        // Backwards, so that whoever relies on an order of the listing is found out.
+        // In reverse, to detect code that relies on the order of a listing.
         let entries: Vec<ListEntry> =
             entries.into_iter().rev().map(|(name, kind)| ListEntry { name, kind }).collect();
         Ok((!entries.is_empty()).then_some(entries))

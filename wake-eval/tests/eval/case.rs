@@ -1,4 +1,4 @@
-//! A case: an archive with the files of a package, and in it what to ask and what to expect.
+//! A test case: an archive with the files of a package, the request, and the expected result.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use wake_eval::{Answer, Answers, EvalError, Evaluated, Op, Pool, Request};
 
 use crate::archive::Archive;
 
-/// One case file, with the sections that are no sources: `op`, `answers`, `expect`, `reads`, `trace`.
+/// A case file, with the sections that are not sources: `op`, `answers`, `expect`, `reads`, `trace`.
 pub(crate) struct Case {
     archive: Archive,
     request: Request,
@@ -40,7 +40,7 @@ impl Case {
     }
 }
 
-/// Instances of packages by key, and of modules by the canonical text of their ids; null is pending.
+/// Instances of packages by key, and of modules by the canonical text of their ids; null means pending.
 #[derive(Default)]
 pub(crate) struct Dependencies {
     pkgs: BTreeMap<String, Arc<str>>,
@@ -49,8 +49,8 @@ pub(crate) struct Dependencies {
 }
 
 impl Dependencies {
-    /// From `{"pkgs": {key: instance}, "modules": [[id, instance or null]], "libraries": {key: library}}`, where the root of a
-    /// library is its files as an archive.
+    /// Parses `{"pkgs": {key: instance}, "modules": [[id, instance or null]], "libraries": {key: library}}`, where
+    /// the root of a library is an archive with its files.
     pub(crate) fn from_json(json: Value) -> Dependencies {
         let text = |value: &Value| -> Arc<str> { value.to_string().into() };
         let pkgs = json["pkgs"].as_object().into_iter().flatten();

@@ -1,11 +1,12 @@
-//! Random programs of what [`crate::generate`] leaves out: objects that extend each other, text blocks, escapes, functions
-//! with named arguments, the rest of `std`.
+//! Random programs with constructs that [`crate::generate`] leaves out: objects that extend each other, text blocks,
+//! escapes, functions with named arguments, the rest of `std`.
 //!
-//! Much of it is refused by every engine. It is for the reference engines, with which other ones do not always agree.
+//! Every engine rejects many of them. They are compared with the reference engines, because other engines do not
+//! always agree.
 
 use crate::generate::Generator;
 
-/// Numbers at the edges of how they are written.
+/// Numbers at the limits of number formats.
 const NUMBERS: [&str; 24] = [
     "0.1",
     "1e21",
@@ -106,8 +107,8 @@ const FUNCTIONS2: [&str; 6] = [
     "function(k, v) { [k]: v }",
 ];
 
-/// The functions of `std` that [`crate::generate`] leaves out, and some of the others, with what they take: a `v`alue,
-/// `s`tring, `n`umber, `l`ist, `o`bject, `b`oolean, `f`unction of one or `F` of two arguments, or what stands after `=`.
+/// The functions of `std` that [`crate::generate`] leaves out, and some others, with their parameters: a `v`alue,
+/// `s`tring, `n`umber, `l`ist, `o`bject, `b`oolean, `f`unction of one or `F` of two arguments, or the text after `=`.
 const LIBRARY: [(&str, &str); 103] = [
     ("acos", "n"),
     ("asin", "n"),
@@ -250,7 +251,7 @@ const DOCUMENTS: [&str; 14] = [
 ];
 
 impl Generator {
-    /// The next program of this kind.
+    /// Returns the next program of this kind.
     pub(crate) fn construct(&mut self) -> String {
         match self.below(16) {
             0..5 => self.of_library(2),
@@ -314,7 +315,7 @@ impl Generator {
         format!("std.{name}({})", arguments.join(", "))
     }
 
-    /// Objects on top of each other, with `self`, `super`, `$`, assertions, and what is hidden and shown.
+    /// Nested extensions of objects, with `self`, `super`, `$`, assertions, and hidden and visible fields.
     fn extended(&mut self) -> String {
         let count = 1 + self.below(3);
         let layers: Vec<String> = (0..count).map(|_| self.layer(2)).collect();
@@ -380,7 +381,7 @@ impl Generator {
                 "a ||| b",
                 "%s",
             ]);
-            // A line may be less indented than the first, or empty.
+            // A line may be indented less than the first one, or empty.
             match self.below(8) {
                 0 => text += "\n",
                 1 => text += &format!("{}{line}\n", self.one(&["", " ", "   "])),
@@ -488,7 +489,7 @@ impl Generator {
         }
     }
 
-    /// What is no Jsonnet, or only nearly.
+    /// Invalid Jsonnet, and nearly invalid Jsonnet.
     fn odd(&mut self) -> String {
         let value = self.any(0);
         let odd = self.one(&[

@@ -1,7 +1,7 @@
-//! Random programs in another engine as well: where both give a value, it is the same one.
+//! Random programs evaluated by another engine, too: if both return a value, it must be the same.
 //!
-//! That engine is no reference, but was written by others from the same specification. `scripts/agreement` compares the
-//! same programs with the reference engines.
+//! That engine is not a reference, but an independent implementation of the specification. `scripts/agreement`
+//! compares the same programs with the reference engines.
 
 use libtest_mimic::{Failed, Trial};
 use rsjsonnet_lang::arena::Arena;
@@ -15,7 +15,7 @@ use wake_eval::{NoAnswers, Request};
 use crate::generate::Generator;
 use crate::{pool, trial};
 
-/// So many take seconds.
+/// This many take a few seconds.
 const PROGRAMS: usize = 3_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -41,7 +41,7 @@ fn random_programs() -> Result<(), Failed> {
         let shown = differences.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
         return Err(format!("{} programs differ\n{shown}", differences.len()).into());
     }
-    // An engine that refuses everything differs in nothing.
+    // An engine that rejects everything would never differ.
     if values < PROGRAMS / 5 || refused > PROGRAMS / 100 {
         return Err(format!("{values} have a value, {refused} are refused by us alone").into());
     }
@@ -54,7 +54,7 @@ fn ours(program: &str) -> Option<serde_json::Value> {
     pool().evaluate(&request, &NoAnswers).ok().map(|evaluated| plain(crate::value(&evaluated)))
 }
 
-/// What the other engine computes, as JSON; none if it is an error.
+/// Returns the other engine's result as JSON; `None` if it is an error.
 fn theirs(program: &str) -> Option<serde_json::Value> {
     let arena = Arena::new();
     let mut engine = Program::new(&arena);
@@ -65,7 +65,7 @@ fn theirs(program: &str) -> Option<serde_json::Value> {
     serde_json::from_str(&json).ok().map(plain)
 }
 
-/// A value in which it does not matter how a number is written.
+/// Returns a value in a form that does not depend on how numbers are written.
 fn plain(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -78,7 +78,7 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Nothing that a program could ask for.
+/// No answers to any question.
 struct Nothing;
 
 impl<'p> Callbacks<'p> for Nothing {

@@ -1,8 +1,8 @@
-//! Random programs: what people write, in combinations that nobody does.
+//! Random programs: what people write, in unusual combinations.
 //!
-//! Numbers are such that every engine writes them alike; what is known to differ between other engines is left out.
+//! All engines write the generated numbers alike, and known differences between engines are avoided.
 
-/// Programs from a seed, always the same.
+/// Generates programs from a seed, always the same.
 pub(crate) struct Generator {
     state: u64,
 }
@@ -24,7 +24,7 @@ const OPERATORS: [&str; 20] = [
     "|", "^", "<<",
 ];
 
-/// Functions of `std`, and what they take: a `v`alue, `s`tring, `n`umber, `l`ist, `o`bject.
+/// Functions of `std` and their parameters: a `v`alue, `s`tring, `n`umber, `l`ist, `o`bject.
 const FUNCTIONS: [(&str, &str); 58] = [
     ("length", "v"),
     ("toString", "v"),
@@ -91,7 +91,7 @@ impl Generator {
         Generator { state: seed }
     }
 
-    /// The next program.
+    /// Returns the next program.
     pub(crate) fn program(&mut self) -> String {
         let depth = 1 + self.below(3);
         match self.below(2) {

@@ -1,4 +1,4 @@
-//! Every file of `tests/golden`: `ok-*` with the value that comes out, `fail-*` with the whole text of the error.
+//! The files of `tests/golden`: `ok-*` with the resulting value, `fail-*` with the complete error message.
 
 use std::path::{Path, PathBuf};
 
@@ -46,14 +46,14 @@ fn succeeds(case: &Case) -> Result<(), Failed> {
     same("trace", case.section("trace").unwrap_or_default().trim_end(), &evaluated.trace.join("\n"))
 }
 
-/// Whether the type that others read a result as has just the fields that the evaluator writes.
+/// Whether the type that other crates parse a result into has exactly the fields that the evaluator writes.
 fn comes_back<'a, T: Deserialize<'a> + Serialize>(text: &'a str) -> Result<(), Failed> {
     let mut values = [serde_json::to_value(serde_json::from_str::<T>(text)?)?, text.parse()?];
     values.iter_mut().for_each(normalise);
     same("what is read of it", &pretty(&values[1]), &pretty(&values[0]))
 }
 
-/// Forgets how a path, a version, a number and an absent field are written.
+/// Removes differences in how a path, a version, a number and an absent field are written.
 fn normalise(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -64,7 +64,7 @@ fn normalise(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(normalise),
         Value::Object(fields) => {
-            // A default is said only where there is one.
+            // `default` is written only if it is true.
             fields.retain(|name, field| {
                 !(field.is_null() || (name == "default" && *field == Value::Bool(false)))
             });

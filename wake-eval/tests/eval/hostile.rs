@@ -1,4 +1,5 @@
-//! Programs that want too much: each ends as an error that names the package and the limit, and the next goes on.
+//! Programs that use too much: each must fail with an error that names the package and the limit, and the next one
+//! must work.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Pool, Request};
 
 use crate::{pool_with, trial};
 
-/// Name, program, and the limits that may end it, in words that the message must hold.
+/// Name, program, and the limits that may end it, with text that the message must contain.
 type Hostile = (&'static str, &'static str, &'static [(Limit, &'static str)]);
 
 const DEPTH: (Limit, &str) = (Limit::Depth, "recurses deeper than its stack of 16 MiB");
@@ -108,7 +109,7 @@ fn goes_on(pool: &Pool, error: &EvalError) -> Result<(), Failed> {
     }
 }
 
-/// Each of those that share a machine ends at its part of the memory, which alone it might use.
+/// Evaluations that share a machine end at their share of the memory, although a single one could use more.
 fn shared_memory() -> Result<(), Failed> {
     const WANTED: &str = "local d(s, n) = if n == 0 then s else d(s + s, n - 1); std.length(std.asciiUpper(d('xxxxxxxx', 25)))";
     let alone = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
@@ -156,7 +157,7 @@ fn large_source() -> Result<(), Failed> {
     goes_on(&pool, &error)
 }
 
-/// Ways to nest: what opens a level, what stands in the middle, what closes a level.
+/// Ways to nest: the start of a level, the innermost part, the end of a level.
 const NESTED: [(&str, &str, &str); 10] = [
     ("(", "1", ")"),
     ("-", "1", ""),
@@ -174,10 +175,12 @@ fn nesting() -> Result<(), Failed> {
     for (open, inside, close) in NESTED {
         let code = |count: usize| {
             let nested = format!("{}{inside}{}", open.repeat(count), close.repeat(count));
-            // Nothing but parsing is to take a deep stack.
+            // Only parsing must need a deep stack.
             format!("local y = 1; std.type(function() {nested})")
         };
-        let pool = pool_with(Limits::default());
+        // A busy machine takes long for this.
+        let deadline = Duration::from_secs(600);
+        let pool = pool_with(Limits { deadline, ..Limits::default() });
         match expression(&pool, &code(24_000)) {
             Ok(found) if found == "function" => {}
             other => return Err(format!("`{open}{inside}{close}` gave {other:?}").into()),

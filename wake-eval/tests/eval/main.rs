@@ -1,7 +1,7 @@
-//! Evaluations as the rest of wake has them done: through a pool of worker processes.
+//! Evaluations through a pool of worker processes, as in the rest of wake.
 //!
-//! Started with `__eval`, this program is such a worker; its package is one case file, so that no test needs a
-//! directory of its own.
+//! Started with `__eval`, this program is such a worker. Its package is a case file, so that tests need no
+//! directories of their own.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::result_large_err, missing_docs)]
 
 mod archive;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A pool whose workers are this program.
+/// Creates a pool whose workers run this program.
 pub(crate) fn pool_with(limits: Limits) -> Pool {
     let program = std::env::current_exe().unwrap();
     // The cases, and the specification.
@@ -55,24 +55,24 @@ pub(crate) fn pool_with(limits: Limits) -> Pool {
     Pool::new(WorkerCommand { program, args: vec!["__eval".into()], readable }, limits)
 }
 
-/// The pool that all cases share which need no limits of their own.
+/// Returns the pool shared by all cases that need no limits of their own.
 pub(crate) fn pool() -> &'static Pool {
     static POOL: OnceLock<Pool> = OnceLock::new();
     POOL.get_or_init(|| pool_with(Limits::default()))
 }
 
-/// The result of an evaluation.
+/// Returns the value of an evaluation.
 pub(crate) fn value(evaluated: &wake_eval::Evaluated) -> serde_json::Value {
     serde_json::from_str(evaluated.value.get()).unwrap()
 }
 
-/// The evaluation of an expression.
+/// Returns the request to evaluate an expression.
 pub(crate) fn expression(code: &str) -> Op {
     let (dir, library) = (RelPath::root(), Vec::new());
     Op::Expr { code: code.to_owned(), label: "expression".to_owned(), dir, library }
 }
 
-/// A test with a name.
+/// Creates a named test.
 pub(crate) fn trial(
     name: impl Into<String>,
     test: impl FnOnce() -> Result<(), Failed> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Programs from standard input, one JSON string a line, each answered by a line: for comparing with other engines.
+//! Programs on standard input, one JSON string per line, each answered by a line: for comparisons with other engines.
 
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use wake_eval::{Limits, NoAnswers, Request};
 
 use crate::generate::Generator;
 
-/// Prints as many programs as the arguments say, from the seed that they give, one JSON string a line.
+/// Prints the requested number of programs for the given seed, one JSON string per line.
 pub(crate) fn generate() -> ExitCode {
     let mut numbers = std::env::args().skip(2).filter_map(|argument| argument.parse().ok());
     let (seed, count) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1000));

@@ -1,12 +1,12 @@
-//! Errors as text, in the form of a compiler's.
+//! Errors as text, like those of a compiler.
 
 use std::fmt::Write;
 
 use wake_eval::{EvalError, Place};
 
-/// The error as several plain lines, without an end of line at the end.
+/// Returns the error as several plain lines, without a final line break.
 ///
-/// The file is shown relative to the workspace where the package lies in it (its label starts with `//`).
+/// The file is shown relative to the workspace if the package is in it (its label starts with `//`).
 pub(crate) fn plain(error: &EvalError) -> String {
     let mut out = format!("error: {}", error.message);
     if let Some(place) = &error.place {

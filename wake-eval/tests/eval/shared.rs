@@ -1,4 +1,5 @@
-//! Modules of one package file, evaluated one after another by one worker: each comes out as it does alone.
+//! Modules of one package file, evaluated in sequence by one worker: the results must be the same as for each one
+//! alone.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use wake_eval::{Answer, Answers, EvalError, Evaluated, Limits, Op, Request};
 use crate::case::Dependencies;
 use crate::{pool_with, trial};
 
-/// Values in scopes outside of the modules' functions, each of which some modules use.
+/// Values in scopes outside the module functions, each used by some modules.
 const PKG: &str = "-- PKG.libsonnet --
 local late = { value: import './late.libsonnet', text: importstr './late.txt' };
 local said(value) = std.trace('said', value);
@@ -60,7 +61,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Answers that stay the same, so that a worker may keep what it knows.
+/// Answers that never change, so that a worker may keep them.
 struct Lasting(Dependencies);
 
 impl Answers for Lasting {

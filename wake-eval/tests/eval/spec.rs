@@ -1,7 +1,7 @@
-//! The examples of `spec/jsonnet-api.md`: each Jsonnet block is evaluated, and gives what the block after it says.
+//! The examples of `spec/jsonnet-api.md`: each Jsonnet block is evaluated and compared with the block after it.
 //!
-//! The first line of a Jsonnet block, a comment, says which file it is, or `expression`. A `json` block holds the
-//! value, or those of its fields that the example is about; a `text` block holds the whole error.
+//! The first line of a Jsonnet block is a comment with the name of the file, or `expression`. A `json` block contains
+//! the value, or some of its fields; a `text` block contains the complete error message.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The files of the package that example `root` (`DOCUMENT#NUMBER`) is about.
+/// Returns the files of the package for the example `root` (`DOCUMENT#NUMBER`).
 pub(crate) fn archive(root: &Path) -> Option<Archive> {
     let (document, number) = root.to_str()?.split_once('#')?;
     let text = std::fs::read_to_string(document).ok()?;
@@ -48,7 +48,7 @@ pub(crate) fn archive(root: &Path) -> Option<Archive> {
     Some(Archive::parse(&format!("{others}-- {name} --\n{}", example.code)))
 }
 
-/// What the document says that the package of its examples holds.
+/// The files of the package in the examples, as described in the document.
 const FILES: [&str; 8] = [
     "main.c",
     "src/a.c",
@@ -119,7 +119,7 @@ fn op(example: &Example) -> Op {
     }
 }
 
-/// Compares those fields of an object that are expected.
+/// Compares the expected fields of an object.
 fn shows(expected: &Value, found: &Value) -> Result<(), Failed> {
     let same = match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
@@ -174,7 +174,7 @@ fn dependencies() -> Value {
     })
 }
 
-/// What the document says of the files of `zlib`.
+/// The files of `zlib`, as described in the document.
 const LIBRARY: &str = "-- flags.libsonnet --
 { debug: ['-g'], version: '1.3.1' }
 -- rules.libsonnet --

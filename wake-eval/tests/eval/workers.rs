@@ -1,4 +1,4 @@
-//! The pool itself: who answers, who is reused, what happens when a worker is gone.
+//! The pool: which worker answers, which is reused, what happens when one is gone.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -45,7 +45,7 @@ fn module_request() -> Request {
     Request { pkg: "//a".to_owned(), root, op: Op::Inputs { pkg: wake_model::json::text(&pkg) } }
 }
 
-/// Answers only when two evaluations are asking at once.
+/// Answers only once two evaluations are asking at the same time.
 struct Both(Barrier, AtomicUsize);
 
 impl Answers for Both {
@@ -62,7 +62,7 @@ impl Answers for Both {
     }
 }
 
-/// Counts how often it is asked.
+/// Counts the questions.
 struct Counting(Option<u64>, AtomicUsize);
 
 impl Answers for Counting {
@@ -84,7 +84,7 @@ impl Answers for Counting {
 
 fn told() -> Result<(), Failed> {
     let pool = pool_with(Limits::default());
-    // An epoch that ends, one that begins, none at all; each asks anew, and is told something else.
+    // An epoch that ends, one that starts, none at all; each asks again, and gets other answers.
     for (epoch, evaluations, asked) in [(Some(1), 3, 1), (Some(2), 2, 1), (None, 2, 2)] {
         let answers = Counting(epoch, AtomicUsize::new(0));
         let mut last = Value::Null;
@@ -130,7 +130,7 @@ fn replaced() -> Result<(), Failed> {
 }
 
 fn large_parent() -> Result<(), Failed> {
-    // More than a worker may hold, and the kernel counts it as held by what this process starts.
+    // More than a worker may use; the kernel counts it for child processes, too.
     let held = vec![1u8; 256 << 20];
     let pool = pool_with(Limits::default());
     let process = || {
@@ -172,7 +172,8 @@ fn no_worker() -> Result<(), Failed> {
 }
 
 fn no_thread() -> Result<(), Failed> {
-    // A stack that is larger than the address space of any process: nothing but that can be counted on, whatever memory the kernel promises.
+    // A stack larger than the address space of any process; a smaller one might be granted, whatever memory the
+    // kernel promises.
     let limits = Limits { stack: 1 << 48, memory: 1 << 20, ..Limits::default() };
     let error = match pool_with(limits).evaluate(&request("1"), &NoAnswers) {
         Err(error) => error,
@@ -187,7 +188,7 @@ fn no_thread() -> Result<(), Failed> {
     Err(format!("{}, {:?}", error.message, error.hints).into())
 }
 
-/// What came of some requests that are put in a line together: texts of values, and kinds of errors.
+/// Returns the outcomes of several requests in one queue: the texts of values, and the kinds of errors.
 fn line_of(limits: Limits, requests: &[Request], answers: &dyn Answers) -> Vec<(usize, String)> {
     let pool = pool_with(limits);
     let mut line = pool.line();
@@ -209,7 +210,7 @@ fn same(found: &[(usize, String)], expected: &[&str]) -> Result<(), Failed> {
 }
 
 fn line_in_order() -> Result<(), Failed> {
-    // A question is asked when the next requests are already on their way; and each worker serves two.
+    // A question is asked while the next requests are already on their way, and each worker serves two.
     let requests =
         [request("1"), module_request(), request("nothing"), module_request(), request("5")];
     let limits = Limits { requests: 2, ..Limits::default() };
@@ -237,7 +238,7 @@ fn line_deadlines() -> Result<(), Failed> {
 }
 
 fn line_floods() -> Result<(), Failed> {
-    // Neither side reads before it has written, and a pipe holds 64 KiB.
+    // Both sides write before they read, and a pipe holds 64 KiB.
     let text = "x".repeat(200_000);
     let requests: Vec<Request> = (0..8).map(|_| request(&format!("'{text}'"))).collect();
     let found = line_of(Limits::default(), &requests, &NoAnswers);
@@ -249,7 +250,7 @@ fn line_floods() -> Result<(), Failed> {
     Err(format!("it gave texts of {lengths:?} bytes").into())
 }
 
-/// What a process does that a test starts to kill it: evaluates something that does not end.
+/// The process that a test starts in order to kill it: evaluates something that never ends.
 pub(crate) fn stay_busy() -> ExitCode {
     let pool = pool_with(Limits { deadline: Duration::from_secs(600), ..Limits::default() });
     let endless = "local fib(n) = if n < 2 then n else fib(n-1) + fib(n-2); fib(80)";
@@ -257,10 +258,10 @@ pub(crate) fn stay_busy() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A file that is there, for a worker that may read nothing.
+/// An existing file, for a worker that may read nothing.
 #[expect(clippy::print_stdout, reason = "whoever runs the tests learns what was not tried")]
 fn unreadable() -> Result<(), Failed> {
-    // SAFETY: with this flag the call takes no pointer and only tells a number.
+    // SAFETY: with this flag the call takes no pointer and only returns a number.
     let version = unsafe {
         libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32)
     };
@@ -280,7 +281,7 @@ fn unreadable() -> Result<(), Failed> {
     }
 }
 
-/// What the kernel says of a worker that computes.
+/// Checks what the kernel reports about a worker that is evaluating.
 fn confined() -> Result<(), Failed> {
     let mut parent = Command::new(std::env::current_exe()?).arg("__busy").spawn()?;
     let worker = eventually(|| children(parent.id()).first().copied()).ok_or("no worker")?;
@@ -305,7 +306,7 @@ fn die_with_parent() -> Result<(), Failed> {
         .ok_or_else(|| format!("worker {worker} lives on").into())
 }
 
-/// Tries for as long as a machine may be busy; gives up rather than hang.
+/// Retries for as long as a busy machine may need, and then gives up rather than hang.
 fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     (0..1200).find_map(|_| {
         attempt().or_else(|| {
@@ -326,7 +327,7 @@ fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Gone, or dead and waiting for whoever inherited it.
+/// Whether the process is gone, or is a zombie.
 fn has_ended(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit(')')

@@ -1,4 +1,4 @@
-//! Actions: two have one key only if they are one, and a stored one can be explained.
+//! Actions: equal keys mean equal actions, and a stored action can be explained.
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ proptest! {
         prop_assert_eq!(left.digest() == right.digest(), left == right);
     }
 
-    /// Two random actions differ in many ways; these differ in one at most.
+    /// Two random actions differ in many ways; these differ in at most one.
     #[test]
     fn each_part_changes_the_key(left in action(), right in action()) {
         let base = left.digest();
@@ -52,7 +52,7 @@ proptest! {
         prop_assert_eq!(with(&|a| a.platform = right.platform.clone()), left.platform == right.platform);
     }
 
-    /// No name is given twice, or a difference could not be told.
+    /// Field names are unique, so that a difference can be named.
     #[test]
     fn each_field_has_a_name_of_its_own(action in action()) {
         let mut names: Vec<_> =

@@ -9,7 +9,7 @@ proptest! {
     #[test]
     fn a_double_comes_back(double in any::<f64>().prop_filter("JSON has no such number", |d| d.is_finite())) {
         let text = canonical(&Value::from(double));
-        // The standard library reads every decimal text as the nearest double.
+        // The standard library parses every decimal text to the nearest double.
         prop_assert_eq!(text.parse::<f64>(), Ok(double));
         let read: Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(read.as_f64(), Some(double));
@@ -36,7 +36,7 @@ proptest! {
     }
 }
 
-/// A value at most three deep, with few different leaves.
+/// Returns values at most three levels deep, with few different leaves.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -55,7 +55,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The value with each integer that is written as a fraction as an integer: JSON has one kind of number.
+/// Replaces fractions that are integers: JSON has only one kind of number.
 fn as_doubles(value: &Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -70,7 +70,7 @@ fn as_doubles(value: &Value) -> Value {
     }
 }
 
-/// The value with its keys entered in the opposite order.
+/// Returns the value with its keys inserted in reverse order.
 fn backwards(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(backwards).collect(),

@@ -1,4 +1,4 @@
-//! Locks: a set of lines, whatever their order, and of two locks the union.
+//! Locks: sets of lines, independent of order, and closed under union.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use wake_model::{Digest, Lock, Version};
 
 use crate::things::version;
 
-/// A line whose content follows from the package and its version, as that of a published one does.
+/// Returns a line whose content is a function of the package and its version, as for published packages.
 fn line() -> impl Strategy<Value = String> {
     let source = prop_oneof!["main|copy", "via:(t/)?tool"];
     ("(acme/)?[ab]", version(), source).prop_map(|(name, version, source)| {

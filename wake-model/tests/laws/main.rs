@@ -1,5 +1,5 @@
-//! What holds for every value, tried on many: an encoding comes back, a spelling comes back, and whatever
-//! says what a thing is changes its digest.
+//! Properties of all values, tested on many: encodings and texts can be read back, and everything that determines
+//! identity changes the digest.
 
 #![allow(clippy::unwrap_used)]
 

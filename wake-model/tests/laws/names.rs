@@ -1,4 +1,4 @@
-//! Names, paths and references: what is printed reads back.
+//! Names, paths and references: what is printed can be parsed again.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ proptest! {
     }
 }
 
-/// A reference whose keys hold no dots, so that its text says all of it.
+/// Returns a reference whose keys contain no dots, so that its text is complete.
 fn reflike() -> impl Strategy<Value = Reflike> {
     let key = || "[a-z0-9_-]{1,4}";
     let keys = || vec(key(), 1..4);

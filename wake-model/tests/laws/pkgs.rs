@@ -1,4 +1,4 @@
-//! Packages: name, version, namespace, files and packages say which one it is.
+//! Packages: name, version, namespace, files and dependencies determine the identity.
 
 use proptest::collection::btree_map;
 use proptest::prelude::*;

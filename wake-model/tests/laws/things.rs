@@ -1,4 +1,4 @@
-//! Things to try laws on; few different ones of each, so that two of them are often alike.
+//! Test data with few different values of each kind, so that two of them are often equal.
 
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use wake_model::{
     BlobDigest, Digest, Manifest, Name, Node, PkgDigest, RelPath, TreeDigest, Version,
 };
 
-/// A digest of bytes that are all alike.
+/// Returns digests whose bytes are all the same.
 pub(crate) fn digest() -> impl Strategy<Value = Digest> {
     (0..3u8).prop_map(|byte| Digest::from_bytes([byte; 32]))
 }
@@ -23,12 +23,12 @@ pub(crate) fn pkg_digest() -> impl Strategy<Value = PkgDigest> {
     digest().prop_map(PkgDigest)
 }
 
-/// A text that may be empty, look like framing, or take more bytes than letters.
+/// Returns texts that may be empty, look like framing, or have more bytes than characters.
 pub(crate) fn short_text() -> impl Strategy<Value = String> {
     "[ab=./ \u{0}\u{4}é]{0,3}"
 }
 
-/// One to three components, some of which sort differently as paths and as names.
+/// Returns one to three components, some of which sort differently as paths and as names.
 pub(crate) fn path() -> impl Strategy<Value = RelPath> {
     "[ab](-|\\.x|é)?(/[ab](-|\\.x)?){0,2}".prop_map(|text| text.parse().unwrap())
 }
@@ -54,7 +54,7 @@ pub(crate) fn node() -> impl Strategy<Value = Node> {
     ]
 }
 
-/// A tree of at most six nodes.
+/// Returns trees of at most six nodes.
 pub(crate) fn manifest() -> impl Strategy<Value = Manifest> {
     btree_map(path(), node(), 0..6)
         .prop_filter_map("a file is also a directory", |nodes| Manifest::new(nodes).ok())

@@ -1,4 +1,4 @@
-//! Trees: the digest says what is in them, and nothing else.
+//! Trees: the digest covers the content, and nothing else.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -12,7 +12,7 @@ proptest! {
         prop_assert_eq!(left.digest() == right.digest(), left == right);
     }
 
-    /// Two random trees differ in many ways; these differ in one node at most.
+    /// Two random trees differ in many ways; these differ in at most one node.
     #[test]
     fn each_node_changes_the_digest(manifest in manifest(), at in any::<Index>(), other in node()) {
         prop_assume!(!manifest.is_empty());

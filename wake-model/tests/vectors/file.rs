@@ -1,4 +1,4 @@
-//! The files of vectors, and the texts in them.
+//! The files of vectors, and their texts.
 
 use std::ops::Index;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ impl Index<&str> for Case {
     }
 }
 
-/// The vectors of one file; there is at least one.
+/// Returns the vectors of one file; there is at least one.
 pub(crate) fn cases(name: &str) -> Vec<Case> {
     let path = folder().join(format!("{name}.json"));
     let content: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -26,7 +26,7 @@ pub(crate) fn cases(name: &str) -> Vec<Case> {
     cases.iter().cloned().map(Case).collect()
 }
 
-/// The names of all files, sorted.
+/// Returns the names of all files, sorted.
 pub(crate) fn names() -> Vec<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
     let stem = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -41,17 +41,17 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors")
 }
 
-/// A text that must be there.
+/// Returns a mandatory text.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// A digest that must be there.
+/// Returns a mandatory digest.
 pub(crate) fn digest(value: &Value) -> Digest {
     text(value).parse().unwrap()
 }
 
-/// The bytes that hexadecimal digits write.
+/// Decodes hexadecimal digits.
 pub(crate) fn hex(value: &Value) -> Vec<u8> {
     let digits = text(value).as_bytes();
     assert_eq!(digits.len() % 2, 0);

@@ -1,7 +1,6 @@
 //! Runs the vectors of `spec/vectors`, which an independent implementation computed.
 //!
-//! `spec/reference/wake_encoding.py` is that implementation; what a file of vectors holds is said in
-//! `spec/encoding.md`.
+//! That implementation is `spec/reference/wake_encoding.py`; `spec/encoding.md` describes the files of vectors.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +19,7 @@ use wake_model::{
     json,
 };
 
-/// The context strings that vectors may use: those of things that are hashed today.
+/// The context strings that vectors may use: those of everything that is hashed today.
 const DOMAINS: [Domain; 6] =
     [Domain::Tree, Domain::Pkg, Domain::Action, Domain::Value, Domain::Host, Domain::Evaluation];
 
@@ -29,29 +28,29 @@ fn every_file_of_vectors_is_run() {
     let run = [
         "action",
         "archive",
-        // By `wake-registry`.
+        // Tested by `wake-registry`.
         "attestation",
         "blob",
-        // By `wake-buffer`.
+        // Tested by `wake-buffer`.
         "buffer",
         "evaluation",
-        // By `wake-codespec`.
+        // Tested by `wake-codespec`.
         "expansion",
-        // By `wake-registry`.
+        // Tested by `wake-registry`.
         "head",
         "host",
-        // By `wake-velocity`.
+        // Tested by `wake-velocity`.
         "image_build",
         "json",
         "listing",
         "lock",
-        // By `wake-registry`.
+        // Tested by `wake-registry`.
         "manifest",
         "memo",
         "pkg",
         "refused",
         "release",
-        // By `wake-build`.
+        // Tested by `wake-build`.
         "retrievers",
         "run_record",
         "tree",
@@ -91,7 +90,7 @@ fn locks() {
     }
 }
 
-/// Their bytes are written in another crate.
+/// The bytes are written in another crate.
 #[test]
 fn contents_of_archives() {
     for case in cases("archive") {
@@ -147,7 +146,7 @@ fn refused_bytes() {
 #[test]
 fn canonical_json() {
     for case in cases("json") {
-        // Read as a number of any size would be: one that no double holds rounds.
+        // Parsed as a number of any size would be: one that no double represents is rounded.
         let value: Value = serde_json::from_str(text(&case["json"])).unwrap();
         assert_eq!(json::canonical(&value), text(&case["canonical"]), "{}", case.name());
         assert_eq!(json::digest(&value).0, digest(&case["digest"]), "{}", case.name());
@@ -218,7 +217,7 @@ fn actions() {
     }
 }
 
-/// Their makers live in other crates; here, that their bytes are an encoding and hash as they say.
+/// They are created in other crates; this tests that their bytes are an encoding with the given digest.
 #[test]
 fn hosts_and_evaluations() {
     for case in cases("host") {
@@ -238,7 +237,7 @@ fn listings() {
     }
 }
 
-/// That `sealed.encoded` is one value, and `sealed.digest` its digest.
+/// Checks that `sealed.encoded` is one value, and `sealed.digest` its digest.
 fn assert_sealed(sealed: &Value, domain: Domain, name: &str) {
     let bytes = hex(&sealed["encoded"]);
     let value = TokenTree::decode(&bytes);

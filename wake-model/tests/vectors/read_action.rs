@@ -1,4 +1,4 @@
-//! Actions as the vectors write them.
+//! Actions in the form of the vectors.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use wake_model::{
 
 use crate::file::{Case, digest, text};
 
-/// The action of one vector.
+/// Returns the action of one vector.
 pub(crate) fn action(case: &Case) -> Action {
     let inputs = case["inputs"].as_object().unwrap().iter();
     let own = case["own"].as_array().unwrap().iter();
@@ -40,7 +40,7 @@ pub(crate) fn action(case: &Case) -> Action {
     }
 }
 
-/// A path, which is empty for the root.
+/// Returns a path; empty for the root.
 fn place(path: &Value) -> RelPath {
     if path == "" { RelPath::root() } else { text(path).parse().unwrap() }
 }

@@ -1,4 +1,4 @@
-//! Any value of the encoding as a tree, so that tests can compare whole values.
+//! Values of the encoding as trees, so that tests can compare complete values.
 
 use serde_json::Value;
 use wake_model::Digest;
@@ -7,7 +7,7 @@ use wake_model::encode::Encoder;
 
 use crate::file::{digest, hex, text};
 
-/// A value with everything in it.
+/// A complete value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TokenTree {
     None,
@@ -21,7 +21,7 @@ pub(crate) enum TokenTree {
 }
 
 impl TokenTree {
-    /// A value as the vectors write it.
+    /// Reads a value in the form of the vectors.
     pub(crate) fn of_vector(value: &Value) -> TokenTree {
         match value {
             Value::Null => return TokenTree::None,
@@ -51,7 +51,7 @@ impl TokenTree {
         bytes
     }
 
-    /// The one value that `bytes` encode; none if they encode none.
+    /// Decodes the one value in `bytes`; `None` if they encode none.
     pub(crate) fn decode(bytes: &[u8]) -> Option<TokenTree> {
         let mut decoder = Decoder::new(bytes);
         let value = TokenTree::read(&mut decoder)?;

@@ -1,11 +1,11 @@
-//! What takes too long is given up, and says so.
+//! Searches that take too long are given up with an error.
 
 use expect_test::expect;
 use wake_solve::{Task, Unsolved, solve};
 
 use crate::world::{Workspace, workspace, world};
 
-/// One more pigeon than there are holes: that it cannot be takes a proof longer than anybody waits for.
+/// One more pigeon than there are holes: the proof that this is impossible takes longer than anybody waits.
 fn pigeons(holes: usize) -> Workspace {
     let mut lines = String::new();
     for hole in 0..holes {
@@ -50,15 +50,15 @@ fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
         change less at once: run `wake update PACKAGE`, or change one requirement at a time
     "#]]
     .assert_eq(&said);
-    // Whatever the order in which it is said.
+    // Independent of the order of requirements.
     assert_eq!(solved(&many.reversed(), 1_000), said);
 }
 
-/// What fits is found, also where what was in the way has to be decided first.
+/// A solution is found even if what was in the way must be decided first.
 #[test]
 fn a_search_that_begins_anew_finds_the_same() {
     let mut free = pigeons(8);
-    // One pigeon stays at home.
+    // One pigeon fewer.
     free.demands.pop();
     assert_eq!(solved(&free, 20_000_000), "solved");
 }

@@ -1,4 +1,4 @@
-//! What is said of requirements that cannot be met together.
+//! Messages for requirements that cannot be met together.
 
 use expect_test::expect;
 
@@ -214,7 +214,7 @@ fn a_version_that_needs_another_of_its_own_range() {
 
 #[test]
 fn three_that_cannot_all_be_met() {
-    // Any two of them can.
+    // Any two of them can be met.
     let world = world(
         "a 1.0.0: x ^1
          a 1.1.0: y ^1
@@ -268,7 +268,7 @@ fn a_yanked_version_that_would_have_done() {
           = help: change or remove one of these requirements
     "#]]
     .assert_eq(&workspace(&world, "//app a ^1").says());
-    // Where it would not have done either it is not spoken of.
+    // If it would not have helped either, it is not mentioned.
     let other = crate::world::world(
         "a 1.0.0: c ^1.1
          c 1.0.0
@@ -333,7 +333,7 @@ fn an_exact_version_that_a_requirement_excludes() {
 
 #[test]
 fn what_is_locked_is_no_reason() {
-    // The lock is let go before anything is said, so that the proof holds with every lock.
+    // The lock is let go before anything is reported, so that the proof holds with every lock.
     let world = world(
         "a 1.0.0: c ^1
          a 1.1.0: c ^1.1
@@ -348,7 +348,7 @@ fn what_is_locked_is_no_reason() {
 
 #[test]
 fn two_conflicts_that_have_nothing_to_do_with_each_other() {
-    // One is said; what is offered helps with that one.
+    // One conflict is reported; the help applies to that one.
     let world = world("a 1.0.0\na 1.1.0\nb 1.0.0\nb 1.1.0");
     let workspace = workspace(
         &world,

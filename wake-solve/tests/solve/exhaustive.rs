@@ -1,4 +1,4 @@
-//! Thousands of universes that chance made, each beside a search through everything.
+//! Thousands of random universes, each compared with an exhaustive search.
 
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ pub(crate) fn as_lines(chosen: &[Chosen]) -> Lines {
     chosen.iter().map(|one| (one.name.clone(), one.version.clone())).collect()
 }
 
-/// What a requirement means among lines: the highest that it matches.
+/// Returns what a requirement selects among lines: the highest version that it matches.
 fn meant<'a>(
     lines: &'a Lines,
     name: &PkgName,
@@ -93,7 +93,7 @@ fn meant<'a>(
     lines.iter().filter(|(other, version)| other == name && requirement.matches(version)).max()
 }
 
-/// The lines that the requirements of a workspace mean, with what these need; none if one means nothing.
+/// Returns the lines that the requirements of a workspace select, and what these need; `None` if one selects nothing.
 pub(crate) fn reached(workspace: &Workspace, lines: &Lines) -> Option<Lines> {
     let mut reached = Lines::new();
     let demands = workspace.demands.iter();
@@ -115,7 +115,8 @@ pub(crate) fn one_in_each_range(lines: &Lines) -> bool {
     ranges.len() == lines.len()
 }
 
-/// Whether some usable versions, one in each range, meet everything: tries each that each requirement could mean.
+/// Whether some usable versions, one per range, meet everything: tries every version that each requirement could
+/// select.
 pub(crate) fn can_be_met(workspace: &Workspace) -> bool {
     let open = workspace.demands.iter();
     let open = open.map(|demand| (&demand.name, &demand.requirement)).collect();
@@ -155,7 +156,7 @@ fn is_usable(workspace: &Workspace, name: &PkgName, release: &Release) -> bool {
     }
 }
 
-/// Whether the workspace can be solved, having looked at what came of it from all sides.
+/// Solves the workspace, and checks the result in every respect.
 pub(crate) fn check(workspace: &Workspace) -> Option<Vec<Chosen>> {
     let can_be_met = can_be_met(workspace);
     match workspace.solve() {
@@ -187,7 +188,7 @@ pub(crate) fn check(workspace: &Workspace) -> Option<Vec<Chosen>> {
     }
 }
 
-/// What a line of help offers must be so: with the other requirement in that place everything can be met.
+/// Checks that a line of help is true: with the other requirement in that place, everything can be met.
 fn offers_hold(workspace: &Workspace, faults: usize, help: &[String]) {
     for line in help.iter().filter(|line| line.contains("fits with everything else")) {
         let requirement = line.split('`').nth(1).unwrap();
@@ -196,7 +197,7 @@ fn offers_hold(workspace: &Workspace, faults: usize, help: &[String]) {
             let mut other = workspace.clone();
             other.demands[number].requirement = requirement.parse().unwrap();
             let is_met = |other: &Workspace| can_be_met(other);
-            // With several demands that nothing meets, a line is about one of them.
+            // If several demands cannot be met, a line is about one of them.
             other.demands[number].name.to_string() == name && (faults > 1 || is_met(&other))
         };
         assert!((0..workspace.demands.len()).any(with), "{line}");
@@ -219,7 +220,7 @@ fn a_solution_is_found_exactly_if_there_is_one() {
     assert!(solved > 500 && unsolved > 500, "{solved} {unsolved}");
 }
 
-/// A version of most ranges, now and then two.
+/// Returns a version of most ranges, occasionally two.
 fn random_lock(world: &World, chance: &mut Chance) -> String {
     let mut lines = String::new();
     for (name, releases) in &world.pkgs {
@@ -245,7 +246,7 @@ fn a_lock_never_makes_impossible_what_is_possible() {
             workspace.update = Update::Everything;
         }
         check(&workspace);
-        // A lock that meets everything by itself, with nothing that may not be used, is kept line by line.
+        // A lock that meets everything by itself, with only usable versions, is kept line by line.
         let lines: Lines =
             workspace.lock.iter().map(|pkg| (pkg.name.clone(), pkg.version.clone())).collect();
         let is_refused = |(name, version): &(PkgName, Version)| {

@@ -1,4 +1,4 @@
-//! What is said of requirements that nothing meets.
+//! Messages for requirements that nothing meets.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! What stays as it is locked, and what changes.
+//! What stays locked, and what changes.
 
 use crate::world::{World, workspace, world};
 
@@ -34,13 +34,13 @@ fn what_nothing_needs_any_more_goes() {
 
 #[test]
 fn what_is_new_fits_what_is_locked() {
-    // `a` 1.1.0 would want a newer `c`, and the lock has one that `a` 1.0.0 is content with.
+    // `a` 1.1.0 would need a newer `c`, but the locked one suffices for `a` 1.0.0.
     workspace(&three(), DEMANDS).locked("b 1.0.0\nc 1.0.0").gives("a 1.0.0  b 1.0.0  c 1.0.0");
 }
 
 #[test]
 fn only_what_stands_in_the_way_is_let_go() {
-    // The requirement was raised to what the locked `c` does not meet.
+    // The requirement was raised to one that the locked `c` does not meet.
     let raised = "//app a ^1.1
                   //lib b ^1";
     workspace(&three(), raised).locked(LOCK).gives("a 1.1.0  b 1.0.0  c 1.2.0");
@@ -50,7 +50,7 @@ fn only_what_stands_in_the_way_is_let_go() {
 fn an_update_of_one_package_moves_that_one_alone() {
     workspace(&three(), DEMANDS).locked(LOCK).update(&["b"]).gives("a 1.0.0  b 1.1.0  c 1.0.0");
     workspace(&three(), DEMANDS).locked(LOCK).update(&["c"]).gives("a 1.0.0  b 1.0.0  c 1.2.0");
-    // Its newest wants a newer `c`, which is not what was asked for.
+    // Its newest version needs a newer `c`, which was not to be updated.
     workspace(&three(), DEMANDS).locked(LOCK).update(&["a"]).gives("a 1.0.0  b 1.0.0  c 1.0.0");
     let both = workspace(&three(), DEMANDS).locked(LOCK).update(&["a", "c"]);
     both.gives("a 1.1.0  b 1.0.0  c 1.2.0");
@@ -91,7 +91,7 @@ fn a_locked_range_is_kept_where_several_would_do() {
     );
     workspace(&world, "//app a ^1").locked("c 1.0.0").gives("a 1.0.0  c 1.0.0");
     workspace(&world, "//app a ^1").locked("c 1.0.0\nc 2.0.0").gives("a 1.0.0  c 2.0.0");
-    // Of a range that is locked and does not fit, a newer version comes before another range.
+    // In a locked range that does not fit, a newer version is preferred over another range.
     let raised = "//app c >=1.1, <4";
     workspace(&world, raised).locked("c 1.0.0").gives("c 1.1.0");
     let both = "//app a ^1

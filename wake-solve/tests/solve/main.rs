@@ -1,4 +1,4 @@
-//! Choosing versions in universes of a few lines, and in thousands that chance made.
+//! Choosing versions in small universes, and in thousands of random ones.
 
 #![allow(clippy::unwrap_used)]
 

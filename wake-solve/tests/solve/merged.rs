@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::exhaustive::{Chance, as_lines, check, random_demands, random_world, reached};
 use crate::world::{Workspace, lines, lock, workspace};
 
-/// Two branches that began with one lock each require more, and each locks what it needs.
+/// Two branches with a common lock each add requirements, and each locks what it needs.
 #[test]
 fn two_branches_merge_blindly() {
     let mut chance = Chance(3);
@@ -32,7 +32,7 @@ fn two_branches_merge_blindly() {
         let all: BTreeSet<_> =
             as_lines(&ours_chosen).union(&as_lines(&theirs_chosen)).cloned().collect();
         assert!(reached(&both, &all).is_some(), "the union misses something: {union}");
-        // What was in both lines of one range is decided anew, or it is said why that cannot be.
+        // A range with two lines is decided again, or an error says why that is impossible.
         solved_again += usize::from(check(&both).is_some());
     }
     assert!(solved_again > 200, "{solved_again}");

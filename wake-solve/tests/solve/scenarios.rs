@@ -1,4 +1,4 @@
-//! Small universes whose answers were written by hand.
+//! Small universes with answers written by hand.
 
 use wake_solve::Unsolved;
 
@@ -91,7 +91,8 @@ fn a_requirement_over_ranges_means_the_highest_that_fits() {
          c 4.0.0",
     );
     workspace(&world, "//app a ^1").gives("a 1.0.0  c 2.0.0");
-    // Another needs a lower range: both are there, and the lock's rule gives the higher one to who can have both.
+    // Another package needs a lower range: both are chosen, and the lock's rule gives the higher one to those that
+    // accept both.
     workspace(
         &world,
         "//app a ^1
@@ -102,7 +103,7 @@ fn a_requirement_over_ranges_means_the_highest_that_fits() {
 
 #[test]
 fn a_requirement_over_ranges_that_the_lock_rule_reads_higher_leaves_nothing_behind() {
-    // `a` alone would have the locked 1.0.0. With `b` there is a 2.0.0, which is what the requirement of `a` then means.
+    // `a` alone would get the locked 1.0.0. With `b` there is a 2.0.0, which the requirement of `a` then selects.
     let world = world(
         "a 1.0.0: c >=1, <3
          b 1.0.0: c ^2
@@ -136,11 +137,11 @@ fn a_pre_release_is_chosen_only_for_who_names_one_of_its_release() {
     workspace(&world, "//app a ^1.1.0-rc.1").gives("a 1.1.0-rc.2");
     workspace(&world, "//app a =1.1.0-rc.1").gives("a 1.1.0-rc.1");
     workspace(&world, "//app a ^2.0.0-rc.1").gives("a 2.0.0-rc.1");
-    // Who asks for `^1` does not get a pre-release because somebody else does: there is no version for both.
+    // A requirement `^1` does not get a pre-release because somebody else requires one: no version suits both.
     let both = "//app a ^1.1.0-rc.1
                 //lib a ^1";
     assert_eq!(workspace(&world, both).faults().len(), 1);
-    // Once it is released there is.
+    // Once it is released, one does.
     let mut released = world.clone();
     released.pkgs.extend(crate::world::world("a 1.1.0\na 1.0.0").pkgs);
     workspace(&released, both).gives("a 1.1.0");

@@ -9,14 +9,15 @@ use wake_solve::{
     Update, solve,
 };
 
-/// What exists. One line is a version with what it needs: `acme/http 2.0.0: acme/tls ^1.4; acme/text >=1, <3`. Behind the version may
-/// stand why it may not be used: `acme/http 2.0.0 (yanked) (it leaks)`, `acme/http 2.0.0 (no) (too young)`.
+/// The existing releases. A line is a version with its needs: `acme/http 2.0.0: acme/tls ^1.4; acme/text >=1, <3`.
+/// After the version there may be a reason why it may not be used: `acme/http 2.0.0 (yanked) (it leaks)`, `acme/http
+/// 2.0.0 (no) (too young)`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) pkgs: BTreeMap<PkgName, Vec<Release>>,
-    /// Which packages were asked for, in that order.
+    /// The packages requested, in order.
     pub(crate) asked: RefCell<Vec<String>>,
-    /// So many steps may be taken.
+    /// The maximum number of steps.
     pub(crate) steps: Cell<Option<usize>>,
 }
 
@@ -57,11 +58,11 @@ impl Universe for World {
     }
 }
 
-/// A world of these lines.
+/// Creates a world from these lines.
 pub(crate) fn world(lines: &str) -> World {
     let mut world = World::default();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        // A reason may hold a colon, what is needed no bracket.
+        // A reason may contain a colon, but needs contain no brackets.
         let reason = line.rfind(')').unwrap_or_default();
         let colon = line[reason..].find(':').map_or(line.len(), |at| reason + at);
         let (head, needs) = (&line[..colon], line[colon..].trim_start_matches(':'));
@@ -95,7 +96,7 @@ fn need(text: &str) -> Need {
     Need { name: name.parse().unwrap(), requirement: requirement.parse().unwrap() }
 }
 
-/// A lock of these lines: `acme/http 2.0.0`.
+/// Creates a lock from these lines: `acme/http 2.0.0`.
 pub(crate) fn lock(lines: &str) -> Lock {
     let mut text = "wake-lock 1\n".to_owned();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -104,13 +105,13 @@ pub(crate) fn lock(lines: &str) -> Lock {
     Lock::parse(&text).unwrap()
 }
 
-/// What was chosen, as lines.
+/// Writes the chosen versions as lines.
 pub(crate) fn lines(chosen: &[Chosen]) -> String {
     let line = |Chosen { name, version }: &Chosen| format!("{name} {version}\n");
     chosen.iter().map(line).collect()
 }
 
-/// A workspace that requires these lines: `//libs/net acme/http ^2`, each at the place of its number.
+/// Creates a workspace with these requirements: `//libs/net acme/http ^2`, each at the place given by its number.
 pub(crate) fn workspace(world: &World, demands: &str) -> Workspace {
     let written = demands.lines().map(str::trim).filter(|line| !line.is_empty());
     let demand = |(number, line): (usize, &str)| {
@@ -158,7 +159,7 @@ impl Workspace {
         solve(&Task { demands, lock, update, exact, steps }, world)
     }
 
-    /// What is chosen, as lines.
+    /// Returns the chosen versions as lines.
     #[track_caller]
     pub(crate) fn chooses(&self) -> String {
         match self.solve() {
@@ -167,7 +168,7 @@ impl Workspace {
         }
     }
 
-    /// Fails unless exactly these lines are chosen, in whatever order the workspace and the world say what they say.
+    /// Fails unless exactly these lines are chosen, in whatever order the workspace and the world list their content.
     #[track_caller]
     pub(crate) fn gives(&self, expected: &str) {
         let words: Vec<&str> = expected.split_whitespace().collect();
@@ -179,7 +180,7 @@ impl Workspace {
         assert_eq!(chosen(&self.reversed()), expected, "in another order");
     }
 
-    /// The same, said in another order.
+    /// Returns the same workspace in another order.
     pub(crate) fn reversed(&self) -> Workspace {
         let mut other = self.clone();
         other.demands.reverse();
@@ -198,7 +199,7 @@ impl Workspace {
         }
     }
 
-    /// What is said of what cannot be had, as the program shows it.
+    /// Returns the errors as the program shows them.
     #[track_caller]
     pub(crate) fn says(&self) -> String {
         let shown = |fault: &Fault| {

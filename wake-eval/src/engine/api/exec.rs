@@ -163,21 +163,19 @@ fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
             refuse!(call.fault("rootfs", message).key("platform"));
         }
     };
-    let says = |name: &'static str, whether: &str| -> Result<bool> {
+    let flag = |name: &'static str| -> Result<bool> {
         match object.get(name.into())? {
             None | Some(Val::Null) => Ok(false),
-            Some(Val::Bool(said)) => Ok(said),
+            Some(Val::Bool(flag)) => Ok(flag),
             Some(other) => {
                 let found = kind(&other);
-                let message = format!(
-                    "must say with true or false whether {whether}, as `{name}`, not {found}"
-                );
+                let message = format!("must have true or false as `{name}`, not {found}");
                 refuse!(call.fault("rootfs", message).key(name))
             }
         }
     };
-    let env = says("env", "the image's variables are taken")?;
-    let writable = says("writable", "its command may write to it")?;
+    let env = flag("env")?;
+    let writable = flag("writable")?;
     let mut builder = ObjValueBuilder::with_capacity(5);
     builder.field("type").value("image");
     builder.field("image").value(image);

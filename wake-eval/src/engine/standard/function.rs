@@ -214,7 +214,7 @@ enum Slot {
 
 impl fmt::Debug for Mapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list that is computed when it is looked at")
+        f.write_str("a lazy list")
     }
 }
 
