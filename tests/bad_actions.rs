@@ -93,8 +93,8 @@ fn a_script_with_the_line_ends_of_windows() {
         1,
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-            error: //:m: `./step.sh` could not be started: its `#!` line names `/bin/sh\r`, which is not there
-             help: its lines end as on Windows: write them with line feeds alone
+            error: //:m: `./step.sh` could not be started: its `#!` line names `/bin/sh\r`, which does not exist
+             help: the script has Windows line endings: save it with line feeds only
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m
@@ -113,7 +113,7 @@ fn arguments_that_the_system_does_not_take() {
             expect![[r#"
                 [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
                 error: //:m: `./step.sh` could not be started: Argument list too long (os error 7)
-                 help: one argument or variable may have 128 KiB, all together 2 MiB: write what is longer to a file, and pass its name
+                 help: one argument or variable can have up to 128 KiB, all together 2 MiB: write longer data to a file and pass its name
                 [TIME] FAIL //:m (no result)
                 [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
                 failed: //:m
@@ -156,8 +156,8 @@ fn an_interpreter_that_is_not_there() {
         1,
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-            error: //:m: `./step.sh` could not be started: its `#!` line names `/usr/bin/no-such-shell`, which is not there
-             help: name a program that the sandbox has, such as `/bin/sh`
+            error: //:m: `./step.sh` could not be started: its `#!` line names `/usr/bin/no-such-shell`, which does not exist
+             help: name an interpreter that exists in the sandbox, such as `/bin/sh`
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m

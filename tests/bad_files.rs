@@ -25,7 +25,7 @@ fn no_package_file() {
         2,
         expect![[r#"
         error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
-         help: `wake init` writes a package that builds
+         help: run `wake init` to create a package that builds
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -38,7 +38,7 @@ fn no_package_file_in_a_workspace() {
         2,
         expect![[r#"
         error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
-         help: `wake init` writes a package that builds
+         help: run `wake init` to create a package that builds
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -52,7 +52,7 @@ fn no_package_file_at_the_root_of_a_workspace() {
         2,
         expect![[r#"
             error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
-             help: `wake build //...` builds every package of the workspace
+             help: run `wake build //...` to build every package of the workspace
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -183,7 +183,7 @@ fn a_link_that_leaves_the_package() {
         with_files("['./passwd']").link("passwd", "/etc/passwd"),
         5,
         expect![[r#"
-        error: file `./passwd` of // is a link that leaves the package, to `/etc/passwd`
+        error: file `./passwd` of // is a link to `/etc/passwd`, outside the package
          --> PKG.libsonnet:4:12
           |
         4 |     files=['./passwd'], modules={ m: './m.libsonnet' }
@@ -199,7 +199,7 @@ fn a_link_that_climbs_out_of_the_package() {
         with_files("wake.dir('./in')").file("in/a", "").link("in/up", "../../home"),
         5,
         expect![[r#"
-            error: file `./in/up` of // is a link that leaves the package, to `../../home`
+            error: file `./in/up` of // is a link to `../../home`, outside the package
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -258,7 +258,7 @@ fn a_name_that_is_not_utf8() {
     let name = std::ffi::OsStr::from_bytes(b"in/caf\xe9");
     std::fs::write(project.root().join(name), "").unwrap();
     project.wake(["build"]).run().code(5).says(expect![[r#"
-        error: `in` holds a name that is not valid UTF-8: `caf�`
+        error: `in` contains a name that is not valid UTF-8: `caf�`
          --> PKG.libsonnet:4:20
           |
         4 |     files=wake.dir('./in'), modules={ m: './m.libsonnet' }

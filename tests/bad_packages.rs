@@ -27,12 +27,12 @@ fn a_version_requirement_that_is_not_met() {
         root(&get("b", "b", "^2", "from='./b'")).pkg_at("b", "b", ""),
         6,
         expect![[r#"
-        error: package `b` asks for `b` ^2, but `./b` is `b` 1.0.0
+        error: package `b` requires `b` ^2, but `./b` is `b` 1.0.0
          --> PKG.libsonnet:5:10
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^2'), from='./b'),
           |          ^^^^^^^^^^^
-          help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
+          help: require what is there, `version: '^1.0.0'`, or point `from` elsewhere
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -44,12 +44,12 @@ fn another_name_than_asked_for() {
         root(&get("b", "b", "^1", "from='./b'")).pkg_at("b", "bb", ""),
         6,
         expect![[r#"
-        error: package `b` asks for `b` ^1, but `./b` is `bb` 1.0.0
+        error: package `b` requires `b` ^1, but `./b` is `bb` 1.0.0
          --> PKG.libsonnet:5:10
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./b'),
           |          ^^^^^^^^^^^
-          help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
+          help: require what is there, `version: '^1.0.0'`, or point `from` elsewhere
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -101,12 +101,12 @@ fn two_packages_with_one_key() {
         .file("two/a", "2"),
         6,
         expect![[r#"
-            error: two packages are called `b` 1.0.0: //one and //two
+            error: two packages are named `b` 1.0.0: //one and //two
              --> two/PKG.libsonnet:3:5
               |
             3 |     wake.pkgInfo('b', '1.0.0'),
               |     ^^^^^^^^^^^^
-              = note: //one is called so at one/PKG.libsonnet:3:5
+              = note: //one is named at one/PKG.libsonnet:3:5
               help: give one of them another name, namespace or version
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
@@ -117,12 +117,12 @@ fn two_packages_with_one_key() {
 fn two_packages_with_one_key_that_nobody_asked_for() {
     let project = project().file("wake.toml", "").pkg_at("one", "b", "").pkg_at("two", "b", "");
     project.build().wake(["build", "//..."]).run().code(6).says(expect![[r#"
-        error: two packages are called `b` 1.0.0: //one and //two
+        error: two packages are named `b` 1.0.0: //one and //two
          --> two/PKG.libsonnet:3:5
           |
         3 |     wake.pkgInfo('b', '1.0.0'),
           |     ^^^^^^^^^^^^
-          = note: //one is called so at one/PKG.libsonnet:3:5
+          = note: //one is named at one/PKG.libsonnet:3:5
           help: give one of them another name, namespace or version
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -148,14 +148,14 @@ fn a_cycle_of_packages() {
             .pkg_at("b", "b", "pkgs={ a: wake.getPkg(wake.pkgInfo('a', '^1'), from='../a') }"),
         6,
         expect![[r#"
-            error: packages need each other: //a -> //b -> //a
+            error: dependency cycle among packages: //a -> //b -> //a
              --> a/PKG.libsonnet:4:15
               |
             4 |     pkgs={ b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b') }
               |               ^^^^^^^^^^^
               = note: //a needs //b as `b` at a/PKG.libsonnet:4:15
               = note: //b needs //a as `a` at b/PKG.libsonnet:4:15
-              help: move what both need into a package of its own
+              help: move what both need into a separate package
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -167,13 +167,13 @@ fn a_package_that_gets_itself() {
         root(&get("me", "root", "^1", "from='.'")),
         6,
         expect![[r#"
-        error: packages need each other: // -> //
+        error: dependency cycle among packages: // -> //
          --> PKG.libsonnet:5:11
           |
         5 |       me: wake.getPkg(wake.pkgInfo('root', '^1'), from='.'),
           |           ^^^^^^^^^^^
           = note: // needs // as `me` at PKG.libsonnet:5:11
-          help: move what both need into a package of its own
+          help: move what both need into a separate package
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -189,7 +189,7 @@ fn a_cycle_of_modules() {
             .module("c.libsonnet", "c", "modules={ next: pkg.modules.a() }"),
         5,
         expect![[r#"
-            error: modules need each other: //:a -> //:b -> //:c -> //:a
+            error: dependency cycle among modules: //:a -> //:b -> //:c -> //:a
              --> a.libsonnet:4:21
               |
             4 |     modules={ next: pkg.modules.b() }
@@ -197,7 +197,7 @@ fn a_cycle_of_modules() {
               = note: //:a needs //:b as `next` at a.libsonnet:4:21
               = note: //:b needs //:c as `next` at b.libsonnet:4:21
               = note: //:c needs //:a as `next` at c.libsonnet:4:21
-              help: take one of these out of `modules`
+              help: remove one of these from `modules`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -213,13 +213,13 @@ fn a_module_that_needs_itself() {
         ),
         5,
         expect![[r#"
-            error: modules need each other: //:a -> //:a
+            error: dependency cycle among modules: //:a -> //:a
              --> a.libsonnet:4:19
               |
             4 |     modules={ me: pkg.modules.a() }
               |                   ^^^^^^^^^^^^^
               = note: //:a needs //:a as `me` at a.libsonnet:4:19
-              help: take one of these out of `modules`
+              help: remove one of these from `modules`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -235,12 +235,12 @@ fn a_chain_of_configs_without_an_end() {
         ),
         5,
         expect![[r#"
-            error: module //:a leads to modules without end
+            error: infinite recursion: module //:a leads to ever more modules
              --> a.libsonnet:2:36
               |
             2 |   wake.module('a', modules={ next: pkg.modules.a({ n: config.n + 1 }) })
               |                                    ^^^^^^^^^^^^^
-              help: a module must not need itself with an ever different config
+              help: make sure that a module does not need itself with a different config each time
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -276,12 +276,12 @@ fn a_global_that_nobody_defines() {
         root(&get("tool", "tol", "^1", "from=wake.GLOBAL")),
         6,
         expect![[r#"
-        error: no global package is called `tol`
+        error: there is no global package `tol`
          --> PKG.libsonnet:5:13
           |
         5 |       tool: wake.getPkg(wake.pkgInfo('tol', '^1'), from=wake.GLOBAL),
           |             ^^^^^^^^^^^
-          help: the root package defines one with `getPkg(..., global=true)`
+          help: define one in the root package with `getPkg(..., global=true)`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -317,7 +317,7 @@ fn a_global_of_another_version_than_asked_for() {
         .pkg_at("tool", "tool", ""),
         6,
         expect![[r#"
-            error: package `take` asks for `tool` ^2, but `wake.GLOBAL` is `tool` 1.0.0
+            error: package `take` requires `tool` ^2, but `wake.GLOBAL` is `tool` 1.0.0
              --> PKG.libsonnet:6:13
               |
             6 |       take: wake.getPkg(wake.pkgInfo('tool', '^2'), from=wake.GLOBAL),
@@ -344,7 +344,7 @@ fn a_package_without_the_permission_defines_a_global() {
               |
             4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
               |                  ^^^^^^^^^^^
-              help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+              help: grant it where that package is required: `permissions=['defineGlobal']`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -368,18 +368,18 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
             .pkg_at("tool", "tool", ""),
         6,
         expect![[r#"
-            error: //middle grants `defineGlobal`, which it does not hold itself
+            error: //middle grants `defineGlobal`, which it was not granted itself
              --> middle/PKG.libsonnet:4:22
               |
             4 |     pkgs={ platform: wake.getPkg(
               |                      ^^^^^^^^^^^
-              help: whoever gets //middle must grant it first
+              help: grant it where //middle is required
             error: //platform defines the global package `tool` without permission
              --> platform/PKG.libsonnet:4:18
               |
             4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
               |                  ^^^^^^^^^^^
-              help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+              help: grant it where that package is required: `permissions=['defineGlobal']`
             [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -415,7 +415,7 @@ fn a_command_of_a_package_without_the_permission_reaches_the_network() {
     for (root, between, code, said) in [
         ("", "", 5, refused),
         (grant, "", 5, refused),
-        ("", grant, 6, "error: //between grants `network`, which it does not hold itself\n"),
+        ("", grant, 6, "error: //between grants `network`, which it was not granted itself\n"),
         (grant, grant, 0, ""),
     ] {
         let project = reaching_the_network(root, between).build();
@@ -423,7 +423,7 @@ fn a_command_of_a_package_without_the_permission_reaches_the_network() {
         assert!(run.stderr.contains(said), "{root} {between}: {run}");
         let is_helped = run
             .stderr
-            .contains("whoever gets its package must grant it: `permissions=['network']`");
+            .contains("grant it where its package is required: `permissions=['network']`");
         assert_eq!(is_helped, code == 5, "{run}");
         // Nobody gets it: whoever names it lets it.
         project.wake(["build", "//dep:m"]).run().success();

@@ -139,7 +139,7 @@ fn a_label_twice() {
           |
         6 |       all: function(wake, pkg) wake.module('all', modules={ [n]: pkg.modules.unit({ n: n }) for n in [1, 2] }) },
           |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          = note: this was evaluated for `//:all`
+          = note: evaluated for `//:all`
     "#]],
     );
     project.edit("PKG.libsonnet", "[n]: pkg", "['n%d' % n]: pkg");
@@ -160,8 +160,8 @@ fn programs_that_are_none() {
         &["build"],
         1,
         expect![[r#"
-        error: //:m: there is no program `absent` in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`
-         help: `rootfs` must have it: with wake.HOST, `/usr` of the machine, and no home directory, is seen; `env={ PATH: ... }` says where to look
+        error: //:m: program `absent` not found in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`
+         help: add it to `rootfs` (wake.HOST has the machine's `/usr`, but no home directory), or set the search path with `env={ PATH: ... }`
         failed: //:m
     "#]],
     );
@@ -171,7 +171,7 @@ fn programs_that_are_none() {
         1,
         expect![[r#"
         error: //:m: `plain` could not be started: Permission denied (os error 13)
-         help: a program is a file whose executable bit is set: whatever makes it must set it
+         help: the program must be a file with its executable bit set: set it in the step that creates it
         failed: //:m
     "#]],
     );
@@ -181,7 +181,7 @@ fn programs_that_are_none() {
         1,
         expect![[r#"
         error: //:m: `dir` could not be started: Permission denied (os error 13)
-         help: a program is a file whose executable bit is set: whatever makes it must set it
+         help: the program must be a file with its executable bit set: set it in the step that creates it
         failed: //:m
     "#]],
     );
@@ -227,8 +227,8 @@ fn depfiles_that_are_none() {
         &["build"],
         0,
         expect![[r#"
-        warning: //:m: its depfile names `no.h`, which is none of its inputs
-         help: it runs again whenever one of its inputs changes
+        warning: //:m: its depfile names `no.h`, which is not one of its inputs
+         help: the step runs again whenever one of its inputs changes
     "#]],
     );
     let outside = with_depfile("true");
@@ -244,7 +244,7 @@ fn depfiles_that_are_none() {
         6 |       exec=wake.exec(wake.program('sh'), args=['-c', 'touch o; true'], depfile='../m.d')) },
           |                                                                                ^^^^^^^^
           = note: module() is called at PKG.libsonnet:5:38
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
     outside.edit("PKG.libsonnet", "'../m.d'", "'/tmp/m.d'");
@@ -259,7 +259,7 @@ fn depfiles_that_are_none() {
         6 |       exec=wake.exec(wake.program('sh'), args=['-c', 'touch o; true'], depfile='/tmp/m.d')) },
           |                                                                                ^^^^^^^^^^
           = note: module() is called at PKG.libsonnet:5:38
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
 }
@@ -292,8 +292,8 @@ fn options_in_a_circle() {
         &["build", "--set", "b=four"],
         2,
         expect![[r#"
-        error: `--set b`: nothing that is built here reads an option `b`
-         help: what is read: `a`
+        error: `--set b`: nothing in this build reads an option `b`
+         help: the options read are `a`
     "#]],
     );
     let of_type = modules(
@@ -309,7 +309,7 @@ fn options_in_a_circle() {
           |
         4 |     modules={ m: function(wake, pkg) wake.module('m', metadata={ n: wake.option('a', function(x) x) }) },
           |                                                                                      ^^^^^^^^^^^^^
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
 }

@@ -353,7 +353,7 @@ fn a_full_disk_is_reported_and_leaves_no_complete_buffer() {
     let done = wake.program(program).arg(project.store()).run().code(10);
     expect![[r#"
         error: `[STORE]/TMP`: no space left
-         help: `wake gc --max-size SIZE` makes room
+         help: run `wake gc --max-size SIZE` to free space
         error: the buffer `BUFFER` is in a permanently failed state: `[STORE]/TMP`: no space left
          help: write the data to another buffer
     "#]]

@@ -113,7 +113,7 @@ fn a_link_that_leads_back_to_itself() {
         .build();
     project.wake(["build"]).run().code(5).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: the symbolic link `./a` leads back to itself
+        error: //:m: the symbolic link `./a` is part of a loop
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

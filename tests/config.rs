@@ -57,7 +57,7 @@ fn a_key_that_the_default_lacks() {
           |
         1 | function(wake, pkg, config={ level: 2 })
           | ^^^^^^^^
-          = note: this was evaluated for `//:echo` with the config {"levle":3}
+          = note: evaluated for `//:echo` with the config {"levle":3}
           help: did you mean `level`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -67,7 +67,7 @@ fn a_key_that_the_default_lacks() {
           |
         1 | function(wake, pkg, config=[1])
           | ^^^^^^^^
-          = note: this was evaluated for `//:echo` with the config {"a":3}
+          = note: evaluated for `//:echo` with the config {"a":3}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -208,12 +208,12 @@ fn results_under_one_label_are_told_apart() {
 fn a_label_that_no_module_has() {
     let project = units("label=config.src,", "[{ src: 'a.c' }]");
     project.wake(["build", "//:unit a.d"]).run().code(2).says(expect![[r#"
-        error: no module of the workspace needs `//:unit a.d`
+        error: no module of the workspace depends on `//:unit a.d`
          help: did you mean `//:unit a.c`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     project.wake(["build", "//:unit src=1", "--config", "x=1"]).run().code(2).says(expect![[r#"
-            error: a target that names its configuration takes no `--config`
+            error: a target with a configuration cannot be combined with `--config`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]]);
     let long = units("label=std.repeat('x', 101),", "[{}]");
@@ -223,7 +223,7 @@ fn a_label_that_no_module_has() {
           |
         2 |   wake.module('unit', label=std.repeat('x', 101), outputs=function(wake, pkg) { o: './out.txt' },
           |                             ^^^^^^^^^^^^^^^^^^^^
-          = note: this was evaluated for `//:unit` with the config {}
+          = note: evaluated for `//:unit` with the config {}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -29,7 +29,7 @@ fn a_file_that_the_command_did_not_read_may_change() {
     let build = project.build(&[]);
     assert_eq!(build.ran(), [] as [&str; 0]);
     project.wake(["why", ":unit"]).run().success().prints(expect![[r#"
-        //:unit did not run: its depfile does not name what changed
+        //:unit did not run: its depfile does not list what changed
           changed inputs.src/y.h  file cddce439b8c5 -> file 8c3b8a3327ab  at src/y.h
           unchanged: [N] other fields
     "#]]);
@@ -76,8 +76,8 @@ fn a_name_that_is_no_input_is_told_and_everything_counts() {
     let project = unit("touch own.h; echo 'unit.o: src/a.c own.h' > unit.d");
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        warning: //:unit: its depfile names `own.h`, which is none of its inputs
-         help: it runs again whenever one of its inputs changes
+        warning: //:unit: its depfile names `own.h`, which is not one of its inputs
+         help: the step runs again whenever one of its inputs changes
         [TIME] Finished 1 action in [TIME]
     "#]]);
     project.write("src/y.h", "2\n");
@@ -134,8 +134,8 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
     let project = unit("echo a b c > unit.d");
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        warning: //:unit: its depfile is no list of rules as Make has them
-         help: it runs again whenever one of its inputs changes
+        warning: //:unit: its depfile is not a list of Make rules
+         help: the step runs again whenever one of its inputs changes
         [TIME] Finished 1 action in [TIME]
     "#]]);
 }
@@ -173,13 +173,13 @@ fn a_program_is_looked_for_where_the_command_looks() {
     };
     step("true", "{}").build(&[]);
     step("no-such-tool", "{}").wake(["build"]).run().code(1).mentions(
-        "error: //:t: there is no program `no-such-tool` in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`",
+        "error: //:t: program `no-such-tool` not found in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`",
     );
     step("true", "{ PATH: '/nowhere' }")
         .wake(["build"])
         .run()
         .code(1)
-        .mentions("there is no program `true` in `/nowhere`");
+        .mentions("program `true` not found in `/nowhere`");
     // A directory of that name is none.
     step("share", "{ PATH: '/usr' }").wake(["build"]).run().code(1).mentions("//:t");
     project()

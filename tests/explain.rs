@@ -104,7 +104,7 @@ fn why_nothing_ran() {
 fn why_before_any_build() {
     let project = two_steps();
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
-        //:report would be looked at after what it needs has run
+        //:report can be compared only after its dependencies have run
           waits for outputs of //:count
             because //:count: never built here
     "#]]);

@@ -130,7 +130,7 @@ fn an_archive_is_unpacked_and_its_programs_run() {
         &what,
         "wake.exec(wake.program('cp'), args=[fetched { path+: 'words' }, 'out.txt'])",
     );
-    project.wake(["build"]).run().code(5).mentions("`strip` is 2, and at the top of the archive");
+    project.wake(["build"]).run().code(5).mentions("`strip` is 2, but the top of the archive");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn mirrors_are_asked_first_and_compared() {
     let undigested = "wake.fetch('https://files.example.org/pub/words.txt')";
     step(&project, undigested, COPY);
     let failed = project.wake(["build", "--offline"]).run().code(5);
-    failed.mentions("write the digest that its authors name");
+    failed.mentions("write the digest published by its authors");
 }
 
 #[test]
@@ -252,23 +252,23 @@ fn mirrors_that_are_written_wrongly() {
         project.wake(["ls"]).run().code(2).redacted_stderr()
     };
     expect![[r#"
-        error: `https://example.org/pub` is no beginning of addresses
+        error: `https://example.org/pub` is not an address prefix
          --> wake.toml:2:1
           |
         2 | "https://example.org/pub" = "file:/srv"
           | ^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: it begins with `https://` or `http://` and ends with `/`: `"https://example.org/pub/"`
+          help: use a prefix with `https://` or `http://` that ends with `/`: `"https://example.org/pub/"`
     "#]].assert_eq(&said("\"https://example.org/pub\" = \"file:/srv\""));
     expect![[r#"
-        error: `acme` is no beginning of addresses
+        error: `acme` is not an address prefix
          --> wake.toml:2:1
           |
         2 | acme = "file:/srv"
           | ^^^^
-          help: it begins with `https://` or `http://` and ends with `/`: `"https://example.org/pub/"`
+          help: use a prefix with `https://` or `http://` that ends with `/`: `"https://example.org/pub/"`
     "#]].assert_eq(&said("acme = \"file:/srv\""));
     expect![[r#"
-        error: `/srv` is no place of files: `https:`, `http:` or `file:`
+        error: `/srv` is not a place of files: `https:`, `http:` or `file:`
          --> wake.toml:2:26
           |
         2 | "https://example.org/" = ["/srv"]
@@ -307,7 +307,7 @@ fn what_is_wrong_is_named() {
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
           |                   ^^^^^^^^^^
-          help: `sha256` is [DIGEST]: one of the two is wrong
+          help: `sha256` is [DIGEST]: correct it, or the address
         failed: //:m
     "#]],
     );
@@ -316,12 +316,12 @@ fn what_is_wrong_is_named() {
         &format!("wake.fetch('{url}')"),
         5,
         expect![[r#"
-        error: //:m: what lies at `http://127.0.0.1:PORT/words.txt` is fetched without a digest
+        error: //:m: `http://127.0.0.1:PORT/words.txt` is fetched without a digest
          --> PKG.libsonnet:2:19
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt');
           |                   ^^^^^^^^^^
-          help: if it is what you want, write `sha256='[DIGEST]'`
+          help: if this is the right content, write `sha256='[DIGEST]'`
         failed: //:m
     "#]],
     );
@@ -336,7 +336,7 @@ fn what_is_wrong_is_named() {
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/gone', sha256='[DIGEST]');
           |                   ^^^^^^^^^^
-          help: several addresses may be named: `wake.fetch([url, mirror], …)`
+          help: more addresses can be given: `wake.fetch([url, mirror], …)`
         failed: //:m
     "#]],
     );
@@ -349,7 +349,7 @@ fn what_is_wrong_is_named() {
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/kit-1/', sha256='[DIGEST]');
           |                   ^^^^^^^^^^
-          help: `sha256` is [DIGEST]: one of the two is wrong
+          help: `sha256` is [DIGEST]: correct it, or the address
         failed: //:m
     "#]],
     );
@@ -375,7 +375,7 @@ fn what_is_wrong_is_named() {
         2 |   local fetched = wake.fetch('ftp://x/y', sha256=null);
           |                              ^^^^^^^^^^^
           = note: exec() is called at PKG.libsonnet:6:103
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
     fails(
@@ -388,7 +388,7 @@ fn what_is_wrong_is_named() {
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='ABC');
           |                                                                         ^^^^^
           = note: exec() is called at PKG.libsonnet:6:103
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
     fails(
@@ -401,7 +401,7 @@ fn what_is_wrong_is_named() {
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', strip=1);
           |                                                                        ^
           = note: exec() is called at PKG.libsonnet:6:103
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
     "#]],
     );
     step(&project, &of(&url, ""), COPY);
@@ -412,7 +412,7 @@ fn what_is_wrong_is_named() {
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
           |                   ^^^^^^^^^^
-          help: without `--offline` it is fetched, and then kept in the store
+          help: run without `--offline` to fetch it and keep it in the store
         failed: //:m
     "#]]
     .assert_eq(&server.said(&offline));
@@ -459,7 +459,7 @@ fn an_encrypted_address_leads_to_no_other() {
           |
         2 |   local fetched = wake.fetch('https://127.0.0.1:PORT/words.txt', sha256='[DIGEST]');
           |                   ^^^^^^^^^^
-          help: several addresses may be named: `wake.fetch([url, mirror], …)`
+          help: more addresses can be given: `wake.fetch([url, mirror], …)`
         failed: //:m
     "#]].assert_eq(&server.said(&run));
 }

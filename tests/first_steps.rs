@@ -38,7 +38,7 @@ fn a_module_without_its_colon() {
         2,
         expect![[r#"
         error: target `hello`: no directory `hello`
-         help: a module of the package here is written `:hello`
+         help: write a module of the current package as `:hello`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -61,7 +61,7 @@ fn a_file_in_place_of_a_module() {
         &["build", "./greet.sh"],
         5,
         expect![[r#"
-        error: `#` starts no value
+        error: `#` does not start a value
          --> ./greet.sh:1:1
           |
         1 | #!/bin/sh
@@ -220,7 +220,7 @@ fn a_dependency_beside_a_package_without_a_workspace() {
     let get = "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '*'), from='../lib') }";
     let project = project().pkg_at("app", "app", get).pkg_at("lib", "lib", "").build();
     let run = project.wake(["-C", "app", "build"]).run().code(6);
-    run.mentions("a `wake.toml` in a directory above makes that its root");
+    run.mentions("to make a directory above its root, put a `wake.toml` there");
     project.write("wake.toml", "");
     project.wake(["-C", "app", "build"]).run().success();
 }

@@ -67,7 +67,7 @@ fn what_is_not_installed_is_named() {
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['dahs']))) },
           |                                                                      ^^^^^^^^^
-          help: did you mean `dash`? If there is a `dahs`, `apt install dahs` installs it
+          help: did you mean `dash`? If `dahs` exists, install it with `apt install dahs`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -83,7 +83,7 @@ fn what_is_not_installed_is_named() {
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=[]))) },
           |                                                                                         ^^
           = note: module() is called at PKG.libsonnet:4:38
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
           help: use `rootfs=wake.EMPTY` for an empty root, or `rootfs=wake.HOST` for the whole machine
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
@@ -98,7 +98,7 @@ fn what_is_not_installed_is_named() {
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['No Such']))) },
           |                                                                                          ^^^^^^^^^
           = note: module() is called at PKG.libsonnet:4:38
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -167,12 +167,12 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
         "half",
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: the package `half` is not whole: dpkg calls it half-installed
+        error: //:m: `rootfs`: the package `half` is not completely installed: its dpkg status is half-installed
          --> PKG.libsonnet:5:70
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['half']))) },
           |                                                                      ^^^^^^^^^
-          help: `apt install half` installs it
+          help: install it with `apt install half`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -182,12 +182,12 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
         "open",
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: the package `open` is not whole: dpkg calls it unpacked
+        error: //:m: `rootfs`: the package `open` is not completely installed: its dpkg status is unpacked
          --> PKG.libsonnet:5:70
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['open']))) },
           |                                                                      ^^^^^^^^^
-          help: `apt install open` installs it
+          help: install it with `apt install open`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -202,7 +202,7 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['gone']))) },
           |                                                                      ^^^^^^^^^
-          help: `apt install gone` installs it
+          help: install it with `apt install gone`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -212,12 +212,12 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
         "foreign",
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: the package `foreign` is installed for i386, and not for amd64
+        error: //:m: `rootfs`: the package `foreign` is installed for i386, but not for amd64
          --> PKG.libsonnet:5:70
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['foreign']))) },
           |                                                                      ^^^^^^^^^
-          help: did you mean `foreign:i386`? If there is a `foreign`, `apt install foreign` installs it
+          help: did you mean `foreign:i386`? If `foreign` exists, install it with `apt install foreign`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -232,7 +232,7 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['broken']))) },
           |                                                                      ^^^^^^^^^
-          help: `apt --fix-broken install` mends that
+          help: run `apt --fix-broken install` to repair that
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -247,7 +247,7 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
           |
         5 |       exec=wake.exec(wake.program('sh'), args=['-c', 'true'], rootfs=wake.host(packages=['half:i386']))) },
           |                                                                      ^^^^^^^^^
-          help: `apt install half:i386` installs it
+          help: install it with `apt install half:i386`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

@@ -335,8 +335,8 @@ fn a_package_of_the_store_is_named_as_its_steps_are() {
     project.write("app/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('app', '1.0.0'))\n");
     lock(&project, &[]);
     project.wake(["build", text]).run().code(2).says(expect![[r#"
-        error: no package of the workspace needs `acme/text@2.0.1`
-         help: `wake tree` shows which packages are needed
+        error: no package of the workspace depends on `acme/text@2.0.1`
+         help: run `wake tree` to see which packages are needed
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -345,7 +345,7 @@ fn a_package_of_the_store_is_named_as_its_steps_are() {
 fn a_package_of_the_store_that_nobody_needs_is_no_target() {
     let project = chain();
     project.wake(["build", "acme/text@2.0.2:made"]).run().code(2).says(expect![[r#"
-        error: no package of the workspace needs `acme/text@2.0.2`
+        error: no package of the workspace depends on `acme/text@2.0.2`
          help: did you mean `acme/text@2.0.1`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -387,13 +387,13 @@ fn what_is_locked_must_be_in_the_store() {
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     lock(&project, &[&format!("acme/text 2.0.1 acme {}", "0".repeat(64))]);
     project.wake(["build", "//app"]).run().code(9).says(expect![[r#"
-        error: package `text`: acme/text 2.0.1 is locked, and the store does not have it
+        error: package `text`: acme/text 2.0.1 is locked, but it is not in the store
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: its content is [DIGEST], from the registry `acme`
-          help: `wake store import DIR` puts a directory with its files into the store
+          = note: its locked content is [DIGEST], from the registry `acme`
+          help: run `wake store import DIR` to add a directory with its files to the store
           help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -410,7 +410,7 @@ fn what_is_in_the_store_must_be_what_its_digest_says() {
     fs::set_permissions(tree.join("data"), fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(tree.join("data"), "other\n").unwrap();
     project.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
-    project.wake(["build", "//app"]).run().code(7).mentions("acme/text 2.0.1 is not what it was");
+    project.wake(["build", "//app"]).run().code(7).mentions("acme/text 2.0.1 has been altered");
     project.wake(["build", "//app"]).run().code(9);
     import(&project, "text", "2.0.1");
     project.build_runs_nothing(&["//app"]);
@@ -420,13 +420,13 @@ fn what_is_in_the_store_must_be_what_its_digest_says() {
 fn a_requirement_without_a_lock() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `text`: there is no `wake.lock` that says what it is, and no registry that would be asked
+        error: package `text`: it is not locked, because there is no `wake.lock`, and no registry is configured for it
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
           help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
-          help: or name where it lies: `from='./path'` or `from=wake.GLOBAL`
+          help: or say where it is: `from='./path'` or `from=wake.GLOBAL`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -436,7 +436,7 @@ fn a_requirement_that_no_line_meets() {
     let project = chain();
     lock(&project, &[&import(&project, "greet", "1.2.0")]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `text`: `wake.lock` has no `acme/text` that is ^2.0
+        error: package `text`: `wake.lock` has no `acme/text` that matches ^2.0
          --> acme/greet@1.2.0/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
@@ -451,12 +451,12 @@ fn a_requirement_that_no_line_meets() {
     let retrieved = import(&project, "text", "2.0.1").replace(" acme ", " via:acme/tool ");
     lock(&project, &[&lines[0], &lines[1], &retrieved]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `text`: `wake.lock` has no `acme/text` that is ^2.0
+        error: package `text`: `wake.lock` has no `acme/text` that matches ^2.0
          --> acme/greet@1.2.0/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
-          = note: locked are 1.4.0
+          = note: locked versions: 1.4.0
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
           help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
@@ -486,12 +486,12 @@ fn content_that_calls_itself_otherwise() {
     let line = import(&project, "text", "2.0.1").replace("2.0.1", "2.0.7");
     lock(&project, &[&import(&project, "greet", "1.2.0"), &line]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: what is locked as acme/text@2.0.7 calls itself acme/text@2.0.1
+        error: the content locked as acme/text@2.0.7 declares itself as acme/text@2.0.1
          --> wake.lock:3:1
           |
         3 | acme/text 2.0.7 acme [DIGEST]
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: the line is of acme/text@2.0.1, or its digest is another one
+          help: correct the line: it is for acme/text@2.0.1, or its digest is wrong
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -504,10 +504,10 @@ fn two_versions_that_can_stand_in_for_each_other() {
     published(&project, "text", "2.1.0", "", "cat data > out.txt");
     lock(&project, &[&import(&project, "text", "2.0.1"), &import(&project, "text", "2.1.0")]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: acme/text 2.0.1 and 2.1.0 are both needed, and both are ^2
+        error: acme/text 2.0.1 and 2.1.0 are both needed, but both match ^2
          = note: //app needs ^2 at app/PKG.libsonnet:5:85
          = note: //app needs =2.0.1 at app/PKG.libsonnet:5:17
-         help: lock one version that is ^2 and will do for all
+         help: lock one version that matches ^2 and all requirements
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -519,13 +519,13 @@ fn a_package_of_the_workspace_and_a_locked_one_under_one_key() {
     lock(&project, &[&import(&project, "text", "2.0.1")]);
     copy_tree(&project.path(&place("text", "2.0.1")), &project.path("text"));
     project.wake(["build", "//..."]).run().code(6).says(expect![[r#"
-        error: two packages are called `text` 2.0.1: //text and acme/text@2.0.1
+        error: two packages are named `text` 2.0.1: //text and acme/text@2.0.1
          --> acme/text@2.0.1/PKG.libsonnet:3:5
           |
         3 |     wake.pkgInfo('text', '2.0.1', namespace='acme'),
           |     ^^^^^^^^^^^^
-          = note: //text is called so at text/PKG.libsonnet:3:5
-          help: `"acme/text" = "text"` below `[overrides]` in `wake.toml` has all get the one of the workspace
+          = note: //text is named at text/PKG.libsonnet:3:5
+          help: add `"acme/text" = "text"` to `[overrides]` in `wake.toml` to use the one in the workspace everywhere
           help: give one of them another name, namespace or version
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -555,7 +555,7 @@ fn a_fetched_package_defines_globals_only_with_leave() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme'), global=true) },
           |                  ^^^^^^^^^^^
-          help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+          help: grant it where that package is required: `permissions=['defineGlobal']`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     project.edit(

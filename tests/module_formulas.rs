@@ -231,7 +231,7 @@ fn what_cannot_be_a_formula() {
         &formula,
         2,
         expect![[r#"
-        error: `.` names 2 modules, and one is wanted
+        error: `.` names 2 modules, but one is needed
          help: //:a, //:b
     "#]],
     );
@@ -248,8 +248,8 @@ fn what_cannot_be_a_formula() {
         &["--format", "formula", ":b"],
         1,
         expect![[r#"
-        error: //:b needs //:a, which is not built as it is now
-         help: build what it needs: `wake build //:b`
+        error: //:b needs //:a, which has not been built in its current state
+         help: build it first: `wake build //:b`
     "#]],
     );
     refused(
@@ -271,7 +271,7 @@ fn what_cannot_be_a_formula() {
         &formula,
         5,
         expect![[r#"
-        error: //:m cannot be written as a formula: its command reaches the network, which no formula of repeatr's can ask for
+        error: //:m cannot be written as a formula: its command uses the network, which a repeatr formula cannot request
     "#]],
     );
     let empty = project().step_with("m", "", "config={ a: 1 }, rootfs=wake.EMPTY").build();
@@ -280,7 +280,7 @@ fn what_cannot_be_a_formula() {
         &formula,
         5,
         expect![[r#"
-        error: //:m cannot be written as a formula: its command reads its `config` from standard input, which a formula gives only through `/bin/sh`, and its root file system has none
+        error: //:m cannot be written as a formula: its command reads its `config` from standard input, which a formula can provide only through `/bin/sh`, but its root file system has none
          help: pass values as arguments, or in a file made with `wake.file(…, dump=true)`
     "#]],
     );
@@ -294,7 +294,7 @@ fn what_cannot_be_a_formula() {
         &formula,
         2,
         expect![[r#"
-        error: //:m runs no command: it only collects files
+        error: //:m does not run a command: it only collects files
     "#]],
     );
 }

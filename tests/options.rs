@@ -61,7 +61,7 @@ fn mistakes_are_named() {
         &["--set", "colour=x"],
         2,
         expect![[r#"
-        error: `--set colour`: nothing that is built here reads an option `colour`
+        error: `--set colour`: nothing in this build reads an option `colour`
          help: did you mean `color`?
     "#]],
     );
@@ -70,7 +70,7 @@ fn mistakes_are_named() {
         2,
         expect![[r#"
         error: `--set @day`: the root package has no profile `day`
-         help: profiles are named by `profiles={ release: { … } }` of wake.pkg()
+         help: define profiles with `profiles={ release: { … } }` in wake.pkg()
     "#]],
     );
     says(
@@ -85,7 +85,7 @@ fn mistakes_are_named() {
         &["--set", "x"],
         2,
         expect![[r#"
-        error: `--set x` sets nothing
+        error: `--set x` is not a setting
          help: write `--set NAME=VALUE`, or `--set @PROFILE`
     "#]],
     );
@@ -93,7 +93,7 @@ fn mistakes_are_named() {
         &["--set", "=x"],
         2,
         expect![[r#"
-        error: `--set =x` sets nothing
+        error: `--set =x` is not a setting
          help: write `--set NAME=VALUE`, or `--set @PROFILE`
     "#]],
     );
@@ -104,7 +104,7 @@ fn mistakes_are_named() {
         expect![[r#"
         error: `--set size=big`: the option `size` must be a number, like its default
          = note: the option is read at lib/PKG.libsonnet:5:117
-         = note: this was evaluated for `//lib:show`
+         = note: evaluated for `//lib:show`
     "#]],
     );
     says(
@@ -113,7 +113,7 @@ fn mistakes_are_named() {
         expect![[r#"
         error: `--set size="3"`: the option `size` must be a number, like its default, not a string
          = note: the option is read at lib/PKG.libsonnet:5:117
-         = note: this was evaluated for `//lib:show`
+         = note: evaluated for `//lib:show`
     "#]],
     );
     project.edit("PKG.libsonnet", "size: 3", "size: 'three'");
@@ -127,7 +127,7 @@ fn mistakes_are_named() {
         4 |     options={ color: 'red' }, profiles={ night: { color: 'black', size: 'three' } },
           |                                                                         ^^^^^^^
           = note: the option is read at lib/PKG.libsonnet:5:117
-          = note: this was evaluated for `//lib:show`
+          = note: evaluated for `//lib:show`
     "#]],
     );
     project.edit("PKG.libsonnet", "color: 'red'", "color: 3");
@@ -141,7 +141,7 @@ fn mistakes_are_named() {
         4 |     options={ color: 3 }, profiles={ night: { color: 'black', size: 'three' } },
           |                      ^
           = note: the option is read at lib/PKG.libsonnet:5:86
-          = note: this was evaluated for `//lib:show`
+          = note: evaluated for `//lib:show`
     "#]],
     );
     project.edit("PKG.libsonnet", "{ color: 3 }", "{ [x]: 3 for x in ['color'] }");
@@ -155,7 +155,7 @@ fn mistakes_are_named() {
         4 |     options={ [x]: 3 for x in ['color'] }, profiles={ night: { color: 'black', size: 'three' } },
           |                                ^^^^^^^
           = note: the option is read at lib/PKG.libsonnet:5:86
-          = note: this was evaluated for `//lib:show`
+          = note: evaluated for `//lib:show`
     "#]],
     );
     project.edit("PKG.libsonnet", "options={ [x]: 3 for x in ['color'] }", "options=[3]");
@@ -194,7 +194,7 @@ fn a_rule_that_is_far_away_reads_what_the_root_sets() {
           |                         ^
           = note: the option is read at cc/rules.libsonnet:2:79
           = note: module() is called at PKG.libsonnet:6:68
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -141,7 +141,7 @@ fn mistakes_are_shown_where_they_are() {
         "deps(:top) + dep(:left)",
         2,
         expect![[r#"
-        error: there is no function `dep`
+        error: unknown function `dep`
          --> query:1:14
           |
         1 | deps(:top) + dep(:left)
@@ -164,12 +164,12 @@ fn mistakes_are_shown_where_they_are() {
         "deps(:top) - acme/z@1.0.0:lib",
         4,
         expect![[r#"
-        error: `acme/z@1.0.0:lib` means no module
+        error: no module matches `acme/z@1.0.0:lib`
          --> query:1:14
           |
         1 | deps(:top) - acme/z@1.0.0:lib
           |              ^^^^^^^^^^^^^^^^
-          help: `wake ls --all //...` lists the modules
+          help: run `wake ls --all //...` to list the modules
     "#]],
     );
     said(

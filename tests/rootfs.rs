@@ -443,7 +443,7 @@ fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
               |
             6 |     exec=wake.exec('./list.sh', rootfs='[WARE]'),
               |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-              help: name a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
+              help: give a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m
@@ -460,7 +460,7 @@ fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
             6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
               |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
               = note: warehouse `ca+file://[ROOT]/gone` is unavailable: No such file or directory (os error 2)
-              help: name a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
+              help: give a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m
@@ -477,7 +477,7 @@ fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
             6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
               |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
               = note: warehouse `ca+file://[ROOT]/warehouse` does not have `[WARE]`
-              help: `wake ware mirror` copies a ware into a warehouse
+              help: run `wake ware mirror` to copy a ware into a warehouse
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m
@@ -508,7 +508,7 @@ fn what_comes_is_compared_with_what_was_asked_for() {
           |
         6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
           |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: one of the two is wrong: the id, or what the warehouse holds
+          help: correct the id, or the content of the warehouse: they do not match
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -530,7 +530,7 @@ fn what_is_no_root_file_system() {
               |
             6 |     exec=wake.exec('./list.sh', rootfs='./packed/single'),
               |                                        ^^^^^^^^^^^^^^^^^
-              help: wanted is a tar archive, plain or in gzip, bzip2, xz or zstd, or a zip archive whose name ends in `.zip`
+              help: use a tar archive, plain or compressed with gzip, bzip2, xz or zstd, or a zip archive whose name ends in `.zip`
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m
@@ -572,12 +572,12 @@ fn what_is_no_root_file_system() {
     let finished = project.wake(["build", "//:m"]).run().code(5);
     finished.says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `rootfs`: what is packed is a single file, and a root file system is a directory
+        error: //:m: `rootfs`: the packed content is a single file, but a root file system is a directory
          --> m.libsonnet:6:48
           |
         6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
           |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: pack the directory that is to be `/`
+          help: pack the directory that should become `/`
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

@@ -165,7 +165,7 @@ fn options_reach_the_compiler() {
         .wake(["build", "//example:count", "--set", "cc.compiler=no-such-cc"])
         .run()
         .code(1)
-        .mentions("there is no program `no-such-cc`");
+        .mentions("program `no-such-cc` not found");
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn arguments_of_another_kind() {
             8 |   modules=python.library('p', ['main.c'], root='src'),
               |                                                ^^^^^
               = note: refused at rules/python/modules.libsonnet
-              = note: this was evaluated for `//app:p`
+              = note: evaluated for `//app:p`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -406,7 +406,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=cc.binary('app', ['main.c'], deps=[':lib']),
           |                                              ^^^^^^
           = note: refused at rules/rule/rule.libsonnet
-          = note: this was evaluated for `//app:app`
+          = note: evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -419,7 +419,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=cc.binary('app', ['main.c'], deps=['z:lib']),
           |                                              ^^^^^^^
           = note: refused at rules/rule/rule.libsonnet
-          = note: this was evaluated for `//app:app`
+          = note: evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -432,7 +432,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=cc.binary('app', ['src/*.c']),
           |                             ^^^^^^^^^
           = note: refused at rules/rule/rule.libsonnet
-          = note: this was evaluated for `//app:app`
+          = note: evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -445,7 +445,7 @@ fn names_that_lead_nowhere() {
             8 |   modules=cc.binary('app', ['mian.c']),
               |                             ^^^^^^^^ did you mean `./main.c`?
               = note: refused at rules/cc/units.libsonnet
-              = note: this was evaluated for `//app:app` with the config {"src":"mian.c"}
+              = note: evaluated for `//app:app` with the config {"src":"mian.c"}
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -458,7 +458,7 @@ fn names_that_lead_nowhere() {
             8 |   modules=cc.binary('app', ['PKG.libsonnet']),
               |                             ^^^^^^^^^^^^^^^
               = note: refused at rules/cc/units.libsonnet
-              = note: this was evaluated for `//app:app` with the config {"src":"PKG.libsonnet"}
+              = note: evaluated for `//app:app` with the config {"src":"PKG.libsonnet"}
               help: the file exists: add `./PKG.libsonnet` in `files` of the package
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
@@ -472,7 +472,7 @@ fn names_that_lead_nowhere() {
             8 |   modules=python.binary('app', main='mian.c'),
               |                                     ^^^^^^^^ did you mean `./main.c`?
               = note: refused at rules/python/modules.libsonnet
-              = note: this was evaluated for `//app:app`
+              = note: evaluated for `//app:app`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -485,7 +485,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=cc.binary('app', ['main.c'], hdrs=['include/*.h']),
           |                                              ^^^^^^^^^^^^^
           = note: refused at rules/cc/units.libsonnet
-          = note: this was evaluated for `//app:app` with the config {"src":"main.c"}
+          = note: evaluated for `//app:app` with the config {"src":"main.c"}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -498,7 +498,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=sh.test('t', 'tests/run.sh'),
           |                        ^^^^^^^^^^^^^^
           = note: refused at rules/sh/command.libsonnet
-          = note: this was evaluated for `//app:t`
+          = note: evaluated for `//app:t`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -511,7 +511,7 @@ fn names_that_lead_nowhere() {
         8 |   modules=sh.test('t', ['true'], tools={ 'bin/x': 'main.c' }),
           |                                        ^^^^^^^^^^^^^^^^^^^^^
           = note: refused at rules/rule/rule.libsonnet
-          = note: this was evaluated for `//app:t`
+          = note: evaluated for `//app:t`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -528,7 +528,7 @@ fn modules_that_make_too_much() {
     8 |   modules=sh.run('two', 'touch a.c b.c', out=['a.c', 'b.c']) + cc.binary('app', ['main.c', ':two']),
       |                                                                                            ^^^^^^
       = note: refused at rules/cc/units.libsonnet
-      = note: this was evaluated for `//app:app` with the config {"src":":two"}
+      = note: evaluated for `//app:app` with the config {"src":":two"}
     [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
 "#]],
     );

@@ -130,7 +130,7 @@ fn rules_lie_in_a_package_of_the_store() {
           |               ^^^^^^^^^^^^^^^^^^^^
           = note: all() is called at rules@1.0.0/rules.libsonnet:4:49
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a`
+          = note: evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -236,7 +236,7 @@ fn a_rule_reads_only_what_its_package_offers() {
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a`
+          = note: evaluated for `//app:a`
           help: a package exports the files listed in its `files`
         error: package `rules` exports no file `./sub/add.libsonnet`
          --> rules/rules.libsonnet:1:20
@@ -244,7 +244,7 @@ fn a_rule_reads_only_what_its_package_offers() {
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `b` is made at app/PKG.libsonnet:5:47
-          = note: this was evaluated for `//app:b`
+          = note: evaluated for `//app:b`
           help: a package exports the files listed in its `files`
         [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -271,7 +271,7 @@ fn a_rule_that_is_called_wrongly() {
           |               ^^^^^^^^^^^^^^^^^^^^
           = note: all() is called at rules/rules.libsonnet:4:49
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a`
+          = note: evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -286,7 +286,7 @@ fn packages_that_import_from_each_other_are_a_cycle() {
     );
     project.write("words/list.libsonnet", "import '@app/PKG.libsonnet'\n");
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: packages need each other: //app -> //rules -> //words -> //app
+        error: dependency cycle among packages: //app -> //rules -> //words -> //app
          --> app/PKG.libsonnet:4:17
           |
         4 |   pkgs={ rules: wake.getPkg(wake.pkgInfo('rules', '^1'), from='../rules') },
@@ -294,7 +294,7 @@ fn packages_that_import_from_each_other_are_a_cycle() {
           = note: //app needs //rules as `rules` at app/PKG.libsonnet:4:17
           = note: //rules needs //words as `list` at rules/PKG.libsonnet:5:18
           = note: //words needs //app as `app` at words/PKG.libsonnet:4:15
-          help: move what both need into a package of its own
+          help: move what both need into a separate package
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -314,7 +314,7 @@ fn a_file_that_imports_itself_through_its_package() {
           = note: imported at words/list.libsonnet:1:1
           = note: imported at rules/sub/add.libsonnet:1:14
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a`
+          = note: evaluated for `//app:a`
         error: infinite recursion: computing this value needs the value itself
          --> words/other.libsonnet:1:1
           |
@@ -323,7 +323,7 @@ fn a_file_that_imports_itself_through_its_package() {
           = note: imported at words/list.libsonnet:1:1
           = note: imported at rules/sub/add.libsonnet:1:14
           = note: module `b` is made at app/PKG.libsonnet:5:47
-          = note: this was evaluated for `//app:b`
+          = note: evaluated for `//app:b`
         [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -374,7 +374,7 @@ fn a_function_in_the_package_file_that_makes_no_module() {
           |
         4 |     modules={ m: function(wake, pkg) 3 }
           |                  ^^^^^^^^^^^^^^^^^^^^^
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     inline("{ m: function(wake) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
@@ -482,7 +482,7 @@ fn a_file_of_the_package_in_which_a_rule_is_written() {
           |                                                                     ^^^^^^^^^^ did you mean `data/y`?
           = note: module() is called at rules/rules.libsonnet:1:51
           = note: module `a` is made at app/PKG.libsonnet:6:22
-          = note: this was evaluated for `//app:a`
+          = note: evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -504,7 +504,7 @@ fn a_file_with_a_text() {
           |
         6 | wake.file('./empty', text='', dump=true),
           |                           ^^
-          = note: this was evaluated for `//:m`
+          = note: evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -521,10 +521,10 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
     build.says(expect![[r#"
         warning: //:late is left out, because it needs a config
          = note: there is no field `src` at PKG.libsonnet:6:160
-         help: name it with one: `wake build //:late --config KEY=VALUE`
+         help: give it a config: `wake build //:late --config KEY=VALUE`
         warning: //:unit is left out, because it needs a config
          = note: there is no field `src` at PKG.libsonnet:5:68
-         help: name it with one: `wake build //:unit --config KEY=VALUE`
+         help: give it a config: `wake build //:unit --config KEY=VALUE`
         [TIME] evaluated 1 module of 1 package (0 of 4 from cache)
         [TIME] Finished 1 action in [TIME]
     "#]]);
@@ -532,10 +532,10 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
     project.wake(["build", "//..."]).run().success().says(expect![[r#"
         warning: //:late is left out, because it needs a config
          = note: there is no field `src` at PKG.libsonnet:6:160
-         help: name it with one: `wake build //:late --config KEY=VALUE`
+         help: give it a config: `wake build //:late --config KEY=VALUE`
         warning: //:unit is left out, because it needs a config
          = note: there is no field `src` at PKG.libsonnet:5:68
-         help: name it with one: `wake build //:unit --config KEY=VALUE`
+         help: give it a config: `wake build //:unit --config KEY=VALUE`
         [TIME] Finished 1 action, all cached, in [TIME]
     "#]]);
     project.wake(["build", "//...", ":unit"]).run().code(5).says(expect![[r#"
@@ -544,8 +544,8 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
           |
         5 | unit: function(wake, pkg, config) wake.module('unit', label=config.src),
           |                                                                    ^^^
-          = note: this was evaluated for `//:unit`, which has no default config
-          help: name it with one: `wake build //:unit --config KEY=VALUE`
+          = note: evaluated for `//:unit`, which has no default config
+          help: give it a config: `wake build //:unit --config KEY=VALUE`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     project.wake(["build", ":unit", "--config", "src=a.c"]).run().success();
@@ -561,8 +561,8 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
           |
         5 | unit: function(wake, pkg, config) wake.module('unit', label=config.src),
           |                                                                    ^^^
-          = note: this was evaluated for `//:unit`, which has no default config
-          help: name it with one: `wake build //:unit --config KEY=VALUE`
+          = note: evaluated for `//:unit`, which has no default config
+          help: give it a config: `wake build //:unit --config KEY=VALUE`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     // It is looked at again when its source changes.

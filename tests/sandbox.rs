@@ -497,8 +497,8 @@ fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
     assert_eq!(lines(&project), ["large.bin", "small.txt"]);
     let rename = "#!/bin/sh\nexec python3 -c \"import os; os.rename('data', 'moved')\"\n";
     project.write_script("step.sh", rename);
-    let help = "help: a directory with sources of 256 KiB and more, as `./data` is, cannot be renamed: `mv` copies it, and its \
-                files can be renamed";
+    let help = "help: the directory `./data` cannot be renamed because it holds sources of 256 KiB or more: copy it with \
+                `mv`, or rename its files";
     project.wake(["build"]).run().code(1).mentions(help);
     // Of many files each is shown so.
     project.write("data/large.bin", "small");
@@ -510,8 +510,8 @@ fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
     for number in 0..300 {
         project.write(&format!("more/{number}"), "x");
     }
-    let help = "help: a directory of a step with so many sources, as `./data` is, cannot be renamed: `mv` copies it, and its \
-                files can be renamed";
+    let help = "help: the directory `./data` cannot be renamed because the step has so many sources: copy it with \
+                `mv`, or rename its files";
     project.wake(["build"]).run().code(1).mentions(help);
     std::fs::remove_dir_all(project.path("more")).unwrap();
     project.write("more/one", "x");

@@ -29,7 +29,7 @@ fn a_directory_that_is_not_writable() {
     }
     as_ordinary_user(project.wake(["build"])).run().code(10).says(expect![[r#"
         error: `[STORE]` is not writable
-         help: make it writable for you, or name another: `--store DIR` or `WAKE_STORE`
+         help: make it writable, or use another one: `--store DIR` or `WAKE_STORE`
         [TIME] FAILED 1 error in [TIME]
     "#]]);
 }
@@ -112,7 +112,7 @@ fn a_full_disk() {
     run.code(10).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:m: no space left in the store `[STORE]`
-         help: `wake gc --max-size SIZE` makes room
+         help: run `wake gc --max-size SIZE` to free space
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

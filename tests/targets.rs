@@ -138,7 +138,7 @@ fn a_target_stays_in_the_workspace() {
     let project = three();
     project.wake(["build", "../elsewhere"]).run().code(2).says(expect![[r#"
         error: target `../elsewhere` leaves the workspace
-         help: a target is `path`, `path:module`, `//path:module` or `//path/...`
+         help: write a target as `path`, `path:module`, `//path:module` or `//path/...`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -80,7 +80,7 @@ fn tests_are_chosen() {
     test(&project, &["--filter", "nothing"]).code(4);
     test(&project, &["--shard", "3/2"]).code(2);
     test(&project, &["--filter", "("]).code(2);
-    project.wake(["test", ":lib"]).run().code(2).mentions("//:lib is no test");
+    project.wake(["test", ":lib"]).run().code(2).mentions("//:lib is not a test");
 }
 
 #[test]

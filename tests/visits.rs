@@ -55,8 +55,8 @@ fn exit_codes_are_those_of_what_ran() {
     assert_eq!(code(&["./none"]), 127);
     project.wake(["exec", ":m", "--", "no-such-program"]).run().code(127).says(expect![[r#"
         [TIME] Finished 1 action, all cached, in [TIME]
-        error: //:m: there is no `no-such-program` on the `PATH` of its command
-         help: name it by its path; the sandbox holds what the step declares and its root file system
+        error: //:m: `no-such-program` not found in the `PATH` of its command
+         help: give its path; the sandbox contains the step's inputs and its root file system
     "#]]);
     project.edit("step.sh", "cat", "exit 3; cat");
     assert_eq!(code(&["true"]), 125);
@@ -109,7 +109,7 @@ fn what_goes_to_one_place_keeps_its_order() {
 fn one_module_is_entered_at_a_time() {
     let project = two();
     project.wake(["exec", "--", "true"]).run().code(2).mentions(
-        "error: one module is entered at a time, and these are 2\n help: name one of //:m, //:n\n",
+        "error: only one module can be entered at a time, and the target names 2\n help: name one of //:m, //:n\n",
     );
     project.wake(["exec", ":o", "--", "true"]).run().code(2).mentions("has no module `o`");
 }
@@ -122,7 +122,7 @@ fn a_module_without_a_command_cannot_be_entered() {
         .file("words", "")
         .build();
     let run = project.wake(["shell", ":m"]).run().code(2);
-    run.mentions("error: //:m runs no command: it only collects files");
+    run.mentions("error: //:m does not run a command: it only collects files");
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn a_root_without_a_shell_says_so() {
     project.busybox_root("root", &["ls"]);
     project.wake(["shell", ":m"]).run().code(127).says(expect![[r#"
             Entering //:m, whose command is `./step.sh`; changes made here are discarded
-        error: //:m: its root file system has no shell, neither `bash` nor `sh`
-         help: run what it has: `wake exec TARGET -- PROGRAM`
+        error: //:m: its root file system has neither `bash` nor `sh`
+         help: run a program that it has: `wake exec TARGET -- PROGRAM`
     "#]]);
     let run = project.wake(["exec", ":m", "--", "/bin/ls", "/bin"]).run().success();
     assert_eq!(run.stdout, "busybox\nls\n");

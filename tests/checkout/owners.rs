@@ -91,7 +91,7 @@ fn a_workspace_file_above_ones_own_directory_is_not_obeyed() {
         }
         give(&project.path(marker), STRANGER);
         let run = as_user(&project, ME, &["build"]).cwd(project.path("lib")).run().code(10);
-        run.mentions("help: a `wake.toml` of your own makes its directory the workspace");
+        run.mentions("help: create a `wake.toml` of your own to make its directory the workspace");
         assert!(!project.path(".wake").exists());
         project.write("lib/wake.toml", "");
         as_user(&project, ME, &["build"]).cwd(project.path("lib")).run().success();
@@ -134,7 +134,7 @@ fn a_program_of_a_checkout_that_may_not_be_written_to_runs() {
     for _ in 0..2 {
         let run = as_user(&project, ME, &["run", "//:m"]).store(&store).run().success();
         assert_eq!(run.stdout, "it ran\n", "{run}");
-        let warning = "warning: nothing can be linked below `.wake/out`: Permission denied";
+        let warning = "warning: cannot create links below `.wake/out`: Permission denied";
         assert!(run.stderr.contains(warning), "{run}");
     }
     // Who builds asks for links.

@@ -24,7 +24,7 @@ fn links_to_results_lead_out_of_no_checkout() {
         for obstacle in [Obstacle::LinkToDir, Obstacle::LinkToNothing, Obstacle::LinkToItself] {
             let project = victim();
             build_with(&project, place, obstacle).code(10).mentions(&format!(
-                "error: nothing can be linked below `.wake/out`: `{place}` is a symbolic link, which is not followed"
+                "error: cannot create links below `.wake/out`: `{place}` is a symbolic link, which is not followed"
             ));
         }
     }
@@ -146,7 +146,7 @@ fn logs_that_no_build_wrote_are_not_removed() {
 #[test]
 fn globs_of_members_have_bounds_and_say_where_they_stand() {
     for (globs, message) in [
-        (vec!["*".repeat(5000)], "a glob has more than 4096 bytes"),
+        (vec!["*".repeat(5000)], "a glob is longer than 4096 bytes"),
         (
             vec![format!("{}x{}", "{a,".repeat(300), "}".repeat(300))],
             "the globs are too large together",

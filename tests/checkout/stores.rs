@@ -123,7 +123,7 @@ fn what_is_left_of_a_store_says_how_to_remove_it() {
     }
     project.wake(["build"]).run().code(10).says(expect![[r#"
         error: `[STORE]` is a partly removed wake store
-         help: remove the rest of it: `chmod -R u+w [STORE] && rm -r [STORE]`
+         help: remove what is left of it: `chmod -R u+w [STORE] && rm -r [STORE]`
         [TIME] FAILED 1 error in [TIME]
     "#]]);
 }

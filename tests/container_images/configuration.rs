@@ -69,8 +69,8 @@ fn an_image_that_runs_nothing_has_no_entry_point() {
     project.build(&["//:base"]);
     project.wake(["build", "//:run"]).run().code(5).says(expect![[r#"
         [TIME] evaluated 2 modules of 1 package (1 of 4 from cache)
-        error: //:run: the image of `rootfs` does not say what it runs
-         help: name a program: `wake.exec(wake.program('sh'), args=[…], …)`
+        error: //:run: the image of `rootfs` has no entrypoint
+         help: give a program: `wake.exec(wake.program('sh'), args=[…], …)`
         [TIME] FAIL //:run (no result)
         [TIME] FAILED 1 of 2 actions failed in [TIME]: //:run; 1 ok, all cached, log .wake/runs/[RUN].jsonl
         failed: //:run

@@ -118,7 +118,7 @@ fn a_layer_does_not_climb_out() {
     Layout::of(&[("../../evil", b'0', "")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: path `../../evil` in the archive contains `..`
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -126,7 +126,7 @@ fn a_layer_does_not_climb_out() {
     Layout::of(&[("/../evil", b'0', "")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: path `/../evil` in the archive is absolute
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -134,7 +134,7 @@ fn a_layer_does_not_climb_out() {
     Layout::of(&[("a", b'1', "../../../etc/passwd")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: hard link `a` names `../../../etc/passwd`, which is not an earlier file in the archive
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -163,7 +163,7 @@ fn a_layer_that_lies_is_refused() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 100
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -174,7 +174,7 @@ fn a_layer_that_lies_is_refused() {
     larger.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 1000000
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -186,7 +186,7 @@ fn a_layer_that_lies_is_refused() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: expected sha256:[DIGEST], received sha256:[DIGEST]
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -198,7 +198,7 @@ fn a_layer_that_lies_is_refused() {
     unpacked.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST] contains sha256:[DIGEST], but its configuration says sha256:[DIGEST]
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -210,7 +210,7 @@ fn a_layer_that_lies_is_refused() {
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
             error: //:user: image `./layout/`: its manifest has 1 layer, but its configuration has 0
-             help: nothing of it was kept: ask who made the image
+             help: nothing of the image was stored: ask whoever built it
             [TIME] FAIL //:user (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
             failed: //:user
@@ -224,7 +224,7 @@ fn a_layer_that_lies_is_refused() {
     none.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: the archive is truncated after 6 bytes
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -240,7 +240,7 @@ fn an_image_for_another_machine_says_for_which_one() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/` is for linux/s390x, not for linux/amd64
-         help: it can be had for another one: `platform: 'OS/ARCHITECTURE'`, `--platform`
+         help: choose another platform with `platform: 'OS/ARCHITECTURE'` or `--platform`
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -282,7 +282,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
         expect![[r#"
              Pulling [HOST]/wake/a:1
         error: image `[HOST]/wake/a:1`: expected sha256:[DIGEST], received sha256:[DIGEST]
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
     "#]],
     );
     // And then none at all.
@@ -293,7 +293,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
         expect![[r#"
              Pulling [HOST]/wake/a:1
         error: image `[HOST]/wake/a:1`: its manifest refers to sha256:[DIGEST], which is missing
-         help: nothing of it was kept: ask who made the image
+         help: nothing of the image was stored: ask whoever built it
     "#]],
     );
     let host = registry.host.clone();
@@ -302,7 +302,7 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
     let said = down.redacted_stderr().replace(&host, "[HOST]");
     expect![[r#"
         error: oci://[HOST]/wake/other: Connection refused (os error 111)
-         help: what is in the store is built with `--offline`
+         help: use `--offline` to build with what is in the store
     "#]]
     .assert_eq(&said);
 }
@@ -324,7 +324,7 @@ fn a_store_that_is_full_says_so() {
     in_small_store(&layout.project, "4m", "image pull layout").code(10).says(expect![[r#"
              Pulling layout
         error: image `layout`: there is not enough space in the store to keep sha256:[DIGEST]
-         help: `wake gc --max-size SIZE` makes room
+         help: run `wake gc --max-size SIZE` to free space
     "#]]);
 }
 
@@ -361,6 +361,6 @@ fn a_store_without_room_for_the_files_of_an_image_says_so() {
     let said = in_small_store(&layout.project, "9m", "image inspect --sbom layout");
     said.code(10).says(expect![[r#"
         error: image `layout`: there is not enough space in the store to unpack sha256:[DIGEST]
-         help: `wake gc --max-size SIZE` makes room
+         help: run `wake gc --max-size SIZE` to free space
     "#]]);
 }

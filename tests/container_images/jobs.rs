@@ -59,7 +59,7 @@ fn a_job_runs_what_its_image_runs_as_whom_and_where_it_says() {
         assert_eq!(exec(&project, &[]).code(0).stdout, expected, "{more}");
     }
     write_run(&project, "'oci:layout'", ", command: [nowhere]");
-    exec(&project, &[]).code(10).mentions("there is no program `nowhere`");
+    exec(&project, &[]).code(10).mentions("program `nowhere` not found");
     write_run(&project, "'oci:none'", "");
     exec(&project, &[]).code(5).mentions("is not an image layout");
 }

@@ -35,7 +35,7 @@ fn a_mirror_of_images_is_asked_first_and_the_lock_names_the_registry() {
     let table = format!("[mirrors]\n\"oci://{NOBODY}/\" = [\"oci://{NOBODY}/x\", \"{mirror}\"]\n");
     settings(&project, &table);
     let built = project.wake(["build", "//:user"]).run().success();
-    built.mentions(&format!("the mirror `oci://{NOBODY}/x/os/busybox` of images was passed over"));
+    built.mentions(&format!("image mirror `oci://{NOBODY}/x/os/busybox` was skipped"));
     assert!(project.read("wake.lock").contains(&format!("image:{name} sha256:")));
     assert!(!project.read("wake.lock").contains(&registry.host));
 
@@ -44,7 +44,7 @@ fn a_mirror_of_images_is_asked_first_and_the_lock_names_the_registry() {
     fs::remove_dir_all(project.path(".wake")).unwrap();
     let built = project.wake(["build", "--locked", "//:user"]).run().success();
     // A mirror that is down is tried once.
-    assert_eq!(built.redacted_stderr().matches("was passed over").count(), 1);
+    assert_eq!(built.redacted_stderr().matches("` was skipped").count(), 1);
     let pulled = project.wake(["image", "pull", &name]).run().success();
     assert!(pulled.stdout.starts_with(&format!("{name}@sha256:")), "{}", pulled.stdout);
     settings(&project, "");
@@ -82,7 +82,7 @@ fn a_directory_of_layouts_is_a_mirror_also_offline() {
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
     let built = project.wake(["build", "--locked", "//:user"]).run().code(9);
-    built.mentions("of images was passed over").mentions(", received sha256:");
+    built.mentions("` was skipped").mentions(", received sha256:");
 }
 
 #[test]
@@ -90,16 +90,16 @@ fn a_mirror_of_images_is_written_as_an_address() {
     let project = project().pkg("").build();
     settings(&project, "[mirrors]\n\"oci://registry.example.org\" = \"oci://m.example.org\"\n");
     project.wake(["ls"]).run().code(2).says(expect![[r#"
-        error: `oci://registry.example.org` is no beginning of names of images
+        error: `oci://registry.example.org` is not a prefix of image names
          --> [BASE]/home/.config/wake/config.toml:2:1
           |
         2 | "oci://registry.example.org" = "oci://m.example.org"
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-          help: it begins with `oci://` and ends with `/`: `"oci://registry.example.org/"`
+          help: use a prefix with `oci://` that ends with `/`: `"oci://registry.example.org/"`
     "#]]);
     settings(&project, "[mirrors]\n\"oci://registry.example.org/\" = \"https://m.example.org/\"\n");
     project.wake(["ls"]).run().code(2).says(expect![[r#"
-        error: `https://m.example.org/` is no place of images: `oci:` or `file:`
+        error: `https://m.example.org/` is not a place of images: `oci:` or `file:`
          --> [BASE]/home/.config/wake/config.toml:2:33
           |
         2 | "oci://registry.example.org/" = "https://m.example.org/"

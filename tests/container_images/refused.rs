@@ -121,7 +121,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
         5,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `oci:nowhere` does not say by a digest which image lies there
+        error: //:m: `oci:nowhere` does not give the digest of the image
          --> m.libsonnet:5:56
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'oci:nowhere' }),
@@ -142,7 +142,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
           |
         5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: '127.0.0.1:1/a:1' }),
           |                                                        ^^^^^^^^^^^^^^^^^
-          help: what is in the store is built with `--offline`
+          help: use `--offline` to build with what is in the store
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

@@ -170,7 +170,7 @@ fn a_command_that_may_write_to_its_root_leaves_a_layer_alone() {
     add_module(&project, "setup", &SETUP.replace("layer: './layer.tar'", "a: './a', b: './b'"));
     let said = project.wake(["build", "//:setup"]).run().code(5);
     said.mentions(
-        "a command that may write to its root leaves one file, the layer of what it changed",
+        "a command that may write to its root has exactly one output, the layer with its changes",
     )
     .mentions("declare it: `outputs=function(wake, pkg) { layer: './layer.tar' }`");
 }

@@ -14,7 +14,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         40,
         expect![[r#"
                  Formula unpacking [WARE]
-            error: `mkdir` is no absolute path: a formula's program is not searched for in `PATH`
+            error: `mkdir` is not an absolute path: a formula's program is not searched for in `PATH`
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -30,7 +30,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &exec(&["/bin"]),
         40,
         expect![[r#"
-            error: `/bin` is no regular file in the inputs
+            error: `/bin` is not a regular file in the inputs
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -39,7 +39,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &cwd,
         40,
         expect![[r#"
-            error: `/bin/sh` is to be a directory, and is none in the inputs
+            error: `/bin/sh` must be a directory, but is not one in the inputs
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -48,7 +48,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &below,
         40,
         expect![[r#"
-            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is not a directory
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -58,7 +58,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &system,
         40,
         expect![[r#"
-            error: `/proc/home` cannot be made: `/dev` and `/proc` are the sandbox's own
+            error: `/proc/home` cannot be created: `/dev` and `/proc` are the sandbox's own
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -72,7 +72,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &input("/dev"),
         10,
         expect![[r#"
-            error: input `/dev` cannot stand there: `/dev` and `/proc` are the sandbox's own
+            error: input `/dev` cannot be there: `/dev` and `/proc` are the sandbox's own
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
@@ -80,7 +80,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &input("/bin/busybox/x"),
         10,
         expect![[r#"
-            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is not a directory
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
@@ -92,7 +92,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &disabled,
         40,
         expect![[r#"
-            error: cwd `/absent` is no directory in the inputs
+            error: cwd `/absent` is not a directory in the inputs
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -131,7 +131,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         &kept,
         40,
         expect![[r#"
-            error: output `/bin` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`
+            error: output `/bin` keeps its owners, but part of it comes from an input: give numbers for `uid` and `gid`
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -248,7 +248,7 @@ fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
         ("rw", link),
     ] {
         let refused = bed.run(&mounting(mode, &host), &[]).code(1);
-        refused.mentions("which lies outside the document's directory").mentions("--allow-host");
+        refused.mentions("which is outside the document's directory").mentions("--allow-host");
         bed.project.wake(["build", "f.json"]).run().code(2).mentions("outside the document's");
     }
     assert!(!home.join("new").exists());
@@ -266,7 +266,7 @@ fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
     };
     for url in [format!("file://{}/mine", home.display()), format!("ca+file://{}", home.display())]
     {
-        bed.run(&saving(url), &[]).code(1).mentions("which lies outside the document's directory");
+        bed.run(&saving(url), &[]).code(1).mentions("which is outside the document's directory");
     }
     let through = format!("file://{}/below/link/mine", bed.project.root().display());
     bed.run(&saving(through), &[]).code(1).mentions("which lies outside");

@@ -103,7 +103,7 @@ fn the_network_is_there_only_where_asked_and_allowed() {
         expect![[r#"
             error: the formula asks for the network
              = note: category repeatr-usage-error, exit code 1
-             help: `wake formula run --allow-network` allows it
+             help: use `wake formula run --allow-network` to allow it
         "#]],
     );
     bed.run(&document, &["--allow-network"]).success();
@@ -145,7 +145,7 @@ fn a_policy_is_granted_or_refused_before_anything_runs() {
         expect![[r#"
             error: policy `sysad` cannot be granted: no command gets rights over the machine
              = note: category repeatr-executor-problem, exit code 42
-             help: `governor` has the rights to change owners and users
+             help: use `governor` for the rights to change owners and users
         "#]],
     );
     let give = "umask 022; mkdir out; echo x > out/f; /bin/busybox chown 5:6 out/f";

@@ -72,7 +72,7 @@ fn a_source_that_is_no_image_is_shown() {
         9,
         expect![[r#"
         error: oci://127.0.0.1:9/team/os: Connection refused (os error 111)
-         help: what is in the store is built with `--offline`
+         help: use `--offline` to build with what is in the store
     "#]],
     );
 }
@@ -149,7 +149,7 @@ fn an_image_that_there_is_no_room_for_is_told() {
           |
         2 |     oci:../base@sha256:[DIGEST]
           |     ^
-          help: `wake gc --max-size SIZE` makes room
+          help: run `wake gc --max-size SIZE` to free space
         [TIME] FAIL app@=1:run (no result)
         [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1:run; 1 skipped
         failed: app@=1:run
@@ -160,7 +160,7 @@ fn an_image_that_there_is_no_room_for_is_told() {
           |
         2 |     oci:../base@sha256:[DIGEST]
           |     ^
-          help: `wake gc --max-size SIZE` makes room
+          help: run `wake gc --max-size SIZE` to free space
         [TIME] FAIL app@=1:run (no result)
         [TIME] FAILED 1 of 2 actions failed in [TIME]: app@=1:run; 1 skipped
         failed: app@=1:run

@@ -247,7 +247,7 @@ fn a_full_disk_ends_a_job_that_writes() {
     let done = wake.program(wake_tests::binary()).arg(project.store()).run().code(10);
     expect![[r#"
         error: no space left in the store `[STORE]`
-         help: `wake gc --max-size SIZE` makes room
+         help: run `wake gc --max-size SIZE` to free space
     "#]]
     .assert_eq(&done.redacted_stderr());
     expect![[r#"

@@ -162,7 +162,7 @@ fn what_a_cluster_cannot_run_is_reported() {
     "#]]);
     project.write("../home/.config/wake/config.toml", "[kubernetes]\nstore = \"/store\"\n");
     manifest(&[]).code(2).says(expect![[r#"
-        error: `store` is a path from the top of the volume, such as `wake/store`
+        error: `store` must be a path from the top of the volume, such as `wake/store`
          --> [BASE]/home/.config/wake/config.toml:2:9
           |
         2 | store = "/store"

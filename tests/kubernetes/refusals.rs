@@ -87,7 +87,7 @@ fn a_job_with_streams_needs_an_image_and_a_claim() {
     "#]]);
     scene.set("[kubernetes]\nkubectl = \"bin/kubectl\"\n");
     scene.job(&["list"]).run().code(2).says(expect![[r#"
-        error: `kubectl` is the path of a program, from `/`
+        error: `kubectl` must be the absolute path of a program
          --> [BASE]/home/.config/wake/config.toml:2:11
           |
         2 | kubectl = "bin/kubectl"

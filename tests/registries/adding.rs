@@ -100,7 +100,7 @@ fn only_what_may_be_chosen_is_proposed() {
           |
         6 |    text: wake.getPkg(wake.pkgInfo('text', '^1.2', namespace='acme')),
           |          ^^^^^^^^^^^
-          = note: 1.2.0 is too young for `min-age` of `wake.toml`; `wake add --now acme/text` takes it all the same
+          = note: 1.2.0 is too young for `min-age` of `wake.toml`; use `wake add --now acme/text` to allow it
           = note: available versions: 1.0.0
           help: require an existing version, or remove the requirement
     "#]],
@@ -116,9 +116,9 @@ fn only_what_may_be_chosen_is_proposed() {
     let yank = ["yank", "acme/text@1.0.0", "--reason", "it lies as well"];
     scene.publisher.wake(yank).run().success();
     add(&user, &["acme/text", "--quiet"]).code(6).says(expect![[r#"
-        error: no version of acme/text may be chosen now
-         = note: 2.0.0-rc.1 is too young for `min-age` of `wake.toml`; `wake add --now acme/text` takes it all the same
-         = note: 1.2.0 is too young for `min-age` of `wake.toml`; `wake add --now acme/text` takes it all the same
+        error: no version of acme/text can be chosen now
+         = note: 2.0.0-rc.1 is too young for `min-age` of `wake.toml`; use `wake add --now acme/text` to allow it
+         = note: 1.2.0 is too young for `min-age` of `wake.toml`; use `wake add --now acme/text` to allow it
          = note: 1.1.0 is yanked: it lies
          = note: 1.0.0 is yanked: it lies as well
     "#]]);
@@ -126,12 +126,12 @@ fn only_what_may_be_chosen_is_proposed() {
     let (key, _) = generate(&scene.publisher, "mine");
     let trust = format!("\n[trust]\nacme = {{ keys = [\"{key}\"] }}\n");
     add(&with(&trust), &["acme/text", "--quiet"]).code(6).says(expect![[r#"
-        error: no version of acme/text may be chosen now
+        error: no version of acme/text can be chosen now
          = note: 2.0.0-rc.1 is unsigned
          = note: 1.2.0 is unsigned
          = note: 1.1.0 is unsigned
          = note: 1.0.0 is unsigned
-         help: `[trust]` in `wake.toml` demands signatures of `acme`
+         help: `[trust]` in `wake.toml` requires signatures for `acme`
     "#]]);
 }
 

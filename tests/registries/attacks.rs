@@ -29,7 +29,7 @@ fn n4_other_bytes_than_the_lock_says_never_reach_the_store() {
     let failed = user.wake(["build", "//app"]).run().code(7);
     failed
         .mentions("registry `main`: acme/text 1.1.0: its archive contains")
-        .mentions("nothing of it was kept");
+        .mentions("nothing was stored");
     assert_eq!(trees(&user), 0);
 }
 
@@ -130,7 +130,7 @@ fn n5_a_registry_that_went_back_is_noticed() {
     fs::write(&log, &before).unwrap();
     user.wake(["registry", "forget", "main"]).run().success();
     // The lock still records it.
-    user.wake(["update"]).run().code(7).mentions("`wake.lock` has from there");
+    user.wake(["update"]).run().code(7).mentions("which `wake.lock` takes from it");
     fs::remove_file(user.path("wake.lock")).unwrap();
     user.build(&["//app"]);
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 1.0.0\n");

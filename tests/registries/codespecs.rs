@@ -191,8 +191,8 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["other/many"],
         6,
         expect![[r#"
-        error: no registry has the packages of `other`
-         help: say in `wake.toml` which one does: `[namespaces]` `other = "main"`
+        error: no registry is configured for namespace `other`
+         help: add one to `wake.toml`: `[namespaces]` `other = "main"`
     "#]],
     );
     told(
@@ -214,7 +214,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["acme/many", "--offline"],
         9,
         expect![[r#"
-        error: registries have to be asked, and `--offline` asks none
+        error: registries have to be asked, but `--offline` does not allow it
     "#]],
     );
     publisher.edit("many/PKG.libsonnet", "'1.0.0'", "'1.1.0'");

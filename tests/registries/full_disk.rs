@@ -67,16 +67,16 @@ fn f3_a_full_disk_while_a_package_is_fetched() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: wake.lock has it as [DIGEST]
-          help: `wake gc --max-size SIZE` makes room
+          = note: its content in wake.lock is [DIGEST]
+          help: run `wake gc --max-size SIZE` to free space
                Error 1 error in [TIME]
         error: package `text`: `[STORE]`: no space left
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: wake.lock has it as [DIGEST]
-          help: `wake gc --max-size SIZE` makes room
+          = note: its content in wake.lock is [DIGEST]
+          help: run `wake gc --max-size SIZE` to free space
                Error 1 error in [TIME]
     "#]]
     .assert_eq(&said);

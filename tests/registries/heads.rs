@@ -58,8 +58,9 @@ fn n5_a_signed_registry_that_goes_back_is_noticed_by_its_number() {
     for line in [
         "error: registry `main`: head.json: its serial is 1, but serial 2 was seen before"
             .to_owned(),
-        format!("= note: the keys that count are {id}"),
-        "help: ask who runs it; `wake registry forget main` takes it as it is now".to_owned(),
+        format!("= note: trusted keys: {id}"),
+        "help: ask whoever runs it; run `wake registry forget main` to accept its present state"
+            .to_owned(),
     ] {
         assert!(said.lines().any(|said| said.contains(&line)), "{line}\n{said}");
     }
@@ -79,7 +80,7 @@ fn n8_a_head_by_another_key_or_none_is_refused() {
         .mentions(&format!(
             "registry `main`: head.json: it is signed by {id}, which is not a key of this registry"
         ))
-        .mentions(&format!("the keys that count are {their_id}"));
+        .mentions(&format!("trusted keys: {their_id}"));
     assert_eq!(trees(&mistrustful), 0);
     let user = user(&scene, &key);
     // Altered heads, files that are not heads, a missing head.
@@ -170,7 +171,7 @@ fn n5_a_head_that_holds_no_more_is_signed_anew() {
     let late = user.wake(["lock"]).run().code(7);
     late.mentions("registry `main`: head.json: it expired at ")
         .mentions("UTC and was not signed again")
-        .mentions("whoever has the key signs it: `wake registry sign main`");
+        .mentions("have it signed by whoever has the key: `wake registry sign main`");
     assert_eq!(trees(&user), 0);
     let signed =
         scene.publisher.wake(["registry", "sign", "main", "--days", "200"]).run().success();

@@ -108,8 +108,8 @@ fn search_says_what_a_registry_of_containers_does_not_tell() {
     let user = scene.user_of(&registry.address(), "// none\n");
     let searched = user.wake(["search", "text"]).run().code(4);
     searched
-        .mentions("warning: registry `main` does not say which packages of `acme` it has")
-        .mentions("a registry of containers has no list of them")
+        .mentions("warning: registry `main` does not list its packages of `acme`")
+        .mentions("a container registry has no list of packages")
         .mentions("`wake info NAMESPACE/NAME`");
 }
 
@@ -175,6 +175,6 @@ fn why_a_package_is_there_is_said_with_its_places() {
     assert_eq!(json[0]["way"][0]["at"], "app/PKG.libsonnet:5:19");
     says(
         &user.wake(["why", "--depends", "acme/txet"]).run().code(4),
-        &["error: nothing needs acme/txet", "help: did you mean `acme/text`?"],
+        &["error: nothing depends on acme/txet", "help: did you mean `acme/text`?"],
     );
 }

@@ -41,7 +41,7 @@ fn a_lock_that_would_change_is_told_and_left_alone() {
     assert!(!user.path("wake.lock").exists());
     let failed = user.wake(["build", "//app", "--locked"]).run().code(6);
     failed
-        .mentions("there is no `wake.lock` that says what it is")
+        .mentions("it is not locked, because there is no `wake.lock`")
         .mentions("app/PKG.libsonnet:5:18");
     user.wake(["lock"]).run().success();
     user.wake(["build", "//app", "--locked"]).run().success();
@@ -223,9 +223,8 @@ fn a_registry_that_lost_what_is_locked_is_named() {
     user.write("wake.toml", toml(&format!("file:{}", other.registry().display())));
     user.edit("app/PKG.libsonnet", "pkgs={", &format!("pkgs={{ tone: {},", get("tone", "^1")));
     let failed = user.wake(["build", "//app"]).run().code(7);
-    failed.mentions(
-        "registry `main` does not have acme/text 1.0.0, which `wake.lock` has from there",
-    );
+    failed
+        .mentions("registry `main` no longer has acme/text 1.0.0, which `wake.lock` takes from it");
 }
 
 #[test]
@@ -255,20 +254,20 @@ fn a_conflict_in_the_lock_is_both_sides() {
     let said = failed.redacted_stderr();
     let said: Vec<&str> = said.lines().take_while(|line| !line.starts_with('[')).collect();
     expect![[r#"
-        error: version control left a conflict in `wake.lock`
+        error: merge conflict in `wake.lock`
          --> wake.lock:2:1
           |
         2 | <<<<<<< ours
           | ^^^^^^^^^^^^
-          = note: what both sides say counts
-          help: `wake lock` writes what both sides come to
-          help: `wake.lock merge=union` in `.gitattributes` has git merge it without one
+          = note: the lines of both sides are used
+          help: run `wake lock` to resolve it
+          help: put `wake.lock merge=union` in `.gitattributes` to have git merge it without conflicts
     "#]]
     .assert_eq(&(said.join("\n") + "\n"));
     user.wake(["build", "//app", "--frozen"]).run().code(6);
     user.write(".gitattributes", "wake.lock merge=union\n");
     let built = user.wake(["build", "//app"]).run().success();
-    let built = built.mentions("warning: version control left a conflict in `wake.lock`");
+    let built = built.mentions("warning: merge conflict in `wake.lock`");
     assert!(!built.stderr.contains(".gitattributes"), "{}", built.stderr);
     assert_eq!(user.read("wake.lock"), conflict);
     user.wake(["lock"]).run().success();
@@ -308,7 +307,7 @@ fn a_version_that_is_too_young_is_not_chosen_anew() {
     user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
     let failed = user.wake(["build", "//app"]).run().code(6);
     failed.mentions(
-        "1.1.0 is too young for `min-age` of `wake.toml`; `wake update --now acme/text` takes it all the same",
+        "1.1.0 is too young for `min-age` of `wake.toml`; use `wake update --now acme/text` to allow it",
     );
     says(
         &user.wake(["update", "--now", "acme/text"]).run().success(),

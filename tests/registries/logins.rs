@@ -143,7 +143,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
         said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>(),
         [
             "error: registry `main`: http://[HOST]/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found",
-            "help: `wake login main` notes a login",
+            "help: run `wake login main` to store a login",
         ]
     );
     // The environment variable, with a token and with a name.
@@ -190,7 +190,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
             .collect::<Vec<_>>(),
         [
             "error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users",
-            "help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them",
+            "help: run `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and change the passwords if others may have read them",
         ]
     );
     // Other programs' logins for file servers.

@@ -22,7 +22,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 
 fn passed_over(finished: &Finished, times: usize) {
     let said = finished.redacted_stderr();
-    assert_eq!(said.matches("was passed over").count(), times, "{said}");
+    assert_eq!(said.matches("` was skipped").count(), times, "{said}");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn settings_of_a_person_are_read_with_their_places() {
     "#]]
     .assert_eq(&said("[http]\nparralel = 4\n", 2));
     expect![[r#"
-        error: `timeout` is `1x`; it may be `[TIME]` to `1h`
+        error: `timeout` is `1x`, but must be from `[TIME]` to `1h`
          --> [BASE]/home/.config/wake/config.toml:2:11
           |
         2 | timeout = "1x"
@@ -130,7 +130,7 @@ fn settings_of_a_person_are_read_with_their_places() {
     "#]]
     .assert_eq(&said("[http]\ntimeout = \"1x\"\n", 2));
     expect![[r#"
-        error: `parallel` is 65; it may be 1 to 64
+        error: `parallel` is 65, but must be from 1 to 64
          --> [BASE]/home/.config/wake/config.toml:2:12
           |
         2 | parallel = 65

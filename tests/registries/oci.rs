@@ -212,7 +212,7 @@ fn what_a_registry_changed_is_noticed() {
     registry.put_manifest("acme/text", "2.0.2", &lying);
     let lied_to = user(&scene, &registry);
     let failed = lied_to.wake(["build", "//app"]).run().code(7);
-    failed.mentions("its archive contains").mentions("nothing of it was kept");
+    failed.mentions("its archive contains").mentions("nothing was stored");
     // Metadata that does not match the files.
     let mut lying = second.clone();
     // `{}`.

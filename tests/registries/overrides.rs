@@ -1,4 +1,4 @@
-//! Workspace packages that replace published ones.
+//! Workspace packages that override published ones.
 
 use std::fs;
 
@@ -140,13 +140,13 @@ fn one_that_will_not_do_is_told_with_both_places() {
     let user = scene.user(&format!("tls: {}", get("tls", "^1.4")));
     overridden(&user, "1.3.0", "");
     user.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `tls`: //app needs acme/tls ^1.4, and //libs/tls, which stands in for it, is 1.3.0
+        error: package `tls`: //app needs acme/tls ^1.4, but //libs/tls, which stands in for it, is 1.3.0
          --> app/PKG.libsonnet:5:17
           |
         5 |     pkgs={ tls: wake.getPkg(wake.pkgInfo('tls', '^1.4', namespace='acme')) },
           |                 ^^^^^^^^^^^
-          = note: it stands in by `[overrides]`: wake.toml:8:1
-          help: ask for what is there: `'^1.3.0'`
+          = note: it stands in because of `[overrides]`: wake.toml:8:1
+          help: require what is there: `'^1.3.0'`
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tls by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]]);
     user.wake(["lock"]).run().code(6).mentions("//app needs acme/tls ^1.4");
@@ -155,13 +155,13 @@ fn one_that_will_not_do_is_told_with_both_places() {
     user.build(&["//app"]);
     overridden(&user, "1.3.0", "");
     user.wake(["build", "//app"]).run().code(6).says(expect![[r#"
-        error: package `tls`: acme/http@1.0.0 needs acme/tls ^1.4, and //libs/tls, which stands in for it, is 1.3.0
+        error: package `tls`: acme/http@1.0.0 needs acme/tls ^1.4, but //libs/tls, which stands in for it, is 1.3.0
          --> acme/http@1.0.0/PKG.libsonnet:5:17
           |
         5 |     pkgs={ tls: wake.getPkg(wake.pkgInfo('tls', '^1.4', namespace='acme')) },
           |                 ^^^^^^^^^^^
-          = note: it stands in by `[overrides]`: wake.toml:8:1
-          help: `wake lock` chooses a version of acme/http that it will do for; or give //libs/tls one that is ^1.4
+          = note: it stands in because of `[overrides]`: wake.toml:8:1
+          help: run `wake lock` to choose a version of acme/http that accepts it, or give //libs/tls a version that matches ^1.4
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tls by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -178,7 +178,7 @@ fn versions_are_chosen_that_it_will_do_for() {
     user.wake(["build", "//app"])
         .run()
         .code(6)
-        .mentions("`wake lock` chooses a version of acme/http");
+        .mentions("run `wake lock` to choose a version of acme/http");
     user.wake(["lock"]).run().success();
     assert_eq!(locked(&user), ["acme/http 1.0.0"]);
     user.build(&["//app"]);
@@ -213,13 +213,13 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
         "\"acme/tsl\" = \"libs/tls\"",
         6,
         expect![[r#"
-        error: //libs/tls is `acme/tls`, and stands in for that alone
+        error: //libs/tls is `acme/tls`, and can stand in only for that
          --> wake.toml:8:1
           |
         8 | "acme/tsl" = "libs/tls"
           | ^^^^^^^^^^
-          = note: it is called so at libs/tls/PKG.libsonnet:3:5
-          help: write `"acme/tls"` here, or the directory of the package that is meant
+          = note: it is named at libs/tls/PKG.libsonnet:3:5
+          help: write `"acme/tls"` here, or give the directory of the right package
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tsl by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -240,12 +240,12 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
         "\"acme/tls\" = \"docs\"",
         6,
         expect![[r#"
-        error: `./docs` holds no `PKG.libsonnet`
+        error: `./docs` has no `PKG.libsonnet`
          --> wake.toml:8:14
           |
         8 | "acme/tls" = "docs"
           |              ^^^^^^
-          help: name the directory of a package of the workspace, from its root
+          help: give the directory of a package of the workspace, relative to its root
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -258,7 +258,7 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
           |
         8 | "acme/tls" = "../tls"
           |              ^^^^^^^^
-          help: name a directory of the workspace, from its root
+          help: give a directory of the workspace, relative to its root
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -271,7 +271,7 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
           |
         8 | "acme/tls" = "/tls"
           |              ^^^^^^
-          help: name a directory of the workspace, from its root
+          help: give a directory of the workspace, relative to its root
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -284,7 +284,7 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
           |
         8 | "acme//tls" = "libs/tls"
           | ^^^^^^^^^^^
-          help: a package is called `name`, or `namespace/name`
+          help: write `name` or `namespace/name`
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );
@@ -307,7 +307,7 @@ fn what_is_published_is_tried_out_with_what_registries_have() {
     user.wake(["publish", "web"]).run().code(6).says(expect![[r#"
             Checking acme/web 1.0.0 (//web)
               Packed 4 files, 669 B: PKG.libsonnet  data  made.libsonnet  made.sh*
-        error: acme/web 1.0.0, as others get it: no versions fit together
+        error: acme/web 1.0.0, as dependents get it: no versions fit together
          = note: because acme/web 1.0.0 needs acme/tls ^1.9, of which there is no version,
          = note: `=1.0.0` cannot be met
          = note: nothing was published
@@ -322,13 +322,13 @@ fn two_packages_under_one_key_are_told_of_the_table() {
     write(&user, "libs/tls", "tls", "1.4.0", "", SHOWS);
     user.wake(["build", "//..."]).run().code(6).says(expect![[r#"
         [TIME] locked + acme/tls 1.4.0
-        error: two packages are called `tls` 1.4.0: //libs/tls and acme/tls@1.4.0
+        error: two packages are named `tls` 1.4.0: //libs/tls and acme/tls@1.4.0
          --> acme/tls@1.4.0/PKG.libsonnet:3:5
           |
         3 |     wake.pkgInfo('tls', '1.4.0', namespace='acme'),
           |     ^^^^^^^^^^^^
-          = note: //libs/tls is called so at libs/tls/PKG.libsonnet:3:5
-          help: `"acme/tls" = "libs/tls"` below `[overrides]` in `wake.toml` has all get the one of the workspace
+          = note: //libs/tls is named at libs/tls/PKG.libsonnet:3:5
+          help: add `"acme/tls" = "libs/tls"` to `[overrides]` in `wake.toml` to use the one in the workspace everywhere
           help: give one of them another name, namespace or version
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);

@@ -75,7 +75,7 @@ fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     // Nobody could build it: its dependency is not available anywhere.
     let alone = scene.publisher.wake(["publish", "greet"]).run().code(6);
-    alone.mentions("acme/greet 1.2.0, as others get it").mentions("acme/text");
+    alone.mentions("acme/greet 1.2.0, as dependents get it").mentions("acme/text");
     assert!(!scene.registry().exists());
     let both = scene.publisher.wake(["publish", "//..."]).run().success();
     // Reports about each package are below its name.
@@ -94,7 +94,7 @@ fn a_package_that_others_cannot_build_is_not_published() {
     // `own` is in the directory, but not published.
     scene.write("text", "2.0.1", "", "cat data > out.txt; echo no >&2; exit 3");
     let failed = scene.publisher.wake(["publish", "text"]).run().code(1);
-    failed.mentions("acme/text 2.0.1, as others get it: acme/text@2.0.1:made failed: exit 3");
+    failed.mentions("acme/text 2.0.1, as dependents get it: acme/text@2.0.1:made failed: exit 3");
     assert!(!scene.registry().exists());
     scene.publisher.wake(["publish", "text", "--no-verify"]).run().success();
     assert!(scene.registry().join("pkgs/acme/text/2.0.1.tar.zst").exists());
@@ -109,10 +109,10 @@ fn what_looks_like_a_secret_is_not_published() {
     let finished = scene.publisher.wake(["publish", "text"]).run().code(5);
     finished.says(expect![[r#"
             Checking acme/text 2.0.1 (//text)
-        error: `text/data` seems to hold a private key
-         = note: nothing was sent: what is published cannot be taken back
-         help: take it out of `files`
-         help: if it is no secret: `--allow-secret data`
+        error: `text/data` seems to contain a private key
+         = note: nothing was sent: publishing cannot be undone
+         help: remove it from `files`
+         help: if it is not a secret, use `--allow-secret data`
     "#]]);
     assert!(!scene.registry().exists());
     scene.publisher.wake(["publish", "text", "--allow-secret", "data"]).run().success();
@@ -126,7 +126,7 @@ fn a_local_need_must_say_which_versions_will_do() {
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     let finished = scene.publisher.wake(["publish", "//..."]).run().code(6);
     finished
-        .mentions("package `text` will do in any version, for ever")
+        .mentions("package `text` is required without a version")
         .mentions("greet/PKG.libsonnet:5:18");
 }
 

@@ -157,7 +157,7 @@ fn a_key_may_come_from_elsewhere_and_is_for_one_person() {
     assert_eq!(
         open.redacted_stderr().lines().rev().take(2).map(str::trim).collect::<Vec<_>>(),
         [
-            "help: `chmod 600 [ROOT]/../key.pem`, and a new key if others may have read it",
+            "help: run `chmod 600 [ROOT]/../key.pem`, and create a new key if others may have read it",
             "error: `[ROOT]/../key.pem` holds a secret key but is accessible to other users",
         ]
     );
@@ -174,7 +174,7 @@ fn a_key_may_come_from_elsewhere_and_is_for_one_person() {
     assert_ne!(one, two);
     scene.write("tone", "1.0.0", "", "cat data > out.txt");
     let several = scene.publisher.wake(["publish", "tone"]).run().code(2);
-    several.mentions("several keys could sign it: one, two").mentions("`--key NAME`");
+    several.mentions("several keys can sign it: one, two").mentions("`--key NAME`");
     scene.publisher.wake(["publish", "tone", "--no-sign"]).run().success();
     assert!(!scene.registry().join("pkgs/acme/tone/1.0.0.att.jsonl").exists());
 }
@@ -206,7 +206,7 @@ fn n8_what_nobody_who_counts_signed_reaches_no_store() {
     unsigned
         .mentions("no version of acme/text that matches ^1.1 may be used")
         .mentions("= note: 1.2.0 is unsigned")
-        .mentions("`[trust]` in `wake.toml` demands signatures of `acme`");
+        .mentions("`[trust]` in `wake.toml` requires signatures for `acme`");
 
     // By another key: reported after it was chosen, and before its bytes are fetched.
     let (theirs, their_id) = generate(publisher, "theirs");
@@ -221,9 +221,9 @@ fn n8_what_nobody_who_counts_signed_reaches_no_store() {
         format!(
             "error: package `text`: registry `main`: acme/text 1.3.0: it is signed by {their_id}, which is not a trusted key"
         ),
-        format!("= note: the keys that count are {our_id}"),
-        "= note: nothing of it was kept".to_owned(),
-        "help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count"
+        format!("= note: trusted keys: {our_id}"),
+        "= note: nothing was stored".to_owned(),
+        "help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`"
             .to_owned(),
     ];
     let said = failed.redacted_stderr();
@@ -278,7 +278,7 @@ fn n8_what_was_fetched_before_somebody_demanded_a_signature_is_looked_at_again()
     user.write("wake.toml", toml(&address) + &table);
     user.wake(["build", "//app", "--locked"]).run().code(7).mentions("it is not signed");
     let offline = user.wake(["build", "//app", "--offline"]).run().code(7);
-    offline.mentions("`--offline` does not ask whether somebody signed it");
+    offline.mentions("with `--offline`, signatures are not looked up");
     // The same content, now signed.
     let signed = scene.publisher.wake(["publish", "text"]).run().success();
     signed.mentions("Signed acme/text 1.0.0, already published");
@@ -302,7 +302,7 @@ fn tables_of_trust_that_make_no_sense_are_shown() {
     let user = scene.user("");
     for (table, said) in [
         ("[trust]\nacme = { keys = [\"ed25519:AAAA\"] }\n", "--> wake.toml:8:18"),
-        ("[trust]\nacme = { keys = [] }\n", "no key counts here, so nothing could be trusted"),
+        ("[trust]\nacme = { keys = [] }\n", "no key is trusted here, so no package could be"),
         ("[trust]\nacme = { require = \"always\" }\n", "`require` is `always`"),
         ("[trust]\nacme = { key = \"x\" }\n", "unknown field `key`"),
         ("[trust]\nA = { require = \"none\" }\n", "--> wake.toml:8:1"),
@@ -312,7 +312,7 @@ fn tables_of_trust_that_make_no_sense_are_shown() {
     }
     user.write("wake.toml", "[registries]\nmain = { url = \"oci://h/x\", keys = [\"ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"] }\n");
     let containers = user.wake(["build", "//app"]).run().code(2);
-    containers.mentions("a registry of containers has no head that could be signed");
+    containers.mentions("a container registry has no head to sign");
 }
 
 /// Publishing without a required signature is reported to the publisher.
@@ -326,13 +326,13 @@ fn what_would_not_be_trusted_is_told_to_whoever_publishes_it() {
     scene.write("text", "1.0.0", "", "cat data > out.txt");
     let unsigned = scene.publisher.wake(["publish", "text"]).run().code(2);
     unsigned
-        .mentions("acme/text 1.0.0: `wake.toml` demands that somebody signs it")
-        .mentions(&format!("the keys that count are {id}"))
-        .mentions("`wake key generate` makes a key");
+        .mentions("acme/text 1.0.0: `wake.toml` requires a signature")
+        .mentions(&format!("trusted keys: {id}"))
+        .mentions("run `wake key generate` to create a key");
     assert!(!scene.registry().exists());
     let (_, ours) = generate(&scene.publisher, "ours");
     let other = scene.publisher.wake(["publish", "text"]).run().success();
-    other.mentions(&format!("{ours} signs it, and `wake.toml` does not count that key"));
+    other.mentions(&format!("it would be signed by {ours}, which `wake.toml` does not trust"));
 }
 
 #[test]

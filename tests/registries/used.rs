@@ -68,8 +68,8 @@ fn offline_nothing_is_asked() {
     says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 2.0.1"]);
     let missing = user.wake(["build", "//app", "--offline"]).run().code(9);
     missing
-        .mentions("acme/text 2.0.1 is locked, and the store does not have it")
-        .mentions("without `--offline` it is fetched");
+        .mentions("acme/text 2.0.1 is locked, but it is not in the store")
+        .mentions("run without `--offline` to fetch it");
     user.build(&["//app"]);
     user.wake(["build", "//app", "--frozen"]).run().success();
 }
@@ -135,7 +135,7 @@ fn a_namespace_without_a_registry_is_asked_of_nobody() {
     let user = scene.user("text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='other'))");
     let failed = user.wake(["build", "//app"]).run().code(6);
     failed
-        .mentions("no registry has the packages of `other`")
+        .mentions("no registry is configured for namespace `other`")
         .mentions("`[namespaces]` `other = \"main\"`");
 }
 
@@ -164,7 +164,7 @@ fn settings_of_registries_are_read_with_their_places() {
         project.wake(["ls"]).run().code(2).redacted_stderr()
     };
     let unknown = of("[registries]\nmain = \"file:r\"\n[namespaces]\nacme = \"mian\"\n");
-    assert!(unknown.contains("no registry is called `mian`"), "{unknown}");
+    assert!(unknown.contains("there is no registry `mian`"), "{unknown}");
     assert!(
         unknown.contains("wake.toml:4:8") && unknown.contains("did you mean `main`?"),
         "{unknown}"

@@ -77,9 +77,9 @@ fn what_cannot_be_retrieved_changes_nothing() {
     tool(&project, "other", "", GIVE);
     let failed = add(&project, &["x/b", "--quiet"]).code(2);
     failed.says(expect![[r#"
-        error: who gives x/b is not plain
+        error: the provider of x/b is ambiguous
          = note: a, c come from retrievers
-         help: `--by REFERENCE` says which exec does: `--by pkg.wheels./retrieve`
+         help: give the exec with `--by REFERENCE`: `--by pkg.wheels./retrieve`
     "#]]);
     add(&project, &["x/b", "--by", "pkg.other./retrieve"]).success();
     assert_eq!(locked(&project, "b")[2], "via:other");

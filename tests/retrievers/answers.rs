@@ -33,13 +33,13 @@ fn what_is_no_answer_is_shown() {
         "print('all done')",
         1,
         expect![[r#"
-        error: retriever //tool wrote to standard output what is no answer: expected value at line 1 column 1
+        error: retriever //tool wrote an invalid answer to standard output: expected value at line 1 column 1
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
           = note: it begins: all done
-          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+          help: it must write `{"pkgs": [{"path": "./out/NAME"}]}` to standard output, and messages to standard error
                Error 1 error in [TIME]
     "#]],
     );
@@ -52,7 +52,7 @@ fn what_is_no_answer_is_shown() {
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+          help: it must write `{"pkgs": [{"path": "./out/NAME"}]}` to standard output, and messages to standard error
                Error 1 error in [TIME]
     "#]],
     );
@@ -60,13 +60,13 @@ fn what_is_no_answer_is_shown() {
         "answer(package(asked['requests'][0]))\nprint('bye')",
         1,
         expect![[r#"
-        error: retriever //tool wrote to standard output what is no answer: trailing characters at line 1 column 32
+        error: retriever //tool wrote an invalid answer to standard output: trailing characters at line 1 column 32
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
           = note: it begins: {"pkgs": [{"path": "./out/a"}]}bye
-          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+          help: it must write `{"pkgs": [{"path": "./out/NAME"}]}` to standard output, and messages to standard error
                Error 1 error in [TIME]
     "#]],
     );
@@ -79,7 +79,7 @@ fn what_is_no_answer_is_shown() {
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+          help: it must write `{"pkgs": [{"path": "./out/NAME"}]}` to standard output, and messages to standard error
                Error 1 error in [TIME]
     "#]],
     );
@@ -97,7 +97,7 @@ fn more_than_it_may_write_is_said() {
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+          help: it must write `{"pkgs": [{"path": "./out/NAME"}]}` to standard output, and messages to standard error
                Error 1 error in [TIME]
     "#]],
     );
@@ -125,7 +125,7 @@ fn answers_are_as_many_as_requests() {
         "answer()",
         6,
         expect![[r#"
-        error: retriever //tool was asked for 1 package and answered for 0
+        error: retriever //tool was asked for 1 package and gave answers for 0
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
@@ -139,7 +139,7 @@ fn answers_are_as_many_as_requests() {
         surplus,
         6,
         expect![[r#"
-        error: retriever //tool was asked for 1 package and answered for 2
+        error: retriever //tool was asked for 1 package and gave answers for 2
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
@@ -156,12 +156,12 @@ fn another_package_is_refused() {
         "answer(package(asked['requests'][0], name='b'))",
         6,
         expect![[r#"
-        error: retriever //tool was asked for x/a ^1 and gave x/b 1.2.3
+        error: retriever //tool was asked for x/a ^1 but gave x/b 1.2.3
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: `./out/b` says so in its `PKG.libsonnet`
+          = note: according to `PKG.libsonnet` in `./out/b`
                Error 1 error in [TIME]
     "#]],
     );
@@ -169,12 +169,12 @@ fn another_package_is_refused() {
         "answer(package(asked['requests'][0], version='2.0.0'))",
         6,
         expect![[r#"
-        error: retriever //tool was asked for x/a ^1 and gave x/a 2.0.0
+        error: retriever //tool was asked for x/a ^1 but gave x/a 2.0.0
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: `./out/a` says so in its `PKG.libsonnet`
+          = note: according to `PKG.libsonnet` in `./out/a`
                Error 1 error in [TIME]
     "#]],
     );
@@ -190,17 +190,17 @@ fn what_lies_elsewhere_is_refused() {
         &bodies,
         7,
         expect![[r#"
-        error: retriever //tool says that x/a ^1 lies at `../out/a`, which is no path: `../out/a` leaves the package through `..`
+        error: retriever //tool gave `../out/a` as the path of x/a ^1, which is not a path: `../out/a` leaves the package through `..`
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `./elsewhere`, and that is not in `./out/`
-          help: a package lies in a directory of its own in `./out/`
+        error: retriever //tool gave `./elsewhere` as the path of x/a ^1, which is not in `./out/`
+          help: put each package in a directory of its own in `./out/`
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `/etc`, which is no path: `/etc` is absolute: paths are relative to the package
+        error: retriever //tool gave `/etc` as the path of x/a ^1, which is not a path: `/etc` is absolute: paths are relative to the package
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `./out`, and that is not in `./out/`
-          help: a package lies in a directory of its own in `./out/`
+        error: retriever //tool gave `./out` as the path of x/a ^1, which is not in `./out/`
+          help: put each package in a directory of its own in `./out/`
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `out/../../a`, which is no path: `out/../../a` leaves the package through `..`
+        error: retriever //tool gave `out/../../a` as the path of x/a ^1, which is not a path: `out/../../a` leaves the package through `..`
                Error 1 error in [TIME]
     "#]],
     );
@@ -213,12 +213,12 @@ fn links_that_lead_out_are_refused() {
         inside,
         7,
         expect![[r#"
-        error: retriever //tool left at `out/a` what no package may hold: the link `link` points outside it: `../b/x`
+        error: retriever //tool created something at `out/a` that no package may contain: the link `link` points outside it: `../b/x`
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: nothing of it was kept
+          = note: nothing was stored
                Error 1 error in [TIME]
     "#]],
     );
@@ -227,7 +227,7 @@ fn links_that_lead_out_are_refused() {
         outside,
         7,
         expect![[r#"
-            error: retriever //tool left what cannot be kept
+            error: retriever //tool produced output that cannot be kept
              --> app/PKG.libsonnet:7:10
               |
             7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
@@ -242,12 +242,12 @@ fn links_that_lead_out_are_refused() {
         alike,
         7,
         expect![[r#"
-        error: retriever //tool left at `out/a` what no package may hold: `data` and `DATA` are one file on some file systems
+        error: retriever //tool created something at `out/a` that no package may contain: `data` and `DATA` are one file on some file systems
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: nothing of it was kept
+          = note: nothing was stored
                Error 1 error in [TIME]
     "#]],
     );
@@ -264,11 +264,11 @@ fn where_no_package_is_is_said() {
         &bodies,
         1,
         expect![[r#"
-        error: retriever //tool says that x/a ^1 lies at `./out/a`, where nothing is
+        error: retriever //tool gave `./out/a` as the path of x/a ^1, where there is nothing
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `./out/a`, where no directory is
+        error: retriever //tool gave `./out/a` as the path of x/a ^1, which is not a directory
                Error 1 error in [TIME]
-        error: retriever //tool says that x/a ^1 lies at `./out/a`, where no `PKG.libsonnet` is
+        error: retriever //tool gave `./out/a` as the path of x/a ^1, which has no `PKG.libsonnet`
                Error 1 error in [TIME]
     "#]],
     );
@@ -341,7 +341,7 @@ fn its_own_failure_has_its_log() {
           = note: line 27
           = note: line 28
           = note: line 29
-          help: `wake store cat [DIGEST]` shows all 30 lines
+          help: run `wake store cat [DIGEST]` to see all 30 lines
                Error 1 error in [TIME]
     "#]],
     );
@@ -372,26 +372,26 @@ fn other_content_than_is_locked_is_refused() {
     let other = project.base().join("other-store");
     let run = project.wake(["build", "//app", "--quiet"]).store(&other).run();
     run.code(7).says(expect![[r#"
-        error: retriever //tool gave x/a 1.2.3 with other content than is locked
+        error: retriever //tool gave x/a 1.2.3 with different content than is locked
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: locked is [DIGEST]
-          = note: it gave [DIGEST], and nothing of that was kept
-          help: ask who answers for it what became of it; `wake update x/a` takes what it gives now
+          = note: locked: [DIGEST]
+          = note: given: [DIGEST], of which nothing was stored
+          help: ask whoever maintains it what happened; run `wake update x/a` to lock what it gives now
                Error 1 error in [TIME]
     "#]]);
     tool(&project, "tool", "", "answer(package(asked['requests'][0], version='1.3.0'))");
     let run = project.wake(["build", "//app", "--quiet"]).store(&other).run();
     run.code(7).says(expect![[r#"
-        error: retriever //tool was asked for x/a 1.2.3, which is locked, and gave 1.3.0
+        error: retriever //tool was asked for x/a 1.2.3, which is locked, but gave 1.3.0
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: locked is the content [DIGEST]
-          help: `wake update x/a` takes what it gives now
+          = note: the locked content is [DIGEST]
+          help: run `wake update x/a` to lock what it gives now
                Error 1 error in [TIME]
     "#]]);
     assert_eq!(project.read("wake.lock"), before);
@@ -417,13 +417,13 @@ fn one_package_has_one_giver() {
     tool(&project, "other", "", GIVE);
     let run = project.wake(["build", "//app", "--quiet"]).run();
     run.code(6).says(expect![[r#"
-        error: x/a is to come from the retriever `other`, and elsewhere from the retriever `tool`: it may be another one
+        error: x/a comes from the retriever `other`, but elsewhere from the retriever `tool`: these may be different packages
          --> app/PKG.libsonnet:9:14
           |
         9 |       again: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.other./retrieve')),
           |              ^^^^^^^^^^^
           = note: //app has it from the retriever `tool`: app/PKG.libsonnet:8:10
-          help: have all get it the same way, or give one of the two another namespace
+          help: get it the same way everywhere, or give one of the two another namespace
                Error 1 error in [TIME]
     "#]]);
 }

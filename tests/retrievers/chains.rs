@@ -61,14 +61,14 @@ fn retrievers_that_wait_for_each_other_are_shown() {
     );
     let run = project.wake(["build", "//app", "--quiet"]).run();
     run.code(6).says(expect![[r#"
-        error: retrievers need each other: //two -> //one -> //two
+        error: dependency cycle among retrievers: //two -> //one -> //two
          --> two/PKG.libsonnet:7:10
           |
         7 |       c: wake.getPkg(wake.pkgInfo('c', '*', namespace='x'), from=wake.exec('pkg.one./retrieve')),
           |          ^^^^^^^^^^^
           = note: //two needs //one as `c` at two/PKG.libsonnet:7:10
           = note: //one needs //two as `b` at one/PKG.libsonnet:7:10
-          help: what a retriever needs itself must come from elsewhere: a local path, a registry, or a retriever that does not need it
+          help: get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it
                Error 1 error in [TIME]
     "#]]);
 }
@@ -87,13 +87,13 @@ fn a_retriever_that_needs_what_it_is_to_retrieve_is_shown() {
     );
     let run = project.wake(["build", "//app", "--quiet"]).run();
     run.code(6).says(expect![[r#"
-        error: retrievers need each other: //tool -> //tool
+        error: dependency cycle among retrievers: //tool -> //tool
          --> tool/PKG.libsonnet:7:10
           |
         7 |       b: wake.getPkg(wake.pkgInfo('b', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
           = note: //tool needs //tool as `b` at tool/PKG.libsonnet:7:10
-          help: what a retriever needs itself must come from elsewhere: a local path, a registry, or a retriever that does not need it
+          help: get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it
                Error 1 error in [TIME]
     "#]]);
 }

@@ -53,7 +53,7 @@ fn a_retrieved_package_defines_globals_only_where_that_is_granted() {
           |
         5 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), global=true) },
           |                   ^^^^^^^^^^^
-          help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+          help: grant it where that package is required: `permissions=['defineGlobal']`
                Error 1 error in [TIME]
     "#]]);
     project.edit(
@@ -71,12 +71,12 @@ fn a_retrieved_package_grants_only_what_it_holds() {
     registry(&project, "");
     let run = project.wake(["build", "//app", "--quiet"]).run();
     run.code(6).says(expect![[r#"
-        error: x/a@1.2.3 grants `network`, which it does not hold itself
+        error: x/a@1.2.3 grants `network`, which it was not granted itself
          --> x/a@1.2.3/PKG.libsonnet:5:19
           |
         5 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), permissions=['network']) },
           |                   ^^^^^^^^^^^
-          help: whoever gets x/a@1.2.3 must grant it first
+          help: grant it where x/a@1.2.3 is required
                Error 1 error in [TIME]
     "#]]);
     project.edit(
@@ -114,14 +114,14 @@ fn a_fetched_package_holds_what_was_granted_on_the_way_to_it() {
           |
         4 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), global=true) },
           |                   ^^^^^^^^^^^
-          help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+          help: grant it where that package is required: `permissions=['defineGlobal']`
                Error 1 error in [TIME]
-        error: acme/outer@1.0.0 grants `network`, which it does not hold itself
+        error: acme/outer@1.0.0 grants `network`, which it was not granted itself
          --> acme/outer@1.0.0/PKG.libsonnet:4:19
           |
         4 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), permissions=['network']) },
           |                   ^^^^^^^^^^^
-          help: whoever gets acme/outer@1.0.0 must grant it first
+          help: grant it where acme/outer@1.0.0 is required
                Error 1 error in [TIME]
     "#]].assert_eq(&said);
 }
@@ -143,7 +143,7 @@ fn commands_of_a_retrieved_package_reach_the_network_only_where_that_is_granted(
           |
         8 |       exec=wake.exec(wake.program('true'), network=true)) },
           |                      ^^^^^^^^^^^^
-          help: whoever gets its package must grant it: `permissions=['network']`
+          help: grant it where its package is required: `permissions=['network']`
               Failed x/a@1.2.3:made (no result)
                Error 1 of 2 actions failed in [TIME]: x/a@1.2.3:made; 1 skipped
     "#]]);
@@ -201,7 +201,7 @@ fn a_global_package_that_has_retrieved_something_is_not_overridden_any_more() {
     project.edit("tool/retrieve", "'*'", "'^2'");
     let run = project.wake(["lock", "--quiet"]).run();
     run.code(6).says(expect![[r#"
-        error: //tool has retrieved packages as the global package `tool`, and tool@2.0.0 overrides it since
+        error: //tool has retrieved packages as the global package `tool`, but tool@2.0.0 now overrides it
          --> app/PKG.libsonnet:6:13
           |
         6 |       tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL),

@@ -19,12 +19,12 @@ fn locked_it_decides() {
     let project = scene(&[get("a", "^1")], VERSIONS);
     let run = project.wake(["build", "//app", "--quiet", "--locked"]).run();
     run.code(6).says(expect![[r#"
-        error: package `a`: there is no `wake.lock` that says what `tool` retrieved
+        error: package `a`: nothing that `tool` retrieves is locked, because there is no `wake.lock`
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          help: `wake lock` has it retrieved
+          help: run `wake lock` to retrieve it
                Error 1 error in [TIME]
     "#]]);
     says(
@@ -40,13 +40,13 @@ fn locked_it_decides() {
     project.edit("app/PKG.libsonnet", "^1", "^2");
     let run = project.wake(["build", "//app", "--quiet", "--locked"]).run();
     run.code(6).says(expect![[r#"
-        error: package `a`: `wake.lock` has no `x/a` that is ^2 and that `tool` retrieved
+        error: package `a`: `wake.lock` has no `x/a` retrieved by `tool` that matches ^2
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^2', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: locked are 1.2.0 from the retriever `tool`
-          help: `wake lock` has it retrieved
+          = note: locked versions: 1.2.0 from the retriever `tool`
+          help: run `wake lock` to retrieve it
                Error 1 error in [TIME]
     "#]]);
     project.build(&["//app"]);
@@ -125,7 +125,7 @@ fn a_retrieved_package_may_need_published_ones() {
         .wake(["build", "//app", "--quiet"])
         .run()
         .code(6)
-        .mentions("no registry has the packages of `acme`");
+        .mentions("no registry is configured for namespace `acme`");
     project.write("wake.toml", toml);
     project.build(&["//app"]);
     assert!(project.read("wake.lock").contains("acme/words 1.0.0 main "));
@@ -266,37 +266,37 @@ fn commands_that_only_look_say_what_to_do() {
     tool(&project, "other", "", GIVE);
     let run = project.wake(["plan", "//app"]).run();
     run.code(6).says(expect![[r#"
-        error: package `a`: there is no `wake.lock` that says what `tool` retrieved
+        error: package `a`: nothing that `tool` retrieves is locked, because there is no `wake.lock`
          --> app/PKG.libsonnet:8:10
           |
         8 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          help: `wake lock` has it retrieved
-        error: package `b`: there is no `wake.lock` that says what `other` retrieved
+          help: run `wake lock` to retrieve it
+        error: package `b`: nothing that `other` retrieves is locked, because there is no `wake.lock`
          --> app/PKG.libsonnet:9:10
           |
         9 |       b: wake.getPkg(wake.pkgInfo('b', '*', namespace='x'), from=wake.exec('pkg.other./retrieve')),
           |          ^^^^^^^^^^^
-          help: `wake lock` has it retrieved
+          help: run `wake lock` to retrieve it
     "#]]);
     project.wake(["lock"]).run().success();
     let other = project.base().join("other-store");
     let run = project.wake(["tree", "//app"]).store(&other).run();
     run.code(9).says(expect![[r#"
-        error: package `a`: x/a 1.2.3 is locked, and the store does not have it
+        error: package `a`: x/a 1.2.3 is locked, but it is not in the store
          --> app/PKG.libsonnet:8:10
           |
         8 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
-          = note: its content is [DIGEST], from the retriever `tool`
-          help: `wake lock` has it retrieved again
-        error: package `b`: x/b 1.2.3 is locked, and the store does not have it
+          = note: its locked content is [DIGEST], from the retriever `tool`
+          help: run `wake lock` to retrieve it again
+        error: package `b`: x/b 1.2.3 is locked, but it is not in the store
          --> app/PKG.libsonnet:9:10
           |
         9 |       b: wake.getPkg(wake.pkgInfo('b', '*', namespace='x'), from=wake.exec('pkg.other./retrieve')),
           |          ^^^^^^^^^^^
-          = note: its content is [DIGEST], from the retriever `other`
-          help: `wake lock` has it retrieved again
+          = note: its locked content is [DIGEST], from the retriever `other`
+          help: run `wake lock` to retrieve it again
     "#]]);
 }
 

@@ -107,7 +107,7 @@ fn offline_only_retrievers_without_the_network_are_asked() {
     let project = scene(port, GRANTED);
     let run = project.wake(["build", "//app", "--quiet", "--offline"]).run();
     run.code(9).says(expect![[r#"
-        error: retriever //tool asks for the network, and `--offline` asks no other machine
+        error: retriever //tool asks for the network, but `--offline` does not allow it
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', network=true)),
@@ -121,7 +121,7 @@ fn offline_only_retrievers_without_the_network_are_asked() {
     let other = project.base().join("other-store");
     let run = project.wake(["build", "//app", "--quiet", "--frozen"]).store(&other).run();
     run.code(9).says(expect![[r#"
-        error: retriever //tool asks for the network, and `--offline` asks no other machine
+        error: retriever //tool asks for the network, but `--offline` does not allow it
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', network=true)),

@@ -80,12 +80,12 @@ fn what_never_ends_is_stopped() {
         "function(wake) wake.pkg(wake.pkgInfo('root', '1.0.0'), pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool', global=true) })\n",
     );
     project.wake(["lock", "--quiet"]).run().code(6).says(expect![[r#"
-        error: after 64 rounds of retrievers there is still something to retrieve: x/n64
+        error: after 64 rounds of retrieval there are still packages to retrieve: x/n64
          --> x/n63@1.2.3/PKG.libsonnet:7:11
           |
         7 |       it: wake.getPkg(wake.pkgInfo('n64', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |           ^^^^^^^^^^^
-          help: each round asks for what the packages of the one before need: does one of them need ever new ones?
+          help: each round retrieves the dependencies of the one before: check whether packages depend on ever new ones
     "#]]);
 }
 
@@ -210,21 +210,21 @@ fn an_exec_that_is_none_is_told_where_it_is_written() {
         said += &run.redacted_stderr();
     }
     expect![[r#"
-        error: package `a`: what retrieves it is not a file of another package
+        error: package `a`: the retriever is not a file of another package
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('./app.sh')),
           |          ^^^^^^^^^^^
-          help: name the package among `pkgs`, and its file: `from=wake.exec('pkg.KEY./retrieve')`
+          help: add the package to `pkgs`, and give its file: `from=wake.exec('pkg.KEY./retrieve')`
                Error 1 error in [TIME]
-        error: package `a`: no package is called `tol` here
+        error: package `a`: there is no package `tol` here
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tol./retrieve')),
           |          ^^^^^^^^^^^
           help: did you mean `tool`?
                Error 1 error in [TIME]
-        error: the exec refers to `./app.sh`, and a retriever sees its own package and what that needs
+        error: the exec refers to `./app.sh`, but a retriever can use only its own package and that package's dependencies
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', args=[wake.ref('./app.sh')])),
@@ -236,7 +236,7 @@ fn an_exec_that_is_none_is_told_where_it_is_written() {
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./absent')),
           |          ^^^^^^^^^^^
                Error 1 error in [TIME]
-        error: the exec refers to `pkg.tool.inputs.absent`, which is not there
+        error: the exec refers to `pkg.tool.inputs.absent`, which does not exist
          --> app/PKG.libsonnet:7:10
           |
         7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', config={ x: wake.ref('pkg.tool.input.absent') })),

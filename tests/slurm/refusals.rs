@@ -54,28 +54,28 @@ fn invalid_settings_are_reported_with_their_place() {
         project.wake(["job", "list"]).run().code(2)
     };
     told("[slurm]\narguments = [\"long\"]\n").says(expect![[r#"
-        error: `long` is no option of `sbatch`, such as `--qos=long`
+        error: `long` is not an option of `sbatch`, such as `--qos=long`
          --> [BASE]/home/.config/wake/config.toml:2:14
           |
         2 | arguments = ["long"]
           |              ^^^^^^
     "#]]);
     told("[slurm]\narguments = [\"--array=0-9\"]\n").says(expect![[r#"
-        error: `--array` is what wake says to `sbatch` itself
+        error: `--array` is set by wake itself
          --> [BASE]/home/.config/wake/config.toml:2:14
           |
         2 | arguments = ["--array=0-9"]
           |              ^^^^^^^^^^^^^
     "#]]);
     told("[slurm]\nwake = \"bin/wake\"\n").says(expect![[r#"
-        error: `wake` is the path of a program, from `/`
+        error: `wake` must be the absolute path of a program
          --> [BASE]/home/.config/wake/config.toml:2:8
           |
         2 | wake = "bin/wake"
           |        ^^^^^^^^^^
     "#]]);
     told("[slurm]\npartition = \"\"\n").says(expect![[r#"
-        error: `partition` is no name
+        error: `partition` is not a name
          --> [BASE]/home/.config/wake/config.toml:2:13
           |
         2 | partition = ""

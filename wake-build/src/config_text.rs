@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::json::canonical;
 
-/// Characters of a configuration that a label shows at most.
+/// The most characters of a configuration in a label.
 const LONGEST: usize = 100;
 
-/// A configuration, given as canonical JSON, as text, each value as `--config` takes it; what is cut ends with `@` and the digits of its digest.
+/// Writes a configuration, given as canonical JSON, as text, each value as `--config` takes it; a truncated one ends with `@` and digits of its digest.
 pub(crate) fn write(config: &str) -> String {
-    // A configuration that cannot be read is its own best text.
+    // An unreadable configuration is shown unchanged.
     let text =
         serde_json::from_str(config).map_or_else(|_| config.to_owned(), |read| in_full(&read));
     match text.char_indices().nth(LONGEST) {
@@ -18,7 +18,7 @@ pub(crate) fn write(config: &str) -> String {
     }
 }
 
-/// The configuration that [`write`] has written in full.
+/// Reads a configuration that [`write`] wrote in full.
 pub(crate) fn read(text: &str) -> Option<Value> {
     let config = match text.starts_with(['{', '[', '"']) {
         true => serde_json::from_str(text).ok()?,
@@ -27,7 +27,7 @@ pub(crate) fn read(text: &str) -> Option<Value> {
     (in_full(&config) == text).then_some(config)
 }
 
-/// Whether a person who writes `meant`, the end of a label or the digits of a link, means the label that ends with `own`.
+/// Returns whether `meant`, the end of a label or the digits of a link, refers to the label that ends with `own`.
 pub(crate) fn is_same(meant: &str, own: &str) -> bool {
     let digits = || match read(own) {
         Some(config) => Some(digits(&canonical(&config))),
@@ -36,7 +36,7 @@ pub(crate) fn is_same(meant: &str, own: &str) -> bool {
     meant == own || meant.strip_prefix('@').is_some_and(|meant| digits().as_deref() == Some(meant))
 }
 
-/// The first digits of the digest of a configuration, given as canonical JSON.
+/// Returns the first digits of the digest of a configuration, given as canonical JSON.
 pub(crate) fn digits(config: &str) -> String {
     digest_bytes(Domain::Value, config.as_bytes()).short(8).to_string()
 }
@@ -57,7 +57,7 @@ fn in_full(config: &Value) -> String {
     pairs.join(" ")
 }
 
-/// A text stands as it is where it cannot be taken for JSON, nor for two things.
+/// Writes a text without quotes unless it could be read as JSON or as two values.
 fn in_pair(value: &Value) -> String {
     match value {
         Value::String(text)

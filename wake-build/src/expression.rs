@@ -1,4 +1,4 @@
-//! Expressions that are evaluated for themselves, in a package or without one.
+//! Expressions evaluated on their own, in a package or without one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use crate::evaluate::diagnose;
 use crate::pkg_place::PkgPlace;
 use crate::workers::Workers;
 
-/// An expression, and where it stands. Paths are absolute, links resolved.
+/// An expression and its context. Paths are absolute, with links resolved.
 #[derive(Clone, Debug)]
 pub struct Expression {
     /// The Jsonnet text.
     pub code: String,
-    /// The file that it is the text of, if it is one.
+    /// The file that contains the text, if any.
     pub file: Option<PathBuf>,
-    /// The directory that its imports start from.
+    /// The directory that imports are relative to.
     pub dir: PathBuf,
-    /// Where imports are looked for that are not found beside the importing file, in this order.
+    /// Import library: directories to search, in order, for imports not found beside the importing file.
     pub library: Vec<PathBuf>,
 }
 
-/// A value with what `std.trace` said on the way.
+/// A value, and the output of `std.trace`.
 #[derive(Clone, Debug)]
 pub struct EvalResult {
     /// The value.
@@ -35,7 +35,7 @@ pub struct EvalResult {
 }
 
 impl Expression {
-    /// The evaluation in the package whose directory is `root`.
+    /// Returns the operation that evaluates it in the package with directory `root`.
     pub(crate) fn within(&self, root: &Path) -> Result<Op, Diagnostic> {
         let inside = |path: &Path| {
             let relative = path.strip_prefix(root).ok().and_then(Path::to_str);
@@ -59,7 +59,7 @@ impl Expression {
         Ok(Op::Expr { code: self.code.clone(), label, dir: inside(&self.dir)?, library })
     }
 
-    /// Evaluates where there is no package: every file of the machine can be imported, and places are absolute paths.
+    /// Evaluates it without a package: every file of the machine can be imported, and places are absolute paths.
     pub fn evaluate(&self, workers: &Workers) -> Result<EvalResult, Failure> {
         let root = Path::new("/");
         let request =
@@ -78,7 +78,7 @@ impl Expression {
                 }
             }
             let told = diagnose(&PkgPlace::Checkout(RelPath::root()), &error, &NoAnswers);
-            // There is no package of which it could be said.
+            // There is no package to name.
             match (&error.place, &self.file) {
                 (Some(_), _) => told,
                 (None, None) => Diagnostic { message: error.message, ..told },

@@ -1,4 +1,4 @@
-//! Which files of a package others get: those that it names, its own file, those of its modules, and what these import.
+//! The files of a package that dependents get: those that it names, its own file, those of its modules, and their imports.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,19 @@ use crate::sources::LARGEST;
 /// Files and links by their paths in the package.
 pub(crate) type FileSet = BTreeMap<RelPath, FileState>;
 
-/// What a package says of its files.
+/// What a package says about its files.
 pub(crate) struct NamedFiles<'a> {
-    /// Where it lies.
+    /// Where it is.
     pub(crate) place: &'a PkgPlace,
     /// The files that it names.
     pub(crate) files: &'a [RelPath],
-    /// Where its imports are looked for besides.
+    /// Its import library.
     pub(crate) import_dirs: &'a [RelPath],
-    /// Those of its modules, and others that count as sources.
+    /// The files of its modules, and others that count as sources.
     pub(crate) sources: Vec<RelPath>,
 }
 
-/// Every file that others get of a package.
+/// Returns every file of a package that dependents get.
 pub(crate) fn file_set(
     named: &NamedFiles<'_>,
     evaluator: &Evaluator,
@@ -49,7 +49,7 @@ pub(crate) fn file_set(
                 let imported = imported(&path, named, evaluator)?;
                 open.extend(imported.into_iter().map(|path| (path, true)));
             }
-            // Whoever reads a source through a link reads what it leads to.
+            // Reading a source through a link reads its target.
             FileState::Link(target) if is_source => {
                 let to = link_inside(&path, target);
                 open.extend(to.map(|path| (path, true)));
@@ -62,7 +62,7 @@ pub(crate) fn file_set(
     Ok(collected)
 }
 
-/// Puts the files of a package into the store as the tree that others get.
+/// Puts the files of a package into the store as the tree that dependents get.
 pub(crate) fn bring_together(
     store: &Store,
     set: &FileSet,
@@ -90,7 +90,7 @@ pub(crate) fn bring_together(
     builder.finish().map_err(fault)
 }
 
-/// The files of the package that the source at `path` imports and that are there.
+/// Returns the files of the package that the source at `path` imports and that exist.
 fn imported(
     path: &RelPath,
     named: &NamedFiles<'_>,
@@ -101,7 +101,7 @@ fn imported(
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for written in imports(&text) {
-        // That file travels with its own package.
+        // That file comes with its own package.
         if written.starts_with('@') {
             continue;
         }
@@ -128,7 +128,7 @@ fn look(place: &PkgPlace, path: &RelPath, evaluator: &Evaluator) -> Result<FileS
     evaluator.files.look_in(place, path).map_err(failed)
 }
 
-/// Whether a file is a source by its name.
+/// Returns whether a file is a source, by its name.
 pub(crate) fn is_jsonnet(path: &RelPath) -> bool {
     let path = path.as_str();
     path.ends_with(".libsonnet") || path.ends_with(".jsonnet")

@@ -1,22 +1,22 @@
-//! Values that files hold in always as many bytes, numbers with the lowest byte first.
+//! Values of fixed size in files, with numbers in little-endian order.
 
 use std::io::Write;
 
 use wake_model::{BlobDigest, Digest};
 
-/// A value that is always written in as many bytes.
+/// A value that always takes the same number of bytes.
 pub(crate) trait Fixed: Sized {
-    /// Their number.
+    /// The number of bytes.
     const SIZE: usize;
 
-    /// Writes it to where there is room for it.
+    /// Writes it.
     fn put(&self, out: &mut impl Write);
 
-    /// Takes it from the start of `bytes`; none if these are not so many.
+    /// Reads it from the start of `bytes`; none if there are too few.
     fn get(bytes: &mut &[u8]) -> Option<Self>;
 }
 
-/// Structs that are written field by field.
+/// Implements it for structs, field by field.
 macro_rules! fixed {
     ($($(#[$about:meta])* $seen:vis struct $name:ident {
         $($(#[$field_about:meta])* $field_seen:vis $field:ident: $kind:ty,)*
@@ -46,7 +46,7 @@ impl<const N: usize> Fixed for [u8; N] {
     const SIZE: usize = N;
 
     fn put(&self, out: &mut impl Write) {
-        // Memory that has room takes everything.
+        // Writing to memory with enough room cannot fail.
         let _ = out.write_all(self);
     }
 

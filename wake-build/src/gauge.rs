@@ -1,45 +1,45 @@
-//! How far the fetching of packages has come, for whoever looks at it meanwhile.
+//! The progress of fetching packages, for display.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wake_store::ware::Meter;
 
-/// Counts packages that are fetched, in all sessions that have it; another thread may look at it meanwhile.
+/// Counts the packages fetched by all sessions that share it; another thread may read it.
 #[derive(Debug, Default)]
 pub struct FetchGauge {
-    /// Those that are to be fetched, as far as that is known.
+    /// Packages to fetch, as far as known.
     expected: AtomicUsize,
     begun: AtomicUsize,
     ended: AtomicUsize,
-    /// What counts the bytes.
+    /// The meter that counts bytes.
     meter: Mutex<Option<Arc<Meter>>>,
-    /// What that had counted when the fetching began.
+    /// The meter's count when fetching began.
     before: AtomicU64,
 }
 
-/// The same one, or another one.
+/// Equal if it is the same gauge.
 impl PartialEq for FetchGauge {
     fn eq(&self, other: &FetchGauge) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
-/// How far the fetching has come.
+/// The progress of fetching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetching {
-    /// Packages that are here, or cannot be had.
+    /// Packages that are here or have failed.
     pub done: usize,
-    /// Packages that are to be fetched, as far as that is known.
+    /// Packages to fetch, as far as known.
     pub of: usize,
-    /// Bytes of archives so far.
+    /// Bytes of archives fetched so far.
     pub bytes: u64,
-    /// Bytes of archives in the end, where that is known.
+    /// Bytes of all archives, if known.
     pub total: Option<u64>,
 }
 
 impl FetchGauge {
-    /// How far it has come; none where nothing is being fetched.
+    /// Returns the progress; none if nothing is being fetched.
     pub fn now(&self) -> Option<Fetching> {
         let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
         let (of, begun, done) = (count(&self.expected), count(&self.begun), count(&self.ended));
@@ -49,18 +49,18 @@ impl FetchGauge {
         let before = self.before.load(Ordering::Relaxed);
         let meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = meter.as_ref().map_or(0, |meter| meter.done().saturating_sub(before));
-        // Each says how large it is once it has begun.
+        // The size of an archive is known once its download has begun.
         let total =
             meter.as_ref().filter(|_| begun >= of && before == 0).and_then(|meter| meter.total());
         Some(Fetching { done, of, bytes, total })
     }
 
-    /// Has bytes be counted by `meter` from now on.
+    /// Counts bytes with `meter` from now on.
     pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
         *self.meter.lock().unwrap_or_else(PoisonError::into_inner) = Some(meter.clone());
     }
 
-    /// So many packages more are to be fetched.
+    /// Adds packages to fetch.
     pub(crate) fn expect(&self, pkgs: usize) {
         let is_idle = self.now().is_none();
         if is_idle {
@@ -71,7 +71,7 @@ impl FetchGauge {
         self.expected.fetch_add(pkgs, Ordering::Relaxed);
     }
 
-    /// Fetches one of those that were expected.
+    /// Fetches one of the expected packages.
     pub(crate) fn watch<T>(&self, fetch: impl FnOnce() -> T) -> T {
         self.begun.fetch_add(1, Ordering::Relaxed);
         let fetched = fetch();

@@ -1,4 +1,4 @@
-//! Packages of the distribution that this machine has: what they hold, and what they depend on. dpkg's database is read.
+//! Distribution packages installed on this machine, their files and dependencies, from dpkg's database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,43 +7,43 @@ use std::path::{Path, PathBuf};
 
 use wake_model::nearest::nearest;
 
-/// Where dpkg says what is installed.
+/// dpkg's list of installed packages.
 const STATUS: &str = "var/lib/dpkg/status";
-/// Where it says which files each package holds.
+/// dpkg's file lists.
 const INFO: &str = "var/lib/dpkg/info";
-/// Where it says which of several programs of one name is meant.
+/// dpkg's alternatives.
 const ALTERNATIVES: &str = "var/lib/dpkg/alternatives";
 
-/// Packages of the distribution cannot be had.
+/// Why packages of the distribution are not available.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostPackagesError {
-    /// There is no database that is known.
-    #[error("this machine has no package database that is known: dpkg's `/{STATUS}` is not there")]
+    /// There is no supported package database.
+    #[error("this machine has no supported package database: dpkg's `/{STATUS}` does not exist")]
     NoDatabase,
-    /// A package is not there, or not whole.
+    /// A package is not installed, or not completely.
     #[error("the package `{name}` {state}")]
     NotInstalled {
-        /// As it is asked for.
+        /// Its name in the request.
         name: String,
-        /// `is not installed`, or what dpkg says of it.
+        /// `is not installed`, or dpkg's status.
         state: String,
-        /// The installed package whose name is nearest.
+        /// The installed package with the most similar name.
         near: Option<String>,
     },
-    /// A package needs one that is not there.
+    /// A dependency of a package is not installed.
     #[error("the package `{name}` needs `{needs}`, which is not installed")]
     Broken {
         /// The package.
         name: String,
-        /// The dependency, as it is written.
+        /// The dependency, as written.
         needs: String,
     },
     /// The database cannot be read.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The error.
         source: io::Error,
     },
 }
@@ -52,38 +52,38 @@ pub(crate) enum HostPackagesError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Installed {
     name: String,
-    /// What it is called among all: with its architecture, if that is not the machine's.
+    /// Its unique name: with the architecture, if that is not the machine's.
     key: String,
     version: String,
     arch: String,
-    /// What it needs: each one of several.
+    /// Its dependencies, each with alternatives.
     depends: Vec<Dependency>,
-    /// The other names that it goes by.
+    /// The names that it provides.
     provides: Vec<String>,
 }
 
-/// One of these packages is needed.
+/// Alternative packages, one of which is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Dependency {
     text: String,
     alternatives: Vec<String>,
 }
 
-/// What dpkg says of this machine.
+/// The packages of this machine.
 #[derive(Debug, Default)]
 pub(crate) struct Distribution {
     root: PathBuf,
-    /// The architecture of the machine: that of dpkg itself; empty where dpkg is not installed.
+    /// The machine's architecture, which is that of dpkg itself; empty if dpkg is not installed.
     native: String,
-    /// By name, those of another architecture by both: `libc6:i386`.
+    /// By name; packages of another architecture with it: `libc6:i386`.
     installed: BTreeMap<String, Installed>,
-    /// Those that are there and not whole, with what is said of them.
+    /// Packages that are not completely installed, with their status.
     partial: BTreeMap<String, String>,
-    /// Who provides a name.
+    /// The packages that provide a name.
     providers: BTreeMap<String, Vec<String>>,
 }
 
-/// Some packages with all that they depend on.
+/// Packages with all their dependencies.
 #[derive(Debug)]
 pub(crate) struct Closure<'d> {
     distribution: &'d Distribution,
@@ -93,9 +93,9 @@ pub(crate) struct Closure<'d> {
 /// A file or link of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HostFile {
-    /// A regular file, where it lies.
+    /// A regular file, with its path.
     File(PathBuf),
-    /// A link, by its text.
+    /// A link, with its target.
     Link(String),
 }
 
@@ -149,7 +149,7 @@ impl Distribution {
         self.installed.entry(key).or_insert(package);
     }
 
-    /// What a package of an architecture is called among all.
+    /// Returns the unique name of a package of an architecture.
     fn key(&self, name: &str, arch: &str) -> String {
         let is_foreign = !matches!(arch, "" | "all" | "any") && !self.native.is_empty();
         match is_foreign && arch != self.native {
@@ -158,7 +158,7 @@ impl Distribution {
         }
     }
 
-    /// The packages of these names with all that they depend on.
+    /// Returns the packages of these names with all their dependencies.
     pub(crate) fn closure(&self, names: &[String]) -> Result<Closure<'_>, HostPackagesError> {
         let mut packages = BTreeSet::new();
         let mut open = Vec::new();
@@ -174,7 +174,7 @@ impl Distribution {
             }
             for dependency in &package.depends {
                 let found = dependency.alternatives.iter().find_map(|name| {
-                    // What a package of another architecture needs is of that one, or of all.
+                    // A dependency of a foreign package has the same architecture, or `all`.
                     self.named(&self.key(name, &package.arch)).or_else(|| self.named(name))
                 });
                 let broken = || HostPackagesError::Broken {
@@ -187,7 +187,7 @@ impl Distribution {
         Ok(Closure { distribution: self, packages })
     }
 
-    /// The installed package that goes by a name.
+    /// Returns the installed package with this name, or that provides it.
     fn named(&self, name: &str) -> Option<&Installed> {
         let provider = || self.installed.get(self.providers.get(name)?.iter().min()?);
         self.installed.get(name).or_else(provider)
@@ -195,14 +195,14 @@ impl Distribution {
 
     fn not_installed(&self, name: &str) -> HostPackagesError {
         let state = match self.partial.get(name) {
-            Some(state) => format!("is not whole: dpkg calls it {state}"),
+            Some(state) => format!("is not completely installed: its dpkg status is {state}"),
             None => "is not installed".to_owned(),
         };
         let begin = format!("{name}:");
         let mut of_others = self.installed.range(begin.clone()..).map(|(key, _)| key);
         if let Some(other) = of_others.next().filter(|key| key.starts_with(&begin)) {
             let arch = &other[begin.len()..];
-            let state = format!("is installed for {arch}, and not for {}", self.native);
+            let state = format!("is installed for {arch}, but not for {}", self.native);
             return HostPackagesError::NotInstalled {
                 name: name.to_owned(),
                 state,
@@ -215,15 +215,15 @@ impl Distribution {
 }
 
 impl Closure<'_> {
-    /// The names and versions, a line each, sorted.
+    /// Returns the names and versions, a line each, sorted.
     pub(crate) fn listing(&self) -> String {
         let packages =
             self.packages.iter().filter_map(|name| self.distribution.installed.get(*name));
         packages.map(|it| format!("{} {} {}\n", it.name, it.version, it.arch)).collect()
     }
 
-    /// Every file and link of the packages, by its path from the root, with the links that lead to the programs that are meant among
-    /// several. What cannot be read by everyone is left out, as are devices and pipes.
+    /// Returns every file and link of the packages by its path from the root, with the links of the chosen alternatives.
+    /// Devices, pipes, and what not everyone can read are left out.
     pub(crate) fn files(&self) -> Result<BTreeMap<String, HostFile>, HostPackagesError> {
         let mut found = BTreeMap::new();
         let mut merged = Merged::of(&self.distribution.root);
@@ -240,7 +240,7 @@ impl Closure<'_> {
         Ok(found)
     }
 
-    /// The paths that a package holds, without the slash that they begin with.
+    /// Returns the paths in a package, without the leading slash.
     fn listed(&self, package: &Installed) -> Result<Vec<String>, HostPackagesError> {
         let info = self.distribution.root.join(INFO);
         let Installed { name, arch, .. } = package;
@@ -272,7 +272,7 @@ impl Closure<'_> {
         }
     }
 
-    /// Adds the links of alternatives that lead to something that is there.
+    /// Adds the links of alternatives whose targets exist.
     fn add_alternatives(&self, merged: &mut Merged, found: &mut BTreeMap<String, HostFile>) {
         let dir = self.distribution.root.join(ALTERNATIVES);
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -299,10 +299,10 @@ impl Closure<'_> {
     }
 }
 
-/// Directories at the top that are links into `/usr`, where what packages call by them lies.
+/// Top-level directories that are links into `/usr`, where the files are that packages list below them.
 struct Merged {
     links: BTreeMap<String, String>,
-    /// Those that something was called by.
+    /// Those that occurred in a path.
     used: BTreeMap<String, String>,
 }
 
@@ -315,7 +315,7 @@ impl Merged {
             target.starts_with("usr/").then(|| (top.to_owned(), target.to_owned()))
         };
         let links: BTreeMap<String, String> = TOPS.into_iter().filter_map(link).collect();
-        // Programs of all kinds call these by the shorter name.
+        // Programs of all kinds use these short paths.
         let used = links.clone();
         Merged { links, used }
     }
@@ -337,7 +337,7 @@ impl Dependency {
     }
 }
 
-/// `libc6` of ` libc6:any (>= 2.34)`.
+/// Returns `libc6` for ` libc6:any (>= 2.34)`.
 fn bare_name(text: &str) -> Option<String> {
     let name = text.trim().split([' ', '(', ':']).next().unwrap_or_default();
     (!name.is_empty()).then(|| name.to_owned())
@@ -347,7 +347,7 @@ fn is(fields: &BTreeMap<&str, String>, name: &str, value: &str) -> bool {
     fields.get(name).is_some_and(|found| found.trim() == value)
 }
 
-/// The fields of a stanza; lines that go on are joined.
+/// Returns the fields of a stanza, with continuation lines joined.
 fn fields(stanza: &str) -> BTreeMap<&str, String> {
     let mut fields: BTreeMap<&str, String> = BTreeMap::new();
     let mut last = "";
@@ -364,10 +364,10 @@ fn fields(stanza: &str) -> BTreeMap<&str, String> {
     fields
 }
 
-/// The links of an alternative and of those that follow it, each with its name in `/etc/alternatives`.
+/// Returns the links of an alternative and its slaves, each with its name in `/etc/alternatives`.
 fn alternative_links(name: &str, text: &str) -> Vec<(String, String)> {
     let mut lines = text.lines();
-    // How it is chosen.
+    // The mode, automatic or manual.
     lines.next();
     let Some(link) = lines.next() else { return Vec::new() };
     let mut links = vec![(name.to_owned(), link.to_owned())];
@@ -384,7 +384,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    /// A system with a compiler, what it needs, and `extra`.
+    /// A system with a compiler, its dependencies, and `extra`.
     fn system(gcc: &str, extra: &str) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
@@ -483,7 +483,7 @@ mod tests {
         assert_eq!(says("wine:i386").unwrap(), "cpp 1 all\nlibc6 1 i386\nwine 1 i386\n");
         assert_eq!(
             says("wine").unwrap_err(),
-            "the package `wine` is installed for i386, and not for amd64"
+            "the package `wine` is installed for i386, but not for amd64"
         );
         assert_eq!(says("gcc:i386").unwrap_err(), "the package `gcc:i386` is not installed");
     }
@@ -497,7 +497,10 @@ mod tests {
         let found = Distribution::read(dir.path()).unwrap();
         let says = |name: &str| found.closure(&[name.to_owned()]).unwrap_err().to_string();
         assert_eq!(says("gccc"), "the package `gccc` is not installed");
-        assert_eq!(says("half"), "the package `half` is not whole: dpkg calls it half-configured");
+        assert_eq!(
+            says("half"),
+            "the package `half` is not completely installed: its dpkg status is half-configured"
+        );
         assert_eq!(says("bad"), "the package `bad` needs `none (>= 1)`, which is not installed");
         let HostPackagesError::NotInstalled { near, .. } =
             found.closure(&["gccc".to_owned()]).unwrap_err()

@@ -1,4 +1,4 @@
-//! What registries say of packages, for people who look for one, and for those who take them along.
+//! Information from registries: for a person who looks for a package, and for vendoring.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,51 +15,51 @@ use crate::published::shown_needs;
 use crate::registries::{Reach, Registries, registry_failure};
 use crate::session::Session;
 
-/// What a registry says of a version of a package.
+/// What a registry knows of a version of a package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PkgAccount {
     /// The package.
     pub name: String,
     /// The version that the rest is about.
     pub version: String,
-    /// What the registry is called here.
+    /// The registry's name here.
     pub registry: String,
-    /// Where it is.
+    /// The registry's address.
     pub address: String,
     /// The digest of the tree of its files.
     pub content: String,
-    /// How many files and links it has.
+    /// The number of its files and links.
     pub files: u64,
-    /// The bytes of its files.
+    /// The size of its files in bytes.
     pub size: u64,
-    /// The version of the `wake` object that it is written for.
+    /// The version of the `wake` object that it was written for.
     pub api: u32,
-    /// When it was published, in seconds since 1970; none where the registry does not say.
+    /// When it was published, in seconds since 1970; none if the registry does not say.
     pub at: Option<u64>,
-    /// What it is, in a sentence.
+    /// Its description, a sentence.
     pub description: Option<String>,
-    /// Under which terms others may use it.
+    /// Its license.
     pub license: Option<String>,
-    /// Where its sources are kept.
+    /// Its source repository.
     pub repository: Option<String>,
-    /// Where people read of it.
+    /// Its home page.
     pub homepage: Option<String>,
-    /// How it is used, in a few words.
+    /// How to use it, in a few words.
     #[serde(rename = "use")]
     pub usage: Option<String>,
-    /// Words that it is found by.
+    /// Its keywords.
     pub keywords: Vec<String>,
     /// The names of its modules.
     pub modules: Vec<String>,
-    /// What it needs, as `NAME REQUIREMENT`, sorted.
+    /// Its dependencies, as `NAME REQUIREMENT`, sorted.
     pub needs: Vec<String>,
-    /// Why nobody is to choose it anew, if so.
+    /// The reason why it was yanked, if it was.
     pub yanked: Option<String>,
-    /// Why its archive is gone, if it is.
+    /// The reason why its archive is gone, if it is.
     pub gone: Option<String>,
-    /// Every version, the newest first; what may not be chosen anew says so.
+    /// Every version, newest first; those that may not be chosen anew are marked.
     pub versions: Vec<String>,
-    /// Those that `wake.lock` has.
+    /// The versions in `wake.lock`.
     pub locked: Vec<String>,
 }
 
@@ -70,23 +70,23 @@ pub struct FoundPkg {
     pub name: String,
     /// Its newest version.
     pub newest: Option<String>,
-    /// What it is, in a sentence.
+    /// Its description, a sentence.
     pub about: Option<String>,
-    /// What its registry is called here.
+    /// The registry's name here.
     pub registry: String,
 }
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SearchResult {
-    /// What was found: first what has a word in its name.
+    /// The packages found: first those with a word in their name.
     pub found: Vec<FoundPkg>,
-    /// What was not looked at, and why.
+    /// What was not searched, and why.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Session {
-    /// What the registry of a package says of a version of it; without one of the newest.
+    /// Returns what the registry knows of a version of a package; by default of the newest.
     pub fn account(
         &self,
         name: &PkgName,
@@ -133,8 +133,8 @@ impl Session {
         })
     }
 
-    /// The packages whose names or descriptions have all of these words, in the namespaces that the settings, the lock or the words
-    /// name.
+    /// Searches for packages whose name or description contains all of these words, in the namespaces that the settings, the
+    /// lock or the words name.
     pub fn search(&self, words: &[String], cancel: &Cancel) -> Result<SearchResult, Failure> {
         self.registries.count_with(cancel.meter());
         check_reach(&self.registries)?;
@@ -166,7 +166,7 @@ impl Session {
         Ok(SearchResult { found: found.into_iter().map(|(_, found)| found).collect(), warnings })
     }
 
-    /// Has the directory `dir` be a registry with what the lock names, of every registry; gives what was put there.
+    /// Makes the directory `dir` a registry with everything in the lock, from all registries; returns what was added.
     pub fn vendor(&self, dir: &Path, cancel: &Cancel) -> Result<Vec<String>, Failure> {
         self.registries.count_with(cancel.meter());
         check_reach(&self.registries)?;
@@ -188,7 +188,7 @@ impl Session {
         Ok(vendored)
     }
 
-    /// Puts a package there whose signatures will do here.
+    /// Adds a package with sufficient signatures.
     fn vendor_one(&self, locked: &LockedPkg, directory: &Directory) -> Result<(), Failure> {
         let LockedPkg { name, version, content, .. } = locked;
         let registry = self.registries.of(name.namespace.as_ref());
@@ -199,8 +199,8 @@ impl Session {
         let Some(listed) = listed else {
             let called = registry.name();
             let message =
-                format!("registry `{called}` does not have {name} {version} as it is locked");
-            let note = format!("its content is {content}");
+                format!("registry `{called}` does not have the locked content of {name} {version}");
+            let note = format!("its locked content is {content}");
             return Err(Diagnostic::error(Class::Integrity, message).note(note).into());
         };
         let tree = match store.tree(content).map_err(store_failure)? {
@@ -225,7 +225,7 @@ impl Session {
         Ok(())
     }
 
-    /// All that people signed of a package, a line each: as its registry has it, and where that has less than it had, as it was kept.
+    /// Returns all attestations of a package, a line each: from its registry, or the stored copy if that has more.
     fn signed_of(&self, locked: &LockedPkg, registry: &Registry) -> Result<String, Failure> {
         let LockedPkg { name, version, content, .. } = locked;
         let lines = registry.attestations(name, version, self.registries.meter());
@@ -239,7 +239,7 @@ impl Session {
         Ok(String::from_utf8_lossy(&lines).into_owned())
     }
 
-    /// What is locked.
+    /// Returns the lock.
     fn locked(&self) -> Result<Lock, Failure> {
         let checkout = self.look(None);
         let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
@@ -262,7 +262,7 @@ impl Session {
         self.unknown_pkg(name, registry)
     }
 
-    /// Says that a registry has no such package, and which one was probably meant.
+    /// Returns the error that a registry has no such package, with a suggestion.
     pub(crate) fn unknown_pkg(&self, name: &PkgName, registry: &Name) -> Diagnostic {
         let message = format!("registry `{registry}` has no {name}");
         let of = self.registries.of(name.namespace.as_ref());
@@ -277,12 +277,12 @@ impl Session {
     }
 }
 
-/// Says that registries cannot be asked, where that is so.
+/// Returns an error if registries cannot be asked.
 pub(crate) fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
     match registries.reach() {
         Reach::Everything => Ok(()),
         Reach::Nothing => {
-            let message = "registries have to be asked, and `--offline` asks none";
+            let message = "registries have to be asked, but `--offline` does not allow it";
             Err(Diagnostic::error(Class::Network, message))
         }
     }
@@ -290,15 +290,15 @@ pub(crate) fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
 
 fn untold(registry: &Name, namespace: Option<&Name>) -> Diagnostic {
     let of = namespace.map_or_else(String::new, |name| format!(" of `{name}`"));
-    let message = format!("registry `{registry}` does not say which packages{of} it has");
+    let message = format!("registry `{registry}` does not list its packages{of}");
     let diagnostic = Diagnostic::error(Class::Network, message)
-        .note("a registry of containers has no list of them")
-        .help("`wake info NAMESPACE/NAME` looks at one by its name");
+        .note("a container registry has no list of packages")
+        .help("run `wake info NAMESPACE/NAME` for a package that you know by name");
     Diagnostic { level: Level::Warning, ..diagnostic }
 }
 
 fn internal() -> Diagnostic {
-    Diagnostic::error(Class::Internal, "a name that is one is none")
+    Diagnostic::error(Class::Internal, "a valid name was rejected")
 }
 
 fn reason(yank: &Yank) -> String {
@@ -317,7 +317,7 @@ fn shown(listed: &Listed) -> String {
     }
 }
 
-/// How well a package is what was looked for; none if it is not.
+/// Returns how well a package matches; none if it does not.
 fn rank(name: &PkgName, line: &ListLine, words: &[String]) -> Option<usize> {
     let about = line.about.as_deref().unwrap_or_default().to_lowercase();
     let name = name.to_string();

@@ -1,4 +1,4 @@
-//! Instantiating packages: their files looked at, their inputs computed, dependencies first.
+//! Instantiating packages: their files are examined and their inputs computed, dependencies first.
 
 mod ways;
 
@@ -26,83 +26,83 @@ use crate::view::push_outside;
 use crate::written::JsonValue;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// A package that modules can be made from.
+/// A package whose inputs are known.
 #[derive(Debug)]
 pub(crate) struct PkgInstance {
     /// Its key.
     pub key: PkgKey,
-    /// Where it lies.
+    /// Where it is.
     pub place: PkgPlace,
-    /// What its inputs function gave, as canonical JSON.
+    /// The value of its inputs function, as canonical JSON.
     inputs: Box<str>,
     /// Its name and version, as canonical JSON.
     pub info: Box<str>,
-    /// What functions of others are told, until it is put away.
+    /// Its view for functions of other packages, until it is dropped.
     told: Option<Arc<PackageView>>,
-    /// What its own functions see, where many ask.
+    /// Its view for its own functions, if many ask.
     own: OnceLock<Arc<RawValue>>,
-    /// The files that it names, sorted: all of them were looked at.
+    /// The files that it names, sorted; all of them were examined.
     pub files: Box<[RelPath]>,
-    /// Its packages by its own key for them.
+    /// Its dependencies, by its own keys for them.
     deps: NameMap<PkgKey>,
-    /// What its functions are told of the packages that it names, until that is put away.
+    /// The views of the packages that it names, until they are dropped.
     pub pkgs: Box<[Arc<PackageView>]>,
-    /// Where the functions of its modules stand.
+    /// Where the functions of its modules are.
     pub modules: NameMap<ModuleSource>,
-    /// Where its imports are looked for besides.
+    /// Its import library.
     imports: Vec<RelPath>,
-    /// Whether its commands may reach the network.
+    /// Whether its commands may use the network.
     pub may_reach_network: bool,
-    /// What its evaluations traced.
+    /// The trace output of its evaluations.
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
     pub reads: Vec<Read>,
-    /// What it says of itself, where it takes other packages to say that.
+    /// Its metadata, if other packages are needed to compute it.
     pub metadata: Option<Value>,
-    /// The files that others may import beside those that it names, once somebody wants to.
+    /// The files that others may import besides those that it names, computed on demand.
     sources: OnceLock<Box<[RelPath]>>,
 }
 
-/// Modules of a package for which what they see is made each time.
+/// How often a package's own view is built anew before it is kept.
 const FEW: usize = 4;
 
-/// What functions of others are told of a package.
+/// A package as functions of other packages see it.
 #[derive(Debug)]
 pub(crate) struct PackageView {
     /// The package's key.
     pub key: PkgKey,
-    /// The same as a topic.
+    /// The key as a topic.
     pub topic: Topic,
-    /// JSON text.
+    /// The view as JSON text.
     pub text: Arc<str>,
 }
 
 impl PkgInstance {
-    /// Whether the package names a file.
+    /// Returns whether the package names a file.
     pub(crate) fn names(&self, path: &RelPath) -> bool {
         self.files.binary_search(path).is_ok()
     }
 
-    /// The package that it calls so.
+    /// Returns its dependency with this key.
     pub(crate) fn dep(&self, key: &str) -> Option<&PkgKey> {
         self.deps.get(key)
     }
 
-    /// Where its imports are looked for besides.
+    /// Returns its import library.
     pub(crate) fn import_dirs(&self) -> &[RelPath] {
         &self.imports
     }
 
-    /// What is known before its modules are: what its own functions see without files, inputs and modules.
+    /// Returns what is known before its modules are: its own view without files, inputs and modules.
     fn bare(&self) -> Arc<RawValue> {
         let text = self.text("./", &[], &self.imports, &|out| out.push_str("{}"));
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
     }
 
-    /// What its own functions see, as canonical JSON.
+    /// Returns the view of its own functions, as canonical JSON.
     pub(crate) fn own(&self) -> Arc<RawValue> {
         match self.modules.len() {
-            // Whoever asks mostly does so once.
+            // Most packages ask only once.
             0..=FEW => self.make_own(),
             _ => self.own.get_or_init(|| self.make_own()).clone(),
         }
@@ -110,22 +110,22 @@ impl PkgInstance {
 
     fn make_own(&self) -> Arc<RawValue> {
         let text = self.text("./", &self.files, &self.imports, &|out| out.push_str(&self.inputs));
-        // A canonical text is JSON.
+        // Canonical text is valid JSON.
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
     }
 
-    /// What functions of others see, as canonical JSON.
+    /// Returns the view of functions of other packages, as canonical JSON.
     pub(crate) fn outside(&self) -> Arc<str> {
         let told = self.told.as_ref().map(|told| told.text.clone());
         told.unwrap_or_else(|| self.make_outside())
     }
 
-    /// What its inputs function gave, as the package itself sees it.
+    /// Returns the value of its inputs function, as the package itself sees it.
     pub(crate) fn inputs(&self) -> Value {
         serde_json::from_str(&self.inputs).unwrap_or_default()
     }
 
-    /// Lets go of what only functions are told: made anew where someone asks for it still.
+    /// Drops what only functions need; it is built again on demand.
     pub(crate) fn put_away(&mut self) {
         self.told = None;
         self.own.take();
@@ -138,7 +138,7 @@ impl PkgInstance {
         self.text(&prefix, &self.files, &[], &|out| push_outside(&inputs, &|_| &prefix, out)).into()
     }
 
-    /// What functions see, its `files` below `prefix`.
+    /// Returns a view, with its `files` below `prefix`.
     fn text(
         &self,
         prefix: &str,
@@ -176,13 +176,13 @@ impl PkgInstance {
         out
     }
 
-    /// The file at `path`, or all files of the directory there.
+    /// Returns the file at `path`, or all files of the directory there.
     pub(crate) fn files_below(&self, path: &RelPath) -> &[RelPath] {
         below(&self.files, path)
     }
 }
 
-/// Those of the sorted `files` that are `path` or lie in it.
+/// Returns those of the sorted `files` that are `path` or below it.
 fn below<'f>(files: &'f [RelPath], path: &RelPath) -> &'f [RelPath] {
     if path.is_root() {
         return files;
@@ -190,7 +190,7 @@ fn below<'f>(files: &'f [RelPath], path: &RelPath) -> &'f [RelPath] {
     if let Ok(at) = files.binary_search(path) {
         return &files[at..=at];
     }
-    // Names that only begin alike may be sorted between a directory's name and what is in it.
+    // Other names with the same prefix can be sorted between a directory and its content.
     let is_before = |file: &RelPath| {
         let (file, dir) = (file.as_str(), path.as_str());
         file < dir || (file.starts_with(dir) && file.as_bytes().get(dir.len()) < Some(&b'/'))
@@ -202,7 +202,7 @@ fn below<'f>(files: &'f [RelPath], path: &RelPath) -> &'f [RelPath] {
 /// Every package of a build, instantiated.
 pub(crate) type Instances = BTreeMap<PkgKey, Box<PkgInstance>>;
 
-/// Instantiates the packages in `pkgs`; those that do not need each other in parallel. `order` has each after what it needs.
+/// Instantiates the packages in `pkgs`, independent ones in parallel. `order` lists dependencies first.
 pub(crate) fn instantiate(
     order: &[PkgKey],
     mut pkgs: BTreeMap<PkgKey, ResolvedPkg>,
@@ -212,7 +212,7 @@ pub(crate) fn instantiate(
     let needs = |key: &PkgKey| pkgs.get(key).into_iter().flat_map(|pkg| pkg.deps.values());
     let levels = levels(order, needs).into_iter().map(|level| level.into_iter().cloned().collect());
     for level in levels.collect::<Vec<Vec<PkgKey>>>() {
-        // What was declared is let go of on the way: of many packages it is much.
+        // Declarations are dropped along the way: they take much memory if there are many packages.
         let level: Vec<_> = level.into_iter().filter_map(|key| pkgs.remove_entry(&key)).collect();
         let results: Vec<_> = level
             .into_par_iter()
@@ -286,7 +286,7 @@ fn instantiate_one(
     Ok(instance)
 }
 
-/// The modules of a package that takes others to say them.
+/// Returns the modules of a package that needs other packages to list them.
 fn late_modules(
     instance: &mut PkgInstance,
     instances: &Instances,
@@ -297,10 +297,10 @@ fn late_modules(
     let late = evaluator.evaluate(&instance.place, op, &answers)?;
     let decl: LateDecl = serde_json::from_str(late.value.get()).map_err(|error| {
         let label = instance.place.label();
-        let message = format!("{label}: its modules have an unexpected form: {error}");
+        let message = format!("{label}: unexpected value in its modules: {error}");
         Diagnostic::error(Class::Internal, message)
     })?;
-    // Most of it was said when the package was loaded.
+    // Most of it was reported when the package was loaded.
     let new = late.trace.into_iter().filter(|line| !instance.trace.contains(line));
     let new: Vec<String> = new.collect();
     instance.trace.extend(new);
@@ -309,7 +309,7 @@ fn late_modules(
     Ok(decl.modules)
 }
 
-/// Those that name a file or a directory: what others hold follows from these.
+/// Returns the reads of files and directories: everything else follows from these.
 pub(crate) fn lasting(mut reads: Vec<Read>) -> Vec<Read> {
     reads.retain(|read| match read {
         Read::File { .. } | Read::List { .. } | Read::Import { .. } => true,
@@ -319,7 +319,7 @@ pub(crate) fn lasting(mut reads: Vec<Read>) -> Vec<Read> {
     reads
 }
 
-/// The canonical JSON of a package's name and version.
+/// Returns the canonical JSON of a package's name and version.
 fn info(info: &PkgInfo) -> String {
     serde_json::to_value(info).map(|value| wake_model::json::canonical(&value)).unwrap_or_default()
 }
@@ -328,7 +328,7 @@ fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<PackageView>> {
     instances.get(key)?.told.clone()
 }
 
-/// Says what is wrong with the files of a package.
+/// Checks the files of a package.
 fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagnostic>> {
     let mut errors = Vec::new();
     for path in &pkg.pkg.decl.files {
@@ -336,9 +336,9 @@ fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagn
             Ok(seen) if can_be_named(path, seen.as_ref()) => continue,
             Ok(Some(FileState::Absent)) => at_fault(pkg, path, "does not exist", evaluator),
             Ok(Some(FileState::Dir)) => at_fault(pkg, path, "is a directory", evaluator)
-                .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
+                .help(format!("use `wake.dir('{}')` for its contents", path.dotted())),
             Ok(Some(FileState::Link(target))) => {
-                let what = format!("is a link that leaves the package, to `{target}`");
+                let what = format!("is a link to `{target}`, outside the package");
                 at_fault(pkg, path, &what, evaluator)
             }
             Ok(_) => at_fault(pkg, path, "is a device, a socket or a pipe", evaluator),
@@ -358,11 +358,11 @@ fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator
     .at(written)
 }
 
-/// Answers for evaluations before anything is planned: packages, but no modules.
+/// Answers evaluations before anything is planned: packages, but no modules.
 pub(crate) struct PkgAnswers<'a> {
-    /// The packages so far, and those that the asking one names.
+    /// The packages so far, and those that the asking package names.
     pub ways: Ways<'a>,
-    /// Who evaluates.
+    /// Evaluates.
     pub evaluator: &'a Evaluator<'a>,
 }
 

@@ -1,22 +1,22 @@
 //! Carries a build from package files to results: the first front of `wake-steps`.
 //!
-//! The rooms, read in this order, are the way that a build takes; none knows a later one:
+//! The rooms, in the order in which a build passes through them; none knows a later one:
 //!
 //! | room | does |
 //! |---|---|
-//! | `settings`, `workspace`, `registries`, `pkg_place`, `target` | finds the checkout, where packages and images lie and come from, and what is to be built |
-//! | `published` | what a package is to those who get it from a registry |
-//! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
-//! | `test_past` | how tests ended when they ran |
-//! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
-//! | `file_set` | which files of a package others get |
+//! | `settings`, `workspace`, `registries`, `pkg_place`, `target` | finds the checkout, the sources of packages and images, and the targets |
+//! | `published` | a package as its registry's users see it |
+//! | `sources`, `fixed`, `files`, `source_text`, `shelf` | reads files, caches their digests, and spools data to disk |
+//! | `test_past` | past results of tests |
+//! | `options`, `evaluate`, `expression` | the options of a build; applies functions, with a cache; evaluates expressions |
+//! | `file_set` | the files of a package that dependents get |
 //! | `retriever`, `lock_text`, `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
-//! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
-//! | `links` | results appear in the checkout |
-//! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `retrieve`, `logins`, `locking`, `inquiry`, `obtain`, `needs`, `build`, `publish`, `explain` | what a person asks for |
+//! | `host_packages`, `lower` | packages of the distribution; from a module to a step, which no longer knows packages |
+//! | `links` | results in the checkout |
+//! | `snapshot` | what the last build looked at, and its results, as the starting point of the next |
+//! | `session`, `retrieve`, `logins`, `locking`, `inquiry`, `obtain`, `needs`, `build`, `publish`, `explain` | what a user asks for |
 
 #![expect(
     clippy::result_large_err,

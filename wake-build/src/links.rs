@@ -1,4 +1,4 @@
-//! Result links: `.wake/out/<package>/<module>` leads to the tree in the store.
+//! Result links: `.wake/out/<package>/<module>` points to the tree in the store.
 
 use std::ffi::OsStr;
 use std::io;
@@ -15,32 +15,32 @@ use rustix::io::Errno;
 
 use crate::sources::DIR_PATH;
 
-/// Where the links of a checkout lie, relative to its root.
+/// The directory of the links, relative to the root of the checkout.
 pub(crate) const OUT_DIR: &str = ".wake/out";
 
-/// Where links to the packages lie that a checkout has in the store.
+/// The directory of links to packages in the store.
 pub(crate) const PKGS_DIR: &str = ".wake/pkgs";
 
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
-/// Makes links in one directory, faster where neighbours in their order follow each other.
+/// Creates links in one directory; faster if links in the same directory follow each other.
 pub(crate) struct Linker<'a> {
     out: &'a OwnedFd,
-    /// The directory that the last link's directory lies in.
+    /// The parent of the last link's directory.
     above: Option<(PathBuf, OwnedFd)>,
-    /// The last directory that this one has made: nothing is in the way of links in it.
+    /// The last directory that this linker created: nothing obstructs links in it.
     made: Option<PathBuf>,
 }
 
 impl<'a> Linker<'a> {
-    /// For links in the directory `out`, which is held open.
+    /// Creates a linker for links in the open directory `out`.
     pub(crate) fn new(out: &'a OwnedFd) -> Linker<'a> {
         Linker { out, above: None, made: None }
     }
 
-    /// Makes the link `name` lead to `target`; replaced in one step, left alone where it is right.
+    /// Makes the link `name` point to `target`; replaced atomically, and left alone if it is right.
     ///
-    /// A link that is in the way of a package below it (or the other way round) makes room: the newer
+    /// A link that obstructs a package below it (or the other way round) is removed: the newer
     /// result wins.
     pub(crate) fn link(&mut self, name: &Path, target: &Path) -> io::Result<()> {
         match self.link_in_new_dir(name, target).or_else(|| link_anew(self.out, name, target)) {
@@ -49,7 +49,7 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// None if the directory of the link was there before, or something went wrong.
+    /// Returns none if the directory of the link existed before, or on failure.
     fn link_in_new_dir(&mut self, name: &Path, target: &Path) -> Option<()> {
         let dir = name.parent()?;
         let above = dir.parent()?;
@@ -67,13 +67,13 @@ impl<'a> Linker<'a> {
     }
 }
 
-/// Makes a link where nothing is, without a look at what could be there; none if something is in the way.
+/// Creates a link without checking what is there; none if something is in the way.
 fn link_anew(out: &OwnedFd, name: &Path, target: &Path) -> Option<()> {
     let dir = dir_below(out, name.parent()?)?;
     symlinkat(target, &dir, name.file_name()?).ok()
 }
 
-/// Opens the directory at a path below `out`, making what is missing of it; none if a link is on the way: it could
+/// Opens the directory at a path below `out`, creating what is missing; none if a link is on the way: it could
 /// lead into the store.
 fn dir_below(out: &OwnedFd, path: &Path) -> Option<OwnedFd> {
     let flags = DIR_PATH | OFlags::NOFOLLOW;
@@ -104,7 +104,7 @@ fn replace(out: &OwnedFd, name: &Path, target: &Path) -> io::Result<()> {
     if there.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
         remove_dir(&dir, short, DEEPEST)?;
     }
-    // Several threads may be at work in one directory.
+    // Several threads may work in one directory.
     let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
     let temporary = format!(".new-{}-{number}", std::process::id());
     match symlinkat(target, &dir, &temporary) {
@@ -121,7 +121,7 @@ fn replace(out: &OwnedFd, name: &Path, target: &Path) -> io::Result<()> {
     Ok(renamed?)
 }
 
-/// Opens the directory at `path` below `out`, making what is missing, where links make room: following one would lead
+/// Opens the directory at `path` below `out`, creating what is missing and removing links on the way: following one would lead
 /// into the store.
 fn dir_with_room(out: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let flags = DIR_PATH | OFlags::NOFOLLOW;
@@ -133,7 +133,7 @@ fn dir_with_room(out: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
         };
         at = match openat(&at, name, flags, Mode::empty()) {
             Err(Errno::NOENT) => make()?,
-            // Of a file this fails: it is not ours.
+            // This fails for a file, which is not wake's.
             Err(Errno::NOTDIR | Errno::LOOP) => {
                 readlinkat(&at, name, Vec::new()).map_err(|_| not_ours(name))?;
                 unlinkat(&at, name, AtFlags::empty())?;
@@ -145,10 +145,10 @@ fn dir_with_room(out: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Directories below each other that are removed at most: the names of links have fewer.
+/// The deepest directory tree that is removed: names of links have fewer parts.
 const DEEPEST: usize = 256;
 
-/// Removes a directory with all that lies in it, and nothing that links in it lead to.
+/// Removes a directory with its content, without following links.
 fn remove_dir(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty())?;
@@ -170,8 +170,8 @@ fn remove_dir(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()> 
     Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Removes the links below `out` that lead into `store` and are of no module any more: `is_left` tells of the package in a
-/// directory and of a module. What else lies there stays.
+/// Removes links below `out` into `store` whose module no longer exists: `is_left` tells for the package in a
+/// directory and a module. Everything else is kept.
 pub(crate) fn sweep(out: &OwnedFd, store: &Path, is_left: &dyn Fn(&Path, &str) -> bool) {
     sweep_below(out, Path::new(""), store, is_left, DEEPEST);
 }
@@ -194,7 +194,7 @@ fn sweep_below(
                 let leads = readlinkat(&opened, name, Vec::new());
                 let is_ours = leads.is_ok_and(|to| to.as_bytes().starts_with(bytes(store)));
                 if is_ours && !is_left(path, module) {
-                    // What stays keeps a tree that nobody needs.
+                    // A leftover link only keeps an unneeded tree.
                     let _ = unlinkat(&opened, name, AtFlags::empty());
                 }
             }
@@ -202,7 +202,7 @@ fn sweep_below(
                 if let Ok(below) = openat(&opened, name, flags, Mode::empty()) {
                     sweep_below(&below, &path.join(name), store, is_left, deepest - 1);
                 }
-                // Of one that still holds something this fails.
+                // Fails if it is not empty.
                 let _ = unlinkat(&opened, name, AtFlags::REMOVEDIR);
             }
             _ => {}
@@ -210,7 +210,7 @@ fn sweep_below(
     }
 }
 
-/// The link by the name of its module that leads where the one of a configuration, `name@…`, leads.
+/// Returns the module's plain link, if it points where the link of a configuration, `name@…`, points.
 pub(crate) fn follower(out: &OwnedFd, configured: &str) -> Option<String> {
     let (plain, digits) = configured.rsplit_once('@')?;
     if digits.contains('/') {
@@ -224,9 +224,9 @@ pub(crate) fn follower(out: &OwnedFd, configured: &str) -> Option<String> {
     (leads(plain)? == leads(configured)?).then(|| plain.to_owned())
 }
 
-/// Whether the link `name` may lead to a configuration of its module: its default has none there.
+/// Returns whether the link `name` may point to a configuration of its module: the default has no link there.
 ///
-/// It has not if there is no such link, or if it leads where that of a configuration, `name@…`, leads.
+/// That is so if there is no such link, or if it points where the link of a configuration, `name@…`, points.
 pub(crate) fn is_free(out: &OwnedFd, name: &str) -> bool {
     let name = Path::new(name);
     let (Some(dir), Some(short)) = (name.parent(), name.file_name()) else { return false };
@@ -254,7 +254,7 @@ pub(crate) fn is_free(out: &OwnedFd, name: &str) -> bool {
 
 fn not_ours(name: &OsStr) -> io::Error {
     let name = name.to_string_lossy();
-    io::Error::other(format!("`{name}` is in the way and no result link: move it elsewhere"))
+    io::Error::other(format!("`{name}` is in the way and is not a result link: move it elsewhere"))
 }
 
 fn bytes(path: &Path) -> &[u8] {
@@ -283,7 +283,7 @@ mod tests {
         std::fs::create_dir_all(&deep).unwrap();
         let opened = open(&out);
         let link = |name: &str| Linker::new(&opened).link(Path::new(name), scene.path());
-        // A file where a directory belongs is nobody's result, nor is what no name of a link is as deep as.
+        // A file in place of a directory is not a result, nor is a tree deeper than any link name.
         for (name, at_fault) in [("file/x", "file"), ("deep", "d")] {
             let error = link(name).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{at_fault}` is in the way")), "{error}");
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(read("a/b"), one);
         link(Path::new("a/b"), &other).unwrap();
         assert_eq!(read("a/b"), other);
-        // What is below a link must not be made in what the link leads to.
+        // A link below another link must not be created in that link's target.
         link(Path::new("a/b/c"), &one).unwrap();
         assert_eq!(read("a/b/c"), one);
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
@@ -380,7 +380,7 @@ mod tests {
             let opened = open(&out);
             let mut linker = Linker::new(&opened);
             names.iter().for_each(|name| linker.link(Path::new(name), target).unwrap());
-            // The newer result has taken the place of what was in its way.
+            // The newer result replaced what was in its way.
             let gone = ["a/c/x", "d/x"];
             for name in names.iter().filter(|name| !gone.contains(name)) {
                 assert_eq!(std::fs::read_link(out.join(name)).unwrap(), target, "{name}");
@@ -389,7 +389,7 @@ mod tests {
         make(&one);
         make(&one);
         make(&other);
-        // A directory that has become a link since leads to nothing that is wake's to change.
+        // A directory that was replaced by a link leads to something that is not wake's.
         std::fs::remove_dir_all(out.join("a")).unwrap();
         symlink(&other, out.join("a")).unwrap();
         make(&one);

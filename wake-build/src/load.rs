@@ -1,4 +1,4 @@
-//! Loading: every package that the targets reach by local path or as a locked one, each evaluated once.
+//! Loading: every package that the targets reach by local path or through the lock, each evaluated once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
@@ -26,27 +26,27 @@ use wake_steps::error::store_failure;
 /// A package whose file has been evaluated.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedPkg {
-    /// Where it lies.
+    /// Where it is.
     pub place: PkgPlace,
     /// What it declares.
     pub decl: PackageDecl,
-    /// The declaration as it came from the evaluation, for finding places in the source of what is wrong.
+    /// The declaration as the evaluation returned it, for locating errors in the source.
     raw: ShelfEntry,
     /// What the evaluation read.
     pub reads: Vec<Read>,
-    /// What `std.trace` said.
+    /// The output of `std.trace`.
     pub trace: Vec<String>,
-    /// Where those of its packages lie that it has by path, from a registry or by a retriever, by its own key for them.
+    /// Where its packages are that it has by path, from a registry or by a retriever, by its own keys for them.
     pub found: NameMap<PkgPlace>,
 }
 
 impl LoadedPkg {
-    /// What it declares under `key` of `pkgs`, as it came from the evaluation.
+    /// Returns its declaration under `key` of `pkgs`, as the evaluation returned it.
     pub(crate) fn declared_pkg(&self, key: &str) -> Value {
         declared_pkg(&self.raw.text().unwrap_or_default(), key)
     }
 
-    /// What is still to be retrieved of what it needs.
+    /// Returns its needs that still have to be retrieved.
     fn open_needs(&self) -> impl Iterator<Item = OpenNeed> {
         let is_open = |(key, get): &(&String, &GetPkg)| {
             matches!(get.from, PkgSource::Retriever(_)) && self.found.get(key.as_str()).is_none()
@@ -55,12 +55,12 @@ impl LoadedPkg {
         open.map(|(key, _)| OpenNeed { by: self.place.clone(), key: key.clone() })
     }
 
-    /// The requirements that registries are to meet, by its keys for them.
+    /// Returns its requirements on registries, by its keys for them.
     pub(crate) fn registry_needs(&self) -> impl Iterator<Item = (&String, &GetPkg)> {
         self.decl.pkgs.iter().filter(|(_, get)| is_of_registry(&self.place, get))
     }
 
-    /// How it calls itself, as it came from the evaluation.
+    /// Returns its declared identity, as the evaluation returned it.
     pub(crate) fn declared_info(&self) -> Value {
         let raw = self.raw.text().unwrap_or_default();
         let mut decl: Value = serde_json::from_str(&raw).unwrap_or_default();
@@ -68,11 +68,11 @@ impl LoadedPkg {
     }
 }
 
-/// Whether the package at `place` gets that from a registry.
+/// Returns whether the package at `place` gets this from a registry.
 pub(crate) fn is_of_registry(place: &PkgPlace, get: &GetPkg) -> bool {
     match get.from {
         PkgSource::Registry => true,
-        // Where a published package lay beside another one is not where it lies now.
+        // A package published next to another one is not next to it in the store.
         PkgSource::Local(_) => place.dir().is_none(),
         PkgSource::Global | PkgSource::Retriever(_) => false,
     }
@@ -83,12 +83,12 @@ fn declared_pkg(raw: &str, key: &str) -> Value {
     decl["pkgs"][key].take()
 }
 
-/// A package that only a retriever can give, and that it was not asked for yet.
+/// A need that only a retriever can meet and that it has not been asked for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OpenNeed {
-    /// Who needs it.
+    /// The dependent package.
     pub(crate) by: PkgPlace,
-    /// Under which key.
+    /// Its key for the need.
     pub(crate) key: String,
 }
 
@@ -99,7 +99,7 @@ struct Loader<'a> {
     workspace: &'a Workspace,
     evaluator: &'a Evaluator<'a>,
     locked: &'a LockedPkgs<'a>,
-    /// Where declarations are put aside.
+    /// Where declarations are spooled.
     shelf: Arc<Shelf>,
     state: Mutex<State>,
 }
@@ -110,19 +110,19 @@ struct State {
     result: LoadResult,
 }
 
-/// What could be loaded, and what was wrong with the rest, by place.
+/// The packages that could be loaded, and the errors of the others, by place.
 #[derive(Debug, Default)]
 pub(crate) struct LoadResult {
     /// The packages.
     pub loaded: Loaded,
-    /// What is still to be retrieved, where that is allowed to stay open.
+    /// Needs that still have to be retrieved, where they may stay open.
     pub open: BTreeSet<OpenNeed>,
-    /// Errors of packages that are not among them.
+    /// Errors of packages that were not loaded.
     pub failed: BTreeMap<PkgPlace, Vec<Diagnostic>>,
 }
 
 impl LoadResult {
-    /// Whether everything that the package at `place` reaches was loaded.
+    /// Returns whether everything that the package at `place` reaches was loaded.
     pub(crate) fn is_whole(&self, place: &PkgPlace) -> bool {
         let mut seen = std::collections::BTreeSet::new();
         let mut open = vec![place];
@@ -136,7 +136,7 @@ impl LoadResult {
         true
     }
 
-    /// Every error, by place; what is wrong with the lock is said once.
+    /// Returns every error, by place; errors of the lock are reported once.
     pub(crate) fn errors(&mut self) -> Vec<Diagnostic> {
         let mut errors: Vec<Diagnostic> = Vec::new();
         for error in std::mem::take(&mut self.failed).into_values().flatten() {
@@ -150,7 +150,7 @@ impl LoadResult {
 
 /// Loads the packages at `dirs` and everything that they reach, in parallel.
 ///
-/// One package's error does not keep the others from being loaded.
+/// An error in one package does not stop the others from being loaded.
 pub(crate) fn load(
     workspace: &Workspace,
     evaluator: &Evaluator,
@@ -162,10 +162,10 @@ pub(crate) fn load(
     result
 }
 
-/// The same for packages that are still to be found: each is loaded as soon as `find` tells of it.
+/// The same while packages are still being found: each is loaded as soon as `find` reports it.
 ///
-/// What `find` gives in the end counts: something of its own, and all packages to load. If it fails, what has been
-/// loaded until then is dropped.
+/// The final result of `find` counts: a value of its own, and all packages to load. If it fails, everything loaded until
+/// then is dropped.
 pub(crate) fn load_as_found<T: Send, E: Send>(
     workspace: &Workspace,
     evaluator: &Evaluator,
@@ -236,7 +236,7 @@ impl<'w> Work<'w> for Loader<'w> {
 }
 
 impl Loader<'_> {
-    /// The package in a directory of the checkout, unless it was asked for before.
+    /// Returns the package in a directory of the checkout, unless it was requested before.
     fn new_one(&self, dir: &RelPath) -> Option<PkgPlace> {
         let place = PkgPlace::Checkout(dir.clone());
         self.state().asked.insert(place.clone()).then_some(place)
@@ -250,7 +250,7 @@ impl Loader<'_> {
         let CachedEvaluation { value, reads, trace } = remembered;
         let decl: PackageDecl = serde_json::from_str(value.get()).map_err(|error| {
             let message =
-                format!("{}: the declaration has an unexpected form: {error}", place.label());
+                format!("{}: unexpected value in the declaration: {error}", place.label());
             vec![Diagnostic::error(Class::Internal, message)]
         })?;
         if let PkgPlace::Store(pkg) = place
@@ -273,7 +273,7 @@ impl Loader<'_> {
             match self.find(place, &decl, get) {
                 Ok(None) => {}
                 Ok(Some(place)) => found.push((key.clone(), place)),
-                // What is wrong with the lock is told at its place there.
+                // An error of the lock is reported at its place in the lock.
                 Err(error) if error.place.is_some() => wrong.push(*error),
                 Err(mut error) => {
                     let get = declared_pkg(value.get(), key);
@@ -291,7 +291,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Where the package lies that the one at `from`, which declares `decl`, gets; none if that is found out later.
+    /// Returns the place of a dependency of the package at `from`, which declares `decl`; none if that is found out later.
     fn find(
         &self,
         from: &PkgPlace,
@@ -306,7 +306,7 @@ impl Loader<'_> {
             (PkgSource::Local(path), PkgPlace::Checkout(dir)) => {
                 self.local_place(dir, path).map(Some)
             }
-            // Where a published package lay beside another one is not where it lies now.
+            // A package published next to another one is not next to it in the store.
             (PkgSource::Local(_), PkgPlace::Store(_)) | (PkgSource::Registry, _) => {
                 self.locked.find(&get.request, files, store)
             }
@@ -321,14 +321,14 @@ impl Loader<'_> {
         }
     }
 
-    /// What stands in for the published package that the one at `from` gets.
+    /// Returns the override for the published package that the one at `from` gets.
     fn override_of(&self, from: &PkgPlace, get: &GetPkg) -> Option<&Override> {
         let overrides = &self.workspace.settings.overrides;
         let is_asked = !overrides.is_empty() && is_of_registry(from, get);
         is_asked.then(|| overrides.of(&get.request.pkg_name())).flatten()
     }
 
-    /// Whether what stands in for published packages is what it stands in for, and will do for all that get it.
+    /// Checks that each override has the right name and satisfies every dependent.
     fn check_overrides(&self) {
         if self.workspace.settings.overrides.is_empty() {
             return;
@@ -363,14 +363,14 @@ impl Loader<'_> {
 
     fn misnamed(&self, wrong: &Override, pkg: &LoadedPkg) -> Diagnostic {
         let (label, name) = (pkg.place.label(), pkg.decl.info.pkg_name());
-        let message = format!("{label} is `{name}`, and stands in for that alone");
+        let message = format!("{label} is `{name}`, and can stand in only for that");
         let written = self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_info(), &NoAnswers);
         let diagnostic =
             Diagnostic::error(Class::Resolution, message).at(Some(wrong.name_at.clone()));
-        let called = |at| format!("it is called so at {at}");
+        let called = |at| format!("it is named at {at}");
         let diagnostic = written.map(called).into_iter().fold(diagnostic, Diagnostic::note);
         diagnostic
-            .help(format!("write `\"{name}\"` here, or the directory of the package that is meant"))
+            .help(format!("write `\"{name}\"` here, or give the directory of the right package"))
     }
 
     fn will_not_do(
@@ -384,29 +384,29 @@ impl Loader<'_> {
         let (name, wanted) = (get.request.pkg_name(), &get.request.version);
         let (label, version) = (found.place.label(), &found.decl.info.version);
         let message = format!(
-            "package `{key}`: {} needs {name} {wanted}, and {label}, which stands in for it, is {version}",
+            "package `{key}`: {} needs {name} {wanted}, but {label}, which stands in for it, is {version}",
             pkg.place.label()
         );
         let declared = pkg.declared_pkg(key);
         let at = self.evaluator.locate(&pkg.place, &Op::Pkg, &declared, &NoAnswers);
         let help = match pkg.place {
-            PkgPlace::Checkout(_) => format!("ask for what is there: `'^{version}'`"),
+            PkgPlace::Checkout(_) => format!("require what is there: `'^{version}'`"),
             PkgPlace::Store(_) => {
                 let by = pkg.decl.info.pkg_name();
                 format!(
-                    "`wake lock` chooses a version of {by} that it will do for; or give {label} one that is {wanted}"
+                    "run `wake lock` to choose a version of {by} that accepts it, or give {label} a version that matches {wanted}"
                 )
             }
         };
         Diagnostic::error(Class::Resolution, message)
             .at(at)
-            .note(format!("it stands in by `[overrides]`: {}", instead.name_at))
+            .note(format!("it stands in because of `[overrides]`: {}", instead.name_at))
             .help(help)
     }
 
-    /// Whether what the registry said of a package that was just fetched is what its files say; if not, it is not kept.
+    /// Checks that the registry's metadata of a package that was just fetched agrees with its files; if not, it is not kept.
     ///
-    /// Where other packages decide what its modules are, these are not known yet and taken for right.
+    /// If other packages decide what its modules are, these are not known yet and taken to be right.
     fn compare(&self, pkg: &StoredPkg, decl: &PackageDecl) -> Result<(), Vec<Diagnostic>> {
         let registry = self.locked.registry(decl.info.namespace.as_ref());
         let Some(registry) = registry.filter(|_| pkg.is_new) else { return Ok(()) };
@@ -422,7 +422,7 @@ impl Loader<'_> {
                     registry: registry.name().clone(),
                     pkg: name.clone(),
                     version: theirs.version.clone(),
-                    problem: format!("what its files say of it has another form: {error}"),
+                    problem: format!("unexpected value in its files: {error}"),
                 }
             })
         };
@@ -435,13 +435,13 @@ impl Loader<'_> {
         })
     }
 
-    /// Says that content is not of the package that it is locked as.
+    /// Returns the error that content is not of the package that it is locked as.
     fn mislabelled(&self, place: &PkgPlace, info: &PkgInfo) -> Diagnostic {
         let (locked, told) = (place.label(), info.key().label());
-        let message = format!("what is locked as {locked} calls itself {told}");
+        let message = format!("the content locked as {locked} declares itself as {told}");
         Diagnostic::error(Class::Resolution, message)
             .at(self.locked.written_at(place))
-            .help(format!("the line is of {told}, or its digest is another one"))
+            .help(format!("correct the line: it is for {told}, or its digest is wrong"))
     }
 
     fn local_place(&self, from: &RelPath, path: &str) -> Result<PkgPlace, Box<Diagnostic>> {
@@ -457,15 +457,15 @@ impl Loader<'_> {
             }
             let root = self.workspace.root.display();
             leaves.help(format!(
-                "the workspace is `{root}`; a `{WORKSPACE_FILE}` in a directory above makes that its root"
+                "the workspace is `{root}`; to make a directory above its root, put a `{WORKSPACE_FILE}` there"
             ))
         })?;
         let place = PkgPlace::Checkout(dir.clone());
-        // What has been asked for was found to be a package before.
+        // A place that was requested before is known to be a package.
         if self.state().asked.contains(&place) || self.workspace.is_pkg(&dir) {
             Ok(place)
         } else if self.workspace.absolute(&dir).is_dir() {
-            Err(wrong(format!("`{path}` holds no `{PKG_FILE}`")).into())
+            Err(wrong(format!("`{path}` has no `{PKG_FILE}`")).into())
         } else {
             Err(wrong(format!("there is no directory `{path}`")).into())
         }

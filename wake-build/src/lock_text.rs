@@ -1,4 +1,4 @@
-//! `wake.lock` as it is read, with what version control left in it.
+//! `wake.lock` as it is on disk, possibly with merge conflicts.
 
 use std::io::ErrorKind;
 
@@ -12,13 +12,13 @@ use crate::sources::LARGEST;
 
 /// The lock as it was read.
 pub(crate) struct LockText {
-    /// What it says.
+    /// Its content.
     pub(crate) lock: Lock,
-    /// As it is written.
+    /// Its text.
     pub(crate) text: String,
-    /// None where there is no such file.
+    /// Its digest; none if there is no such file.
     pub(crate) digest: Option<BlobDigest>,
-    /// The line at which the first conflict begins.
+    /// The line of the first conflict.
     pub(crate) conflict: Option<usize>,
 }
 
@@ -62,15 +62,15 @@ impl LockText {
         Ok(LockText { lock, text, digest: Some(digest), conflict })
     }
 
-    /// What is said of the first conflict.
+    /// Returns the warning about the first conflict.
     pub(crate) fn told_conflict(&self, files: &Files) -> Option<Diagnostic> {
         let line = self.conflict?;
         let length = self.text.lines().nth(line - 1).map_or(1, |line| line.chars().count());
-        let message = format!("version control left a conflict in `{LOCK_FILE}`");
+        let message = format!("merge conflict in `{LOCK_FILE}`");
         let diagnostic = Diagnostic::error(Class::Resolution, message)
             .at(Some(at(&self.text, line, 1, length + 1)))
-            .note("what both sides say counts")
-            .help("`wake lock` writes what both sides come to");
+            .note("the lines of both sides are used")
+            .help("run `wake lock` to resolve it");
         let attributes = RelPath::parse(".gitattributes").unwrap_or_default();
         let attributes = read_at_most(&files.absolute(&attributes), LARGEST).unwrap_or_default();
         let is_union = |line: &str| {
@@ -80,13 +80,13 @@ impl LockText {
         Some(match String::from_utf8_lossy(&attributes).lines().any(is_union) {
             true => diagnostic,
             false => diagnostic.help(format!(
-                "`{LOCK_FILE} merge=union` in `.gitattributes` has git merge it without one"
+                "put `{LOCK_FILE} merge=union` in `.gitattributes` to have git merge it without conflicts"
             )),
         })
     }
 }
 
-/// Columns of a line of the lock.
+/// Returns a place in a line of the lock.
 pub(crate) fn at(text: &str, line: usize, column: usize, end_column: usize) -> Place {
     let source_line = text.lines().nth(line - 1).unwrap_or_default().to_owned();
     Place { file: LOCK_FILE.to_owned(), line, column, end_column, source_line, label: None }

@@ -1,5 +1,5 @@
-//! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one. What the store lacks
-//! is fetched.
+//! Packages named by `wake.lock`, which is read once, when the first package is needed. Packages that the store lacks
+//! are fetched.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -19,42 +19,42 @@ use crate::lock_text::{LockText, at};
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::registries::{Reach, Registries, registry_failure};
 
-/// The packages that a workspace has locked, and those of them that were opened.
+/// The locked packages of a workspace, and those that have been opened.
 pub(crate) struct LockedPkgs<'a> {
     registries: &'a Registries,
     mode: Mode,
     is_unmet: AtomicBool,
-    /// Whether a registry is to meet something that is not locked.
+    /// Whether a requirement on registries is not locked.
     is_to_be_chosen: AtomicBool,
-    /// Whether an exec is to be asked for something.
+    /// Whether a retriever has to be asked.
     is_to_be_retrieved: AtomicBool,
     read: OnceLock<Result<LockText, Box<Diagnostic>>>,
     opened: Mutex<BTreeMap<PkgKey, Arc<Opening>>>,
     fetched: AtomicUsize,
     fetched_bytes: AtomicU64,
     may_lock: bool,
-    /// Images that were resolved, by what they are called, and are to be locked.
+    /// Images that were resolved and are to be locked, with their names.
     images: Mutex<BTreeMap<String, String>>,
 }
 
-/// Why an image of this name is not known by its digest.
+/// Why the digest of a named image is unknown.
 pub(crate) enum ImageLock {
     /// The lock cannot be read.
     Lock(Box<Diagnostic>),
-    /// The lock does not have it, and may not change.
+    /// The lock does not have it and may not change.
     NotLocked,
-    /// Where it is, it was not found.
+    /// It was not found where it should be.
     Unresolved(ImageError),
 }
 
-/// What becomes of requirements for registries.
+/// How requirements on registries are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// They mean what the lock says.
+    /// They are resolved by the lock.
     Bound,
-    /// They stay open, for whoever asks what there is to choose.
+    /// They stay open, to find out what there is to choose.
     Open,
-    /// They mean what a lock says that is being put together; what it does not say stays open.
+    /// They are resolved by a lock under construction; those that it lacks stay open.
     Settling,
 }
 
@@ -65,7 +65,7 @@ struct Wave<'w> {
 }
 
 impl Wave<'_> {
-    /// Says how many of them have to be fetched, once the first one has to be: else nobody needs to know.
+    /// Announces how many packages have to be fetched, as soon as one of them does.
     fn count(&self, gauge: &FetchGauge, store: &Store) {
         self.counted.call_once(|| {
             let is_missing = |locked: &&&LockedPkg| {
@@ -76,11 +76,11 @@ impl Wave<'_> {
     }
 }
 
-/// A package that somebody opens, or has opened.
+/// A package that is being opened, or has been.
 type Opening = OnceLock<Result<Arc<StoredPkg>, Box<Diagnostic>>>;
 
 impl<'a> LockedPkgs<'a> {
-    /// Those of a workspace with these registries; nothing is read yet.
+    /// Creates the set for a workspace with these registries; nothing is read yet.
     pub(crate) fn new(registries: &'a Registries) -> LockedPkgs<'a> {
         LockedPkgs {
             registries,
@@ -97,13 +97,13 @@ impl<'a> LockedPkgs<'a> {
         }
     }
 
-    /// The same, where nothing may be locked that is not.
+    /// Forbids changes to the lock.
     pub(crate) fn unchanging(self) -> LockedPkgs<'a> {
         LockedPkgs { may_lock: false, ..self }
     }
 
-    /// The digest of the image that is called `name`: as it is locked, or as `resolve` finds it and it will be locked. Who asks at the
-    /// same time for one that is to be resolved waits.
+    /// Returns the digest of the image called `name`: from the lock, or from `resolve`, in which case it will be locked. Concurrent
+    /// requests for the same image wait.
     pub(crate) fn image(
         &self,
         name: &str,
@@ -126,30 +126,30 @@ impl<'a> LockedPkgs<'a> {
         Ok(digest)
     }
 
-    /// The images that were resolved and are to be locked, by what they are called.
+    /// Returns the images that were resolved and are to be locked, with their names.
     pub(crate) fn new_images(&self) -> BTreeMap<String, String> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same, where requirements for registries stay open.
+    /// Creates a set in which requirements on registries stay open.
     pub(crate) fn left_open(registries: &'a Registries) -> LockedPkgs<'a> {
         LockedPkgs { mode: Mode::Open, ..LockedPkgs::new(registries) }
     }
 
-    /// Those of a lock that is being put together: what it does not meet stays open, and so does what only a retriever can give.
+    /// Creates a set for a lock under construction: what it does not resolve stays open, and so do needs for retrievers.
     pub(crate) fn settling(registries: &'a Registries, lock: Lock) -> LockedPkgs<'a> {
         let text = lock.to_string();
         let read = OnceLock::from(Ok(LockText { lock, text, digest: None, conflict: None }));
         LockedPkgs { mode: Mode::Settling, read, ..LockedPkgs::new(registries) }
     }
 
-    /// Whether requirements that only a retriever can meet stay open.
+    /// Returns whether needs for retrievers stay open.
     pub(crate) fn is_settling(&self) -> bool {
         self.mode == Mode::Settling
     }
 
-    /// The package that `request` means. It must be locked, and its content in the store or to be had. None where requirements
-    /// stay open.
+    /// Returns the package that `request` resolves to. It must be locked, and its content in the store or available. None if
+    /// requirements stay open.
     pub(crate) fn find(
         &self,
         request: &PkgRequest,
@@ -170,13 +170,13 @@ impl<'a> LockedPkgs<'a> {
         };
         self.open(&[locked], store);
         let opening = self.opening(locked);
-        // All that were to be opened are.
+        // All packages of the wave have been opened.
         let opened = opening.get().cloned().unwrap_or_else(|| Err(self.not_here(locked)));
         opened.map(PkgPlace::Store).map(Some)
     }
 
-    /// The package that `request` means which an exec of `by` is to meet. It must be locked, and its content in the store: nothing is
-    /// asked for that. None where requirements stay open.
+    /// Returns the package that `request` resolves to and an exec of `by` provides. It must be locked, and its content in the store:
+    /// the exec is not run here. None if requirements stay open.
     pub(crate) fn find_retrieved(
         &self,
         request: &PkgRequest,
@@ -210,22 +210,22 @@ impl<'a> LockedPkgs<'a> {
         }
     }
 
-    /// Whether something is required that the lock does not name.
+    /// Returns whether a requirement is not locked.
     pub(crate) fn is_unmet(&self) -> bool {
         self.is_unmet.load(Ordering::Relaxed)
     }
 
-    /// Whether something is required of registries that the lock does not name.
+    /// Returns whether a requirement on registries is not locked.
     pub(crate) fn is_to_be_chosen(&self) -> bool {
         self.is_to_be_chosen.load(Ordering::Relaxed)
     }
 
-    /// Whether an exec is to be asked for something: it is not locked, or the store does not have it.
+    /// Returns whether a retriever has to be asked: something is not locked, or not in the store.
     pub(crate) fn is_to_be_retrieved(&self) -> bool {
         self.is_to_be_retrieved.load(Ordering::Relaxed)
     }
 
-    /// Whether the lock leaves something to be chosen: a requirement that no line meets, or two versions in one range.
+    /// Returns whether there is something to choose: an unlocked requirement, or two versions in one range.
     pub(crate) fn leaves_a_choice(&self) -> bool {
         let two_in_a_range = || {
             let Some(Ok(read)) = self.read.get() else { return false };
@@ -236,12 +236,12 @@ impl<'a> LockedPkgs<'a> {
         self.is_unmet.load(Ordering::Relaxed) || two_in_a_range()
     }
 
-    /// What the lock says; nothing where there is none.
+    /// Returns the content of the lock; empty if there is none.
     pub(crate) fn text(&self, files: &Files) -> Result<&Lock, Box<Diagnostic>> {
         Ok(&self.lock(files)?.lock)
     }
 
-    /// Opens what `requests` mean, several at once; what is wrong is told by [`LockedPkgs::find`].
+    /// Opens the packages for `requests`, several at once; [`LockedPkgs::find`] reports errors.
     pub(crate) fn prepare<'r>(
         &self,
         requests: impl Iterator<Item = &'r PkgRequest>,
@@ -258,12 +258,12 @@ impl<'a> LockedPkgs<'a> {
         self.open(&locked, store);
     }
 
-    /// How many packages were fetched, and their bytes.
+    /// Returns how many packages were fetched, and their total size.
     pub(crate) fn fetched(&self) -> (usize, u64) {
         (self.fetched.load(Ordering::Relaxed), self.fetched_bytes.load(Ordering::Relaxed))
     }
 
-    /// Whether the file, as it was read, has this text; where there is none, whether there is nothing to write.
+    /// Returns whether the file, as it was read, has this text; without a file, whether there is nothing to write.
     pub(crate) fn is_written_as(&self, text: &str) -> bool {
         match self.read.get() {
             Some(Ok(LockText { digest: Some(_), text: there, .. })) => there == text,
@@ -272,7 +272,7 @@ impl<'a> LockedPkgs<'a> {
         }
     }
 
-    /// The registry that has the packages of a namespace.
+    /// Returns the registry for a namespace.
     pub(crate) fn registry(
         &self,
         namespace: Option<&Name>,
@@ -280,12 +280,12 @@ impl<'a> LockedPkgs<'a> {
         self.registries.of(namespace)
     }
 
-    /// Where it is noted what is wrong with mirrors of images.
+    /// Records faults of image mirrors.
     pub(crate) fn image_mirrors(&self) -> &Arc<ImageMirrors> {
         self.registries.image_mirrors()
     }
 
-    /// What counts what is fetched.
+    /// Counts what is fetched.
     pub(crate) fn meter(&self) -> &Meter {
         self.registries.meter()
     }
@@ -302,7 +302,7 @@ impl<'a> LockedPkgs<'a> {
         }
     }
 
-    /// What is said of a lock in which version control left a conflict, which is read as both sides.
+    /// Returns the warning about a merge conflict in the lock, of which both sides are used.
     pub(crate) fn conflict(&self, files: &Files) -> Option<Diagnostic> {
         let read = self.read.get()?.as_ref().ok()?;
         let diagnostic = read.told_conflict(files)?;
@@ -314,7 +314,7 @@ impl<'a> LockedPkgs<'a> {
         opened.entry(locked.key()).or_default().clone()
     }
 
-    /// Opens packages in threads of its own: who waits for another there must not be one who does other things meanwhile.
+    /// Opens packages in dedicated threads: a thread that waits for another one here must not hold up other work.
     fn open(&self, locked: &[&LockedPkg], store: &Store) {
         let mut open: Vec<(&LockedPkg, Arc<Opening>)> =
             locked.iter().map(|locked| (*locked, self.opening(locked))).collect();
@@ -332,7 +332,7 @@ impl<'a> LockedPkgs<'a> {
         });
     }
 
-    /// A package with its files, fetched where the store lacks it; one that is not trusted is an error.
+    /// Returns a package with its files, fetched if the store lacks it; an untrusted package is an error.
     pub(crate) fn obtain(
         &self,
         locked: &LockedPkg,
@@ -354,14 +354,16 @@ impl<'a> LockedPkgs<'a> {
                 (stored, false)
             }
             Lookup::Miss if !locked.is_of_registry() => {
-                let message = format!("{name} {version} is locked, and the store does not have it");
-                let diagnostic = Diagnostic::error(Class::Network, message)
-                    .note(format!("its content is {content}, from {}", shown_source(locked)));
+                let message = format!("{name} {version} is locked, but it is not in the store");
+                let diagnostic = Diagnostic::error(Class::Network, message).note(format!(
+                    "its locked content is {content}, from {}",
+                    shown_source(locked)
+                ));
                 return Err(Box::new(diagnostic.help(RETRIEVES_IT)));
             }
             Lookup::Miss => {
                 let registry = self.registry_of(locked)?;
-                // Before its bytes come: they are the ones that were signed, or none.
+                // Checked before its content is fetched: that either has the signed digest or is rejected.
                 self.check_trust(locked, store)?;
                 if let Some(wave) = wave {
                     wave.count(self.registries.gauge(), store);
@@ -369,11 +371,11 @@ impl<'a> LockedPkgs<'a> {
                 (self.fetch(locked, &registry, store)?, true)
             }
             Lookup::Corrupt(corruption) => {
-                let message = format!("{name} {version} is not what it was: {corruption}");
+                let message = format!("{name} {version} has been altered: {corruption}");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
                 let help = match self.registry_of(locked) {
                     _ if !locked.is_of_registry() => RETRIEVES_IT,
-                    Ok(_) => "the next build fetches it anew",
+                    Ok(_) => "run the build again to fetch it anew",
                     Err(_) => PUT_IT_THERE,
                 };
                 return Err(Box::new(diagnostic.help(help)));
@@ -391,7 +393,7 @@ impl<'a> LockedPkgs<'a> {
         registry.ok_or_else(|| self.not_here(locked))
     }
 
-    /// Whether somebody whose signature counts vouches for a package. What was signed is asked for once, and kept.
+    /// Checks that a package is signed by a trusted key. Attestations are fetched once and kept.
     pub(crate) fn check_trust(
         &self,
         locked: &LockedPkg,
@@ -431,7 +433,7 @@ impl<'a> LockedPkgs<'a> {
             keys,
         });
         if !can_be_asked {
-            diagnostic = diagnostic.note("`--offline` does not ask whether somebody signed it");
+            diagnostic = diagnostic.note("with `--offline`, signatures are not looked up");
         }
         Err(Box::new(diagnostic))
     }
@@ -461,10 +463,10 @@ impl<'a> LockedPkgs<'a> {
         let is_absent = matches!(error, wake_registry::RegistryError::NoVersion { .. });
         let mut diagnostic = registry_failure(error);
         if is_absent {
-            // It is locked, so it was there.
+            // It is locked, so it existed once.
             diagnostic.class = Class::Network;
         }
-        Box::new(diagnostic.note(format!("{LOCK_FILE} has it as {}", locked.content)))
+        Box::new(diagnostic.note(format!("its content in {LOCK_FILE} is {}", locked.content)))
     }
 
     fn not_locked(&self, read: &LockText, request: &PkgRequest) -> Box<Diagnostic> {
@@ -472,12 +474,12 @@ impl<'a> LockedPkgs<'a> {
         let has_registry = self.registries.of(name.namespace.as_ref()).is_some();
         let diagnostic = match read.digest {
             None => {
-                let none = if has_registry { "" } else { ", and no registry that would be asked" };
-                let message = format!("there is no `{LOCK_FILE}` that says what it is{none}");
+                let none = if has_registry { "" } else { ", and no registry is configured for it" };
+                let message = format!("it is not locked, because there is no `{LOCK_FILE}`{none}");
                 Diagnostic::error(Class::Resolution, message)
             }
             Some(_) => {
-                let message = format!("`{LOCK_FILE}` has no `{name}` that is {wanted}");
+                let message = format!("`{LOCK_FILE}` has no `{name}` that matches {wanted}");
                 Diagnostic::error(Class::Resolution, message)
             }
         };
@@ -485,16 +487,16 @@ impl<'a> LockedPkgs<'a> {
         let locked: Vec<String> = locked.collect();
         let diagnostic = match locked.is_empty() {
             true => diagnostic,
-            false => diagnostic.note(format!("locked are {}", locked.join(", "))),
+            false => diagnostic.note(format!("locked versions: {}", locked.join(", "))),
         };
         let none = || self.registries.none_for(&name);
         Box::new(match read.digest {
-            _ if has_registry => diagnostic.help("`wake lock` chooses versions"),
+            _ if has_registry => diagnostic.help("run `wake lock` to choose versions"),
             None => none()
                 .help
                 .into_iter()
                 .fold(diagnostic, Diagnostic::help)
-                .help("or name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
+                .help("or say where it is: `from='./path'` or `from=wake.GLOBAL`"),
             Some(_) => none().help.into_iter().fold(
                 diagnostic
                     .help(format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`")),
@@ -505,11 +507,11 @@ impl<'a> LockedPkgs<'a> {
 
     fn not_here(&self, locked: &LockedPkg) -> Box<Diagnostic> {
         let LockedPkg { name, version, source, content } = locked;
-        let message = format!("{name} {version} is locked, and the store does not have it");
+        let message = format!("{name} {version} is locked, but it is not in the store");
         let diagnostic = Diagnostic::error(Class::Network, message)
-            .note(format!("its content is {content}, from the registry `{source}`"));
+            .note(format!("its locked content is {content}, from the registry `{source}`"));
         Box::new(match self.registries.of(name.namespace.as_ref()) {
-            Some(_) => diagnostic.help("without `--offline` it is fetched"),
+            Some(_) => diagnostic.help("run without `--offline` to fetch it"),
             None => {
                 let none = self.registries.none_for(name);
                 none.help.into_iter().fold(diagnostic.help(PUT_IT_THERE), Diagnostic::help)
@@ -517,23 +519,23 @@ impl<'a> LockedPkgs<'a> {
         })
     }
 
-    /// The digest of the lock, if it was read.
+    /// Returns the digest of the lock, if it was read.
     pub(crate) fn digest(&self) -> Option<BlobDigest> {
         self.read.get()?.as_ref().ok().and_then(|lock| lock.digest)
     }
 
-    /// Whether the lock, as it was read, has a package of this key.
+    /// Returns whether the lock, as it was read, has a package with this key.
     pub(crate) fn has(&self, key: &str) -> bool {
         let lock = self.read.get().and_then(|read| read.as_ref().ok());
         lock.is_some_and(|read| read.lock.iter().any(|pkg| pkg.key().as_str() == key))
     }
 
-    /// Whether it is known that this package is not locked.
+    /// Returns whether this package is known not to be locked.
     pub(crate) fn lacks(&self, key: &PkgKey) -> bool {
         self.read.get().is_some() && !self.has(key.as_str())
     }
 
-    /// Where the package at `place` stands in the lock.
+    /// Returns the place of the package at `place` in the lock.
     pub(crate) fn written_at(&self, place: &PkgPlace) -> Option<Place> {
         let PkgPlace::Store(pkg) = place else { return None };
         let lock = self.read.get()?.as_ref().ok()?;
@@ -544,13 +546,15 @@ impl<'a> LockedPkgs<'a> {
     }
 }
 
-/// Says that nobody has retrieved what `request` means.
+/// Returns the error that `request` has not been retrieved.
 fn not_retrieved(read: &LockText, request: &PkgRequest, by: &PkgName) -> Diagnostic {
     let (name, wanted) = (request.pkg_name(), &request.version);
     let message = match read.digest {
-        None => format!("there is no `{LOCK_FILE}` that says what `{by}` retrieved"),
+        None => {
+            format!("nothing that `{by}` retrieves is locked, because there is no `{LOCK_FILE}`")
+        }
         Some(_) => {
-            format!("`{LOCK_FILE}` has no `{name}` that is {wanted} and that `{by}` retrieved")
+            format!("`{LOCK_FILE}` has no `{name}` retrieved by `{by}` that matches {wanted}")
         }
     };
     let diagnostic = Diagnostic::error(Class::Resolution, message);
@@ -559,12 +563,12 @@ fn not_retrieved(read: &LockText, request: &PkgRequest, by: &PkgName) -> Diagnos
         locked.map(|pkg| format!("{} from {}", pkg.version, shown_source(pkg))).collect();
     let diagnostic = match locked.is_empty() {
         true => diagnostic,
-        false => diagnostic.note(format!("locked are {}", locked.join(", "))),
+        false => diagnostic.note(format!("locked versions: {}", locked.join(", "))),
     };
-    diagnostic.help("`wake lock` has it retrieved")
+    diagnostic.help("run `wake lock` to retrieve it")
 }
 
-/// Where a locked package is from, as a person reads it.
+/// Returns where a locked package is from, for a person.
 fn shown_source(locked: &LockedPkg) -> String {
     match &locked.source {
         LockSource::Registry(name) => format!("the registry `{name}`"),
@@ -572,6 +576,7 @@ fn shown_source(locked: &LockedPkg) -> String {
     }
 }
 
-const RETRIEVES_IT: &str = "`wake lock` has it retrieved again";
+const RETRIEVES_IT: &str = "run `wake lock` to retrieve it again";
 
-const PUT_IT_THERE: &str = "`wake store import DIR` puts a directory with its files into the store";
+const PUT_IT_THERE: &str =
+    "run `wake store import DIR` to add a directory with its files to the store";

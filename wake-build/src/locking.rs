@@ -13,23 +13,23 @@ use crate::retrieve::{Audience, Freedom};
 use crate::session::{Checkout, LockUse, Session};
 use crate::snapshot::Snapshot;
 
-/// What is asked of `wake.lock`.
+/// A request to write `wake.lock`.
 #[derive(Clone, Debug, Default)]
 pub struct LockRequest {
-    /// Packages that are to be as new as they can be; of all of them where there are none.
+    /// Packages to update to the newest versions; all if empty.
     pub update: Option<Vec<PkgName>>,
-    /// The version that one is to have.
+    /// The exact version for a single package.
     pub precise: Option<Version>,
-    /// Whether those packages may be as new as they are, whatever `min-age` says.
+    /// Whether those packages are exempt from `min-age`.
     pub now: bool,
-    /// Whether it is only looked what would change.
+    /// Whether to report changes without writing them.
     pub check: bool,
 }
 
 impl Session {
-    /// Has `wake.lock` meet what all packages of the workspace require; gives what changes.
+    /// Makes `wake.lock` satisfy the requirements of all packages of the workspace; returns the changes.
     ///
-    /// It is replaced in one step, and left alone where nothing changes.
+    /// The file is replaced atomically, and left alone if nothing changes.
     /// `tell` hears which retrievers are asked.
     pub fn lock(
         &self,
@@ -53,7 +53,7 @@ impl Session {
             _ => Vec::new(),
         };
         let now = request.update.clone().filter(|_| request.now).unwrap_or_default();
-        // One that is required and too young has no line yet.
+        // A package that is required but too young has no line yet.
         if !request.now {
             self.check_known(&checkout, request)?;
         }
@@ -64,13 +64,13 @@ impl Session {
         if request.now {
             self.check_known(&self.look(snapshot.as_ref()), request)?;
         }
-        // Digests that could not be kept are computed again next time.
+        // Digests that cannot be saved are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         let _ = self.store().flush_memo();
         Ok(changes)
     }
 
-    /// Does what a build needs before its packages are there, and may do: chooses versions, asks retrievers, writes the lock.
+    /// Prepares the packages for a build, as far as allowed: chooses versions, asks retrievers, writes the lock.
     pub(crate) fn make_ready(
         &self,
         checkout: &Checkout,
@@ -87,7 +87,7 @@ impl Session {
         Ok(Vec::new())
     }
 
-    /// Chooses versions, has retrievers give what is theirs, and writes the lock unless it is only looked what would change.
+    /// Chooses versions, asks retrievers, and writes the lock unless only a check was requested.
     pub(crate) fn relock(
         &self,
         checkout: &Checkout,
@@ -109,7 +109,7 @@ impl Session {
         Ok(changes)
     }
 
-    /// Locks the images that a build has resolved; gives each that is new, as its line says it.
+    /// Locks the images that a build has resolved; returns the line of each new one.
     pub(crate) fn lock_images(&self, checkout: &Checkout) -> Result<Vec<String>, Failure> {
         let images = checkout.locked.new_images();
         if images.is_empty() {
@@ -130,7 +130,7 @@ impl Session {
         })
     }
 
-    /// What is newer is asked of registries: what came of asking nobody would look as if nothing were.
+    /// Checks that registries can be asked for an update: otherwise it would look as if there were nothing newer.
     fn check_reach_of(&self, checkout: &Checkout, request: &LockRequest) -> Result<(), Failure> {
         let Some(names) = &request.update else { return Ok(()) };
         if self.registries.reach() == Reach::Everything {
@@ -141,12 +141,14 @@ impl Session {
         if !lock.iter().filter(is_meant).any(LockedPkg::is_of_registry) {
             return Ok(());
         }
-        let message = "newer versions are asked of registries, and `--offline` asks none";
+        let message = "an update has to ask registries, but `--offline` does not allow it";
         let diagnostic = Diagnostic::error(Class::Network, message);
-        Err(diagnostic.help("`wake lock --offline` says whether what is locked will do").into())
+        Err(diagnostic
+            .help("run `wake lock --offline` to check whether the locked versions suffice")
+            .into())
     }
 
-    /// A package that is to be updated must be locked.
+    /// Checks that the packages to update are locked.
     fn check_known(&self, checkout: &Checkout, request: &LockRequest) -> Result<(), Failure> {
         let Some(names) = &request.update else { return Ok(()) };
         let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;

@@ -1,4 +1,4 @@
-//! Logins for registries, noted for the next time.
+//! Stored logins for registries.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::registries::{Reach, registry_failure};
 use crate::session::Session;
 
 impl Session {
-    /// Asks a registry with a login, and notes it for the next time. Gives who else will be told it, if that is somebody.
+    /// Tries a login at a registry and stores it. Returns a note about who else will receive it, if anyone.
     pub fn log_in(
         &self,
         name: &str,
@@ -20,7 +20,8 @@ impl Session {
         self.registries.count_with(cancel.meter());
         let (name, address) = self.registries.named(name)?;
         if self.registries.reach() == Reach::Nothing {
-            let message = "a login is tried before it is noted, and `--offline` asks nobody";
+            let message =
+                "a login is tried before it is stored, but `--offline` does not allow that";
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let (file, route) = (self.logins()?, &self.options.route);
@@ -28,7 +29,7 @@ impl Session {
         Ok(noted.map_err(registry_failure)?)
     }
 
-    /// Forgets the login for a registry; says whether there was one.
+    /// Removes the login for a registry; returns whether there was one.
     pub fn log_out(&self, name: &str) -> Result<bool, Failure> {
         let (_, address) = self.registries.named(name)?;
         Ok(log_out(address, &self.logins()?).map_err(registry_failure)?)
@@ -36,7 +37,7 @@ impl Session {
 
     fn logins(&self) -> Result<PathBuf, Diagnostic> {
         self.options.route.own_logins.clone().ok_or_else(|| {
-            let message = "nobody says where your own settings lie";
+            let message = "the directory of your own settings is unknown";
             Diagnostic::error(Class::Environment, message).help("set `HOME` or `XDG_CONFIG_HOME`")
         })
     }

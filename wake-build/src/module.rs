@@ -1,4 +1,4 @@
-//! What a module's functions said, typed.
+//! The results of a module's functions, typed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::shelf::ShelfEntry;
 use crate::view::{Special, push_outside, special};
 use crate::written::JsonValue;
 
-/// The declaration of a module with its configuration.
+/// The declaration of a module, with its configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleDecl {
     /// Its name in paths: `namespace@name@version@module@config`.
@@ -28,55 +28,55 @@ pub(crate) struct ModuleDecl {
     pub name: Box<str>,
     /// Whether its configuration is known to be the default.
     pub is_default: bool,
-    /// What tells this configuration from others for people.
+    /// The module's own label for this configuration.
     pub label: Option<Box<str>>,
-    /// Its configuration, as given or as its default says, as canonical JSON.
+    /// Its configuration, as given or by default, as canonical JSON.
     pub config: Box<str>,
-    /// Words by which people choose.
+    /// Its tags.
     pub tags: Box<[Box<str>]>,
     /// How it is tested, if it is a test.
     pub test: Option<TestDecl>,
-    /// The package whose files the command sees, where that is not the module's own.
+    /// The package whose files the command sees, if that is not the module's own.
     pub pkg: Option<PkgKey>,
     /// Which of the package's files the command sees: paths and globs; none: all.
     pub pkg_files: Option<Vec<String>>,
 }
 
-/// A module with every value known: what is left is to pin the bytes.
+/// A module with every value known: only the content of its inputs has to be pinned.
 #[derive(Debug)]
 pub(crate) struct ModuleInstance {
-    /// What the outputs function gave, as canonical JSON.
+    /// The value of the outputs function, as canonical JSON.
     pub outputs: Box<str>,
-    /// What others see of it.
+    /// Its view for others.
     pub seen: ModuleView,
-    /// All that its functions gave, until nobody will ask again: of many modules it is most of what they hold.
+    /// The results of all its functions, until they are no longer needed: they are most of what a module holds.
     text: Mutex<Option<ShelfEntry>>,
 }
 
-/// What functions of other modules and their commands see of a module.
+/// A module as functions of other modules and their commands see it.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleView {
-    /// As canonical JSON: its id, inputs and outputs.
+    /// Its id, inputs and outputs, as canonical JSON.
     pub text: Arc<str>,
-    /// Where the inputs begin.
+    /// Where the inputs begin in the text.
     inputs: usize,
 }
 
-/// All that the functions of a module gave, as a text.
+/// The results of all functions of a module, as a text.
 pub(crate) struct ModuleText(String);
 
-/// What the functions of a module gave that decides what is run, and what others see of it.
+/// The results of a module's functions that decide what is run, and what others see.
 pub(crate) type ModuleParts<'a> = Module<'a, IgnoredAny, JsonValue<'a>, JsonValue<'a>>;
 
-/// What is run.
+/// The command of a module.
 pub(crate) type Exec<'a> = declared::Exec<'a, JsonValue<'a>>;
 
-/// The modules that a module needs: module ids as JSON text, by its own key for them.
+/// The dependencies of a module: module ids as JSON text, by its own keys for them.
 type Modules<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// A module that is not of the form that the evaluator promises: a fault of the program.
+/// A module value without the form that the evaluator guarantees: a bug in wake.
 #[derive(Debug, thiserror::Error)]
-#[error("the module has an unexpected form: {0}")]
+#[error("unexpected value in the module: {0}")]
 pub(crate) struct ModuleError(String);
 
 impl From<serde_json::Error> for ModuleError {
@@ -85,17 +85,17 @@ impl From<serde_json::Error> for ModuleError {
     }
 }
 
-/// What an evaluation gave for a module.
+/// The result of evaluating a module.
 pub(crate) struct ModuleAnswer<'a> {
     /// Its declaration.
     pub decl: ModuleDecl,
-    /// The modules that it needs.
+    /// Its dependencies.
     pub needed: Modules<'a>,
     /// The rest; none if it waits for other modules.
     pub instance: Option<ModuleInstance>,
 }
 
-/// Reads what an evaluation gave for the module `module` of the package `own`; `shelved` is the same text, put aside.
+/// Reads the result of evaluating the module `module` of the package `own`; `shelved` is the same text, spooled.
 pub(crate) fn parse<'a>(
     text: &'a RawValue,
     shelved: &ShelfEntry,
@@ -143,20 +143,20 @@ pub(crate) fn parse<'a>(
 }
 
 impl ModuleDecl {
-    /// The package whose files the command sees.
+    /// Returns the package whose files the command sees.
     pub(crate) fn pkg_files_owner<'a>(&'a self, own: &'a PkgKey) -> &'a PkgKey {
         self.pkg.as_ref().unwrap_or(own)
     }
 
-    /// The first digits of the digest of the configuration.
+    /// Returns the first digits of the digest of the configuration.
     pub(crate) fn config_digits(&self) -> String {
         config_text::digits(&self.config)
     }
 }
 
 impl ModuleView {
-    /// Paths in outputs lie in the module's directory; paths in inputs lie in the package's, where it
-    /// names them, because that is where they come from. `owner` is the package of the module's files.
+    /// Creates the view. Paths in outputs are below the module's directory; paths in inputs are below the package's if it
+    /// names them, because they come from there. `owner` is the package of the module's files.
     fn of(
         id: &str,
         inputs: &JsonValue<'_>,
@@ -179,7 +179,7 @@ impl ModuleView {
         ModuleView { text: text.into(), inputs: at }
     }
 
-    /// Writes what commands see: the canonical JSON of inputs and outputs.
+    /// Writes the view of commands: the canonical JSON of inputs and outputs.
     pub(crate) fn push_for_commands(&self, out: &mut String) {
         out.push('{');
         out.push_str(self.text.get(self.inputs..).unwrap_or("}"));
@@ -187,27 +187,27 @@ impl ModuleView {
 }
 
 impl ModuleInstance {
-    /// All that its functions gave, which is there until the step is done.
+    /// Returns the results of all its functions, which are kept until the step is done.
     pub(crate) fn text(&self) -> Result<ModuleText, ModuleError> {
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let text = text.ok_or_else(|| ModuleError("it is forgotten".to_owned()))?;
+        let text = text.ok_or_else(|| ModuleError("it has been dropped".to_owned()))?;
         ModuleText::of(&text)
     }
 
-    /// Forgets what decides what is run: the step is done.
+    /// Drops what decides what is run: the step is done.
     pub(crate) fn forget(&self) {
         *self.text.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 impl ModuleText {
-    /// Reads a text that was put aside.
+    /// Reads a spooled text.
     pub(crate) fn of(text: &ShelfEntry) -> Result<ModuleText, ModuleError> {
         let text = text.text().map(ModuleText);
         text.ok_or_else(|| ModuleError("its text cannot be read again".to_owned()))
     }
 
-    /// The id of the module that it needs under a key.
+    /// Returns the id of its dependency with this key.
     pub(crate) fn needed(&self, key: &str) -> Option<Value> {
         let json: Module<'_, IgnoredAny, IgnoredAny, IgnoredAny> =
             serde_json::from_str(&self.0).ok()?;
@@ -220,12 +220,12 @@ impl ModuleText {
     }
 }
 
-/// The paths that a command with these outputs must create, relative to its working directory, sorted.
+/// Returns the paths that a command with these outputs must create, relative to its working directory, sorted.
 pub(crate) fn declared_outputs(outputs: &JsonValue<'_>) -> Vec<OutputDecl> {
     each_output(outputs, declared_path)
 }
 
-/// What of these outputs is no path and would be one with `./` before it, sorted.
+/// Returns the outputs that are not paths but would be with `./` before them, sorted.
 pub(crate) fn output_texts(outputs: &JsonValue<'_>) -> Vec<RelPath> {
     let text = |value: &JsonValue<'_>| match value {
         JsonValue::Text(text) => RelPath::parse(text).ok().filter(|path| !path.is_root()),
@@ -234,7 +234,7 @@ pub(crate) fn output_texts(outputs: &JsonValue<'_>) -> Vec<RelPath> {
     each_output(outputs, text)
 }
 
-/// What `read` makes of each output, and of each element of one that is a list; sorted, each once.
+/// Applies `read` to each output, and to each element of a list; sorted, without duplicates.
 fn each_output<T: Ord>(
     outputs: &JsonValue<'_>,
     read: impl Fn(&JsonValue<'_>) -> Option<T>,

@@ -1,4 +1,4 @@
-//! A published package for somebody who wants its files, and no workspace that depends on it.
+//! Published packages for callers that want their files without a workspace that depends on them.
 
 use std::path::PathBuf;
 
@@ -22,14 +22,14 @@ pub struct ObtainedPkg {
     pub version: Version,
     /// Its files.
     pub manifest: Manifest,
-    /// Where they lie in the store.
+    /// Their directory in the store.
     pub dir: PathBuf,
 }
 
 impl Session {
-    /// The highest version of a published package that is `wanted` and may be chosen now, with its files.
+    /// Returns the highest version of a published package that matches `wanted` and may be chosen now, with its files.
     ///
-    /// It is compared and trusted as one that is locked.
+    /// It is compared and its trust checked like a locked one.
     pub fn obtain(
         &self,
         name: &PkgName,
@@ -46,7 +46,7 @@ impl Session {
         let version = newest.ok_or_else(|| self.unknown_pkg(name, registry.name()))?;
         let log = registry.log(name, store, self.registries.meter()).map_err(registry_failure)?;
         let listed = log.get(&version).ok_or_else(|| {
-            let message = format!("{name} {version} is not in `{}` any more", registry.name());
+            let message = format!("{name} {version} is no longer in `{}`", registry.name());
             Diagnostic::error(Class::Network, message)
         })?;
         let locked = LockedPkg {

@@ -1,4 +1,4 @@
-//! Options of a build: who sets them to what.
+//! The options of a build, and where they are set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,17 +8,17 @@ use wake_model::declared::PackageDecl;
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// What a person sets options to.
+/// The options that the user sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChosenOptions {
-    /// Values as they were typed, by the names of options.
+    /// Values as typed, by option.
     set: BTreeMap<String, String>,
-    /// Profiles of the root package, of which a later one counts more.
+    /// Profiles of the root package; later ones take precedence.
     profiles: Vec<String>,
 }
 
 impl ChosenOptions {
-    /// Reads `NAME=VALUE` and `@PROFILE`; of several values for one option the last counts.
+    /// Parses `NAME=VALUE` and `@PROFILE`; the last of several values for one option counts.
     pub fn parse(settings: &[String]) -> Result<ChosenOptions, Diagnostic> {
         let mut chosen = ChosenOptions::default();
         for text in settings {
@@ -30,7 +30,7 @@ impl ChosenOptions {
                     chosen.set.insert(name.to_owned(), value.to_owned());
                 }
                 _ => {
-                    let message = format!("`--set {text}` sets nothing");
+                    let message = format!("`--set {text}` is not a setting");
                     return Err(Diagnostic::error(Class::Usage, message)
                         .help("write `--set NAME=VALUE`, or `--set @PROFILE`"));
                 }
@@ -39,14 +39,14 @@ impl ChosenOptions {
         Ok(chosen)
     }
 
-    /// All of it, for what tells one request from another.
+    /// Returns all settings, for the key of a request.
     pub(crate) fn words(&self) -> impl Iterator<Item = String> {
         let set = self.set.iter().map(|(name, value)| format!("{name}={value}"));
         set.chain(self.profiles.iter().map(|profile| format!("@{profile}")))
     }
 }
 
-/// What the root package sets, and what was read to know that.
+/// The options in the root package, and what was read for them.
 #[derive(Debug, Default)]
 struct RootOptions {
     options: BTreeMap<String, serde_json::Value>,
@@ -54,21 +54,21 @@ struct RootOptions {
     reads: Vec<Read>,
 }
 
-/// What options are set to, as far as somebody has asked.
+/// The options of a build, as far as they have been requested.
 #[derive(Debug)]
 pub(crate) struct BuildOptions<'a> {
     chosen: &'a ChosenOptions,
     root: OnceLock<RootOptions>,
     asked: Mutex<BTreeSet<String>>,
-    /// Why it is not known what the root package says.
+    /// Why the root package could not be read.
     fault: OnceLock<Diagnostic>,
 }
 
-/// What the root package says, and what was read for that; none where there is none.
+/// The root package's declaration, and what was read for it; none if there is no root package.
 pub(crate) type RootDecl = Result<Option<(PackageDecl, Vec<Read>)>, Diagnostic>;
 
 impl<'a> BuildOptions<'a> {
-    /// Of a build for which a person sets what `chosen` says.
+    /// Creates the options for a build with the user's settings in `chosen`.
     pub(crate) fn new(chosen: &'a ChosenOptions) -> BuildOptions<'a> {
         BuildOptions {
             chosen,
@@ -78,8 +78,8 @@ impl<'a> BuildOptions<'a> {
         }
     }
 
-    /// What an option is set to, as [`wake_eval::Answers::option`] has it; `root` gives what the root package says, and is called
-    /// once.
+    /// Returns the value of an option, as [`wake_eval::Answers::option`] does; `root` returns the root package's declaration and is
+    /// called once.
     pub(crate) fn setting(&self, name: &str, root: impl FnOnce() -> RootDecl) -> Option<Arc<str>> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if !asked.contains(name) {
@@ -124,7 +124,7 @@ impl<'a> BuildOptions<'a> {
         Some(of(value, "`options` of the root package".to_owned()))
     }
 
-    /// Who set an option, where the root package did: the argument of pkg(), and the keys in it.
+    /// Returns where the root package set an option: the argument of pkg(), and the keys in it.
     pub(crate) fn set_at<'s>(&'s self, name: &'s str) -> Option<(&'static str, Vec<&'s str>)> {
         if self.chosen.set.contains_key(name) {
             return None;
@@ -139,11 +139,11 @@ impl<'a> BuildOptions<'a> {
         })
     }
 
-    /// What is wrong, once everything that is built has been evaluated: an option that a person sets and nothing reads, a profile
-    /// that does not exist, a root package that cannot be evaluated.
+    /// Checks the settings once everything has been evaluated: an option set by the user that nothing reads, a profile
+    /// that does not exist, or a root package that cannot be evaluated.
     pub(crate) fn check(&self, root: impl FnOnce() -> RootDecl) -> Result<(), Diagnostic> {
         if !self.chosen.profiles.is_empty() {
-            // One of them may be wrong though nothing is read.
+            // Options may be set even if none was read.
             let _ = self.of_root("", root);
         }
         if let Some(fault) = self.fault.get() {
@@ -153,20 +153,19 @@ impl<'a> BuildOptions<'a> {
         let Some(unread) = self.chosen.set.keys().find(|name| !asked.contains(*name)) else {
             return Ok(());
         };
-        let message =
-            format!("`--set {unread}`: nothing that is built here reads an option `{unread}`");
+        let message = format!("`--set {unread}`: nothing in this build reads an option `{unread}`");
         let error = Diagnostic::error(Class::Usage, message);
         Err(match nearest(unread, asked.iter().map(String::as_str)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if asked.is_empty() => error.help("nothing here reads any option"),
+            None if asked.is_empty() => error.help("nothing in this build reads any option"),
             None => {
                 let known: Vec<&str> = asked.iter().map(String::as_str).collect();
-                error.help(format!("what is read: `{}`", known.join("`, `")))
+                error.help(format!("the options read are `{}`", known.join("`, `")))
             }
         })
     }
 
-    /// What was read of the root package to know what options are set to.
+    /// Returns what was read of the root package for the options.
     pub(crate) fn reads(&self) -> &[Read] {
         self.root.get().map_or(&[], |root| &root.reads)
     }
@@ -180,6 +179,6 @@ fn no_profile(
     let error = Diagnostic::error(Class::Usage, message);
     match nearest(profile, profiles.keys().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean `@{near}`?")),
-        None => error.help("profiles are named by `profiles={ release: { … } }` of wake.pkg()"),
+        None => error.help("define profiles with `profiles={ release: { … } }` in wake.pkg()"),
     }
 }

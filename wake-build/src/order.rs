@@ -1,4 +1,4 @@
-//! The order of things that need each other: dependencies first, by levels, and the way around a cycle.
+//! Dependency order: topological sorting, levels, and cycles.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 
-/// A graph of keys in which an edge leads to each other key that one needs.
+/// Builds a graph with an edge from each key to each of its dependencies.
 pub(crate) fn graph_of<K: Ord + Copy, N: IntoIterator<Item = K>>(
     needs: impl Iterator<Item = (K, N)> + Clone,
 ) -> DiGraph<K, ()> {
@@ -22,7 +22,7 @@ pub(crate) fn graph_of<K: Ord + Copy, N: IntoIterator<Item = K>>(
     graph
 }
 
-/// The nodes of a graph whose edges lead to dependencies, these first; and the sets of nodes that all need each other.
+/// Sorts the nodes of a graph, dependencies first; also returns the strongly connected sets.
 pub(crate) fn sort<N, E>(graph: &DiGraph<N, E>) -> (Vec<NodeIndex>, Vec<Vec<NodeIndex>>) {
     let components = tarjan_scc(graph);
     let order = components.concat();
@@ -32,7 +32,7 @@ pub(crate) fn sort<N, E>(graph: &DiGraph<N, E>) -> (Vec<NodeIndex>, Vec<Vec<Node
     (order, components.into_iter().filter(is_cycle).collect())
 }
 
-/// Things in an order that has dependencies first, by the longest chain below each: those of one level do not need
+/// Groups things into levels, by the longest dependency chain below each: those of one level do not depend on
 /// each other.
 pub(crate) fn levels<T: Copy + Eq + Hash, N: Iterator<Item = T>>(
     order: impl IntoIterator<Item = T>,
@@ -52,21 +52,21 @@ pub(crate) fn levels<T: Copy + Eq + Hash, N: Iterator<Item = T>>(
     levels
 }
 
-/// One thing on the way around; it needs the next one, the last one the first.
+/// A node in a cycle; it depends on the next one, the last one on the first.
 pub(crate) struct Link {
-    /// How it is called.
+    /// Its label.
     pub label: String,
-    /// The key under which it needs the next.
+    /// The key of its dependency on the next.
     pub key: String,
-    /// Where that is written, as far as is known.
+    /// Where that is written, if known.
     pub place: Option<Place>,
 }
 
-/// The error that shows `links`, which are `things`, and where each of them was written.
+/// Returns the error for the cycle `links`, which consists of `things`.
 pub(crate) fn cycle_error(class: Class, things: &str, links: Vec<Link>) -> Diagnostic {
     let labels: Vec<String> = links.iter().map(|link| link.label.clone()).collect();
     let first = labels.first().cloned().unwrap_or_default();
-    let message = format!("{things} need each other: {} -> {first}", labels.join(" -> "));
+    let message = format!("dependency cycle among {things}: {} -> {first}", labels.join(" -> "));
     let mut diagnostic = Diagnostic::error(class, message);
     for (at, Link { label, key, place }) in links.into_iter().enumerate() {
         let to = &labels[(at + 1) % labels.len()];
@@ -79,8 +79,8 @@ pub(crate) fn cycle_error(class: Class, things: &str, links: Vec<Link>) -> Diagn
     diagnostic
 }
 
-/// One way around among `members`, which all reach each other, each with the key that leads onward; `onward` gives one
-/// that a member needs among them.
+/// Returns one cycle among `members`, which all reach each other, with the key of each dependency; `onward` returns a
+/// dependency of a member among them.
 pub(crate) fn way_around<T: Ord + Clone>(
     members: &[T],
     onward: impl Fn(&T) -> Option<(String, T)>,

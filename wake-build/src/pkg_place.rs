@@ -1,4 +1,4 @@
-//! Where a package lies, and what a person calls it for that.
+//! The place of a package, and the labels that follow from it.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -8,7 +8,7 @@ use wake_model::{PkgKey, RelPath, TreeDigest};
 use wake_steps::SourceBase;
 use wake_store::StoredTree;
 
-/// Where the files of a package lie. It enters no key: the same files are the same package anywhere.
+/// The place of a package's files. It is part of no key: the same files are the same package anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum PkgPlace {
     /// In this directory of the checkout.
@@ -20,18 +20,18 @@ pub(crate) enum PkgPlace {
 /// A package in the store.
 #[derive(Debug)]
 pub(crate) struct StoredPkg {
-    /// Who it is.
+    /// Its key.
     pub(crate) key: PkgKey,
     /// Its tree.
     pub(crate) tree: TreeDigest,
-    /// Where that lies, and what is in it.
+    /// The tree's path and content.
     pub(crate) stored: StoredTree,
-    /// Whether it was fetched just now, so that what its registry says of it is still to be compared.
+    /// Whether it was just fetched, so that its registry's metadata still has to be compared.
     pub(crate) is_new: bool,
 }
 
 impl PkgPlace {
-    /// What the package is called: `//libs/zlib`, or `acme/zlib@1.3.1`.
+    /// Returns the label of the package: `//libs/zlib`, or `acme/zlib@1.3.1`.
     pub(crate) fn label(&self) -> String {
         match self {
             PkgPlace::Checkout(dir) => ["//", dir.as_str()].concat(),
@@ -39,12 +39,12 @@ impl PkgPlace {
         }
     }
 
-    /// What a module of it is called: `//libs/zlib:lib`.
+    /// Returns the label of a module: `//libs/zlib:lib`.
     pub(crate) fn module_label(&self, module: &str) -> String {
         [&*self.label(), ":", module].concat()
     }
 
-    /// What a person calls a file of it: `libs/zlib/PKG.libsonnet`, from the root of the workspace.
+    /// Returns the name of a file for a person: `libs/zlib/PKG.libsonnet`, relative to the root of the workspace.
     pub(crate) fn file_label(&self, file: &str) -> String {
         match self {
             PkgPlace::Checkout(dir) if dir.is_root() => file.to_owned(),
@@ -53,7 +53,7 @@ impl PkgPlace {
         }
     }
 
-    /// Its directory in the checkout, if it has one.
+    /// Returns its directory in the checkout, if it has one.
     pub(crate) fn dir(&self) -> Option<&RelPath> {
         match self {
             PkgPlace::Checkout(dir) => Some(dir),
@@ -61,7 +61,7 @@ impl PkgPlace {
         }
     }
 
-    /// Where the paths of its files start, for steps.
+    /// Returns the base of its files' paths, for steps.
     pub(crate) fn source_base(&self) -> SourceBase {
         match self {
             PkgPlace::Checkout(dir) => SourceBase::Dir(dir.clone()),
@@ -71,7 +71,7 @@ impl PkgPlace {
 }
 
 impl StoredPkg {
-    /// What tells it from others.
+    /// Returns its identity, for comparison.
     fn identity(&self) -> (&PkgKey, &TreeDigest) {
         (&self.key, &self.tree)
     }

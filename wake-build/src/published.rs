@@ -1,13 +1,13 @@
-//! What the files of a package come to for those who get it from a registry.
+//! The metadata of a package for users of its registry.
 
 use serde_json::Value;
 use wake_model::declared::PackageDecl;
 use wake_model::release::{About, FileSum, Need, NeedSource};
 use wake_model::{GetPkg, Manifest, Node, PkgSource, Release, TreeDigest};
 
-/// The metadata of the package that `decl` declares, whose files are `manifest`.
+/// Returns the metadata of the package that `decl` declares, whose files are `manifest`.
 ///
-/// `modules` and `metadata` are those that it has with everything resolved; the error says what in `metadata` has another form.
+/// `modules` and `metadata` are fully resolved; the error tells which part of `metadata` has the wrong type.
 pub(crate) fn release(
     decl: &PackageDecl,
     modules: Vec<String>,
@@ -19,7 +19,7 @@ pub(crate) fn release(
     Ok(Release::new(&decl.info, sum, api, About::of(metadata)?, modules, needs))
 }
 
-/// What a version needs, as `NAME REQUIREMENT`, sorted.
+/// Returns the dependencies of a version, as `NAME REQUIREMENT`, sorted.
 pub(crate) fn shown_needs(release: &Release) -> Vec<String> {
     let shown = |need: &Need| {
         let request = need.request();
@@ -30,7 +30,7 @@ pub(crate) fn shown_needs(release: &Release) -> Vec<String> {
     needs
 }
 
-/// What is said of a requirement. Where a package lay beside this one says nothing once it is published.
+/// Returns the metadata of a requirement. A local path means nothing once a package is published.
 fn need(get: &GetPkg) -> Need {
     let GetPkg { from, global, permissions, request } = get;
     let mut permissions = permissions.clone();
@@ -50,7 +50,7 @@ fn need(get: &GetPkg) -> Need {
     }
 }
 
-/// What the files of a tree come to.
+/// Returns the summary of a tree of files.
 pub(crate) fn file_sum(content: TreeDigest, manifest: &Manifest) -> FileSum {
     let (mut files, mut size) = (0, 0);
     for (_, node) in manifest.iter() {

@@ -1,70 +1,70 @@
-//! Which of the modules that targets mean are wanted: what a build is for.
+//! The purpose of a build, which selects among the modules that targets name.
 
 use std::collections::BTreeSet;
 
 use regex::Regex;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// What a build is for.
+/// The purpose of a build.
 #[derive(Clone, Debug, Default)]
 pub enum Purpose {
-    /// Results: patterns mean neither tests nor what has the tag `manual`.
+    /// Results: patterns match neither tests nor modules with the tag `manual`.
     #[default]
     Results,
-    /// To know of all that there is.
+    /// Information about all modules.
     Everything,
-    /// Tests, and nothing else.
+    /// Tests only.
     Tests(TestSelection),
 }
 
-/// Which tests are wanted.
+/// Which tests are selected.
 #[derive(Clone, Debug, Default)]
 pub struct TestSelection {
-    /// What their labels must match.
+    /// A pattern for their labels.
     pub filter: Option<Regex>,
-    /// Only these, by their labels.
+    /// Exactly these labels.
     pub labels: Option<BTreeSet<String>>,
-    /// One share of them.
+    /// One shard of them.
     pub shard: Option<Shard>,
 }
 
-/// One of several shares of equal size.
+/// One of several shards of equal size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which, from 0.
+    /// Its index, from 0.
     index: usize,
-    /// Of how many.
+    /// The number of shards.
     count: usize,
 }
 
-/// Which tags are wanted.
+/// Which tags are selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagSelection {
-    /// One of these, unless there are none.
+    /// At least one of these, unless empty.
     pub with: Vec<String>,
     /// None of these.
     pub without: Vec<String>,
 }
 
-/// A module as far as it decides whether it is wanted.
+/// The properties of a module that decide whether it is selected.
 pub(crate) struct Candidate<'a> {
-    /// How it is called.
+    /// Its label.
     pub(crate) label: &'a str,
     /// Whether it is a test.
     pub(crate) is_test: bool,
     /// Its tags.
     pub(crate) tags: &'a [Box<str>],
-    /// Whether it is meant by a pattern, not by its name.
+    /// Whether it was matched by a pattern instead of named.
     pub(crate) is_one_of_all: bool,
 }
 
-/// What patterns do not mean.
+/// The tag of modules that patterns do not match.
 const MANUAL: &str = "manual";
 
 impl Shard {
-    /// Reads `2/5`, the second of five.
+    /// Parses `2/5`, the second of five.
     pub fn parse(text: &str) -> Result<Shard, String> {
-        let wrong = || format!("expected a share such as `1/3`, found `{text}`");
+        let wrong = || format!("expected a shard such as `1/3`, found `{text}`");
         let (index, count) = text.split_once('/').ok_or_else(wrong)?;
         let (index, count): (usize, usize) =
             index.parse().ok().zip(count.parse().ok()).ok_or_else(wrong)?;
@@ -74,7 +74,7 @@ impl Shard {
         }
     }
 
-    /// Whether the thing of this number belongs to it.
+    /// Returns whether the thing with this number belongs to the shard.
     pub(crate) fn has(self, number: usize) -> bool {
         number % self.count == self.index
     }
@@ -94,7 +94,7 @@ impl TagSelection {
 }
 
 impl Purpose {
-    /// Whether a module that a target means is wanted, but for its share; an error where a person names what cannot be.
+    /// Returns whether a module is selected, apart from sharding; an error if the user named one that cannot be.
     pub(crate) fn wants(
         &self,
         candidate: &Candidate<'_>,
@@ -105,9 +105,9 @@ impl Purpose {
             Purpose::Everything => Ok(true),
             Purpose::Results => Ok(!is_one_of_all || (!is_test && tags.takes(own, true))),
             Purpose::Tests(_) if !is_test && !is_one_of_all => {
-                let message = format!("{label} is no test");
+                let message = format!("{label} is not a test");
                 Err(Diagnostic::error(Class::Usage, message)
-                    .help("a module becomes one by `test=true` of wake.module()"))
+                    .help("make a module a test with `test=true` in wake.module()"))
             }
             Purpose::Tests(TestSelection { filter, labels, shard: _ }) => Ok(is_test
                 && tags.takes(own, is_one_of_all)
@@ -116,7 +116,7 @@ impl Purpose {
         }
     }
 
-    /// The share that is wanted of what is.
+    /// Returns the shard that is selected.
     pub(crate) fn shard(&self) -> Option<Shard> {
         match self {
             Purpose::Tests(selection) => selection.shard,

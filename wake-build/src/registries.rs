@@ -1,4 +1,4 @@
-//! The registries of a workspace: of each namespace the one that has its packages, and no other.
+//! The registries of a workspace: exactly one for each namespace.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -17,39 +17,39 @@ use crate::gauge::FetchGauge;
 use crate::settings::RegistrySettings;
 use crate::workspace::WORKSPACE_FILE;
 
-/// Whether other machines and registries may be asked.
+/// Whether other machines and registries may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
     /// They may.
     #[default]
     Everything,
-    /// Nothing may, also no directory: `--offline`.
+    /// Nothing may, not even a directory: `--offline`.
     Nothing,
 }
 
-/// Where the files of registries lie as well, by what these are called.
+/// Mirrors of registries, by registry name.
 pub type Mirrors = BTreeMap<Name, Vec<Address>>;
 
 /// The registries of a workspace, each opened once.
 #[derive(Debug)]
 pub(crate) struct Registries {
     settings: RegistrySettings,
-    /// Where the files of each lie as well.
+    /// The mirrors of each.
     mirrors: Mirrors,
     reach: Reach,
     web: Web,
     opened: Mutex<HashMap<Name, Arc<Registry>>>,
     meter: OnceLock<Arc<Meter>>,
-    /// What says how far fetching has come.
+    /// Reports the progress of fetching.
     gauge: Arc<FetchGauge>,
-    /// A directory registry whose packages each of them has as well.
+    /// A directory registry whose packages all of them offer as well.
     stage: Option<PathBuf>,
-    /// What was wrong with mirrors of images.
+    /// Collects faults of image mirrors.
     image_mirrors: Arc<ImageMirrors>,
 }
 
 impl Registries {
-    /// Those that `settings` name.
+    /// Creates the registries that `settings` name.
     pub(crate) fn new(
         settings: RegistrySettings,
         mirrors: Mirrors,
@@ -64,54 +64,54 @@ impl Registries {
         Registries { settings, mirrors, reach, web, opened, meter, gauge, stage, image_mirrors }
     }
 
-    /// The same, where each also has what lies in the directory registry `stage`: what is to be published to it.
+    /// Adds the packages in the directory registry `stage` to each: those that are about to be published.
     pub(crate) fn with_stage(self, stage: &Path) -> Registries {
         Registries { stage: Some(stage.to_owned()), ..self }
     }
 
-    /// Other machines.
+    /// Access to other machines.
     pub(crate) fn web(&self) -> &Web {
         &self.web
     }
 
-    /// Whether they may be asked.
+    /// Whether they may be used.
     pub(crate) fn reach(&self) -> Reach {
         self.reach
     }
 
-    /// What they are called and where they are.
+    /// Their names and addresses.
     pub(crate) fn settings(&self) -> &RegistrySettings {
         &self.settings
     }
 
-    /// Whether versions can be chosen.
+    /// Returns whether versions can be chosen.
     pub(crate) fn can_be_asked(&self) -> bool {
         !self.settings.is_empty() && self.reach == Reach::Everything
     }
 
-    /// Has what is fetched be counted, and stopped, by `meter`; of several calls the first one counts.
+    /// Counts fetches with `meter`, which can also stop them; the first call wins.
     pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
         if self.meter.set(meter.clone()).is_ok() {
             self.gauge.count_with(meter);
         }
     }
 
-    /// What counts what is fetched.
+    /// The meter that counts fetches.
     pub(crate) fn meter(&self) -> &Meter {
         self.meter.get_or_init(Arc::default)
     }
 
-    /// What says how far fetching has come.
+    /// Reports the progress of fetching.
     pub(crate) fn gauge(&self) -> &FetchGauge {
         &self.gauge
     }
 
-    /// Whether all that is counted has been stopped.
+    /// Returns whether fetching has been stopped.
     pub(crate) fn is_stopped(&self) -> bool {
         self.meter.get().is_some_and(|meter| meter.is_stopped())
     }
 
-    /// The registry that has the packages of a namespace; none if no one is said to.
+    /// Returns the registry for a namespace; none if none is configured.
     pub(crate) fn of(&self, namespace: Option<&Name>) -> Option<Arc<Registry>> {
         let name = self.settings.of(namespace)?;
         let address = self.settings.addresses.get(name)?;
@@ -132,27 +132,27 @@ impl Registries {
         Some(opened.entry(name.clone()).or_insert_with(made).clone())
     }
 
-    /// How many files are fetched at once at most.
+    /// Returns how many files are fetched at once at most.
     pub(crate) fn at_once(&self) -> usize {
         self.web.route().at_once()
     }
 
-    /// Where it is noted what is wrong with mirrors of images.
+    /// Collects faults of image mirrors.
     pub(crate) fn image_mirrors(&self) -> &Arc<ImageMirrors> {
         &self.image_mirrors
     }
 
-    /// What was wrong with mirrors: something else was asked instead.
+    /// Returns warnings about faulty mirrors, which were skipped.
     pub(crate) fn warnings(&self) -> Vec<Diagnostic> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let mut opened: Vec<_> = opened.values().collect();
         opened.sort_by_key(|registry| registry.name());
         let told = |registry: &Registry, (mirror, problem): (String, String)| {
             let name = registry.name();
-            let message = format!("the mirror `{mirror}` of registry `{name}` was passed over");
+            let message = format!("mirror `{mirror}` of registry `{name}` was skipped");
             Diagnostic { level: Level::Warning, ..Diagnostic::error(Class::Network, message) }
                 .note(problem)
-                .help("`[mirrors]` in your `config.toml` names it")
+                .help("correct it in `[mirrors]` of your `config.toml`")
         };
         let passed_over = |registry: &&Arc<Registry>| {
             registry
@@ -165,50 +165,52 @@ impl Registries {
         opened.iter().flat_map(passed_over).chain(of_images).collect()
     }
 
-    /// The registry that a person calls so.
+    /// Returns the registry with this name.
     pub(crate) fn named(&self, name: &str) -> Result<(&Name, &Address), Diagnostic> {
         let addresses = &self.settings.addresses;
         let found = addresses.iter().find(|(called, _)| called.as_str() == name);
         found.ok_or_else(|| no_registry(name, addresses.keys().map(Name::as_str)))
     }
 
-    /// What the head of a registry has to be; none where nobody asks for one.
+    /// Returns the requirements on the head of a registry; none if no signed head is required.
     pub(crate) fn head_demand(&self, name: &Name) -> Option<HeadDemand> {
         let keys = self.settings.keys.get(name)?.clone();
         Some(HeadDemand { keys, now: clock::unix_ms() / 1000 })
     }
 
-    /// Whose signatures the packages of a namespace must have; none where nothing is demanded.
+    /// Returns whose signatures the packages of a namespace must have; none if none are required.
     pub(crate) fn trust(&self, namespace: Option<&Name>) -> Option<&Trust> {
         self.settings.trust.of(namespace)
     }
 
-    /// Says that nobody is said to have packages of the namespace of `pkg`, and what to write.
+    /// Returns the error that the namespace of `pkg` has no registry, with a remedy.
     pub(crate) fn none_for(&self, pkg: &PkgName) -> Diagnostic {
         let namespace = pkg.namespace.as_ref().map_or("", Name::as_str);
         let message = match &pkg.namespace {
-            Some(namespace) => format!("no registry has the packages of `{namespace}`"),
-            None => format!("no registry has packages without a namespace, such as `{pkg}`"),
+            Some(namespace) => format!("no registry is configured for namespace `{namespace}`"),
+            None => format!(
+                "no registry is configured for packages without a namespace, such as `{pkg}`"
+            ),
         };
         let diagnostic =
             Diagnostic::error(Class::Resolution, message).help(self.table_for(namespace));
         let of_one = self.settings.named().flatten().next();
         match of_one.filter(|_| pkg.namespace.is_none()) {
             Some(one) => diagnostic.help(format!(
-                "or name the namespace that it is of, as in `{one}/{0}`: `wake.pkgInfo('{0}', …, '{one}')`",
+                "or give its namespace, as in `{one}/{0}`: `wake.pkgInfo('{0}', …, '{one}')`",
                 pkg.name
             )),
             None => diagnostic,
         }
     }
 
-    /// What to write in `wake.toml` so that a namespace has a registry.
+    /// Returns what to write in `wake.toml` so that a namespace has a registry.
     fn table_for(&self, namespace: &str) -> String {
         let key = if namespace.is_empty() { "\"\"" } else { namespace };
         match self.settings.addresses.keys().next() {
-            Some(registry) => format!(
-                "say in `{WORKSPACE_FILE}` which one does: `[namespaces]` `{key} = \"{registry}\"`"
-            ),
+            Some(registry) => {
+                format!("add one to `{WORKSPACE_FILE}`: `[namespaces]` `{key} = \"{registry}\"`")
+            }
             None => format!(
                 "say in `{WORKSPACE_FILE}` where {} are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`",
                 match namespace {
@@ -220,7 +222,7 @@ impl Registries {
     }
 }
 
-/// What a person is told of what is wrong with a registry.
+/// Returns the diagnostic for a failure of a registry.
 pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
     if let RegistryError::Store(error) = &error {
         return store_failure(error);
@@ -228,73 +230,72 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
     let diagnostic = Diagnostic::error(class_of(&error), error.to_string());
     match error {
         RegistryError::Unavailable { .. } => {
-            diagnostic.help("what is in the store is built with `--offline`")
+            diagnostic.help("use `--offline` to build with what is in the store")
         }
         RegistryError::WentBack { registry, .. } => diagnostic.help(format!(
-            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
         )),
         RegistryError::TagGone { registry, .. } => diagnostic.help(format!(
-            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
         )),
         RegistryError::Head { registry, fault, keys } => {
             head_failure(diagnostic, &registry, &fault, &keys)
         }
         RegistryError::Unlisted { .. } => {
-            diagnostic.note("nothing of it was kept").help("ask who runs the registry")
+            diagnostic.note("nothing was stored").help("ask whoever runs the registry")
         }
         RegistryError::Distrusted { keys, .. } => diagnostic
-            .note(format!("the keys that count are {keys}"))
-            .note("nothing of it was kept")
-            .help("ask who publishes it; `[trust]` in `wake.toml` says whose signatures count"),
-        RegistryError::NoHeadKey { keys, .. } => diagnostic
-            .note(format!("it is signed by {keys}"))
-            .help("whoever has that key can write there; `--key FILE` names where it is"),
+            .note(format!("trusted keys: {keys}"))
+            .note("nothing was stored")
+            .help("ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`"),
+        RegistryError::NoHeadKey { keys, .. } => {
+            diagnostic.note(format!("it is signed by {keys}")).help("use that key: `--key FILE`")
+        }
         RegistryError::Logins { .. } => {
-            diagnostic.help("write it anew with the tool that wrote it")
+            diagnostic.help("recreate the file with the tool that wrote it")
         }
         RegistryError::Altered { .. } | RegistryError::Archive { .. } => {
-            diagnostic.note("nothing of it was kept").help("ask who runs the registry")
+            diagnostic.note("nothing was stored").help("ask whoever runs the registry")
         }
         RegistryError::OtherContent { there, ours, .. } => diagnostic
-            .note(format!("there it is {there}, here {ours}"))
-            .help("a version is published once: give this one another number"),
-        RegistryError::Resembles { other, .. } => {
-            diagnostic.help(format!("call it `{other}`, or something that nobody takes for that"))
-        }
+            .note(format!("its content is {there} there, and {ours} here"))
+            .help("give this version another number: a version can be published only once"),
+        RegistryError::Resembles { other, .. } => diagnostic
+            .help(format!("call it `{other}`, or choose a name that cannot be mistaken for that")),
         RegistryError::Denied { registry, path, .. } => {
-            let diagnostic = diagnostic.help(format!("`wake login {registry}` notes a login"));
+            let diagnostic =
+                diagnostic.help(format!("run `wake login {registry}` to store a login"));
             match path.starts_with("oci://") {
                 true => diagnostic.help(
-                    "those of `skopeo login`, `podman login` and `docker login` are read, too",
+                    "or log in with `skopeo login`, `podman login` or `docker login`; wake reads their logins",
                 ),
                 false => diagnostic,
             }
         }
         RegistryError::OpenLogins { path, .. } => diagnostic.help(format!(
-            "`chmod 600 {}`, and new logins if others may have read them",
+            "run `chmod 600 {}`, and change the passwords if others may have read them",
             path.display()
         )),
-        RegistryError::ReadOnly { .. } => diagnostic.help(
-            "publish to the directory that lies behind it, `file:DIR`, or to `oci://HOST/PREFIX`",
-        ),
+        RegistryError::ReadOnly { .. } => diagnostic
+            .help("publish to the directory behind it, `file:DIR`, or to `oci://HOST/PREFIX`"),
         RegistryError::NoRegistry { .. } => diagnostic
-            .help("is its address right? `wake.toml` has it under `[registries]`")
-            .help("`wake publish` makes one of a directory with nothing in it"),
+            .help("check its address in `[registries]` of `wake.toml`")
+            .help("run `wake publish` to create one in an empty directory"),
         _ => diagnostic,
     }
 }
 
-/// Says that no registry is called so.
+/// Returns the error that no registry has this name.
 pub(crate) fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {
     let near = wake_model::nearest::nearest(name, names);
-    let diagnostic = Diagnostic::error(Class::Usage, format!("no registry is called `{name}`"));
+    let diagnostic = Diagnostic::error(Class::Usage, format!("there is no registry `{name}`"));
     match near {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help("`[registries]` in `wake.toml` says which there are"),
+        None => diagnostic.help("registries are listed in `[registries]` of `wake.toml`"),
     }
 }
 
-/// What can be done about a head that is not believed.
+/// Adds remedies for a head that is not trusted.
 fn head_failure(
     diagnostic: Diagnostic,
     registry: &Name,
@@ -303,18 +304,18 @@ fn head_failure(
 ) -> Diagnostic {
     let diagnostic = match keys {
         "" => diagnostic,
-        keys => diagnostic.note(format!("the keys that count are {keys}")),
+        keys => diagnostic.note(format!("trusted keys: {keys}")),
     };
     match fault {
         HeadFault::Absent | HeadFault::Expired(_) => diagnostic
-            .help(format!("whoever has the key signs it: `wake registry sign {registry}`")),
+            .help(format!("have it signed by whoever has the key: `wake registry sign {registry}`")),
         HeadFault::Clock { .. } => diagnostic.help("set the clock of this machine"),
         HeadFault::WentBack { .. } | HeadFault::Two(_) => diagnostic.help(format!(
-            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
         )),
-        HeadFault::Later(_) => diagnostic.help("a newer wake can read it"),
+        HeadFault::Later(_) => diagnostic.help("use a newer wake"),
         HeadFault::Form | HeadFault::OtherKey(_) | HeadFault::Forged => diagnostic.help(
-            "ask who runs it; `keys` of the registry in `wake.toml` says whose signatures count",
+            "ask whoever runs it, or change the trusted keys: `keys` of the registry in `wake.toml`",
         ),
     }
 }
@@ -351,13 +352,13 @@ fn class_of(error: &RegistryError) -> Class {
     }
 }
 
-/// What a person is told of what was wrong with mirrors of images.
+/// Returns warnings about faulty mirrors of images.
 pub fn image_mirror_warnings(mirrors: &ImageMirrors) -> Vec<Diagnostic> {
     let told = |(mirror, problem): (String, String)| {
-        let message = format!("the mirror `{mirror}` of images was passed over");
+        let message = format!("image mirror `{mirror}` was skipped");
         Diagnostic { level: Level::Warning, ..Diagnostic::error(Class::Network, message) }
             .note(problem)
-            .help("`[mirrors]` in your `config.toml` or in `wake.toml` names it")
+            .help("correct it in `[mirrors]` of your `config.toml` or of `wake.toml`")
     };
     mirrors.passed_over().into_iter().map(told).collect()
 }

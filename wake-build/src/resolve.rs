@@ -1,4 +1,4 @@
-//! Resolving: which package each key of each package stands for.
+//! Resolving: which package each key of each package refers to.
 
 mod outline;
 
@@ -29,20 +29,20 @@ pub(crate) struct Resolution {
     pub by_place: BTreeMap<PkgPlace, PkgKey>,
 }
 
-/// A package whose packages are known.
+/// A package with its dependencies.
 #[derive(Debug)]
 pub(crate) struct ResolvedPkg {
     /// The package.
     pub pkg: LoadedPkg,
-    /// Its packages by its own key for them.
+    /// Its dependencies, by its own keys for them.
     pub deps: NameMap<PkgKey>,
-    /// Whether all its files are known to be there, and what a package can have.
+    /// Whether all its files are known to exist and to be of allowed kinds.
     pub sound: bool,
-    /// Whether its commands may reach the network.
+    /// Whether its commands may use the network.
     pub may_reach_network: bool,
 }
 
-/// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.
+/// Meets every requirement of `loaded`; `roots` are the packages that are not dependencies.
 pub(crate) fn resolve(
     loaded: Loaded,
     roots: &[PkgPlace],
@@ -54,13 +54,13 @@ pub(crate) fn resolve(
     Ok(assemble(loaded, sound, met?))
 }
 
-/// A package with more files than these has many.
+/// A package with more files than this counts as large.
 const MANY: usize = 256;
 
-/// Looks at the files of all packages, which is wanted next; says of each package whether all is well with them.
+/// Examines the files of all packages, which are needed next; returns for each package whether they are all valid.
 ///
-/// Small files are read later, by the steps that give their bytes to commands; but what one step may want of a package
-/// with many files is better read here, where everybody has something to do.
+/// Small files are read later, by the steps that use their content. For a large package, they are read here,
+/// in parallel, because a single step may need them all.
 fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
     let pkgs: Vec<&LoadedPkg> = loaded.values().collect();
     files.expect(pkgs.iter().map(|pkg| pkg.decl.files.len()).sum());
@@ -75,7 +75,7 @@ fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
         };
         pkg.decl.files.iter().all(can_be_named)
     };
-    // Small pieces: there is nothing else to do while somebody is at the last of them.
+    // Small pieces, so that threads are not idle while one of them finishes the last.
     pkgs.par_iter().with_max_len(16).map(is_sound).collect()
 }
 
@@ -84,20 +84,20 @@ struct Bindings {
     by_place: BTreeMap<PkgPlace, PkgKey>,
     deps: DepsByPlace,
     order: Vec<PkgKey>,
-    /// Those whose commands may reach the network.
+    /// Packages whose commands may use the network.
     networked: BTreeSet<PkgPlace>,
 }
 
 type DepsByPlace = BTreeMap<PkgPlace, BTreeMap<String, PkgPlace>>;
 
-/// Who entered a package in the global namespace, and which one it is.
+/// An entry in the global namespace: who defined it, and the package.
 struct Global {
     rank: u8,
     place: PkgPlace,
     by: (PkgPlace, String),
 }
 
-/// Who gives a published package.
+/// The provider of a published package.
 #[derive(PartialEq, Eq)]
 enum Giver {
     Registry,
@@ -105,7 +105,7 @@ enum Giver {
 }
 
 impl Giver {
-    /// Who gives what `pkg` gets; none where that is nobody from elsewhere.
+    /// Returns the provider of what `pkg` gets; none for local and global packages.
     fn of(pkg: &LoadedPkg, get: &GetPkg) -> Option<Giver> {
         match &get.from {
             PkgSource::Registry => Some(Giver::Registry),
@@ -161,39 +161,39 @@ impl Resolver<'_> {
             .flat_map(|pkg| pkg.decl.pkgs.iter().map(move |(key, get)| (pkg, key, get)))
     }
 
-    /// An error about the requirement `key` of `pkg`, at the place where it was written.
+    /// Returns an error about the requirement `key` of `pkg`, at its place.
     fn error(&self, pkg: &LoadedPkg, key: &str, message: String) -> Diagnostic {
         Diagnostic::error(Class::Resolution, message).at(self.place_of(pkg, key))
     }
 
-    /// Where the requirement `key` of `pkg` was written.
+    /// Returns the place of the requirement `key` of `pkg`.
     fn place_of(&self, pkg: &LoadedPkg, key: &str) -> Option<Place> {
         self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers)
     }
 
-    /// A package at a local path must be the one that was asked for.
+    /// Checks that packages at local paths are those that were requested.
     fn check_requests(&self, errors: &mut Vec<Diagnostic>) {
         for (pkg, key, get) in self.gets() {
             match &get.from {
-                // One that is locked was found by its version.
+                // A locked package was found by its version.
                 PkgSource::Local(path) => {
                     let Some(found) = pkg.found.get(key).and_then(|at| self.loaded.get(at)) else {
                         continue;
                     };
                     if !get.request.matches(&found.decl.info) {
                         errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
-                            "ask for what is there, `version: '^{}'`, or point `from` elsewhere",
+                            "require what is there, `version: '^{}'`, or point `from` elsewhere",
                             found.decl.info.version
                         )));
                     }
                 }
-                // What was retrieved was compared then.
+                // Retrieved packages were compared when they were retrieved.
                 PkgSource::Global | PkgSource::Registry | PkgSource::Retriever(_) => {}
             }
         }
     }
 
-    /// What one retriever gives, nobody else does.
+    /// Checks that each package comes from a single provider.
     fn check_retrievers(&self, errors: &mut Vec<Diagnostic>) {
         let mut givers: BTreeMap<PkgName, (Giver, &LoadedPkg, &str)> = BTreeMap::new();
         for (pkg, key, get) in self.gets() {
@@ -203,14 +203,14 @@ impl Resolver<'_> {
                 Some((other, ..)) if *other == giver => {}
                 Some((other, other_pkg, other_key)) => {
                     let message = format!(
-                        "{name} is to come {giver}, and elsewhere {other}: it may be another one"
+                        "{name} comes {giver}, but elsewhere {other}: these may be different packages"
                     );
                     let written = self.place_of(other_pkg, other_key);
                     let at = written.map_or_else(|| other_pkg.place.label(), |at| at.to_string());
                     errors.push(
                         self.error(pkg, key, message)
-                            .note(format!("{} has it {other}: {at}", other_pkg.place.label()))
-                            .help("have all get it the same way, or give one of the two another namespace"),
+                            .note(format!("{} gets it {other}: {at}", other_pkg.place.label()))
+                            .help("get it the same way everywhere, or give one of the two another namespace"),
                     );
                 }
                 None => {
@@ -220,7 +220,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Of a published package there is one version in each range of versions that can stand in for each other.
+    /// Checks that there is one version of a published package in each range.
     fn check_ranges(&self, errors: &mut Vec<Diagnostic>) {
         let mut chosen: BTreeMap<(PkgName, String), &PkgInfo> = BTreeMap::new();
         for pkg in self.loaded.values().filter(|pkg| pkg.place.dir().is_none()) {
@@ -228,7 +228,7 @@ impl Resolver<'_> {
             let (name, range) = (info.pkg_name(), info.version.range());
             let Some(other) = chosen.insert((name.clone(), range.clone()), info) else { continue };
             let (one, two) = (&other.version, &info.version);
-            let message = format!("{name} {one} and {two} are both needed, and both are {range}");
+            let message = format!("{name} {one} and {two} are both needed, but both match {range}");
             let mut error = Diagnostic::error(Class::Resolution, message);
             for (pkg, key, get) in self.gets() {
                 let found = pkg.found.get(key).and_then(|at| self.loaded.get(at));
@@ -239,12 +239,13 @@ impl Resolver<'_> {
                     error = error.note(format!("{} needs {version}{place}", pkg.place.label()));
                 }
             }
-            errors
-                .push(error.help(format!("lock one version that is {range} and will do for all")));
+            errors.push(
+                error.help(format!("lock one version that matches {range} and all requirements")),
+            );
         }
     }
 
-    /// The key of each package; two packages under one key are an error.
+    /// Returns the key of each package; two packages under one key are an error.
     fn keys(&self, errors: &mut Vec<Diagnostic>) -> BTreeMap<PkgPlace, PkgKey> {
         let mut owners: BTreeMap<PkgKey, &PkgPlace> = BTreeMap::new();
         let mut by_place = BTreeMap::new();
@@ -258,31 +259,31 @@ impl Resolver<'_> {
         by_place
     }
 
-    /// The package at `other` and `pkg` are called the same.
+    /// Returns the error that the package at `other` and `pkg` have the same key.
     fn same_key(&self, other: &PkgPlace, pkg: &LoadedPkg) -> Diagnostic {
         let info = &pkg.decl.info;
         let (one, two) = (other.label(), pkg.place.label());
         let (name, version) = (&info.name, &info.version);
-        let message = format!("two packages are called `{name}` {version}: {one} and {two}");
+        let message = format!("two packages are named `{name}` {version}: {one} and {two}");
         let called = |pkg: &LoadedPkg| {
             self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_info(), &NoAnswers)
         };
         let mut diagnostic = Diagnostic::error(Class::Resolution, message).at(called(pkg));
         if let Some(place) = self.loaded.get(other).and_then(called) {
-            diagnostic = diagnostic.note(format!("{one} is called so at {place}"));
+            diagnostic = diagnostic.note(format!("{one} is named at {place}"));
         }
         let in_checkout = [other, &pkg.place].into_iter().find_map(PkgPlace::dir);
         let is_published = [other, &pkg.place].into_iter().any(|place| place.dir().is_none());
         if let Some(dir) = in_checkout.filter(|_| is_published) {
             let line = format!("\"{}\" = \"{}\"", info.pkg_name(), dir_text(dir));
             diagnostic = diagnostic.help(format!(
-                "`{line}` below `[overrides]` in `{WORKSPACE_FILE}` has all get the one of the workspace"
+                "add `{line}` to `[overrides]` in `{WORKSPACE_FILE}` to use the one in the workspace everywhere"
             ));
         }
         diagnostic.help("give one of them another name, namespace or version")
     }
 
-    /// What the global namespace holds: the highest rank wins, and two of one rank are an error.
+    /// Returns the global namespace: the highest rank wins, and equal ranks are an error.
     fn globals(
         &self,
         held: &BTreeMap<PkgPlace, Vec<Permission>>,
@@ -298,7 +299,7 @@ impl Resolver<'_> {
                     pkg.place.label()
                 );
                 errors.push(self.error(pkg, key, message).help(
-                    "whoever gets that package must grant it: `permissions=['defineGlobal']`",
+                    "grant it where that package is required: `permissions=['defineGlobal']`",
                 ));
                 continue;
             }
@@ -329,8 +330,8 @@ impl Resolver<'_> {
             .help("raise one of them: `global={override: N}` with N from 1 to 100")
     }
 
-    /// Who may do what: roots may do everything, others what was granted by one who may do it. A package that a person named and
-    /// nobody gets may reach the network: there is nobody else to grant that.
+    /// Computes permissions: roots have all, other packages those granted by a dependent that has them. A package that the user named
+    /// and that is no dependency may use the network: nobody else could grant it.
     fn permissions(
         &self,
         roots: &[PkgPlace],
@@ -363,10 +364,10 @@ impl Resolver<'_> {
                 if !held.get(&pkg.place).is_some_and(|held| held.contains(permission)) {
                     let name = permission.as_ref();
                     let message = format!(
-                        "{} grants `{name}`, which it does not hold itself",
+                        "{} grants `{name}`, which it was not granted itself",
                         pkg.place.label()
                     );
-                    let help = format!("whoever gets {} must grant it first", pkg.place.label());
+                    let help = format!("grant it where {} is required", pkg.place.label());
                     errors.push(self.error(pkg, key, message).help(help));
                 }
             }
@@ -410,12 +411,12 @@ impl Resolver<'_> {
     ) -> Result<PkgPlace, Box<Diagnostic>> {
         let name = get.request.pkg_name();
         let Some(global) = globals.get(&name) else {
-            let message = format!("no global package is called `{}`", name.name);
+            let message = format!("there is no global package `{}`", name.name);
             let names = globals.keys().map(|name| name.name.as_str());
             let near = wake_model::nearest::nearest(name.name.as_str(), names);
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "the root package defines one with `getPkg(..., global=true)`".to_owned(),
+                None => "define one in the root package with `getPkg(..., global=true)`".to_owned(),
             };
             return Err(Box::new(self.error(pkg, key, message).help(help)));
         };
@@ -427,7 +428,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Dependencies first; each cycle is an error.
+    /// Returns the packages, dependencies first; each cycle is an error.
     fn order<'d>(&self, deps: &'d DepsByPlace, errors: &mut Vec<Diagnostic>) -> Vec<&'d PkgPlace> {
         let graph = graph_of(deps.iter().map(|(place, wanted)| (place, wanted.values())));
         let (order, cycles) = sort(&graph);
@@ -449,11 +450,11 @@ impl Resolver<'_> {
         };
         let links = way_around(members, onward).into_iter().map(link).collect();
         cycle_error(Class::Resolution, "packages", links)
-            .help("move what both need into a package of its own")
+            .help("move what both need into a separate package")
     }
 }
 
-/// A directory as `wake.toml` has it.
+/// Returns a directory as written in `wake.toml`.
 fn dir_text(dir: &RelPath) -> &str {
     if dir.is_root() { "." } else { dir.as_str() }
 }
@@ -462,7 +463,7 @@ fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
     let wanted = &get.request;
     let info = &found.decl.info;
     format!(
-        "package `{key}` asks for `{}` {}, but `{from}` is `{}` {}",
+        "package `{key}` requires `{}` {}, but `{from}` is `{}` {}",
         wanted.pkg_name(),
         wanted.version,
         info.pkg_name(),
@@ -470,7 +471,7 @@ fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
     )
 }
 
-/// `sound` says of each package of `loaded` whether all is well with its files.
+/// Assembles the resolution; `sound` tells for each package of `loaded` whether all its files are valid.
 fn assemble(loaded: Loaded, sound: Vec<bool>, met: Bindings) -> Resolution {
     let Bindings { by_place, deps, order, networked } = met;
     let key_of = |place: &PkgPlace| by_place.get(place).cloned();

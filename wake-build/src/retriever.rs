@@ -1,42 +1,42 @@
-//! Whose exec it is that a package has another one retrieved with.
+//! References to the exec that retrieves a package.
 
 use serde_json::Value;
 use wake_model::nearest::nearest;
 use wake_model::reflike::Reflike;
 use wake_model::{GetPkg, NameMap, PkgName};
 
-/// The package whose exec retrieves another one, as the package knows it that wants that.
+/// The package whose exec retrieves another one, as known to the dependent package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Retriever {
     /// Its key there.
     pub(crate) key: String,
-    /// What it is called, whatever its version.
+    /// Its name, without a version.
     pub(crate) name: PkgName,
 }
 
-/// An exec that cannot retrieve packages.
+/// Why an exec cannot retrieve packages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoRetriever {
-    /// It is not the file of a package.
-    #[error("what retrieves it is not a file of another package")]
+    /// It is not a file of a package.
+    #[error("the retriever is not a file of another package")]
     NotOfPackage,
-    /// It is that of a package that is not named.
-    #[error("no package is called `{key}` here")]
+    /// It is a file of an unknown package.
+    #[error("there is no package `{key}` here")]
     Unknown {
         /// The key.
         key: String,
-        /// One that there is.
+        /// A similar key that exists.
         near: Option<String>,
     },
 }
 
 impl NoRetriever {
-    /// What to do about it.
+    /// Returns a remedy.
     pub(crate) fn help(&self) -> String {
         match self {
             NoRetriever::Unknown { near: Some(near), .. } => format!("did you mean `{near}`?"),
             NoRetriever::NotOfPackage | NoRetriever::Unknown { .. } => {
-                "name the package among `pkgs`, and its file: `from=wake.exec('pkg.KEY./retrieve')`"
+                "add the package to `pkgs`, and give its file: `from=wake.exec('pkg.KEY./retrieve')`"
                     .to_owned()
             }
         }
@@ -44,7 +44,7 @@ impl NoRetriever {
 }
 
 impl Retriever {
-    /// That of `exec`, which a package declares that has `pkgs`.
+    /// Returns the retriever for `exec`, which a package with these `pkgs` declares.
     pub(crate) fn of(exec: &Value, pkgs: &NameMap<GetPkg>) -> Result<Retriever, NoRetriever> {
         let Some(Reflike::Pkg(key, Some(onward))) = exec.get("ref").and_then(reference) else {
             return Err(NoRetriever::NotOfPackage);
@@ -60,7 +60,7 @@ impl Retriever {
     }
 }
 
-/// A reference that stayed as it was written.
+/// Parses a reference that was left unresolved.
 pub(crate) fn reference(value: &Value) -> Option<Reflike> {
     if value.get("type")?.as_str()? != "ref" {
         return None;
@@ -117,7 +117,7 @@ mod tests {
         let error = of(&json!("pkg.tools./retrieve")).unwrap_err();
         assert_eq!(
             (error.to_string(), error.help()),
-            ("no package is called `tools` here".to_owned(), "did you mean `tool`?".to_owned())
+            ("there is no package `tools` here".to_owned(), "did you mean `tool`?".to_owned())
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Pieces that are put aside until someone needs them: in a file without a name, because all of them together are large.
+//! Spools data that is needed later, in a file without a name, because together it is large.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -6,30 +6,30 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wake_store::ConfinedPath;
 
-/// So many bytes are held before they are written.
+/// How many bytes are held before they are written.
 const HELD: usize = 256 << 10;
 
-/// Where pieces are put aside.
+/// A spool of pieces of data.
 #[derive(Debug)]
 pub(crate) struct Shelf {
-    /// Where the file is to lie.
+    /// The directory of the file.
     dir: ConfinedPath,
-    /// Made when there is enough to write.
+    /// Created when there is enough to write.
     file: OnceLock<File>,
     held: Mutex<ShelfBuffer>,
 }
 
-/// What is not in the file.
+/// The data that is not in the file.
 #[derive(Debug, Default)]
 struct ShelfBuffer {
-    /// How many bytes the file has.
+    /// The size of the file.
     start: u64,
     bytes: Vec<u8>,
-    /// Whether the file could not be written: then everything else stays here.
+    /// Whether writing to the file failed: then everything else stays in memory.
     is_stuck: bool,
 }
 
-/// A piece that was put aside.
+/// A spooled piece.
 #[derive(Clone, Debug)]
 pub(crate) struct ShelfEntry {
     shelf: Arc<Shelf>,
@@ -38,12 +38,12 @@ pub(crate) struct ShelfEntry {
 }
 
 impl Shelf {
-    /// An empty one, whose file lies in `dir`.
+    /// Creates an empty spool, with its file in `dir`.
     pub(crate) fn new(dir: ConfinedPath) -> Arc<Shelf> {
         Arc::new(Shelf { dir, file: OnceLock::new(), held: Mutex::default() })
     }
 
-    /// Puts a piece aside.
+    /// Spools a piece.
     pub(crate) fn put(self: &Arc<Shelf>, piece: &[u8]) -> ShelfEntry {
         let mut held = self.held();
         let at = held.start + held.bytes.len() as u64;
@@ -62,7 +62,7 @@ impl Shelf {
 
     fn write(&self, held: &ShelfBuffer) -> Option<()> {
         if self.file.get().is_none() {
-            // Who puts pieces aside holds the lock, so nobody was faster.
+            // The caller holds the lock, so nobody else has set it.
             let _ = self.file.set(self.dir.nameless().ok()?);
         }
         self.file.get()?.write_all_at(&held.bytes, held.start).ok()
@@ -74,12 +74,12 @@ impl Shelf {
 }
 
 impl ShelfEntry {
-    /// The number of its bytes.
+    /// Returns its size in bytes.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// Its bytes, put into `bytes`; none if the file cannot be read.
+    /// Reads it into `bytes`; none if the file cannot be read.
     pub(crate) fn read<'b>(&self, bytes: &'b mut Vec<u8>) -> Option<&'b [u8]> {
         bytes.clear();
         let held = self.shelf.held();
@@ -97,7 +97,7 @@ impl ShelfEntry {
         Some(bytes)
     }
 
-    /// The text that it is; none if the file cannot be read.
+    /// Reads it as text; none if the file cannot be read.
     pub(crate) fn text(&self) -> Option<String> {
         let mut bytes = Vec::new();
         self.read(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! Finding a text in the sources that an evaluation read, for messages about plain values.
+//! Locating a text in the sources that an evaluation read, for messages about plain values.
 
 use wake_eval::{Literal, Read, Sources};
 use wake_model::RelPath;
@@ -8,8 +8,8 @@ use crate::pkg_place::PkgPlace;
 use crate::sources::DirSources;
 use wake_steps::diagnostic::Place;
 
-/// Where the first string literal that names `path` (with or without `./`) stands in the Jsonnet
-/// files among `reads` of the package at `pkg`; none if no literal does.
+/// Returns the place of the first string literal that names `path` (with or without `./`) in the Jsonnet
+/// files among `reads` of the package at `pkg`; none if there is none.
 pub(crate) fn find_literal(
     files: &Files,
     pkg: &PkgPlace,
@@ -20,7 +20,7 @@ pub(crate) fn find_literal(
     find_first(files, pkg, reads, &spellings)
 }
 
-/// Where the first of `literals` stands in the Jsonnet files among `reads`.
+/// Returns the place of the first of `literals` in the Jsonnet files among `reads`.
 pub(crate) fn find_first(
     files: &Files,
     pkg: &PkgPlace,
@@ -42,7 +42,7 @@ pub(crate) fn find_first(
     })
 }
 
-/// The place that an evaluation of the package at `pkg` named, as seen from the root of the workspace.
+/// Converts a place from an evaluation of the package at `pkg` to one relative to the root of the workspace.
 pub(crate) fn place(pkg: &PkgPlace, found: &wake_eval::Place, label: Option<String>) -> Place {
     let wake_eval::Place { file, line, column, end_column, source_line } = found;
     Place {

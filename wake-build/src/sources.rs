@@ -11,21 +11,21 @@ use wake_model::RelPath;
 
 use wake_model::place::PKG_FILE;
 
-/// How a directory is opened from which others are looked for.
+/// Flags for opening a directory that others are opened from.
 pub(crate) const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Bytes of a file that functions read, at most: as many as a result may have in all.
+/// The largest file that functions can read, in bytes: the limit of a whole result.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
-/// Reads below one directory and never beside it, whatever links say.
+/// Reads only below one directory, even if links lead out of it.
 pub(crate) struct DirSources {
     root: Result<OwnedFd, Errno>,
-    /// Whether it is the whole machine, whose paths people know with a `/` before them.
+    /// Whether it is the root of the file system, whose paths are shown with a leading `/`.
     is_top: bool,
 }
 
 impl DirSources {
-    /// The files below `root`.
+    /// Reads the files below `root`.
     pub(crate) fn new(root: &Path) -> DirSources {
         let is_top = root == Path::new("/");
         DirSources { root: rustix::fs::open(root, DIR_PATH, Mode::empty()), is_top }
@@ -42,16 +42,16 @@ impl DirSources {
             return match rustix::fs::openat2(root, name, flags, Mode::empty(), resolve) {
                 Ok(file) => Ok(Some(file)),
                 Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-                // The kernel could not make sure that a rename did not lead outside: ask again.
+                // The kernel could not rule out that a rename led outside: try again.
                 Err(Errno::AGAIN | Errno::INTR) => continue,
                 Err(Errno::XDEV) => Err(fail("leads out of the package".to_owned())),
-                Err(Errno::LOOP) => Err(fail("is a link that leads in a circle".to_owned())),
+                Err(Errno::LOOP) => Err(fail("is part of a loop of links".to_owned())),
                 Err(error) => Err(fail(format!("cannot be read: {error}"))),
             };
         }
     }
 
-    /// A directory with a package file of its own is another package.
+    /// Rejects a path in a directory with its own package file, which is another package.
     fn stop_at_border(&self, root: &OwnedFd, path: &RelPath) -> Result<(), SourceError> {
         let mut at = path.parent();
         while let Some(dir) = at.filter(|dir| !dir.is_root()) {
@@ -83,7 +83,9 @@ impl Sources for DirSources {
         let size = stat.st_size.unsigned_abs();
         if size > LARGEST {
             let (size, most) = (size >> 20, LARGEST >> 20);
-            return Err(fail(format!("has {size} MiB: what functions read may have {most}")));
+            return Err(fail(format!(
+                "is {size} MiB large: the limit for files that functions read is {most}"
+            )));
         }
         let size = usize::try_from(size).unwrap_or(0);
         let bytes = whole(&file, size).map_err(|e| fail(format!("cannot be read: {e}")))?;
@@ -94,7 +96,7 @@ impl Sources for DirSources {
         let fail = |reason: String| SourceError { path: dir.clone(), reason };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let Some(file) = self.open(dir, flags)? else { return Ok(None) };
-        // Longer than any name that a file system has.
+        // Longer than any name in any file system.
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut entries = RawDir::new(&file, &mut buffer);
         let mut found = Vec::new();
@@ -102,7 +104,7 @@ impl Sources for DirSources {
             let entry = entry.map_err(|e| fail(format!("cannot be listed: {e}")))?;
             let Ok(name) = entry.file_name().to_str() else {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                return Err(fail(format!("holds a name that is not valid UTF-8: `{name}`")));
+                return Err(fail(format!("contains a name that is not valid UTF-8: `{name}`")));
             };
             if name == "." || name == ".." {
                 continue;
@@ -115,8 +117,8 @@ impl Sources for DirSources {
     }
 }
 
-/// The bytes of a file that had this size a moment ago: the standard library would ask for it again, and where the file
-/// is read from.
+/// Reads a file that had this size a moment ago: the standard library would ask for its size and position
+/// again.
 fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
@@ -127,7 +129,7 @@ fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error),
         }
-        // There was room for more.
+        // The buffer had room for more.
         if filled == size {
             break;
         }
@@ -139,14 +141,14 @@ fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`.
+/// Returns the kind of the entry `name` of `dir`, which the directory reports as `kind`.
 pub(crate) fn kind(
     dir: &OwnedFd,
     name: impl rustix::path::Arg,
     kind: FileType,
 ) -> Result<EntryKind, Errno> {
     let kind = match kind {
-        // A file system that does not tell has to be asked.
+        // Some file systems do not report it.
         FileType::Unknown => match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => FileType::from_raw_mode(stat.st_mode),
             Err(Errno::NOENT) => return Ok(EntryKind::Other),

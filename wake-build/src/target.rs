@@ -1,4 +1,4 @@
-//! What a person asks to be built.
+//! Targets: what the user asks for.
 
 use std::path::Path;
 
@@ -10,33 +10,33 @@ use crate::config_text;
 use crate::workspace::{Walk, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// One package of a target, with the module that was named, if one was.
+/// One package of a target, with the named module, if any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
-    /// The package's directory; the root where it is in the store.
+    /// The package's directory; the root if the package is in the store.
     pub pkg: RelPath,
     /// The package, if it is in the store.
     pub stored: Option<PkgKey>,
     /// The module; none: all of the package.
     pub module: Option<String>,
-    /// Which configuration of it, as its label says.
+    /// The module's configuration, as in its label.
     pub configured: Option<String>,
-    /// Which of the packages that it names is meant instead of itself, by its key for it.
+    /// The key of the dependency that is meant instead of the package itself.
     pub dependency: Option<String>,
 }
 
 impl Target {
-    /// Whether only the labels of all modules tell which configuration is meant.
+    /// Returns whether the configuration can be found only among the labels of all modules.
     pub(crate) fn is_searched(&self) -> bool {
         self.configured.as_deref().is_some_and(|text| config_text::read(text).is_none())
     }
 
-    /// Whether any package of the workspace may be what leads to it.
+    /// Returns whether any package of the workspace may depend on it.
     pub(crate) fn is_anywhere(&self) -> bool {
         self.stored.is_some() || self.is_searched()
     }
 
-    /// What the package is called.
+    /// Returns the label of the package.
     pub(crate) fn pkg_label(&self) -> String {
         match &self.stored {
             Some(key) => key.label(),
@@ -45,8 +45,8 @@ impl Target {
     }
 }
 
-/// What a person writes to name packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`; and any label,
-/// also of a module with a configuration, `//path:module src=./a.c`, and of a package in the store, `acme/zlib@1.3.1:lib`.
+/// A name for packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`; and any label,
+/// including that of a module with a configuration, `//path:module src=./a.c`, and of a package in the store, `acme/zlib@1.3.1:lib`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetPattern {
     text: String,
@@ -77,7 +77,7 @@ impl From<&str> for TargetPattern {
             Some(above) if above.is_empty() || above.ends_with('/') => (above, true),
             _ => (path, false),
         };
-        // As links to results are called.
+        // The form of names of result links.
         if let Some((plain, digits)) = module.as_deref().and_then(|name| name.split_once('@')) {
             configured = Some(format!("@{digits}"));
             module = Some(plain.to_owned());
@@ -89,31 +89,31 @@ impl From<&str> for TargetPattern {
 }
 
 impl TargetPattern {
-    /// All modules of the package that the one around the person calls so.
+    /// Returns the pattern for all modules of a dependency of the surrounding package, by key.
     pub(crate) fn of_dependency(key: &str) -> TargetPattern {
         TargetPattern { dependency: Some(key.to_owned()), ..TargetPattern::from(".") }
     }
 
-    /// How the module is named that somebody may mean who writes only its name.
+    /// Returns the pattern with which a module is named, if only its name was written.
     pub fn as_module(&self) -> Option<String> {
         let is_name = !self.rooted && !self.recursive && self.module.is_none();
         let is_name = is_name && !self.path.contains('/') && !self.path.starts_with('.');
         is_name.then(|| format!(":{}", self.path))
     }
 
-    /// The package that it names, if that may be one in the store.
+    /// Returns the package that it names, if that may be one in the store.
     fn stored(&self) -> Option<PkgKey> {
         if self.rooted || self.recursive { None } else { PkgKey::of_label(&self.path) }
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Which labels it means to a person in `workspace`, be their packages still there or not.
+    /// Returns which labels it matches for a user in `workspace`, whether or not their packages still exist.
     ///
-    /// Fails if it leaves the workspace, or means the package around a person who is in none.
+    /// Fails if it leaves the workspace, or means the package around a user who is not in one.
     pub fn scope(&self, workspace: &Workspace) -> Result<Scope, Diagnostic> {
         let dir = self.directory(workspace)?;
         let TargetPattern { text, recursive, module, configured, .. } = self.clone();
@@ -122,13 +122,13 @@ impl TargetPattern {
             && let Ok(whole) = RelPath::parse(&format!("{dir}:{last}"))
             && workspace.is_pkg(&whole)
         {
-            // A directory whose name has a colon.
+            // A directory name with a colon.
             return Ok(Scope { text, dir: whole, recursive, module: None, configured });
         }
         Ok(Scope { text, dir, recursive, module, configured })
     }
 
-    /// The directory that it names: where it names none, that of the package around the person.
+    /// Returns the directory that it names, or else that of the package around the current directory.
     fn directory(&self, workspace: &Workspace) -> Result<RelPath, Diagnostic> {
         let TargetPattern { text, rooted, path, recursive, .. } = self;
         if !rooted && path.starts_with('/') {
@@ -146,14 +146,14 @@ impl TargetPattern {
                 other => format!("target `{text}`: {other}"),
             };
             Diagnostic::error(Class::Usage, message)
-                .help("a target is `path`, `path:module`, `//path:module` or `//path/...`")
+                .help("write a target as `path`, `path:module`, `//path:module` or `//path/...`")
         })
     }
 }
 
-/// An absolute path, as seen from the root of the workspace.
+/// Converts an absolute path to one relative to the root of the workspace.
 fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath, Diagnostic> {
-    // The workspace is known with its links resolved.
+    // The path of the workspace has its links resolved.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let Ok(below) = path.strip_prefix(&workspace.root) else {
         let message =
@@ -165,12 +165,12 @@ fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath,
     parsed.map_err(|error| Diagnostic::error(Class::Usage, format!("target `{text}`: {error}")))
 }
 
-/// The configuration that a person gives the modules of targets.
+/// The configuration for the modules that targets name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetConfig {
-    /// The whole of it.
+    /// The complete configuration.
     Whole(Value),
-    /// Keys that replace those of the default.
+    /// Keys that override those of the default.
     Keys(Map<String, Value>),
 }
 
@@ -183,7 +183,7 @@ impl TargetConfig {
     }
 }
 
-/// The labels that a pattern means.
+/// The labels that a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     text: String,
@@ -194,11 +194,11 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Whether it is the label of a module that is meant; a module's name means each of its configurations.
+    /// Returns whether it matches the label of a module; a module's name matches each of its configurations.
     pub fn contains(&self, label: &str) -> bool {
         let read = TargetPattern::from(label);
         let (true, pkg, Some(name)) = (read.rooted, read.path.as_str(), read.module) else {
-            // A package of the store lies in no directory: it is called by its label.
+            // A package in the store has no directory, only a label.
             let Some(rest) = label.strip_prefix(&self.text) else { return false };
             return match self.module {
                 Some(_) => rest.is_empty() || rest.starts_with(' '),
@@ -220,18 +220,18 @@ impl Scope {
     }
 }
 
-/// The packages that were asked for, and the directories that were walked to find them.
+/// The packages that were requested, and the directories that were walked to find them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TargetPackages {
     /// The packages, sorted.
     pub(crate) targets: Vec<Target>,
-    /// Every directory that was looked into.
+    /// Every directory that was read.
     pub(crate) walked: Vec<RelPath>,
 }
 
-/// Finds the packages that `patterns` name; none at all means the package around the user.
+/// Finds the packages that `patterns` name; without any, the package around the current directory.
 ///
-/// `heard` is called as soon as a package is found where many are looked for.
+/// In a search for many packages, `heard` is called as soon as each is found.
 pub(crate) fn find(
     workspace: &Workspace,
     patterns: &[TargetPattern],
@@ -288,7 +288,7 @@ fn find_one(
 
 fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> Diagnostic {
     let problem = match workspace.absolute(dir).is_dir() {
-        true => format!("`{dir}` holds no `PKG.libsonnet`"),
+        true => format!("`{dir}` has no `PKG.libsonnet`"),
         false => format!("no directory `{dir}`"),
     };
     let message = format!("target `{}`: {problem}", pattern.as_str());
@@ -299,9 +299,9 @@ fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> D
         None if let Some(module) = pattern.as_module()
             && workspace.nearest_pkg(&workspace.here).is_ok() =>
         {
-            diagnostic.help(format!("a module of the package here is written `{module}`"))
+            diagnostic.help(format!("write a module of the current package as `{module}`"))
         }
-        None => diagnostic.help("`wake ls //...` lists the packages"),
+        None => diagnostic.help("run `wake ls //...` to list the packages"),
     }
 }
 

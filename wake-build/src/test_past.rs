@@ -1,7 +1,7 @@
-//! How tests ended when they ran: what tells one that is broken from one that fails now and then.
+//! Past results of tests, which distinguish a broken test from a flaky one.
 //!
-//! A test that passed only when it was tried again was flaky in that run. So was one that failed, if with the very same key it
-//! passed in another run.
+//! A test that passed only after a retry was flaky in that run. So was a test that failed if it passed with the same
+//! key in another run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,14 +9,14 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use wake_store::ConfinedPath;
 
-/// So many runs of each test are kept.
+/// How many runs of each test are kept.
 const KEPT: usize = 20;
-/// Digits of a key that are kept.
+/// How many digits of a key are kept.
 const DIGITS: usize = 16;
-/// Bytes; more is no such file.
+/// The largest file in bytes; a longer one was not written by wake.
 const LARGEST: u64 = 16 << 20;
 
-/// How tests ended when they ran, by label.
+/// The past results of tests, by label.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct TestPast {
     tests: BTreeMap<String, Vec<PastRun>>,
@@ -30,7 +30,7 @@ struct PastRun {
     end: PastEnd,
 }
 
-/// How a run of a test ended.
+/// The result of a test run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PastEnd {
@@ -38,20 +38,20 @@ pub enum PastEnd {
     Passed,
     /// It failed.
     Failed,
-    /// It failed, and passed when it was tried again.
+    /// It failed, and passed after a retry.
     Flaky,
 }
 
 /// How often a test was flaky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flakiness {
-    /// The runs in which it was.
+    /// The runs in which it was flaky.
     pub flaky: usize,
-    /// All runs that are known.
+    /// All known runs.
     pub runs: usize,
 }
 
-/// As it is written, a line each.
+/// A line of the file.
 #[derive(Serialize, Deserialize)]
 struct Line {
     test: String,
@@ -59,7 +59,7 @@ struct Line {
 }
 
 impl TestPast {
-    /// Reads what `file` says; what is no such line is not there.
+    /// Reads `file`, ignoring invalid lines.
     pub(crate) fn read(file: &ConfinedPath) -> TestPast {
         let bytes = file.read(LARGEST).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
@@ -67,7 +67,7 @@ impl TestPast {
         TestPast { tests: lines.map(|Line { test, runs }| (test, runs)).collect() }
     }
 
-    /// Writes all to `file`; where that would be too much, only of tests that have ever failed.
+    /// Writes everything to `file`; if that would be too large, only tests that have ever failed.
     pub(crate) fn write(&self, file: &ConfinedPath) -> io::Result<()> {
         let all = self.lines(|_| true);
         let is_large = all.len() as u64 > LARGEST;
@@ -80,14 +80,14 @@ impl TestPast {
         let mut text = String::new();
         for (test, runs) in self.tests.iter().filter(|(_, runs)| wanted(runs)) {
             let line = Line { test: test.clone(), runs: runs.clone() };
-            // Only maps with keys that are no texts cannot be written.
+            // Only maps with keys other than texts cannot be written.
             text.push_str(&serde_json::to_string(&line).unwrap_or_default());
             text.push('\n');
         }
         text
     }
 
-    /// Notes a run of a test.
+    /// Records a run of a test.
     pub fn note(&mut self, test: &str, key: &str, end: PastEnd) {
         let digits = key.rsplit(':').next().unwrap_or(key);
         let key = digits.chars().take(DIGITS).collect();
@@ -96,7 +96,7 @@ impl TestPast {
         runs.drain(..runs.len().saturating_sub(KEPT));
     }
 
-    /// How often a test was flaky, if it was at all.
+    /// Returns how often a test was flaky, if at all.
     pub fn flakiness(&self, test: &str) -> Option<Flakiness> {
         let runs = self.tests.get(test)?;
         let passes = runs.iter().filter(|run| run.end != PastEnd::Failed);
@@ -110,7 +110,7 @@ impl TestPast {
         (flaky > 0).then_some(Flakiness { flaky, runs: runs.len() })
     }
 
-    /// All tests that were flaky, with how often.
+    /// Returns all flaky tests, with how often they were.
     pub fn flaky(&self) -> impl Iterator<Item = (&str, Flakiness)> {
         self.tests.keys().filter_map(|test| Some((test.as_str(), self.flakiness(test)?)))
     }

@@ -1,7 +1,7 @@
 //! Values as seen from outside the package or module they belong to.
 //!
-//! Inside, one's own files are `./x`. Outside, they lie below `./.wake/pkgs/<package>/` or
-//! `./.wake/modules/<module>/`, the same place for whoever looks; such paths stay as they are.
+//! Inside, own files are `./x`. Outside, they are below `./.wake/pkgs/<package>/` or
+//! `./.wake/modules/<module>/`, the same path for every viewer; such paths stay as they are.
 
 use wake_model::RelPath;
 use wake_model::json::push_text;
@@ -9,25 +9,25 @@ use wake_model::place::LocalPath;
 
 use crate::written::JsonValue;
 
-/// What a value stands for where it is one of the objects that wake gives a meaning.
+/// The meaning of a value that is one of wake's special objects.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Special<'a> {
     /// A file object.
     File {
-        /// As seen from where the value stands; a trailing `/` names a directory.
+        /// Its path from where the value is; a trailing `/` means a directory.
         path: &'a str,
-        /// What it is made from, if it is made.
+        /// What it is created from, if it is.
         from: &'a JsonValue<'a>,
-        /// Whether `from` is to be written as JSON.
+        /// Whether `from` is written as JSON.
         dump: bool,
-        /// What it is to hold, where that is written out.
+        /// Its content, if that is given.
         text: Option<&'a str>,
     },
-    /// A file or directory that is fetched.
+    /// A file or directory to fetch.
     Fetched {
-        /// As whoever looks sees it: the same for all.
+        /// Its path, the same for every viewer.
         path: &'a str,
-        /// What is fetched.
+        /// What to fetch.
         fetch: &'a JsonValue<'a>,
     },
     /// A whole package.
@@ -37,13 +37,13 @@ pub(crate) enum Special<'a> {
     },
     /// A module.
     Module {
-        /// Its directory, if it says that.
+        /// Its directory, if given.
         path: Option<&'a str>,
     },
 }
 
 impl<'a> Special<'a> {
-    /// Where it lies, if it says that.
+    /// Returns its path, if given.
     pub(crate) fn path(&self) -> Option<&'a str> {
         match *self {
             Special::File { path, .. } | Special::Fetched { path, .. } | Special::Pkg { path } => {
@@ -54,10 +54,10 @@ impl<'a> Special<'a> {
     }
 }
 
-/// Tells the objects that mean something to wake from all others.
+/// Recognises wake's special objects.
 pub(crate) fn special<'v>(value: &'v JsonValue<'v>) -> Option<Special<'v>> {
     let JsonValue::Fields(fields) = value else { return None };
-    // Most are file objects, whose fields are these, sorted as all are.
+    // Most are file objects, with these fields in sorted order.
     if let [
         (dump_name, JsonValue::Bool(dump)),
         (from_name, from),
@@ -90,7 +90,7 @@ pub(crate) fn special<'v>(value: &'v JsonValue<'v>) -> Option<Special<'v>> {
     }
 }
 
-/// Writes the canonical text of the value with every path of one's own put below the directory that `prefix` names,
+/// Writes the canonical text of the value, with every own path moved below the directory `prefix`,
 /// which ends in `/`.
 pub(crate) fn push_outside<'p>(
     value: &JsonValue<'_>,
@@ -105,7 +105,7 @@ pub(crate) fn push_outside<'p>(
         _ => None,
     };
     let moved = own.map(|(path, own)| {
-        // What the prefix names ends in `/` already.
+        // For the root, the prefix already ends in `/`.
         let slash = if path.ends_with('/') && !own.is_root() { "/" } else { "" };
         format!("{}{own}{slash}", prefix(&own))
     });

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 pub struct Workers {
     /// The program, usually the running one itself.
     pub program: PathBuf,
-    /// The argument after which it calls [`crate::evaluation_worker`].
+    /// The argument that makes it call [`crate::evaluation_worker`].
     pub evaluate: String,
-    /// The argument after which it calls [`wake_exec::serve`].
+    /// The argument that makes it call [`wake_exec::serve`].
     pub sandbox: String,
 }

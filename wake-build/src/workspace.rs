@@ -1,4 +1,4 @@
-//! Where a build stands: the workspace's root, its settings, its member packages.
+//! The workspace: its root, its settings, its member packages.
 
 use std::cmp::Ordering;
 use std::io::Read;
@@ -16,26 +16,26 @@ use wake_store::{ConfinedPath, Owners, SAFE_DIRECTORY};
 /// The file that marks the root of a workspace.
 pub const WORKSPACE_FILE: &str = "wake.toml";
 
-/// Bytes of a glob at most: as many as a path may have.
+/// The longest glob in bytes: as long as a path may be.
 const LONGEST_GLOB: usize = 4096;
 
 /// A checkout that wake builds in.
 #[derive(Clone, Debug)]
 pub struct Workspace {
-    /// The root directory, absolute, links resolved.
+    /// The root directory, absolute, with links resolved.
     pub root: PathBuf,
-    /// The same, held open: what wake itself reads and writes there.
+    /// The root, held open: for what wake itself reads and writes there.
     pub dir: ConfinedPath,
-    /// Where the user stands, relative to the root.
+    /// The current directory, relative to the root.
     pub here: RelPath,
-    /// What `wake.toml` says.
+    /// The content of `wake.toml`.
     pub settings: Settings,
 }
 
 impl Workspace {
-    /// Finds the workspace around `cwd`: the nearest `wake.toml` upwards, else the nearest package.
+    /// Finds the workspace around `cwd`: the nearest `wake.toml` upwards, otherwise the nearest package.
     ///
-    /// One that belongs to somebody whom `owners` does not believe is refused.
+    /// A workspace whose owner is not trusted according to `owners` is rejected.
     pub fn discover(cwd: &Path, owners: &Owners) -> Result<Workspace, Diagnostic> {
         let cwd = cwd.canonicalize().map_err(|source| {
             Diagnostic::error(Class::Usage, format!("`{}`: {source}", cwd.display()))
@@ -52,7 +52,7 @@ impl Workspace {
         for decisive in [dir.clone(), dir.join(marker), dir.join(WAKE_DIR)] {
             refuse_stranger(&root, &decisive, owners)?;
         }
-        // An archive that root unpacks may bring an owner for each of them.
+        // An archive unpacked by root can set an owner for each of them.
         for own in OWN_DIRS {
             refuse_stranger(&root, &dir.join(WAKE_DIR).join(own), owners)?;
         }
@@ -66,7 +66,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Whether what stands in for published packages is there.
+    /// Checks that the overrides exist.
     fn check_overrides(&self) -> Result<(), Diagnostic> {
         let overrides = &self.settings.overrides;
         let Some(dir) = overrides.dirs().find(|dir| !self.is_pkg(dir)) else { return Ok(()) };
@@ -75,22 +75,22 @@ impl Workspace {
         Err(wrong.no_pkg(exists, &self.members(&RelPath::root()).unwrap_or_default()))
     }
 
-    /// The absolute path of `path`.
+    /// Returns the absolute path of `path`.
     pub fn absolute(&self, path: &RelPath) -> PathBuf {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
-    /// Whether a `wake.toml` says where its root is.
+    /// Returns whether a `wake.toml` marks its root.
     pub(crate) fn is_marked(&self) -> bool {
         self.root.join(WORKSPACE_FILE).is_file()
     }
 
-    /// Where wake keeps what it writes into the checkout.
+    /// Returns the directory that wake writes to in the checkout.
     pub fn state_dir(&self) -> ConfinedPath {
         self.dir.join(WAKE_DIR)
     }
 
-    /// The store that `wake.toml` names; a warning if that lies in a checkout: whoever made the checkout could have filled it.
+    /// Returns the store named in `wake.toml`; a warning if it is in a checkout: whoever made the checkout could have filled it.
     pub fn store(&self) -> Result<Option<PathBuf>, Box<Diagnostic>> {
         let Some(store) = &self.settings.store else { return Ok(None) };
         match checkout_around(store, &self.root) {
@@ -99,12 +99,12 @@ impl Workspace {
         }
     }
 
-    /// Whether `dir` is a package.
+    /// Returns whether `dir` is a package.
     pub fn is_pkg(&self, dir: &RelPath) -> bool {
         self.absolute(dir).join(PKG_FILE).is_file()
     }
 
-    /// The package that `dir` lies in: the nearest upwards, not above the root.
+    /// Returns the package that contains `dir`: the nearest upwards, not above the root.
     pub fn nearest_pkg(&self, dir: &RelPath) -> Result<RelPath, Diagnostic> {
         let mut at = Some(dir.clone());
         while let Some(dir) = at {
@@ -115,15 +115,14 @@ impl Workspace {
         }
         let absolute = self.absolute(dir);
         Err(match self.members(&RelPath::root()).is_ok_and(|members| !members.is_empty()) {
-            // A workspace may be only a roof over its members.
-            true => {
-                missing(&absolute).help("`wake build //...` builds every package of the workspace")
-            }
+            // A workspace may have no package at its root.
+            true => missing(&absolute)
+                .help("run `wake build //...` to build every package of the workspace"),
             false => no_package(&absolute),
         })
     }
 
-    /// The packages whose requirements are locked, whatever is built: all members, and those that stand in for published ones.
+    /// Returns the packages whose requirements are locked, whatever is built: all members, and overrides.
     pub(crate) fn locked_for(&self) -> Result<Vec<RelPath>, Diagnostic> {
         let mut dirs = self.members(&RelPath::root())?;
         dirs.extend(self.settings.overrides.dirs().cloned());
@@ -132,12 +131,12 @@ impl Workspace {
         Ok(dirs)
     }
 
-    /// Every member package at `below` and below it, sorted; walks the directories.
+    /// Returns every member package at `below` and below it, sorted; walks the directories.
     pub fn members(&self, below: &RelPath) -> Result<Vec<RelPath>, Diagnostic> {
         Ok(self.walk(below, &mut |_| {})?.members)
     }
 
-    /// Looks for member packages at `below` and below it; `found` hears of each at once.
+    /// Searches for member packages at `below` and below it; `found` hears of each at once.
     pub(crate) fn walk(
         &self,
         below: &RelPath,
@@ -152,7 +151,7 @@ impl Workspace {
         while let Some(entry) = walk.next() {
             let entry = match entry {
                 Ok(entry) => entry,
-                // Nobody has named it. It was noted as one that was looked into, so that no snapshot is taken of this.
+                // Nobody has named it. It is recorded as a directory that was read, so that no snapshot is taken of this.
                 Err(error) if error.depth() > 0 && is_forbidden(&error) => continue,
                 Err(error) => {
                     return Err(Diagnostic::error(Class::Environment, error.to_string()));
@@ -182,7 +181,7 @@ impl Workspace {
         Ok(Walk { members, dirs })
     }
 
-    /// Whether the directory of the file at `gate` is a store: results lie there, and no package of the workspace.
+    /// Returns whether the directory of the file at `gate` is a store, which contains results and no packages of the workspace.
     fn is_store(&self, gate: &Path) -> bool {
         let format = gate.with_file_name("format");
         let below = format.strip_prefix(&self.root).unwrap_or(&format);
@@ -197,7 +196,7 @@ impl Workspace {
         let note = || format!("in `members` of {WORKSPACE_FILE}");
         for pattern in members {
             if pattern.len() > LONGEST_GLOB {
-                let message = format!("a glob has more than {LONGEST_GLOB} bytes");
+                let message = format!("a glob is longer than {LONGEST_GLOB} bytes");
                 return Err(Diagnostic::error(Class::Usage, message).note(note()));
             }
             let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
@@ -212,35 +211,35 @@ impl Workspace {
                 })?;
             set.add(glob);
         }
-        // What goes wrong here is said of automata.
+        // The error itself would talk about automata.
         let too_large =
             |_| Diagnostic::error(Class::Usage, "the globs are too large together").note(note());
         set.build().map(Some).map_err(too_large)
     }
 }
 
-/// The directories in `.wake` in which wake finds what it has noted, and links.
+/// The directories in `.wake` with wake's own files and links.
 const OWN_DIRS: [&str; 4] = ["out", "pkgs", "runs", "state"];
 
-/// What was found below a directory.
+/// The result of searching a directory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Walk {
     /// The member packages, sorted.
     pub(crate) members: Vec<RelPath>,
-    /// Every directory that was looked into.
+    /// Every directory that was read.
     pub(crate) dirs: Vec<RelPath>,
 }
 
-/// A file in the root of a store, rarely called so elsewhere.
+/// A file in the root of a store, with a name that is rare elsewhere.
 const GATE: &str = "gate";
-/// How the format file of a store begins.
+/// The beginning of a store's format file.
 const STORE: &[u8; 11] = b"wake-store ";
 
 fn is_forbidden(error: &walkdir::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
-/// Only directories in the order of their names: of files, a walk looks for one.
+/// Sorts only directories by name: of files, a walk looks for just one.
 fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
     match (one.file_type().is_dir(), other.file_type().is_dir()) {
         (true, true) => one.file_name().cmp(other.file_name()),
@@ -248,17 +247,17 @@ fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
     }
 }
 
-/// Whether a walk passes a directory of this name by.
+/// Returns whether a walk skips a directory of this name.
 pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name == ".git" || name == WAKE_DIR
 }
 
-/// Whether `wake.toml` marks `dir`. A link or a pipe does so, too: reading it says what is wrong with it.
+/// Returns whether `wake.toml` marks `dir`. A link or a pipe does, too: reading it reports the error.
 fn is_marked(dir: &Path) -> bool {
     dir.join(WORKSPACE_FILE).symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
 }
 
-/// Refuses the workspace at `root` if what lies at `decisive` belongs to somebody who is not believed.
+/// Rejects the workspace at `root` if the owner of `decisive` is not trusted.
 fn refuse_stranger(
     root: &Path,
     decisive: &ConfinedPath,
@@ -267,15 +266,19 @@ fn refuse_stranger(
     let owner = decisive.stat().ok().and_then(|stat| owners.stranger(root, stat.st_uid));
     let Some(owner) = owner else { return Ok(()) };
     let message = format!("`{}` belongs to another user (uid {owner})", decisive.path().display());
-    let of_ones_own = format!("a `{WORKSPACE_FILE}` of your own makes its directory the workspace");
-    let vouch = format!("if you trust who it is, set `{SAFE_DIRECTORY}={}`", root.display());
+    let of_ones_own =
+        format!("create a `{WORKSPACE_FILE}` of your own to make its directory the workspace");
+    let vouch = format!("if you trust that user, set `{SAFE_DIRECTORY}={}`", root.display());
     Err(Diagnostic::error(Class::Environment, message)
-        .note(format!("whoever owns the workspace `{}` says what wake does in it", root.display()))
+        .note(format!(
+            "the owner of the workspace `{}` decides what wake does in it",
+            root.display()
+        ))
         .help(vouch)
         .help(of_ones_own))
 }
 
-/// The directory above `store` that is a checkout, `root` being one.
+/// Returns the parent directory of `store` that is a checkout, if any; `root` is one.
 fn checkout_around(store: &Path, root: &Path) -> Option<PathBuf> {
     let there = store.ancestors().find_map(|dir| Some((dir, dir.canonicalize().ok()?)));
     let (dir, real) = there?;
@@ -289,19 +292,17 @@ fn checkout_around(store: &Path, root: &Path) -> Option<PathBuf> {
 }
 
 fn not_believed(store: &Path, checkout: &Path) -> Diagnostic {
-    let message = format!("`{WORKSPACE_FILE}` names a store in a checkout: `{}`", store.display());
+    let message =
+        format!("the store named in `{WORKSPACE_FILE}` is in a checkout: `{}`", store.display());
     let mut diagnostic = Diagnostic::error(Class::Usage, message)
-        .note(format!(
-            "what lies in `{}` may have come with it, so it is not used",
-            checkout.display()
-        ))
-        .help("if it is yours, name it yourself: `--store DIR` or `WAKE_STORE`");
+        .note(format!("`{}` may have come with its content, so it is not used", checkout.display()))
+        .help("if it is yours, set it with `--store DIR` or `WAKE_STORE`");
     diagnostic.level = Level::Warning;
     diagnostic
 }
 
 fn no_package(dir: &Path) -> Diagnostic {
-    missing(dir).help("`wake init` writes a package that builds")
+    missing(dir).help("run `wake init` to create a package that builds")
 }
 
 fn missing(dir: &Path) -> Diagnostic {
@@ -309,7 +310,7 @@ fn missing(dir: &Path) -> Diagnostic {
     Diagnostic::error(Class::Usage, message)
 }
 
-/// `path` as seen from `root`.
+/// Returns `path` relative to `root`.
 fn relative(root: &Path, path: &Path) -> Result<RelPath, Diagnostic> {
     let rest = path.strip_prefix(root).unwrap_or(Path::new(""));
     let Some(text) = rest.to_str() else {

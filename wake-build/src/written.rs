@@ -1,4 +1,4 @@
-//! JSON values as a text has them: read without a copy of what is written there.
+//! JSON values borrowed from a text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use wake_model::json::{push_list, push_number, push_object, push_text};
 use wake_model::sorted::sorted;
 
-/// A value in a text that lives for `'a`.
+/// A value in a text with the lifetime `'a`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum JsonValue<'a> {
     #[default]
@@ -17,19 +17,19 @@ pub(crate) enum JsonValue<'a> {
     Number(Number),
     Text(Cow<'a, str>),
     List(Vec<JsonValue<'a>>),
-    /// Sorted by their names, each there once.
+    /// Fields, sorted by name, without duplicates.
     Fields(Vec<(Cow<'a, str>, JsonValue<'a>)>),
 }
 
 impl<'a> JsonValue<'a> {
-    /// The field of that name, if this is an object that has it.
+    /// Returns the field with this name, if this is an object that has it.
     pub(crate) fn get(&self, name: &str) -> Option<&JsonValue<'a>> {
         let JsonValue::Fields(fields) = self else { return None };
         let at = fields.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;
         Some(&fields[at].1)
     }
 
-    /// The text, if this is one.
+    /// Returns the text, if this is one.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             JsonValue::Text(text) => Some(text),
@@ -37,12 +37,12 @@ impl<'a> JsonValue<'a> {
         }
     }
 
-    /// Whether this is `null`.
+    /// Returns whether this is `null`.
     pub(crate) fn is_null(&self) -> bool {
         *self == JsonValue::Null
     }
 
-    /// The same with everything copied.
+    /// Copies the value.
     pub(crate) fn to_value(&self) -> Value {
         match self {
             JsonValue::Null => Value::Null,
@@ -56,7 +56,7 @@ impl<'a> JsonValue<'a> {
         }
     }
 
-    /// The canonical text.
+    /// Returns the canonical text.
     pub(crate) fn canonical(&self) -> String {
         let mut out = String::new();
         self.push_canonical(&mut out);
@@ -68,8 +68,8 @@ impl<'a> JsonValue<'a> {
         self.push_with(out, &mut |_, inner, out| inner.push_canonical(out));
     }
 
-    /// Writes the canonical text with `each` writing what is directly inside: the name, if it is a field, is
-    /// written already.
+    /// Writes the canonical text, with `each` writing the values directly inside; the names of fields are
+    /// already written.
     pub(crate) fn push_with(
         &self,
         out: &mut String,
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<JsonValue<'de>, E> {
-        // JSON has no others.
+        // JSON has no other numbers.
         Ok(Number::from_f64(number).map_or(JsonValue::Null, JsonValue::Number))
     }
 

@@ -1,4 +1,4 @@
-//! The tree that a command is to see, before it is mounted: which part lies where on this machine.
+//! The tree that a command will see, before it is mounted: where each part is on this machine.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, Metadata};
@@ -13,10 +13,10 @@ pub(crate) struct Assembly {
     parts: BTreeMap<AbsPath, Part>,
 }
 
-/// What one part is made of.
+/// A part of the tree.
 #[derive(Clone)]
 pub(crate) enum Part {
-    /// What lies here on this machine.
+    /// A file or directory of this machine.
     Host(PathBuf),
     /// A file that does not exist yet.
     File,
@@ -24,7 +24,7 @@ pub(crate) enum Part {
     Dir,
 }
 
-/// What stands at a path.
+/// What is at a path.
 pub(crate) enum Standing {
     Nothing,
     Dir,
@@ -33,7 +33,7 @@ pub(crate) enum Standing {
     Other,
 }
 
-/// Links that are followed on one way, as in the kernel.
+/// The most links followed on one path, as in the kernel.
 const MOST_LINKS: usize = 40;
 
 impl Assembly {
@@ -42,7 +42,7 @@ impl Assembly {
         self.parts.insert(at, part);
     }
 
-    /// What stands at `path`, every link on the way followed inside the tree.
+    /// Returns what is at `path`, following links inside the tree.
     pub(crate) fn find(&self, path: &str) -> Standing {
         let mut here = AbsPath::root();
         let mut open: VecDeque<String> = steps(path).collect();
@@ -72,13 +72,13 @@ impl Assembly {
         self.stands(&here)
     }
 
-    /// Whether a part holds `path` or something below it.
+    /// Returns whether a part provides `path` or something below it.
     pub(crate) fn brings(&self, path: &AbsPath) -> bool {
         let held = !matches!(self.place(path), None | Some((Part::Dir, _)));
         held || self.below(path).any(|part| !matches!(part, Part::Dir))
     }
 
-    /// The parts at `path` and below it.
+    /// Returns the parts at `path` and below it.
     fn below(&self, path: &AbsPath) -> impl Iterator<Item = &Part> {
         let inside = match path.as_str() {
             "/" => "/".to_owned(),
@@ -97,7 +97,7 @@ impl Assembly {
         }
     }
 
-    /// What stands at exactly `path`, links not followed.
+    /// Returns what is at exactly `path`, without following links.
     pub(crate) fn stands(&self, path: &AbsPath) -> Standing {
         match self.place(path) {
             Some((Part::Dir, _)) => Standing::Dir,
@@ -106,13 +106,13 @@ impl Assembly {
             Some((_, Some(metadata))) if metadata.is_file() => Standing::File,
             Some((_, Some(metadata))) if metadata.is_symlink() => Standing::Link,
             Some(_) => Standing::Other,
-            // A directory on the way to a part is made.
+            // A directory on the way to a part is created.
             None if self.below(path).next().is_some() => Standing::Dir,
             None => Standing::Nothing,
         }
     }
 
-    /// What lies at exactly this path, and of what lies on this machine the metadata.
+    /// Returns the part at exactly this path, with its metadata if it is on this machine.
     fn place(&self, path: &AbsPath) -> Option<(Part, Option<Metadata>)> {
         let mut above = std::iter::successors(Some(path.clone()), AbsPath::parent);
         let (at, part) = above.find_map(|at| self.parts.get_key_value(&at))?;

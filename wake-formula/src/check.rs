@@ -1,4 +1,4 @@
-//! What can be said against a formula before it runs.
+//! Checks on a formula before it runs.
 
 use wake_store::ware::{AbsPath, Owner};
 
@@ -7,23 +7,23 @@ use crate::mount;
 use crate::run_error::RunError;
 use crate::task::{PackedOutput, Supply, Task};
 
-/// Directories that the sandbox makes itself, and in which nothing else can stand.
+/// Returns whether a path is in a directory of the sandbox's own, in which nothing else can be.
 fn is_system(path: &AbsPath) -> bool {
     path.components().next().is_some_and(|top| ["dev", "proc"].contains(&top))
 }
 
-/// The most directories that an input lies below.
+/// How many directories deep an input can be.
 const DEEPEST: usize = 64;
 
-/// Inputs and directories where the sandbox has something of its own, and outputs at whose place it does not look.
+/// Checks that no input, directory or output is in a place that belongs to the sandbox.
 pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     if let Some(path) = task.inputs.keys().find(|path| is_system(path)) {
         return Err(RunError::Assembly(format!(
-            "input `{path}` cannot stand there: `/dev` and `/proc` are the sandbox's own"
+            "input `{path}` cannot be there: `/dev` and `/proc` are the sandbox's own"
         )));
     }
     if let Some(path) = task.inputs.keys().find(|path| path.components().count() > DEEPEST) {
-        let message = format!("input `{path}` lies below more than {DEEPEST} directories");
+        let message = format!("input `{path}` is more than {DEEPEST} directories deep");
         return Err(RunError::Assembly(message));
     }
     let placed = task.inputs.iter().map(|(path, supply)| (path, supply.is_host()));
@@ -34,7 +34,7 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     }
     if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
         return Err(RunError::Job(format!(
-            "`{path}` cannot be made: `/dev` and `/proc` are the sandbox's own"
+            "`{path}` cannot be created: `/dev` and `/proc` are the sandbox's own"
         )));
     }
     for PackedOutput { path, .. } in task.outputs.values() {
@@ -47,7 +47,7 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Mounts that the document may not have; one that leads nowhere is an error as well.
+/// Checks the mounts of a document; a mount that leads nowhere is an error as well.
 pub(crate) fn mounts(task: &Task) -> Result<(), RunError> {
     task.inputs.iter().try_for_each(|(path, supply)| match supply {
         Supply::Mount(host, access) => task.access.mount(path, host, *access).map(drop),
@@ -55,11 +55,11 @@ pub(crate) fn mounts(task: &Task) -> Result<(), RunError> {
     })
 }
 
-/// Whether everything above `path` is a directory or can become one; else what is wrong. Nothing is put behind a link.
+/// Checks that everything above `path` is a directory or can become one. Nothing is placed behind a link.
 pub(crate) fn way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
     let above = std::iter::successors(path.parent(), AbsPath::parent);
     let blocked = above.filter_map(|above| match assembly.stands(&above) {
-        Standing::File | Standing::Other => Some((above, "no directory")),
+        Standing::File | Standing::Other => Some((above, "not a directory")),
         Standing::Link => Some((above, "a link")),
         Standing::Nothing | Standing::Dir => None,
     });
@@ -69,10 +69,10 @@ pub(crate) fn way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
     }
 }
 
-/// Whether there is a program where the command names it, in a directory that is there.
+/// Checks that the command's program exists, and its working directory.
 pub(crate) fn command(task: &Task, program: &str, assembly: &Assembly) -> Result<(), RunError> {
     if !matches!(assembly.find(task.cwd.as_str()), Standing::Dir) {
-        return Err(RunError::Job(format!("cwd `{}` is no directory in the inputs", task.cwd)));
+        return Err(RunError::Job(format!("cwd `{}` is not a directory in the inputs", task.cwd)));
     }
     match assembly.find(program) {
         Standing::File => Ok(()),
@@ -80,13 +80,13 @@ pub(crate) fn command(task: &Task, program: &str, assembly: &Assembly) -> Result
             Err(RunError::Job(format!("`{program}` does not exist in the inputs")))
         }
         Standing::Dir | Standing::Link | Standing::Other => {
-            Err(RunError::Job(format!("`{program}` is no regular file in the inputs")))
+            Err(RunError::Job(format!("`{program}` is not a regular file in the inputs")))
         }
     }
 }
 
-/// Outputs that are to keep owners: what the command makes is its own, but whose a part of an input is, is known only where
-/// this process may give files away.
+/// Checks outputs that keep owners: what the command creates is its own, but the owners of parts that come from an input are known
+/// only where this process may change owners.
 pub(crate) fn owners(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
     if wake_exec::keeps_owners() {
         return Ok(());
@@ -96,7 +96,7 @@ pub(crate) fn owners(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
     };
     match task.outputs.values().filter(keeps).find(|wanted| assembly.brings(&wanted.path)) {
         Some(PackedOutput { path, .. }) => Err(RunError::Job(format!(
-            "output `{path}` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`"
+            "output `{path}` keeps its owners, but part of it comes from an input: give numbers for `uid` and `gid`"
         ))),
         None => Ok(()),
     }

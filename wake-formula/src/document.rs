@@ -1,4 +1,4 @@
-//! Tells the dialects apart.
+//! Distinguishes the dialects.
 
 use crate::json::{Json, Source, Value};
 use crate::{Dialect, DocumentError, FormulaId, repeatr, warpforge};
@@ -13,7 +13,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// Reads JSON that may have commas before closing brackets and none between items, as published formulas do. `file` is
+    /// Parses JSON that may have commas before closing brackets and none between items, as published formulas do. `file` is
     /// for messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, DocumentError> {
         let source = Source::new(text, file);
@@ -25,18 +25,18 @@ impl Document {
             return warpforge::Document::read(&source, &root).map(Document::Warpforge);
         }
         if let Some((what, hint)) = other_kind(&root) {
-            let message = format!("this is {what}, and no formula");
+            let message = format!("this is {what}, not a formula");
             return Err(source.error_with_hint(root.at, message, hint));
         }
         if formula.is_some_and(lacks_capsule) {
-            let message = "this is a formula of warpforge without its capsule `formula.v1`";
+            let message = "this is a warpforge formula without its capsule `formula.v1`";
             let hint = "write `{\"formula\": {\"formula.v1\": {…}}}`";
             return Err(source.error_with_hint(root.at, message, hint));
         }
         repeatr::Document::read(&source, &root).map(Document::Repeatr)
     }
 
-    /// The program whose language it is written in.
+    /// Returns the dialect that it is written in.
     pub fn dialect(&self) -> Dialect {
         match self {
             Document::Repeatr(_) => Dialect::Repeatr,
@@ -44,7 +44,7 @@ impl Document {
         }
     }
 
-    /// The identity of the formula.
+    /// Returns the identity of the formula.
     pub fn id(&self) -> FormulaId {
         match self {
             Document::Repeatr(document) => document.formula.clone().cradle().id(),
@@ -52,7 +52,7 @@ impl Document {
         }
     }
 
-    /// The document in its one canonical text, with a newline at the end; its formula keeps its id.
+    /// Returns the document in canonical form, with a newline at the end; its formula keeps its id.
     pub fn format(&self) -> String {
         let value = match self {
             Document::Repeatr(document) => document.written(),
@@ -62,36 +62,33 @@ impl Document {
     }
 }
 
-/// What a document is that is none of a formula, and what to do with it, if that can be said.
+/// Returns what kind a document is that is not a formula, and a remedy, if it is recognised.
 fn other_kind(root: &Json) -> Option<(&'static str, &'static str)> {
     const ONE_STEP: &str =
-        "`wake formula` runs formulas, each one step of a plot or module, with its wares bound";
-    const NOTHING: &str = "`wake formula` runs formulas: nothing here is a computation";
+        "give a formula instead: one step of a plot or module, with its wares bound";
+    const NOTHING: &str = "give a formula instead: there is no computation in this document";
     let has = |key: &str| root.member(key).is_some();
     let begins = |lead: &str| match &root.value {
         Value::Object(members) => members.iter().any(|member| member.key.starts_with(lead)),
         _ => false,
     };
     if begins("plot.v") {
-        return Some(("a plot of warpforge", ONE_STEP));
+        return Some(("a warpforge plot", ONE_STEP));
     }
     if begins("module.v") {
-        return Some(("a module of warpforge", NOTHING));
+        return Some(("a warpforge module", NOTHING));
     }
     if begins("catalog") || begins("mirroring.v") || has("releases") && has("metadata") {
-        return Some(("a file of warpforge's catalog", NOTHING));
+        return Some(("a warpforge catalog file", NOTHING));
     }
     if has("imports") && has("steps") || has("steps") && has("exports") {
-        return Some(("a module of reach", ONE_STEP));
+        return Some(("a reach module", ONE_STEP));
     }
     if has("steps") && has("outputs") {
-        return Some(("a plot of warpforge without its capsule `plot.v1`", ONE_STEP));
+        return Some(("a warpforge plot without its capsule `plot.v1`", ONE_STEP));
     }
     if has("guid") && has("formulaID") {
-        return Some((
-            "a run record",
-            "`wake formula` runs formulas: the record says which one it was",
-        ));
+        return Some(("a run record", "give the formula instead, which the record names"));
     }
     if has("action") && !has("formula") {
         let hint = "write `{\"formula\": {…}}` around it";
@@ -100,7 +97,7 @@ fn other_kind(root: &Json) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// Whether a formula is written as warpforge has it.
+/// Returns whether a formula is in warpforge's form.
 fn lacks_capsule(formula: &Json) -> bool {
     let members = |key: &str| match formula.member(key).map(|json| &json.value) {
         Some(Value::Object(members)) => members.as_slice(),

@@ -1,4 +1,4 @@
-//! Formulas as steps: several are performed together, each by itself.
+//! Formulas as steps: several are performed together, independently.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::run_record::{Dialect, FormulaRecord};
 use crate::task::{Keeper, PackedOutput, Task};
 use crate::{Document, FormulaId, check, lower};
 
-/// Formulas that are to be carried out.
+/// Formulas to perform.
 pub struct Formulas<'a> {
     store: &'a Store,
     grants: Grants,
@@ -29,39 +29,39 @@ struct FormulaStep {
     label: String,
     past_name: String,
     task: Task,
-    /// The warehouse of each output that is to be saved, in the outputs' order.
+    /// The warehouse of each output to save, in the order of the outputs.
     targets: Vec<Option<Warehouse>>,
-    /// The names of its outputs, in their order.
+    /// The names of its outputs, in order.
     output_names: Vec<String>,
     result: Mutex<Option<Result<FormulaResult, RunError>>>,
 }
 
-/// What came of a formula.
+/// The end of a formula.
 #[derive(Debug)]
 pub struct FormulaEnd {
-    /// What a person calls it.
+    /// Its label.
     pub label: String,
-    /// Which it is.
+    /// Its id.
     pub id: FormulaId,
-    /// The spelling of the formula, in which its record is to be printed.
+    /// The dialect in which its record is printed.
     pub dialect: Dialect,
-    /// What came of it; [`RunError::Cancelled`] of those that nobody came to.
+    /// Its result; [`RunError::Cancelled`] if it was never tried.
     pub result: Result<FormulaResult, RunError>,
 }
 
-/// A formula that was carried out, now or before.
+/// The result of a formula, from this run or an earlier one.
 #[derive(Clone, Debug)]
 pub struct FormulaResult {
-    /// What came of it.
+    /// Its record.
     pub record: FormulaRecord,
-    /// Whether it was remembered; then it did not run and wrote nothing.
+    /// Whether it was cached; then it did not run and wrote nothing.
     pub remembered: bool,
-    /// The directory in which its packed outputs lie.
+    /// The directory of its packed outputs.
     outputs: PathBuf,
 }
 
 impl FormulaResult {
-    /// Where its outputs lie, packed, in the order of their names; none of those that are nothing.
+    /// Returns the paths of its packed outputs, by name; empty outputs have none.
     pub fn packed(&self) -> impl Iterator<Item = PathBuf> {
         let wares = self.record.results.values().filter(|ware| !ware.is_nothing());
         wares.map(|ware| self.outputs.join(ware.to_string()))
@@ -69,14 +69,14 @@ impl FormulaResult {
 }
 
 impl<'a> Formulas<'a> {
-    /// None yet; packed outputs lie in `store`, and all may touch of the machine what `grants` says.
+    /// Creates an empty set; packed outputs are in `store`, and `grants` limits access to the machine.
     pub fn new(store: &'a Store, grants: Grants) -> Formulas<'a> {
         Formulas { store, grants, all: Vec::new(), order: Vec::new() }
     }
 
-    /// Adds one, called `label` by people and `past_name` by history.
+    /// Adds a formula, called `label` by people and `past_name` in the history.
     ///
-    /// What can be said against it without its wares is said now.
+    /// It is checked as far as possible without its wares.
     pub fn add(
         &mut self,
         document: &Document,
@@ -101,12 +101,12 @@ impl<'a> Formulas<'a> {
         Ok(())
     }
 
-    /// The program of a formula with its arguments.
+    /// Returns the program of a formula with its arguments.
     pub fn command(&self, step: StepId) -> &[String] {
         &self.all[step.0].task.exec
     }
 
-    /// What came of each, in the order in which they were added.
+    /// Returns the end of each formula, in the order in which they were added.
     pub fn into_results(self) -> impl Iterator<Item = FormulaEnd> {
         self.all.into_iter().map(|formula| {
             let result = formula.result.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +119,7 @@ impl<'a> Formulas<'a> {
         &self.all[step.0]
     }
 
-    /// The record of a run, after its outputs have been saved where the context wants them.
+    /// Returns the record of a run, after saving its outputs where the context says.
     fn ran(
         &self,
         formula: &FormulaStep,
@@ -165,7 +165,7 @@ impl<'a> Formulas<'a> {
     }
 }
 
-/// Refuses a policy that a command would not have in full, before anything runs.
+/// Rejects a policy that cannot be granted in full, before anything runs.
 fn granted(policy: Policy) -> Result<(), RunError> {
     let reason = match policy {
         Policy::Routine => return Ok(()),
@@ -177,7 +177,7 @@ fn granted(policy: Policy) -> Result<(), RunError> {
     Err(RunError::Policy { policy, reason })
 }
 
-/// Makes the warehouse of the workspace if it keeps `output` and is not there.
+/// Creates the workspace's warehouse if it keeps `output` and does not exist.
 fn make_workspace_warehouse(output: &PackedOutput) -> Result<(), RunError> {
     let Keeper::Workspace(dir) = &output.keeper else { return Ok(()) };
     match fs::create_dir(dir) {
@@ -200,7 +200,7 @@ fn targets(task: &Task, route: &Route) -> Result<Vec<Option<Warehouse>>, RunErro
 }
 
 impl FormulaStep {
-    /// Notes why it cannot be carried out, and says so.
+    /// Records why the formula cannot be performed, and returns the diagnostic.
     fn refuses(&self, error: RunError) -> Box<Diagnostic> {
         let diagnostic = error.diagnostic(&self.label);
         self.ends(Err(error));
@@ -209,7 +209,7 @@ impl FormulaStep {
 
     fn ends(&self, result: Result<FormulaResult, RunError>) {
         let mut slot = self.result.lock().unwrap_or_else(PoisonError::into_inner);
-        // Why a step could not be made is known better than that it could not.
+        // The reason why a step could not be made is more precise than the failure.
         slot.get_or_insert(result);
     }
 }

@@ -1,7 +1,7 @@
-//! What a document may touch of the machine.
+//! Access of a document to the machine.
 //!
-//! A document may be a stranger's. Without being allowed more, it mounts what lies in its own directory, reads the system
-//! that every command may see, and saves outputs in its own directory.
+//! A document may be a stranger's. By default it can mount what is in its own directory, read the system directories
+//! that every command can see, and save outputs in its own directory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,50 +13,50 @@ use wake_store::ware::{AbsPath, WareId, Warehouse};
 
 use crate::run_error::RunError;
 
-/// What whoever runs formulas allows them.
+/// What the user allows formulas to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// The network.
+    /// Access to the network.
     pub network: NetworkGrant,
-    /// To mount and to save what lies outside the directories of their documents.
+    /// Whether they may mount and save outside the directories of their documents.
     pub host: bool,
 }
 
 impl Grants {
-    /// What is allowed where nothing runs and nothing is saved: a look at what each asks for.
+    /// Grants for inspection, where nothing runs and nothing is saved.
     pub const LOOK: Grants = Grants { network: NetworkGrant::WhereAsked, host: true };
 }
 
 /// Which formulas get the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NetworkGrant {
-    /// None; those that ask for it are refused.
+    /// None; a formula that asks for it is rejected.
     #[default]
     Never,
-    /// Those that ask for it.
+    /// Formulas that ask for it.
     WhereAsked,
-    /// Also those whose language has no word for it.
+    /// Also formulas whose language cannot ask for it.
     Always,
 }
 
-/// Where a document lies, and who reads it.
+/// The place of a document, and its reader.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentPlace<'a> {
     /// Its directory, absolute.
     pub dir: &'a Path,
     /// Where its relative addresses and mounts start, absolute.
     pub base: &'a Path,
-    /// The user's home directory: a document that lies there does not thereby own all that the user has.
+    /// The user's home directory: a document in it does not thereby own all of it.
     pub home: Option<&'a Path>,
 }
 
-/// What one document may touch.
+/// What one document may access.
 #[derive(Clone, Debug)]
 pub(crate) struct HostAccess {
     everything: bool,
-    /// The document's directory, links followed.
+    /// The document's directory, with links resolved.
     dir: Option<PathBuf>,
-    /// The user's home directory, links followed.
+    /// The user's home directory, with links resolved.
     home: Option<PathBuf>,
 }
 
@@ -66,7 +66,7 @@ impl HostAccess {
         HostAccess { everything: grants.host, dir: fs::canonicalize(place.dir).ok(), home }
     }
 
-    /// Where a mount of `host` at `path` leads, links followed.
+    /// Returns the target of a mount of `host` at `path`, with links resolved.
     pub(crate) fn mount(
         &self,
         path: &AbsPath,
@@ -87,8 +87,8 @@ impl HostAccess {
         Err(RunError::Host(format!("input `{path}` mounts `{}`{how}", place.display())))
     }
 
-    /// Whether output `path` may be kept in `target`, as `ware` if that is known by now. `workspace` is the directory that a
-    /// target lies in which no document has named.
+    /// Checks that output `path` may be kept in `target`, as `ware` if that is known. `workspace` is the directory of a
+    /// target that no document has named.
     pub(crate) fn save(
         &self,
         path: &AbsPath,
@@ -99,10 +99,10 @@ impl HostAccess {
         let dir = match target {
             Warehouse::File(file) => file.parent().unwrap_or(Path::new("/")),
             Warehouse::CaFile(dir) => dir,
-            // Nothing can be written to the others.
+            // The others cannot be written to.
             _ => return Ok(()),
         };
-        // What is not there cannot be written to, which others say.
+        // A missing directory cannot be written to, which is reported elsewhere.
         let Ok(dir) = fs::canonicalize(dir) else { return Ok(()) };
         let shelf = ware.and_then(|ware| target.shelf(ware));
         let leads_on = |shelf: PathBuf| shelf.ancestors().skip(1).take(2).any(Path::is_symlink);
@@ -117,7 +117,7 @@ impl HostAccess {
         Err(RunError::Host(format!("output `{path}` is saved to `{target}`")))
     }
 
-    /// Whether `place` lies in the document's directory, and is no more of the user's home than that is.
+    /// Returns whether `place` is in the document's directory, and not in the user's home beyond that.
     fn owns(&self, place: &Path) -> bool {
         let Some(dir) = &self.dir else { return false };
         let of_home = self.home.as_ref().is_some_and(|home| {
@@ -128,7 +128,7 @@ impl HostAccess {
     }
 }
 
-/// The warehouse of the warpforge workspace that `dir` lies in: of the next directory upwards whose `.warpforge` has `root`.
+/// Returns the warehouse of the warpforge workspace around `dir`: of the nearest directory upwards whose `.warpforge` has `root`.
 /// None if that belongs to another user, or leads elsewhere.
 pub(crate) fn workspace_warehouse(dir: &Path) -> Option<PathBuf> {
     let is_mine = |path: &Path| {

@@ -7,19 +7,19 @@ use wake_store::ware::{Sha384Digest, base58};
 pub struct FormulaId(String);
 
 impl FormulaId {
-    /// The id as it stands in run records.
+    /// Returns the id as written in run records.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Base58 of SHA-384 over CBOR with keys in the order given: repeatr's ids.
+    /// Returns base58 of SHA-384 over CBOR with keys in the order given: repeatr's ids.
     pub(crate) fn of_cbor(item: &Item) -> Self {
         let mut cbor = Cbor::new();
         cbor.item(item, KeyOrder::AsGiven);
         Self(Sha384Digest::of(cbor.as_bytes()).to_string())
     }
 
-    /// A CIDv1 in base58 of SHA-384 over DAG-CBOR: warpforge's ids.
+    /// Returns a CIDv1 in base58 of SHA-384 over DAG-CBOR: warpforge's ids.
     pub(crate) fn of_dag_cbor(item: &Item) -> Self {
         /// CIDv1, codec dag-cbor, multihash sha2-384 of 48 bytes.
         const PREFIX: [u8; 4] = [0x01, 0x71, 0x20, 0x30];

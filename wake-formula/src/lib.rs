@@ -3,7 +3,7 @@
 //! ```text
 //! text ──Document::parse──► repeatr::Formula ──cradle()──► repeatr::Cradled ──► FormulaId     one SHA-384 over CBOR
 //!                       └─► warpforge::Formula ─────────────────────────────► FormulaId     one CID over DAG-CBOR
-//!                       both ──Formulas::add──► wake_steps::Step, performed, told and remembered as all are ─► RunRecord
+//!                       both ──Formulas::add──► wake_steps::Step, performed, reported and cached as all are ─► RunRecord
 //! wake_exec::Job ──Writing::document──► repeatr::Document, its inputs packed into a warehouse
 //! ```
 //! `spec/formulas.md` has the formats.

@@ -1,4 +1,4 @@
-//! A formula as a step, checked against what its inputs hold.
+//! A formula as a step, checked against its inputs.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,15 +17,15 @@ use crate::check;
 use crate::run_error::RunError;
 use crate::task::{PackedOutput, Supply, Task, shared_tmp};
 
-/// An input as it lies on this machine.
+/// An input on this machine.
 struct PlacedInput<'t> {
     path: &'t AbsPath,
     input: Input,
-    /// Where it lies, and what the command may do with it; none of a text.
+    /// Its path and the command's access; none for a text.
     host: Option<(PathBuf, Access)>,
 }
 
-/// The step that carries out a formula; its wares are fetched, because what they hold is checked.
+/// Returns the step for a formula; its wares are fetched, because their content is checked.
 pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunError> {
     let inputs: Vec<(&AbsPath, &Supply)> = task.inputs.iter().collect();
     let placed: Result<Vec<PlacedInput<'_>>, RunError> =
@@ -51,10 +51,10 @@ pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunErr
         match assembly.stands(&path) {
             Standing::Dir => {}
             Standing::Nothing => assembly.add(path.clone(), Part::Dir),
-            // Where else its `/tmp` is, a root file system decides.
+            // The root file system decides where its `/tmp` is.
             Standing::Link if path == shared_tmp() => continue,
             Standing::File | Standing::Link | Standing::Other => {
-                let message = format!("`{path}` is to be a directory, and is none in the inputs");
+                let message = format!("`{path}` must be a directory, but is not one in the inputs");
                 return Err(RunError::Job(message));
             }
         }
@@ -110,9 +110,9 @@ fn place<'t>(
     }
 }
 
-/// What stands at `/`.
+/// Returns the input at `/`.
 fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunError> {
-    let no_directory = || RunError::Assembly("input `/` is no directory".to_owned());
+    let no_directory = || RunError::Assembly("input `/` is not a directory".to_owned());
     if !host.is_some_and(|(host, _)| host.is_dir()) {
         return Err(no_directory());
     }
@@ -123,7 +123,7 @@ fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunE
     }
 }
 
-/// The program by its absolute path. warpforge looks for one without a slash in `PATH`, repeatr does not.
+/// Returns the absolute path of the program. warpforge looks up a program without a slash in `PATH`, repeatr does not.
 fn program(task: &Task, assembly: &Assembly) -> Result<String, RunError> {
     let Some(program) = task.exec.first() else {
         return Err(RunError::Job("`exec` names no program".to_owned()));
@@ -133,7 +133,7 @@ fn program(task: &Task, assembly: &Assembly) -> Result<String, RunError> {
     }
     if task.dialect == Dialect::Repeatr || program.contains('/') {
         return Err(RunError::Job(format!(
-            "`{program}` is no absolute path: a formula's program is not searched for in `PATH`"
+            "`{program}` is not an absolute path: a formula's program is not searched for in `PATH`"
         )));
     }
     let search = task.env.get("PATH").map_or("", String::as_str);
@@ -142,7 +142,7 @@ fn program(task: &Task, assembly: &Assembly) -> Result<String, RunError> {
         let place = format!("{}/{program}", dir.trim_end_matches('/'));
         matches!(assembly.find(&place), Standing::File).then_some(place)
     });
-    place.ok_or_else(|| RunError::Job(format!("`{program}` is in no directory of `PATH`")))
+    place.ok_or_else(|| RunError::Job(format!("`{program}` not found in `PATH`")))
 }
 
 fn command(task: &Task, program: String) -> Command {
@@ -161,7 +161,7 @@ fn output(output: &PackedOutput) -> Result<WareDecl, RunError> {
     Ok(WareDecl { path, packtype, filters: filters.to_string() })
 }
 
-/// The directories that the command is given: those of the cradle, and the top of each ware whose owner it is.
+/// Returns the directories that belong to the command: those of the cradle, and the top of each ware that its user owns.
 fn own_directories(task: &Task, placed: &[PlacedInput<'_>]) -> Vec<AbsPath> {
     let owned = placed.iter().filter_map(|PlacedInput { path, host, .. }| match host {
         Some((host, Access::Layered)) => {

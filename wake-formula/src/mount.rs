@@ -1,4 +1,4 @@
-//! Mounts as both dialects write them: `mount:MODE:HOSTPATH`.
+//! Mounts in the form of both dialects: `mount:MODE:HOSTPATH`.
 
 use std::fmt;
 use std::path::Path;
@@ -12,19 +12,19 @@ const MODES: [(MountAccess, &str); 3] = [
     (MountAccess::Layered, "overlay"),
 ];
 
-/// The access and the host's path in what follows `mount:`.
+/// Parses the access and the host's path after `mount:`.
 pub(crate) fn parse(mount: &str) -> Option<(MountAccess, &str)> {
     let (mode, host) = mount.split_once(':')?;
     let (access, _) = MODES.into_iter().find(|(_, word)| *word == mode)?;
     Some((access, host))
 }
 
-/// An input that lies below a mount of the host, and that mount, if there is one; of each input whether it is such a mount.
+/// Returns an input below a mount of the host, and that mount, if there is one; each input comes with whether it is such a mount.
 pub(crate) fn with_input_below<'p>(
     inputs: impl Iterator<Item = (&'p AbsPath, bool)>,
 ) -> Option<(&'p AbsPath, &'p AbsPath)> {
     let mut inputs: Vec<(&AbsPath, bool)> = inputs.collect();
-    // By components: what lies below a path follows it at once.
+    // By components: paths below a path follow it at once.
     inputs.sort_by(|(one, _), (other, _)| Path::new(one.as_str()).cmp(Path::new(other.as_str())));
     let mut mount: Option<&AbsPath> = None;
     for (path, is_mount) in inputs {

@@ -1,4 +1,4 @@
-//! Why a formula could not be carried out.
+//! Why a formula could not be performed.
 
 use wake_exec::SandboxError;
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -6,22 +6,22 @@ use wake_steps::error::{StepError, ware_class};
 use wake_store::StoreError;
 use wake_store::ware::{PackError, ParseWarehouseError, UnpackError};
 
-/// A formula that gave no record. One whose command failed gave one.
+/// A formula without a record. A formula whose command failed has one.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The inputs do not fit together.
     #[error("{0}")]
     Assembly(String),
-    /// What is to be run cannot be.
+    /// The command cannot be run.
     #[error("{0}")]
     Job(String),
-    /// The formula asks for the network and the user has not allowed it.
+    /// The formula asks for the network, which the user has not allowed.
     #[error("the formula asks for the network")]
     Network,
-    /// The formula touches what lies outside its document's directory, and the user has not allowed it.
-    #[error("{0}, which lies outside the document's directory")]
+    /// The formula accesses something outside its document's directory, which the user has not allowed.
+    #[error("{0}, which is outside the document's directory")]
     Host(String),
-    /// The formula asks for rights that nobody can give it here.
+    /// The formula asks for rights that cannot be granted here.
     #[error("policy `{policy}` cannot be granted: {reason}")]
     Policy {
         /// The policy.
@@ -29,20 +29,20 @@ pub enum RunError {
         /// Why not.
         reason: &'static str,
     },
-    /// The address of a warehouse cannot be read.
+    /// The address of a warehouse cannot be parsed.
     #[error("`{path}`: {source}")]
     Address {
         /// The input or output.
         path: String,
-        /// What is wrong with it.
+        /// The error.
         source: ParseWarehouseError,
     },
-    /// An input could not be had.
+    /// An input is not available.
     #[error("input `{path}`: {source}")]
     Input {
-        /// Where it should stand.
+        /// Its path.
         path: String,
-        /// What happened.
+        /// The error.
         source: UnpackError,
     },
     /// An output could not be packed.
@@ -61,7 +61,7 @@ pub enum RunError {
         /// What happened.
         source: UnpackError,
     },
-    /// The command left something that cannot be kept: what, a line each.
+    /// The command's outputs cannot be kept: a line for each reason.
     #[error("{0}")]
     Left(String),
     /// It was stopped.
@@ -76,7 +76,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What a person is told of the formula called `label`, which it kept from being carried out.
+    /// Returns the diagnostic for the formula called `label`.
     pub fn diagnostic(&self, label: &str) -> Diagnostic {
         let class = match self {
             RunError::Input { source, .. } => ware_class(source),
@@ -94,7 +94,7 @@ impl RunError {
         diagnostic
     }
 
-    /// The published category and its exit code.
+    /// Returns the published category and its exit code.
     pub fn category(&self) -> (&'static str, u8) {
         let ware = |category: wake_store::ware::Category| (category.name(), category.exit_code());
         match self {
@@ -114,14 +114,16 @@ impl RunError {
         }
     }
 
-    /// One thing to do about it.
+    /// Returns a remedy.
     pub fn help(&self) -> Option<String> {
         match self {
-            RunError::Network => Some("`wake formula run --allow-network` allows it".to_owned()),
-            RunError::Host(_) => Some("`wake formula run --allow-host` allows it".to_owned()),
+            RunError::Network => {
+                Some("use `wake formula run --allow-network` to allow it".to_owned())
+            }
+            RunError::Host(_) => Some("use `wake formula run --allow-host` to allow it".to_owned()),
             RunError::Policy { policy: "governor", .. } => Some("run it as root".to_owned()),
             RunError::Policy { .. } => {
-                Some("`governor` has the rights to change owners and users".to_owned())
+                Some("use `governor` for the rights to change owners and users".to_owned())
             }
             RunError::Input { source: UnpackError::HashMismatch { .. }, .. } => Some(
                 "the warehouse has something else under this id: fetch it from another one"
@@ -145,7 +147,7 @@ impl From<StepError> for RunError {
             StepError::Sandbox(error) => RunError::Sandbox(error),
             StepError::Store(error) => RunError::Store(error),
             error @ StepError::RootNoDirectory => {
-                RunError::Assembly(format!("input `/` is no directory: {error}"))
+                RunError::Assembly(format!("input `/` is not a directory: {error}"))
             }
             error => RunError::Job(error.to_string()),
         }

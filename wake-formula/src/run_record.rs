@@ -1,4 +1,4 @@
-//! What came of a formula.
+//! Run records of formulas.
 
 use crate::error::DocumentError;
 use crate::id::FormulaId;
@@ -14,19 +14,19 @@ pub struct FormulaRecord {
     pub guid: String,
     /// When the run started, in seconds since 1970.
     pub time: i64,
-    /// What was run.
+    /// The formula's id.
     pub formula_id: String,
-    /// How it ended: the exit code, 128 and the number of the signal that ended it, or -1 if it never started.
+    /// How it ended: the exit code, 128 plus the number of the signal that ended it, or -1 if it never started.
     pub exit_code: i32,
     /// The ware at each output path or, with warpforge, under each output name.
     pub results: BTreeMap<String, WareId>,
-    /// The name of the machine, if it is told.
+    /// The name of the machine, if given.
     pub hostname: Option<String>,
     /// Remarks.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Which program's spelling a record is printed in.
+/// The dialect in which a record is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// `exitCode`, bare WareIDs.
@@ -36,7 +36,7 @@ pub enum Dialect {
 }
 
 impl FormulaRecord {
-    /// The record of a formula that came to no end: of a run that began `time` seconds after 1970 and left nothing.
+    /// Returns the record of a formula that did not run to an end: it began `time` seconds after 1970 and has no results.
     pub fn unfinished(id: &FormulaId, time: i64) -> FormulaRecord {
         FormulaRecord {
             guid: new_guid(),
@@ -49,7 +49,7 @@ impl FormulaRecord {
         }
     }
 
-    /// The record as JSON, indented by four spaces, without a newline at the end.
+    /// Returns the record as JSON, indented by four spaces, without a newline at the end.
     pub fn to_json(&self, dialect: Dialect) -> String {
         let Self { guid, time, formula_id, exit_code, results, hostname, metadata } = self;
         let (exit_key, prefix) = match dialect {
@@ -70,7 +70,7 @@ impl FormulaRecord {
         pretty(&record, "    ")
     }
 
-    /// Reads a record in either spelling; `file` is for messages.
+    /// Parses a record in either dialect; `file` is for messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, DocumentError> {
         let source = Source::new(text, file);
         let root = source.parse()?;
@@ -105,8 +105,8 @@ impl FormulaRecord {
         Ok(record)
     }
 
-    /// The identity of what came out, the same for every run that did the same: base58 of SHA-384 over the CBOR of
-    /// formulaID, exitCode and results. Time, guid, machine and remarks are not part of it. Wake's own; neither repeatr nor
+    /// Returns the identity of the result, the same for every run that did the same: base58 of SHA-384 over the CBOR of
+    /// formulaID, exitCode and results. Time, guid, machine and remarks are not part of it. It is wake's own; neither repeatr nor
     /// warpforge has one.
     pub fn result_id(&self) -> String {
         let Self { guid: _, time: _, formula_id, exit_code, results, hostname: _, metadata: _ } =

@@ -1,4 +1,4 @@
-//! What a formula of either dialect asks for, in one form.
+//! A formula of either dialect in a common form.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,30 +14,30 @@ use crate::run_error::RunError;
 use crate::warpforge::{self, Action, Basis, Port};
 use crate::{Dialect, Document, FormulaId, WrittenPath};
 
-/// A formula ready to be carried out.
+/// A formula ready to be performed.
 pub(crate) struct Task {
     /// Where relative addresses start.
     pub(crate) base: PathBuf,
     pub(crate) access: HostAccess,
     pub(crate) id: FormulaId,
     pub(crate) dialect: Dialect,
-    /// What stands where, in the order in which it is put there.
+    /// The inputs by path, in the order in which they are placed.
     pub(crate) inputs: BTreeMap<AbsPath, Supply>,
     pub(crate) exec: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) cwd: AbsPath,
-    /// Directories that the command gets if the inputs do not have them.
+    /// Directories that are created for the command if the inputs lack them.
     pub(crate) prepared: Vec<AbsPath>,
     pub(crate) user: User,
     pub(crate) network: bool,
-    /// Whether it asks for the network itself.
+    /// Whether the formula itself asks for the network.
     pub(crate) wants_network: bool,
     pub(crate) policy: Policy,
-    /// By the name under which the result stands in the record.
+    /// The outputs, by their names in the record.
     pub(crate) outputs: BTreeMap<String, PackedOutput>,
 }
 
-/// What stands at a path.
+/// The input at a path.
 pub(crate) enum Supply {
     /// A ware, and the addresses of warehouses that may have it.
     Ware(WareId, Vec<String>),
@@ -48,34 +48,34 @@ pub(crate) enum Supply {
 }
 
 impl Supply {
-    /// Whether it is the host's own directory, in which nothing can be put.
+    /// Returns whether it is a directory of the host, in which nothing can be placed.
     pub(crate) fn is_host(&self) -> bool {
         matches!(self, Supply::Mount(_, Access::ReadOnly | Access::ReadWrite))
     }
 }
 
-/// What is kept of a path.
+/// An output.
 pub(crate) struct PackedOutput {
     pub(crate) path: AbsPath,
     pub(crate) packtype: PackType,
     pub(crate) filters: PackFilters,
-    /// Who keeps it.
+    /// Where it is kept besides the store.
     pub(crate) keeper: Keeper,
 }
 
-/// Who keeps an output, beside the store.
+/// Where an output is kept besides the store.
 #[derive(Clone)]
 pub(crate) enum Keeper {
-    /// Nobody.
+    /// Nowhere.
     Nobody,
-    /// The warehouse of this address.
+    /// In the warehouse with this address.
     Address(String),
-    /// The warehouse of the workspace around the document, a directory by hashes that is made if it is not there.
+    /// In the warehouse of the workspace around the document, a directory by hashes that is created if necessary.
     Workspace(PathBuf),
 }
 
 impl Task {
-    /// What `document` asks for.
+    /// Returns the task for `document`.
     pub(crate) fn of(
         document: &Document,
         place: &DocumentPlace<'_>,
@@ -87,7 +87,7 @@ impl Task {
         }
     }
 
-    /// Whether `output` may be kept in `target`, as `ware` if that is known by now.
+    /// Checks that `output` may be kept in `target`, as `ware` if that is known.
     pub(crate) fn may_keep(
         &self,
         output: &PackedOutput,
@@ -157,7 +157,7 @@ fn of_repeatr(document: &repeatr::Document, place: &DocumentPlace<'_>, grants: G
                 Policy::Governor | Policy::Sysad => Rights::Owners,
             },
         },
-        // The language has no word for it: whoever allows it gives it.
+        // The language cannot ask for it, so it depends on the grant alone.
         network: grants.network == NetworkGrant::Always,
         wants_network: false,
         policy,
@@ -165,7 +165,7 @@ fn of_repeatr(document: &repeatr::Document, place: &DocumentPlace<'_>, grants: G
     }
 }
 
-/// Where everybody may make things, as the cradle has it.
+/// Returns the cradle's directory in which everybody may create files.
 pub(crate) fn shared_tmp() -> AbsPath {
     AbsPath::root().child("tmp")
 }
@@ -174,10 +174,10 @@ fn place_of(host: &str, place: &DocumentPlace<'_>) -> PathBuf {
     place.base.join(host)
 }
 
-/// Where the pieces of a script lie.
+/// The directory of the pieces of a script.
 const SCRIPT: &str = "/.warpforge.container/script";
 
-/// The environment of every command, as `runc spec` has it, which warpforge begins with.
+/// The environment of every command, that of `runc spec`, which warpforge starts from.
 const ENVIRONMENT: [(&str, &str); 2] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("TERM", "xterm")];
 
@@ -198,7 +198,7 @@ fn of_warpforge(
             }
             (Port::Variable(name), basis) => {
                 return Err(RunError::Assembly(format!(
-                    "input `${name}` is a variable, which can hold a literal and not `{basis}`"
+                    "input `${name}` is a variable, which can hold only a literal, not `{basis}`"
                 )));
             }
             (Port::Path(path), basis) => {
@@ -245,7 +245,7 @@ fn of_warpforge(
     })
 }
 
-/// A ware that the context says nothing of is looked for in the workspace's `warehouse`.
+/// Returns an input. A ware that the context does not mention is looked for in the workspace's `warehouse`.
 fn supply(
     basis: &Basis,
     document: &warpforge::Document,
@@ -263,10 +263,10 @@ fn supply(
     }
 }
 
-/// A program with its arguments, and the files that it reads beside the inputs.
+/// A program with its arguments, and the files that it reads besides the inputs.
 type CommandLine = (Vec<String>, Vec<(AbsPath, String)>);
 
-/// The command of an action.
+/// Returns the command of an action.
 fn command(action: &Action) -> Result<CommandLine, RunError> {
     match action {
         Action::Echo => Err(RunError::Job("an `echo` action runs nothing".to_owned())),

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use wake_store::ware::{AbsPath, ParseAbsPathError};
 
-/// An absolute path as a document writes it: `/task/` and `/task` are one place and give two identities.
+/// An absolute path as written in a document: `/task/` and `/task` are one place but two identities.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WrittenPath {
     written: String,
@@ -11,12 +11,12 @@ pub struct WrittenPath {
 }
 
 impl WrittenPath {
-    /// The text that is hashed.
+    /// Returns the text that is hashed.
     pub fn as_str(&self) -> &str {
         &self.written
     }
 
-    /// Where it leads.
+    /// Returns the place it leads to.
     pub fn place(&self) -> &AbsPath {
         &self.place
     }

@@ -107,7 +107,7 @@ fn both_spellings_of_filters_are_one_formula() {
     assert_ne!(id_of(&text("filter")), id_of(&text("filters").replace("keep", "7")));
 }
 
-/// Run beside repeatr, which hashes paths as they are written.
+/// Verified with repeatr, which hashes paths as written.
 #[test]
 fn each_spelling_of_a_path_is_another_identity() {
     let with = |formula: &str| id_of(&format!(r#"{{"formula": {{{formula}}}}}"#));
@@ -121,7 +121,7 @@ fn each_spelling_of_a_path_is_another_identity() {
         let ids: std::collections::BTreeSet<String> = ["/u", "/u/", "//u", "/./u"].map(of).into();
         assert_eq!(ids.len(), 4);
     }
-    // An empty text is as good as none.
+    // An empty text counts as absent.
     assert_eq!(cwd(""), with(r#""action": {}"#));
     assert_eq!(home(""), with(r#""action": {}"#));
 }
@@ -147,6 +147,6 @@ fn every_field_of_an_action_changes_the_id() {
     let ids: std::collections::BTreeSet<String> =
         actions.iter().map(|action| with(action)).collect();
     assert_eq!(ids.len(), actions.len());
-    // What the defaults say anyway changes nothing.
+    // Writing a default explicitly changes nothing.
     assert_eq!(with(r#""cwd": "/task", "userinfo": {"uid": 1000}"#), with(""));
 }

@@ -1,4 +1,4 @@
-//! Documents that are refused, with the whole text of the refusal.
+//! Documents that are rejected, with the whole message.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use wake_formula::Document;
@@ -92,7 +92,7 @@ fn what_a_capsule_cannot_ask_for() {
         let first = refusal.lines().next().unwrap();
         assert!(first.ends_with(message), "{first}");
     }
-    // A file may hold anything.
+    // A file may contain anything.
     Document::parse(&text(r#""/a": "literal:\u0000""#, "/a", "tar"), "f.json").unwrap();
 }
 
@@ -106,7 +106,7 @@ fn ware_ids() {
         ("tar:0OIl", "`0OIl` is not the hash of a `tar` ware"),
         (
             "mount:rx:/tmp",
-            "`mount:rx:/tmp` is no mount: expected `mount:ro:/path` or `mount:rw:/path`",
+            "`mount:rx:/tmp` is not a mount: expected `mount:ro:/path` or `mount:rw:/path`",
         ),
     ] {
         let refusal = refusal(&text(ware));
@@ -138,15 +138,15 @@ fn commas_before_brackets_or_none_but_not_alone() {
     assert_eq!(parse(r#"{"formula": {"action": {"exec": ["/x""/y"] "cwd": "/"}}}"#), plain);
     assert!(
         refusal(r#"{"formula": {"action": {"exec": [,]}}}"#)
-            .starts_with("f.json:1:34: `,` starts no value\n")
+            .starts_with("f.json:1:34: `,` does not start a value\n")
     );
     assert!(
         refusal(r#"{"formula": {"action": {"exec": ["/x",, "/y"]}}}"#)
-            .starts_with("f.json:1:39: `,` starts no value\n")
+            .starts_with("f.json:1:39: `,` does not start a value\n")
     );
     assert!(
         refusal(r#"{"formula": {"action": {"exec": ["/x", "/y"},}}"#)
-            .starts_with("f.json:1:44: `}` starts no value\n")
+            .starts_with("f.json:1:44: `}` does not start a value\n")
     );
 }
 
@@ -155,16 +155,16 @@ fn broken_json() {
     for (text, message) in [
         ("", "1:1: the document ends where a value is expected"),
         ("{\"formula\": {\n", "2:1: the document ends where `}` is expected"),
-        ("{\"formula\": \"x", "1:13: this string has no end"),
-        ("{\"a\": 1, \"a\": 2}", "1:10: key `a` stands twice in one object"),
+        ("{\"formula\": \"x", "1:13: this string is not closed"),
+        ("{\"a\": 1, \"a\": 2}", "1:10: duplicate key `a` in one object"),
         ("{} {}", "1:4: text follows the end of the document"),
-        ("{\"a\": tru}", "1:7: `tru` is not a value: strings stand in double quotes"),
+        ("{\"a\": tru}", "1:7: `tru` is not a value: strings are written in double quotes"),
         ("{\"a\": 01}", "1:7: `01` is not a number"),
     ] {
         let refusal = refusal(text);
         assert_eq!(refusal.lines().next().unwrap(), format!("f.json:{message}"));
     }
-    assert!(refusal(&"[".repeat(100_000)).contains("deep inside each other"));
+    assert!(refusal(&"[".repeat(100_000)).contains("are nested more than 64 deep"));
 }
 
 #[test]
@@ -183,21 +183,21 @@ fn warpforge_capsules() {
 fn documents_of_other_kinds_are_called_what_they_are() {
     let first = |text: &str| refusal(text).lines().next().unwrap().to_owned();
     for (text, what) in [
-        (r#"{"plot.v1": {"inputs": {}, "steps": {}, "outputs": {}}}"#, "a plot of warpforge"),
-        (r#"{"module.v1": {"name": "a"}}"#, "a module of warpforge"),
-        (r#"{"catalogmirrors.v1": {"byWare": {}}}"#, "a file of warpforge's catalog"),
-        (r#"{"imports": {}, "steps": {}, "exports": {}}"#, "a module of reach"),
+        (r#"{"plot.v1": {"inputs": {}, "steps": {}, "outputs": {}}}"#, "a warpforge plot"),
+        (r#"{"module.v1": {"name": "a"}}"#, "a warpforge module"),
+        (r#"{"catalogmirrors.v1": {"byWare": {}}}"#, "a warpforge catalog file"),
+        (r#"{"imports": {}, "steps": {}, "exports": {}}"#, "a reach module"),
         (r#"{"guid": "a", "formulaID": "b", "exitCode": 0, "results": {}}"#, "a run record"),
         (r#"{"inputs": {}, "action": {"exec": ["/x"]}}"#, "a bare formula"),
     ] {
-        assert_eq!(first(text), format!("f.json:1:1: this is {what}, and no formula"));
+        assert_eq!(first(text), format!("f.json:1:1: this is {what}, not a formula"));
     }
     for formula in [
         r#""inputs": {"/": "ware:tar:a"}, "action": {}"#,
         r#""inputs": {}, "action": {"script": {}}"#,
         r#""action": {}, "outputs": {"o": {"from": "/o"}}"#,
     ] {
-        let message = "this is a formula of warpforge without its capsule `formula.v1`";
+        let message = "this is a warpforge formula without its capsule `formula.v1`";
         let text = format!("{{\"formula\": {{{formula}}}}}");
         assert_eq!(first(&text), format!("f.json:1:1: {message}"));
     }
@@ -216,7 +216,7 @@ fn two_spellings_of_one_path() {
     assert!(refusal(&warpforge).contains("two inputs at one path"));
 }
 
-/// What took the square of its size took minutes for these, and longer than a test may take.
+/// An algorithm with quadratic cost would take minutes for these, longer than a test may take.
 #[test]
 fn many_keys_and_many_mounts_are_read_at_once() {
     let many = |entry: &dyn Fn(usize) -> String| -> String {

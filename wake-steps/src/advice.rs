@@ -1,18 +1,18 @@
-//! What may help whoever reads that a command failed.
+//! Hints for a person whose command failed.
 
 use wake_model::{RelPath, place};
 
 use crate::pin::PinnedAction;
 use crate::step::{Input, SourceBase, SourceFile, SourceFiles};
 
-/// Files that are named at most.
+/// The most files that are named.
 const MOST_FILES: usize = 3;
-/// The end of what a command wrote in which they are looked for, in bytes.
+/// How many bytes at the end of a command's output are searched for them.
 const SEARCHED: usize = 4096;
 
-/// Lines about files that the command speaks of in `said`, that lie beside its inputs, and that it does not see.
+/// Returns a hint for each file that `said` mentions and that lies beside the inputs without being one.
 ///
-/// Cost: a look at the file system for each word that looks like a path.
+/// Cost: one `stat` for each word that looks like a path.
 pub(crate) fn unseen_files(
     pinned: &PinnedAction,
     sources: &dyn SourceFiles,
@@ -41,10 +41,10 @@ pub(crate) fn unseen_files(
     named.iter().map(line).collect()
 }
 
-/// A line about directories that cannot be moved as a whole, where the command says in `said` that something could not be.
+/// Returns a hint about directories that cannot be renamed, if `said` contains the error message for that.
 ///
-/// The kernel would have to note in the layer below, which belongs to the store, where the directory has gone: it does that
-/// for nobody but root outside of all user namespaces.
+/// overlayfs would have to record the new place in the lower layer, which belongs to the store. The kernel does that only for
+/// root outside of all user namespaces.
 pub(crate) fn unmovable_directory(pinned: &PinnedAction, said: &[u8]) -> Option<String> {
     let said = String::from_utf8_lossy(&said[said.len().saturating_sub(SEARCHED)..]);
     if !said.contains("ross-device link") && !said.contains("EXDEV") {
@@ -58,17 +58,17 @@ pub(crate) fn unmovable_directory(pinned: &PinnedAction, said: &[u8]) -> Option<
         }
         _ => None,
     })?;
-    let which = match many {
-        true => "of a step with so many sources",
-        false => "with sources of 256 KiB and more",
+    let reason = match many {
+        true => "the step has so many sources",
+        false => "it holds sources of 256 KiB or more",
     };
     Some(format!(
-        "a directory {which}, as `{}` is, cannot be renamed: `mv` copies it, and its files can be renamed",
+        "the directory `{}` cannot be renamed because {reason}: copy it with `mv`, or rename its files",
         directory.dotted()
     ))
 }
 
-/// The directory whose files lie where they lie in the working directory.
+/// Returns the directory of the checkout whose files keep their paths in the working directory.
 fn own_directory(pinned: &PinnedAction) -> Option<&RelPath> {
     pinned.inputs.iter().find_map(|(path, input)| match input {
         Input::File(SourceFile { base: SourceBase::Dir(dir), below, .. }) if path == below => {

@@ -1,4 +1,4 @@
-//! Stopping what goes on.
+//! Stopping a build.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wake_exec::CancelToken;
 use wake_store::ware::Meter;
 
-/// Stops a build from another thread or a signal handler: commands are killed, and nothing more is fetched.
+/// Stops a build from another thread or a signal handler: commands are killed and fetching ends.
 #[derive(Debug)]
 pub struct Cancel {
     token: CancelToken,
@@ -14,7 +14,7 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// One that has not fired.
+    /// Creates one that has not fired.
     pub fn new() -> io::Result<Cancel> {
         Ok(Cancel { token: CancelToken::new()?, meter: Arc::default() })
     }
@@ -25,17 +25,17 @@ impl Cancel {
         self.token.cancel();
     }
 
-    /// Whether it has fired.
+    /// Returns whether it has fired.
     pub fn is_cancelled(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// What commands are stopped by.
+    /// The token that stops commands.
     pub fn token(&self) -> &CancelToken {
         &self.token
     }
 
-    /// Counts what is fetched.
+    /// The meter that counts what is fetched.
     pub fn meter(&self) -> &Arc<Meter> {
         &self.meter
     }

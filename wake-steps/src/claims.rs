@@ -1,10 +1,11 @@
-//! What commands say that they have read: a step that says so is a hit as long as that is the same, whatever else changes.
+//! Depfiles: a step whose command lists what it read is a cache hit while those files stay the same, whatever else changes.
 //!
-//! Two steps are *alike* if they differ in nothing but the content of files that a command may leave unread. Of those that are
-//! alike the store remembers which files each had read, by the digest of what they held, and its key. A file that comes or goes
-//! makes a step unlike all before: a compiler that looked for a header in vain would find it now.
+//! Two steps are *alike* if they differ only in the content of files that a command may leave unread. For steps that are alike
+//! the store remembers, with the key of each, the files that its command read and the digest of their contents. A file that is
+//! added or removed makes a step unlike all before: a compiler that once looked for a header in vain would find it now.
 //!
-//! A claim is the word of the command. It is believed where the step asks for that, and never in the weak sandbox, in which a
+//! A claim is only the command's word. It is trusted where the step asks for that, and never in the weak sandbox, where a
+//! command can name a file by a path that wake does not know.
 //! command can name a file by a path that nobody here knows.
 
 use std::collections::BTreeMap;
@@ -23,49 +24,49 @@ use crate::pin::{InputPlace, PinnedAction};
 use crate::reason::Reason;
 use crate::step::Input;
 
-/// Claims that are kept of steps that are alike; the oldest goes first.
+/// The most claims kept for steps that are alike; the oldest is dropped first.
 const MOST_CLAIMS: usize = 4;
-/// Links in the way to a file; more are taken for a circle.
+/// The most links followed on the way to a file; more count as a loop.
 const MOST_LINKS: usize = 40;
 
-/// What one command has read.
+/// What one command read.
 #[derive(Serialize, Deserialize)]
 struct Claim {
     /// Its action.
     action: ActionDigest,
-    /// The digest of what it read.
+    /// The digest of the files' contents.
     content: String,
-    /// Where that lies, from the root directory.
+    /// The files, from the root directory.
     read: Vec<RelPath>,
 }
 
-/// What a command can see, by its path from the root directory.
+/// What a command can see at a path from the root directory.
 enum Visible {
     File { blob: BlobDigest, executable: bool },
     Link(String),
 }
 
-/// Why what a command says that it has read is not remembered.
+/// Why a depfile is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClaimError {
-    /// It is not of the syntax.
-    #[error("its depfile is no list of rules as Make has them")]
+    /// It cannot be parsed.
+    #[error("its depfile is not a list of Make rules")]
     Syntax,
-    /// It names something in the working directory that the command was not given.
-    #[error("its depfile names `{0}`, which is none of its inputs")]
+    /// It names something in the working directory that is not an input.
+    #[error("its depfile names `{0}`, which is not one of its inputs")]
     Unseen(String),
 }
 
-/// What is remembered of an action.
+/// What the store remembers of an action.
 #[derive(Default)]
 pub(crate) struct Remembered {
-    /// Its result, with why that is one.
+    /// Its result, and why it counts.
     pub(crate) result: Option<(StoredAction, Reason)>,
-    /// What of it was found to be damaged.
+    /// Damage that was found in a result.
     pub(crate) damaged: Option<Corruption>,
 }
 
-/// What is remembered of the action `key`, be it because its command has not read what changed.
+/// Looks up the action `key`: its own result, or that of a step that is alike whose command did not read what changed.
 pub(crate) fn look_up(
     pinned: &PinnedAction,
     store: &Store,
@@ -86,7 +87,7 @@ pub(crate) fn look_up(
     Ok(Remembered { result, damaged })
 }
 
-/// Makes the result of a step that is alike the answer to the action `key` with the canonical bytes `action`.
+/// Stores the result of a step that is alike under the action `key`, whose canonical bytes are `action`.
 pub(crate) fn adopt(
     store: &Store,
     stored: &StoredAction,
@@ -100,7 +101,7 @@ pub(crate) fn adopt(
     store.put_action(ActionEntry { digest: key, action, record, tree, stamps, logs })
 }
 
-/// The result of a step that is alike and had read just what there is now; none if there is none.
+/// Returns the result of a step that is alike and read exactly what is there now.
 fn recall(pinned: &PinnedAction, store: &Store) -> Result<Option<StoredAction>, StoreError> {
     let Some(sight) = Sight::of(pinned, store)? else { return Ok(None) };
     let claims = read_claims(store, &sight.alike);
@@ -115,8 +116,8 @@ fn recall(pinned: &PinnedAction, store: &Store) -> Result<Option<StoredAction>, 
     Ok(None)
 }
 
-/// What tells all that the command of a step will read from what it would read elsewhere, where a step that is alike said what it
-/// had read, and that is the same here. Two steps of one such name leave the same. None where nobody knows.
+/// Returns a digest of all that the command of a step will read, if a step that is alike recorded what it read and those files
+/// are the same here. Steps with the same digest have the same result.
 pub fn read_name(pinned: &PinnedAction, store: &Store) -> Result<Option<Digest>, StoreError> {
     let Some(sight) = Sight::of(pinned, store)? else { return Ok(None) };
     let claims = read_claims(store, &sight.alike);
@@ -134,7 +135,7 @@ pub fn read_name(pinned: &PinnedAction, store: &Store) -> Result<Option<Digest>,
     Ok(claims.iter().rev().find(holds).map(name))
 }
 
-/// Remembers what the command of the action `key` says in its depfile that it has read.
+/// Remembers what the command of the action `key` lists in its depfile.
 pub(crate) fn remember(
     pinned: &PinnedAction,
     store: &Store,
@@ -172,23 +173,23 @@ fn read_claims(store: &Store, alike: &Digest) -> Vec<Claim> {
 
 /// What a step's command can see.
 struct Sight {
-    /// Steps that are alike have this in common.
+    /// A digest that is equal for steps that are alike.
     alike: Digest,
     visible: BTreeMap<RelPath, Visible>,
 }
 
-/// What a name in a depfile stands for.
+/// What a name in a depfile refers to.
 enum Named {
-    /// This file among the inputs.
+    /// This input file.
     File(RelPath),
-    /// Something of the root file system, or what the command made outside its working directory.
+    /// Part of the root file system, or created by the command outside its working directory.
     OfRoot,
-    /// Something in the working directory that is no input.
+    /// Something in the working directory that is not an input.
     Unseen,
 }
 
 impl Sight {
-    /// None of a step whose command's word does not count.
+    /// Returns none for a step whose depfile is not trusted.
     fn of(pinned: &PinnedAction, store: &Store) -> Result<Option<Sight>, StoreError> {
         let (action, Some(depfile)) = (&pinned.action, &pinned.terms.depfile) else {
             return Ok(None);
@@ -226,7 +227,7 @@ impl Sight {
         Ok(Some(Sight { alike, visible }))
     }
 
-    /// The digest of what files hold; none if one of them is not there.
+    /// Returns the digest of the files' contents, or none if one of them is missing.
     fn content(&self, files: &[RelPath]) -> Option<String> {
         let blob = |path: &RelPath| match self.visible.get(path)? {
             Visible::File { blob, .. } => Some(blob.to_string()),
@@ -242,7 +243,7 @@ impl Sight {
         Some(digest.to_string())
     }
 
-    /// What `name` is, as the command sees it from its working directory.
+    /// Resolves `name` as the command sees it from its working directory.
     fn named(&self, name: &str, pinned: &PinnedAction) -> Named {
         let Command::Run(run) = &pinned.action.command else { return Named::Unseen };
         let whole = if name.starts_with('/') { name } else { &format!("{}/{name}", run.cwd) };
@@ -254,7 +255,7 @@ impl Sight {
     }
 }
 
-/// Where the path `whole` leads from the root directory, through links that are visible; none if in a circle.
+/// Resolves the path `whole` from the root directory through visible links; none for a loop.
 fn followed(visible: &BTreeMap<RelPath, Visible>, whole: &str) -> Option<RelPath> {
     let mut open: Vec<&str> = whole.split('/').rev().collect();
     let (mut at, mut links) = (RelPath::root(), 0);
@@ -277,7 +278,7 @@ fn followed(visible: &BTreeMap<RelPath, Visible>, whole: &str) -> Option<RelPath
     Some(at)
 }
 
-/// The files that a command has read whatever it says: its program, and what it is told of its module.
+/// Returns the files that every command counts as having read: its program, and the description of its module.
 fn always_read(pinned: &PinnedAction, visible: &BTreeMap<RelPath, Visible>) -> Vec<RelPath> {
     let module = pinned.action.work.join(&module_json());
     let program = pinned.program_path();
@@ -285,7 +286,7 @@ fn always_read(pinned: &PinnedAction, visible: &BTreeMap<RelPath, Visible>) -> V
     std::iter::once(module).chain(program).collect()
 }
 
-/// Every file and link that a command can see beside its root file system; none where the store does not know of one.
+/// Returns every file and link that a command can see besides its root file system; none if the store lacks one of them.
 fn visible(
     pinned: &PinnedAction,
     store: &Store,

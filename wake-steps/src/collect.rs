@@ -1,4 +1,4 @@
-//! Steps that run nothing: their outputs are what lies at their paths already.
+//! Steps without a command: their outputs are taken from their inputs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub fn collect(
     Ok(performance(began_ms, usage, left))
 }
 
-/// What comes of a step that runs nothing.
+/// Performs a step without a command.
 pub(crate) fn performance(
     began_ms: u64,
     usage: Usage,
@@ -50,15 +50,15 @@ pub(crate) fn performance(
     Performance { began_ms, outcome, usage, stdout, stderr, depfile, report, overhead, left }
 }
 
-/// A path at which nothing lies that could be taken.
+/// A path at which there is nothing to take.
 pub(crate) struct Missing {
     path: RelPath,
-    /// Whether it would have to be reached through a symbolic link.
+    /// Whether the path leads through a symbolic link.
     is_behind_link: bool,
 }
 
 impl Missing {
-    /// Says so of what `claims` to be there.
+    /// Returns the message, where `claims` says why something should be there.
     pub(crate) fn told(&self, claims: &str) -> String {
         let path = self.path.dotted();
         match self.is_behind_link {
@@ -68,7 +68,7 @@ impl Missing {
     }
 }
 
-/// What lies at each of `paths` among the inputs, as a tree in the making; else those at which nothing lies.
+/// Builds a tree of what lies at each of `paths` among the inputs, or returns the paths at which nothing lies.
 pub(crate) fn gather<'s>(
     pinned: &PinnedAction,
     paths: &[RelPath],
@@ -79,9 +79,9 @@ pub(crate) fn gather<'s>(
     let mut collecting = Collecting { pinned, declared: paths, store, sources, builder, depth: 0 };
     let mut missing = Vec::new();
     let mut taken: Vec<&RelPath> = Vec::new();
-    // Each once, after those that it lies in.
+    // Each once, after the directories that contain it.
     for output in paths.iter().collect::<BTreeSet<_>>() {
-        // What lies in another output comes with that one, if it is there.
+        // A path inside another output comes with that output, if it exists.
         let within = taken.iter().any(|taken| output.starts_with(taken));
         let mut found = false;
         for (path, part) in parts(pinned).filter(|(path, _)| path.starts_with(output)) {
@@ -112,11 +112,11 @@ struct Part<'p> {
     bytes: Bytes<'p>,
 }
 
-/// Where its bytes are to be had.
+/// Where its bytes are.
 enum Bytes<'p> {
-    /// As an input has them.
+    /// In an input.
     Of(&'p Input),
-    /// At a path of a tree of the store.
+    /// At a path of a tree in the store.
     In(TreeDigest, RelPath),
 }
 
@@ -133,7 +133,7 @@ fn part<'p>(input: &'p Input, node: InputNode, located: &InputPlace) -> Part<'p>
     Part { node, bytes }
 }
 
-/// Whether the link at `path`, which lies in `dir` or is it, leads to something in `dir` without a step above it.
+/// Returns whether the link at `path`, which lies in `dir` or is `dir`, leads to something in `dir` without leaving it.
 fn stays_in(dir: &RelPath, path: &RelPath, target: &str) -> bool {
     let below = path.strip(dir).and_then(|below| below.parent());
     below.is_some_and(|holder| resolve_link(&holder, target).is_some())
@@ -143,29 +143,29 @@ fn cycle(path: &RelPath) -> StepError {
     StepError::LinkCycle { path: path.dotted() }
 }
 
-/// What lies at `place` or is placed above it, and the way on inside that.
+/// Returns the input at `place` or above it, and the rest of the path inside that input.
 fn covering<'p>(pinned: &'p PinnedAction, place: &RelPath) -> Option<(Part<'p>, RelPath)> {
     let above = parts(pinned).filter_map(|(path, part)| Some((part, place.strip(path)?)));
     above.min_by_key(|(_, below)| below.as_str().len())
 }
 
-/// Links of which one leads to what the next lies in.
+/// The most links followed one inside the other.
 const MOST_LINKS: usize = 8;
 
 struct Collecting<'a, 's> {
     pinned: &'a PinnedAction,
-    /// What will lie beside each other in the result.
+    /// Paths that will lie beside each other in the result.
     declared: &'a [RelPath],
     store: &'s Store,
     sources: &'a dyn SourceFiles,
     builder: TreeBuilder<'s>,
-    /// Links of trees in which it is just now.
+    /// How many links of trees are being followed.
     depth: usize,
 }
 
 impl<'a> Collecting<'a, '_> {
-    /// Puts at `to` what lies at `path`, and instead of a link that leads to what does not lie beside the result what it leads
-    /// to; `through` are the places of the links on the way.
+    /// Places at `to` what lies at `path`. A link that points outside of the result is replaced by a copy of its target;
+    /// `through` lists the places of the links followed so far.
     fn place(
         &mut self,
         path: &RelPath,
@@ -187,7 +187,7 @@ impl<'a> Collecting<'a, '_> {
             through.pop();
             return Ok(());
         }
-        // A directory of which each file was placed.
+        // A directory whose files were placed one by one.
         let below = parts(pinned).filter_map(|(at, there)| Some((at, at.strip(&place)?, there)));
         let below: Vec<_> = below.collect();
         if below.is_empty() {
@@ -201,14 +201,14 @@ impl<'a> Collecting<'a, '_> {
         Ok(())
     }
 
-    /// Puts at `path` what lies there in a directory that was placed as a whole; whether there is something.
+    /// Places at `path` what lies there in a directory that was placed as a whole; returns whether there was something.
     fn place_part(&mut self, path: &RelPath) -> Result<bool, StepError> {
         let Some(part) = self.part(path)? else { return Ok(false) };
         self.place(path, path, part, &mut Vec::new())?;
         Ok(true)
     }
 
-    /// Whether a directory on the way to `path` is a link.
+    /// Returns whether a directory on the way to `path` is a link.
     fn is_behind_link(&self, path: &RelPath) -> Result<bool, StepError> {
         let mut dir = path.parent();
         while let Some(at) = dir.filter(|at| !at.is_root()) {
@@ -223,7 +223,7 @@ impl<'a> Collecting<'a, '_> {
         Ok(false)
     }
 
-    /// What lies at `path` in a directory that was placed as a whole.
+    /// Returns what lies at `path` in a directory that was placed as a whole.
     fn part(&self, path: &RelPath) -> Result<Option<Part<'a>>, StepError> {
         let Some((whole, below)) = covering(self.pinned, path) else { return Ok(None) };
         let part = self.below(whole, &below)?;
@@ -234,8 +234,8 @@ impl<'a> Collecting<'a, '_> {
         Ok(is_there.then_some(part))
     }
 
-    /// Where a link leads that would lead elsewhere, or nowhere, from the result; `copied` is the place that is being copied
-    /// to where a link led that led there.
+    /// Returns the target of a link that would lead elsewhere, or nowhere, from the result; `copied` is the place that is being
+    /// copied to where the link to it was.
     fn elsewhere(
         &self,
         path: &RelPath,
@@ -251,7 +251,7 @@ impl<'a> Collecting<'a, '_> {
         (!stays).then_some(place)
     }
 
-    /// What a link at `at` of a tree leads to there; itself if that is nothing.
+    /// Follows the link at `at` of a tree; returns the link itself if its target does not exist.
     fn followed(
         &self,
         tree: &TreeDigest,
@@ -279,7 +279,7 @@ impl<'a> Collecting<'a, '_> {
         Ok(Part { node: input_node(&node), bytes: Bytes::In(*tree, place) })
     }
 
-    /// The part of something at a path in it.
+    /// Returns the part at a path inside something.
     fn below(&self, whole: Part<'a>, below: &RelPath) -> Result<Part<'a>, StepError> {
         let (Bytes::In(tree, base), false) = (&whole.bytes, below.is_root()) else {
             return Ok(whole);

@@ -1,4 +1,4 @@
-//! Steps that run nothing: a container image is put together of their inputs.
+//! Steps without a command that assemble a container image from their inputs.
 
 use wake_image::{Composition, ImageError, Images, Ingredients, LayerSource};
 use wake_model::{RelPath, Usage};
@@ -12,7 +12,7 @@ use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::step::SourceFiles;
 
-/// Puts an image together as `composition` says; its layout is the output.
+/// Assembles the image described by `composition`; its output is an OCI layout.
 pub(crate) fn compose(
     pinned: &PinnedAction,
     composition: &str,
@@ -22,12 +22,12 @@ pub(crate) fn compose(
 ) -> Result<Performance, StepError> {
     let (started, began_ms) = (clock::now(), clock::unix_ms());
     let composition = Composition::parse(composition)
-        .map_err(|error| StepError::Image(format!("its composition is none: {error}")))?;
+        .map_err(|error| StepError::Image(format!("invalid composition: {error}")))?;
     let mut paths: Vec<RelPath> = Vec::new();
     for from in composition.layers.iter().flat_map(LayerSource::from) {
         let path = RelPath::parse(from.trim_end_matches('/'));
         let path = path.map_err(|error| StepError::Image(error.to_string()))?;
-        // What lies in a directory that is there as well is there with it.
+        // A path inside a directory that is taken as well comes with the directory.
         if !paths.iter().any(|other| path.starts_with(other)) {
             paths.retain(|other| !other.starts_with(&path));
             paths.push(path);
@@ -53,7 +53,7 @@ pub(crate) fn compose(
         Err(ImageError::Store(error)) => return Err(error.into()),
         Err(ImageError::Build(error)) => return Err(error.into()),
         Err(ImageError::Cancelled) => return Err(StepError::Cancelled),
-        // What it says of its files is the fault of who wrote it, as of a command that fails.
+        // Like a command that fails, this is the fault of whoever wrote the composition.
         Err(error @ (ImageError::NoFiles { .. } | ImageError::Place { .. })) => {
             let left = Err(vec![error.to_string()]);
             return Ok(performance(began_ms, Usage::default(), left));

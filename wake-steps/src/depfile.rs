@@ -1,9 +1,9 @@
-//! Files that say in Make's syntax what a command has read, as compilers write them.
+//! Depfiles: what a command read, in Make's syntax, as compilers write it.
 
-/// The prerequisites of all rules, as they are written, each once, sorted; none if it is not of that syntax.
+/// Returns the prerequisites of all rules as written, sorted and without duplicates; none on a syntax error.
 ///
-/// A backslash before a space, a `#` or the end of a line, and `$$`, mean what they mean to Make; backslashes before a space
-/// count in pairs. Source: GNU Make manual, "Rule Syntax"; what gcc and clang write for `-MD`.
+/// A backslash before a space, a `#` or the end of a line, and `$$`, have the meaning that Make gives them; backslashes before
+/// a space count in pairs. Source: GNU Make manual, "Rule Syntax"; what gcc and clang write for `-MD`.
 pub(crate) fn prerequisites(text: &[u8]) -> Option<Vec<String>> {
     let text = std::str::from_utf8(text).ok()?;
     let mut words = Words { rest: text };
@@ -34,7 +34,7 @@ pub(crate) fn prerequisites(text: &[u8]) -> Option<Vec<String>> {
 
 enum Word {
     Text(String),
-    /// What ends the targets of a rule.
+    /// The end of a rule's targets.
     Colon,
     LineEnd,
 }
@@ -78,7 +78,7 @@ impl Words<'_> {
         }
     }
 
-    /// Whether the colon that comes next is not one of a name.
+    /// Returns whether the next colon ends the targets rather than being part of a name.
     fn ends_targets(&self) -> bool {
         matches!(self.rest.as_bytes().get(1), None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'\\'))
     }
@@ -94,7 +94,7 @@ impl Words<'_> {
                     let behind = &self.rest[count..];
                     let is_line_end = behind.starts_with('\n') || behind.starts_with("\r\n");
                     if is_line_end {
-                        // The last one continues the line.
+                        // The last backslash continues the line.
                         text.push_str(&self.rest[..count - 1]);
                         self.rest = &self.rest[count - 1..];
                         break;

@@ -1,28 +1,28 @@
-//! What a person is told when something is wrong.
+//! Errors and warnings for a person.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use wake_store::ware::without_secrets;
 
-/// A message with its place and what to do about it.
+/// A message with its place and remedies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// How severe it is.
     pub level: Level,
     /// The kind of failure, which decides the exit code.
     pub class: Class,
-    /// What is wrong: a lower-case fragment, the thing at fault first.
+    /// The problem: a lower-case fragment, the thing at fault first.
     pub message: String,
-    /// Where, if it has a place in a file that a person wrote.
+    /// Its place, if it is in a file that a person wrote.
     pub place: Option<Place>,
-    /// Further places on the way to it, innermost first.
+    /// Further places that led to it, innermost first.
     pub notes: Vec<String>,
     /// What to do about it, one line each.
     pub help: Vec<String>,
 }
 
-/// How bad a diagnostic is.
+/// How severe a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -38,32 +38,32 @@ pub enum Level {
 pub enum Class {
     /// At least one action failed.
     Action = 1,
-    /// The command line is at fault.
+    /// The command line is wrong.
     Usage = 2,
     /// At least one test failed, and nothing else.
     Test = 3,
     /// Nothing matched.
     Nothing = 4,
-    /// What a person wrote is at fault: no step can be made of it.
+    /// A document is wrong: no step can be made of it.
     Evaluation = 5,
-    /// Documents that are each well do not fit together.
+    /// Documents are valid one by one but do not fit together.
     Resolution = 6,
-    /// Bytes are not what they should be.
+    /// Content does not match its digest or signature.
     Integrity = 7,
-    /// What other machines have cannot be had.
+    /// Another machine could not be reached.
     Network = 9,
-    /// The machine does not allow it: sandbox, disk, permissions.
+    /// The machine does not permit it: sandbox, disk, permissions.
     Environment = 10,
-    /// An action ran out of time.
+    /// An action exceeded its time limit.
     Timeout = 12,
-    /// A fault of the program itself.
+    /// A bug in wake.
     Internal = 70,
     /// The build was interrupted.
     Interrupted = 130,
 }
 
 impl Class {
-    /// The exit code of the program.
+    /// Returns the exit code of the program.
     pub const fn exit_code(self) -> u8 {
         self as u8
     }
@@ -72,7 +72,7 @@ impl Class {
 /// A place in a file: line and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// The file, as a person would name it.
+    /// The file, under the name a person knows.
     pub file: String,
     /// The line.
     pub line: usize,
@@ -82,7 +82,7 @@ pub struct Place {
     pub end_column: usize,
     /// The text of the line.
     pub source_line: String,
-    /// What stands under the caret, if anything: `did you mean …`.
+    /// The text under the caret, if any: `did you mean …`.
     pub label: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// The text as a person and every log may have it. It has as many characters as before, so that carets point where they did.
+/// Hides secrets in a text, for output and logs. Its number of characters stays the same, so that carets still fit.
 fn shown(text: impl Into<String>) -> String {
     let text = text.into();
     match without_secrets(&text) {
@@ -102,7 +102,7 @@ fn shown(text: impl Into<String>) -> String {
 }
 
 impl Diagnostic {
-    /// An error without a place.
+    /// Creates an error without a place.
     pub fn error(class: Class, message: impl Into<String>) -> Self {
         Diagnostic {
             level: Level::Error,
@@ -114,7 +114,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a place.
+    /// Sets the place.
     pub fn at(mut self, place: Option<Place>) -> Self {
         if let Some(mut place) = place {
             place.source_line = shown(place.source_line);
@@ -124,13 +124,13 @@ impl Diagnostic {
         self
     }
 
-    /// The same with one more line of help.
+    /// Adds a line of help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(shown(help));
         self
     }
 
-    /// The same with one more note.
+    /// Adds a note.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(shown(note));
         self
@@ -145,7 +145,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The lowest class among the errors: the exit code of the program.
+    /// Returns the lowest class among the errors, which is the exit code of the program.
     pub fn class(&self) -> Class {
         self.diagnostics.iter().map(|d| d.class).min().unwrap_or(Class::Internal)
     }

@@ -1,7 +1,7 @@
-//! Where actions are performed: an engine is given a pinned action and says what came of it.
+//! Engines, which perform pinned actions.
 //!
-//! An engine may be this machine ([`Here`](crate::here::Here)) or one far away: what it is given names everything by
-//! content, and says where this machine has it. Nothing above knows which it is.
+//! An engine can be this machine ([`Here`](crate::here::Here)) or a remote one: a request names everything by content and says
+//! where this machine has it. The code above does not know which engine it uses.
 
 use std::time::Duration;
 
@@ -17,99 +17,99 @@ use crate::profile::Profile;
 use crate::slots::Slot;
 use crate::step::SourceFiles;
 
-/// Performs pinned actions, as many at once as there are threads that ask.
+/// Performs pinned actions, one for each thread that calls it.
 pub trait Engine: Send + Sync {
-    /// Performs one. A command that ran and failed is [`Ok`].
+    /// Performs an action. A command that ran and failed is [`Ok`].
     ///
-    /// When [`EngineRequest::cancel`] fires, nothing of the command is left before this returns.
+    /// After [`EngineRequest::cancel`] has fired, no process of the command is left when this returns.
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError>;
 
-    /// Brings the tree of a result whose bytes are [`Whereabouts::Away`] into this machine's store.
+    /// Copies the tree of a result whose bytes are [`Whereabouts::Away`] into this machine's store.
     fn bring(&self, tree: &TreeDigest, manifest: &Manifest) -> Result<Adopted, StepError>;
 
-    /// Has a command of somebody's run where the action's own would, which keeps nothing; says how it ended.
+    /// Runs a visitor's command in the environment of the action's own command; keeps nothing, and returns how it ended.
     ///
-    /// An engine far away need not be able to.
+    /// A remote engine may not support this.
     fn visit(&self, _order: VisitRequest<'_>) -> Result<Outcome, StepError> {
         let message = "a step that is performed on another machine cannot be entered";
         Err(StepError::Refused(Box::new(Diagnostic::error(Class::Usage, message))))
     }
 
-    /// Says that nothing will be performed for a while.
+    /// Announces that nothing will be performed for a while.
     fn rest(&self) {}
 }
 
-/// What an engine is asked for.
+/// A request to perform an action.
 pub struct EngineRequest<'o, 's> {
     /// The action.
     pub pinned: &'o PinnedAction,
-    /// Where files lie that the action's step names.
+    /// Finds the files that the action's step names.
     pub sources: &'o dyn SourceFiles,
-    /// Fires when it is to stop.
+    /// Stops the action when it fires.
     pub cancel: &'o Cancel,
-    /// Where the time goes.
+    /// Records where the time goes.
     pub profile: &'o Profile,
-    /// Waits until the command may start; none: it may never. Called once, when all is ready for it.
+    /// Waits until the command may start; none if it must not. Called once, when everything else is ready.
     pub turn: &'o mut dyn FnMut() -> Option<Slot<'s>>,
-    /// Hears what the command writes, if the step's terms ask for that.
+    /// Receives what the command writes, if the step's terms ask for that.
     pub wrote: &'o mut dyn FnMut(Stream, &[u8]),
 }
 
-/// Whom an engine is to let in where.
+/// A request to run a visitor's command where an action's own would run.
 pub struct VisitRequest<'o> {
     /// The action.
     pub pinned: &'o PinnedAction,
-    /// Where files lie that the action's step names.
+    /// Finds the files that the action's step names.
     pub sources: &'o dyn SourceFiles,
-    /// Fires when it is to stop.
+    /// Stops the command when it fires.
     pub cancel: &'o Cancel,
-    /// What is run.
+    /// The command to run.
     pub visit: &'o Visit,
-    /// By whom.
+    /// The visitor.
     pub visitor: &'o mut dyn Visitor,
 }
 
-/// What came of an action.
+/// The outcome of an action.
 #[derive(Debug)]
 pub struct Performance {
     /// When the command began, in milliseconds since 1970.
     pub began_ms: u64,
-    /// How it ended.
+    /// How the command ended.
     pub outcome: Outcome,
-    /// What it used.
+    /// The resources that it used.
     pub usage: Usage,
-    /// What it wrote to standard output, as far as it is kept.
+    /// The part of its standard output that is kept.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// The part of its standard error that is kept.
     pub stderr: Vec<u8>,
-    /// What it says that it has read, if its terms ask for that and it succeeded.
+    /// Its depfile, if its terms ask for one and it succeeded.
     pub depfile: Option<Vec<u8>>,
-    /// What it says became of its cases, or what is wrong with where it says it, if its terms ask for that and it says anything.
+    /// Its report of test cases, or why that could not be read; set if its terms ask for one and it left something there.
     pub report: Option<Result<Vec<u8>, String>>,
-    /// Time around the command.
+    /// Time spent around the command.
     pub overhead: Duration,
-    /// What it left; or what is wrong with that, a line each.
+    /// Its outputs; or what is wrong with them, a line each.
     pub left: Result<Option<KeptOutputs>, Vec<String>>,
 }
 
-/// What a command left that is kept.
+/// Outputs that are kept.
 #[derive(Debug)]
 pub struct KeptOutputs {
-    /// The tree of its outputs.
+    /// Their tree.
     pub tree: TreeDigest,
-    /// What is in it.
+    /// The content of the tree.
     pub manifest: Manifest,
     /// The ids of outputs that are kept as packed wares, in the order of the action.
     pub wares: Vec<WareId>,
-    /// Where the bytes lie.
+    /// Where the bytes are.
     pub bytes: Whereabouts,
 }
 
-/// Where the bytes of a result lie.
+/// Where the bytes of a result are.
 #[derive(Debug)]
 pub enum Whereabouts {
     /// In this machine's store.
     Here(Adopted),
-    /// Where the engine keeps them, until [`Engine::bring`] brings them.
+    /// With the engine, until [`Engine::bring`] copies them here.
     Away,
 }

@@ -1,4 +1,4 @@
-//! Why a step could not be performed, and what a person is told of it.
+//! Why a step could not be performed, and how a person is told.
 
 use std::borrow::Borrow;
 use std::io::{self, ErrorKind};
@@ -10,65 +10,65 @@ use wake_store::{BuildTreeError, Store, StoreError};
 
 use crate::diagnostic::{Class, Diagnostic};
 
-/// A step that came to no end, good or bad.
+/// A step that could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// The build is being stopped.
     #[error("the build was stopped")]
     Cancelled,
-    /// An image could not be put together.
-    #[error("its image: {0}")]
+    /// An image could not be assembled.
+    #[error("cannot assemble its image: {0}")]
     Image(String),
-    /// Whoever made the step says that it cannot be.
+    /// Its front cannot make it.
     #[error("{}", .0.message)]
     Refused(Box<Diagnostic>),
-    /// A step that it needs left nothing at a path of its outputs.
-    #[error("`{path}` is not among the outputs of a step that it needs")]
+    /// A dependency did not produce the output that it needs.
+    #[error("no dependency produced `{path}`")]
     NoOutput {
-        /// Where it should lie.
+        /// The path where the output was expected.
         path: String,
     },
-    /// Its program may not be executed.
+    /// Its program is not executable.
     #[error("`{program}` is not executable")]
     NotExecutable {
         /// The program.
         program: String,
     },
-    /// Its program is a script for a program that the sandbox does not have.
-    #[error("`{program}` could not be started: its `#!` line names `{}`, which is not there", interpreter.escape_default())]
+    /// Its program is a script whose interpreter is not in the sandbox.
+    #[error("`{program}` could not be started: its `#!` line names `{}`, which does not exist", interpreter.escape_default())]
     Interpreter {
         /// The script.
         program: String,
-        /// What its first line names, white space at its end included.
+        /// The interpreter named in the first line, with trailing white space.
         interpreter: String,
     },
-    /// Its program is in none of the directories in which it was looked for.
-    #[error("there is no program `{program}` in {}", dirs(searched))]
+    /// Its program is in none of the directories of `PATH`.
+    #[error("program `{program}` not found in {}", dirs(searched))]
     NoProgram {
         /// The program.
         program: String,
         /// The directories of its `PATH`.
         searched: Vec<String>,
     },
-    /// A ware could not be had.
+    /// A ware could not be provided.
     #[error("`{path}`: {source}")]
     Ware {
-        /// Where it should lie.
+        /// Where the ware was to lie.
         path: String,
-        /// What happened.
+        /// The error.
         source: UnpackError,
     },
-    /// A link that is to be followed leads back to itself.
-    #[error("the symbolic link `{path}` leads back to itself")]
+    /// A link that has to be followed is part of a loop.
+    #[error("the symbolic link `{path}` is part of a loop")]
     LinkCycle {
-        /// The link, or what it lies in.
+        /// The link, or a path that contains it.
         path: String,
     },
-    /// What its root file system is to be is no directory.
-    #[error("its root file system is no directory")]
+    /// Its root file system is not a directory.
+    #[error("its root file system is not a directory")]
     RootNoDirectory,
-    /// Its root file system is not here, and was not to be fetched.
-    #[error("{of} is not here")]
+    /// Its root file system is not in the store and was not to be fetched.
+    #[error("{of} has not been fetched")]
     Absent {
         /// What it would be fetched from.
         of: String,
@@ -84,10 +84,10 @@ pub enum StepError {
     /// The sandbox did not run its command.
     #[error(transparent)]
     Sandbox(SandboxError),
-    /// Its outputs could not be put together.
+    /// Its outputs could not be assembled.
     #[error(transparent)]
     Build(BuildTreeError),
-    /// The store holds something else than it should, or the engine brought something else than it said.
+    /// Content in the store, or from the engine, does not match its digest.
     #[error("{0}")]
     Integrity(String),
     /// The store failed.
@@ -116,14 +116,14 @@ impl From<BuildTreeError> for StepError {
 
 fn dirs(searched: &[String]) -> String {
     match searched {
-        [] => "its `PATH`, which names no directory".to_owned(),
+        [] => "its `PATH`, which lists no directory".to_owned(),
         _ => format!("`{}`", searched.join("`, `")),
     }
 }
 
-pub(crate) const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
+pub(crate) const MAKES_ROOM: &str = "run `wake gc --max-size SIZE` to free space";
 
-/// What a person is told when the store fails.
+/// Returns the diagnostic for a failure of the store.
 pub fn store_failure(error: impl Borrow<StoreError>) -> Diagnostic {
     let error = error.borrow();
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
@@ -133,13 +133,13 @@ pub fn store_failure(error: impl Borrow<StoreError>) -> Diagnostic {
     }
 }
 
-/// What a person is told where the store in this directory has no room for what a command makes.
+/// Returns the diagnostic for a store in `dir` that has no room for the output of a command.
 pub fn store_full(dir: &Path) -> Diagnostic {
     let message = format!("no space left in the store `{}`", dir.display());
     Diagnostic::error(Class::Environment, message).help(MAKES_ROOM)
 }
 
-/// Who is at fault where a ware cannot be had, which decides the exit code.
+/// Returns the class of a failure to provide a ware, which decides the exit code.
 pub fn ware_class(error: &UnpackError) -> Class {
     match error.category() {
         Category::WareCorrupt | Category::HashMismatch => Class::Integrity,
@@ -150,28 +150,28 @@ pub fn ware_class(error: &UnpackError) -> Class {
 }
 
 impl StepError {
-    /// What a person is told of the step called `label`.
+    /// Returns the diagnostic for the step called `label`.
     pub fn diagnostic(&self, label: &str, store: &Store) -> Diagnostic {
         let of = |class| Diagnostic::error(class, format!("{label}: {self}"));
         match self {
             StepError::Cancelled => of(Class::Interrupted),
             StepError::Refused(diagnostic) => (**diagnostic).clone(),
             StepError::NoOutput { .. } => of(Class::Evaluation)
-                .help("an input is another thing than before: run the build again"),
+                .help("an input changed during the build: run the build again"),
             StepError::NotExecutable { .. } => {
-                of(Class::Evaluation).help("whatever makes it must set its executable bit")
+                of(Class::Evaluation).help("set its executable bit, with `chmod +x` or in the step that creates it")
             }
             StepError::Interpreter { interpreter, .. } if interpreter.ends_with('\r') => {
                 of(Class::Action)
-                    .help("its lines end as on Windows: write them with line feeds alone")
+                    .help("the script has Windows line endings: save it with line feeds only")
             }
             StepError::Interpreter { .. } => {
-                of(Class::Action).help("name a program that the sandbox has, such as `/bin/sh`")
+                of(Class::Action).help("name an interpreter that exists in the sandbox, such as `/bin/sh`")
             }
             StepError::NoProgram { .. } => of(Class::Action)
-                .help("`rootfs` must have it: with wake.HOST, `/usr` of the machine, and no home directory, is seen; `env={ PATH: ... }` says where to look"),
+                .help("add it to `rootfs` (wake.HOST has the machine's `/usr`, but no home directory), or set the search path with `env={ PATH: ... }`"),
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
-            StepError::Absent { .. } => of(Class::Network).help("a build fetches it"),
+            StepError::Absent { .. } => of(Class::Network).help("build it to fetch the image"),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
             StepError::Image(_) => of(Class::Environment),
@@ -182,23 +182,25 @@ impl StepError {
     }
 }
 
-/// What a person can do about a program that the kernel does not start.
+/// Returns a remedy for a program that the kernel does not start.
 fn not_started(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::ArgumentListTooLong => {
-            "one argument or variable may have 128 KiB, all together 2 MiB: write what is longer to a file, and pass its name"
+            "one argument or variable can have up to 128 KiB, all together 2 MiB: write longer data to a file and pass its name"
         }
-        ErrorKind::NotFound => "is it, or what it is run by, among what the sandbox has?",
+        ErrorKind::NotFound => {
+            "make sure that the program and its interpreter exist in the sandbox"
+        }
         ErrorKind::PermissionDenied => {
-            "a program is a file whose executable bit is set: whatever makes it must set it"
+            "the program must be a file with its executable bit set: set it in the step that creates it"
         }
         _ => {
-            "a script begins with a line such as `#!/bin/sh`; a program must be one of this machine's kind"
+            "a script must begin with a line such as `#!/bin/sh`; a binary must be built for this machine's platform"
         }
     }
 }
 
-/// What a person is told when the sandbox did not run a command.
+/// Returns the diagnostic for a command that the sandbox did not run.
 fn sandbox_failure(
     error: &SandboxError,
     of: &dyn Fn(Class) -> Diagnostic,
@@ -206,11 +208,11 @@ fn sandbox_failure(
 ) -> Diagnostic {
     match error {
         SandboxError::Cancelled => of(Class::Interrupted),
-        SandboxError::Unavailable { hint, .. } => of(Class::Environment)
-            .help(hint.0.clone())
-            .help("`--sandbox=weak` runs commands without isolation; its results are kept apart"),
+        SandboxError::Unavailable { hint, .. } => of(Class::Environment).help(hint.0.clone()).help(
+            "use `--sandbox=weak` to run commands without isolation; their results are kept apart",
+        ),
         SandboxError::Changed { .. } => {
-            of(Class::Action).help("a file was edited during the build: run it again")
+            of(Class::Action).help("a file was edited during the build: run the build again")
         }
         SandboxError::OutOfDisk { .. } | SandboxError::DiskFull { .. } => of(Class::Action),
         SandboxError::NotStarted { source, .. } => of(Class::Action).help(not_started(source)),

@@ -1,7 +1,7 @@
-//! What a build says while it goes on.
+//! Events: what happens during a run.
 //!
-//! One stream of these feeds the terminal, the JSON stream and the run's log. The JSON form is
-//! described in `spec/events.md`; within one `v` fields and kinds are only ever added.
+//! One stream of events feeds the terminal, the JSON stream and the run's log. Its JSON form is
+//! described in `spec/events.md`; within one `v`, fields and kinds are only ever added.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub const EVENT_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Event {
-    /// The build began; always first.
+    /// The run began; always first.
     #[serde(rename = "started")]
     Started {
         /// [`EVENT_VERSION`].
@@ -27,79 +27,78 @@ pub enum Event {
         run: String,
         /// The program's version.
         wake: String,
-        /// What was typed.
+        /// The command line.
         argv: Vec<String>,
-        /// The directory that it is about.
+        /// The directory the run is about.
         root: String,
-        /// How strictly commands are kept to what is declared.
+        /// The sandbox level.
         sandbox: String,
-        /// How many commands run at once at most.
+        /// The most commands that run at once.
         #[serde(default)]
         jobs: usize,
-        /// The identity of the machine, where the run is to tell it.
+        /// The identity of the machine, if the run reports it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
-    /// A line of the lock changed; told by the front that has one.
+    /// A line of the lock changed; sent by the front that has a lock.
     #[serde(rename = "locked")]
     Locked {
-        /// What became of it, as a person reads it: `+ acme/greet 1.2.0`.
+        /// The change, for a person: `+ acme/greet 1.2.0`.
         change: String,
     },
-    /// Packages were fetched from registries; told by the front that has such.
+    /// Packages were fetched from registries; sent by the front that has registries.
     #[serde(rename = "fetched")]
     Fetched {
         /// How many.
         pkgs: usize,
-        /// The bytes of their files.
+        /// The total size of their files, in bytes.
         bytes: u64,
         /// Milliseconds since the start.
         t_ms: u64,
     },
-    /// An exec of a package is asked for packages; told by the front that has such.
+    /// A package's exec is asked to retrieve packages; sent by the front that has packages.
     #[serde(rename = "retrieving")]
     Retrieving {
-        /// The package whose exec it is, as a person calls it.
+        /// The label of the package.
         by: String,
         /// How many packages it is asked for.
         pkgs: usize,
     },
-    /// Functions of packages and modules were evaluated; told by the front that has such.
+    /// Functions of packages and modules were evaluated; sent by the front that has packages.
     #[serde(rename = "evaluated")]
     Evaluated {
         /// Packages loaded.
         pkgs: usize,
         /// Modules planned.
         modules: usize,
-        /// Evaluations in all.
+        /// All evaluations.
         evaluations: usize,
-        /// Of those, how many were remembered.
+        /// Evaluations whose result was cached.
         cached: usize,
         /// Milliseconds since the start.
         t_ms: u64,
     },
-    /// A step will be looked at; every one of these is followed by an
-    /// `action.finished` of the same id.
+    /// A step is part of the run; exactly one `action.finished` with the same id follows.
     #[serde(rename = "target.announced")]
     Announced {
         /// The number of the step in this run.
         id: usize,
-        /// What a person calls it, `//web:bundle`.
+        /// Its label, `//web:bundle`.
         label: String,
-        /// The steps that must be done before it.
+        /// The steps that it depends on.
         needs: Vec<usize>,
-        /// Whether it was asked for by name.
+        /// Whether the user asked for it.
         requested: bool,
-        /// How long it took last time, where that is known.
+        /// How long it took last time, if known.
         usual_ms: Option<u64>,
-        /// What another system calls it, as the formula that it is.
+        /// Its name in another system, such as a formula's id.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identity: Option<String>,
-        /// Whether it is a test. Absent for what is none.
+        /// Whether it is a test. Absent if it is not.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         test: bool,
     },
-    /// A ware that a step needs is fetched and unpacked.
+    /// A ware that a step needs is being fetched and unpacked.
     #[serde(rename = "ware.unpacking")]
     WareUnpacking {
         /// The step.
@@ -107,7 +106,7 @@ pub enum Event {
         /// The ware.
         ware: WareId,
     },
-    /// A ware that was unpacked before has been altered since, and is not used.
+    /// An unpacked ware has been altered since and is not used.
     #[serde(rename = "ware.altered")]
     WareAltered {
         /// The step.
@@ -127,54 +126,54 @@ pub enum Event {
         /// Milliseconds since the start.
         t_ms: u64,
     },
-    /// A command wrote something, and somebody wants to see it as it is written. In no log of a run: what a command
-    /// wrote is kept as a whole.
+    /// A command wrote something, and its step asks for live output. Not written to the log of a run, because all output is
+    /// kept as a whole.
     #[serde(rename = "action.output")]
     ActionOutput {
         /// The step.
         id: usize,
-        /// Where it was written.
+        /// The stream that it was written to.
         stream: Stream,
-        /// What: any number of bytes, not whole lines. As JSON, text in which what is not UTF-8 is replaced.
+        /// Any number of bytes, not necessarily whole lines. In JSON, text in which invalid UTF-8 is replaced.
         #[serde(rename = "text", with = "lossy")]
         bytes: Vec<u8>,
     },
     /// A step ended.
     #[serde(rename = "action.finished")]
     ActionFinished(Box<ActionFinished>),
-    /// Something that a person should read.
+    /// An error or a warning.
     #[serde(rename = "diagnostic")]
     Diagnostic(Box<Diagnostic>),
-    /// A line that `std.trace` gave, also when its evaluation was remembered.
+    /// A line from `std.trace`, also if the evaluation was cached.
     #[serde(rename = "trace")]
     Trace {
-        /// What was evaluated.
+        /// The thing that was evaluated.
         label: String,
-        /// The text.
+        /// The line.
         text: String,
     },
-    /// A result was linked to where a person finds it.
+    /// A result link was created.
     #[serde(rename = "linked")]
     Linked {
         /// The step.
         id: usize,
-        /// The link, relative to the directory that the run is about.
+        /// The link, relative to the directory the run is about.
         path: String,
     },
-    /// The build ended; always last.
+    /// The run ended; always last.
     #[serde(rename = "finished")]
     Finished {
         /// The exit code of the program.
         exit: u8,
         /// Every class of failure that occurred, the lowest first.
         classes: Vec<u8>,
-        /// What became of the steps.
+        /// The steps, by how they ended.
         counts: Counts,
         /// Milliseconds from start to end.
         wall_ms: u64,
-        /// Processor milliseconds that remembered results once cost.
+        /// Processor milliseconds that cached results originally cost.
         saved_ms: u64,
-        /// What stands in for published packages: `acme/tls by //libs/tls`.
+        /// Packages that override published ones: `acme/tls by //libs/tls`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         overrides: Vec<String>,
     },
@@ -185,52 +184,52 @@ pub enum Event {
 pub struct ActionFinished {
     /// The step.
     pub id: usize,
-    /// What a person calls it.
+    /// Its label.
     pub label: String,
     /// How it ended.
     pub status: Status,
-    /// The key of the action cache; none where the step was never pinned.
+    /// Its key in the action cache; none if the step was never pinned.
     pub key: Option<String>,
-    /// How its command ended, `exit 2`, `signal 9`, `time limit`; none where none ran.
+    /// How its command ended: `exit 2`, `signal 9`, `time limit`; none if no command ran.
     pub outcome: Option<String>,
-    /// The exit status as shells give it.
+    /// The exit status as a shell reports it.
     pub exit: Option<i32>,
-    /// Why it ran, or why it did not.
+    /// Why it ran, or did not run.
     pub why: String,
-    /// Milliseconds that the command took; of the remembered run for a hit.
+    /// Milliseconds that the command took; for a cache hit, in the original run.
     pub dur_ms: u64,
-    /// Microseconds around the command: setting up and collecting.
+    /// Microseconds spent around the command: setting up and collecting.
     pub sandbox_us: u64,
     /// Microseconds of processor time.
     pub cpu_us: u64,
-    /// The most resident memory of one process, in bytes.
+    /// The peak resident memory of one process, in bytes.
     pub rss_max: u64,
     /// The digest of the tree of its outputs.
     pub outputs: Option<String>,
-    /// The digest of what it wrote to standard output; none if it wrote nothing.
+    /// The digest of its standard output; none if empty.
     pub stdout: Option<String>,
-    /// The digest of what it wrote to standard error.
+    /// The digest of its standard error; none if empty.
     pub stderr: Option<String>,
-    /// The end of what it wrote to standard output and error, not yet escaped; at most 4 KiB each.
+    /// The end of its standard output, not escaped; at most 4 KiB.
     pub stdout_tail: String,
-    /// The end of standard error.
+    /// The end of its standard error, not escaped; at most 4 KiB.
     pub stderr_tail: String,
-    /// What is wrong with the outputs of a command that itself succeeded, a line each.
+    /// What is wrong with the outputs of a command that succeeded, a line each.
     pub faults: Vec<String>,
-    /// What may help if it failed, a line each. Absent in logs of earlier releases.
+    /// Hints if it failed, a line each. Absent in logs of earlier releases.
     #[serde(default)]
     pub help: Vec<String>,
     /// The command, as a person would type it.
     pub command: String,
-    /// What is left to say of a command that ran; none where none did. Absent in logs of earlier releases.
+    /// More about the command; none if none ran. Absent in logs of earlier releases.
     #[serde(default)]
     pub execution: Option<Execution>,
-    /// How often it was tried, if it is a test that ran.
+    /// How often it was tried, for a test that ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestRuns>,
-    /// When everything that it needs was there, in milliseconds since the start; none if it never was.
+    /// When all its dependencies were done, in milliseconds since the start; none if they never were.
     pub ready_ms: Option<u64>,
-    /// When its command began, or where none ran, when it was taken up.
+    /// When its command began, or, if none ran, when wake took the step up.
     pub start_ms: Option<u64>,
     /// When it ended, in milliseconds since the start.
     pub t_ms: u64,
@@ -241,11 +240,11 @@ pub struct ActionFinished {
 pub struct TestRuns {
     /// All runs of its command.
     pub attempts: u32,
-    /// Those that failed.
+    /// Runs that failed.
     pub failures: u32,
 }
 
-/// One run of a command, as far as its step does not say it.
+/// One run of a command, beyond what its step tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
     /// Its name among all runs.
@@ -254,14 +253,14 @@ pub struct Execution {
     pub began_ms: u64,
     /// How long it took, in microseconds.
     pub wall_us: u64,
-    /// How much of the processor time was its own and not the kernel's, in microseconds.
+    /// The part of the processor time spent in user mode, in microseconds.
     pub user_us: u64,
     /// The identity of the host whose directories it saw; none if it saw none.
     pub host: Option<String>,
     /// The outputs that are kept as packed wares, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wares: BTreeMap<String, WareId>,
-    /// Whether its key says all that it saw: nothing of the machine as it lies, no network. Absent in logs of earlier
+    /// Whether its key covers all that it saw: no host mounts and no network. Absent in logs of earlier
     /// releases.
     #[serde(default = "yes")]
     pub hermetic: bool,
@@ -283,19 +282,19 @@ mod lossy {
     }
 }
 
-/// How a step ended, in one word; what became of one that was never tried, unless something else is said.
+/// How a step ended, in one word; the default is for a step that was never tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It ran and succeeded.
     Ran,
-    /// It was remembered.
+    /// Its result was cached.
     Hit,
     /// It ran and failed, or could not be run.
     Failed,
-    /// A step that it needs failed.
+    /// A dependency failed.
     Skipped,
-    /// The build was stopped before it.
+    /// The build was stopped first.
     #[default]
     Aborted,
 }
@@ -306,25 +305,25 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// What became of the steps of a build.
+/// The steps of a build, counted by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Steps in the plan.
+    /// All steps of the plan.
     pub total: usize,
-    /// Remembered.
+    /// Cache hits.
     pub hit: usize,
     /// Ran and succeeded.
     pub ran: usize,
     /// Ran and failed.
     pub failed: usize,
-    /// Not tried because of a failure before them.
+    /// Not tried because a dependency failed.
     pub skipped: usize,
     /// Not tried because the build was stopped.
     pub aborted: usize,
 }
 
 impl Counts {
-    /// Adds the steps of `other`, which are among the total already, to what became of them.
+    /// Adds the steps of `other`, which are already part of the total, by how they ended.
     pub fn add(&mut self, other: &Counts) {
         let Counts { total: _, hit, ran, failed, skipped, aborted } = other;
         self.hit += hit;
@@ -335,15 +334,15 @@ impl Counts {
     }
 }
 
-/// Takes the events of a build, always from one thread and in order.
+/// Receives the events of a build, always from one thread and in order.
 pub trait Reporter {
-    /// Takes one event.
+    /// Receives one event.
     fn event(&mut self, event: &Event);
 
-    /// Called a few times a second while nothing happens, for clocks and bars.
+    /// Called several times a second while nothing happens, to update clocks and bars.
     fn tick(&mut self) {}
 
-    /// Why events were lost that a person asked for, if some were; said once.
+    /// Returns, once, why events that a person asked for were lost, if any were.
     fn take_fault(&mut self) -> Option<std::io::Error> {
         None
     }

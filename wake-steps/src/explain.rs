@@ -1,4 +1,4 @@
-//! Explaining without running: what would run, why, and where a difference comes from.
+//! Explaining steps without running them: what would run, why, and where a difference comes from.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::step::{Input, Root, SourceBase, SourceFile, StepId, TreeOrigin};
 use crate::steps::{Steps, pinned};
 use crate::wares::Wares;
 
-/// Steps that are looked at, not performed.
+/// Steps that are examined but not performed.
 pub struct Outlook<'a> {
     machine: &'a Machine,
     steps: &'a dyn Steps,
@@ -31,76 +31,76 @@ pub struct Outlook<'a> {
     wares: Wares<'a>,
 }
 
-/// One step that was not performed.
+/// One step of the plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedStep {
     /// Its number.
     pub id: usize,
-    /// How it is called.
+    /// Its label.
     pub label: String,
-    /// What would become of it.
+    /// What would happen to it.
     pub state: PlannedState,
     /// Why.
     pub reason: String,
-    /// The key of the action cache, where that is known.
+    /// Its key in the action cache, if known.
     pub key: Option<String>,
-    /// The steps it needs.
+    /// The steps that it depends on.
     pub needs: Vec<usize>,
     /// Milliseconds that it took last time.
     pub usual_ms: Option<u64>,
 }
 
-/// What would become of a step.
+/// What would happen to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PlannedState {
-    /// Its result is known.
+    /// Its result is cached.
     Hit,
     /// It would run.
     Run,
-    /// Something that it needs would run, or be fetched: if that yields what it did before, this is a hit.
+    /// A dependency would run, or be fetched: if its result is what it was before, this is a hit.
     Unknown,
 }
 
-/// Why a step ran, or would.
+/// Why a step ran, or would run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Why {
-    /// How it is called.
+    /// Its label.
     pub label: String,
-    /// What it comes to, in one sentence.
+    /// The answer in one sentence.
     pub summary: String,
-    /// The fields that differ, the first of them first.
+    /// The fields that differ, in order.
     pub changes: Vec<WhyChange>,
-    /// How many fields are the same.
+    /// How many fields are equal.
     pub unchanged: usize,
 }
 
 /// One field that differs.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhyChange {
-    /// Its name, `env.CFLAGS`, `inputs.src/a.c`.
+    /// Its name: `env.CFLAGS`, `inputs.src/a.c`.
     pub field: String,
-    /// What it was.
+    /// Its value before.
     pub old: Option<String>,
-    /// What it is.
+    /// Its value now.
     pub new: Option<String>,
-    /// The file that it is, or where in the source its value stands.
+    /// The file that changed, or the place in the source that sets the value.
     pub place: Option<String>,
-    /// Why the step that it comes from ran.
+    /// Why the step that produced it ran.
     pub because: Option<Box<Why>>,
 }
 
-/// Where a part of a step comes from.
+/// What caused a difference.
 #[derive(Default)]
 struct Cause {
-    /// The file that makes the difference, or where its value stands.
+    /// The file that changed, or the place in the source that sets the value.
     place: Option<String>,
-    /// Why the step that made it ran.
+    /// Why the step that produced it ran.
     because: Option<Box<Why>>,
 }
 
 impl<'a> Outlook<'a> {
-    /// Looks up what is remembered of every step, dependencies first, as far as it is.
+    /// Looks up the cached results of all steps, dependencies first, as far as there are any.
     pub fn new(
         machine: &'a Machine,
         steps: &'a dyn Steps,
@@ -112,17 +112,17 @@ impl<'a> Outlook<'a> {
         Outlook { machine, steps, results, history, wares }
     }
 
-    /// What would become of each step, dependencies first.
+    /// Returns what would happen to each step, dependencies first.
     pub fn plan(&self) -> Result<Vec<PlannedStep>, Failure> {
         self.steps.order().iter().map(|&step| self.planned(step)).collect()
     }
 
-    /// The first step that `step` needs and that is not remembered; asked of those that it needs before.
+    /// Returns the first dependency of `step` without a cached result; its own dependencies must have been asked before.
     pub fn waits_for(&self, step: StepId) -> Option<StepId> {
         self.steps.needs(step).into_iter().find(|&need| self.results.get(need).is_none())
     }
 
-    /// The action of a step whose needs are all remembered.
+    /// Pins a step whose dependencies are all cached.
     pub fn pin(&self, step: StepId) -> Result<PinnedAction, Failure> {
         self.pinned(step).map_err(|error| self.failed(step, &error))
     }
@@ -136,7 +136,7 @@ impl<'a> Outlook<'a> {
         error.diagnostic(self.steps.label(step), self.machine.store()).into()
     }
 
-    /// What would become of a step; those that it needs must have been asked before.
+    /// Returns what would happen to a step; its dependencies must have been asked before.
     pub fn planned(&self, step: StepId) -> Result<PlannedStep, Failure> {
         let (state, reason, key) = match self.waits_for(step) {
             Some(need) => {
@@ -188,7 +188,7 @@ impl<'a> Outlook<'a> {
         })
     }
 
-    /// Why a step ran last, or would run now.
+    /// Explains why a step last ran, or would run now.
     pub fn why(&self, step: StepId) -> Result<Why, Failure> {
         let label = self.steps.label(step).to_owned();
         if let Some(need) = self.waits_for(step) {
@@ -200,7 +200,7 @@ impl<'a> Outlook<'a> {
                 place: None,
                 because: Some(Box::new(inner)),
             };
-            let summary = format!("{label} would be looked at after what it needs has run");
+            let summary = format!("{label} can be compared only after its dependencies have run");
             return Ok(Why { label, summary, changes: vec![change], unchanged: 0 });
         }
         let nothing = |summary: String| {
@@ -212,7 +212,9 @@ impl<'a> Outlook<'a> {
         let pinned = match self.pinned(step) {
             Ok(pinned) => pinned,
             Err(StepError::Absent { of }) => {
-                return nothing(format!("{label} would be looked at after {of} has been fetched"));
+                return nothing(format!(
+                    "{label} can be compared only after {of} has been fetched"
+                ));
             }
             Err(error) => return Err(self.failed(step, &error)),
         };
@@ -239,7 +241,7 @@ impl<'a> Outlook<'a> {
         let changes = explained.collect::<Result<_, _>>()?;
         let summary = match found.first() {
             Some(_) if self.is_one_run(&old_key, &key) => {
-                format!("{label} did not run: its depfile does not name what changed")
+                format!("{label} did not run: its depfile does not list what changed")
             }
             Some(first) => format!("{label} {tense} because of: {first}"),
             None => format!("{label} {tense}; no field differs"),
@@ -247,7 +249,7 @@ impl<'a> Outlook<'a> {
         Ok(Why { label, summary, changes, unchanged })
     }
 
-    /// Whether what is remembered of two actions came of one run.
+    /// Returns whether the results of two actions came from one run.
     fn is_one_run(&self, one: &ActionDigest, other: &ActionDigest) -> bool {
         let guid = |key| {
             let stored = self.machine.store().action_record(key).ok()??;
@@ -278,7 +280,7 @@ impl<'a> Outlook<'a> {
         Ok(WhyChange { field, old: text(&change.old), new: text(&change.new), place, because })
     }
 
-    /// Where an input comes from, as the step says.
+    /// Finds the cause of a change in an input.
     fn cause_of_input(
         &self,
         step: StepId,
@@ -296,7 +298,7 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// What made a tree another one.
+    /// Finds the cause of a change in a tree.
     fn cause_of_tree(
         &self,
         step: StepId,
@@ -317,7 +319,7 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// What made the root file system of a step another one.
+    /// Finds the cause of a change in the root file system of a step.
     fn cause_of_root(
         &self,
         step: StepId,
@@ -332,7 +334,7 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// What of the host made it another one, if both are known.
+    /// Explains how the host changed, if both of its identities are known.
     fn cause_in_host(&self, change: &Change) -> Option<Box<Why>> {
         let digest = |value: &Option<FieldValue>| match value {
             Some(FieldValue::Digest(kind, digest)) if kind == "host" => Some(*digest),
@@ -341,7 +343,7 @@ impl<'a> Outlook<'a> {
         let (old, new) = (digest(&change.old)?, digest(&change.new)?);
         let changes = hosts::changes(self.machine.store(), &old, &new)?;
         let summary = match changes.len() {
-            0 => "nothing of it that is known differs".to_owned(),
+            0 => "no known part of the host differs".to_owned(),
             1 => "one thing about the host changed".to_owned(),
             several => format!("{several} things about the host changed"),
         };
@@ -361,9 +363,9 @@ impl<'a> Outlook<'a> {
         Ok(Cause { place: None, because })
     }
 
-    /// The packages of the distribution that differ, where two root file systems consist of such.
+    /// Lists the distribution packages that differ, if both root file systems consist of packages.
     fn packages_difference(&self, change: &Change) -> Option<String> {
-        /// Packages that are named.
+        /// The most packages that are named.
         const SHOWN: usize = 5;
         let listed = |value: &Option<FieldValue>| {
             let FieldValue::Digest(_, tree) = value.as_ref()? else { return None };
@@ -393,7 +395,7 @@ impl<'a> Outlook<'a> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// The first path at which the two trees differ, if the store has both.
+    /// Returns the first path at which two trees differ, if the store has both.
     fn first_difference(&self, change: &Change) -> Option<RelPath> {
         let manifest = |value: &Option<FieldValue>| match value.as_ref()? {
             FieldValue::Digest(kind, tree) if kind == "tree" => {

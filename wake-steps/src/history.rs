@@ -1,6 +1,6 @@
-//! What steps did when they last ran: the last key of each, and how long it took.
+//! History: the last keys of each step and how long it took.
 //!
-//! A cache of explanations and estimates; nothing that is built depends on it.
+//!
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,31 +8,31 @@ use std::io::Write;
 use wake_model::ActionDigest;
 use wake_store::ConfinedPath;
 
-/// What is known of one step.
+/// The last run of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastRun {
-    /// The key it had last.
+    /// Its last key.
     pub last: ActionDigest,
-    /// The key it had before that; the same if there was none.
+    /// Its key before that; the same if there was none.
     pub before: ActionDigest,
-    /// Milliseconds that its command took last.
+    /// How long its command took last, in milliseconds.
     pub dur_ms: u64,
 }
 
-/// The past of every step, by label.
+/// The last run of every step, by name.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     steps: BTreeMap<String, LastRun>,
 }
 
 const HEAD: &str = "wake history 2";
-/// Bytes below which nobody minds lines that no longer count.
+/// Below this size in bytes, superseded lines do no harm.
 const LONG: u64 = 1 << 20;
-/// Bytes of a file that nobody has written who tells of steps.
+/// The largest history that is read, in bytes; a longer file was not written by wake.
 const LARGEST: u64 = 256 << 20;
 
 impl History {
-    /// Reads the file at `path`; none if there is no such file. What cannot be read counts as forgotten.
+    /// Reads the file at `path`; none if it does not exist. Unreadable content is ignored.
     pub fn read(path: &ConfinedPath) -> Option<History> {
         let text = String::from_utf8(path.read(LARGEST).ok()?).ok()?;
         let mut lines = text.lines();
@@ -42,10 +42,10 @@ impl History {
         Some(History { steps: lines.filter_map(parse).collect() })
     }
 
-    /// Adds to the file at `path`, which must be there, what a few steps did; `before` is the key that each had last.
+    /// Appends a few steps to the existing file at `path`; `before` is the previous key of each.
     ///
-    /// Of several lines for one step the last counts, until [`History::write`] leaves one. It is called here each time
-    /// that the file has grown to another power of two, from [`LONG`] on, so that editing data alone ends, too.
+    /// The last of several lines for one step counts, until [`History::write`] leaves only that one. This happens whenever the
+    /// file has grown to another power of two from [`LONG`] on, so that it stays bounded without a full build.
     pub fn append(path: &ConfinedPath, steps: &[(String, LastRun)]) -> std::io::Result<()> {
         let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
         let mut file = path.append()?;
@@ -53,7 +53,7 @@ impl History {
         file.write_all(text.as_bytes())?;
         let after = before + text.len() as u64;
         if after >= LONG && before.leading_zeros() != after.leading_zeros() {
-            // What cannot be read is forgotten in any case.
+            // An unreadable file is lost in any case.
             History::read(path).unwrap_or_default().write(path)?;
         }
         Ok(())
@@ -68,17 +68,17 @@ impl History {
         path.replace_by(&[text.as_bytes()])
     }
 
-    /// The labels of all steps that are known.
+    /// Returns the names of all known steps.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.steps.keys().map(String::as_str)
     }
 
-    /// What is known of the step called `label`.
+    /// Returns the last run of the step called `label`.
     pub fn get(&self, label: &str) -> Option<&LastRun> {
         self.steps.get(label)
     }
 
-    /// Notes the key that a step has now and how long its command took.
+    /// Records the current key of a step and how long its command took.
     pub fn note(&mut self, label: &str, key: ActionDigest, dur_ms: u64) {
         let before = match self.steps.get(label) {
             Some(past) if past.last == key => past.before,

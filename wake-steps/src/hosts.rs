@@ -1,4 +1,4 @@
-//! What hosts consisted of, kept in the store by their identities, so that people can be told what changed.
+//! The contents of hosts, kept in the store by host identity, to explain what changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{Digest, HostDigest};
 use wake_store::Store;
 
-/// The version of what is kept.
+/// The version of the stored form.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -17,31 +17,31 @@ struct Kept {
     contents: HostContents,
 }
 
-/// One part of a host that differs from another host's.
+/// One difference between two hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostChange {
-    /// What: `package gcc`, `file /etc/ld.so.cache`.
+    /// The part: `package gcc`, `file /etc/ld.so.cache`.
     pub(crate) part: String,
-    /// What it was; none if it was not there.
+    /// Its old value; none if it did not exist.
     pub(crate) old: Option<String>,
-    /// What it is.
+    /// Its new value; none if it is gone.
     pub(crate) new: Option<String>,
 }
 
-/// Keeps what the host `digest` consists of, once the memo is flushed.
+/// Stores the contents of the host `digest` when the memo is flushed.
 pub(crate) fn keep(store: &Store, digest: &HostDigest, contents: &HostContents) {
     let key = key(digest);
     if store.memo().get(&key).is_some() {
         return;
     }
     let kept = Kept { v: VERSION, contents: contents.clone() };
-    // Only an explanation is lost without it.
+    // Without it, only an explanation is lost.
     if let Ok(bytes) = serde_json::to_vec(&kept) {
         store.memo().put(key, bytes);
     }
 }
 
-/// What differs between two hosts; none if the store does not know both.
+/// Returns the differences between two hosts; none unless the store knows both.
 pub(crate) fn changes(store: &Store, old: &Digest, new: &Digest) -> Option<Vec<HostChange>> {
     let contents = |digest: &Digest| -> Option<HostContents> {
         let bytes = store.memo().get(&key(&HostDigest(*digest)))?;
@@ -54,7 +54,7 @@ pub(crate) fn changes(store: &Store, old: &Digest, new: &Digest) -> Option<Vec<H
 fn differing(old: &HostContents, new: &HostContents) -> Vec<HostChange> {
     let mut found = between("package", &old.packages, &new.packages, str::to_owned);
     if found.is_empty() {
-        // Its packages say more than that it is another one.
+        // The packages say more than the fact that the database changed.
         found = between("file", &old.databases, &new.databases, short);
     }
     found.extend(between("file", &old.etc, &new.etc, short));
@@ -77,7 +77,7 @@ fn between(
     differing.map(change).collect()
 }
 
-/// As much of a digest as people are shown.
+/// Shortens a digest for a person.
 fn short(value: &str) -> String {
     value.chars().take(12).collect()
 }

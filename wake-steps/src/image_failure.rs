@@ -1,4 +1,4 @@
-//! What a person is told of what is wrong with a container image.
+//! Diagnostics for faulty container images.
 
 use wake_image::{ContainerError, ImageError};
 use wake_store::ware::ExtractError;
@@ -6,9 +6,9 @@ use wake_store::ware::ExtractError;
 use crate::diagnostic::{Class, Diagnostic};
 use crate::error::{MAKES_ROOM, store_failure};
 
-const ASK: &str = "nothing of it was kept: ask who made the image";
+const ASK: &str = "nothing of the image was stored: ask whoever built it";
 
-/// What a person is told of what is wrong with an image: who is at fault, and what can be done about it.
+/// Returns the diagnostic for a failure with an image: the message, the class and the remedy.
 pub fn image_failure(error: &ImageError) -> Diagnostic {
     if let ImageError::Store(error) = error {
         return store_failure(error);
@@ -16,16 +16,17 @@ pub fn image_failure(error: &ImageError) -> Diagnostic {
     let diagnostic = Diagnostic::error(class_of(error), error.to_string());
     match error {
         ImageError::Platform { .. } => diagnostic
-            .help("it can be had for another one: `platform: 'OS/ARCHITECTURE'`, `--platform`"),
+            .help("choose another platform with `platform: 'OS/ARCHITECTURE'` or `--platform`"),
         ImageError::Registry(ContainerError::Unavailable { .. }) => {
-            diagnostic.help("what is in the store is built with `--offline`")
+            diagnostic.help("use `--offline` to build with what is in the store")
         }
-        ImageError::Registry(ContainerError::Denied { .. }) => diagnostic
-            .help("`skopeo login`, `podman login` and `docker login` write logins that wake reads"),
+        ImageError::Registry(ContainerError::Denied { .. }) => diagnostic.help(
+            "log in with `skopeo login`, `podman login` or `docker login`; wake reads their logins",
+        ),
         ImageError::Registry(ContainerError::Logins { .. }) => {
-            diagnostic.help("write it anew with the tool that wrote it")
+            diagnostic.help("recreate the file with the tool that wrote it")
         }
-        ImageError::Offline { .. } => diagnostic.help("without `--offline` it is fetched"),
+        ImageError::Offline { .. } => diagnostic.help("run without `--offline` to fetch it"),
         ImageError::NoRoom { .. } => diagnostic.help(MAKES_ROOM),
         ImageError::Several { .. } => diagnostic.help("name one: `oci:DIR:NAME`"),
         _ if diagnostic.class == Class::Integrity => diagnostic.help(ASK),

@@ -1,27 +1,27 @@
-//! Performs a graph of steps, each remembered by its action.
+//! Performs a graph of steps, each cached by its action.
 //!
-//! A step is one command with what it is to see and to leave. Who has documents of some kind, a workspace of packages or a
-//! formula, makes [`Steps`](steps::Steps) of them; here they are pinned, looked up, run, kept, told of and explained, all in
-//! one way. Nothing here knows Jsonnet, packages, workspaces or documents; the
-//! kinds of event that only one front has to tell stand with the others, because they are one stream.
+//! A step is one command with its inputs and outputs. A front, for a workspace of packages or for a formula, turns its documents
+//! into [`Steps`](steps::Steps); here they are pinned, looked up, run, stored, reported and explained, all in
+//! the same way. Nothing here knows Jsonnet, packages, workspaces or documents; the
+//! few kinds of event that only one front sends are defined with the others because they share a stream.
 //!
-//! The rooms, in their order; none knows a later one:
+//! The rooms, in order; none knows a later one:
 //!
 //! | room | does |
 //! |---|---|
-//! | `clock`, `cancel` | when, and no longer |
-//! | `diagnostic`, `event`, `profile` | what is told: what is wrong, what happens, where the time goes |
-//! | `run_log`, `history` | what stays: the log of a run, what steps did before |
-//! | `step`, `wares`, `results` | what is to be done, and what there is for it |
+//! | `clock`, `cancel` | time, and stopping |
+//! | `diagnostic`, `event`, `profile` | what is reported: problems, progress, where the time goes |
+//! | `run_log`, `history` | what is kept: the log of a run, the last keys of steps |
+//! | `step`, `wares`, `results` | what to perform, and on what |
 //! | `error` | why a step could not be performed |
-//! | `pin`, `shell_line` | a step whose needs are done becomes an action; its command as one would type it |
-//! | `own_tree`, `reason` | what many own files are; why an action ran |
-//! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
-//! | `test_report` | what tests say of their cases |
-//! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
-//! | `hosts` | what machines consisted of |
+//! | `pin`, `shell_line` | a step whose dependencies are done becomes an action; its command as a person would type it |
+//! | `own_tree`, `reason` | large sets of own files; why an action ran |
+//! | `depfile`, `claims` | what commands say that they read, and the cache hits that follow |
+//! | `test_report` | what tests report about their cases |
+//! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, on any engine, on this machine, or without a command |
+//! | `hosts` | the contents of hosts |
 //! | `machine` | a store, an engine, threads |
-//! | `steps`, `schedule`, `run` | many steps, each in its time, and all that is told of that |
+//! | `steps`, `schedule`, `run` | many steps in order, and the events of a run |
 //! | `explain` | the same without performing anything |
 
 #![expect(

@@ -1,4 +1,4 @@
-//! A machine: where bytes lie, what performs actions, how many at once. No workspace is needed for one.
+//! A machine: a store, an engine and threads. It needs no workspace.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -15,25 +15,25 @@ use crate::here::Here;
 use crate::hosts;
 use crate::profile::Profile;
 
-/// So many commands run at once at most, whoever asks for more.
+/// The most commands that run at once, whatever is asked for.
 pub const MOST_JOBS: u16 = 4096;
 
-/// What is chosen of a machine.
+/// How to set up a machine.
 #[derive(Clone, Debug)]
 pub struct MachineOptions {
-    /// Where its store is.
+    /// The directory of its store.
     pub store: PathBuf,
     /// How many commands run at once; none: one for each processor.
     pub jobs: Option<usize>,
-    /// Whose store is believed.
+    /// Which owners of a store are trusted.
     pub owners: Owners,
-    /// How strictly commands are kept to what is declared.
+    /// The sandbox level.
     pub sandbox: SandboxLevel,
-    /// How a process is started that runs commands for this one.
+    /// How to start a process that runs commands.
     pub worker: WorkerCommand,
-    /// How other machines are reached.
+    /// How to reach other machines.
     pub route: Route,
-    /// Where the time goes, for those who want to know.
+    /// Records where the time goes.
     pub profile: Profile,
 }
 
@@ -49,7 +49,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine with its own sandbox.
+    /// Opens this machine with its own sandbox.
     pub fn open(options: MachineOptions) -> Result<Machine, Diagnostic> {
         let MachineOptions { store, jobs, owners, sandbox, worker, route, profile } = options;
         let store = Arc::new(open_store(&store, &owners)?.reaching_by(route));
@@ -58,7 +58,7 @@ impl Machine {
         Machine::with_engine(store, Box::new(engine), jobs, sandbox, profile)
     }
 
-    /// This machine where actions are performed by `engine`.
+    /// Opens this machine with `engine` performing the actions.
     pub fn with_engine(
         store: Arc<Store>,
         engine: Box<dyn Engine>,
@@ -68,9 +68,9 @@ impl Machine {
     ) -> Result<Machine, Diagnostic> {
         let processors = || std::thread::available_parallelism().map_or(1, Into::into);
         let jobs = jobs.unwrap_or_else(processors);
-        // What these threads start is treated like them.
+        // Processes started by these threads inherit their scheduling.
         let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
-        // Each has an evaluator, and those share half of the memory.
+        // Each thread has an evaluator, and these share half of the memory.
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs.min(processors()))
             .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
@@ -83,17 +83,17 @@ impl Machine {
         Ok(Machine { store, engine, threads, jobs, sandbox, profile, host })
     }
 
-    /// Where bytes lie.
+    /// The store.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What performs actions.
+    /// The engine that performs actions.
     pub fn engine(&self) -> &dyn Engine {
         &*self.engine
     }
 
-    /// Threads for work that is no command.
+    /// Threads for work other than commands.
     pub fn threads(&self) -> &rayon::ThreadPool {
         &self.threads
     }
@@ -103,28 +103,28 @@ impl Machine {
         self.jobs
     }
 
-    /// How strictly commands are kept to what is declared.
+    /// The sandbox level.
     pub fn sandbox(&self) -> SandboxLevel {
         self.sandbox
     }
 
-    /// Where the time goes.
+    /// Records where the time goes.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// The identity of this machine, if something has asked for it.
+    /// The identity of this machine, if it has been read.
     pub fn known_host(&self) -> Option<&HostIdentity> {
         self.host.get()
     }
 
-    /// Says what the identity of this machine is, for whoever knows it without reading it.
+    /// Sets the identity of this machine, for a caller that knows it without reading it.
     pub fn assume_host(&self, host: HostIdentity) {
-        // If it has been read meanwhile, that counts.
+        // An identity that has been read meanwhile wins.
         let _ = self.host.set(host);
     }
 
-    /// The identity of this machine.
+    /// Returns the identity of this machine, reading it if necessary.
     pub fn host(&self) -> Result<HostDigest, Diagnostic> {
         if let Some(host) = self.host.get() {
             return Ok(host.digest);
@@ -136,7 +136,7 @@ impl Machine {
     }
 }
 
-/// Opens the store at `path`, telling a person what stands in the way.
+/// Opens the store at `path`, or returns a diagnostic that says how to get one.
 pub fn open_store(path: &Path, owners: &Owners) -> Result<Store, Diagnostic> {
     Store::open_of(path, owners).map_err(|error| {
         let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
@@ -152,13 +152,13 @@ pub fn open_store(path: &Path, owners: &Owners) -> Result<Store, Diagnostic> {
             OpenError::Remains { path } => {
                 let dir = path.display();
                 diagnostic
-                    .help(format!("remove the rest of it: `chmod -R u+w {dir} && rm -r {dir}`"))
+                    .help(format!("remove what is left of it: `chmod -R u+w {dir} && rm -r {dir}`"))
             }
             OpenError::NotWritable { .. } => diagnostic
-                .help("make it writable for you, or name another: `--store DIR` or `WAKE_STORE`"),
+                .help("make it writable, or use another one: `--store DIR` or `WAKE_STORE`"),
             OpenError::OfStranger { path, .. } | OpenError::OpenToOthers { path } => {
-                let way = format!("or, if you trust it: `{SAFE_DIRECTORY}={}`", path.display());
-                diagnostic.help("name a store of your own: `--store DIR` or `WAKE_STORE`").help(way)
+                let way = format!("or, if you trust it, set `{SAFE_DIRECTORY}={}`", path.display());
+                diagnostic.help("use a store of your own: `--store DIR` or `WAKE_STORE`").help(way)
             }
             OpenError::Store(error) => store_failure(error),
         }

@@ -1,6 +1,6 @@
-//! What lies in the directory that many own files are, for those who ask why a step ran: its action says one digest of all.
+//! Compares large sets of own files, of which an action has a single digest, to explain why a step ran.
 //!
-//! The memo keeps each directory by its digest, so that of two such trees only those are read that differ.
+//! The memo keeps each directory by its digest, so that only directories that differ are read.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use wake_store::Store;
 
 use crate::step::Inputs;
 
-/// Remembers the directories of the own files among `inputs`, if these are many: before it is asked how they differ.
+/// Stores the directories of the own files among `inputs` if there are many, so that they can be compared later.
 pub(crate) fn remember(store: &Store, inputs: &Inputs) {
     let Some(own) = inputs.own_files() else { return };
     remember_directories(store, own.directories());
@@ -22,7 +22,7 @@ pub(crate) fn remember(store: &Store, inputs: &Inputs) {
 
 fn remember_directories(store: &Store, dirs: &Directories) {
     let memo = store.memo();
-    // They are put together.
+    // The directories are stored together.
     if memo.get(&key(&dirs.digest())).is_some() {
         return;
     }
@@ -40,8 +40,8 @@ fn key(dir: &TreeDigest) -> Digest {
     })
 }
 
-/// Puts the files that differ in place of the digest of all own files, in the fields of two actions; leaves it where it is not known
-/// what lies in one of them.
+/// Replaces, in the fields of two actions, the digest of all own files by the files that differ; leaves it if the content of a
+/// directory is not known.
 pub(crate) fn tell_files(store: &Store, old: &mut Vec<Field>, new: &mut Vec<Field>) {
     let (before, now) = (own_tree(old), own_tree(new));
     if before == now {
@@ -67,7 +67,7 @@ fn own_tree(fields: &[Field]) -> Option<TreeDigest> {
     }
 }
 
-/// Where own files lie, from the root directory.
+/// Returns the directory of the own files, from the root directory.
 fn work(fields: &[Field]) -> Option<RelPath> {
     let field = fields.iter().find(|field| field.group == "work")?;
     match &field.value {
@@ -76,7 +76,7 @@ fn work(fields: &[Field]) -> Option<RelPath> {
     }
 }
 
-/// The files by which two trees differ, as fields of actions.
+/// The files that differ between two trees, as fields of actions.
 struct Differences<'s> {
     store: &'s Store,
     old: Vec<Field>,
@@ -84,7 +84,7 @@ struct Differences<'s> {
 }
 
 impl Differences<'_> {
-    /// Compares what lies at `at`; none where it is not known what does.
+    /// Compares the directories at `at`; none if the content of one is not known.
     fn compare(
         &mut self,
         at: &RelPath,
@@ -123,7 +123,7 @@ fn dir(entry: Option<&Entry>) -> Option<TreeDigest> {
     }
 }
 
-/// What the action of a step with fewer files would say of that one.
+/// Returns the field that the action of a step with fewer files would have for this one.
 fn field(path: &RelPath, entry: Option<&Entry>) -> Option<Field> {
     let Entry::File { blob, executable } = entry? else { return None };
     let kind = if *executable { "executable" } else { "file" };

@@ -1,6 +1,6 @@
-//! Pinning: a step whose needs are all done becomes one action with every input a digest.
+//! Pinning: a step whose dependencies are all done becomes an action with every input a digest.
 //!
-//! This is the only way to an [`Action`], whoever made the step.
+//! This is the only way to create an [`Action`], for every front.
 
 use std::path::PathBuf;
 
@@ -16,48 +16,48 @@ use crate::results::Results;
 use crate::step::{Fetch, Input, Inputs, Root, SourceFile, Step, StepId, Terms, is_own};
 use crate::wares::{LocalWare, WareNews, Wares};
 
-/// What a step is made on and pinned on.
+/// What a step is made and pinned from.
 pub struct StepContext<'a> {
-    /// What other steps left.
+    /// The outputs of other steps.
     pub results: &'a Results,
-    /// Where wares are had, for whoever must look into one.
+    /// Provides wares.
     pub wares: &'a Wares<'a>,
-    /// Hears what happens to wares meanwhile.
+    /// Receives news of wares that are being provided.
     pub tell: &'a (dyn Fn(WareNews<'_>) + Sync),
 }
 
-/// An action with where what it names is to be had.
+/// An action, and where to find what it names.
 #[derive(Clone, Debug)]
 pub struct PinnedAction {
     /// The action.
     pub action: Action,
-    /// The inputs as the step has them.
+    /// The inputs, as the step names them.
     pub inputs: Inputs,
-    /// Where each of the action's inputs lies, in their order.
+    /// The place of each of the action's inputs, in order.
     pub located: Vec<InputPlace>,
-    /// The root file system as the step has it.
+    /// The root file system, as the step names it.
     pub root: Root,
-    /// Where that lies.
+    /// The place of the root file system.
     pub root_located: InputPlace,
-    /// How the command is to be run.
+    /// How to run the command.
     pub terms: Terms,
 }
 
-/// Where an input lies that a step names.
+/// Where an input of a step is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputPlace {
     /// Where the step says.
     AsNamed,
-    /// In this tree of the store, at the path that the step says.
+    /// In this tree of the store, at the path that the step gives.
     In(TreeDigest),
-    /// At this place of the machine.
+    /// At this path of the machine.
     At(PathBuf),
 }
 
-/// An input by its path from the action's `work`, with what the action calls it and where it lies.
+/// An input: its path from the action's `work`, the step's and the action's name for it, and its place.
 pub type InputPart<'p> = (&'p RelPath, &'p Input, InputNode, &'p InputPlace);
 
-/// A file that somebody wrote, which lies where they did.
+/// Returns a source file as an input, which is used in place.
 fn own_part<'p>(path: &'p RelPath, input: &'p Input) -> Option<InputPart<'p>> {
     let Input::File(file) = input else { return None };
     Some((path, input, file_node(file), &InputPlace::AsNamed))
@@ -68,18 +68,18 @@ fn file_node(file: &SourceFile) -> InputNode {
 }
 
 impl PinnedAction {
-    /// The inputs with what the action calls them, or would if they were few, and where they lie; paths from the action's `work`.
+    /// Returns all inputs, with the names that the action has for them, or would have if they were few; paths from the action's `work`.
     pub fn parts(&self) -> impl Iterator<Item = InputPart<'_>> {
         self.own_parts().chain(self.single_parts())
     }
 
-    /// The same of the files that are many.
+    /// The same for the large set of own files.
     pub(crate) fn own_parts(&self) -> impl Iterator<Item = InputPart<'_>> {
         let many = self.inputs.own_files().into_iter().flat_map(|own| own.iter());
         many.filter_map(|(path, input)| own_part(path, input))
     }
 
-    /// The same of those that are not among the files that are many.
+    /// The same for inputs outside the large set.
     pub(crate) fn single_parts(&self) -> impl Iterator<Item = InputPart<'_>> {
         let mut named = self.action.inputs.values().zip(&self.located);
         self.inputs.single().filter_map(move |(path, input)| {
@@ -90,7 +90,7 @@ impl PinnedAction {
         })
     }
 
-    /// Whether what comes of it may be the answer next time: the action says all that its command sees.
+    /// Returns whether the result can be cached: the action's key covers all that its command sees.
     pub fn is_hermetic(&self) -> bool {
         let is_mount = |node: &InputNode| matches!(node, InputNode::Mount { .. });
         !self.terms.forgotten
@@ -98,19 +98,19 @@ impl PinnedAction {
             && !self.action.inputs.values().any(is_mount)
     }
 
-    /// The program, if it is an input.
+    /// Returns the program, if it is an input.
     pub(crate) fn program(&self) -> Option<&Input> {
         let path = self.program_path()?.strip(&self.action.work)?;
         self.inputs.get(path.as_str())
     }
 
-    /// Where the program lies below the root directory, if that is said.
+    /// Returns the path of the program below the root directory, if it is given.
     pub(crate) fn program_path(&self) -> Option<RelPath> {
         let Command::Run(run) = &self.action.command else { return None };
         program_path(run)
     }
 
-    /// The paths of the outputs as they were declared, from the action's `work`.
+    /// Returns the declared paths of the outputs, from the action's `work`.
     pub fn declared(&self) -> Vec<OutputDecl> {
         let Outputs::Tree(outputs) = &self.action.outputs else { return Vec::new() };
         let below = |path: &RelPath| path.strip(&self.action.work).unwrap_or_default();
@@ -119,8 +119,8 @@ impl PinnedAction {
     }
 }
 
-/// Pins a step, all of whose needs are done, for a sandbox that is so strict; `host` is the identity of this machine, read
-/// when the first step asks for it.
+/// Pins a step whose dependencies are all done, for this sandbox level; `host` reads the identity of this machine when the
+/// first step needs it.
 pub fn pin(
     step: Step,
     ground: &StepContext<'_>,
@@ -144,7 +144,7 @@ pub fn pin(
         command,
         root: root_fs,
         own_files,
-        // They are sorted, and stay so below one directory.
+        // They are sorted, and stay sorted below one directory.
         inputs: nodes.into_iter().collect(),
         own_dirs: own_dirs.iter().map(|dir| work.join(dir)).collect(),
         outputs: from_root(outputs, &work),
@@ -161,7 +161,7 @@ pub fn pin(
     }
 }
 
-/// The machine's kind, such as `x86_64-linux`.
+/// Returns the platform of this machine, such as `x86_64-linux`.
 pub fn platform() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
@@ -176,12 +176,12 @@ fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
             let decl = |decl: WareDecl| WareDecl { path: work.join(&decl.path), ..decl };
             Outputs::Wares(outputs.into_iter().map(decl).collect())
         }
-        // Its path says what the file is called that is kept, and nothing of where the command writes.
+        // The path names the stored file, not a place that the command writes to.
         Outputs::Layer(path) => Outputs::Layer(path),
     }
 }
 
-/// The program, if it is a file among the inputs that may not be executed.
+/// Returns the program, if it is an input file that is not executable.
 fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     let Command::Run(run) = &pinned.action.command else { return None };
     let path = program_path(run)?;
@@ -198,7 +198,7 @@ fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     }
 }
 
-/// Where the program lies below the root directory; none if it is looked for on its `PATH`.
+/// Returns the path of the program below the root directory; none if it is looked up in `PATH`.
 fn program_path(run: &Invocation) -> Option<RelPath> {
     if !run.program.contains('/') {
         return None;
@@ -211,7 +211,7 @@ fn program_path(run: &Invocation) -> Option<RelPath> {
     })
 }
 
-/// What an input is that lies in a tree.
+/// Returns the input for a node of a tree.
 pub(crate) fn input_node(node: &Node) -> InputNode {
     match node {
         Node::File { blob, executable, .. } => {
@@ -283,7 +283,7 @@ impl StepContext<'_> {
         })
     }
 
-    /// What a step left at a path of its outputs.
+    /// Returns the output of a step at a path.
     fn output(
         &self,
         path: &RelPath,

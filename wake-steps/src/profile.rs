@@ -1,6 +1,6 @@
-//! Where the time of a build went: spans of time on tracks, for those who want to see them drawn.
+//! Build profiles: spans of time on tracks, which can be drawn.
 //!
-//! Unless somebody asked, nothing is recorded and a span costs a look at an [`Option`].
+//! Unless a profile was requested, nothing is recorded, and a span costs one check of an [`Option`].
 #![expect(clippy::disallowed_methods, reason = "a profile is made of times")]
 
 use std::collections::HashMap;
@@ -12,44 +12,44 @@ use std::time::Instant;
 use serde_json::Value;
 use strum::AsRefStr;
 
-/// Takes spans from every thread, if it records at all; clones share what is recorded.
+/// Records spans from every thread, if it records at all; clones share the recording.
 #[derive(Clone, Debug, Default)]
 pub struct Profile(Option<Arc<Recorder>>);
 
-/// Everything that was recorded.
+/// All that was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
-    /// Threads of wake and processes that work for it, in the order of their first span.
+    /// Threads of wake and its worker processes, in the order of their first span.
     pub tracks: Vec<Track>,
-    /// In the order of their ends; those of one track lie within each other or apart.
+    /// In the order of their ends; spans of one track are nested or disjoint.
     pub spans: Vec<Span>,
-    /// How many steps were in hand, whenever that changed.
+    /// The number of steps in progress, whenever it changed.
     pub loads: Vec<Load>,
 }
 
-/// Where spans are drawn in a row.
+/// A row of spans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Track {
-    /// A thread of wake, by its name.
+    /// A thread of wake, by name.
     Thread(String),
-    /// A process that evaluates, by its number.
+    /// An evaluator process, by process number.
     Evaluator(u32),
 }
 
 /// Something that took time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// Its place in [`Recording::tracks`].
+    /// Its index in [`Recording::tracks`].
     pub track: usize,
-    /// What kind of work it was.
+    /// The kind of work.
     pub kind: SpanKind,
     /// What was done, and to what.
     pub name: String,
     /// Nanoseconds since the recording began.
     pub from_ns: u64,
-    /// Nanoseconds that it took.
+    /// Its duration in nanoseconds.
     pub took_ns: u64,
-    /// What else is known of it.
+    /// Further details.
     pub notes: Vec<(&'static str, Value)>,
 }
 
@@ -59,24 +59,24 @@ pub struct Span {
 pub enum SpanKind {
     /// A stage of the build as a whole.
     Stage,
-    /// A function was applied, or its result remembered.
+    /// A function was applied, or its cached result used.
     Evaluation,
     /// A source file was read.
     Hashing,
     /// The snapshot was read, compared or written.
     Snapshot,
-    /// A step was performed; inside it, what that consisted of.
+    /// A step was performed; its parts are nested in it.
     Step,
 }
 
-/// How many steps there were at a moment.
+/// The number of steps at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Nanoseconds since the recording began.
     pub at_ns: u64,
-    /// Steps that had all that they need and waited for a thread.
+    /// Steps that were ready and waited for a thread.
     pub ready: usize,
-    /// Steps that a thread was at work on.
+    /// Steps that threads were working on.
     pub in_hand: usize,
 }
 
@@ -94,19 +94,19 @@ struct State {
 }
 
 impl Profile {
-    /// A profile that records, from now on.
+    /// Returns a profile that records from now on.
     pub fn recording() -> Profile {
         let (began, state) = (Instant::now(), Mutex::default());
         Profile(Some(Arc::new(Recorder { began, state })))
     }
 
-    /// What was recorded since it was taken last; nothing if it does not record.
+    /// Returns what was recorded since the last call; nothing if it does not record.
     pub fn take(&self) -> Recording {
         let Some(recorder) = &self.0 else { return Recording::default() };
         std::mem::take(&mut *recorder.lock()).recorded
     }
 
-    /// Begins a span on the track of this thread, which ends when the value is dropped.
+    /// Begins a span on the track of this thread; it ends when the value is dropped.
     pub fn begin(&self, kind: SpanKind, name: impl FnOnce() -> String) -> OpenSpan<'_> {
         OpenSpan(self.0.as_deref().map(|recorder| SpanStart {
             recorder,
@@ -117,12 +117,12 @@ impl Profile {
         }))
     }
 
-    /// A stage of the build, on the track of this thread.
+    /// Begins a span for a stage of the build, on the track of this thread.
     pub fn stage(&self, name: &str) -> OpenSpan<'_> {
         self.begin(SpanKind::Stage, || name.to_owned())
     }
 
-    /// A part of a step that is over, on the track of this thread.
+    /// Records a completed part of a step, on the track of this thread.
     pub fn part_of_step(&self, name: &str, from: Instant, to: Instant) {
         if let Some(recorder) = self.0.as_deref() {
             let track = recorder.lock().thread();
@@ -130,7 +130,7 @@ impl Profile {
         }
     }
 
-    /// An evaluation that the evaluator with this process number has just ended.
+    /// Records an evaluation that the evaluator process has just completed.
     pub fn evaluator(&self, process: u32, from: Instant, name: impl FnOnce() -> String) {
         if let Some(recorder) = self.0.as_deref() {
             let track = recorder.lock().evaluator(process);
@@ -139,7 +139,7 @@ impl Profile {
         }
     }
 
-    /// Notes how many steps are ready and in hand.
+    /// Records how many steps are ready and in progress.
     pub fn load(&self, ready: usize, in_hand: usize) {
         if let Some(recorder) = self.0.as_deref() {
             let at_ns = recorder.ns(Instant::now());
@@ -190,7 +190,7 @@ impl State {
     }
 }
 
-/// A span that goes on until this is dropped.
+/// A span that lasts until it is dropped.
 #[must_use = "a span ends when it is dropped"]
 pub struct OpenSpan<'a>(Option<SpanStart<'a>>);
 
@@ -203,19 +203,19 @@ struct SpanStart<'a> {
 }
 
 impl OpenSpan<'_> {
-    /// Notes something that is known only now.
+    /// Adds a detail that has just become known.
     pub fn note<V: Into<Value>>(&mut self, name: &'static str, value: impl FnOnce() -> V) {
         if let Some(begun) = &mut self.0 {
             begun.notes.push((name, value().into()));
         }
     }
 
-    /// Tells nothing of it.
+    /// Discards the span.
     pub fn forget(mut self) {
         self.0 = None;
     }
 
-    /// The same for what is shown as text.
+    /// Adds a detail that is shown as text.
     pub fn note_text<V: Display>(&mut self, name: &'static str, value: V) {
         self.note(name, || value.to_string());
     }

@@ -7,37 +7,37 @@ use wake_store::Store;
 use crate::history::LastRun;
 use crate::own_tree::tell_files;
 
-/// Why a step ran, or why it did not.
+/// Why a step ran, or did not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Its result is known.
+    /// Its result is cached.
     Remembered,
-    /// Its result is known, because its command says that it has not read what changed.
+    /// Its result is cached, and its command's depfile does not list what changed.
     Unread,
-    /// A person asked for it to run.
+    /// The user asked for it to run.
     Asked,
-    /// Nothing is known of it where its history is kept.
+    /// Its history is empty.
     New,
-    /// Its key is what it was, but its result is gone.
+    /// Its key is unchanged, but its result is gone.
     Gone,
-    /// Its key differs, and what it was compared with is gone.
+    /// Its key differs, and the previous action is gone.
     Incomparable,
-    /// A part of what it sees can change unseen.
+    /// Its key does not cover all that it sees.
     NotRemembered,
-    /// Its key differs, and this is the first field that does.
+    /// Its key differs; this is the first field that does.
     Changed(Change),
 }
 
 /// One field that differs between two actions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The field's group, `env`, `inputs`, ….
+    /// The field's group: `env`, `inputs`, ….
     pub group: String,
     /// Its name in the group.
     pub key: Option<String>,
-    /// What it was; none if there was no such field.
+    /// Its value before; none if the field did not exist.
     pub old: Option<FieldValue>,
-    /// What it is; none if there is no such field any more.
+    /// Its value now; none if the field no longer exists.
     pub new: Option<FieldValue>,
 }
 
@@ -45,13 +45,13 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Reason::Remembered => f.write_str("remembered"),
-            Reason::Unread => f.write_str("remembered: its depfile does not name what changed"),
+            Reason::Unread => f.write_str("remembered: its depfile does not list what changed"),
             Reason::Asked => f.write_str("asked to run again"),
             Reason::New => f.write_str("never built here"),
             Reason::Gone => f.write_str("its result is gone from the store"),
-            Reason::Incomparable => f.write_str("what it was compared with is gone from the store"),
+            Reason::Incomparable => f.write_str("its previous action is gone from the store"),
             Reason::NotRemembered => {
-                f.write_str("it sees the host's own files and is not remembered")
+                f.write_str("it uses the network or the host's own files, so it is not remembered")
             }
             Reason::Changed(change) => write!(f, "{change}"),
         }
@@ -74,7 +74,7 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Why the step with this past runs now as the action with these canonical bytes, whose key is `key`.
+/// Returns why the step with this history runs now, as the action with these canonical bytes and this `key`.
 pub fn reason(store: &Store, past: Option<&LastRun>, key: &ActionDigest, action: &[u8]) -> Reason {
     let Some(past) = past else { return Reason::New };
     if past.last == *key {
@@ -83,7 +83,7 @@ pub fn reason(store: &Store, past: Option<&LastRun>, key: &ActionDigest, action:
     let Ok(Some(old)) = store.action_record(&past.last) else { return Reason::Incomparable };
     let fields = Action::decode_fields;
     match Action::first_difference(old.action(), action) {
-        // Nearly always: nothing came or went before it.
+        // Usually no field before it was added or removed.
         Some((old, new))
             if (&old.group, &old.key) == (&new.group, &new.key) && old.group != OWN_FILES =>
         {
@@ -100,13 +100,13 @@ pub fn reason(store: &Store, past: Option<&LastRun>, key: &ActionDigest, action:
     }
 }
 
-/// The fields of an action that the store remembers.
+/// Returns the fields of an action that the store remembers.
 pub fn fields_of(store: &Store, key: &ActionDigest) -> Option<Vec<Field>> {
     let stored = store.action_record(key).ok()??;
     Action::decode_fields(stored.action()).ok()
 }
 
-/// The first of [`changes`]; most fields are equal and in the same place.
+/// Returns the first of [`changes`]; most fields are equal and in the same place.
 fn first_change(old: &[Field], new: &[Field]) -> Option<Change> {
     let before = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let (old, new) = (&old[before..], &new[before..]);
@@ -114,7 +114,7 @@ fn first_change(old: &[Field], new: &[Field]) -> Option<Change> {
     changes(&old[..old.len() - after], &new[..new.len() - after]).into_iter().next()
 }
 
-/// Every field that differs, in the order of the walk that hashes them.
+/// Returns every field that differs, in the order in which they are hashed.
 pub fn changes(old: &[Field], new: &[Field]) -> Vec<Change> {
     let name = |field: &Field| (field.group.clone(), field.key.clone());
     let old_values: std::collections::HashMap<_, _> =

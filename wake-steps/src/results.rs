@@ -1,4 +1,4 @@
-//! What steps that are done left behind.
+//! The outputs of steps that are done.
 
 use std::sync::OnceLock;
 
@@ -6,50 +6,50 @@ use wake_model::{Manifest, RelPath, TreeDigest};
 
 use crate::step::StepId;
 
-/// What one step left behind.
+/// The output of one step.
 #[derive(Clone, Debug)]
 pub struct StepOutput {
     /// The tree of its outputs.
     pub tree: TreeDigest,
-    /// What is in it.
+    /// The content of the tree.
     pub manifest: Manifest,
 }
 
-/// What steps left behind, by their numbers.
+/// The outputs of steps, by number.
 #[derive(Debug)]
 pub struct Results(Box<[OnceLock<StepOutput>]>);
 
 impl Results {
-    /// Of steps with numbers below `bound`, none of which is done.
+    /// Creates an empty set for steps with numbers below `bound`.
     pub fn new(bound: usize) -> Results {
         Results((0..bound).map(|_| OnceLock::new()).collect())
     }
 
-    /// What a step left, if it is done.
+    /// Returns the output of a step, if it is done.
     pub fn get(&self, step: StepId) -> Option<&StepOutput> {
         self.0.get(step.0)?.get()
     }
 
-    /// Notes what a step left; what is noted first stays.
+    /// Sets the output of a step; the first one set stays.
     pub fn put(&self, step: StepId, done: StepOutput) {
         if let Some(slot) = self.0.get(step.0) {
             let _ = slot.set(done);
         }
     }
 
-    /// The steps that are done, in the order of their numbers.
+    /// Returns the steps that are done, in order.
     pub fn iter(&self) -> impl Iterator<Item = (StepId, &StepOutput)> {
         self.0.iter().enumerate().filter_map(|(step, done)| Some((StepId(step), done.get()?)))
     }
 }
 
 impl StepOutput {
-    /// Whether something lies at `below`.
+    /// Returns whether something lies at `below`.
     pub fn has(&self, below: &RelPath) -> bool {
         self.manifest.contains(below)
     }
 
-    /// The tree of the directory at `below`; none if there is no directory with something in it.
+    /// Returns the tree of the directory at `below`; none if there is no directory with content.
     pub fn dir(&self, below: &RelPath) -> Option<TreeDigest> {
         match self.manifest.get(below) {
             Some(_) => None,

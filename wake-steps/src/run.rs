@@ -1,4 +1,4 @@
-//! One use of a machine from its first event to its last: told, logged, remembered as history.
+//! A run of a machine, from its first event to its last: reported, logged and recorded in the history.
 
 use std::path::Path;
 use std::time::Instant;
@@ -17,23 +17,23 @@ use crate::schedule::BatchResult;
 use crate::step::StepId;
 use crate::steps::Steps;
 
-/// What is told of a run before anything happens, and where its log lies.
+/// What is known of a run before it begins, and where its log goes.
 pub struct Run<'a> {
-    /// The directory of the state that the run belongs to; its log is put below.
+    /// The state directory that the run belongs to; its log is put below it.
     pub state_dir: &'a ConfinedPath,
-    /// So many logs are kept there.
+    /// How many logs are kept there.
     pub kept_logs: usize,
-    /// What was typed.
+    /// The command line.
     pub argv: &'a [String],
-    /// The directory that it is about.
+    /// The directory the run is about.
     pub root: &'a Path,
-    /// Whether the identity of the machine is told: reading it takes a moment.
+    /// Whether the run reports the identity of the machine, which takes a moment to read.
     pub tells_host: bool,
-    /// Stops it.
+    /// Stops the run.
     pub cancel: &'a Cancel,
-    /// When it began.
+    /// When the run began.
     pub started: Instant,
-    /// What stands in for published packages.
+    /// Packages that override published ones.
     pub overrides: &'a [String],
 }
 
@@ -42,12 +42,12 @@ pub struct Run<'a> {
 pub struct RunEnd {
     /// The exit code of the program.
     pub exit: u8,
-    /// What became of the steps.
+    /// The steps, by how they ended.
     pub counts: Counts,
 }
 
 impl Machine {
-    /// Has `work` do what a run is for, between the events that every run begins and ends with.
+    /// Runs `work` between the events with which every run begins and ends.
     pub fn run<T>(
         &self,
         run: &Run<'_>,
@@ -102,12 +102,12 @@ impl Machine {
 fn taken_over(store: &Store) -> Diagnostic {
     let message = format!("`{}` was written by an earlier wake", store.root().display());
     let mut diagnostic = Diagnostic::error(Class::Environment, message)
-        .note("its keys are others now, so everything is built once more");
+        .note("its cache keys have changed, so everything is built again");
     diagnostic.level = Level::Warning;
     diagnostic
 }
 
-/// Announces every step, with how long each took last.
+/// Announces every step, with how long it took last time.
 pub fn announce(steps: &dyn Steps, history: &History, reporter: &mut dyn Reporter) {
     for &step in steps.order() {
         reporter.event(&Event::Announced {
@@ -123,7 +123,7 @@ pub fn announce(steps: &dyn Steps, history: &History, reporter: &mut dyn Reporte
 }
 
 impl History {
-    /// Notes what steps did.
+    /// Records the results of a batch.
     pub fn note_all(&mut self, steps: &dyn Steps, ending: &BatchResult) {
         for (step, key, dur_ms) in &ending.keys {
             self.note(steps.past_name(*step), *key, *dur_ms);

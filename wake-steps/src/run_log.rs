@@ -1,4 +1,4 @@
-//! The log of a run: its events as JSON lines, a file for each run below a state directory.
+//! The log of a run: its events as JSON lines, one file for each run below a state directory.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,9 +11,9 @@ use wake_store::ware::is_guid;
 use crate::clock::unix_ms;
 use crate::event::{Event, Reporter};
 
-/// Where the logs lie, relative to the state directory.
+/// The directory of the logs, relative to the state directory.
 const RUNS_DIR: &str = "runs";
-/// How their names end.
+/// The suffix of their names.
 const SUFFIX: &str = ".jsonl";
 
 /// One line of a run's log and of the JSON stream, described in `spec/events.md`.
@@ -43,7 +43,7 @@ impl Lines {
         out: &mut impl Write,
     ) -> std::io::Result<()> {
         let run = match event {
-            // The event itself names the run.
+            // The event itself contains the run.
             Event::Started { run, .. } => {
                 self.run = Some(run.clone());
                 None
@@ -57,7 +57,7 @@ impl Lines {
     }
 }
 
-/// Passes events on and writes each to the run's log.
+/// Forwards events and writes each to the run's log.
 pub struct LogWriter<'a> {
     inner: &'a mut dyn Reporter,
     log: Option<BufWriter<File>>,
@@ -65,8 +65,8 @@ pub struct LogWriter<'a> {
 }
 
 impl<'a> LogWriter<'a> {
-    /// Starts the log of the run called `run`, and forgets the oldest where there are more than `kept`; a log that cannot be
-    /// written is done without.
+    /// Starts the log of the run called `run`, and deletes the oldest logs if there are more than `kept`; the run goes on if the
+    /// log cannot be written.
     pub fn start(
         inner: &'a mut dyn Reporter,
         state_dir: &ConfinedPath,
@@ -87,10 +87,10 @@ impl Reporter for LogWriter<'_> {
         }
         if let Some(log) = &mut self.log {
             let written = self.lines.write(event, unix_ms(), log);
-            // A command that has run is on record whatever becomes of this process.
+            // A command that has run is recorded even if this process is killed.
             let is_run = matches!(event, Event::ActionFinished(step) if step.execution.is_some());
             let written = if is_run { written.and_then(|()| log.flush()) } else { written };
-            // The build goes on without its log, as on a full disk.
+            // The build goes on without its log, for example on a full disk.
             if written.is_err() {
                 self.log = None;
             }
@@ -103,7 +103,7 @@ impl Reporter for LogWriter<'_> {
     }
 }
 
-/// The logs below a state directory, oldest first: the name of each run and where it lies.
+/// Returns the logs below a state directory, oldest first, with the name of each run.
 pub fn list(state_dir: &ConfinedPath) -> Vec<(String, ConfinedPath)> {
     let dir = state_dir.join(RUNS_DIR);
     let is_log = |name: &OsStr| run_of(name).is_some();
@@ -118,7 +118,7 @@ pub fn list(state_dir: &ConfinedPath) -> Vec<(String, ConfinedPath)> {
     runs.into_iter().map(|(_, run, name)| (run, dir.join(name))).collect()
 }
 
-/// The run whose log is called so; none if no run is.
+/// Returns the run whose log has this name; none if it is not the name of a log.
 fn run_of(name: &OsStr) -> Option<&str> {
     let run = name.to_str()?.strip_suffix(SUFFIX)?;
     is_guid(run).then_some(run)
@@ -127,7 +127,7 @@ fn run_of(name: &OsStr) -> Option<&str> {
 fn forget_oldest(state_dir: &ConfinedPath, kept: usize) {
     let runs = list(state_dir);
     for (_, path) in runs.iter().take(runs.len().saturating_sub(kept)) {
-        // Another process may have been faster.
+        // Another process may have deleted it first.
         let _ = path.remove_file();
     }
 }

@@ -4,7 +4,7 @@ use wake_model::action::Command;
 
 use crate::pin::PinnedAction;
 
-/// The command of an action as a person would type it; nothing if it has none.
+/// Returns the command of an action as a person would type it; empty if it has none.
 pub fn shell_line(pinned: &PinnedAction) -> String {
     let mut line = String::new();
     if let Command::Run(run) = &pinned.action.command {
@@ -18,7 +18,7 @@ pub fn shell_line(pinned: &PinnedAction) -> String {
     line
 }
 
-/// A word as a person would type it for a shell.
+/// Quotes a word for a shell, if necessary.
 pub fn shell_word(word: &str) -> String {
     let mut line = String::with_capacity(word.len());
     push_quoted(word, &mut line);

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Rights to run a command, so that steps can be got ready and put away while others run.
+/// Rights to run a command, which allow steps to be prepared and stored while others run.
 ///
-/// They are given out in the order in which they are asked for: who wants many places is not passed by those who want few.
+/// They are granted in the order of requests: a request for many places is not overtaken by requests for few.
 pub struct Slots {
     all: usize,
-    /// Whether none is given out any more once a command has not succeeded.
+    /// Whether none is granted after a command has failed.
     stops_at_failure: bool,
     state: Mutex<State>,
 }
@@ -19,56 +19,56 @@ struct State {
     closed: bool,
 }
 
-/// Somebody who waits.
+/// A waiting request.
 struct SlotRequest {
     count: usize,
-    /// Whether there is a place, once the turn has come.
+    /// Once its turn has come: whether there is a place.
     turn: Arc<OnceLock<bool>>,
 }
 
-/// The right to run one command, given back when it is dropped.
+/// The right to run one command, released when it is dropped.
 pub struct Slot<'a> {
     slots: &'a Slots,
-    /// How many places it takes.
+    /// The number of places it takes.
     count: usize,
-    /// Whether the command did what it was to do, or nothing follows from that.
+    /// Whether the command succeeded, or its failure does not matter.
     succeeded: bool,
 }
 
 impl Slot<'_> {
-    /// The same for a command whose failure is no reason to stop others.
+    /// Returns a slot for a command whose failure does not stop others.
     pub fn tolerant(mut self) -> Self {
         self.succeeded = true;
         self
     }
 
-    /// Gives it back after the command.
+    /// Releases the slot after the command.
     pub fn end(mut self, succeeded: bool) {
         self.succeeded |= succeeded;
     }
 }
 
 impl Slots {
-    /// As many as this; none is given out any more after a failure if `stops_at_failure`.
+    /// Creates `count` slots; none is granted after a failure if `stops_at_failure`.
     pub fn new(count: usize, stops_at_failure: bool) -> Slots {
         let all = count.max(1);
         let state = State { free: all, line: VecDeque::new(), closed: false };
         Slots { all, stops_at_failure, state: Mutex::new(state) }
     }
 
-    /// Gives no more of them out, also to those who wait: the build is over.
+    /// Grants no more slots, not even to waiting requests: the build is over.
     pub fn close(&self) {
         lock(&self.state).close();
     }
 
-    /// The same, if a failure is the end.
+    /// Does the same if a failure ends the build.
     pub fn failed(&self) {
         if self.stops_at_failure {
             self.close();
         }
     }
 
-    /// Waits for as many places, or all there are if these are fewer; none if no more are given out.
+    /// Waits for this many places, or for all if there are fewer; none if no more are granted.
     pub fn take(&self, places: usize) -> Option<Slot<'_>> {
         let count = places.clamp(1, self.all);
         let mut state = lock(&self.state);
@@ -93,13 +93,13 @@ impl State {
         self.line.drain(..).for_each(|asked| _ = asked.turn.set(false));
     }
 
-    /// Gives what is free to those whose turn it is.
+    /// Grants what is free to the requests at the front.
     fn serve(&mut self) {
         while self.line.front().is_some_and(|first| first.count <= self.free)
             && let Some(first) = self.line.pop_front()
         {
             self.free -= first.count;
-            // Once out of the line, nobody else sets it.
+            // Once it is out of the queue, nobody else sets it.
             let _ = first.turn.set(true);
         }
     }
@@ -108,7 +108,7 @@ impl State {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.slots.state);
-        // Before the place is free: nobody in line may start what a failure was to stop.
+        // Before the place is released: no queued command may start if this failure stops the build.
         if self.slots.stops_at_failure && !self.succeeded {
             state.close();
         }

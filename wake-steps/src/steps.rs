@@ -1,4 +1,4 @@
-//! What is to be performed, as whoever has the documents hands it over.
+//! Steps, as a front hands them over.
 
 use wake_model::{ActionDigest, RunRecord};
 
@@ -10,72 +10,72 @@ use crate::reason::Change;
 use crate::results::StepOutput;
 use crate::step::{Step, StepId};
 
-/// Steps by number, each with those that it needs.
+/// Steps by number, with their dependencies.
 ///
-/// Only their numbers and names need be known beforehand: a step itself is made when all that it needs is done.
+/// Only numbers and labels have to be known in advance: a step itself is made when its dependencies are done.
 pub trait Steps: Sync {
-    /// The numbers of the steps, dependencies first; each is below the bound of the [`Results`] that go with them.
+    /// Returns the numbers of the steps, dependencies first; each is below the bound of their [`Results`].
     fn order(&self) -> &[StepId];
 
-    /// The steps among [`Steps::order`] that a step needs, each once.
+    /// Returns the dependencies of a step among [`Steps::order`], each once.
     fn needs(&self, step: StepId) -> Vec<StepId>;
 
-    /// What a person calls it.
+    /// Returns the step's label.
     fn label(&self, step: StepId) -> &str;
 
-    /// Whether a person asked for it.
+    /// Returns whether the user asked for the step.
     fn is_requested(&self, step: StepId) -> bool;
 
-    /// How it is gone about if it is a test; none if it is none.
+    /// Returns how a test is run; none if the step is not a test.
     fn test(&self, _step: StepId) -> Option<TestPolicy> {
         None
     }
 
-    /// The step itself; called where all that it needs is done.
+    /// Makes the step; called once its dependencies are done.
     fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>>;
 
-    /// Called where a step is not remembered, before it runs: what nobody could keep is not worth making.
+    /// Called for a step without a cached result before it runs; an error means that its result could not be kept anyway.
     fn before_run(&self, _step: StepId) -> Result<(), Box<Diagnostic>> {
         Ok(())
     }
 
-    /// What history knows it by: one text for each step that ever was.
+    /// Returns the step's name in the history, unique among all steps.
     fn past_name(&self, step: StepId) -> &str {
         self.label(step)
     }
 
-    /// What another system calls it.
+    /// Returns the step's name in another system.
     fn identity(&self, _step: StepId) -> Option<String> {
         None
     }
 
-    /// Takes what a step left; called before any step that needs it is made. The step fails where it cannot be taken.
+    /// Receives the output of a step, before any dependent is made; the step fails if this does.
     fn done(&self, _step: StepId, _kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         Ok(())
     }
 
-    /// Takes why a step left nothing.
+    /// Receives the reason why a step has no output.
     fn failed(&self, _step: StepId, _failure: StepFailure<'_>) {}
 
-    /// What a person calls the output of this number that is kept as a packed ware.
+    /// Returns the name of the packed output with this number.
     fn output_name(&self, _step: StepId, _number: usize) -> Option<String> {
         None
     }
 
-    /// Where in what a person wrote a part of the step stands that differs, as `file:line:column`.
+    /// Returns the place in the user's documents of a part that changed, as `file:line:column`.
     fn place_of(&self, _step: StepId, _change: &Change) -> Option<String> {
         None
     }
 }
 
-/// How a test is gone about.
+/// How a test is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TestPolicy {
-    /// How often it is tried again after a failure.
+    /// How often it is retried after a failure.
     pub retries: u32,
 }
 
-/// Has a step made and pinned on `machine`, where all that it needs is done.
+/// Makes and pins a step on `machine`, once its dependencies are done.
 pub(crate) fn pinned(
     steps: &dyn Steps,
     step: StepId,
@@ -86,39 +86,39 @@ pub(crate) fn pinned(
     pin(made, ground, &|| machine.host(), machine.sandbox())
 }
 
-/// What came of a step that is done.
+/// The result of a step that is done.
 pub struct StepSuccess<'a> {
     /// The step's action.
     pub pinned: &'a PinnedAction,
     /// Its key.
     pub key: ActionDigest,
-    /// What it left behind.
+    /// Its output.
     pub done: &'a StepOutput,
-    /// The run that left it, now or before.
+    /// The run that produced it, now or earlier.
     pub record: &'a RunRecord,
-    /// Whether it was remembered.
+    /// Whether its result was cached.
     pub remembered: bool,
 }
 
-/// Why a step left nothing.
+/// Why a step has no output.
 pub enum StepFailure<'a> {
-    /// Its command ran and failed, or left something that cannot be kept.
+    /// Its command ran and failed, or its outputs cannot be kept.
     Command {
         /// The step's action.
         pinned: &'a PinnedAction,
         /// The run.
         record: &'a RunRecord,
-        /// The tree of packed wares, which are kept however the command ends.
+        /// The tree of packed wares, which are kept even if the command fails.
         packed: Option<&'a StepOutput>,
-        /// What is wrong with what it left, a line each.
+        /// What is wrong with its outputs, a line each.
         faults: &'a [String],
     },
-    /// It came to no end.
+    /// It could not be carried out.
     Error(StepError),
 }
 
 impl StepSuccess<'_> {
-    /// How long its command took, in milliseconds.
+    /// Returns how long its command took, in milliseconds.
     pub fn dur_ms(&self) -> u64 {
         self.record.usage.wall_us / 1000
     }

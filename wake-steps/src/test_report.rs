@@ -1,23 +1,23 @@
-//! What a test says became of its cases: a file that it left, kept beside its result, also where it failed.
+//! What a test reports about its cases: a file kept beside its result, even if it fails.
 //!
-//! The bytes are a blob of the store; which one it is stands in the memo, under the key of the action. They are nothing but the test's
-//! word: nothing is built from them, and where they are gone, nobody knows of cases.
+//! The content is a blob of the store; the memo has its digest under the key of the action. It is only the test's word:
+//! nothing is built from it, and if it is gone, the cases are unknown.
 
 use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{ActionDigest, BlobDigest, Digest};
 use wake_store::{Store, StoreError};
 
-/// What a test left as the report of its cases.
+/// The report of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TestReport {
-    /// These bytes, whatever they are.
+    /// Its content, whatever that is.
     Bytes(Vec<u8>),
-    /// Something that was not read, and why.
+    /// A report that could not be read, and why.
     Unread(String),
 }
 
-/// What the memo says.
+/// What the memo stores.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kept {
@@ -26,7 +26,7 @@ enum Kept {
     Unread(String),
 }
 
-/// Keeps what the last run of the action `key` left.
+/// Stores the report of the last run of the action `key`.
 pub(crate) fn keep(
     store: &Store,
     key: &ActionDigest,
@@ -45,7 +45,7 @@ pub(crate) fn keep(
     Ok(())
 }
 
-/// What the last run of the action `key` left; none if it left nothing, or nothing is known of it any more.
+/// Returns the report of the last run of the action `key`; none if there was none, or it is gone.
 pub fn test_report(store: &Store, key: &ActionDigest) -> Option<TestReport> {
     match serde_json::from_slice(&store.memo().get(&name(key))?).ok()? {
         Kept::None => None,

@@ -1,4 +1,4 @@
-//! Wares on this machine: fetched and unpacked once, whoever wants them.
+//! Wares on this machine: each fetched and unpacked once.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,36 +12,36 @@ use wake_store::ware::{
 
 use crate::step::Fetch;
 
-/// Unpacked wares, each looked at once.
+/// Unpacked wares, each checked once.
 pub struct Wares<'a> {
     store: &'a Store,
     meter: &'a Meter,
     looked_at: Mutex<HashMap<Asked, Arc<Mutex<Option<LocalWare>>>>>,
 }
 
-/// A ware, and the addresses of those who are asked for it: an id may leave out what tells two trees apart.
+/// A ware, and the addresses it is fetched from: an id may leave out a difference between two trees.
 type Asked = (WareId, Vec<String>);
 
-/// A ware that lies unpacked on this machine.
+/// A ware unpacked on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalWare {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
     /// The `tree` id of all that was received.
     pub received: WareId,
 }
 
-/// What happens while a ware is got.
+/// What happens while a ware is provided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WareNews<'a> {
-    /// It was unpacked before and has been altered since: it is not used.
+    /// It has been altered since it was unpacked, and is not used.
     Altered(&'a WareId),
-    /// It is fetched and unpacked.
+    /// It is being fetched and unpacked.
     Unpacking(&'a WareId),
 }
 
 impl<'a> Wares<'a> {
-    /// Those in the cache of `store`; `meter` counts what is fetched.
+    /// Creates the set of wares in the cache of `store`; `meter` counts what is fetched.
     pub fn new(store: &'a Store, meter: &'a Meter) -> Wares<'a> {
         Wares { store, meter, looked_at: Mutex::default() }
     }
@@ -51,14 +51,14 @@ impl<'a> Wares<'a> {
         self.store.route()
     }
 
-    /// Counts what is fetched, and says when to stop.
+    /// Counts what is fetched, and stops fetching.
     pub fn meter(&self) -> &Meter {
         self.meter
     }
 
-    /// Where a ware lies, which is fetched and unpacked unless it is here and untouched; `tell` hears of that.
+    /// Returns an unpacked ware, which is fetched and unpacked unless it is here and unaltered; `tell` hears of that.
     ///
-    /// Whoever else wants it meanwhile waits.
+    /// Other threads that need the same ware wait.
     pub fn get(
         &self,
         fetch: &Fetch,

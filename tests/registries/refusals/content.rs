@@ -45,9 +45,9 @@ fn n4_other_content_than_is_locked() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: nothing of it was kept
-          = note: wake.lock has it as [DIGEST]
-          help: ask who runs the registry
+          = note: nothing was stored
+          = note: its content in wake.lock is [DIGEST]
+          help: ask whoever runs the registry
                Error 1 error in [TIME]
     "#]],
     );
@@ -67,9 +67,9 @@ fn a_registry_whose_log_has_other_content_than_is_locked() {
         &failed,
         &[],
         &expect![[r#"
-        error: registry `main` has acme/text 1.0.0 with the content [DIGEST], and `wake.lock` with [DIGEST]
-         help: ask who runs the registry what became of it
-         help: without its line in `wake.lock` another version is chosen
+        error: registry `main` has acme/text 1.0.0 with content [DIGEST], but `wake.lock` has [DIGEST]
+         help: ask whoever runs the registry what happened to it
+         help: remove its line from `wake.lock` to choose another version
     "#]],
     );
 }
@@ -87,8 +87,8 @@ fn metadata_of_other_files() {
         &[],
         &expect![[r#"
         error: registry `main`: acme/text 1.0.0: `license` in its metadata does not match its files
-         = note: nothing of it was kept
-         help: ask who runs the registry
+         = note: nothing was stored
+         help: ask whoever runs the registry
                Error 1 error in [TIME]
     "#]],
     );
@@ -108,7 +108,7 @@ fn n5_a_log_that_was_rewritten() {
         &[],
         &expect![[r#"
         error: registry `main`: index/acme/text.jsonl was truncated or rewritten: line 2 has changed
-         help: ask who runs it; `wake registry forget main` takes it as it is now
+         help: ask whoever runs it; run `wake registry forget main` to accept its present state
     "#]],
     );
 }
@@ -131,9 +131,9 @@ fn n8_what_nobody_signed_or_another_key_did() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: the keys that count are [OURS]
-          = note: nothing of it was kept
-          help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count
+          = note: trusted keys: [OURS]
+          = note: nothing was stored
+          help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`
                Error 1 error in [TIME]
     "#]],
     );
@@ -148,9 +148,9 @@ fn n8_what_nobody_signed_or_another_key_did() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: the keys that count are [OURS]
-          = note: nothing of it was kept
-          help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count
+          = note: trusted keys: [OURS]
+          = note: nothing was stored
+          help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`
                Error 1 error in [TIME]
     "#]],
     );
@@ -228,7 +228,7 @@ fn x_hostile_archives() {
         let (_, first) = first.split_once(&format!("{ARCHIVE}: ")).unwrap_or(("", first));
         all += &format!("{what}: {first}\n");
         assert!(
-            said.contains("nothing of it was kept") && said.contains("ask who runs the registry"),
+            said.contains("nothing was stored") && said.contains("ask whoever runs the registry"),
             "{said}"
         );
         assert_eq!(trees(&user), 0, "{what}");
@@ -271,9 +271,9 @@ fn x_hostile_archives() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: nothing of it was kept
-          = note: wake.lock has it as [DIGEST]
-          help: ask who runs the registry
+          = note: nothing was stored
+          = note: its content in wake.lock is [DIGEST]
+          help: ask whoever runs the registry
                Error 1 error in [TIME]
     "#]],
     );
@@ -298,9 +298,9 @@ fn x7_archives_that_swell() {
               |
             5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
               |                  ^^^^^^^^^^^
-              = note: nothing of it was kept
-              = note: wake.lock has it as [DIGEST]
-              help: ask who runs the registry
+              = note: nothing was stored
+              = note: its content in wake.lock is [DIGEST]
+              help: ask whoever runs the registry
                    Error 1 error in [TIME]
         "#]],
     );
@@ -314,9 +314,9 @@ fn x7_archives_that_swell() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: nothing of it was kept
-          = note: wake.lock has it as [DIGEST]
-          help: ask who runs the registry
+          = note: nothing was stored
+          = note: its content in wake.lock is [DIGEST]
+          help: ask whoever runs the registry
                Error 1 error in [TIME]
     "#]],
     );

@@ -16,8 +16,8 @@ fn other_content_under_a_version_that_is_there() {
         &[],
         &expect![[r#"
         error: acme/text 2.0.1 is already published with different content
-         = note: there it is [DIGEST], here [DIGEST]
-         help: a version is published once: give this one another number
+         = note: its content is [DIGEST] there, and [DIGEST] here
+         help: give this version another number: a version can be published only once
     "#]],
     );
     // Also if the version was yanked.
@@ -31,8 +31,8 @@ fn other_content_under_a_version_that_is_there() {
         &[],
         &expect![[r#"
         error: acme/text 2.0.1 is already published with different content
-         = note: there it is [DIGEST], here [DIGEST]
-         help: a version is published once: give this one another number
+         = note: its content is [DIGEST] there, and [DIGEST] here
+         help: give this version another number: a version can be published only once
     "#]],
     );
 }
@@ -49,7 +49,7 @@ fn n11_a_name_that_could_be_taken_for_another() {
         &[],
         &expect![[r#"
         error: `acme/a_b` differs from the published `acme/a-b` only in `-` and `_`
-         help: call it `acme/a-b`, or something that nobody takes for that
+         help: call it `acme/a-b`, or choose a name that cannot be mistaken for that
     "#]],
     );
     scene.write("a___b", "1.0.0", "", "cat data > out.txt");
@@ -161,27 +161,27 @@ fn a_secret_an_undeclared_path_and_a_local_need() {
         finished
     };
     publish(5).says(expect![[r#"
-        error: `text/.env` seems to hold passwords or keys, as its name says
-         = note: nothing was sent: what is published cannot be taken back
-         help: take it out of `files`
-         help: if it is no secret: `--allow-secret .env`
+        error: `text/.env` seems to contain passwords or keys, judging by its name
+         = note: nothing was sent: publishing cannot be undone
+         help: remove it from `files`
+         help: if it is not a secret, use `--allow-secret .env`
     "#]]);
     // A module that reads a file that is not published.
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     scene.publisher.edit("text/made.libsonnet", "'./made.sh',", "'./gone.sh',");
     publish(5).says(expect![[r#"
-        error: acme/text 2.0.1, as others get it: cannot resolve `./gone.sh`: `./gone.sh` is not in the package's `files`
+        error: acme/text 2.0.1, as dependents get it: cannot resolve `./gone.sh`: `./gone.sh` is not in the package's `files`
          = note: nothing was published
     "#]]);
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     let text = "text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text')";
     scene.write("greet", "1.2.0", text, "cat data > out.txt");
     publish(6).says(expect![[r#"
-        error: package `text` will do in any version, for ever
+        error: package `text` is required without a version
          --> greet/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
-          help: ask for what is here: `'^2.0.1'`
+          help: require the present version: `'^2.0.1'`
     "#]]);
 }

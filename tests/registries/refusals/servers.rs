@@ -34,7 +34,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the server returned an HTML page instead of the file
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -43,7 +43,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the response has a content encoding
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -52,7 +52,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the transfer was interrupted: Peer disconnected
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -61,7 +61,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: the file is larger than 16 MiB
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -70,7 +70,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 500 Internal Server Error
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -79,7 +79,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 418 I'm a teapot
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -88,7 +88,7 @@ fn n4_answers_that_are_none() {
             10,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; no login was found
-             help: `wake login main` notes a login
+             help: run `wake login main` to store a login
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -97,7 +97,7 @@ fn n4_answers_that_are_none() {
             10,
             expect![[r#"
             error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 403 Forbidden; no login was found
-             help: `wake login main` notes a login
+             help: run `wake login main` to store a login
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -106,8 +106,8 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
             error: there is no registry at `http://127.0.0.1:PORT/wake`
-             help: is its address right? `wake.toml` has it under `[registries]`
-             help: `wake publish` makes one of a directory with nothing in it
+             help: check its address in `[registries]` of `wake.toml`
+             help: run `wake publish` to create one in an empty directory
                    Error 1 error in [TIME]
         "#]],
         ),
@@ -116,7 +116,7 @@ fn n4_answers_that_are_none() {
             9,
             expect![[r#"
                 error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: it did not respond in time
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -147,7 +147,7 @@ fn an_old_index_is_not_used_silently() {
         &[],
         &expect![[r#"
         error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 500 Internal Server Error
-         help: what is in the store is built with `--offline`
+         help: use `--offline` to build with what is in the store
     "#]],
     );
     assert_eq!(user.read("wake.lock"), lock);
@@ -169,7 +169,7 @@ fn nobody_is_there() {
             format!("http://127.0.0.1:{port}/wake"),
             expect![[r#"
                 error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: Connection refused (os error 111)
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -177,7 +177,7 @@ fn nobody_is_there() {
             "https://registry.invalid/wake".to_owned(),
             expect![[r#"
                 error: registry `main`: https://registry.invalid/wake/index/acme/text.jsonl: failed to lookup address information
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -185,7 +185,7 @@ fn nobody_is_there() {
             format!("oci://127.0.0.1:{port}/wake"),
             expect![[r#"
                 error: registry `main`: oci://127.0.0.1:PORT/wake/acme/text: Connection refused (os error 111)
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -193,8 +193,8 @@ fn nobody_is_there() {
             format!("file:{}", scene.registry().display()),
             expect![[r#"
                 error: there is no registry at `file://[SCENE]/registry`
-                 help: is its address right? `wake.toml` has it under `[registries]`
-                 help: `wake publish` makes one of a directory with nothing in it
+                 help: check its address in `[registries]` of `wake.toml`
+                 help: run `wake publish` to create one in an empty directory
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -222,7 +222,7 @@ fn n3_a_login_that_does_not_let_in() {
         &[],
         &expect![[r#"
         error: registry `main`: http://127.0.0.1:PORT/wake/index/acme/text.jsonl: 401 Unauthorized; used the login from `WAKE_TOKEN_MAIN`
-         help: `wake login main` notes a login
+         help: run `wake login main` to store a login
                Error 1 error in [TIME]
     "#]],
     );
@@ -237,7 +237,7 @@ fn n3_a_login_that_does_not_let_in() {
         &[],
         &expect![[r#"
         error: `[BASE]/home/.config/wake/credentials.toml`: invalid credentials file at line 1
-         help: write it anew with the tool that wrote it
+         help: recreate the file with the tool that wrote it
                Error 1 error in [TIME]
     "#]],
     );
@@ -249,7 +249,7 @@ fn n3_a_login_that_does_not_let_in() {
         &[],
         &expect![[r#"
         error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users
-         help: `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and new logins if others may have read them
+         help: run `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and change the passwords if others may have read them
                Error 1 error in [TIME]
     "#]],
     );
@@ -284,7 +284,7 @@ fn n1_certificates_that_do_not_vouch() {
             "",
             expect![[r#"
                 error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not signed by a trusted authority; add your own with `ca` in `config.toml` or SSL_CERT_FILE
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -293,7 +293,7 @@ fn n1_certificates_that_do_not_vouch() {
             &*ca,
             expect![[r#"
                 error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not signed by a trusted authority; add your own with `ca` in `config.toml` or SSL_CERT_FILE
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -302,7 +302,7 @@ fn n1_certificates_that_do_not_vouch() {
             &*ca,
             expect![[r#"
                 error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it has expired
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -311,7 +311,7 @@ fn n1_certificates_that_do_not_vouch() {
             &*ca,
             expect![[r#"
                 error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: its certificate was rejected: it is not valid for `127.0.0.1`
-                 help: what is in the store is built with `--offline`
+                 help: use `--offline` to build with what is in the store
                        Error 1 error in [TIME]
             "#]],
         ),
@@ -333,7 +333,7 @@ fn n1_certificates_that_do_not_vouch() {
         &[],
         &expect![[r#"
             error: registry `main`: https://127.0.0.1:PORT/wake/index/acme/text.jsonl: it redirects to `http://127.0.0.1:PORT/wake/`, which is not encrypted and is not followed
-             help: what is in the store is built with `--offline`
+             help: use `--offline` to build with what is in the store
                    Error 1 error in [TIME]
         "#]],
     );

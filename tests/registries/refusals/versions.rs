@@ -39,7 +39,7 @@ fn no_such_package_and_no_such_version() {
               |
             5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('txet', '^1', namespace='acme')) },
               |                  ^^^^^^^^^^^
-              = note: `[namespaces]` has packages of `acme` from `main`, and no other registry is asked
+              = note: `[namespaces]` assigns `acme` to `main`; no other registry was asked
               help: did you mean `acme/text`?
                    Error 1 error in [TIME]
         "#]],
@@ -115,7 +115,7 @@ fn only_versions_that_may_not_be_chosen() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: 1.0.0 is too young for `min-age` of `wake.toml`; `wake update --now acme/text` takes it all the same
+          = note: 1.0.0 is too young for `min-age` of `wake.toml`; use `wake update --now acme/text` to allow it
           help: require an existing version, or remove the requirement
                Error 1 error in [TIME]
     "#]],
@@ -132,7 +132,7 @@ fn only_versions_that_may_not_be_chosen() {
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
           = note: 1.0.0 is unsigned
-          help: `[trust]` in `wake.toml` demands signatures of `acme`
+          help: `[trust]` in `wake.toml` requires signatures for `acme`
                Error 1 error in [TIME]
     "#]],
     );
@@ -166,12 +166,12 @@ fn n10_a_namespace_without_a_registry() {
         &user,
         6,
         expect![[r#"
-        error: no registry has the packages of `acme`
+        error: no registry is configured for namespace `acme`
          --> app/PKG.libsonnet:5:18
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          help: say in `wake.toml` which one does: `[namespaces]` `acme = "main"`
+          help: add one to `wake.toml`: `[namespaces]` `acme = "main"`
                Error 1 error in [TIME]
     "#]],
     );
@@ -181,13 +181,13 @@ fn n10_a_namespace_without_a_registry() {
         &user,
         6,
         expect![[r#"
-            error: no registry has packages without a namespace, such as `text`
+            error: no registry is configured for packages without a namespace, such as `text`
              --> app/PKG.libsonnet:5:18
               |
             5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1')) },
               |                  ^^^^^^^^^^^
-              help: say in `wake.toml` which one does: `[namespaces]` `"" = "main"`
-              help: or name the namespace that it is of, as in `other/text`: `wake.pkgInfo('text', …, 'other')`
+              help: add one to `wake.toml`: `[namespaces]` `"" = "main"`
+              help: or give its namespace, as in `other/text`: `wake.pkgInfo('text', …, 'other')`
                    Error 1 error in [TIME]
         "#]],
     );
@@ -211,7 +211,7 @@ fn n10_a_namespace_without_a_registry() {
               |
             5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1', namespace='acme')) },
               |                  ^^^^^^^^^^^
-              = note: `[namespaces]` has packages of `acme` from `ours`, and no other registry is asked
+              = note: `[namespaces]` assigns `acme` to `ours`; no other registry was asked
               help: publish it first, or set its location with `from='./path'`
                    Error 1 error in [TIME]
         "#]],
@@ -238,9 +238,9 @@ fn a_version_for_a_later_wake() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^1.1', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          = note: 1.1.0 is written for a later wake (version 999 of its library)
+          = note: 1.1.0 is written for a newer wake (version 999 of the `wake` object)
           = note: available versions: 1.0.0
-          help: a newer wake can use 1.1.0
+          help: use a newer wake for 1.1.0
                Error 1 error in [TIME]
     "#]],
     );
@@ -354,10 +354,10 @@ fn a_lock_that_was_merged_badly() {
         &locked,
         &[],
         &expect![[r#"
-        error: acme/text 1.0.0 and 1.1.0 are both needed, and both are ^1
+        error: acme/text 1.0.0 and 1.1.0 are both needed, but both match ^1
          = note: //app needs ^1.1 at app/PKG.libsonnet:5:83
          = note: //app needs ~1.0 at app/PKG.libsonnet:5:17
-         help: lock one version that is ^1 and will do for all
+         help: lock one version that matches ^1 and all requirements
                Error 1 error in [TIME]
     "#]],
     );

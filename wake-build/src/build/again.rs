@@ -1,4 +1,4 @@
-//! Building from the snapshot of an earlier build: compare, perform what a change reaches, note what is different.
+//! Building from the snapshot of an earlier build: compare, perform what a change reaches, record the differences.
 
 use std::collections::HashSet;
 
@@ -22,16 +22,16 @@ use crate::snapshot::{
     shared_name, verify, verify_touched,
 };
 
-/// Where the checkout is compared with a snapshot.
+/// What of the checkout is compared with a snapshot.
 #[derive(Clone, Copy)]
 pub(super) enum Look<'a> {
     Everywhere,
-    /// Only there: nothing else was touched since it was compared whole, and results are as they were then.
+    /// Only these paths: nothing else was touched since the last complete comparison, and the results are unchanged.
     At(&'a Touched),
 }
 
 impl Session {
-    /// The snapshot of the last build of a request here, else of another checkout of the same repository.
+    /// Returns the snapshot of the last build of a request here, or else of another checkout of the same repository.
     pub(super) fn snapshot(&self, key: &Digest) -> Option<Snapshot> {
         let of_others = || {
             let name = shared_name(key, &self.workspace.root);
@@ -42,27 +42,27 @@ impl Session {
         self.machine.threads().install(|| own().or_else(of_others))
     }
 
-    /// Whether this machine is the one that a snapshot was taken on, as far as that counts.
+    /// Returns whether this machine is the one the snapshot was taken on, if that matters.
     pub(crate) fn host_holds(&self, snapshot: &Snapshot) -> Option<()> {
         let meta = snapshot.meta()?;
         let Some(host) = &meta.host else { return Some(()) };
         match host.proof.as_ref().is_some_and(HostProof::holds) {
             true => self.machine.assume_host(host.clone()),
-            // What was read once says nothing of now.
+            // The identity read earlier may no longer hold.
             false => self.machine.known_host().is_none().then_some(())?,
         }
         self.machine.host().ok().filter(|now| *now == host.digest).map(drop)
     }
 
-    /// Whether all results, and the links to them, are where a snapshot says.
+    /// Returns whether all results and their links are as a snapshot says.
     pub(super) fn results_hold(&self, snapshot: &Snapshot) -> bool {
         let checked = check_results(snapshot, &self.out_dir(), &HashSet::new());
         let is_right = |link: &CheckedLink| matches!(link, CheckedLink::Read { .. });
         checked.is_some_and(|links| links.iter().all(is_right))
     }
 
-    /// Builds from the snapshot of the last build of the same request, if that can be relied on. Says what the snapshot tells of
-    /// the checkout afterwards.
+    /// Builds from the snapshot of the last build of the same request, if it is usable. Returns the standing of the
+    /// snapshot afterwards.
     pub(super) fn build_again(
         &self,
         snapshot: &mut Snapshot,
@@ -94,8 +94,8 @@ impl Session {
         };
         let compared = match origin {
             Origin::Here => compare(),
-            // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be
-            // had, it happens when they are made.
+            // All links have to be created: do the slow disk work while files are read. If no thread can be
+            // started, it happens when they are created.
             Origin::Elsewhere => std::thread::scope(|scope| {
                 let register = || self.store().register_root(&out.path());
                 let _ = std::thread::Builder::new().spawn_scoped(scope, register);
@@ -110,7 +110,7 @@ impl Session {
         let replay = self.machine.threads().install(reached)?;
         drop(span);
         let span = snapshot_span("verify results");
-        // A result that is to be made again need not be what it was.
+        // A result that is rebuilt may differ from the old one.
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|step| snapshot.result_of(step.0)).collect();
         let check = || match look {
@@ -156,7 +156,7 @@ impl Session {
         let keep = || {
             let _span = snapshot_span("save snapshot");
             let place = place(&self.state_dir(), &scene.key);
-            // Without it the next build looks at the same files again.
+            // Otherwise the next build checks the same files again.
             if let Some(Ok(true)) = changes.map(|changes| snapshot.keep(&place, changes)) {
                 standing = Standing::Current;
             }
@@ -164,7 +164,7 @@ impl Session {
         if broken.is_empty() {
             self.machine.threads().install(keep);
         } else {
-            // What is kept says nothing of these links: those that cannot be made are broken for the next build as well.
+            // The saved snapshot does not cover these links: one that cannot be created counts as broken in the next build, too.
             self.machine.threads().in_place_scope(|scope| {
                 scope.spawn(|_| keep());
                 self.link_all(&out, &broken, request.link, reporter, ending);
@@ -214,12 +214,12 @@ impl Session {
                 links.push((link.to_owned(), self.store().tree_place(&done.tree)));
             }
         }
-        // What commands say that they have read; without it more runs than must.
+        // Depfile contents; without them more steps run than necessary.
         let _ = self.store().flush_memo();
         let out = self.out_dir();
         links.extend(followers(&out, &links));
         self.link_all(&out, &links, request.link, reporter, ending);
-        // Only explanations and estimates are lost with it.
+        // Without it, only explanations and estimates are lost.
         let file = self.history_file();
         if History::append(&file, &noted).is_err() {
             let mut all = snapshot.history();
@@ -229,7 +229,7 @@ impl Session {
     }
 }
 
-/// The results of a build that was carried out from a snapshot.
+/// Returns the results of a build performed from a snapshot.
 fn again_built(
     session: &Session,
     snapshot: &Snapshot,

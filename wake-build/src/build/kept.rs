@@ -1,7 +1,7 @@
-//! Builds one after the other in one process: what the last one left stays in memory.
+//! Successive builds in one process, which keep the state of the last build in memory.
 //!
-//! A build compares the whole checkout with what the last one looked at. Who is told of every change has to look at nothing else,
-//! and has to read nothing again. What stays is no more than what the next build would read from disk.
+//! A build compares the whole checkout with what the last one looked at. A process that is notified of every change checks only
+//! those paths and reads no state from disk. What is kept is no more than the next build would read from disk.
 
 use wake_steps::Cancel;
 use wake_steps::event::Reporter;
@@ -12,48 +12,48 @@ use super::{BuildReport, BuildRequest};
 use crate::session::Session;
 use crate::snapshot::{LookedAt, Origin, Snapshot, Touched, place, verify, verify_touched};
 
-/// So many touched paths are looked at one by one; if they are more, the whole checkout is.
+/// The most touched paths that are checked one by one; beyond that, the whole checkout is compared.
 const FEW: usize = 2000;
 
-/// What the last build of a request left.
+/// The state that the last build of a request left.
 pub struct Kept {
     snapshot: Snapshot,
     standing: Standing,
 }
 
-/// What something that is kept says after one more build.
+/// The standing of kept state after one more build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// What that build left, which was successful: it knows what had been touched before.
+    /// It is that of the last build, which succeeded and took the touched paths into account.
     Current,
-    /// What it said before: the build failed or was stopped.
+    /// It is unchanged: the build failed or was stopped.
     Behind,
-    /// Nothing that can be relied on.
+    /// It can no longer be relied on.
     Lost,
 }
 
-/// What a look over the whole checkout found.
+/// The result of comparing the whole checkout.
 pub enum LookOver {
     /// It is as the last build left it.
     Same(Box<Kept>),
-    /// Something is different, or there is nothing to compare it with.
+    /// Something differs, or there is nothing to compare it with.
     Different,
 }
 
 impl Kept {
-    /// What the build looked at.
+    /// Returns what the build looked at.
     pub fn looked_at(&self) -> Option<LookedAt> {
         self.snapshot.looked_at()
     }
 
-    /// What it says since the last build that was made on it.
+    /// Returns the standing after the last build on this state.
     pub fn standing(&self) -> Standing {
         self.standing
     }
 }
 
 impl Session {
-    /// Compares the whole checkout with what the last build of `request` left, which is read from disk unless it is `kept`.
+    /// Compares the whole checkout with the state of the last build of `request`, read from disk unless it is `kept`.
     pub fn look_over(&self, request: &BuildRequest, kept: Option<Kept>) -> LookOver {
         let key = request_key(self, request);
         let own = place(&self.state_dir(), &key);
@@ -79,7 +79,7 @@ impl Session {
         })
     }
 
-    /// Whether [`Session::build_on`] would do, as far as one can see before: else a build has to plan anew, in a session of its own.
+    /// Returns whether [`Session::build_on`] is likely to work; otherwise a build has to plan anew, in a session of its own.
     pub fn can_build_on(&self, request: &BuildRequest, kept: &Kept, touched: &Touched) -> bool {
         let Kept { snapshot, standing } = kept;
         let compare = || {
@@ -89,7 +89,7 @@ impl Session {
         !request.is_from_anew() && may_hold && self.host_holds(snapshot).is_some() && compare()
     }
 
-    /// Builds like [`Session::build`], where nothing but `touched` is other than `kept` says.
+    /// Builds like [`Session::build`] where only `touched` differs from `kept`.
     pub fn build_on(
         &self,
         kept: &mut Kept,
@@ -105,15 +105,15 @@ impl Session {
     }
 }
 
-/// What a build begins with.
+/// What a build starts from.
 pub(super) enum Ground<'a> {
-    /// What lies on disk.
+    /// The state on disk.
     Disk,
-    /// What was kept in memory.
+    /// State kept in memory.
     Kept {
         snapshot: &'a mut Snapshot,
         touched: &'a Touched,
-        /// What the snapshot says afterwards.
+        /// Set to the standing of the snapshot afterwards.
         standing: &'a mut Standing,
     },
 }

@@ -1,4 +1,4 @@
-//! Making the result links of a build.
+//! Creating the result links of a build.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use wake_steps::event::{Event, Reporter};
 use wake_store::ConfinedPath;
 
 impl Session {
-    /// Makes links below `out` lead to trees, and says which could not be made, by their numbers.
+    /// Creates links below `out` to trees, and returns the numbers of those that could not be created.
     pub(super) fn link_all(
         &self,
         out: &ConfinedPath,
@@ -36,7 +36,7 @@ impl Session {
         let opened = match out.make_dir() {
             Ok(opened) => opened,
             Err(error) => {
-                let message = format!("nothing can be linked below `{}`: {error}", below(out));
+                let message = format!("cannot create links below `{}`: {error}", below(out));
                 tell_unlinked(message, policy, reporter, ending);
                 return (0..links.len()).collect();
             }
@@ -56,7 +56,7 @@ impl Session {
         failed.into_iter().map(|(number, _)| number).collect()
     }
 
-    /// Makes links to the packages that lie in the store, so that garbage collection keeps them as long as they are locked.
+    /// Creates links to the packages in the store, which garbage collection keeps while they are locked.
     pub(super) fn link_pkgs(
         &self,
         planned: &PlannedBuild,
@@ -78,12 +78,12 @@ impl Session {
         self.link_all(&dir, &links, policy, reporter, ending);
         let is_old = |name: &OsStr| !name.to_str().is_some_and(|key| locked.has(key));
         for old in dir.entries(is_old).unwrap_or_default().into_iter().filter(|old| old.is_link) {
-            // What stays keeps a tree that nobody needs.
+            // A leftover link only keeps an unneeded tree.
             let _ = dir.join(old.name).remove_file();
         }
     }
 
-    /// Removes links to results of modules and packages that are no more.
+    /// Removes links to results of modules and packages that no longer exist.
     pub(super) fn sweep_links(&self, planned: &PlannedBuild, locked: &LockedPkgs<'_>) {
         let Ok(out) = self.out_dir().open_dir() else { return };
         let here = planned.instances.values();
@@ -97,7 +97,7 @@ impl Session {
             let Some(Ok(dir)) = dir else { return true };
             match modules.get(&dir) {
                 Some(modules) => modules.get(module).is_some(),
-                // What its modules are was not asked.
+                // Its modules are not known.
                 None => {
                     let key = || PkgKey::of_label(dir.as_str());
                     self.workspace.is_pkg(&dir) || key().is_some_and(|key| !locked.lacks(&key))
@@ -106,7 +106,7 @@ impl Session {
         });
     }
 
-    /// Lets garbage collection know that links will be made below `out`.
+    /// Registers `out` with garbage collection before links are created in it.
     fn register_links(&self, out: &Path, reporter: &mut dyn Reporter) {
         if let Err(error) = self.store().register_root(out) {
             reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
@@ -114,7 +114,7 @@ impl Session {
     }
 }
 
-/// The links that have to lead where those of configurations among `links` will lead, because they do now.
+/// Returns the plain links that must follow the links of configurations among `links`, because they point there now.
 pub(super) fn followers(out: &ConfinedPath, links: &[(String, PathBuf)]) -> Vec<(String, PathBuf)> {
     if !links.iter().any(|(name, _)| name.contains('@')) {
         return Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn followers(out: &ConfinedPath, links: &[(String, PathBuf)]) -> Vec<
     links.iter().filter_map(follower).collect()
 }
 
-/// Says that there is no link; the build fails if it needs one.
+/// Reports a link that could not be created; the build fails if it needs one.
 fn tell_unlinked(
     message: String,
     policy: LinkPolicy,
@@ -142,7 +142,7 @@ fn tell_unlinked(
     reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
 }
 
-/// The directory as it is called from the root of the workspace.
+/// Returns the directory relative to the root of the workspace.
 fn below(dir: &ConfinedPath) -> std::path::Display<'_> {
     dir.below().display()
 }

@@ -1,4 +1,4 @@
-//! Building: from targets to links, told as events.
+//! Building: from targets to links, reported as events.
 
 mod request;
 mod linking;
@@ -36,39 +36,39 @@ use crate::retrieve::Audience;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 
-/// So many logs of builds are kept in a checkout.
+/// The most build logs kept in a checkout.
 const KEPT_LOGS: usize = 50;
 
-/// What came of a build.
+/// The result of a build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildReport {
     /// The exit code of the program.
     pub exit: u8,
-    /// The modules that the targets name and that are done.
+    /// The modules named by the targets that are done.
     pub built: Vec<BuiltModule>,
-    /// What became of the steps.
+    /// The steps, by how they ended.
     pub counts: Counts,
 }
 
 /// A module that is done.
 #[derive(Clone, Debug)]
 pub struct BuiltModule {
-    /// How it is called.
+    /// Its label.
     pub label: String,
-    /// Its link, absolute; none if none was made.
+    /// Its link, absolute; none if it has no link.
     pub link: Option<PathBuf>,
     /// Its tree in the store, absolute.
     pub tree: PathBuf,
     /// The tree's digest.
     pub digest: TreeDigest,
-    /// What its outputs function gave.
+    /// The value of its outputs function.
     pub outputs: Value,
     /// Its executable files, sorted.
     pub executables: Vec<RelPath>,
 }
 
 impl Session {
-    /// A run that begins now, with its log in `state_dir`.
+    /// Creates a run that begins now, with its log in `state_dir`.
     fn new_run<'a>(
         &'a self,
         state_dir: &'a ConfinedPath,
@@ -81,7 +81,7 @@ impl Session {
         Run { state_dir, kept_logs, argv, root, tells_host, cancel, started, overrides }
     }
 
-    /// Builds; whatever happens is told to `reporter`, last that the build is over.
+    /// Builds, and reports all events to `reporter`; the last one is the end of the build.
     pub fn build(
         &self,
         request: &BuildRequest,
@@ -183,14 +183,14 @@ impl Session {
         }
         let is_remembered = result.as_ref().is_ok_and(|done| done.is_remembered);
         self.save(&checkout, is_remembered, reporter);
-        // Nobody waits for that; the program mostly ends before it is done.
+        // Dropped in the background; the program usually exits first.
         let known = checkout.files.into_known();
         self.machine.threads().spawn(move || drop(known));
         result.map(|done| done.report)
     }
 }
 
-/// What a build is made of beside its checkout.
+/// What a build uses besides its checkout.
 struct Scene<'a> {
     request: &'a BuildRequest,
     cancel: &'a Cancel,
@@ -200,14 +200,14 @@ struct Scene<'a> {
 }
 
 fn not_kept(what: &str, error: &dyn std::error::Error) -> Diagnostic {
-    let message = format!("{what} could not be kept: {error}");
+    let message = format!("cannot save {what}: {error}");
     warning(Diagnostic::error(Class::Environment, message))
 }
 
 fn refused(refusal: &Refusal) -> Diagnostic {
     let help = match refusal.obstacle {
-        Obstacle::Large { .. } => "it was not read; it may be removed at any time",
-        _ => "nothing was read or written there; remove it, wake makes anew what it needs",
+        Obstacle::Large { .. } => "the file was not read; it can be removed at any time",
+        _ => "nothing was read or written there; remove it, and wake recreates what it needs",
     };
     warning(Diagnostic::error(Class::Environment, refusal.to_string())).help(help)
 }
@@ -225,11 +225,11 @@ fn executables(manifest: &Manifest) -> Vec<RelPath> {
     manifest.iter().filter_map(executable).collect()
 }
 
-/// Keeps version control from seeing what wake writes into a checkout.
+/// Hides what wake writes into a checkout from version control.
 pub(crate) fn ignore_state_dir(state_dir: &ConfinedPath) {
     let ignore = state_dir.join(".gitignore");
     if ignore.stat().is_err() {
-        // Only a convenience: a checkout that cannot be written will be reported by what must be.
+        // Only a convenience: an unwritable checkout is reported where it matters.
         let _ = ignore.replace_by(&[b"*\n"]);
     }
 }

@@ -13,18 +13,18 @@ use crate::snapshot::{Records, Spool, StepRecord, StepResult};
 pub(crate) struct ModuleSteps<'a> {
     lowering: &'a Lowering<'a>,
     order: Vec<StepId>,
-    /// What a later build needs to know of each step, once it is done; none if there is to be none.
+    /// Records each step for the next build, once it is done; none if there is no snapshot to take.
     records: Option<Spool>,
 }
 
 impl<'a> ModuleSteps<'a> {
-    /// All modules of the plan; what a later build needs to know of them goes to `records`.
+    /// Wraps all modules of the plan; a record of each goes to `records`.
     pub(crate) fn new(lowering: &'a Lowering<'a>, records: Option<Spool>) -> Self {
         let order = lowering.plan.order.iter().copied().map(step_id).collect();
         ModuleSteps { lowering, order, records }
     }
 
-    /// What was kept of the steps, if all are done.
+    /// Returns the records of the steps, if all are done.
     pub(crate) fn into_records(self) -> Option<Records> {
         self.records?.finish()
     }

@@ -1,4 +1,4 @@
-//! Building from the sources on: plan, perform, link, remember.
+//! Building from the sources: plan, perform, link, save a snapshot.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::purpose::Purpose;
 use crate::session::{Checkout, Session};
 use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
-/// What came of a build from the sources on.
+/// The result of a build from the sources.
 pub(super) struct InBuild {
     pub(super) report: BuildReport,
     /// The label, the key and the duration of each step that is done.
@@ -99,7 +99,7 @@ impl Session {
         let span = self.profile().stage("run steps");
         let mut flushed = Ok(());
         let outcome = self.machine.threads().in_place_scope(|scope| {
-            // What was evaluated is put away while commands run, and nobody evaluates any more.
+            // Evaluation is over; save its cache while commands run.
             scope.spawn(|_| {
                 self.pool.rest();
                 flushed = self.store().flush_memo();
@@ -120,14 +120,14 @@ impl Session {
         let built = self.built(&planned, &results, request, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
         if lowering.has_host_packages() {
-            // A snapshot counts only on the host that it was taken on.
+            // A snapshot is valid only on the host that it was taken on.
             let _ = self.machine.host();
         }
         let mut is_remembered = false;
         if ending.classes.is_empty()
             && !cancel.is_cancelled()
             && request.link != LinkPolicy::Never
-            // What it would begin from is a lock that is about to change.
+                        // Otherwise it would start from a lock that is about to change.
             && checkout.locked.new_images().is_empty()
             && let Some(records) = steps.into_records()
         {
@@ -140,12 +140,12 @@ impl Session {
             .into_iter()
             .map(|(step, key, ms)| (graph[NodeIndex::new(step.0)].label.clone(), key, ms));
         let keys = labelled.collect();
-        // Nobody waits for that; the program mostly ends before it is done.
+        // Dropped in the background; the program usually exits first.
         self.machine.threads().spawn(move || drop(planned));
         Ok(InBuild { report, keys, is_remembered })
     }
 
-    /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.
+    /// Takes a snapshot, so that the next build of this request does not have to plan.
     pub(super) fn remember(
         &self,
         checkout: &Checkout,
@@ -175,12 +175,12 @@ impl Session {
         let place = place(&self.state_dir(), &scene.key);
         self.machine.threads().install(|| capture(&taken, &place, &scene.key))?;
         let name = shared_name(&scene.key, &self.workspace.root);
-        // Only other checkouts do without it.
+        // Only other checkouts miss it.
         let _ = self.store().keep_state(&name, &place);
         Some(())
     }
 
-    /// Links the requested modules that are done into the checkout; gives them if the report is to list them.
+    /// Links the requested modules that are done into the checkout; returns them if the report lists results.
     pub(super) fn built(
         &self,
         planned: &PlannedBuild,
@@ -231,9 +231,9 @@ impl Session {
         built
     }
 
-    /// Keeps what was learnt for next time; without it the next build is slower, not wrong.
+    /// Saves what was learnt for the next build; without it that build is slower, not wrong.
     ///
-    /// A snapshot that was taken says what is known of files.
+    /// A snapshot that was taken already records the files.
     pub(super) fn save(
         &self,
         checkout: &Checkout,
@@ -257,8 +257,8 @@ impl Session {
     }
 }
 
-/// Links by the names of modules to configurations, where the default has none there and no other is linked: who asks for one
-/// configuration finds it where the module's result always is.
+/// Links named after modules, for configurations: where the default is not linked there and no other configuration is. The only
+/// configuration that was built is then found where the module's result always is.
 fn plain_links<'a>(
     out: &ConfinedPath,
     steps: impl Iterator<Item = (&'a ModuleStep, &'a (String, PathBuf))>,
@@ -304,22 +304,22 @@ fn tell_planned(
     }
 }
 
-/// What is said where no test is wanted.
+/// Returns the error for a test run without any tests.
 fn nothing_to_test(planned: &PlannedBuild) -> Diagnostic {
     let error = Diagnostic::error(Class::Nothing, "nothing was tested");
     match planned.plan.unwanted.is_empty() {
         true => error.help("the targets have no modules"),
-        false => error.help("the targets have no test that is wanted: a module becomes one by `test=true`, and `--filter`, `--tag` and `--shard` choose among tests"),
+        false => error.help("no test of the targets was selected: `test=true` makes a module a test, and `--filter`, `--tag` and `--shard` select tests"),
     }
 }
 
-/// What is said of modules that were left out.
+/// Returns the warnings about modules that were left out.
 pub(crate) fn warnings(planned: &PlannedBuild) -> Vec<Diagnostic> {
     let left_out = planned.plan.left_out.iter();
     left_out.map(|module| warning(module.message(&planned.instances))).collect()
 }
 
-/// The lines of `std.trace`, with who said them.
+/// Returns the lines of `std.trace`, each with its origin.
 fn traces(planned: &PlannedBuild) -> Vec<(String, String)> {
     let PlannedBuild { instances, plan, .. } = planned;
     let mut traces = Vec::new();

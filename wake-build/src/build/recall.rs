@@ -1,21 +1,21 @@
-//! Recalls what commands wrote to standard error whose results are remembered.
+//! Adds the stored standard error of cached results to their events.
 
 use std::io;
 
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 use wake_store::{Log, Store};
 
-/// The end of a stream that an event tells, in bytes.
+/// The most bytes of a stream in an event.
 const LONGEST: usize = 4096;
 
-/// Passes events on, those of remembered results with the end of what their commands once wrote to standard error.
+/// Forwards events; those of cached results get the end of their command's standard error.
 pub(super) struct Recall<'a> {
     pub(super) inner: &'a mut dyn Reporter,
     pub(super) store: &'a Store,
 }
 
 impl Recall<'_> {
-    /// The end of the kept stream; nothing if it cannot be read any more.
+    /// Returns the end of the stored stream; empty if it can no longer be read.
     fn kept(&self, finished: &ActionFinished) -> Option<String> {
         finished.stderr.as_ref()?;
         let key = finished.key.as_ref()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! What is asked of a build, and what tells one such request from another.
+//! Build requests, and what makes two of them the same.
 
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{Digest, json};
@@ -8,35 +8,35 @@ use crate::purpose::{Purpose, TagSelection};
 use crate::session::Session;
 use crate::target::{TargetConfig, TargetPattern};
 
-/// What is asked of a build.
+/// A request to build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildRequest {
-    /// The targets; none: the package around the person.
+    /// The targets; none: the package around the current directory.
     pub targets: Vec<TargetPattern>,
-    /// The configuration of the modules that the targets name.
+    /// The configuration for modules that the targets name.
     pub config: Option<TargetConfig>,
-    /// What it is for.
+    /// The purpose of the build.
     pub purpose: Purpose,
-    /// Which tags are wanted.
+    /// The tags to select.
     pub tags: TagSelection,
-    /// Whether steps go on after one has failed.
+    /// Whether other steps continue after one has failed.
     pub keep_going: bool,
-    /// How often each test runs, whatever is remembered; none: once, unless it is.
+    /// How often each test runs, even if its result is cached; none: once, unless it is.
     pub runs: Option<u32>,
-    /// How often a test is tried again after a failure; none: as it says.
+    /// How often a test is retried after a failure; none: the test decides.
     pub retries: Option<u32>,
-    /// Whether the modules that the targets name run although they are remembered.
+    /// Whether the modules that the targets name run even if they are cached.
     pub rebuild: bool,
     /// Whether results are linked into the checkout.
     pub link: LinkPolicy,
     /// Whether the report lists the results.
     pub results: bool,
-    /// Whether events of remembered results tell what their commands once wrote to standard error. Every step is looked up then.
+    /// Whether events of cached results include the command's standard error. Then every step is looked up.
     pub recalls_warnings: bool,
 }
 
 impl BuildRequest {
-    /// Whether what an earlier build left says nothing of it.
+    /// Returns whether the build ignores what earlier builds left.
     pub(super) fn is_from_anew(&self) -> bool {
         self.rebuild || self.recalls_warnings
     }
@@ -48,13 +48,13 @@ pub enum LinkPolicy {
     /// They are not.
     #[default]
     Never,
-    /// They are, if that can be: nobody needs the links.
+    /// They are, if possible: nothing depends on the links.
     IfPossible,
-    /// They are, or the build fails.
+    /// They are, or else the build fails.
     Always,
 }
 
-/// What tells forecasts of targets from others.
+/// Returns the key of forecasts for these targets.
 pub(crate) fn foresight_key(session: &Session, targets: &[TargetPattern]) -> Digest {
     let (targets, purpose) = (targets.to_vec(), Purpose::Everything);
     let request = BuildRequest { targets, purpose, ..BuildRequest::default() };
@@ -66,8 +66,8 @@ pub(crate) fn foresight_key(session: &Session, targets: &[TargetPattern]) -> Dig
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
-/// What tells one request from another: everything that decides what is built, and where it is kept; not where
-/// the checkout lies.
+/// Returns the key of a request: everything that decides what is built and where it is stored, except the path of
+/// the checkout.
 pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     let mut bytes = Vec::new();
     let mut e = Encoder::new(&mut bytes);

@@ -1,4 +1,4 @@
-//! Visiting a step: what it needs is built, and somebody's command runs where its own would.
+//! Visiting a step: its dependencies are built, and a command of the user's runs in place of its own.
 
 use std::collections::BTreeSet;
 
@@ -28,41 +28,41 @@ use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
 
-/// Which step is visited, and what for.
+/// Which step to visit, and how.
 #[derive(Clone, Debug)]
 pub struct StepVisit {
     /// The step.
     pub place: VisitPlace,
-    /// The configuration of the module that a target names.
+    /// The configuration for the module that a target names.
     pub config: Option<TargetConfig>,
-    /// How.
+    /// How to visit it.
     pub manner: GuestManner,
 }
 
-/// How a step is visited, whatever document it is of.
+/// How a step is visited, for any kind of document.
 #[derive(Clone, Debug)]
 pub struct GuestManner {
-    /// What is run there.
+    /// What to run there.
     pub guest: Guest,
-    /// Whether before or after the step's own command.
+    /// Whether it runs before or after the step's own command.
     pub order: VisitOrder,
-    /// The kind of terminal that the streams are, if they are one: `TERM`.
+    /// The terminal type, `TERM`, if the streams are a terminal.
     pub terminal: Option<String>,
 }
 
-/// A step all of whose needs are done, for somebody to enter.
+/// A step whose dependencies are done, ready to be entered.
 #[derive(Clone, Copy)]
 pub struct Entering<'a> {
-    /// What a person calls it.
+    /// Its label.
     pub label: &'a str,
     /// Its action.
     pub pinned: &'a PinnedAction,
-    /// Where files lie that it names.
+    /// Finds the files that it names.
     pub sources: &'a dyn SourceFiles,
 }
 
 impl Entering<'_> {
-    /// Lets `visitor` in.
+    /// Runs `visitor` in the step.
     pub fn enter(
         &self,
         manner: &GuestManner,
@@ -87,21 +87,21 @@ impl Entering<'_> {
     }
 }
 
-/// Which step is visited.
+/// Which step to visit.
 #[derive(Clone, Debug)]
 pub enum VisitPlace {
-    /// The one module that this names.
+    /// The one module that this target names.
     Target(TargetPattern),
-    /// The step of this label, whoever needs it.
+    /// The step with this label, anywhere in the workspace.
     Labelled(String),
 }
 
-/// What is run in the place of a step.
+/// What to run in place of a step.
 #[derive(Clone, Debug)]
 pub enum Guest {
     /// A shell: `bash`, or else `sh`.
     Shell,
-    /// A program, looked for on the `PATH` of the step unless it is a path.
+    /// A program, looked up in the `PATH` of the step unless it is a path.
     Program {
         /// Its name or path.
         name: String,
@@ -110,31 +110,31 @@ pub enum Guest {
     },
 }
 
-/// The shells that are looked for, the best first; the last where the step has no `PATH`.
+/// The shells to try, in order; the last one is for a step without `PATH`.
 const SHELLS: [&str; 3] = ["bash", "sh", "/bin/sh"];
 
-/// What a person is told before they enter.
+/// What a person is told about the step before entering it.
 #[derive(Clone, Debug)]
 pub struct VisitedStep {
-    /// How it is called.
+    /// Its label.
     pub label: String,
     /// Its own command, as a person would type it.
     pub command: String,
 }
 
-/// What came of a visit.
+/// How a visit ended.
 #[derive(Clone, Debug)]
 pub enum VisitEnd {
-    /// What the step needs could not be built, which has been told; the exit code of that.
+    /// The dependencies could not be built, which has been reported; with the exit code of that build.
     NotBuilt(u8),
-    /// The guest ended so.
+    /// The guest ended like this.
     Ended(Outcome),
-    /// It could not be started; the kernel's word for why.
+    /// The guest could not be started; with the kernel's reason.
     NotStarted(Box<Diagnostic>, std::io::ErrorKind),
 }
 
 impl Session {
-    /// Builds what a step needs, telling that to `reporter`, then lets in whoever `enter` gives.
+    /// Builds a step's dependencies, reporting that to `reporter`, then runs the visitor that `enter` returns.
     pub fn visit<V: Visitor>(
         &self,
         visit: &StepVisit,
@@ -167,7 +167,7 @@ impl Session {
         entering.enter(&visit.manner, &self.machine, cancel, &mut visitor)
     }
 
-    /// Builds what the step needs; gives the step, unless that failed, and the key and duration of each that is done.
+    /// Builds the dependencies; returns the step, unless that failed, and the key and duration of each step that is done.
     fn prepare(
         &self,
         visit: &StepVisit,
@@ -222,21 +222,21 @@ impl Session {
     }
 }
 
-/// A step that is to be entered, or run beside wake, must run a command.
+/// Checks that a step runs a command, so that it can be entered or run outside wake.
 pub(crate) fn check_runs(label: &str, command: &Command) -> Result<(), Diagnostic> {
     let instead = match command {
         Command::Run(_) => return Ok(()),
         Command::Collect { .. } => "it only collects files",
-        Command::Image { .. } => "wake itself puts its image together",
+        Command::Image { .. } => "wake itself assembles its image",
     };
-    let message = format!("{label} runs no command: {instead}");
+    let message = format!("{label} does not run a command: {instead}");
     Err(Diagnostic::error(Class::Usage, message))
 }
 
 /// The label, the key and the duration of each step that is done.
 type Keys = Vec<(String, wake_model::ActionDigest, u64)>;
 
-/// The one step that is meant.
+/// Finds the one step that is meant.
 fn visited(plan: &Plan, place: &VisitPlace) -> Result<NodeIndex, Diagnostic> {
     let mut found = plan.graph.node_indices().filter(|&node| match place {
         VisitPlace::Target(_) => plan.graph[node].requested,
@@ -245,11 +245,11 @@ fn visited(plan: &Plan, place: &VisitPlace) -> Result<NodeIndex, Diagnostic> {
     match (found.next(), found.next(), place) {
         (Some(node), None, _) => Ok(node),
         (None, _, VisitPlace::Target(target)) => {
-            let message = format!("`{}` names no module", target.as_str());
+            let message = format!("no module matches `{}`", target.as_str());
             Err(Diagnostic::error(Class::Usage, message))
         }
         (None, _, VisitPlace::Labelled(label)) => {
-            let message = format!("no module of the workspace is called `{label}` any more");
+            let message = format!("the workspace no longer has a module `{label}`");
             Err(Diagnostic::error(Class::Usage, message).help("name one: `wake shell TARGET`"))
         }
         (Some(_), Some(_), _) => {
@@ -259,15 +259,17 @@ fn visited(plan: &Plan, place: &VisitPlace) -> Result<NodeIndex, Diagnostic> {
                 .filter(|step| step.requested)
                 .map(|step| step.label.as_str())
                 .collect();
-            let message =
-                format!("one module is entered at a time, and these are {}", labels.len());
+            let message = format!(
+                "only one module can be entered at a time, and the target names {}",
+                labels.len()
+            );
             Err(Diagnostic::error(Class::Usage, message)
                 .help(format!("name one of {}", labels.join(", "))))
         }
     }
 }
 
-/// What may be run in the place of the action's own command, the best first.
+/// Returns the commands to try in place of the action's own, in order.
 fn commands(pinned: &PinnedAction, visit: &GuestManner) -> Vec<wake_exec::Command> {
     let Command::Run(Invocation { env, cwd, .. }) = &pinned.action.command else {
         return Vec::new();
@@ -297,15 +299,15 @@ fn not_started(label: &str, guest: &Guest, program: &str, source: &std::io::Erro
     let is_absent = source.kind() == std::io::ErrorKind::NotFound;
     match guest {
         Guest::Shell if is_absent => {
-            let message =
-                format!("{label}: its root file system has no shell, neither `bash` nor `sh`");
+            let message = format!("{label}: its root file system has neither `bash` nor `sh`");
             Diagnostic::error(Class::Environment, message)
-                .help("run what it has: `wake exec TARGET -- PROGRAM`")
+                .help("run a program that it has: `wake exec TARGET -- PROGRAM`")
         }
         Guest::Program { name, .. } if is_absent && !name.contains('/') => {
-            let message = format!("{label}: there is no `{name}` on the `PATH` of its command");
-            Diagnostic::error(Class::Environment, message)
-                .help("name it by its path; the sandbox holds what the step declares and its root file system")
+            let message = format!("{label}: `{name}` not found in the `PATH` of its command");
+            Diagnostic::error(Class::Environment, message).help(
+                "give its path; the sandbox contains the step's inputs and its root file system",
+            )
         }
         _ => {
             let message = format!("{label}: `{program}` could not be started: {source}");
@@ -314,7 +316,7 @@ fn not_started(label: &str, guest: &Guest, program: &str, source: &std::io::Erro
     }
 }
 
-/// The steps that one needs, and no other.
+/// The dependencies of a step, and no other steps.
 struct Needed<'a> {
     all: &'a ModuleSteps<'a>,
     order: Vec<StepId>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wake_model::{Lock, LockedPkg, PkgName};
 
-/// What became of each line between two locks, sorted by package.
+/// Returns the changes between two locks, sorted by package.
 pub(crate) fn changes(before: &Lock, after: &Lock) -> Vec<LockChange> {
     let moved = moved(before, after);
     let by_range = |lock: &Lock| -> BTreeMap<(PkgName, String), Vec<String>> {
@@ -51,7 +51,7 @@ pub(crate) fn changes(before: &Lock, after: &Lock) -> Vec<LockChange> {
     changes
 }
 
-/// Lines of versions that both locks have, from another source now.
+/// Returns the versions that both locks have, but from different sources.
 fn moved(before: &Lock, after: &Lock) -> Vec<LockChange> {
     let now = |old: &LockedPkg| after.iter().find(|new| new.key() == old.key()).cloned();
     let pairs = before.iter().filter_map(|old| Some((old, now(old)?)));
@@ -65,18 +65,18 @@ fn moved(before: &Lock, after: &Lock) -> Vec<LockChange> {
         .collect()
 }
 
-/// What became of a line of a lock.
+/// A change of one line in a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockChange {
     /// The package.
     pub pkg: PkgName,
-    /// The version that was there, if one was.
+    /// The old version, if there was one.
     pub from: Option<String>,
-    /// The version that is there now, if one is.
+    /// The new version, if there is one.
     pub to: Option<String>,
 }
 
-/// As a person reads it: `+ acme/greet 1.2.0`, `~ acme/text 2.0.1 -> 2.1.0`.
+/// For a person: `+ acme/greet 1.2.0`, `~ acme/text 2.0.1 -> 2.1.0`.
 impl std::fmt::Display for LockChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let LockChange { pkg, from, to } = self;

@@ -1,10 +1,10 @@
-//! Choosing versions: what the packages of a workspace require, among what registries have.
+//! Choosing versions: what the packages of a workspace require, among what registries offer.
 //!
 //! | file | does |
 //! |---|---|
-//! | `overriding` | the packages of the workspace that stand in for published ones |
+//! | `overriding` | the packages of the workspace that override published ones |
 //! | `required` | what the packages of the workspace require |
-//! | `published` | what registries have, as the solver sees it |
+//! | `published` | what registries offer, as the solver sees it |
 //! | `newest` | the newest version of one package that may be chosen |
 //! | `changes` | the differences between two locks |
 
@@ -34,36 +34,36 @@ use crate::locked::LockedPkgs;
 use crate::registries::{Reach, Registries};
 use crate::workspace::Workspace;
 
-/// What is chosen anew.
+/// What to choose anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
-    /// Which lines of the lock are let go.
+    /// Which lines of the lock may change.
     pub update: Update,
-    /// Which packages are to have a certain version.
+    /// Packages that must have an exact version.
     pub exact: Vec<Exact>,
-    /// Of which packages a version may be as young as it is.
+    /// Packages exempt from `min-age`.
     pub now: Vec<PkgName>,
-    /// The command that takes versions however young they are: `wake update` with `--now`.
+    /// The command that offers `--now` in hints: `wake update` with `--now`.
     pub command: &'static str,
 }
 
 impl Choice {
-    /// What has to be, and no more.
+    /// Chooses only what is necessary.
     pub(crate) const NECESSARY: Choice =
         Choice { update: Update::Nothing, exact: Vec::new(), now: Vec::new(), command: "update" };
 }
 
-/// What was chosen.
+/// The result of choosing versions.
 pub(crate) struct Chosen {
-    /// The lines of what registries give.
+    /// The lock lines for packages from registries.
     pub lines: Vec<LockedPkg>,
-    /// Whether something among it, or of the workspace, has others retrieved.
+    /// Whether one of them, or a package of the workspace, uses a retriever.
     pub retrieves: bool,
 }
 
-/// What registries are to give the workspace, of which `before` is the lock that it has.
+/// Chooses the packages that the workspace gets from registries; `before` is its current lock.
 ///
-/// It is what all members require, whatever is built, and `more`. Nothing is written.
+/// The packages meet the requirements of all members, whatever is built, and `more`. Nothing is written.
 pub(crate) fn choose(
     workspace: &Workspace,
     evaluator: &Evaluator,
@@ -90,7 +90,7 @@ pub(crate) fn choose(
     }
     required.check_namespaces(registries, evaluator)?;
     if registries.reach() == Reach::Nothing {
-        let message = "versions have to be chosen, and `--offline` asks no registry";
+        let message = "versions have to be chosen, but `--offline` does not ask registries";
         return Err(Diagnostic::error(Class::Network, message).into());
     }
     let answers = Mutex::default();
@@ -109,7 +109,7 @@ pub(crate) fn choose(
     let chosen = match solve(&demands) {
         Ok(chosen) => chosen,
         Err(Unsolved::Unanswered(error)) => return Err((*error).into()),
-        // To say where each requirement stands costs an evaluation, which only a person needs.
+        // Locating each requirement costs an evaluation, which only an error message is worth.
         Err(Unsolved::Faults(_)) => {
             let places = required.places(evaluator);
             return Err(match solve(&all(Some(&places))) {
@@ -147,7 +147,7 @@ pub(crate) fn choose(
     Ok(Chosen { lines, retrieves })
 }
 
-/// What is wrong, where it is written.
+/// Converts a fault into a diagnostic at its place.
 fn told(fault: Fault, places: &[Option<Place>]) -> Diagnostic {
     let Fault { message, demand, label, notes, help } = fault;
     let place = demand.and_then(|number| places.get(number)?.clone());

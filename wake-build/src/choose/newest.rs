@@ -13,8 +13,8 @@ use super::published::{Age, Published};
 use crate::registries::Registries;
 use crate::workspace::Workspace;
 
-/// The highest version of a published package that is `wanted` and may be chosen now, a pre-release only where there is nothing else;
-/// none where there is no such package. Those in `free` may be as young as they are.
+/// Returns the highest version of a published package that matches `wanted` and may be chosen now, a pre-release only if there is
+/// nothing else; none if the package does not exist. Packages in `free` are exempt from `min-age`.
 pub(crate) fn newest_usable(
     workspace: &Workspace,
     registries: &Registries,
@@ -46,11 +46,11 @@ pub(crate) fn newest_usable(
     }
 }
 
-/// Says why no version of a package may be chosen: of the newest ones.
+/// Returns the error that says why none of the newest versions may be chosen.
 fn none_usable(name: &PkgName, releases: &[Release]) -> Diagnostic {
-    /// Whoever wants to know of more asks `wake info`.
+    /// The most versions listed; `wake info` lists all.
     const SHOWN: usize = 5;
-    let message = format!("no version of {name} may be chosen now");
+    let message = format!("no version of {name} can be chosen now");
     let mut diagnostic = Diagnostic::error(Class::Resolution, message);
     let mut helps = Vec::new();
     for Release { version, standing, .. } in releases.iter().take(SHOWN) {

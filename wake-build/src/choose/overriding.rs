@@ -1,4 +1,4 @@
-//! The packages of the workspace that stand in for published ones.
+//! The packages of the workspace that override published ones.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::pkg_place::PkgPlace;
 use crate::settings::Overrides;
 use crate::workspace::Workspace;
 
-/// The packages of the workspace that stand in for published ones: as if registries had these alone.
+/// The packages of the workspace that override published ones, as if they were the only versions in registries.
 pub(super) struct Overriding<'a> {
     pub(super) overrides: &'a Overrides,
     pub(super) versions: BTreeMap<&'a PkgName, Version>,
@@ -26,17 +26,17 @@ impl<'a> Overriding<'a> {
         Overriding { overrides, versions: overrides.iter().filter_map(version).collect() }
     }
 
-    /// The version of what stands in for the package of this name.
+    /// Returns the version of the package that overrides the one of this name.
     pub(super) fn of_name(&self, name: &PkgName) -> Option<&Version> {
         self.versions.get(name)
     }
 
-    /// The lock without lines of what nobody asks a registry for.
+    /// Returns the lock without packages that are overridden.
     pub(super) fn without(&self, lock: &Lock) -> Lock {
         lock.iter().filter(|pkg| self.of_name(&pkg.name).is_none()).cloned().collect()
     }
 
-    /// Says where the packages that a message names come from, if not from a registry.
+    /// Adds notes about the overridden packages that a message names.
     pub(super) fn named_in(&self, diagnostic: Diagnostic) -> Diagnostic {
         let texts = diagnostic.notes.iter().chain([&diagnostic.message]);
         let texts: Vec<String> = texts.cloned().collect();

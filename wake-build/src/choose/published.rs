@@ -1,4 +1,4 @@
-//! What registries have, as the solver sees it.
+//! What registries offer, as the solver sees it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,33 +18,33 @@ use super::overriding::Overriding;
 use crate::registries::{Registries, registry_failure};
 use crate::workspace::{WORKSPACE_FILE, Workspace};
 
-/// What registries have, as far as the lock lets one believe it.
+/// What registries offer, checked against the lock.
 pub(super) struct Published<'a> {
     pub(super) registries: &'a Registries,
     pub(super) store: &'a Store,
     pub(super) before: &'a Lock,
-    /// How old versions have to be.
+    /// The minimum age of versions.
     pub(super) age: Option<Age<'a>>,
-    /// What was asked for before, and what came: also that nothing came is not asked again.
+    /// Earlier answers; failures are not asked again either.
     pub(super) answers: Mutex<HashMap<PkgName, Answer>>,
-    /// What stands in for some of it.
+    /// The packages that are overridden.
     pub(super) overriding: Overriding<'a>,
 }
 
-/// How old versions have to be to be chosen anew.
+/// The minimum age of a version that is chosen anew.
 pub(super) struct Age<'a> {
     /// Seconds.
     least: u64,
     /// Seconds since 1970.
     now: u64,
-    /// Of which packages it does not matter.
+    /// Packages that are exempt.
     free: &'a [PkgName],
-    /// The command after which that is said.
+    /// The command for hints.
     command: &'static str,
 }
 
 impl<'a> Age<'a> {
-    /// What the settings demand, but of the packages in `free`; none where they do not.
+    /// Returns the minimum age from the settings, with the packages in `free` exempt; none if it is not set.
     pub(super) fn of(
         workspace: &Workspace,
         free: &'a [PkgName],
@@ -55,11 +55,11 @@ impl<'a> Age<'a> {
     }
 }
 
-/// The log of a package, with the registry that has it.
+/// The log of a package, and the registry that has it.
 pub(super) type Answer = Result<(Arc<Registry>, Arc<PkgLog>), Box<Diagnostic>>;
 
 impl Published<'_> {
-    /// A version that is too young is not chosen anew. When it was published not every registry says.
+    /// Marks a version that is too young to be chosen anew. Not every registry gives the time of publication.
     fn of_age(&self, name: &PkgName, listed: &Listed, release: Release) -> Release {
         let Some(age) = self.age.as_ref().filter(|age| !age.free.contains(name)) else {
             return release;
@@ -72,7 +72,7 @@ impl Published<'_> {
         }
         let command = age.command;
         let because = format!(
-            "too young for `min-age` of `{WORKSPACE_FILE}`; `wake {command} --now {name}` takes it all the same"
+            "too young for `min-age` of `{WORKSPACE_FILE}`; use `wake {command} --now {name}` to allow it"
         );
         Release { standing: Standing::OnlyLocked { because }, ..release }
     }
@@ -87,13 +87,15 @@ impl Published<'_> {
         answer
     }
 
-    /// Says which registry was asked for a package that it does not have.
+    /// Returns which registry was asked for a package that it does not have.
     pub(super) fn asked_in_vain(&self, name: &PkgName) -> Option<String> {
         let (registry, log) = self.log(name).ok()?;
         let namespace = name.namespace.as_ref().map_or("", Name::as_str);
         log.is_empty().then(|| {
             let called = registry.name();
-            format!("`[namespaces]` has packages of `{namespace}` from `{called}`, and no other registry is asked")
+            format!(
+                "`[namespaces]` assigns `{namespace}` to `{called}`; no other registry was asked"
+            )
         })
     }
 
@@ -106,7 +108,7 @@ impl Published<'_> {
         Ok((registry, log))
     }
 
-    /// The lock is the second witness of what a registry had.
+    /// Checks that the registry still has what the lock recorded from it.
     fn check(
         &self,
         name: &PkgName,
@@ -119,16 +121,16 @@ impl Published<'_> {
             let message = match log.get(version) {
                 Some(listed) if listed.release.content == locked.content => continue,
                 Some(listed) => format!(
-                    "registry `{called}` has {name} {version} with the content {}, and `{LOCK_FILE}` with {}",
+                    "registry `{called}` has {name} {version} with content {}, but `{LOCK_FILE}` has {}",
                     listed.release.content, locked.content
                 ),
                 None => format!(
-                    "registry `{called}` does not have {name} {version}, which `{LOCK_FILE}` has from there"
+                    "registry `{called}` no longer has {name} {version}, which `{LOCK_FILE}` takes from it"
                 ),
             };
             let diagnostic = Diagnostic::error(Class::Integrity, message)
-                .help("ask who runs the registry what became of it")
-                .help(format!("without its line in `{LOCK_FILE}` another version is chosen"));
+                .help("ask whoever runs the registry what happened to it")
+                .help(format!("remove its line from `{LOCK_FILE}` to choose another version"));
             return Err(Box::new(diagnostic));
         }
         Ok(())
@@ -140,7 +142,7 @@ impl Universe for Published<'_> {
 
     fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Box<Diagnostic>> {
         if let Some(version) = self.overriding.of_name(name) {
-            // What it needs itself is required as what members need is.
+            // Its own dependencies are required like those of members.
             let (needs, standing) = (Vec::new(), Standing::Usable);
             return Ok(Some(vec![Release { version: version.clone(), needs, standing }]));
         }
@@ -173,7 +175,7 @@ impl Universe for Published<'_> {
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // What went wrong is found again, and told, by whoever needs it.
+                // Errors are found again and reported when the log is needed.
                 let _ = self.log(name);
             }
         };
@@ -183,12 +185,14 @@ impl Universe for Published<'_> {
     }
 }
 
-/// A version that nobody signed, where that is demanded.
+/// The standing of an unsigned version where signatures are required.
 fn unsigned(name: &PkgName) -> Standing {
     let namespace = name.namespace.as_ref().map_or("\"\"", Name::as_str);
     Standing::Unusable {
         because: "unsigned".to_owned(),
-        help: Some(format!("`[trust]` in `{WORKSPACE_FILE}` demands signatures of `{namespace}`")),
+        help: Some(format!(
+            "`[trust]` in `{WORKSPACE_FILE}` requires signatures for `{namespace}`"
+        )),
     }
 }
 
@@ -200,8 +204,11 @@ fn release(listed: &Listed) -> Release {
             Standing::Unusable { because: format!("gone: {reason}"), help: None }
         }
         _ if release.api > API_VERSION => Standing::Unusable {
-            because: format!("written for a later wake (version {} of its library)", release.api),
-            help: Some(format!("a newer wake can use {}", release.version)),
+            because: format!(
+                "written for a newer wake (version {} of the `wake` object)",
+                release.api
+            ),
+            help: Some(format!("use a newer wake for {}", release.version)),
         },
         Listed { yanked: Some(yank), .. } => {
             Standing::OnlyLocked { because: format!("yanked: {}", yank.reason) }

@@ -10,7 +10,7 @@ use crate::evaluate::Evaluator;
 use crate::load::{Loaded, LoadedPkg};
 use crate::registries::Registries;
 
-/// Every requirement for a registry in packages of the workspace, with the package and its key there.
+/// Every requirement on registries in the workspace, with the package and its key there.
 pub(super) struct Required<'a>(pub(super) Vec<(&'a LoadedPkg, &'a str)>);
 
 impl<'a> Required<'a> {
@@ -44,7 +44,7 @@ impl<'a> Required<'a> {
         self.0.iter().map(|(pkg, key)| place_of(pkg, key, evaluator)).collect()
     }
 
-    /// Whether each has a registry that may have it.
+    /// Checks that each has a registry for its namespace.
     pub(super) fn check_namespaces(
         &self,
         registries: &Registries,

@@ -1,4 +1,4 @@
-//! Many evaluations, spread over the threads so that no evaluator waits for wake and wake for no evaluator.
+//! Many evaluations, spread over threads so that neither evaluators nor wake have to wait for each other.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,20 @@ use super::{CachedEvaluation, Evaluator, FailedEvaluation};
 use crate::pkg_place::PkgPlace;
 use wake_steps::diagnostic::Diagnostic;
 
-/// Requests that an evaluator has before it, at most: while it is at one, what came of others is looked at here.
+/// The most requests queued at one evaluator: while it works on one, wake handles the results of others.
 const AHEAD: usize = 8;
 
-/// Something that is done piece by piece, each of which needs one evaluation and may bring further pieces.
+/// Work done in pieces, each of which needs one evaluation and may produce further pieces.
 pub(crate) trait Work<'w>: Sync + Sized + 'w {
-    /// What there is to do.
+    /// A piece of work.
     type Piece: Send + 'w;
-    /// Who answers what its evaluation asks.
+    /// Answers what the evaluation asks.
     type Answers: Answers + 'w;
 
-    /// What is to be evaluated for a piece, once its turn has come.
+    /// Returns what to evaluate for a piece, when its turn has come.
     fn question(&'w self, piece: &Self::Piece) -> Result<Question<Self::Answers>, Box<Diagnostic>>;
 
-    /// Takes what came of a piece and gives those that it brings.
+    /// Takes the result of a piece and returns further pieces.
     fn answered(
         &'w self,
         piece: Self::Piece,
@@ -35,14 +35,14 @@ pub(crate) trait Work<'w>: Sync + Sized + 'w {
 pub(crate) struct Question<A> {
     /// The package.
     pub(crate) pkg: PkgPlace,
-    /// What is applied.
+    /// The operation.
     pub(crate) op: Op,
-    /// Who answers what it asks.
+    /// Answers what it asks.
     pub(crate) answers: A,
 }
 
-/// Lanes on which pieces of work are done, each a thread with an evaluator: as many as there are threads, begun when
-/// there is something to do for one more.
+/// Lanes for pieces of work, each a thread with an evaluator: at most as many as there are threads, started when there
+/// is enough to do.
 pub(crate) struct Lanes<'w, W: Work<'w>> {
     work: &'w W,
     evaluator: &'w Evaluator<'w>,
@@ -51,20 +51,20 @@ pub(crate) struct Lanes<'w, W: Work<'w>> {
 
 struct Queue<P> {
     pieces: VecDeque<P>,
-    /// Lanes at work.
+    /// Active lanes.
     lanes: usize,
-    /// Nobody wants what is left.
+    /// Whether the remaining pieces are no longer wanted.
     is_closed: bool,
 }
 
 impl<'w, W: Work<'w>> Lanes<'w, W> {
-    /// No lane is at work yet.
+    /// Creates lanes of which none is active.
     pub(crate) fn new(work: &'w W, evaluator: &'w Evaluator<'w>) -> Self {
         let queue = Queue { pieces: VecDeque::new(), lanes: 0, is_closed: false };
         Lanes { work, evaluator, queue: Mutex::new(queue) }
     }
 
-    /// Adds pieces, which are done before `scope` ends.
+    /// Adds pieces, which are completed before `scope` ends.
     pub(crate) fn put<'s>(&'s self, pieces: impl IntoIterator<Item = W::Piece>, scope: &Scope<'s>) {
         let mut queue = self.queue();
         if queue.is_closed {
@@ -80,14 +80,14 @@ impl<'w, W: Work<'w>> Lanes<'w, W> {
         }
     }
 
-    /// Drops the pieces that nobody is at.
+    /// Drops the pieces that have not begun.
     pub(crate) fn close(&self) {
         let mut queue = self.queue();
         queue.is_closed = true;
         queue.pieces.clear();
     }
 
-    /// Works on one lane until nothing is left to begin.
+    /// Works on one lane until there is nothing left to begin.
     fn work<'s>(&'s self, scope: &Scope<'s>) {
         let mut line = self.evaluator.pool.line();
         loop {
@@ -127,14 +127,14 @@ impl<'w, W: Work<'w>> Lanes<'w, W> {
         self.put(self.work.answered(piece, result), scope);
     }
 
-    /// Takes pieces, so many that there is as much left for each of the others.
+    /// Takes an equal share of the remaining pieces, at most `most`.
     fn take(&self, most: usize) -> Vec<W::Piece> {
         let mut queue = self.queue();
         let share = queue.pieces.len().div_ceil(rayon::current_num_threads().max(1));
         queue.pieces.drain(..share.min(most)).collect()
     }
 
-    /// Whether there is nothing left for this lane, which is not at work then any more.
+    /// Ends this lane if there is nothing left for it; returns whether it did.
     fn leave(&self) -> bool {
         let mut queue = self.queue();
         let leaves = queue.pieces.is_empty();

@@ -1,9 +1,9 @@
-//! Evaluations that are remembered by what they read.
+//! Evaluations, cached by what they read.
 //!
-//! Two steps, because what an evaluation reads is known only once it has run. Under the key of the
-//! application the memo holds the *names* of what it read last; under that key together with what
-//! those names hold now, it holds the result. So going back to an older state of the sources finds
-//! the older result, and a changed comment changes nothing further on.
+//! The cache has two levels, because what an evaluation reads is known only once it has run. Under the key of the
+//! application, the memo holds the *names* of what it last read; under that key together with the current
+//! content of those names, it holds the result. Reverting the sources therefore finds
+//! the older result, and a changed comment has no further effect.
 
 mod lanes;
 
@@ -33,28 +33,28 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::profile::{Profile, SpanKind};
 use wake_steps::shell_line::shell_word;
 
-/// Links that lead to links in a package, at most: as many as Linux follows.
+/// The longest chain of links followed in a package: as many as Linux follows.
 pub(crate) const LINKS: usize = 40;
 
-/// A result with what it depends on.
+/// A result, and what it depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct CachedEvaluation {
-    /// What the functions gave, as JSON text.
+    /// The value, as JSON text.
     pub value: Box<RawValue>,
-    /// What they looked at.
+    /// What was read.
     pub reads: Vec<Read>,
-    /// What `std.trace` said.
+    /// The output of `std.trace`.
     pub trace: Vec<String>,
 }
 
-/// An evaluation that gave no value.
+/// An evaluation that failed.
 #[derive(Debug)]
 pub(crate) struct FailedEvaluation {
-    /// What is wrong.
+    /// The error.
     pub diagnostic: Box<Diagnostic>,
-    /// Whether a module was asked for without a config that it cannot do without.
+    /// Whether it failed because a module needs a config and got none.
     pub needs_config: bool,
-    /// What was looked at until then.
+    /// What was read up to the error.
     pub reads: Vec<Read>,
 }
 
@@ -82,49 +82,49 @@ impl From<FailedEvaluation> for Failure {
     }
 }
 
-/// Applies functions of packages, or remembers what came of it.
+/// Applies functions of packages, and caches the results.
 pub(crate) struct Evaluator<'a> {
-    /// Where they are applied.
+    /// The evaluators.
     pub pool: &'a Pool,
-    /// Where results are kept.
+    /// The store, where results are kept.
     pub store: &'a Store,
     /// The checkout.
     pub files: &'a Files<'a>,
-    /// Where pieces are put aside.
+    /// Where intermediate data is spooled.
     pub spare: ConfinedPath,
-    /// What options are set to.
+    /// The options of the build.
     pub options: BuildOptions<'a>,
-    /// Tells the answers of one plan from those of another.
+    /// Distinguishes the answers of one plan from those of another.
     pub epoch: u64,
-    /// How often something was applied or remembered.
+    /// Counts evaluations.
     pub tally: EvalCounts,
-    /// Where the time goes.
+    /// Records where the time goes.
     pub profile: &'a Profile,
 }
 
-/// How many evaluations there were.
+/// Counts of evaluations.
 #[derive(Debug, Default)]
 pub(crate) struct EvalCounts {
-    /// In all.
+    /// All of them.
     pub all: AtomicUsize,
-    /// Of those, remembered.
+    /// Those that were cached.
     pub cached: AtomicUsize,
 }
 
-/// An application that is not remembered yet.
+/// An application whose result is not cached.
 struct PendingEvaluation {
     pkg: PkgPlace,
     key: Digest,
     shapes: Vec<Shape<'static>>,
 }
 
-/// At most so many different sets of names are kept for one application.
+/// The most sets of names kept for one application.
 const SHAPES: usize = 4;
 
 impl Evaluator<'_> {
-    /// Applies `op` in the package at `pkg`, unless the same application with the same sources is known.
+    /// Applies `op` in the package at `pkg`, unless its result for the same sources is cached.
     ///
-    /// Only values are remembered: an error is found again each time, with its places.
+    /// Only values are cached: an error is found again each time, with its places.
     pub(crate) fn evaluate(
         &self,
         pkg: &PkgPlace,
@@ -142,7 +142,7 @@ impl Evaluator<'_> {
             .map_or_else(|| Err(Box::new(not_asked()).into()), |((), _, result)| result)
     }
 
-    /// What is remembered of an application; else what it is to be remembered under.
+    /// Returns the cached result of an application, or else the key to store it under.
     fn look_up(
         &self,
         pkg: &PkgPlace,
@@ -159,7 +159,7 @@ impl Evaluator<'_> {
             span.note("remembered", || true);
             return Ok(known);
         }
-        // Its time is told when the evaluator has it.
+        // The evaluator reports its time.
         span.forget();
         Err(PendingEvaluation { pkg: pkg.clone(), key, shapes })
     }
@@ -168,7 +168,7 @@ impl Evaluator<'_> {
         Request { pkg: pkg.label(), root: self.files.absolute_in(pkg, &RelPath::root()), op }
     }
 
-    /// Waits for the first of a line and remembers what came of it; none if nothing was asked.
+    /// Waits for the first pending evaluation and caches its result; none if nothing is pending.
     fn serve<A: Answers, T>(
         &self,
         line: &mut Line<'_, A, (PendingEvaluation, T)>,
@@ -199,7 +199,7 @@ impl Evaluator<'_> {
         Some((tag, request.op, result))
     }
 
-    /// Writes what is remembered to the store if it has become much. What cannot be written now is told at the end.
+    /// Writes new cache entries to the store if there are many. A write error is reported at the end.
     pub(crate) fn put_away(&self) {
         const MUCH: usize = 4 << 20;
         if self.store.memo().pending_bytes() > MUCH {
@@ -207,7 +207,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Asks where `op` built `value`; none where that cannot be found out.
+    /// Returns the place where `op` built `value`; none if it cannot be found out.
     pub(crate) fn locate(
         &self,
         pkg: &PkgPlace,
@@ -221,10 +221,10 @@ impl Evaluator<'_> {
         Some(place_of(pkg, &found, None, answers))
     }
 
-    /// The application itself: engine, library, function, arguments. Neither label nor directory.
+    /// Returns the key of an application: engine, library, function, arguments. Neither label nor directory.
     ///
-    /// A package file takes no arguments that would tell one package from another, so its digest stands for them:
-    /// else every package would be compared with what others read.
+    /// A package file takes no arguments that would tell one package from another, so its digest is part of the key:
+    /// otherwise every package would be compared with what others read.
     fn key_of(&self, op: &Op, pkg: &PkgPlace) -> Digest {
         let op = match op {
             Op::Pkg => {
@@ -232,7 +232,7 @@ impl Evaluator<'_> {
                 let digest = self.file(pkg, &file);
                 serde_json::to_string(&json!({"Pkg": digest}))
             }
-            // Which packages it names its file says, and what is read of these is told by the way there.
+            // Its file says which packages it names, and what is read from them is identified by the way there.
             Op::Modules { .. } => {
                 let file = RelPath::parse(PKG_FILE).unwrap_or_default();
                 serde_json::to_string(&json!({"Modules": self.file(pkg, &file)}))
@@ -281,17 +281,17 @@ impl Evaluator<'_> {
         }
     }
 
-    /// What an option is set to, as [`Answers::option`] has it.
+    /// Returns the value of an option, as [`Answers::option`] does.
     pub(crate) fn option(&self, name: &str) -> Option<Arc<str>> {
         self.options.setting(name, || self.root_decl())
     }
 
-    /// What is wrong with how options are set, once everything has been evaluated.
+    /// Checks the options, once everything has been evaluated.
     pub(crate) fn check_options(&self) -> Result<(), Diagnostic> {
         self.options.check(|| self.root_decl())
     }
 
-    /// The same error at the place where the option is set that is at fault; from the command line, there is none.
+    /// Moves an error to the place where the option is set; there is none for the command line.
     fn at_setting(&self, option: &str, error: Diagnostic) -> Diagnostic {
         let Diagnostic { place: read, mut notes, .. } = error.clone();
         if let Some(Place { file, line, column, .. }) = read {
@@ -316,13 +316,13 @@ impl Evaluator<'_> {
         }
         let CachedEvaluation { value, reads, .. } = self.evaluate(&root, Op::Pkg, &NoAnswers)?;
         let decl = serde_json::from_str(value.get()).map_err(|error| {
-            let message = format!("{}: it has an unexpected form: {error}", root.label());
+            let message = format!("{}: unexpected value: {error}", root.label());
             Diagnostic::error(Class::Internal, message)
         })?;
         Ok(Some((decl, reads)))
     }
 
-    /// What the thing of this name holds now.
+    /// Reads the current content of a name.
     fn read(&self, name: &Name<'_>, pkg: &PkgPlace, answers: &dyn Answers) -> Read {
         match name {
             Name::File(path) => {
@@ -357,16 +357,16 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The digest of a file of a package; none if nothing is there that can be read.
+    /// Returns the digest of a file of a package; none if there is no readable file.
     pub(crate) fn file(&self, pkg: &PkgPlace, path: &RelPath) -> Option<BlobDigest> {
         self.file_through(pkg, path, LINKS)
     }
 
-    /// The same through as many `links` at most.
+    /// The same through at most `links` links.
     fn file_through(&self, pkg: &PkgPlace, path: &RelPath, links: usize) -> Option<BlobDigest> {
         match self.files.look_at_source(pkg, path) {
             Ok(FileState::File { blob, .. }) => Some(blob),
-            // A link is read through: what it leads to in the package is what was read.
+            // A link is followed: the file it leads to in the package was read.
             Ok(FileState::Link(target)) => {
                 let target = crate::files::link_inside(path, &target)?;
                 self.file_through(pkg, &target, links.checked_sub(1)?)
@@ -384,7 +384,7 @@ fn module_digest(id: &str, answers: &dyn Answers) -> Option<BlobDigest> {
     }
 }
 
-/// What a read looked at, without what it saw.
+/// What a read looked at, without the content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Name<'a> {
     #[serde(rename = "f")]
@@ -432,7 +432,7 @@ struct EntryRef<'a> {
     trace: &'a [String],
 }
 
-/// What is applied, as a person would say it.
+/// Describes an application, for profiles.
 fn title(op: &Op, pkg: &PkgPlace) -> String {
     let pkg = pkg.label();
     match op {
@@ -481,12 +481,12 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
-/// Says for which module an evaluation failed where its place does not, and for which configuration where one was given.
+/// Adds the module for which an evaluation failed, if its place does not tell, and the configuration, if one was given.
 fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -> Diagnostic {
-    /// Characters of a configuration that are shown.
+    /// The most characters of a configuration that are shown.
     const SHOWN: usize = 200;
     if let (Op::Expr { label, .. }, None) = (op, &error.place) {
-        // It is the package's only in that it lies there.
+        // The code lies in the package but does not belong to it.
         let message = match label.starts_with('<') {
             true => error.message.clone(),
             false => format!("`{label}`: {}", error.message),
@@ -497,16 +497,16 @@ fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -
     let module = pkg.module_label(name);
     if error.needs_config {
         return diagnostic
-            .note(format!("this was evaluated for `{module}`, which has no default config"))
+            .note(format!("evaluated for `{module}`, which has no default config"))
             .help(format!(
-                "name it with one: `wake build {} --config KEY=VALUE`",
+                "give it a config: `wake build {} --config KEY=VALUE`",
                 shell_word(&module)
             ));
     }
     let Some(config) = config else {
         return match file {
             Some(_) => diagnostic,
-            None => diagnostic.note(format!("this was evaluated for `{module}`")),
+            None => diagnostic.note(format!("evaluated for `{module}`")),
         };
     };
     let mut config = config.get().to_owned();
@@ -514,10 +514,10 @@ fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -
         config.truncate(cut);
         config.push('…');
     }
-    diagnostic.note(format!("this was evaluated for `{module}` with the config {config}"))
+    diagnostic.note(format!("evaluated for `{module}` with the config {config}"))
 }
 
-/// The error as a person of the workspace sees it: paths from its root.
+/// Converts an error for a person in the workspace: paths are relative to its root.
 pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError, answers: &dyn Answers) -> Diagnostic {
     let class = match error.kind {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
@@ -540,7 +540,7 @@ pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError, answers: &dyn Answers)
     error.hints.iter().fold(diagnostic, Diagnostic::help)
 }
 
-/// The place that an evaluation of the package at `pkg` named, which may be in a package that it imports from.
+/// Converts a place from an evaluation of the package at `pkg`, which may be in a package that it imports from.
 fn place_of(
     pkg: &PkgPlace,
     found: &wake_eval::Place,

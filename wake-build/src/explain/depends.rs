@@ -1,4 +1,4 @@
-//! Why a package is in the lock: who needs it, and where that is written.
+//! Why a package is in the lock: who depends on it, and where.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,30 +11,30 @@ use crate::pkg_place::PkgPlace;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 
-/// A package, with the shortest way on which the workspace comes to need it.
+/// A package, with the shortest dependency path from the workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PkgReason {
-    /// Who it is, `acme/zlib@1.3.1`, or where it lies.
+    /// Its key, `acme/zlib@1.3.1`, or its place.
     pub label: String,
-    /// Who needs whom, from a package of the workspace on.
+    /// The dependencies on the path, starting at a package of the workspace.
     pub way: Vec<NeedLine>,
 }
 
-/// That a package needs another one.
+/// A dependency of one package on another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NeedLine {
-    /// Who needs it.
+    /// The dependent package.
     pub by: String,
-    /// What is needed, as `NAME REQUIREMENT`.
+    /// The dependency, as `NAME REQUIREMENT`.
     pub needs: String,
-    /// Under which key.
+    /// Its key.
     pub key: String,
-    /// Where that is written, `FILE:LINE:COLUMN`; none in what was published.
+    /// Its place, `FILE:LINE:COLUMN`; none in published packages.
     pub at: Option<String>,
 }
 
 impl Session {
-    /// For each version of a package that the workspace uses the shortest way on which it comes to need it.
+    /// Returns, for each version of a package that the workspace uses, the shortest dependency path to it.
     pub fn why_depends(&self, name: &PkgName) -> Result<Vec<PkgReason>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
@@ -85,7 +85,7 @@ impl Session {
             let near =
                 wake_model::nearest::nearest(&name.to_string(), known.iter().map(String::as_str));
             let help = near.map(|near| format!("did you mean `{near}`?"));
-            let message = format!("nothing needs {name}");
+            let message = format!("nothing depends on {name}");
             let diagnostic = Diagnostic::error(Class::Nothing, message);
             return Err(help.into_iter().fold(diagnostic, Diagnostic::help).into());
         }

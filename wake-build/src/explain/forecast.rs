@@ -1,4 +1,4 @@
-//! The keys that modules would have, said without building anything.
+//! Forecasts: the keys that modules would have, computed without building.
 
 use std::collections::BTreeMap;
 
@@ -23,24 +23,24 @@ use crate::session::Session;
 use crate::snapshot::{Snapshot, Spool, StepRecord};
 use crate::target::TargetPattern;
 
-/// The version of what is kept of a revision.
+/// The version of the stored forecasts of a revision.
 const VERSION: u32 = 3;
 
-/// The forecasts of the modules that targets mean, by their labels.
+/// The forecasts of the modules that targets name, by label.
 ///
-/// A forecast is the key that a module's action has where what other modules leave is named by their forecasts: it differs
-/// between two states of a workspace if anything that the command sees differs, or anything that what it sees is made from.
+/// A forecast is the key of a module's action in which the outputs of other modules are named by their forecasts: it differs
+/// between two states of a workspace if anything differs that the command sees, or that its inputs are made from.
 ///
-/// Where a command has said in a depfile what it reads, there is a second one, in which that stands for all that it sees.
+/// If a command's depfile says what it reads, there is a second forecast, in which that stands for all that it sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecasts(BTreeMap<String, Forecast>);
 
-/// What is forecast of one module.
+/// The forecast of one module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Forecast {
-    /// By what it sees.
+    /// By what its command sees.
     seen: String,
-    /// By what it reads, and what is read for it; none where that is not known to be less.
+    /// By what its command reads and that is made from; none if that is not known to be less.
     read: Option<String>,
 }
 
@@ -55,12 +55,12 @@ impl Forecasts {
         Forecasts(forecasts.collect())
     }
 
-    /// Whether there is a module of this label.
+    /// Returns whether there is a module with this label.
     pub fn has(&self, label: &str) -> bool {
         self.0.contains_key(label)
     }
 
-    /// Whether the module of this label comes to the same as where `others` were made.
+    /// Returns whether the module with this label has the same forecast in `others`.
     pub fn is_same(&self, label: &str, others: &Forecasts) -> bool {
         match (self.0.get(label), others.0.get(label)) {
             (Some(one), Some(other)) => {
@@ -70,20 +70,20 @@ impl Forecasts {
         }
     }
 
-    /// The labels, sorted.
+    /// Returns the labels, sorted.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 }
 
 impl Session {
-    /// The forecasts of all modules that `targets` mean, tests among them. Evaluates, and performs nothing.
+    /// Returns the forecasts of all modules that `targets` name, including tests. Evaluates, and performs nothing.
     pub fn forecasts(&self, targets: &[TargetPattern]) -> Result<Explained<Forecasts>, Failure> {
         self.forecasts_by_plan(targets, None)
     }
 
-    /// The same of a checkout that is asked again and again: what was found out is kept in its state, and where only the
-    /// content of files is another since then, nothing is planned.
+    /// The same for a checkout that is asked repeatedly: the result is kept in its state, and if only the content
+    /// of files has changed since, nothing is planned.
     pub fn forecasts_again(
         &self,
         targets: &[TargetPattern],
@@ -95,13 +95,13 @@ impl Session {
         }
     }
 
-    /// Keeps in the state of the checkout what was found out, if there is a key for it.
+    /// Plans, and keeps the result in the state of the checkout if there is a key for it.
     fn forecasts_by_plan(
         &self,
         targets: &[TargetPattern],
         key: Option<&Digest>,
     ) -> Result<Explained<Forecasts>, Failure> {
-        // What lies in the root is then what will lie there next time.
+        // Creates the state directory first, so that the root looks the same next time.
         ignore_state_dir(&self.state_dir());
         let began = now();
         let snapshot = Snapshot::newest(&self.state_dir());
@@ -145,7 +145,7 @@ impl Session {
         Ok(Explained { answer, warnings: warnings(&planned) })
     }
 
-    /// The forecasts of a state of the workspace that were kept under a name, if they were made for a machine like this.
+    /// Returns the forecasts of a state of the workspace that were stored under a name, if they were made for a machine like this.
     pub fn kept_forecasts(&self, name: &str) -> Result<Option<Forecasts>, Failure> {
         let bytes = self.store().memo().get(&self.forecasts_key(name)?);
         let kept: Option<(u32, Forecasts)> =
@@ -153,10 +153,10 @@ impl Session {
         Ok(kept.filter(|(version, _)| *version == VERSION).map(|(_, forecasts)| forecasts))
     }
 
-    /// Keeps the forecasts of a state of the workspace under a name that says what is in it.
+    /// Stores the forecasts of a state of the workspace under a name derived from its content.
     pub fn keep_forecasts(&self, name: &str, forecasts: &Forecasts) -> Result<(), Failure> {
         let key = self.forecasts_key(name)?;
-        // They are made anew where they cannot be kept.
+        // If they cannot be stored, they are computed again.
         if let Ok(bytes) = serde_json::to_vec(&(VERSION, forecasts)) {
             self.store().memo().put(key, bytes);
         }
@@ -164,7 +164,7 @@ impl Session {
         flushed.map_err(|error| store_failure(&error).into())
     }
 
-    /// Everything that keys hang on beside what is in the workspace.
+    /// Returns a digest of everything that keys depend on besides the content of the workspace.
     fn forecasts_key(&self, name: &str) -> Result<Digest, Failure> {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
@@ -181,17 +181,17 @@ impl Session {
     }
 }
 
-/// Names what steps leave, each after those that it needs.
+/// Names the outputs of steps, each after its dependencies.
 pub(super) struct Naming<'a> {
     session: &'a Session,
     ground: &'a StepContext<'a>,
-    /// By what they see.
+    /// By what their commands see.
     pub(super) seen: Names,
-    /// By what they read, where that or what they need is known to be less.
+    /// By what their commands read, where that or a dependency is known to be less.
     pub(super) read: Names,
 }
 
-/// What the results of steps are called.
+/// The names of the outputs of steps.
 type Names = BTreeMap<StepId, Digest>;
 
 impl<'a> Naming<'a> {
@@ -199,7 +199,7 @@ impl<'a> Naming<'a> {
         Naming { session, ground, seen: Names::new(), read: Names::new() }
     }
 
-    /// Names what a step leaves.
+    /// Names the output of a step.
     pub(super) fn name(
         &mut self,
         id: StepId,
@@ -235,7 +235,7 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// The steps that a step takes something from.
+/// Returns the steps whose output a step uses.
 fn needs(step: &Step) -> impl Iterator<Item = StepId> {
     let of_root = match &step.root {
         Root::Output { step, .. } => Some(*step),
@@ -248,7 +248,7 @@ fn needs(step: &Step) -> impl Iterator<Item = StepId> {
     of_inputs.chain(of_root)
 }
 
-/// A step in which what other steps leave is a tree of that name.
+/// Returns a step in which the outputs of other steps are trees with those names.
 fn promised<'n>(mut step: Step, names: &dyn Fn(StepId) -> Option<&'n Digest>) -> Step {
     let tree = |made: StepId, below: &RelPath| {
         let mut bytes = Vec::new();
@@ -256,7 +256,7 @@ fn promised<'n>(mut step: Step, names: &dyn Fn(StepId) -> Option<&'n Digest>) ->
         e.list(2);
         match names(made) {
             Some(name) => e.digest(name),
-            // Every step comes after those that it needs.
+            // Every step comes after its dependencies.
             None => e.none(),
         }
         e.text(below.as_str());

@@ -1,4 +1,4 @@
-//! Forecasts from those of before, where a checkout differs from what it was in the content of files alone.
+//! Forecasts derived from earlier ones, in a checkout where only the content of files has changed.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,10 @@ use crate::snapshot::{
 };
 
 impl Session {
-    /// The forecasts that are kept under `key`, those anew that changed files reach; none where that would not be what planning
-    /// comes to.
+    /// Returns the forecasts stored under `key`, with those that changed files reach computed anew; none if planning could
+    /// give a different result.
     ///
-    /// What is known of the reads of a command can be more than it was: each that says what it reads is looked at anew.
+    /// More may be known of a command's reads than before, so each command with a depfile is examined again.
     pub(super) fn forecasts_by_foresight(&self, key: &Digest) -> Option<Explained<Forecasts>> {
         let place = foresight_place(&self.state_dir());
         let mut snapshot = Snapshot::open(place.clone(), key)?;
@@ -82,7 +82,7 @@ impl Session {
         Some(Forecasts::of(forecasts?.into_iter()))
     }
 
-    /// Keeps that files and directories are what they were, so that they are not read again next time.
+    /// Records that files and directories are unchanged, so that they are not read again next time.
     fn keep_proofs(&self, snapshot: &mut Snapshot, place: &ConfinedPath, differences: Differences) {
         let Differences { changed: _, files: file_proofs, dirs: dir_proofs } = differences;
         if file_proofs.is_empty() && dir_proofs.is_empty() {
@@ -90,11 +90,11 @@ impl Session {
         }
         let patch = Patch { file_proofs, dir_proofs, ..Patch::default() };
         let changes = Changes { patch, steps: Vec::new() };
-        // They are read again where that cannot be kept.
+        // On failure they are read again.
         let _ = self.machine.threads().install(|| snapshot.keep(place, changes));
     }
 
-    /// Keeps what was forecast, so that it need not be planned again. Without it, it will be.
+    /// Stores a forecast, so that the next one does not have to plan.
     pub(super) fn keep_foresight(
         &self,
         key: &Digest,
@@ -104,7 +104,7 @@ impl Session {
         has_host_packages: bool,
         began: i128,
     ) -> Option<()> {
-        // What it would begin from is a lock that is about to change.
+        // Otherwise it would start from a lock that is about to change.
         checkout.locked.new_images().is_empty().then_some(())?;
         if has_host_packages {
             self.machine.host().ok()?;

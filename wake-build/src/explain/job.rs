@@ -1,4 +1,4 @@
-//! The job of one module, for who wants to write it down.
+//! The job of one module, for printing it as a document.
 
 use std::path::{Path, PathBuf};
 
@@ -18,26 +18,26 @@ use crate::pkg_place::PkgPlace;
 use crate::session::Session;
 use crate::target::{TargetConfig, TargetPattern};
 
-/// One step of a plan with everything that its command needs on this machine.
+/// One step of a plan, with everything that its command needs on this machine.
 #[derive(Clone, Debug)]
 pub struct StepJob {
-    /// How it is called.
+    /// Its label.
     pub label: String,
-    /// The key of the action cache.
+    /// Its key in the action cache.
     pub key: ActionDigest,
-    /// What the sandbox would be asked for; its outputs have no place yet.
+    /// The job for the sandbox, with no place for outputs yet.
     pub job: Job,
-    /// Where the outputs of an earlier run lie, if that is remembered.
+    /// Where the outputs of an earlier run are, if it is cached.
     pub outputs: Option<PathBuf>,
     /// The directory of its package, absolute.
     pub dir: PathBuf,
-    /// Of inputs that modules of the checkout leave, by their paths from the working directory: where the same would lie in
-    /// the packages of these. What they make themselves is not there.
+    /// For inputs that modules of the checkout produce, by path from the working directory: where the same file would lie in
+    /// their packages. Files that these modules generate are not there.
     pub collected: Vec<(RelPath, PathBuf)>,
 }
 
 impl Session {
-    /// The job of the one module that `target` names; what it needs must have been built.
+    /// Returns the job of the one module that `target` names; its dependencies must have been built.
     pub fn job_of(
         &self,
         target: &TargetPattern,
@@ -55,7 +55,7 @@ impl Session {
         .map(|seen| seen.answer)
     }
 
-    /// The job that has this key, among all modules of the workspace as it is now; none if none has.
+    /// Returns the job with this key among all modules of the workspace as it is now; none if there is none.
     pub fn job_with_key(&self, key: &ActionDigest) -> Result<Option<StepJob>, Failure> {
         self.with_plan(&["//...".into()], None, |view| {
             let known = view.known()?;
@@ -69,8 +69,8 @@ impl Session {
         .map(|seen| seen.answer)
     }
 
-    /// Gives `take` the job of every command that `targets` name or need; of those that need what is not built as it is now, the
-    /// number.
+    /// Passes to `take` the job of every command that `targets` name or need; returns how many were left out because a dependency
+    /// is not built in its current state.
     pub fn each_job(
         &self,
         targets: &[TargetPattern],
@@ -94,8 +94,9 @@ impl Session {
     fn job_at(&self, view: &View<'_>, node: NodeIndex) -> Result<StepJob, Failure> {
         let label = view.label(node).to_owned();
         if let Some(need) = view.waits_for(node) {
-            let message = format!("{label} needs {need}, which is not built as it is now");
-            let help = format!("build what it needs: `wake build {}`", shell_word(&label));
+            let message =
+                format!("{label} needs {need}, which has not been built in its current state");
+            let help = format!("build it first: `wake build {}`", shell_word(&label));
             return Err(Diagnostic::error(Class::Action, message).help(help).into());
         }
         let pinned = view.pin(node)?;
@@ -127,8 +128,8 @@ impl Session {
 
 fn not_one(target: &str, labels: &[&str]) -> Diagnostic {
     let message = match labels {
-        [] => format!("`{target}` names no module"),
-        _ => format!("`{target}` names {} modules, and one is wanted", labels.len()),
+        [] => format!("no module matches `{target}`"),
+        _ => format!("`{target}` names {} modules, but one is needed", labels.len()),
     };
     let diagnostic = Diagnostic::error(Class::Usage, message);
     if labels.is_empty() { diagnostic } else { diagnostic.help(labels.join(", ")) }

@@ -1,4 +1,4 @@
-//! A container image that a module of the workspace is: of what it was made, for whoever gives it away.
+//! The origin of a container image that a module of the workspace produced, for whoever publishes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,17 +25,17 @@ use crate::session::Session;
 use crate::target::TargetPattern;
 use crate::written::JsonValue;
 
-/// What is known of an image because a module of the workspace is it.
+/// What is known of an image produced by a module of the workspace.
 #[derive(Clone, Debug)]
 pub struct MadeImage {
-    /// Which packages put which files into it.
+    /// The packages that contributed files, with those files.
     pub placed: Vec<PlacedPackage>,
     provenance: ImageProvenance,
 }
 
 impl Session {
-    /// What is known of the image at `path`, if that is the result of a module of the workspace as it is now. `source` is the state of the
-    /// sources, where it is known.
+    /// Returns what is known of the image at `path`, if it is the result of a module in the current workspace. `source` is the
+    /// state of the sources, if known.
     pub fn made_image(
         &self,
         path: &Path,
@@ -50,7 +50,7 @@ impl Session {
             });
             match made {
                 Ok(found) if found.answer.is_some() => return Ok(found.answer),
-                // The other one may do, and has its own error.
+                // The other pattern may match, and reports its own error.
                 Ok(_) | Err(_) if pattern == narrow => {}
                 other => return other.map(|found| found.answer),
             }
@@ -58,7 +58,7 @@ impl Session {
         Ok(None)
     }
 
-    /// Signs that this is where the image comes from whose manifest has this digest, called `name`: a line. None where nobody signs.
+    /// Signs the provenance of the image with this manifest digest, called `name`; returns a line, or none if there is no signer.
     pub fn sign_image(
         &self,
         made: &MadeImage,
@@ -70,7 +70,7 @@ impl Session {
         Ok(key.map(|key| (made.provenance.sign(name, &digest.hex(), &key.key), key)))
     }
 
-    /// The name of the result link on the way to `path`, and where it leads.
+    /// Returns the name of the result link on the way to `path`, and its target.
     fn linked(&self, path: &Path) -> Option<(String, PathBuf)> {
         let out = self.workspace.root.join(OUT_DIR);
         let is_link = |path: &&Path| path.starts_with(&out) && path.is_symlink();
@@ -123,7 +123,7 @@ impl Session {
         Ok(Some(MadeImage { placed: self.placed(view, node)?, provenance }))
     }
 
-    /// Which packages put which files into the image that `node` is, those below it among them.
+    /// Returns the packages that contributed files to the image of `node`, including its base images.
     fn placed(&self, view: &View<'_>, node: NodeIndex) -> Result<Vec<PlacedPackage>, Failure> {
         let mut owners: BTreeMap<RelPath, PkgKey> = BTreeMap::new();
         let mut images = vec![view.pin(node)?];
@@ -135,7 +135,7 @@ impl Session {
             images.push(view.pin(node)?);
             nodes.push(node);
         }
-        // The lowest first: what lies above it counts.
+        // Lowest first: upper layers win.
         for (pinned, node) in images.iter().zip(&nodes).rev() {
             let Command::Image { composition, .. } = &pinned.action.command else { continue };
             let Ok(composition) = Composition::parse(composition) else { continue };
@@ -151,7 +151,7 @@ impl Session {
         Ok(packages.into_values().collect())
     }
 
-    /// Notes whose the files are that one entry of a composition puts into an image.
+    /// Records the owners of the files that one entry of a composition adds to an image.
     fn place(
         &self,
         view: &View<'_>,
@@ -190,7 +190,7 @@ impl Session {
                 }
             }
             Some(_) => add(to.clone()),
-            // A directory of single files.
+            // A directory assembled from single files.
             None => {
                 let paths = pinned.inputs.iter().map(|(path, _)| path);
                 let below = paths.filter_map(|path| path.strip(&from));
@@ -217,7 +217,7 @@ fn placed_package(view: &View<'_>, key: &PkgKey) -> PlacedPackage {
     }
 }
 
-/// What the image is called that the one of `node` was begun with: as it is written, or the module that is it.
+/// Returns the name of the base image of `node`: as written, or the module that produces it.
 fn base_name(view: &View<'_>, node: NodeIndex) -> String {
     let module = &view.plan.graph[node];
     let text = module.instance.text().ok();

@@ -1,4 +1,4 @@
-//! Explaining without running: what would run, why, and how the modules hang together.
+//! Explaining without running: what would run, why, and how modules depend on each other.
 
 mod view;
 mod job;
@@ -37,12 +37,12 @@ use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
 
-/// An answer, with what a person should know of it.
+/// An answer, with warnings.
 #[derive(Clone, Debug)]
 pub struct Explained<T> {
     /// The answer.
     pub answer: T,
-    /// What is left out of it, and why.
+    /// What was left out of it, and why.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -51,7 +51,7 @@ pub struct Explained<T> {
 pub struct Graph {
     /// The modules.
     pub nodes: Vec<GraphNode>,
-    /// Who needs whom.
+    /// Their dependencies.
     pub edges: Vec<GraphEdge>,
 }
 
@@ -60,27 +60,27 @@ pub struct Graph {
 pub struct GraphNode {
     /// Its number.
     pub id: usize,
-    /// How it is called.
+    /// Its label.
     pub label: String,
     /// Whether a target names it.
     pub requested: bool,
 }
 
-/// One need.
+/// A dependency.
 #[derive(Clone, Debug, Serialize)]
 pub struct GraphEdge {
-    /// Who needs.
+    /// The dependent module.
     pub from: usize,
-    /// Who is needed.
+    /// The dependency.
     pub to: usize,
-    /// Under which key.
+    /// Its key.
     pub key: String,
 }
 
 /// A package as `wake ls` lists it.
 #[derive(Clone, Debug, Serialize)]
 pub struct PackageListing {
-    /// How it is called.
+    /// Its label.
     pub label: String,
     /// `namespace/name`, or the name alone.
     pub name: String,
@@ -90,17 +90,17 @@ pub struct PackageListing {
     pub modules: Vec<String>,
 }
 
-/// Which modules of a package are listed.
+/// Which modules of a package to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListingDepth {
-    /// Those that a pattern means.
+    /// Those that a pattern matches.
     Modules,
-    /// Those too that belong to another one, `server.unit` to `server`.
+    /// Also those that belong to another module, like `server.unit` to `server`.
     Parts,
 }
 
 impl Session {
-    /// What a build of `targets` would do.
+    /// Returns what a build of `targets` would do.
     pub fn plan(
         &self,
         targets: &[TargetPattern],
@@ -109,7 +109,7 @@ impl Session {
         self.with_plan(targets, config, |view| view.outlook.plan())
     }
 
-    /// Why each module that `targets` name ran last time, or would run now.
+    /// Explains why each module that `targets` name last ran, or would run now.
     pub fn why(
         &self,
         targets: &[TargetPattern],
@@ -121,7 +121,7 @@ impl Session {
         })
     }
 
-    /// The modules that `targets` reach, and who needs whom.
+    /// Returns the modules that `targets` reach, and their dependencies.
     pub fn graph(
         &self,
         targets: &[TargetPattern],
@@ -145,7 +145,7 @@ impl Session {
         })
     }
 
-    /// The packages that `targets` name, loaded but not planned.
+    /// Returns the packages that `targets` name, loaded but not planned.
     pub fn ls(
         &self,
         targets: &[TargetPattern],
@@ -179,7 +179,7 @@ impl Session {
         Ok(listed)
     }
 
-    /// Evaluates an expression as it would be in the package around it.
+    /// Evaluates an expression in the context of the package around it.
     pub fn eval(&self, expression: &Expression) -> Result<EvalResult, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
@@ -192,7 +192,7 @@ impl Session {
         Ok(EvalResult { value, trace: evaluated.trace })
     }
 
-    /// Plans `targets`, and looks at that.
+    /// Plans `targets` and passes the plan on.
     fn with_plan<T>(
         &self,
         targets: &[TargetPattern],
@@ -222,13 +222,13 @@ impl Session {
 
     fn keep_evaluations(&self, checkout: &Checkout) -> Result<(), Failure> {
         ignore_state_dir(&self.state_dir());
-        // Digests that could not be kept are computed again next time.
+        // Digests that cannot be saved are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         self.store().flush_memo().map_err(|error| store_failure(&error).into())
     }
 }
 
-/// The names of modules, as far as they are to be listed.
+/// Returns the names of the modules to list.
 fn names(modules: &NameMap<ModuleSource>, depth: ListingDepth) -> Vec<String> {
     let is_listed = |name: &&String| depth == ListingDepth::Parts || !name.contains('.');
     modules.keys().filter(is_listed).cloned().collect()

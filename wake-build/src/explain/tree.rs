@@ -1,4 +1,4 @@
-//! Which packages the packages of a workspace need, and what these need.
+//! The dependency tree of the packages of a workspace.
 
 use std::collections::BTreeSet;
 
@@ -13,29 +13,29 @@ use crate::session::Session;
 use crate::snapshot::Snapshot;
 use crate::target::TargetPattern;
 
-/// A package with those that it needs.
+/// A package with its dependencies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PkgNode {
-    /// What the package that needs it calls it; none for one that was asked for.
+    /// The dependent package's key for it; none if it was asked for.
     pub key: Option<String>,
-    /// Where it lies, `//libs/zlib`, or who it is, `acme/zlib@1.3.1`; none of a global one that nothing brings.
+    /// Its place, `//libs/zlib`, or its key, `acme/zlib@1.3.1`; none for a global package that nothing provides.
     pub label: Option<String>,
-    /// Of one that is taken from the global namespace: its name there.
+    /// Its name in the global namespace, if it is taken from there.
     pub global: Option<String>,
-    /// The versions that will do, where a package needs it.
+    /// The version requirement of the dependent package.
     pub requirement: Option<String>,
-    /// Its version; none of a global one that nothing brings.
+    /// Its version; none for a global package that nothing provides.
     pub version: Option<String>,
-    /// The packages that it needs, by its keys for them; none of one that was shown before.
+    /// Its dependencies; empty if they were shown before.
     pub needs: Vec<PkgNode>,
-    /// Whether it was shown before.
+    /// Whether its dependencies were shown before.
     pub repeated: bool,
-    /// Whether it stands in for a published one there: `[overrides]` of `wake.toml`.
+    /// Whether it overrides a published package: `[overrides]` of `wake.toml`.
     pub overrides: bool,
 }
 
 impl Session {
-    /// The packages that `targets` name, each with those that it needs, as `wake.lock` has them.
+    /// Returns the packages that `targets` name, each with its dependencies, as locked in `wake.lock`.
     pub fn tree(&self, targets: &[TargetPattern]) -> Result<Vec<PkgNode>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
@@ -48,7 +48,7 @@ impl Session {
         let mut shown = BTreeSet::new();
         let node = |place: &PkgPlace| node(place, &outline, &mut shown);
         let nodes = places.iter().filter_map(node).collect();
-        // Digests that could not be kept are computed again next time.
+        // Digests that cannot be saved are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         let _ = self.store().flush_memo();
         Ok(nodes)
@@ -61,7 +61,7 @@ fn node(
     shown: &mut BTreeSet<PkgPlace>,
 ) -> Option<PkgNode> {
     let pkg = outline.pkg(place)?;
-    // What needs nothing is shown whole each time.
+    // A package without dependencies is shown in full each time.
     let repeated = !shown.insert(place.clone()) && !pkg.decl.pkgs.is_empty();
     let mut needs = Vec::new();
     let gets = pkg.decl.pkgs.iter().filter(|_| !repeated);

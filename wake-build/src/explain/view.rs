@@ -1,4 +1,4 @@
-//! A plan that is looked at: its modules, with what is remembered of them.
+//! A plan for inspection: its modules, with their cached results.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::lower::step_id;
 use crate::plan::Plan;
 use crate::session::Checkout;
 
-/// A plan that is looked at, not carried out.
+/// A plan that is inspected, not performed.
 pub(super) struct View<'a> {
     pub(super) checkout: &'a Checkout<'a>,
     pub(super) plan: &'a Plan,
@@ -23,30 +23,30 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The modules that a target names.
+    /// Returns the modules that a target names.
     pub(super) fn requested(&self) -> Vec<NodeIndex> {
         let graph = &self.plan.graph;
         graph.node_indices().filter(|&node| graph[node].requested).collect()
     }
 
-    /// The first module that `node` needs and that is not remembered.
+    /// Returns the first dependency of `node` without a cached result.
     pub(super) fn waits_for(&self, node: NodeIndex) -> Option<&str> {
         let need = self.outlook.waits_for(step_id(node))?;
         Some(self.label(NodeIndex::new(need.0)))
     }
 
-    /// The modules whose actions are known: all that they need is remembered, and here.
+    /// Returns the modules whose actions are known: all their dependencies are cached.
     pub(super) fn known(&self) -> Result<BTreeSet<NodeIndex>, Failure> {
         let planned = self.outlook.plan()?.into_iter().filter(|step| step.key.is_some());
         Ok(planned.map(|step| NodeIndex::new(step.id)).collect())
     }
 
-    /// The action of `node`, whose needs are all remembered.
+    /// Returns the action of `node`, whose dependencies are all cached.
     pub(super) fn pin(&self, node: NodeIndex) -> Result<PinnedAction, Failure> {
         self.outlook.pin(step_id(node))
     }
 
-    /// How `node` is called.
+    /// Returns the label of `node`.
     pub(super) fn label(&self, node: NodeIndex) -> &str {
         &self.plan.graph[node].label
     }

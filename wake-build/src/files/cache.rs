@@ -1,7 +1,7 @@
-//! The file that remembers digests between builds: a head, a checksum, the boot, then fixed heads and paths.
+//! The file that caches digests between builds: a head, a checksum, the boot, then fixed-size heads and paths.
 //!
-//! What `stat` says of a file may reach the disk when its bytes do not, so that digests count for the boot in which they
-//! were taken.
+//! After a power cut, metadata of a file can be on disk when its content is not. Digests are therefore valid only in the boot in
+//! which they were computed.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::{FileState, Files, Signature};
 use crate::fixed::Fixed;
 
 const HEAD: &[u8] = b"wake files 3\n";
-/// Bytes of a file that no build has written.
+/// The largest size of the cache in bytes; a longer file was not written by wake.
 const LARGEST: u64 = 512 << 20;
 
 pub(super) fn read(path: &ConfinedPath) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
@@ -36,7 +36,7 @@ pub(super) fn read(path: &ConfinedPath) -> Option<HashMap<Box<str>, (Signature, 
 }
 
 pub(super) fn write(path: &ConfinedPath, files: &Files) -> std::io::Result<()> {
-    // Where the system does not name its boots, a power cut could pass unseen.
+    // Without boot ids, a power cut could go unnoticed.
     let Some(boot) = current_boot() else { return Ok(()) };
     let mut body = boot.to_vec();
     let mut is_new = false;

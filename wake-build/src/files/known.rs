@@ -1,19 +1,19 @@
-//! What is known of one path, in few bytes: there are as many of these as files.
+//! What is known of one path, stored compactly: there is one for each file.
 
 use wake_model::{BlobDigest, RelPath};
 
 use super::{FileState, Signature};
 use crate::fixed::Fixed;
 
-/// What is known of one path that was looked at.
+/// What is known of a path.
 #[derive(Clone, Debug)]
 pub(crate) struct FileInfo(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// A file that has as many bytes as `stat` said, as all have that nobody changes meanwhile.
+    /// A file with as many bytes as `stat` said, as every file has unless it is being changed.
     ///
-    /// The signature is in bytes, which need not begin where a number must.
+    /// The signature is stored as bytes, which need no alignment.
     File {
         blob: BlobDigest,
         signature: [u8; Signature::SIZE],
@@ -31,7 +31,7 @@ struct Other {
 }
 
 impl FileInfo {
-    /// What lies there, what `stat` said of it, and whether equal signatures will mean equal content.
+    /// Creates it from the state of a path, its signature, and whether an equal signature will mean equal content.
     pub(super) fn new(seen: FileState, signature: Option<Signature>, settled: bool) -> FileInfo {
         if let (FileState::File { blob, size, executable }, Some(signature)) = (&seen, signature)
             && (*size, *executable) == (signature.size, signature.is_executable())
@@ -41,7 +41,7 @@ impl FileInfo {
         FileInfo(Form::Other(Box::new(Other { seen, signature, settled })))
     }
 
-    /// What lay there.
+    /// Returns the state of the path.
     pub(crate) fn seen(&self) -> FileState {
         match &self.0 {
             Form::File { blob, signature, .. } => {
@@ -53,7 +53,7 @@ impl FileInfo {
         }
     }
 
-    /// What `stat` said of it; of a regular file, when its bytes were hashed.
+    /// Returns its signature; for a regular file, at the time its content was hashed.
     pub(crate) fn signature(&self) -> Option<Signature> {
         match &self.0 {
             Form::File { signature, .. } => Some((*signature).into()),
@@ -61,7 +61,7 @@ impl FileInfo {
         }
     }
 
-    /// Whether equal signatures will mean equal content; else it is read again next time.
+    /// Returns whether an equal signature will mean equal content; otherwise the file is read again next time.
     pub(crate) fn settled(&self) -> bool {
         match &self.0 {
             Form::File { settled, .. } => *settled,
@@ -70,12 +70,12 @@ impl FileInfo {
     }
 }
 
-/// A path with what is known of it: found by the path, and apart from the table, of which about half is empty.
+/// A path with what is known of it; allocated apart from the table, about half of which is empty.
 #[derive(Debug)]
 pub(super) struct Entry(Box<(RelPath, Option<FileInfo>)>);
 
 impl Entry {
-    /// One of which nothing is known yet.
+    /// Creates an entry of which nothing is known.
     pub(super) fn unread(path: RelPath) -> Entry {
         Entry(Box::new((path, None)))
     }
@@ -84,7 +84,7 @@ impl Entry {
         &self.0.0
     }
 
-    /// None of a file that is still to be read.
+    /// Returns none for a file that has not been read.
     pub(super) fn known(&self) -> Option<&FileInfo> {
         self.0.1.as_ref()
     }
@@ -110,7 +110,7 @@ mod tests {
         let cases = [
             (file(7, false), Some(signature(7, 0o100_644))),
             (file(7, true), Some(signature(7, 0o100_755))),
-            // It was changed while it was looked at.
+            // It was changed while it was read.
             (file(7, true), Some(signature(7, 0o100_644))),
             (file(7, false), Some(signature(8, 0o100_644))),
             (file(7, false), None),

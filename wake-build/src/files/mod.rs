@@ -1,15 +1,15 @@
-//! What lies in the checkout: digests of files, remembered by what `stat` says of them.
+//! The files of the checkout: digests, cached by what `stat` says.
 //!
-//! Times decide nothing here but whether bytes must be read again. A file is read again unless its
-//! inode, size, mode and both times are what they were *and* it was already old when it was read:
-//! within the clock tick in which a file was last changed, it could change once more unseen.
+//! Times only decide whether content must be read again. A file is read again unless its
+//! inode, size, mode and both times are unchanged *and* it was not new when it was read:
+//! within the clock tick in which a file was last changed, it could change again unnoticed.
 //!
 //! | file | does |
 //! |---|---|
 //! | `signature` | what `stat` says, and when that is enough |
-//! | `known`, `table` | what is kept of each path |
-//! | `reading` | opening and hashing what may change meanwhile |
-//! | `cache` | the file that remembers digests |
+//! | `known`, `table` | what is known of each path |
+//! | `reading` | opening and hashing files that may be changing |
+//! | `cache` | the file that caches digests |
 //! | `stored` | what lies in a tree of the store |
 
 mod signature;
@@ -43,21 +43,21 @@ use self::table::Table;
 use crate::pkg_place::PkgPlace;
 use crate::sources::{DIR_PATH, DirSources, LARGEST};
 
-/// What lies at one path of the checkout.
+/// The state of one path of the checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FileState {
     /// Nothing.
     Absent,
     /// A regular file.
     File {
-        /// Its bytes.
+        /// Its content.
         blob: BlobDigest,
-        /// Their number.
+        /// Its size.
         size: u64,
         /// Whether its owner may execute it.
         executable: bool,
     },
-    /// A symbolic link, by its text.
+    /// A symbolic link, with its target.
     Link(String),
     /// A directory.
     Dir,
@@ -71,34 +71,34 @@ pub(crate) enum FileState {
 pub(crate) struct FileError {
     /// Relative to the workspace's root.
     pub path: RelPath,
-    /// What the system said.
+    /// The system's error.
     pub source: std::io::Error,
 }
 
-/// The files of a checkout, each looked at once in a build.
+/// The files of a checkout, each examined once in a build.
 pub(crate) struct Files<'a> {
     root: PathBuf,
-    /// The root opened, so that the way to it is not gone for each file; none if that failed.
+    /// The open root, so that its path is not walked for each file; none if opening it failed.
     dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
-    /// What else is remembered of files.
+    /// What an earlier build knew of files.
     memory: Option<&'a dyn FileMemory>,
     table: Table,
     profile: Profile,
     is_stopped: Box<dyn Fn() -> bool + Send + Sync + 'a>,
 }
 
-/// What an earlier build remembers of files.
+/// What an earlier build knew of files.
 pub(crate) trait FileMemory: Sync {
-    /// The signature of a file and its bytes, if that signature is proof of them.
+    /// Returns a file's signature and digest, if an equal signature proves equal content.
     fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)>;
 }
 
-/// A file of up to so many bytes is worth more than another look at it, once it has been read.
+/// The largest file whose content is passed on after hashing, because reading it twice costs more.
 const SMALL: u64 = 16 << 10;
 
 impl<'a> Files<'a> {
-    /// The files below `root`, with what the file at `cache` and `memory` remember of them.
+    /// Opens the files below `root`, with what the file at `cache` and `memory` know of them.
     pub(crate) fn open(
         root: &Path,
         cache: Option<&ConfinedPath>,
@@ -111,28 +111,28 @@ impl<'a> Files<'a> {
         Files { root: root.to_owned(), dir, old, memory, table, profile, is_stopped }
     }
 
-    /// The same; large files are read to their end only as long as nobody has stopped that.
+    /// Stops reading large files once `is_stopped` returns true.
     pub(crate) fn unless(self, is_stopped: impl Fn() -> bool + Send + Sync + 'a) -> Files<'a> {
         Files { is_stopped: Box::new(is_stopped), ..self }
     }
 
-    /// The same, saying where the time goes.
+    /// Records reads in a profile.
     pub(crate) fn profiled(self, profile: &Profile) -> Files<'a> {
         Files { profile: profile.clone(), ..self }
     }
 
-    /// What is remembered of a file whose signature was proof of its bytes.
+    /// Returns what is known of a file whose signature proved its content.
     fn remembered(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
         let from_memory = || self.memory?.settled_file(path);
         self.old.get(path.as_str()).copied().or_else(from_memory)
     }
 
-    /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
+    /// Returns the state of `path`, relative to the workspace's root; reads the content only if necessary.
     pub(crate) fn look(&self, path: &RelPath) -> Result<FileState, FileError> {
         self.look_telling(path, u64::MAX, drop).map(|(seen, _)| seen)
     }
 
-    /// The same, with the bytes of a small file that had to be read for it: whoever asked wants them next.
+    /// The same, with the content of a small file that had to be read: the caller usually needs it next.
     pub(crate) fn fetch(&self, path: &RelPath) -> Result<(FileState, Option<Vec<u8>>), FileError> {
         let mut whole = None;
         let (seen, is_first) = self.look_telling(path, u64::MAX, |bytes| {
@@ -141,8 +141,8 @@ impl<'a> Files<'a> {
         Ok((seen, whole.filter(|_| is_first)))
     }
 
-    /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to whoever wants
-    /// its bytes.
+    /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to a caller who needs
+    /// its content.
     pub(crate) fn glance(&self, path: &RelPath) -> Result<Option<FileState>, FileError> {
         let at = self.table.at(path);
         if let Some(found) = at.with(|entry| Some(entry?.known().map(FileInfo::seen))) {
@@ -155,12 +155,12 @@ impl<'a> Files<'a> {
         self.look(path).map(Some)
     }
 
-    /// What lies at `path` of a package. In the store, its manifest says so: nothing is looked at.
+    /// Returns the state of `path` in a package. For a package in the store it comes from the manifest alone.
     pub(crate) fn look_in(&self, pkg: &PkgPlace, path: &RelPath) -> Result<FileState, FileError> {
         self.in_package(pkg, path, |path| self.look(path), |seen| seen)
     }
 
-    /// The same for whoever gives the bytes to a function: a file that has more than one would be given is an error of the
+    /// The same for a file whose content goes to a function: a file above the size limit is an error of the
     /// kind `FileTooLarge`, unless its digest is known.
     pub(crate) fn look_at_source(
         &self,
@@ -171,7 +171,7 @@ impl<'a> Files<'a> {
         self.in_package(pkg, path, look, |seen| seen)
     }
 
-    /// The same as [`Files::fetch`] of a package's file; the bytes of one in the store are not had.
+    /// The same as [`Files::fetch`] in a package; without content if the package is in the store.
     pub(crate) fn fetch_in(
         &self,
         pkg: &PkgPlace,
@@ -180,7 +180,7 @@ impl<'a> Files<'a> {
         self.in_package(pkg, path, |path| self.fetch(path), |seen| (seen, None))
     }
 
-    /// The same as [`Files::glance`] of a package's file.
+    /// The same as [`Files::glance`] in a package.
     pub(crate) fn glance_in(
         &self,
         pkg: &PkgPlace,
@@ -202,12 +202,12 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Says that about so many more files are going to be looked at.
+    /// Reserves space for about `more` files.
     pub(crate) fn expect(&self, more: usize) {
         self.table.expect(more);
     }
 
-    /// Looks at what was only glanced at so far, and that nobody wanted.
+    /// Reads the files that were only glanced at and that nobody else has read.
     pub(crate) fn look_at_rest(&self) -> Result<(), FileError> {
         let all = self.table.all();
         let rest = all.iter().filter(|entry| entry.known().is_none());
@@ -225,8 +225,8 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// What lies at `path`, and whether nobody knew that before `read` was told the bytes. No file is read that has more
-    /// than `most`.
+    /// Returns the state of `path`, and whether it was unknown until `read` got the content. Files larger than `most` are
+    /// not read.
     fn look_telling(
         &self,
         path: &RelPath,
@@ -247,7 +247,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
+    /// Returns the digest of the names and kinds in a directory of the package at `pkg`; none if it does not exist.
     pub(crate) fn listing(&self, pkg: &PkgPlace, dir: &RelPath) -> Option<BlobDigest> {
         let entries = match pkg {
             PkgPlace::Checkout(pkg) => DirSources::new(&self.absolute(pkg)).list(dir).ok()??,
@@ -256,7 +256,7 @@ impl<'a> Files<'a> {
         Some(wake_eval::list_digest(&entries))
     }
 
-    /// The absolute path of `path` of a package.
+    /// Returns the absolute path of `path` in a package.
     pub(crate) fn absolute_in(&self, pkg: &PkgPlace, path: &RelPath) -> PathBuf {
         let (base, dir) = match pkg {
             PkgPlace::Checkout(dir) => (&self.root, dir.as_str()),
@@ -265,12 +265,12 @@ impl<'a> Files<'a> {
         place(base, dir, path.as_str())
     }
 
-    /// The absolute path of `path`.
+    /// Returns the absolute path of `path`.
     pub(crate) fn absolute(&self, path: &RelPath) -> PathBuf {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
-    /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
+    /// Calls `use_known` with everything that was examined, sorted by path; blocks other access meanwhile.
     pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &FileInfo)]) -> T) -> T {
         let all = self.table.all();
         let known = all.iter().filter_map(|entry| Some((entry.path(), entry.known()?)));
@@ -279,12 +279,12 @@ impl<'a> Files<'a> {
         use_known(&known)
     }
 
-    /// What is known of the files, for whoever has the time to let go of it: it is much where there are many.
+    /// Returns all entries, so that they can be dropped elsewhere: that takes time if there are many.
     pub(crate) fn into_known(self) -> impl Send + use<> {
         self.table
     }
 
-    /// Takes over what someone else has just seen at `path`.
+    /// Records what another part of wake has just seen at `path`.
     pub(crate) fn prime(
         &self,
         path: &RelPath,
@@ -295,12 +295,12 @@ impl<'a> Files<'a> {
         self.table.at(path).keep(FileInfo::new(seen, Some(signature), settled));
     }
 
-    /// Writes what was learnt to `cache`, keeping what was not looked at.
+    /// Writes what was learnt to `cache`, keeping entries that were not examined.
     pub(crate) fn save(&self, cache: &ConfinedPath) -> std::io::Result<()> {
         cache::write(cache, self)
     }
 
-    /// A directory, and `path` as seen from there.
+    /// Returns a directory, and `path` relative to it.
     fn seen_from_dir<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
         match &self.dir {
             Some(dir) if path.is_root() => (dir.as_fd(), Path::new(".").into()),
@@ -322,7 +322,7 @@ impl<'a> Files<'a> {
         let (dir, place) = self.seen_from_dir(path);
         let now = now();
         let remembered = self.remembered(path);
-        // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
+        // Without anything to compare with, the file is read in any case; `stat` is needed only if it cannot be opened.
         if remembered.is_none() {
             match open_file(dir, &*place) {
                 Ok(Some(opened)) => {
@@ -357,7 +357,7 @@ impl<'a> Files<'a> {
         Ok(FileInfo::new(seen, Some(signature), signature.is_settled(now)))
     }
 
-    /// Hashes the file that was opened at `path` after the clock said `now`.
+    /// Hashes the file that was opened at `path` after the clock showed `now`.
     fn hash(
         &self,
         path: &RelPath,
@@ -380,7 +380,7 @@ impl SourceFiles for Files<'_> {
     }
 }
 
-/// A path of three parts, of which the last two may be empty.
+/// Joins a path of three parts, the last two of which may be empty.
 fn place(base: &Path, dir: &str, below: &str) -> PathBuf {
     let mut path = PathBuf::with_capacity(base.as_os_str().len() + dir.len() + below.len() + 2);
     path.push(base);
@@ -401,12 +401,12 @@ impl FileInfo {
     }
 }
 
-/// Where a link at `path` of a package leads inside the package; none if it leaves it.
+/// Returns the target of a link at `path` inside its package; none if it leaves the package.
 pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
     resolve_link(&path.parent().unwrap_or_default(), target)
 }
 
-/// Whether a package can name what lies at `path` of it; none is a small file.
+/// Returns whether a package can name the file at `path`; `seen` is none for a small file.
 pub(crate) fn can_be_named(path: &RelPath, seen: Option<&FileState>) -> bool {
     match seen {
         None | Some(FileState::File { .. }) => true,
@@ -444,7 +444,7 @@ mod tests {
         let files = Files::open(dir.path(), None, None);
         assert_eq!(files.glance(&path("small")).unwrap(), None);
         files.with_known(|known| assert!(known.is_empty(), "nothing is known of it yet"));
-        // What counts is what is there when it is read.
+        // The content when it is read is what counts.
         fs::write(dir.path().join("small"), "bc").unwrap();
         assert_eq!(files.fetch(&path("small")).unwrap(), (file(b"bc"), Some(b"bc".to_vec())));
         fs::write(dir.path().join("small"), "def").unwrap();

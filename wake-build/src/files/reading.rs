@@ -1,4 +1,4 @@
-//! Reading files of a checkout while others may be changing them.
+//! Reading files of a checkout that may be changing.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,13 +12,13 @@ use wake_model::BlobDigest;
 
 use super::Signature;
 
-/// Files from here on are read piece by piece, never whole; none is mapped into memory, because one
-/// that is cut short while it is read would then end the process.
+/// Files of this size or more are read in pieces. None is mapped into memory, because truncating a
+/// mapped file would kill the process.
 const PIECEWISE_FROM: u64 = 1 << 20;
 
-/// Hashes a file of `most` bytes that may change meanwhile: the signature is of before the first byte was read.
+/// Hashes a file of at most `most` bytes that may be changing: the signature is taken before the first byte is read.
 ///
-/// `is_stopped` is asked again and again while it is read, which for a file with holes may take for ever.
+/// `is_stopped` is polled while the file is read, because reading a sparse file can take forever.
 pub(crate) fn hash_file(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
@@ -37,20 +37,20 @@ fn open(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
 ) -> rustix::io::Result<(OwnedFd, Signature)> {
-    // Nothing waits for the other end of a pipe, and no terminal becomes ours.
+    // Does not wait for the other end of a pipe, and takes no controlling terminal.
     let file = open_unnoted(dir, path, OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)?;
     let signature = Signature::of(&rustix::fs::fstat(&file)?);
     Ok((file, signature))
 }
 
-/// Opens something for reading, without the time of that being noted where the system allows it: of new files, noting it
-/// costs nearly what reading them does.
+/// Opens a file for reading without updating its access time where the system allows that: for new files, the update
+/// costs nearly as much as reading them.
 pub(crate) fn open_unnoted(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
     flags: OFlags,
 ) -> rustix::io::Result<OwnedFd> {
-    /// Whether nobody was refused yet, as for a file of another user: then it is not worth asking again.
+    /// Whether this has not been refused yet, as it is for a file of another user; then it is not tried again.
     static ALLOWED: AtomicBool = AtomicBool::new(true);
     let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
     if ALLOWED.load(Ordering::Relaxed) {
@@ -62,7 +62,7 @@ pub(crate) fn open_unnoted(
     rustix::fs::openat(dir, path, flags, Mode::empty())
 }
 
-/// The file at `path` opened; none if something else that can be opened lies there.
+/// Opens the file at `path`; none if something else lies there.
 pub(super) fn open_file(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
@@ -72,10 +72,10 @@ pub(super) fn open_file(
     Ok((kind == FileType::RegularFile).then_some((file, signature)))
 }
 
-/// So much is read before somebody is asked whether to go on, in bytes.
+/// How many bytes are read before checking whether to stop.
 const PIECE: usize = 256 << 10;
 
-/// The digest and the number of bytes of an open file that had this signature; `whole` is given the bytes of one that was read
+/// Returns the digest and size of an open file that had this signature; `whole` gets the content of a file that was read
 /// in one piece.
 pub(super) fn hash_telling(
     file: OwnedFd,
@@ -83,7 +83,7 @@ pub(super) fn hash_telling(
     is_stopped: &dyn Fn() -> bool,
     whole: impl FnOnce(Vec<u8>),
 ) -> std::io::Result<(BlobDigest, u64)> {
-    // What is added behind its size while it is read is a change that the signature will tell.
+    // Data appended beyond its size while it is read is a change that the signature will show.
     let mut file = File::from(file).take(signature.size);
     if signature.size >= PIECEWISE_FROM {
         return hash_piecewise(file, is_stopped);
@@ -113,7 +113,7 @@ fn hash_piecewise(
     }
 }
 
-/// The bytes of a regular file, `most` at most; none if it has more, is a link, or cannot be read.
+/// Returns the content of a regular file of at most `most` bytes; none if it is larger, a link, or unreadable.
 pub(crate) fn read_at_most(path: &Path, most: u64) -> Option<Vec<u8>> {
     let (file, signature) = open_file(CWD, path).ok()??;
     let mut bytes = Vec::new();
@@ -121,7 +121,7 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> Option<Vec<u8>> {
     (signature.size <= most).then_some(bytes)
 }
 
-/// The digest and the number of bytes of the file at `path`, read as a build reads it.
+/// Returns the digest and size of the file at `path`, read as in a build.
 pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
     hash_file(CWD, path, u64::MAX, &|| false).map(|(_, blob, size)| (blob, size))
 }

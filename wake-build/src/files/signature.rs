@@ -1,4 +1,4 @@
-//! Telling by `stat` alone that a file is what it was.
+//! Detecting by `stat` alone that a file is unchanged.
 
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 use crate::fixed::{Fixed, fixed};
 
 fixed! {
-    /// What `stat` says of a file; equal signatures of old files mean equal bytes.
+        /// What `stat` says of a file; equal signatures of settled files mean equal content.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
     pub(crate) struct Signature {
         /// Device and inode.
         pub inode: (u64, u64),
-        /// Bytes.
+                /// Size in bytes.
         pub size: u64,
         /// Type and permissions.
         pub mode: u32,
-        /// Last change of the bytes, in nanoseconds; [`i64::MAX`] for all times after the year 2262.
+                /// Modification time in nanoseconds; [`i64::MAX`] for all times after the year 2262.
         pub mtime: i64,
-        /// Last change of anything about it, in nanoseconds, likewise.
+                /// Change time in nanoseconds, likewise.
         pub ctime: i64,
     }
 }
 
 impl Signature {
-    /// The signature in a `stat` result.
+    /// Returns the signature in a `stat` result.
     #[allow(clippy::useless_conversion, reason = "the fields' types differ between architectures")]
     pub(crate) fn of(stat: &Stat) -> Signature {
         let nanoseconds = |s: i64, ns: i64| {
@@ -38,14 +38,14 @@ impl Signature {
         }
     }
 
-    /// Whether the owner may execute the file.
+    /// Returns whether the owner may execute the file.
     pub(crate) fn is_executable(&self) -> bool {
         self.mode & 0o100 != 0
     }
 
-    /// Whether a file of this signature, looked at when the clock said `now`, can no longer change unseen.
+    /// Returns whether a file with this signature, examined when the clock showed `now`, can no longer change unnoticed.
     ///
-    /// A file system that keeps whole seconds only is given two of them.
+    /// File systems with a resolution of one second are given two seconds.
     pub(crate) fn is_settled(&self, now: i128) -> bool {
         const TICK: i128 = 20_000_000;
         const COARSE: i128 = 2_000_000_000;
@@ -65,12 +65,12 @@ impl From<Signature> for [u8; Signature::SIZE] {
 
 impl From<[u8; Signature::SIZE]> for Signature {
     fn from(bytes: [u8; Signature::SIZE]) -> Signature {
-        // They are as many as are read.
+        // There are always enough bytes.
         Signature::get(&mut bytes.as_slice()).unwrap_or_default()
     }
 }
 
-/// The file systems' clock, in nanoseconds since 1970.
+/// Returns the file systems' clock, in nanoseconds since 1970.
 pub(crate) fn now() -> i128 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
@@ -91,13 +91,13 @@ mod tests {
         assert!(is_settled(now - SECOND, now - SECOND + 1));
         assert!(!is_settled(now - SECOND, now - 1), "changed in this tick of the clock");
         assert!(!is_settled(now - 1, now - SECOND + 1), "its bytes changed in this tick");
-        // The clock was set back since.
+        // The clock was set back in between.
         assert!(!is_settled(now + SECOND, now - SECOND + 1));
         assert!(!is_settled(now - SECOND, now + 500 * SECOND + 1));
-        // A file system of whole seconds.
+        // A file system with a resolution of one second.
         assert!(!is_settled(now - SECOND, now - SECOND));
         assert!(is_settled(now - 3 * SECOND, now - 3 * SECOND));
-        // A time that cannot be told from later ones.
+        // A time that cannot be distinguished from later ones.
         assert!(!is_settled(i64::MAX, now - SECOND));
     }
 }

@@ -1,4 +1,4 @@
-//! What lies in a package that the store holds, as its manifest says: nothing is looked at for it.
+//! The files of a package in the store, known from its manifest alone.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wake_model::{Manifest, Node, RelPath};
 
 use super::FileState;
 
-/// What lies at a path.
+/// Returns the state of a path.
 pub(super) fn look(manifest: &Manifest, path: &RelPath) -> FileState {
     match manifest.get(path) {
         Some(Node::File { blob, size, executable }) => {
@@ -20,7 +20,7 @@ pub(super) fn look(manifest: &Manifest, path: &RelPath) -> FileState {
     }
 }
 
-/// The entries of a directory; none if none lies there.
+/// Returns the entries of a directory; none if it does not exist.
 pub(super) fn list(manifest: &Manifest, dir: &RelPath) -> Option<Vec<ListEntry>> {
     if look(manifest, dir) != FileState::Dir {
         return None;

@@ -1,4 +1,4 @@
-//! What is known of all paths, for many threads at once.
+//! A concurrent table of what is known of all paths.
 
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use super::known::{Entry, FileInfo};
 /// Entries by path.
 #[derive(Default)]
 pub(super) struct Table {
-    /// Seeded anew in each process: a path's text cannot be made to fall together with others.
+    /// Seeded anew in each process, so that collisions cannot be provoked.
     hasher: DefaultHashBuilder,
     shards: [Shard; SHARDS],
 }
@@ -21,7 +21,7 @@ type Shard = Mutex<HashTable<Entry>>;
 
 const SHARDS: usize = 16;
 
-/// The place of one path, whose hash is computed once however often it is looked at.
+/// A path with its hash, which is computed once.
 pub(super) struct At<'t, 'p> {
     table: &'t Table,
     hash: u64,
@@ -29,21 +29,21 @@ pub(super) struct At<'t, 'p> {
 }
 
 impl Table {
-    /// Where `path` is, or would be.
+    /// Returns the slot for `path`.
     pub(super) fn at<'t, 'p>(&'t self, path: &'p RelPath) -> At<'t, 'p> {
         At { table: self, hash: self.hash(path), path }
     }
 
-    /// Makes room for about `more` paths, so that growing by and by need not move what is there.
+    /// Reserves room for about `more` paths.
     pub(super) fn expect(&self, more: usize) {
         for shard in &self.shards {
-            // They are not filled quite evenly.
+            // The shards are not filled evenly.
             let share = more / SHARDS;
             lock(shard).reserve(share + share / 16, |entry| self.hash(entry.path()));
         }
     }
 
-    /// All entries, in no order; nobody else can look at any meanwhile.
+    /// Returns all entries, unordered; blocks other access meanwhile.
     pub(super) fn all(&self) -> All<'_> {
         All { shards: self.shards.iter().map(lock).collect() }
     }
@@ -59,14 +59,14 @@ impl At<'_, '_> {
         look(lock(self.shard()).find(self.hash, |entry| entry.path() == self.path))
     }
 
-    /// Notes that the path is still to be read, unless something is known of it already.
+    /// Marks the path as unread, unless something is known of it already.
     pub(super) fn glanced_at(&self) {
         self.entry(|_| ());
     }
 
-    /// Notes what is known of the path from now on; gives what was known of it before, and stays so.
+    /// Records what is known of the path; if something was known before, returns that, and it stays.
     ///
-    /// Two may read a file at once while it is edited: what follows from it must follow from one of its texts.
+    /// Two threads may read a file while it is edited: all conclusions must follow from one of the two texts.
     pub(super) fn keep(&self, known: FileInfo) -> Option<FileState> {
         self.entry(|entry| {
             let before = entry.known().map(FileInfo::seen);
@@ -77,7 +77,7 @@ impl At<'_, '_> {
         })
     }
 
-    /// Calls `change` with the entry, which is made if there is none.
+    /// Calls `change` with the entry, creating it if necessary.
     fn entry<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> T {
         let mut shard = lock(self.shard());
         let is_it = |entry: &Entry| entry.path() == self.path;
@@ -91,7 +91,7 @@ impl At<'_, '_> {
     }
 
     fn shard(&self) -> &Shard {
-        // Bits that the tables themselves do not begin with.
+        // Bits that the tables do not use first.
         &self.table.shards[(self.hash >> 32) as usize % SHARDS]
     }
 }
@@ -102,7 +102,7 @@ pub(super) struct All<'t> {
 }
 
 impl All<'_> {
-    /// Each of them.
+    /// Iterates over them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.shards.iter().flat_map(|shard| shard.iter())
     }
@@ -125,7 +125,7 @@ mod tests {
         FileInfo::new(FileState::Link(text.to_owned()), None, true)
     }
 
-    /// None if there is no entry, none in it if that is still to be read.
+    /// Returns none without an entry, and `Some(None)` for an unread one.
     fn seen(table: &Table, text: &str) -> Option<Option<FileState>> {
         table.at(&path(text)).with(|entry| entry.map(|entry| entry.known().map(FileInfo::seen)))
     }

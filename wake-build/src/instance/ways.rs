@@ -1,4 +1,4 @@
-//! Ways from a package to files of others that it imports.
+//! Ways from a package to the files of others that it imports.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use super::{Instances, PkgInstance};
 use crate::evaluate::Evaluator;
 use crate::pkg_place::PkgPlace;
 
-/// Where imports of one package lead.
+/// Resolves the imports of one package.
 #[derive(Clone, Copy)]
 pub(crate) struct Ways<'a> {
     /// The packages.
     pub(crate) instances: &'a Instances,
-    /// Those that the package names, by its own keys for them.
+    /// Its dependencies, by its own keys for them.
     pub(crate) deps: &'a NameMap<PkgKey>,
 }
 
 impl<'a> Ways<'a> {
-    /// The place at the end of a way, if something there can be imported.
+    /// Returns the package at the end of a way, if it can be imported from.
     pub(crate) fn end(&self, way: &Way) -> Option<&'a PkgPlace> {
         let pkg = self.follow(way)?;
         pkg.offers(&way.path).then_some(&pkg.place)
     }
 
-    /// The digest of the file there.
+    /// Returns the digest of the file there.
     pub(crate) fn digest(&self, way: &Way, evaluator: &Evaluator) -> Option<BlobDigest> {
         evaluator.file(self.end(way)?, &way.path)
     }
 
-    /// The digest of the place of what the package there names; none if it names nothing so.
+    /// Returns a digest of the place of the dependency there; none if the package has no such key.
     pub(crate) fn named(&self, way: &Way) -> Option<BlobDigest> {
         let pkg = self.follow(way)?;
         let is_dir = match pkg.files_below(&way.path) {
@@ -43,12 +43,12 @@ impl<'a> Ways<'a> {
         Some(named_digest(pkg.key.as_str(), is_dir))
     }
 
-    /// What a person calls the file there.
+    /// Returns the name of the file there, for a person.
     pub(crate) fn label(&self, way: &Way) -> Option<String> {
         Some(self.follow(way)?.place.file_label(way.path.as_str()))
     }
 
-    /// What can be imported of the package `key`, as JSON text.
+    /// Returns what can be imported from the package `key`, as JSON text.
     pub(crate) fn library(&self, key: &str, evaluator: &Evaluator) -> Option<Arc<str>> {
         let pkg = self.instances.get(key)?;
         let library = Library {
@@ -77,18 +77,18 @@ fn keyed((key, pkg): (&String, &PkgKey)) -> (String, String) {
 }
 
 impl PkgInstance {
-    /// Where its imports lead.
+    /// Returns where its imports lead.
     pub(crate) fn ways<'a>(&'a self, instances: &'a Instances) -> Ways<'a> {
         Ways { instances, deps: &self.deps }
     }
 
-    /// Whether others may import the file at `path`.
+    /// Returns whether others may import the file at `path`.
     fn offers(&self, path: &RelPath) -> bool {
         self.names(path) || self.sources().binary_search(path).is_ok()
     }
 
-    /// The files that belong to it without being named: its own file and what that imports, and the files of its modules.
-    /// Sorted.
+    /// Returns the sorted files that belong to it without being named: its own file and the imports of that, and the files of
+    /// its modules.
     fn sources(&self) -> &[RelPath] {
         self.sources.get_or_init(|| {
             let read = |read: &Read| match read {

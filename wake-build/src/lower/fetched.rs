@@ -1,4 +1,4 @@
-//! Files and trees of other machines that are known by a digest: fetched before the step that needs them, and kept in the store.
+//! Files and trees fetched from other machines by digest, before the step that needs them, and kept in the store.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,29 +15,29 @@ use crate::files::file_digest;
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
-/// What is to be fetched, as `wake.fetch` wrote it.
+/// The parameters of `wake.fetch`.
 struct Fetched<'v> {
     urls: Vec<String>,
-    /// None: a person still has to write it.
+    /// The digest; none if a person still has to write it.
     sha256: Option<&'v str>,
-    /// Whether it is an archive that is to be unpacked.
+    /// Whether it is an archive to unpack.
     unpack: bool,
-    /// So many directories at its top, each alone there, are left out.
+    /// How many leading directories to strip, each the only entry at its level.
     strip: u64,
-    /// Whether the file may be executed.
+    /// Whether the file is executable.
     executable: bool,
-    /// Where it lies, from the working directory.
+    /// Its path from the working directory.
     base: RelPath,
 }
 
-/// Why something that is fetched is not there.
+/// Why fetched content is not available.
 #[derive(Debug, thiserror::Error)]
 enum FetchedError {
     #[error(transparent)]
     Download(#[from] DownloadError),
     #[error(transparent)]
     Import(#[from] ImportError),
-    #[error("`strip` is {strip}, and at the top of the archive stands not one directory alone")]
+    #[error("`strip` is {strip}, but the top of the archive is not a single directory")]
     Strip { strip: u64 },
 }
 
@@ -63,7 +63,7 @@ impl<'v> Fetched<'v> {
         })
     }
 
-    /// One text for everything that comes out as the same tree.
+    /// Returns the same name for all parameters that give the same tree.
     fn name(&self, sha256: &str) -> String {
         let Fetched { unpack, strip, executable, base, .. } = self;
         match unpack {
@@ -77,7 +77,7 @@ impl<'v> Fetched<'v> {
 }
 
 impl Site<'_> {
-    /// Puts what is fetched where its path says; a tree with all that is in it.
+    /// Places the fetched content at its path; a tree as a whole.
     pub(super) fn bring_fetched(&mut self, value: &JsonValue<'_>) -> Lowered<()> {
         let (tree, fetched) = self.fetched(value)?;
         let input = match fetched.unpack {
@@ -88,11 +88,11 @@ impl Site<'_> {
         placed.map_err(|conflict| self.conflict(&conflict))
     }
 
-    /// What is fetched as a root file system.
+    /// Returns the fetched content as a root file system.
     pub(super) fn root_of_fetched(&self, value: &JsonValue<'_>) -> Lowered<Root> {
         let (tree, fetched) = self.fetched(value)?;
         if !fetched.unpack {
-            let error = self.error("`rootfs` is a file that is fetched", value);
+            let error = self.error("`rootfs` is a fetched file, not a directory", value);
             return Err(Box::new(error.help("unpack it: `wake.fetch(url, sha256, unpack=true)`")));
         }
         Ok(Root::Tree { tree, origin: TreeOrigin::Named })
@@ -123,7 +123,7 @@ impl Site<'_> {
 
     fn fetched<'v>(&self, value: &'v JsonValue<'v>) -> Lowered<(TreeDigest, Fetched<'v>)> {
         let Some(fetched) = Fetched::of(value) else {
-            return Err(self.error("what is to be fetched has an unexpected form", value));
+            return Err(self.error("unexpected value in `wake.fetch`", value));
         };
         let Some(sha256) = fetched.sha256 else { return Err(self.without_digest(&fetched, value)) };
         let name = fetched.name(sha256);
@@ -153,10 +153,10 @@ impl Site<'_> {
         Ok(builder.finish().map_err(ImportError::from)?)
     }
 
-    /// Says the digest to write.
+    /// Returns the error that tells the digest to write.
     fn without_digest(&self, fetched: &Fetched<'_>, value: &JsonValue<'_>) -> Box<Diagnostic> {
         let url = fetched.urls.first().map_or("", String::as_str);
-        let error = self.error(format!("what lies at `{url}` is fetched without a digest"), value);
+        let error = self.error(format!("`{url}` is fetched without a digest"), value);
         let store = self.lowering.store;
         let found = store.scratch().ok().and_then(|scratch| {
             let at = scratch.path().join("fetched");
@@ -164,9 +164,9 @@ impl Site<'_> {
         });
         Box::new(match found {
             Some(sha256) => {
-                error.help(format!("if it is what you want, write `sha256='{sha256}'`"))
+                error.help(format!("if this is the right content, write `sha256='{sha256}'`"))
             }
-            None => error.help("write the digest that its authors name: `sha256='…'`"),
+            None => error.help("write the digest published by its authors: `sha256='…'`"),
         })
     }
 
@@ -187,13 +187,11 @@ impl Site<'_> {
                     matches!(attempt.problem, AttemptError::Web(WebError::Offline))
                 };
                 let help = match diagnostic.class {
-                    Class::Integrity => format!("`sha256` is {sha256}: one of the two is wrong"),
+                    Class::Integrity => format!("`sha256` is {sha256}: correct it, or the address"),
                     _ if attempts.iter().any(is_offline) => {
-                        "without `--offline` it is fetched, and then kept in the store".to_owned()
+                        "run without `--offline` to fetch it and keep it in the store".to_owned()
                     }
-                    _ => {
-                        "several addresses may be named: `wake.fetch([url, mirror], …)`".to_owned()
-                    }
+                    _ => "more addresses can be given: `wake.fetch([url, mirror], …)`".to_owned(),
                 };
                 diagnostic.help.push(help);
             }
@@ -203,7 +201,7 @@ impl Site<'_> {
             FetchedError::Download(DownloadError::Io { .. }) => {
                 diagnostic.class = Class::Environment
             }
-            // It has its digest: to take it for an archive is the mistake.
+            // Its digest matches: the mistake is to take it for an archive.
             FetchedError::Import(error) => {
                 let class = error.class();
                 diagnostic.class =
@@ -215,13 +213,13 @@ impl Site<'_> {
     }
 }
 
-/// Wrong bytes count more than none.
+/// Returns the class of failed attempts: wrong content outranks missing content.
 fn class_of(attempts: &[Attempt]) -> Class {
     let is_other = |attempt: &Attempt| matches!(attempt.problem, AttemptError::Mismatch { .. });
     if attempts.iter().any(is_other) { Class::Integrity } else { Class::Network }
 }
 
-/// The directory so many levels below `dir`, each of which holds the next alone.
+/// Returns the directory `strip` levels below `dir`, each of which must be the only entry.
 fn stripped(dir: PathBuf, strip: u64) -> Result<PathBuf, FetchedError> {
     let mut dir = dir;
     for _ in 0..strip {

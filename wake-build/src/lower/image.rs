@@ -1,4 +1,4 @@
-//! A container image that is put together of a module's inputs.
+//! Container images assembled from a module's inputs.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::{Lowered, Site, WORK_DIR, text};
 use crate::module::Exec;
 use crate::written::JsonValue;
 
-/// Whether the program of an exec is wake itself, which puts an image together.
+/// Returns whether an exec is run by wake itself, to assemble an image.
 pub(super) fn is_image(program: &JsonValue<'_>) -> bool {
     program.get("type").and_then(JsonValue::as_str) == Some("image")
 }
 
 impl Site<'_> {
-    /// The command that puts an image together; its base is in the store when this returns.
+    /// Returns the command that assembles an image; its base is in the store afterwards.
     pub(super) fn image_command(
         &mut self,
         exec: &Exec<'_>,
@@ -50,7 +50,7 @@ impl Site<'_> {
         let (base, root, platform) = match of("base") {
             None => (None, Root::Empty, platform),
             Some(base) => {
-                // Its files enter the key, so that what changed in them is explained, and a build from a snapshot sees it.
+                // Its files are part of the key, so that changes are explained and a build from a snapshot notices them.
                 let image = self.image(base, &platform, Wanted::Layers)?;
                 (Some(image.digest), image.root, image.platform)
             }

@@ -1,4 +1,4 @@
-//! Lowering: a module whose functions have said everything becomes a step, which knows no package any more.
+//! Lowering: a module whose functions have been evaluated becomes a step, which no longer knows packages.
 
 mod text;
 mod own_files;
@@ -40,7 +40,7 @@ use crate::module::{Exec, ModuleError, ModuleView, declared_outputs, output_text
 use crate::plan::{ModuleStep, Plan};
 use crate::written::JsonValue;
 
-/// What lowering needs to know of the build.
+/// The context of lowering.
 pub(crate) struct Lowering<'a> {
     /// The modules.
     pub plan: &'a Plan,
@@ -48,44 +48,44 @@ pub(crate) struct Lowering<'a> {
     pub instances: &'a Instances,
     /// For files, and for places in messages.
     pub evaluator: &'a Evaluator<'a>,
-    /// Where trees lie.
+    /// The store, where trees are.
     pub store: &'a Store,
-    /// Which images are locked.
+    /// The locked images.
     pub locked: &'a LockedPkgs<'a>,
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
-    /// Files that many steps of one package name.
+    /// Large sets of own files, shared by steps of one package.
     many: ManyOwnFiles,
-    /// What the distribution has, once somebody asks.
+    /// The packages of the distribution, read on demand.
     distribution: OnceLock<Distribution>,
-    /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
+    /// Trees of wares and archives looked up in this build, by their memo keys.
     pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
-    /// What becomes of references to modules that are not built.
+    /// How references to modules that are not built are treated.
     pub unbuilt: Unbuilt,
-    /// What becomes of images whose layers the store does not have.
+    /// How images are treated whose layers are not in the store.
     pub layers: Layers,
 }
 
-/// What becomes of references to modules that are not built.
+/// How references to modules that are not built are treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unbuilt {
-    /// They are errors: every module is lowered when all that it needs is done.
+    /// As errors: a module is lowered only when its dependencies are done.
     Refused,
-    /// They are taken for what they say.
+    /// As promises.
     Promised,
 }
 
-/// What becomes of images whose layers the store does not have.
+/// How images are treated whose layers are not in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layers {
     /// They are fetched.
     Fetched,
-    /// They stay where they are, and steps that need them cannot be pinned.
+    /// They are not fetched, and steps that need them cannot be pinned.
     Left,
 }
 
 impl<'a> Lowering<'a> {
-    /// Lowers modules of `plan`.
+    /// Creates the context for lowering modules of `plan`.
     pub(crate) fn new(
         plan: &'a Plan,
         instances: &'a Instances,
@@ -112,17 +112,17 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The same where nothing is performed, so that no layers of images are fetched for it.
+    /// Adapts it to mere inspection: layers of images are not fetched.
     pub(crate) fn looking(self) -> Lowering<'a> {
         Lowering { layers: Layers::Left, ..self }
     }
 
-    /// The same where nothing that modules need has to be built.
+    /// Adapts it to modules whose dependencies need not be built.
     pub(crate) fn promising(self) -> Lowering<'a> {
         Lowering { unbuilt: Unbuilt::Promised, ..self }
     }
 
-    /// What the distribution of this machine has.
+    /// Returns the packages of this machine's distribution.
     fn distribution(&self) -> Result<&Distribution, HostPackagesError> {
         if let Some(known) = self.distribution.get() {
             return Ok(known);
@@ -131,12 +131,12 @@ impl<'a> Lowering<'a> {
         Ok(self.distribution.get_or_init(|| read))
     }
 
-    /// Whether something that was lowered hangs on packages of the distribution.
+    /// Returns whether a lowered step depends on packages of the distribution.
     pub(crate) fn has_host_packages(&self) -> bool {
         self.distribution.get().is_some()
     }
 
-    /// The step of the module `node`, where all that it needs is done.
+    /// Returns the step of the module `node`, whose dependencies are done.
     pub(crate) fn step(&self, node: NodeIndex, ground: &StepContext<'_>) -> Lowered<Step> {
         let module = &self.plan.graph[node];
         let pkg = self.pkg(module)?;
@@ -163,7 +163,7 @@ impl<'a> Lowering<'a> {
             terms.report = report_of(command);
             terms.timeout = test.timeout.or(terms.timeout).or(Some(TEST_TIMEOUT.into()));
             if test.exclusive {
-                // More places than there are.
+                // More slots than there are.
                 terms.cpus = Some(u32::MAX);
             }
         }
@@ -192,7 +192,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Where a test leaves the report of its cases, which it is told unless it says so itself; none if it says a place that is not its own.
+/// Returns where the test writes its report, adding the variable that says so unless it has one; none if that is not a path of its own.
 fn report_of(test: &mut Invocation) -> Option<RelPath> {
     let preset = || format!("{WORK_DIR}/{REPORT_FILE}");
     let place = test.env.entry(REPORT_VARIABLE.to_owned()).or_insert_with(preset);
@@ -200,7 +200,7 @@ fn report_of(test: &mut Invocation) -> Option<RelPath> {
     below.or_else(|| place.strip_prefix("./")).and_then(|path| RelPath::parse(path).ok())
 }
 
-/// The step of a module: fixed user, fixed place, everything below the working directory.
+/// Returns the step of a module: fixed user, fixed place, everything below the working directory.
 pub(crate) fn module_step(
     command: Command,
     root: Root,
@@ -227,28 +227,28 @@ pub(crate) fn module_step(
     }
 }
 
-/// The same step where its command may write to its root, and what it changed there comes to lie at `layer`.
+/// Turns it into a step whose command may write to its root; the changes become the layer at `layer`.
 pub(crate) fn layer_step(step: Step, layer: RelPath) -> Step {
     let user = User { uid: 0, gid: 0, rights: Rights::Owners, ..step.user };
     Step { outputs: Outputs::Layer(layer), user, ..step }
 }
 
-/// One module where it is being lowered.
+/// A module that is being lowered.
 struct Site<'a> {
     lowering: &'a Lowering<'a>,
     ground: &'a StepContext<'a>,
     node: NodeIndex,
     module: &'a ModuleStep,
     pkg: &'a PkgInstance,
-    /// What lies where so far.
+    /// The inputs placed so far.
     inputs: Inputs,
 }
 
-/// What comes of a part of lowering, or what is wrong with what a person wrote.
+/// The result of a part of lowering, or the user's error.
 type Lowered<T> = Result<T, Box<Diagnostic>>;
 
 impl Site<'_> {
-    /// An error about `value`, at the place where it was written.
+    /// Returns an error about `value`, at the place where it is written.
     fn error(&self, message: impl Into<String>, value: &JsonValue<'_>) -> Box<Diagnostic> {
         let Lowering { plan, instances, evaluator, .. } = self.lowering;
         let place = plan.locate(self.node, &value.to_value(), instances, evaluator);
@@ -256,19 +256,22 @@ impl Site<'_> {
         Box::new(Diagnostic::error(Class::Evaluation, message).at(place))
     }
 
-    /// Outputs may not lie where inputs of others are put.
+    /// Checks that outputs are not where inputs from others are placed.
     fn check_declared(&self, declared: &[OutputDecl]) -> Lowered<()> {
         let reserved = |decl: &&OutputDecl| is_foreign(&decl.path);
         match declared.iter().find(reserved) {
             Some(decl) => Err(self.error(
-                format!("output `{}` lies in `.wake`, which belongs to wake", decl.path.dotted()),
+                format!(
+                    "output `{}` is in `.wake`, which is reserved for wake",
+                    decl.path.dotted()
+                ),
                 &JsonValue::Null,
             )),
             None => Ok(()),
         }
     }
 
-    /// The texts among outputs that would be paths if they began with `./`, save those at which something lies.
+    /// Returns the texts among outputs that would be paths with `./` before them, except those at which an input lies.
     fn output_texts(&self, outputs: &JsonValue<'_>, declared: &[OutputDecl]) -> Vec<RelPath> {
         let mut texts = output_texts(outputs);
         texts.retain(|path| {
@@ -279,12 +282,12 @@ impl Site<'_> {
         texts
     }
 
-    /// The one output of a command that may write to its root.
+    /// Returns the one output of a command that may write to its root.
     fn layer(&self, declared: &[OutputDecl], exec: &Exec<'_>) -> Lowered<RelPath> {
         match declared {
             [OutputDecl { path, kind: OutputKind::Any }] if !path.is_root() => Ok(path.clone()),
             _ => {
-                let message = "a command that may write to its root leaves one file, the layer of what it changed";
+                let message = "a command that may write to its root has exactly one output, the layer with its changes";
                 let error = self.error(message, &exec.rootfs);
                 let way = "declare it: `outputs=function(wake, pkg) { layer: './layer.tar' }`";
                 Err(Box::new(error.help(way)))
@@ -330,7 +333,7 @@ impl Site<'_> {
         Ok((Command::Run(invocation), root, network, terms))
     }
 
-    /// The network of a command; refused to that of a package whose getter did not grant it.
+    /// Returns the network of a command; an error if its package was not granted access.
     fn network(&self, exec: &Exec<'_>) -> Lowered<Network> {
         if !exec.network {
             return Ok(Network::None);
@@ -339,12 +342,12 @@ impl Site<'_> {
             Some(pkg) if pkg.may_reach_network => Ok(Network::Host),
             _ => Err(Box::new(
                 self.error("its command asks for the network without permission", &exec.program)
-                    .help("whoever gets its package must grant it: `permissions=['network']`"),
+                    .help("grant it where its package is required: `permissions=['network']`"),
             )),
         }
     }
 
-    /// What the command is told of its module: canonical JSON, values and paths, no digests of content.
+    /// Returns the description of its module that a command gets: canonical JSON, values and paths, no digests of content.
     fn module_json(&self, inputs: &JsonValue<'_>) -> String {
         let ModuleStep { decl, instance, .. } = self.module;
         let graph = &self.lowering.plan.graph;
@@ -373,7 +376,7 @@ impl Site<'_> {
     }
 }
 
-/// The step of a module by its place in the plan.
+/// Returns the step of a module by its index in the plan.
 pub(crate) fn step_id(node: NodeIndex) -> StepId {
     StepId(node.index())
 }

@@ -1,4 +1,4 @@
-//! Placing what belongs to the module itself: its package's files and its own.
+//! Placing the module's own files and those of its package.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,35 +16,35 @@ use crate::instance::PkgInstance;
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
-/// What a package names.
+/// An entry that a package names.
 pub(super) enum PackageEntry {
     /// A regular file.
     File {
         blob: BlobDigest,
         size: u64,
         executable: bool,
-        /// Its bytes, if they were just read.
+        /// Its content, if it was just read.
         bytes: Option<Vec<u8>>,
     },
-    /// A symbolic link that leads to something in the package, by its text.
+    /// A symbolic link to something in the package, with its target.
     Link(String),
 }
 
-/// What steps that name many files of their package share, for one build: by the package, and the digest of what names them.
+/// Large sets of files shared by the steps of one build: by package, and by digest of the names.
 #[derive(Default)]
 pub(crate) struct ManyOwnFiles(Mutex<BTreeMap<(PkgKey, BlobDigest), Slot>>);
 
-/// What is found out once; who comes meanwhile waits for it.
+/// A value computed once; other threads wait for it.
 type Slot = Arc<Mutex<Option<Arc<ManyFiles>>>>;
 
-/// Many files, and what lies among them that is none.
+/// A large set of files, and the entries among them that are not files.
 struct ManyFiles {
-    /// None where most are none.
+    /// None if most entries are not files.
     files: Option<Arc<OwnFiles>>,
     rest: Vec<(RelPath, Input)>,
 }
 
-/// So much is kept that steps share. Where each has files of its own, keeping them would only cost memory.
+/// How many sets are kept. If each step has files of its own, keeping more would only cost memory.
 const MOST_KEPT: usize = 64;
 
 impl ManyOwnFiles {
@@ -52,7 +52,7 @@ impl ManyOwnFiles {
         let mut names = Vec::new();
         for pattern in patterns.iter().copied().flatten() {
             names.extend_from_slice(pattern.as_bytes());
-            // No path has one.
+            // A byte that occurs in no path.
             names.push(0);
         }
         let key = (pkg.clone(), BlobDigest::of(&names));
@@ -64,13 +64,13 @@ impl ManyOwnFiles {
     }
 }
 
-/// The directory at the top in which lies what a pattern names.
+/// Returns the top-level directory that contains what a pattern names.
 fn top_of(pattern: &str) -> Option<&str> {
     Some(pattern.strip_prefix("./").unwrap_or(pattern).split_once('/')?.0)
 }
 
 impl<'a> Site<'a> {
-    /// The package's files, or those that `pkgFiles` names. Where these are many, steps that name the same ones share them.
+    /// Places the package's files, or those that `pkgFiles` names. Large sets are shared between steps.
     pub(super) fn place_own_files(&mut self) -> Lowered<()> {
         let Some(patterns) = &self.module.decl.pkg_files else {
             return match self.pkg.files.len() < OwnFiles::MANY {
@@ -78,7 +78,7 @@ impl<'a> Site<'a> {
                 false => self.place_many(&[]),
             };
         };
-        // Steps that share a directory, such as `node_modules`, mostly have others beside it that they do not share.
+        // Steps that share a directory, such as `node_modules`, usually have other files that they do not share.
         let of_directories = patterns.chunk_by(|one, next| top_of(one) == top_of(next));
         let (mut many, mut few): (Vec<_>, Vec<_>) =
             of_directories.partition(|patterns| patterns.len() >= OwnFiles::MANY);
@@ -101,7 +101,7 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// Places what `patterns` name, which is much; where there are none, all of the package.
+    /// Places the many files that `patterns` name; without patterns, all of the package.
     fn place_many(&mut self, patterns: &[&[String]]) -> Lowered<()> {
         let slot = self.lowering.many.slot(&self.pkg.key, patterns);
         let mut known = slot.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,11 +141,11 @@ impl<'a> Site<'a> {
         Ok(ManyFiles { files: own, rest })
     }
 
-    /// What a path, a directory or a glob names, which is something.
+    /// Returns the files that a path, a directory or a glob matches; at least one.
     fn matching(&self, pattern: &str) -> Lowered<Vec<&'a RelPath>> {
         let chosen = self.named_by(pattern)?;
         if chosen.is_empty() {
-            let message = format!("`{pattern}` in `pkgFiles` matches none of the package's files");
+            let message = format!("`{pattern}` in `pkgFiles` matches no file of the package");
             return Err(self.error(message, &JsonValue::from(pattern)));
         }
         Ok(chosen)
@@ -170,7 +170,7 @@ impl<'a> Site<'a> {
         Ok(self.pkg.files.iter().filter(|file| matcher.is_match(file.as_str())).collect())
     }
 
-    /// What lies at a path that `owner` names.
+    /// Returns the entry at a path that `owner` names.
     pub(super) fn named(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<PackageEntry> {
         let fetched = self.lowering.evaluator.files.fetch_in(&owner.place, path);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
@@ -181,12 +181,12 @@ impl<'a> Site<'a> {
             (FileState::Link(target), _) if link_inside(path, &target).is_some() => {
                 Ok(PackageEntry::Link(target))
             }
-            // Most were only glanced at when the package was instantiated.
+            // Most files were only glanced at when the package was instantiated.
             _ => Err(edited(&self.module.label, &owner.place.file_label(path.as_str()))),
         }
     }
 
-    /// Puts one file of `owner` at `at`.
+    /// Places one file of `owner` at `at`.
     pub(super) fn place_file_of(
         &mut self,
         owner: &PkgInstance,
@@ -197,7 +197,7 @@ impl<'a> Site<'a> {
         self.put(at, input)
     }
 
-    /// One file of `owner`.
+    /// Returns one file of `owner` as an input.
     fn input_of(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<Input> {
         Ok(match self.named(owner, path)? {
             PackageEntry::File { blob, size, executable, bytes } => {
@@ -208,17 +208,17 @@ impl<'a> Site<'a> {
         })
     }
 
-    /// Puts something at `at`, or says what lies there already.
+    /// Places an input at `at`, or returns the error that something is there.
     pub(super) fn put(&mut self, at: RelPath, input: Input) -> Lowered<()> {
         self.inputs.place(at, input).map_err(|conflict| self.conflict(&conflict))
     }
 
-    /// Says that two things would lie at one path.
+    /// Returns the error that two things would be at one path.
     pub(super) fn conflict(&self, conflict: &Conflict) -> Box<Diagnostic> {
         self.error(conflict.to_string(), &JsonValue::Null)
     }
 
-    /// The file objects of the module's `files`: links, dumped values, things of others.
+    /// Places the file objects in the module's `files`: links, dumped values, files of others.
     pub(super) fn place_module_files(&mut self, files: &[JsonValue<'_>]) -> Lowered<()> {
         for file in files {
             match special(file) {
@@ -243,11 +243,11 @@ impl<'a> Site<'a> {
             return self.bring(path, file, true);
         }
         let Some(LocalPath::Own(at)) = LocalPath::parse(path) else {
-            return Err(self.error(format!("`{path}` is not a path of this module's own"), file));
+            return Err(self.error(format!("`{path}` is not one of this module's own paths"), file));
         };
         if is_foreign(&at) {
             return Err(
-                self.error(format!("`{path}` lies in `.wake`, which belongs to wake"), file)
+                self.error(format!("`{path}` is in `.wake`, which is reserved for wake"), file)
             );
         }
         if let Some(text) = text {
@@ -267,9 +267,9 @@ impl<'a> Site<'a> {
             }
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
             Some(Special::Module { .. }) | None => {
-                let help = "a link needs a file: add `dump=true` to write the value itself as JSON";
+                let help = "add `dump=true` to write the value itself as JSON";
                 let error =
-                    self.error(format!("`{path}` is made from a value that is no file"), file);
+                    self.error(format!("`{path}` is made from a value that is not a file"), file);
                 return Err(Box::new(error.help(help)));
             }
         };
@@ -279,14 +279,14 @@ impl<'a> Site<'a> {
     }
 }
 
-/// A file that is not any more what it was when its package was instantiated.
+/// Returns the error for a file that changed after its package was instantiated.
 fn edited(label: &str, path: &str) -> Box<Diagnostic> {
     let message = format!("{label}: `{path}` changed while it was in use");
-    let help = "a file was edited during the build: run it again";
+    let help = "a file was edited during the build: run the build again";
     Box::new(Diagnostic::error(Class::Action, message).help(help))
 }
 
-/// The text of a link at `at` that leads to `target`, both as seen from the working directory.
+/// Returns the text of a link at `at` to `target`, both relative to the working directory.
 fn link_text(at: &RelPath, target: &str) -> String {
     let up = "../".repeat(at.components().count().saturating_sub(1));
     let target = target.trim_start_matches("./").trim_end_matches('/');

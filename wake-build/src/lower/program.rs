@@ -8,11 +8,11 @@ use super::{Lowered, Site, Unbuilt};
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
-/// Links in the way to a program; more are taken for a circle.
+/// The most links followed on the way to a program; more count as a loop.
 const MOST_LINKS: usize = 40;
 
 impl Site<'_> {
-    /// The path of the program, which must be there and executable, or the name of one of the root file system.
+    /// Returns the path of the program, which must exist and be executable, or the name of a program in the root file system.
     pub(super) fn program(&mut self, program: &JsonValue<'_>) -> Lowered<String> {
         if program.get("type").and_then(JsonValue::as_str) == Some("program") {
             let name = program.get("name").and_then(JsonValue::as_str);
@@ -36,14 +36,14 @@ impl Site<'_> {
                 let error = self.error(format!("`{path}` is not executable"), program);
                 Err(Box::new(match LocalPath::parse(path) {
                     Some(LocalPath::Own(_)) => error.help(format!("`chmod +x {path}`")),
-                    _ => error.help("the module that makes it must set its executable bit"),
+                    _ => error.help("set its executable bit in the module that creates it"),
                 }))
             }
             None => Err(self.error(format!("`{path}` is not a file"), program)),
         }
     }
 
-    /// Whether the file at `at` is executable; none if there is no file.
+    /// Returns whether the file at `at` is executable; none if there is no file.
     fn is_executable(&self, at: &RelPath) -> Option<bool> {
         let mut at = at.clone();
         for _ in 0..MOST_LINKS {
@@ -79,13 +79,13 @@ impl Site<'_> {
 fn executable_in(manifest: &Manifest, at: &RelPath) -> Option<bool> {
     match manifest.get(at)? {
         Node::File { executable, .. } => Some(*executable),
-        // A link inside a tree: the kernel follows it when the program is started.
+        // The kernel follows a link inside a tree when it starts the program.
         Node::Link { .. } => Some(true),
         Node::Dir => None,
     }
 }
 
-/// The path of what covers `at`, `below` being the way from there to `at`.
+/// Returns the path of the input that contains `at`, where `below` is the rest of the path.
 fn at_of(at: &RelPath, below: &RelPath) -> Option<RelPath> {
     let mut here = at.clone();
     for _ in below.components() {

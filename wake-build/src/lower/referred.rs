@@ -1,4 +1,4 @@
-//! Placing what a module refers to: files of its own, of other packages, outputs of other modules.
+//! Placing what a module refers to: its own files, files of other packages, outputs of other modules.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -15,11 +15,11 @@ use crate::instance::PkgInstance;
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
-/// From so many files on, a directory of another package is put into the store and mounted whole.
+/// A directory of another package with this many files is put into the store and mounted as a whole.
 const WHOLE_FROM: usize = 16;
 
 impl<'a> Site<'a> {
-    /// Everything that a value refers to anywhere inside.
+    /// Places everything that a value refers to, at any depth.
     pub(super) fn bring_referred(&mut self, value: &JsonValue<'_>) -> Lowered<()> {
         if let Some(found) = special(value)
             && let Some(path) = found.path()
@@ -38,9 +38,9 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// What lies at `path`, put there. `must`: it is an error if nothing of one's own lies there.
+    /// Places what `path` refers to. `must`: it is an error if an own path does not exist.
     pub(super) fn bring(&mut self, path: &str, value: &JsonValue<'_>, must: bool) -> Lowered<()> {
-        // Most of what is referred to are files of the module's own, which lie there already.
+        // Most references are to the module's own files, which are already placed.
         if path.strip_prefix("./").is_some_and(|own| self.is_own_file(own)) {
             return Ok(());
         }
@@ -57,7 +57,7 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// Whether the file `path` of the package lies at the same path among the inputs; `path` may be any text.
+    /// Returns whether the file `path` of the package is at the same path among the inputs; `path` may be any text.
     pub(super) fn is_own_file(&self, path: &str) -> bool {
         matches!(self.inputs.get(path), Some(Input::File(file)) if file.below.as_str() == path)
     }
@@ -110,7 +110,7 @@ impl<'a> Site<'a> {
         placed.map_err(|conflict| self.conflict(&conflict))
     }
 
-    /// The tree of the files of `owner` below a path, put into the store where it is not there yet.
+    /// Returns the tree of the files of `owner` below a path, adding it to the store if necessary.
     pub(super) fn pkg_tree(
         &self,
         owner: &PkgInstance,
@@ -178,26 +178,26 @@ impl<'a> Site<'a> {
                 self.error(format!("`{path}` is not among the outputs of its module"), value)
             );
         }
-        // It was read as one of these, so it is a path.
+        // It parsed as one of these, so it is a path.
         let at = RelPath::parse(path).unwrap_or_default();
         let placed = self.inputs.place_whole(at, Input::Output { step, below: below.clone() });
         placed.map_err(|conflict| self.conflict(&conflict))
     }
 
-    /// The step of the module with this id, where it need not be done.
+    /// Returns the step of the module with this id, which need not be done.
     pub(super) fn promised(&self, id: &str) -> Option<StepId> {
         let node = self.lowering.plan.by_id.get(id)?;
         (self.lowering.unbuilt == Unbuilt::Promised).then(|| step_id(*node))
     }
 
-    /// The step of the module with this id and what it left, if it is done.
+    /// Returns the step of the module with this id and its output, if it is done.
     pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &'a StepOutput)> {
         let step = step_id(*self.lowering.plan.by_id.get(id)?);
         Some((step, self.ground.results.get(step)?))
     }
 }
 
-/// What a tree of files of a package is put together from.
+/// Returns the origin of a tree of files of a package.
 pub(super) fn origin_of(owner: &PkgInstance, below: &RelPath, files: &[RelPath]) -> TreeOrigin {
     let Some(dir) = owner.place.dir() else { return TreeOrigin::Named };
     let files = files.iter().map(|file| dir.join(file)).collect();

@@ -1,4 +1,4 @@
-//! Values as a command receives them: arguments, variables, standard input.
+//! Values in the form that a command receives: arguments, variables, standard input.
 
 use wake_model::RelPath;
 use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
@@ -9,16 +9,16 @@ use crate::module::Exec;
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
-/// The most bytes that the value of a variable may have.
+/// The longest value of a variable, in bytes.
 const LONGEST_VARIABLE: usize = 4096;
 
-/// The text of an argument.
+/// Returns the text of an argument.
 pub(super) fn argument(value: &JsonValue<'_>) -> Result<String, String> {
     scalar(value)
         .ok_or_else(|| format!("an argument is {}: expected a string, number or file", kind(value)))
 }
 
-/// The text of a variable.
+/// Returns the text of a variable.
 pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(format!("`{name}` cannot be the name of a variable"));
@@ -35,7 +35,7 @@ pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, Stri
     if text.len() > LONGEST_VARIABLE {
         let size = text.len();
         return Err(format!(
-            "variable `{name}` is {size} bytes long: at most {LONGEST_VARIABLE} fit, pass it in `config` instead"
+            "variable `{name}` is {size} bytes long, but the limit is {LONGEST_VARIABLE}: pass it in `config` instead"
         ));
     }
     if text.contains('\0') {
@@ -44,7 +44,7 @@ pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, Stri
     Ok(text)
 }
 
-/// Joined with `:` if every element is a path, else with one space.
+/// Joins elements with `:` if all are paths, otherwise with a space.
 fn list(name: &str, items: &[JsonValue<'_>]) -> Result<String, String> {
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
@@ -66,12 +66,12 @@ fn scalar(value: &JsonValue<'_>) -> Option<String> {
     }
 }
 
-/// One line of canonical JSON with file objects as local paths; nothing for null.
+/// Returns a line of canonical JSON with file objects as local paths; empty for null.
 pub(super) fn stdin(config: &JsonValue<'_>) -> String {
     if config.is_null() { String::new() } else { with_paths(config) }
 }
 
-/// One line of canonical JSON with file objects as local paths.
+/// Returns a line of canonical JSON with file objects as local paths.
 pub(super) fn with_paths(value: &JsonValue<'_>) -> String {
     let mut text = String::new();
     push_with_paths(value, &mut text);
@@ -88,7 +88,7 @@ fn push_with_paths(value: &JsonValue<'_>, out: &mut String) {
     }
 }
 
-/// How an exec is to be run.
+/// Returns the terms of an exec.
 pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
     let depfile = exec.depfile.as_deref().map(RelPath::parse).transpose();
     let depfile = depfile.map_err(|error| error.to_string())?;
@@ -114,7 +114,7 @@ pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
             }
             (other, _) => {
                 let known = "`cpus`, `memory` and `scratch`";
-                return Err(format!("`resources` has no `{other}`: it has {known}"));
+                return Err(format!("`resources` has no `{other}`: the fields are {known}"));
             }
         }
     }
@@ -128,7 +128,7 @@ fn cpus(value: &JsonValue<'_>) -> Result<u32, String> {
     })
 }
 
-/// A size: a number of bytes, or a text with a unit, `'512 MiB'`.
+/// Parses a size: a number of bytes, or a text with a unit, `'512 MiB'`.
 fn bytes(value: &JsonValue<'_>) -> Result<u64, String> {
     let wrong = || {
         let value = value.to_value();
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// Gives `tell` a value as it is read from a text.
+    /// Passes a value to `tell` as it is read from a text.
     fn of<T>(value: &Value, tell: impl FnOnce(&JsonValue<'_>) -> T) -> T {
         tell(&serde_json::from_str(&value.to_string()).unwrap())
     }

@@ -1,4 +1,4 @@
-//! Where in what a person wrote a part of a step stands.
+//! Locates a part of a step in the user's sources.
 
 use petgraph::graph::NodeIndex;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::Lowering;
 use crate::source_text::find_first;
 
 impl Lowering<'_> {
-    /// Where the new text of a field stands in what the step's evaluation read.
+    /// Returns the place of the new text of a field in what the step's evaluation read.
     pub(crate) fn place_of(&self, node: NodeIndex, change: &Change) -> Option<String> {
         let text = match change.new.as_ref()? {
             FieldValue::Text(text) => text.trim_end(),
@@ -24,7 +24,7 @@ impl Lowering<'_> {
     }
 }
 
-/// A literal of the text itself; for JSON on standard input, of each scalar that differs.
+/// Returns the text as a literal; for JSON on standard input, each scalar that differs.
 fn literals_to_find(text: &str, change: &Change) -> Vec<Literal> {
     let mut wanted = vec![Literal::Text(text.to_owned())];
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
@@ -40,7 +40,7 @@ fn literals_to_find(text: &str, change: &Change) -> Vec<Literal> {
     wanted
 }
 
-/// The package file, which every step depends on.
+/// Returns the read of the package file, which every step depends on.
 fn pkg_reads() -> Vec<Read> {
     let path = wake_model::place::PKG_FILE.parse().unwrap_or_default();
     let digest = Some(wake_model::BlobDigest::of(b""));

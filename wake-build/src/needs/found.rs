@@ -7,18 +7,18 @@ use wake_registry::{Registry, said_signers};
 use crate::published::shown_needs;
 use crate::session::Session;
 
-/// What was found for a package that a package file names now.
+/// What was found for a package that has been added to a package file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundNeed {
-    /// The version that it means.
+    /// The version that it resolves to.
     pub version: String,
-    /// What its registry is called here, or the package whose exec gave it.
+    /// The registry's name here, or the package whose exec provides it.
     pub from: String,
-    /// When it was published, in seconds since 1970; none where nobody says.
+    /// When it was published, in seconds since 1970; none if unknown.
     pub at: Option<u64>,
-    /// Who signed it; none of what was retrieved.
+    /// Who signed it; none for a retrieved package.
     pub signers: Option<Signers>,
-    /// What it needs itself, as `NAME REQUIREMENT`, sorted; none of what was retrieved.
+    /// Its dependencies, as `NAME REQUIREMENT`, sorted; none for a retrieved package.
     pub needs: Option<Vec<String>>,
 }
 
@@ -27,16 +27,16 @@ pub struct FoundNeed {
 pub enum Signers {
     /// Nobody.
     Nobody,
-    /// This key, which counts here.
+    /// This key, which is trusted here.
     Counts(String),
-    /// What is signed calls these keys, of which none was tried on it.
+    /// The attestation names these keys, but none was verified.
     Said(Vec<String>),
-    /// That could not be found out.
+    /// That could not be found out, for this reason.
     Unknown(String),
 }
 
 impl Session {
-    /// What is known of what a package that was added means.
+    /// Returns what is known of the package that was added.
     pub(super) fn found(&self, locked: &LockedPkg) -> FoundNeed {
         let LockedPkg { name, version, source, .. } = locked;
         let from = match source {
@@ -47,7 +47,7 @@ impl Session {
             FoundNeed { version: version.to_string(), from, at: None, signers: None, needs: None };
         let registry = self.registries.of(name.namespace.as_ref());
         let Some(registry) = registry.filter(|_| locked.is_of_registry()) else { return found };
-        // It was asked for this before, so what goes wrong now is nobody's fault here.
+        // The log was read before, so an error now is not the user's.
         let log = registry.log(name, self.store(), self.registries.meter());
         let Ok(Some(listed)) = log.as_ref().map(|log| log.get(version)) else { return found };
         found.at = (listed.at > 0).then_some(listed.at);
@@ -60,7 +60,7 @@ impl Session {
         let LockedPkg { name, version, content, .. } = locked;
         let lines = match registry.attestations(name, version, self.registries.meter()) {
             Ok(lines) => lines,
-            // The package is added: that this is not known changes nothing.
+            // The package has been added: missing information does not change that.
             Err(error) => return Signers::Unknown(error.to_string()),
         };
         let trust = self.registries.trust(name.namespace.as_ref());

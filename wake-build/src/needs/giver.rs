@@ -1,4 +1,4 @@
-//! Who gives a package that is to be added.
+//! Which registry or retriever provides a package to be added.
 
 use wake_eval::argument_of;
 use wake_model::{GetPkg, PkgSource};
@@ -7,7 +7,7 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use super::{Addition, PkgFileEdit};
 use crate::session::Session;
 
-/// Who gives a package.
+/// The provider of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Giver {
     /// The registry of its namespace.
@@ -16,17 +16,17 @@ pub(super) enum Giver {
     Exec(From),
 }
 
-/// What stands behind `from=` in a package file.
+/// The value of `from=` in a package file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum From {
-    /// The same as at another package there.
+    /// The same as for another package in that file.
     AsThere(String),
-    /// A reference to a file, as a person typed it.
+    /// A reference to a file, as typed.
     Reference(String),
 }
 
 impl From {
-    /// How it is written where the library has this name.
+    /// Returns the Jsonnet text, where the library has this name.
     pub(super) fn written(&self, library: &str) -> String {
         match self {
             From::AsThere(text) => text.clone(),
@@ -36,7 +36,7 @@ impl From {
 }
 
 impl Session {
-    /// Who gives a package: whoever is named, else whoever gives the other packages of its namespace to the package around the person.
+    /// Returns the provider of a package: the one given, or the one of other packages in its namespace that the surrounding package names.
     pub(super) fn giver(
         &self,
         addition: &Addition,
@@ -45,14 +45,14 @@ impl Session {
         if let Some(by) = &addition.by {
             let is_plain = |c: char| !matches!(c, '\'' | '\\') && !c.is_control();
             if by.is_empty() || !by.chars().all(is_plain) {
-                let message = format!("`{}` is no file of a package", by.escape_debug());
+                let message = format!("`{}` is not a file of a package", by.escape_debug());
                 return Err(Diagnostic::error(Class::Usage, message)
-                    .help("an exec is named as in a package file: `pkg.wheels./retrieve`"));
+                    .help("name an exec as in a package file: `pkg.wheels./retrieve`"));
             }
             return Ok(Giver::Exec(From::Reference(by.clone())));
         }
         let checkout = self.look(None);
-        // What is wrong with the package is told once it is changed.
+        // Errors in the package are reported once it has been changed.
         let Ok(pkg) = self.loaded_in(&checkout, &edit.dir) else { return Ok(Giver::Registry) };
         let is_alike = |get: &GetPkg| {
             get.request.namespace == addition.name.namespace
@@ -68,10 +68,10 @@ impl Session {
             (Some(text), true) => Ok(Giver::Exec(From::AsThere(text))),
             (None, _) if keys.is_empty() => Ok(Giver::Registry),
             _ => {
-                let message = format!("who gives {} is not plain", addition.name);
+                let message = format!("the provider of {} is ambiguous", addition.name);
                 Err(Diagnostic::error(Class::Usage, message)
                     .note(format!("{} come from retrievers", keys.join(", ")))
-                    .help("`--by REFERENCE` says which exec does: `--by pkg.wheels./retrieve`"))
+                    .help("give the exec with `--by REFERENCE`: `--by pkg.wheels./retrieve`"))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The packages that a package file names, added and taken out.
+//! Adding packages to a package file, and removing them.
 
 mod found;
 mod giver;
@@ -21,44 +21,44 @@ use crate::retrieve::Audience;
 use crate::session::{Checkout, LockUse, Session};
 use crate::sources::LARGEST;
 
-/// A package that is to be added.
+/// A package to add.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addition {
     /// The package.
     pub name: PkgName,
-    /// The versions that will do; none: those that can stand in for the newest one that may be chosen.
+    /// The versions that match; none: those compatible with the newest version that may be chosen.
     pub requirement: Option<Requirement>,
-    /// The exec that retrieves it, as it is written in the package file: `pkg.wheels./retrieve`. Without one, whoever gives the
+    /// The exec that retrieves it, as written in the package file: `pkg.wheels./retrieve`. If none, the provider of the
     /// other packages of its namespace there.
     pub by: Option<String>,
 }
 
-/// What is to be added to the package around a person.
+/// A request to add packages to the package around the current directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddRequest {
     /// The packages.
     pub additions: Vec<Addition>,
-    /// Whether versions of them may be as young as they are, whatever `min-age` says.
+    /// Whether they are exempt from `min-age`.
     pub now: bool,
 }
 
-/// What became of a package file and of the lock.
+/// The changes to a package file and the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeedsChange {
-    /// The package file, from the root of the workspace.
+    /// The package file, relative to the root of the workspace.
     pub file: String,
-    /// What it names now, or no more, as a person reads it: `acme/http ^1.2`.
+    /// The packages that were added or removed, for a person: `acme/http ^1.2`.
     pub needs: Vec<String>,
-    /// What was found for each that it names now, in their order; none where nothing was locked.
+    /// What was found for each package added, in order; none if nothing was locked.
     pub found: Vec<Option<FoundNeed>>,
-    /// What became of the lock.
+    /// The changes to the lock.
     pub lock: Vec<LockChange>,
 }
 
 impl Session {
-    /// Has the package around the person name more packages, each under its own name as the key, and locks them.
+    /// Adds packages to the surrounding package, each under its own name as the key, and locks them.
     ///
-    /// Every other byte of its file stays. If no versions fit together, the file is left as it was.
+    /// Every other byte of its file stays the same. If no versions fit together, the file is left as it was.
     /// `tell` hears which retrievers are asked.
     pub fn add(
         &self,
@@ -77,7 +77,7 @@ impl Session {
             let requirement = match (&addition.requirement, &giver) {
                 (Some(requirement), _) => requirement.clone(),
                 (None, Giver::Registry) => self.newest(&addition.name, &now)?,
-                // Only what it gives says which versions there are.
+                // The versions are known only from what it provides.
                 (None, Giver::Exec(_)) => Requirement::ANY,
             };
             needs.push(Need { addition, giver, requirement });
@@ -100,7 +100,7 @@ impl Session {
         Ok(NeedsChange { file: edit.file, needs, found, lock })
     }
 
-    /// Has the package around the person name packages no more, by their keys or names, and locks what is left.
+    /// Removes packages, by key or name, from the surrounding package, and locks what is left.
     pub fn remove(&self, names: &[String], cancel: &Cancel) -> Result<NeedsChange, Failure> {
         self.registries.count_with(cancel.meter());
         let keys = self.keys_of(names)?;
@@ -114,7 +114,7 @@ impl Session {
         Ok(NeedsChange { file: edit.file, needs: keys, found: Vec::new(), lock })
     }
 
-    /// The text of a package file with some packages more.
+    /// Returns the text of a package file with packages added.
     fn with_needs(&self, text: &str, needs: &[Need<'_>]) -> Result<String, Failure> {
         let mut text = text.to_owned();
         for need in needs {
@@ -125,7 +125,7 @@ impl Session {
         Ok(text)
     }
 
-    /// Has the package file say something else, and then the lock; both or neither. Gives what became of the lock, and what it is.
+    /// Changes the package file and then the lock, both or neither. Returns the changes to the lock, and the lock.
     fn change(
         &self,
         edit: &PkgFileEdit,
@@ -153,14 +153,14 @@ impl Session {
         Ok((changes, lock.clone()))
     }
 
-    /// Whether the lock may change, and names something that was retrieved.
+    /// Returns whether the lock may change and names a retrieved package.
     fn has_retrieved(&self, checkout: &Checkout) -> bool {
         let lock = checkout.locked.text(&checkout.files);
         self.lock_use == LockUse::MayChange
             && lock.is_ok_and(|lock| lock.iter().any(|pkg| !pkg.is_of_registry()))
     }
 
-    /// What means the newest version of a package and what can stand in for it.
+    /// Returns a requirement for the newest version of a package and compatible ones.
     fn newest(&self, name: &PkgName, now: &[PkgName]) -> Result<Requirement, Failure> {
         if let Some(instead) = self.workspace.settings.overrides.of(name) {
             return self.version_in(&instead.dir).map(|version| version.caret());
@@ -170,7 +170,7 @@ impl Session {
         }
         if !self.registries.can_be_asked() {
             let message = format!("the newest version of {name} is not known offline");
-            let help = format!("say which will do: `{name}@^1.2`");
+            let help = format!("give a requirement: `{name}@^1.2`");
             return Err(Diagnostic::error(Class::Network, message).help(help).into());
         }
         let wanted = (name, None);
@@ -185,14 +185,14 @@ impl Session {
         }
     }
 
-    /// The version of the package in a directory of the workspace.
+    /// Returns the version of the package in a directory of the workspace.
     fn version_in(&self, dir: &RelPath) -> Result<Version, Failure> {
         let checkout = self.look(None);
         let pkg = self.loaded_in(&checkout, dir)?;
         Ok(pkg.decl.info.version)
     }
 
-    /// The keys of the packages that are meant by their keys or names.
+    /// Returns the keys of packages given by key or name.
     fn keys_of(&self, names: &[String]) -> Result<Vec<String>, Failure> {
         let dir = self.workspace.nearest_pkg(&self.workspace.here)?;
         let checkout = self.look(None);
@@ -203,7 +203,7 @@ impl Session {
                 |(key, pkg): &&(String, PkgName)| key == name || pkg.to_string() == *name;
             let Some((key, _)) = pkgs.iter().find(is_meant) else {
                 let label = PkgPlace::Checkout(dir.clone()).label();
-                let message = format!("{label} names no package `{name}`");
+                let message = format!("{label} has no package `{name}`");
                 let known = pkgs.iter().map(|(key, _)| key.as_str());
                 let help = wake_model::nearest::nearest(name, known)
                     .map(|near| format!("did you mean `{near}`?"));
@@ -217,7 +217,7 @@ impl Session {
         Ok(keys)
     }
 
-    /// The packages that the one in a directory names, by its keys for them.
+    /// Returns the packages that the one in a directory names, by its keys for them.
     fn named_by(
         &self,
         checkout: &Checkout,
@@ -227,7 +227,7 @@ impl Session {
         Ok(pkg.decl.pkgs.iter().map(|(key, get)| (key.clone(), get.request.pkg_name())).collect())
     }
 
-    /// The package in a directory of the workspace, with what it requires of registries left open.
+    /// Loads the package in a directory of the workspace, leaving its requirements on registries open.
     fn loaded_in(&self, checkout: &Checkout, dir: &RelPath) -> Result<LoadedPkg, Failure> {
         let evaluator = checkout.evaluator();
         let open = LockedPkgs::left_open(&self.registries);
@@ -249,23 +249,23 @@ impl Session {
                 diagnostic.help(format!("change `pkgs` in `{PKG_FILE}` yourself")).into()
             }
             EditError::Taken => {
-                diagnostic.help("`wake update` chooses newer versions of what is named").into()
+                diagnostic.help("run `wake update` to choose newer versions").into()
             }
             EditError::Absent => diagnostic.into(),
         }
     }
 }
 
-/// The package file around a person, while it is changed.
+/// The surrounding package file, while it is changed.
 struct PkgFileEdit {
-    /// Where it is, from the root of the workspace.
+    /// Its path, relative to the root of the workspace.
     file: String,
     /// The directory of the package.
     dir: RelPath,
     place: ConfinedPath,
-    /// Where it is made anew.
+    /// Where the new file is written first.
     aside: ConfinedPath,
-    /// What it said.
+    /// Its previous content.
     before: String,
 }
 
@@ -297,7 +297,7 @@ fn failed(file: &str, error: &std::io::Error) -> Diagnostic {
     Diagnostic::error(Class::Environment, format!("`{file}`: {error}"))
 }
 
-/// A package that is being added, with who gives it and which versions will do.
+/// A package to add, with its provider and requirement.
 struct Need<'a> {
     addition: &'a Addition,
     giver: Giver,
@@ -305,7 +305,7 @@ struct Need<'a> {
 }
 
 impl Need<'_> {
-    /// How it is got in a package file.
+    /// Returns the Jsonnet text that gets it.
     fn get(&self, library: &str) -> String {
         let Need { addition: Addition { name, .. }, giver, requirement } = self;
         let namespace = name.namespace.as_ref();
@@ -318,7 +318,7 @@ impl Need<'_> {
         format!("{library}.getPkg({info}{from})")
     }
 
-    /// What it means there.
+    /// Returns the lock line that it resolves to.
     fn in_lock<'l>(&self, lock: &'l Lock) -> Option<&'l LockedPkg> {
         let Addition { name, .. } = self.addition;
         let will_do = |pkg: &&LockedPkg| {
@@ -330,7 +330,7 @@ impl Need<'_> {
     }
 }
 
-/// As a person reads it: `acme/http ^1.2`.
+/// For a person: `acme/http ^1.2`.
 impl std::fmt::Display for Need<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.addition.name, self.requirement)

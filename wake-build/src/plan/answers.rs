@@ -1,4 +1,4 @@
-//! What functions of modules are told about other modules.
+//! Answers to functions of modules that ask about other modules.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -13,7 +13,7 @@ use super::ModuleRequest;
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
 
-/// Modules of each package that are told before anyone asks.
+/// How many modules of each package are included in answers before anyone asks.
 const MODULES: usize = 2;
 
 /// Answers evaluations of modules.
@@ -25,7 +25,7 @@ pub(super) struct PlanAnswers<'a, M: Modules> {
 }
 
 impl Evaluator<'_> {
-    /// What functions of the package `asking` are told while `modules` says which of them are complete.
+    /// Returns the answers for functions of the package `asking`; `modules` knows the complete modules.
     pub(super) fn answers<'a, M: Modules>(
         &'a self,
         instances: &'a Instances,
@@ -36,15 +36,15 @@ impl Evaluator<'_> {
     }
 }
 
-/// Which modules are complete, and what others see of them.
+/// The complete modules, as others see them.
 pub(super) trait Modules: Sync {
     fn module(&self, id: &Value) -> Answer;
 
-    /// Adds what is seen of those modules of a package that are complete in their default configuration.
+    /// Adds the views of modules of a package that are complete in their default configuration.
     fn plain(&self, _pkg: &PkgKey, _likely: &mut Vec<(Topic, Arc<str>)>) {}
 }
 
-/// No module is complete.
+/// No complete modules.
 pub(super) struct NothingYet;
 
 impl Modules for NothingYet {
@@ -53,12 +53,12 @@ impl Modules for NothingYet {
     }
 }
 
-/// What others see of the modules that are complete.
+/// The views of complete modules.
 #[derive(Default)]
 pub(super) struct ModuleViews {
     /// By identity.
     texts: HashMap<Arc<str>, Arc<str>>,
-    /// Of some of those in their default configuration, by package, what is told before anyone asks.
+    /// Views included in answers before anyone asks, of modules in their default configuration, by package.
     plain: HashMap<PkgKey, Vec<(Topic, Arc<str>)>>,
 }
 
@@ -68,7 +68,7 @@ impl ModuleViews {
         if wanted.config.is_some() {
             return;
         }
-        // Mostly there is one.
+        // Usually there is one.
         let plain = self.plain.entry(wanted.pkg.clone()).or_insert_with(|| Vec::with_capacity(1));
         if plain.len() < MODULES {
             plain.push((Topic::Module(plain_id(wanted).into()), text.clone()));
@@ -76,7 +76,7 @@ impl ModuleViews {
     }
 }
 
-/// The canonical text of the id of a module in its default configuration.
+/// Returns the canonical id of a module in its default configuration.
 fn plain_id(wanted: &ModuleRequest) -> String {
     let fields = [("module", &*wanted.module), ("pkg", wanted.pkg.as_str()), ("type", "module")];
     let mut id = String::with_capacity(64 + wanted.module.len() + wanted.pkg.as_str().len());
@@ -84,7 +84,7 @@ fn plain_id(wanted: &ModuleRequest) -> String {
     id
 }
 
-/// What is complete while others are still being found.
+/// The modules complete so far, while others are still being found.
 impl Modules for RwLock<ModuleViews> {
     fn module(&self, id: &Value) -> Answer {
         let Some(wanted) = ModuleRequest::of_id(id) else { return Answer::Unknown };
@@ -141,7 +141,7 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
     }
 }
 
-/// Instances of modules as they come about, for evaluations of those that need them.
+/// Module instances as they are completed, for evaluations that need them.
 pub(super) struct Ready<'a> {
     pub(super) index: &'a HashMap<Arc<str>, NodeIndex>,
     pub(super) texts: &'a [OnceLock<Arc<str>>],

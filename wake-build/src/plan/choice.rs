@@ -1,4 +1,4 @@
-//! Which of the modules that targets mean are wanted, now that it is known what they are.
+//! Selecting the wanted modules among those that targets name, once it is known what they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use super::{ModuleRequest, label_of};
 use crate::instance::Instances;
 use crate::purpose::{Candidate, Purpose, TagSelection};
 
-/// What is wanted.
+/// The selection criteria.
 #[derive(Clone, Copy)]
 pub(crate) struct Wish<'a> {
-    /// What the build is for.
+    /// The purpose of the build.
     pub(crate) purpose: &'a Purpose,
-    /// Which tags.
+    /// The tags.
     pub(crate) tags: &'a TagSelection,
 }
 
-/// A module that a pattern means and nobody wants: it had to be evaluated to know that.
+/// A module that matches a pattern but was not selected; it had to be evaluated to know that.
 #[derive(Debug)]
 pub(crate) struct Unwanted {
     /// Its package.
@@ -30,15 +30,15 @@ pub(crate) struct Unwanted {
     pub(crate) reads: Vec<Read>,
 }
 
-/// What was chosen.
+/// The selection.
 pub(super) struct Chosen {
-    /// The identities of the targets that are wanted.
+    /// The identities of the selected targets.
     pub(super) requested: BTreeSet<Arc<str>>,
-    /// What is no part of the plan any more.
+    /// The modules that are no longer part of the plan.
     pub(super) unwanted: Vec<Unwanted>,
 }
 
-/// Chooses among the targets, and takes out of `found` what nothing that is wanted needs.
+/// Selects among the targets, and removes from `found` what no selected target needs.
 pub(super) fn choose(
     found: &mut BTreeMap<Arc<str>, Box<FoundModule>>,
     targets: &[ModuleRequest],
@@ -58,7 +58,7 @@ pub(super) fn choose(
                         shard.has(number - 1)
                     })
             }
-            // It was left out, which is told.
+            // It was left out, which is reported.
             None => true,
         };
         if is_wanted {

@@ -1,4 +1,4 @@
-//! Commands that a package runs and that are no modules: each is planned as if a module had said it.
+//! Commands of a package outside modules, each planned as if it were a module.
 
 use std::collections::HashMap;
 
@@ -17,17 +17,17 @@ use crate::shelf::Shelf;
 pub(crate) struct PkgCommand {
     /// The package.
     pub(crate) pkg: PkgKey,
-    /// What a person calls it.
+    /// Its label.
     pub(crate) label: String,
-    /// What its package calls it.
+    /// Its name in the package.
     pub(crate) name: &'static str,
-    /// What is run, with every reference resolved: as the declaration of a module has it.
+    /// The command, with every reference resolved, in the form of a module's declaration.
     pub(crate) exec: Value,
-    /// What it must leave: as the outputs of a module.
+    /// Its outputs, in the form of a module's.
     pub(crate) outputs: Value,
 }
 
-/// A plan of commands that do not need each other; the number of each in it is its number among `commands`.
+/// Returns a plan of independent commands; each has the same number there as in `commands`.
 pub(crate) fn plan_of_commands(
     commands: Vec<PkgCommand>,
     instances: &Instances,

@@ -5,11 +5,11 @@
 //! | `wanted` | names configured modules |
 //! | `search` | applies the functions of all that the targets reach |
 //! | `choice` | which of the targets are wanted |
-//! | `turns` | which targets come before which |
-//! | `answers` | what these functions are told about other modules |
+//! | `turns` | the order among targets |
+//! | `answers` | what these functions learn about other modules |
 //! | `order` | dependencies first; cycles |
-//! | `promises` | applies again what had to wait for others |
-//! | `commands` | commands of packages that are no modules |
+//! | `promises` | applies functions again that had to wait for others |
+//! | `commands` | commands of packages outside modules |
 
 mod wanted;
 mod answers;
@@ -49,55 +49,55 @@ use wake_steps::diagnostic::{Diagnostic, Failure};
 pub(crate) struct ModuleStep {
     /// Its package.
     pub pkg: PkgKey,
-    /// Where its package lies.
+    /// Where its package is.
     pub place: PkgPlace,
-    /// Its name in the package and its configuration as they were asked for.
+    /// Its name in the package and its configuration, as requested.
     wanted: ModuleRequest,
-    /// What its functions said.
+    /// Its declaration.
     pub decl: ModuleDecl,
     /// Its inputs, files and exec, every promise kept.
     pub instance: ModuleInstance,
-    /// How it is called: `//web:bundle`, with its own label or its configuration unless that is the default.
+    /// Its label: `//web:bundle`, followed by its own label or its configuration unless that is the default.
     pub label: String,
     /// Whether a target names it.
     pub requested: bool,
     /// The files and directories that its evaluation read.
     pub reads: Vec<Read>,
-    /// What its evaluation traced.
+    /// The trace output of its evaluation.
     pub trace: Vec<String>,
 }
 
-/// The graph of steps: an edge leads from a step to one that it needs.
+/// The graph of steps: an edge leads from a step to a dependency.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The steps and, on each edge, the key that the dependent knows the other under.
+    /// The steps and, on each edge, the dependent's key for the dependency.
     pub graph: DiGraph<Box<ModuleStep>, String>,
     /// The steps, dependencies first.
     pub order: Vec<NodeIndex>,
-    /// The step of each module by its name in paths.
+    /// The step of each module, by module id.
     pub by_id: HashMap<Arc<str>, NodeIndex>,
     answers: HashMap<Arc<str>, NodeIndex>,
-    /// Modules that a pattern means and that cannot do without a configuration.
+    /// Modules that match a pattern but need a configuration.
     pub left_out: Vec<LeftOut>,
-    /// Modules that a pattern means and nobody wants.
+    /// Modules that match a pattern but were not selected.
     pub unwanted: Vec<Unwanted>,
 }
 
-/// Everything up to a plan.
+/// The result of all stages up to the plan.
 pub(crate) struct PlannedBuild {
     /// The packages.
     pub(crate) instances: Instances,
     /// The modules.
     pub(crate) plan: Plan,
-    /// Errors of targets that were left out because others may go on without them.
+    /// Errors of targets that were left out so that others can continue.
     pub(crate) left_out: Vec<Diagnostic>,
     /// The directories that were walked to find the targets.
     pub(crate) walked: Vec<RelPath>,
-    /// What was read of the root package to know what options are set to.
+    /// What was read of the root package for the options.
     pub(crate) root_reads: Vec<Read>,
 }
 
-/// Plans everything that those of `targets` reach that are wanted.
+/// Plans everything that the selected `targets` reach.
 pub(crate) fn plan(
     instances: &Instances,
     targets: Vec<ModuleRequest>,
@@ -115,7 +115,7 @@ pub(crate) fn plan(
                 plan.unwanted = unwanted;
                 return Ok(*plan);
             }
-            // All evaluations but theirs are remembered.
+            // All other evaluations are cached.
             Assembled::Without(modules) => {
                 targets.retain(|target| !modules.contains_key(&target.identity()));
                 late.extend(modules.into_values());
@@ -124,20 +124,20 @@ pub(crate) fn plan(
     }
 }
 
-/// What becomes of the modules that were found.
+/// The result of assembling a plan.
 enum Assembled {
     Plan(Box<Plan>),
-    /// These are to be left out, by identity.
+    /// These modules have to be left out, by identity.
     Without(BTreeMap<Arc<str>, LeftOut>),
 }
 
 impl ModuleStep {
-    /// The result link below `.wake/out` of the default configuration of its module.
+    /// Returns the result link below `.wake/out` for the default configuration of its module.
     pub(crate) fn plain_link_name(&self) -> String {
         self.place.file_label(&self.wanted.module)
     }
 
-    /// Its result link below `.wake/out`: configurations of one module do not share one.
+    /// Returns its result link below `.wake/out`; configurations of one module have different links.
     pub(crate) fn link_name(&self) -> String {
         let module = &self.wanted.module;
         match self.decl.is_default {
@@ -146,8 +146,8 @@ impl ModuleStep {
         }
     }
 
-    /// Whether it is the configuration that somebody means by `text`, as its label ends, be it the only one that is called so or
-    /// not, or its link.
+    /// Returns whether `text`, the end of its label or the digits of its link, refers to this configuration, even if other steps
+    /// have the same label.
     pub(crate) fn is_configured(&self, text: &str) -> bool {
         let ends_so = |label: &str| {
             let own = label.strip_prefix(&*self.place.module_label(&self.wanted.module));
@@ -158,7 +158,7 @@ impl ModuleStep {
             || text.strip_prefix('@').is_some_and(|digits| self.decl.config_digits() == digits)
     }
 
-    /// Its label where another step is called so as well.
+    /// Returns its label with the digits that distinguish it from a step with the same label.
     pub(crate) fn full_label(&self) -> String {
         let digits = format!(" @{}", self.decl.config_digits());
         match self.label.ends_with(&digits) {
@@ -167,19 +167,19 @@ impl ModuleStep {
         }
     }
 
-    /// Whether it is a configuration of the module that is asked for.
+    /// Returns whether it is a configuration of the requested module.
     pub(crate) fn is_of(&self, asked: &ModuleRequest) -> bool {
         self.pkg == asked.pkg && self.wanted.module == asked.module
     }
 
-    /// Asks for it once more.
+    /// Returns a request for this step.
     pub(crate) fn request(&self) -> ModuleRequest {
         self.wanted.clone()
     }
 }
 
 impl Plan {
-    /// The steps that a step needs, by number, each once.
+    /// Returns the dependencies of a step, by number, each once.
     pub(crate) fn needs(&self, node: NodeIndex) -> Vec<usize> {
         let mut needs: Vec<usize> = self.graph.neighbors(node).map(NodeIndex::index).collect();
         needs.sort_unstable();
@@ -187,7 +187,7 @@ impl Plan {
         needs
     }
 
-    /// Where `step` built `value`; none where that cannot be found out.
+    /// Returns where `step` built `value`; none if that cannot be found out.
     pub(crate) fn locate(
         &self,
         node: NodeIndex,
@@ -208,8 +208,8 @@ impl Plan {
     }
 }
 
-/// Makes the graph. A module that was asked for by its default and by the same configuration in full
-/// is one step, called by the shorter name.
+/// Assembles the graph. A module requested by default and with the same configuration written out
+/// is one step, with the shorter label.
 fn assemble(
     instances: &Instances,
     found: BTreeMap<Arc<str>, Box<FoundModule>>,
@@ -256,7 +256,7 @@ fn assemble(
     Ok(Assembled::Plan(Box::new(plan)))
 }
 
-/// Adds the digits of its configuration to each label that several steps have.
+/// Adds the digits of its configuration to each label that several steps share.
 fn tell_apart(graph: &mut DiGraph<Box<ModuleStep>, String>) {
     let mut count: HashMap<String, usize> = HashMap::new();
     for step in graph.node_weights().filter(|step| step.decl.label.is_some()) {
@@ -279,7 +279,7 @@ fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<M
     Some(ModuleStep { pkg, place, wanted, decl, instance, label, requested, reads, trace })
 }
 
-/// How a module is called, unless another one is called so.
+/// Returns the label of a module, unless another one shares it.
 fn label_of(place: &PkgPlace, wanted: &ModuleRequest, decl: &ModuleDecl) -> String {
     let mut label = place.module_label(&wanted.module);
     if !decl.is_default {

@@ -1,4 +1,4 @@
-//! The order of modules, and the error that shows a cycle.
+//! The order of modules, and the error for a cycle.
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -11,7 +11,7 @@ use crate::instance::Instances;
 use crate::order::{Link, cycle_error, sort, way_around};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
+/// Returns the modules, dependencies first; a cycle is an error that shows each edge and its place.
 pub(super) fn order(
     graph: &DiGraph<Box<FoundModule>, String>,
     instances: &Instances,
@@ -45,5 +45,5 @@ fn show_cycle(
         Link { label, key, place }
     };
     let links = way_around(component, onward).into_iter().map(link).collect();
-    cycle_error(Class::Evaluation, "modules", links).help("take one of these out of `modules`")
+    cycle_error(Class::Evaluation, "modules", links).help("remove one of these from `modules`")
 }

@@ -18,8 +18,8 @@ use crate::order::levels;
 use crate::shelf::Shelf;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// Applies again the functions of those modules that compute with values of others which were not
-/// complete when they were applied first, these others first. Gives those that are to be left out.
+/// Applies the functions of modules again that compute with values of others which were incomplete the first time, dependencies
+/// first. Returns the modules that have to be left out.
 pub(super) fn keep_promises(
     graph: &mut DiGraph<Box<FoundModule>, String>,
     order: &[NodeIndex],

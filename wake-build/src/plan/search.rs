@@ -1,4 +1,4 @@
-//! The search for modules: from those of the targets to all that they need.
+//! The search for modules: from those of the targets to all their dependencies.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -18,15 +18,15 @@ use crate::module::{ModuleAnswer, ModuleDecl, ModuleInstance, ModuleText, parse}
 use crate::shelf::{Shelf, ShelfEntry};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// More configured modules than this are taken for a recursion without end.
+/// More configured modules than this count as infinite recursion.
 const MOST_STEPS: usize = 1_000_000;
-/// A chain of modules longer than this is taken for a recursion without end.
+/// A longer chain of modules than this counts as infinite recursion.
 const LONGEST_CHAIN: usize = 10_000;
 
-/// Stands for all modules that are too many, where the others have their identities.
+/// Identity that stands for all modules of an infinite recursion.
 const ENDLESS: &str = "~";
 
-/// Applies the functions of all modules that `targets` reach once, as far as they get.
+/// Applies the functions of all modules that `targets` reach once, as far as possible.
 pub(super) fn search(
     instances: &Instances,
     targets: Vec<ModuleRequest>,
@@ -41,7 +41,7 @@ pub(super) fn search(
     rayon::scope(|scope| lanes.put(first, scope));
     let State { found, mut failed, mut left_out, .. } =
         planner.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // What others need is not left out.
+    // A module that others need is not left out.
     for (_, needed) in found.values().flat_map(|module| &module.needs) {
         if let Some(LeftOut { diagnostic, .. }) = left_out.remove(needed) {
             failed.insert(needed.clone(), diagnostic);
@@ -53,15 +53,15 @@ pub(super) fn search(
     Ok(Search { found, left_out })
 }
 
-/// What a search came to, by identity.
+/// The result of a search, by identity.
 pub(super) struct Search {
     /// The modules.
     pub(super) found: BTreeMap<Arc<str>, Box<FoundModule>>,
-    /// Those that are left out.
+    /// Modules that are left out.
     pub(super) left_out: BTreeMap<Arc<str>, LeftOut>,
 }
 
-/// A module that was not asked for by its name and cannot do without a configuration.
+/// A module that was not requested by name and needs a configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct LeftOut {
     /// Its package.
@@ -77,10 +77,10 @@ pub(crate) struct LeftOut {
 struct Planner<'a> {
     instances: &'a Instances,
     evaluator: &'a Evaluator<'a>,
-    /// Where what functions gave is put aside.
+    /// Where the values of functions are spooled.
     shelf: Arc<Shelf>,
     state: Mutex<State>,
-    /// What others see of the modules that are complete.
+    /// The views of complete modules.
     seen: RwLock<ModuleViews>,
 }
 
@@ -97,9 +97,9 @@ struct State {
 pub(super) struct FoundModule {
     pub(super) wanted: ModuleRequest,
     pub(super) decl: ModuleDecl,
-    /// What the functions gave when they were applied first.
+    /// The values of its functions when they were first applied.
     text: ShelfEntry,
-    /// The modules that it needs: identities, by its own key for them.
+    /// Its dependencies: identities, by its own keys for them.
     pub(super) needs: Box<[(Box<str>, Arc<str>)]>,
     /// The same with every promise kept.
     pub(super) finished: Option<ModuleInstance>,
@@ -108,7 +108,7 @@ pub(super) struct FoundModule {
 }
 
 impl FoundModule {
-    /// The id of the module that it needs under a key.
+    /// Returns the id of its dependency with this key.
     pub(super) fn needed(&self, key: &str) -> Option<Value> {
         ModuleText::of(&self.text).ok()?.needed(key)
     }
@@ -118,14 +118,14 @@ impl FoundModule {
 struct Piece {
     wanted: ModuleRequest,
     identity: Arc<str>,
-    /// How many modules led to it.
+    /// The length of the chain that led to it.
     depth: usize,
-    /// Whether others wait for it because a target names it.
+    /// Whether others wait for it because it is a target.
     is_target: bool,
 }
 
 impl LeftOut {
-    /// What becomes of a module whose evaluation failed.
+    /// Returns it for a module whose evaluation failed, if that module can be left out.
     pub(super) fn of(
         wanted: &ModuleRequest,
         is_target: bool,
@@ -141,7 +141,7 @@ impl LeftOut {
         }
     }
 
-    /// What a person is told of it.
+    /// Returns the warning about it.
     pub(crate) fn message(&self, instances: &Instances) -> Diagnostic {
         let LeftOut { pkg, module, diagnostic: Diagnostic { message, place, help, .. }, .. } = self;
         let label = instances.get(pkg).map(|pkg| pkg.place.module_label(module));
@@ -158,7 +158,7 @@ impl LeftOut {
 }
 
 impl State {
-    /// Those of some targets that nobody asked for, and of those whose turn comes with the others.
+    /// Splits off targets that were already requested; returns those whose turn has come.
     fn targets(&mut self, targets: Vec<ModuleRequest>) -> Vec<Piece> {
         let mut open = targets;
         let mut pieces = Vec::with_capacity(open.len());
@@ -174,7 +174,7 @@ impl State {
         pieces
     }
 
-    /// Has equal identities be one text: most modules are needed by several.
+    /// Makes equal identities share one text: most modules are needed by several others.
     fn share(&self, needs: &mut [Need]) {
         for (_, _, identity) in needs {
             if let Some(same) = self.asked.get(identity) {
@@ -233,11 +233,11 @@ impl<'w> Work<'w> for Planner<'w> {
     }
 }
 
-/// A module that is needed, under which key and by which identity.
+/// A dependency: its key, the module, and its identity.
 type Need = (Box<str>, ModuleRequest, Arc<str>);
 
 impl Planner<'_> {
-    /// Reads what the functions of a module gave, and which modules it needs.
+    /// Reads the value of a module's functions, and its dependencies.
     fn found(
         &self,
         wanted: ModuleRequest,
@@ -262,7 +262,7 @@ impl Planner<'_> {
         Ok((FoundModule { wanted, decl, text, needs, finished: instance, reads, trace }, all))
     }
 
-    /// The modules that the module `identity` needs and nobody asked for, unless there are too many by now.
+    /// Returns the dependencies of the module `identity` that are not requested yet, unless there are too many.
     fn needed(&self, identity: &Arc<str>, needs: Vec<Need>, depth: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut endless = Vec::new();
@@ -285,7 +285,7 @@ impl Planner<'_> {
         pieces
     }
 
-    /// Ends the search at the module that would need one too many under `key`.
+    /// Ends the search at the module whose dependency `key` would be one too many.
     fn stop_endless(&self, identity: &Arc<str>, key: &str) {
         let Some(found) = self.state().found.remove(identity) else { return };
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
@@ -299,10 +299,10 @@ impl Planner<'_> {
             }
             None => (found.wanted.module, None),
         };
-        let message = format!("module {label} leads to modules without end");
+        let message = format!("infinite recursion: module {label} leads to ever more modules");
         let diagnostic = Diagnostic::error(Class::Evaluation, message)
             .at(place)
-            .help("a module must not need itself with an ever different config");
+            .help("make sure that a module does not need itself with a different config each time");
         self.state().failed.insert(ENDLESS.into(), diagnostic);
     }
 
@@ -311,7 +311,7 @@ impl Planner<'_> {
     }
 }
 
-/// The package of a module and the application that makes it.
+/// Returns the package of a module, and the operation that evaluates it.
 pub(super) fn find_module<'a>(
     instances: &'a Instances,
     wanted: &ModuleRequest,
@@ -328,7 +328,7 @@ pub(super) fn find_module<'a>(
             let names = || pkg.modules.keys().map(String::as_str);
             let help = match wake_model::nearest::nearest(&wanted.module, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None if pkg.modules.is_empty() => "it has no modules at all".to_owned(),
+                None if pkg.modules.is_empty() => "it has no modules".to_owned(),
                 None => format!("its modules are {}", names().collect::<Vec<_>>().join(", ")),
             };
             Err(Box::new(Diagnostic::error(Class::Usage, message).help(help)))

@@ -1,4 +1,4 @@
-//! Which targets come before which.
+//! The order among targets.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::instance::Instances;
 
 /// The turns of targets: those of a package come after those of the packages that it names.
 ///
-/// Modules mostly need modules of these packages. Once they are complete, what needs them can be told all about them,
-/// and need not be asked a second time.
+/// Modules usually depend on modules of these packages. If those are complete first, their dependents can be told everything
+/// and need not be evaluated a second time.
 #[derive(Default)]
 pub(super) struct Turns {
     numbers: HashMap<PkgKey, usize>,
@@ -20,9 +20,9 @@ pub(super) struct Turns {
 /// The turn of one package.
 #[derive(Default)]
 struct Turn {
-    /// Packages that it names of which a target is not done.
+    /// The number of packages it names that have unfinished targets.
     before: usize,
-    /// Its targets that are not done.
+    /// Its unfinished targets.
     open: usize,
     /// Its targets, until its turn has come.
     targets: Vec<ModuleRequest>,
@@ -31,7 +31,7 @@ struct Turn {
 }
 
 impl Turns {
-    /// The turns of these targets, and those that come first.
+    /// Creates the turns of these targets, and returns those that come first.
     pub(super) fn new(
         instances: &Instances,
         targets: Vec<ModuleRequest>,
@@ -63,7 +63,7 @@ impl Turns {
                 Some(&number) => {
                     let turn = &mut turns.pkgs[number];
                     turn.open += 1;
-                    // Mostly it is the only one.
+                    // Usually there is only one.
                     turn.targets.reserve_exact(1);
                     turn.targets.push(wanted);
                 }
@@ -75,7 +75,7 @@ impl Turns {
         (turns, first)
     }
 
-    /// The targets whose turn has come now that a target of `pkg` is done.
+    /// Returns the targets whose turn has come now that a target of `pkg` is done.
     pub(super) fn done(&mut self, pkg: &PkgKey) -> Vec<ModuleRequest> {
         let mut next = Vec::new();
         let Some(&number) = self.numbers.get(pkg) else { return next };
@@ -88,9 +88,9 @@ impl Turns {
         next
     }
 
-    /// Begins packages; where one has no target, those after it too.
+    /// Begins packages; after a package without targets, also those that follow it.
     fn begin(&mut self, mut free: Vec<usize>, begun: &mut Vec<ModuleRequest>) {
-        // The first is taken last from a stack.
+        // Reversed, because a stack is taken from the end.
         free.reverse();
         while let Some(number) = free.pop() {
             begun.extend(std::mem::take(&mut self.pkgs[number].targets));
@@ -100,7 +100,7 @@ impl Turns {
         }
     }
 
-    /// The packages for which this one was the last that they waited for.
+    /// Returns the packages that were waiting only for this one.
     fn release(&mut self, number: usize) -> Vec<usize> {
         let mut after = std::mem::take(&mut self.pkgs[number].after);
         after.retain(|&after| {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn targets_come_after_those_of_the_packages_that_theirs_names() {
-        // `web` reaches `core` through `glue`, which nobody wants anything of.
+        // `web` reaches `core` through `glue`, which has no target.
         let pkgs = [
             (key("core"), vec![]),
             (key("glue"), vec![key("core")]),

@@ -1,4 +1,4 @@
-//! Names of configured modules, as targets and functions give them.
+//! Requests for configured modules, as targets and functions make them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use wake_model::{PkgKey, json};
 
 use crate::instance::PkgInstance;
 
-/// Which module is wanted, with which configuration.
+/// A request for a module with a configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleRequest {
     /// Its package.
@@ -19,21 +19,21 @@ pub(crate) struct ModuleRequest {
     pub module: String,
     /// Its configuration; none: its default.
     pub config: Option<Value>,
-    /// Whether the configuration holds only keys that differ from the default.
+    /// Whether the configuration contains only keys that differ from the default.
     pub merge: bool,
-    /// Whether a pattern means it among others: then it is left out where it cannot do without a configuration.
+    /// Whether it comes from a pattern: then it is left out if it needs a configuration.
     pub is_one_of_all: bool,
 }
 
 impl ModuleRequest {
-    /// One text for each module and configuration.
+    /// Returns a text that is unique for the module and its configuration.
     pub(crate) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
         let merge = if self.merge { "+" } else { "" };
         [self.pkg.as_str(), "@", &self.module, "@", merge, &config].concat().into()
     }
 
-    /// The application that makes it, if the package `pkg`, which is its own, has such a module.
+    /// Returns the operation that evaluates it, if its package `pkg` has such a module.
     pub(super) fn op(&self, pkg: &PkgInstance) -> Option<Op> {
         Some(Op::Module {
             file: pkg.modules.get(&self.module)?.file().cloned(),
@@ -44,7 +44,7 @@ impl ModuleRequest {
         })
     }
 
-    /// Reads a module id in the text of a module.
+    /// Parses a module id in the text of a module.
     pub(super) fn of_text(id: &RawValue) -> Option<ModuleRequest> {
         #[derive(Deserialize)]
         struct Id {
@@ -53,7 +53,7 @@ impl ModuleRequest {
             #[serde(default, deserialize_with = "given")]
             config: Option<Value>,
         }
-        /// What is given counts, also null.
+        /// A given value counts even if it is null.
         fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
             Value::deserialize(value).map(Some)
         }
@@ -61,7 +61,7 @@ impl ModuleRequest {
         Some(ModuleRequest { pkg, module, config, merge: false, is_one_of_all: false })
     }
 
-    /// Reads a module id as functions return it.
+    /// Parses a module id as functions return it.
     pub(super) fn of_id(id: &Value) -> Option<ModuleRequest> {
         Some(ModuleRequest {
             pkg: id.get("pkg")?.as_str()?.parse().ok()?,

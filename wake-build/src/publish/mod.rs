@@ -1,4 +1,4 @@
-//! Publishing: what others get of packages of the workspace, tried before they do.
+//! Publishing packages of the workspace: exactly what dependents get is built and checked first.
 
 mod secret;
 mod verification;
@@ -38,119 +38,119 @@ use crate::snapshot::Snapshot;
 use crate::source_text::find_literal;
 use crate::target::TargetPattern;
 
-/// What is to be published.
+/// A request to publish.
 #[derive(Clone, Debug, Default)]
 pub struct PublishRequest {
-    /// The packages; none: the one around the person.
+    /// The packages; none: the one around the current directory.
     pub targets: Vec<TargetPattern>,
     /// The registry, if not the one of their namespace.
     pub registry: Option<String>,
-    /// How far it goes.
+    /// How far to go.
     pub extent: Extent,
-    /// Whether every module is built from what others get.
+    /// Whether to build every module from what dependents get.
     pub verify: bool,
-    /// Files that look as if they held a secret, and hold none.
+    /// Files that look as if they contain a secret but do not.
     pub allowed: Vec<String>,
     /// Who signs them.
     pub signing: Signing,
-    /// The state of their sources, where it is known.
+    /// The revision of their sources, if known.
     pub source: Option<Source>,
 }
 
 /// How far publishing goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
-    /// Which files others get.
+    /// Only list the files that dependents get.
     List,
-    /// Everything but the writing.
+    /// Everything except writing.
     Trial,
-    /// To the end.
+    /// Everything.
     #[default]
     Whole,
 }
 
-/// What publishing tells while it goes on, in this order for each package.
+/// Progress of publishing, in this order for each package.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PublishStep {
-    /// It is looked at.
+    /// A package is being checked.
     Checking {
-        /// The package, its version and where it lies.
+        /// The package, its version and its place.
         pkg: String,
     },
-    /// An exec of a package is asked for packages.
+    /// A package's exec is asked to retrieve packages.
     Retrieving {
-        /// The package whose exec it is.
+        /// The label of that package.
         by: String,
         /// How many packages it is asked for.
         pkgs: usize,
     },
-    /// What others get.
+    /// What dependents get.
     Files {
-        /// Each file and link: links with where they lead, programs with a `*`.
+        /// Each file and link: links with their targets, programs with a `*`.
         files: Vec<String>,
-        /// The bytes of the files.
+        /// The total size of the files in bytes.
         size: u64,
     },
-    /// One of several is built as others get it.
+    /// One of several packages is being built as dependents get it.
     Trying {
         /// The package and its version.
         pkg: String,
     },
-    /// What it needs.
+    /// One of its dependencies.
     Needs {
-        /// The requirement, and the version that was found.
+        /// The requirement, and the version found for it.
         need: String,
     },
-    /// Its modules were built from what others get.
+    /// Its modules were built from what dependents get.
     Verified {
         /// How many.
         modules: usize,
-        /// How strictly.
+        /// The sandbox level.
         sandbox: String,
-        /// Milliseconds.
+        /// How long that took, in milliseconds.
         ms: u64,
     },
-    /// What it comes to.
+    /// The package's digests.
     Content {
         /// The digest of its files.
         content: String,
-        /// Bytes of the archive.
+        /// The size of the archive in bytes.
         archive: u64,
-        /// Its SHA-256.
+        /// The archive's SHA-256.
         sha256: String,
-        /// The key that signs it: its name and what it is called.
+        /// The key that signs it: its name and id.
         key: Option<String>,
     },
-    /// Something that a person should know.
+    /// A warning.
     Warning(Box<Diagnostic>),
-    /// It is there, or would be.
+    /// It has been published, or would be.
     Done {
         /// The package and its version.
         pkg: String,
         /// The registry.
         registry: String,
-        /// How it stands there.
+        /// What happened to it.
         outcome: Published,
     },
 }
 
-/// What became of a package.
+/// What happened to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// It was put there.
+    /// It was published.
     Now,
-    /// It was there before.
+    /// It had been published before.
     Before,
-    /// It was there before, and was signed by another one now.
+    /// It had been published before, and got another signature.
     Signed,
-    /// It would be put there.
+    /// It would be published.
     Trial,
 }
 
-/// A file of more bytes is probably none that others need.
+/// A larger file is probably not meant for dependents, in bytes.
 const LARGE: u64 = 1 << 20;
 
-/// A package that is to be published.
+/// A package to publish.
 struct Candidate {
     label: String,
     tree: StoredTree,
@@ -159,21 +159,21 @@ struct Candidate {
     address: Address,
 }
 
-/// The same, packed.
+/// A packed package.
 struct Packed {
     candidate: Candidate,
     packed: PackedPkg,
     archive: PathBuf,
     standing: Standing,
-    /// Whether it is to be signed.
+    /// Whether it has to be signed.
     is_to_be_signed: bool,
-    /// What is signed of it: a line.
+    /// The attestation: a line.
     attestation: Option<String>,
 }
 
 impl Session {
-    /// Publishes packages, those first that others need. What is there already with the same content is passed over, so that the
-    /// same call does the rest of one that was cut off.
+    /// Publishes packages, dependencies first. Packages already there with the same content are skipped, so that
+    /// a call that was interrupted can be repeated.
     pub fn publish(
         &self,
         request: &PublishRequest,
@@ -182,7 +182,7 @@ impl Session {
     ) -> Result<(), Failure> {
         self.registries.count_with(cancel.meter());
         if self.registries.reach() == Reach::Nothing && request.extent == Extent::Whole {
-            let message = "publishing asks registries, and `--offline` asks none";
+            let message = "publishing has to ask registries, but `--offline` does not allow it";
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let snapshot = Snapshot::newest(&self.state_dir());
@@ -221,7 +221,7 @@ impl Session {
         self.carry_out(&all, request, key.as_ref(), &scratch, say)
     }
 
-    /// Takes a version back as far as nobody is to choose it anew, or allows that again.
+    /// Yanks a version, or undoes that.
     pub fn yank(
         &self,
         pkg: &PkgName,
@@ -237,13 +237,13 @@ impl Session {
         Ok(done.map_err(registry_failure)?)
     }
 
-    /// Forgets what was seen of a registry; says whether there was anything.
+    /// Removes what was recorded about a registry; returns whether there was anything.
     pub fn forget_registry(&self, name: &str) -> Result<bool, Failure> {
         let (_, address) = self.registries.named(name)?;
         Ok(self.store().forget_seen(&address.to_string()).map_err(store_failure)?)
     }
 
-    /// Each package with its files and what they come to, those first that others need.
+    /// Returns each package with its files and their digest, dependencies first.
     fn candidates(
         &self,
         checkout: &Checkout,
@@ -271,7 +271,7 @@ impl Session {
             let Some(instance) = key.and_then(|key| instances.get(key)) else { continue };
             candidates.push(self.candidate(declared, instance, &evaluator, request, say)?);
         }
-        // Digests that could not be kept are computed again next time.
+        // Digests that cannot be saved are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         let _ = self.store().flush_memo();
         Ok(candidates)
@@ -312,9 +312,9 @@ impl Session {
         let sum = file_sum(content, &tree.manifest);
         say(PublishStep::Files { files: shown(&tree.manifest), size: sum.size });
         for (path, size) in large(&tree.manifest) {
-            let message = format!("{label}: `{path}` has {} MiB", size >> 20);
+            let message = format!("{label}: `{path}` is {} MiB large", size >> 20);
             let mut warning = Diagnostic::error(Class::Evaluation, message)
-                .help("is it one that others need? `files` of the package names it");
+                .help("remove it from `files` of the package if dependents do not need it");
             warning.level = wake_steps::diagnostic::Level::Warning;
             say(PublishStep::Warning(Box::new(warning)));
         }
@@ -327,11 +327,9 @@ impl Session {
             )
         })?;
         if release.license.is_none() && request.extent != Extent::List {
-            let mut warning = Diagnostic::error(
-                Class::Evaluation,
-                format!("{label}: nobody knows under which licence others may use it"),
-            )
-            .help("`metadata={ license: 'MIT' }`");
+            let mut warning =
+                Diagnostic::error(Class::Evaluation, format!("{label}: no `license` is given"))
+                    .help("`metadata={ license: 'MIT' }`");
             warning.level = wake_steps::diagnostic::Level::Warning;
             say(PublishStep::Warning(Box::new(warning)));
         }
@@ -346,14 +344,14 @@ impl Session {
         Ok(Candidate { label, tree, release, registry, address })
     }
 
-    /// How a package stands in its registry, which may not exist yet.
+    /// Returns the standing of a package in its registry, which may not exist yet.
     fn standing(&self, candidate: &Candidate) -> Result<Standing, wake_registry::RegistryError> {
         let Candidate { address, registry, release, .. } = candidate;
         let (web, meter) = (self.registries.web(), self.registries.meter());
         Publisher::standing(address, registry, web, release, meter)
     }
 
-    /// The registry that a package goes to.
+    /// Returns the registry that a package goes to.
     fn registry_of(
         &self,
         pkg: &PkgName,
@@ -370,7 +368,7 @@ impl Session {
         Ok((name.clone(), address.clone()))
     }
 
-    /// What it needs must be something that whoever gets it can get.
+    /// Checks that dependents can get all its dependencies.
     fn check_needs(&self, declared: &Declared, evaluator: &Evaluator) -> Result<(), Diagnostic> {
         for (key, get) in declared.decl.pkgs.iter() {
             let at = || declared.written_at(key, evaluator);
@@ -380,10 +378,10 @@ impl Session {
                 PkgSource::Local(_) | PkgSource::Registry | PkgSource::Retriever(_) => {}
             }
             if request.version == Requirement::ANY {
-                let message = format!("package `{key}` will do in any version, for ever");
+                let message = format!("package `{key}` is required without a version");
                 let help = match declared.versions.get(key) {
-                    Some(version) => format!("ask for what is here: `'^{version}'`"),
-                    None => "say which versions will do, such as `^1.2`".to_owned(),
+                    Some(version) => format!("require the present version: `'^{version}'`"),
+                    None => "give a version requirement, such as `^1.2`".to_owned(),
                 };
                 return Err(Diagnostic::error(Class::Resolution, message).at(at()).help(help));
             }
@@ -396,7 +394,7 @@ impl Session {
         Ok(())
     }
 
-    /// Whether whoever gets the packages can build them; says what each comes to.
+    /// Checks that dependents can build the packages; returns the packed packages.
     fn try_out(
         &self,
         all: &mut [Packed],
@@ -441,7 +439,7 @@ impl Session {
         Ok(())
     }
 
-    /// Writes, and reads what was written as anybody does.
+    /// Writes the packages, and reads them back like any user.
     fn carry_out(
         &self,
         all: &[Packed],
@@ -491,7 +489,7 @@ impl Session {
         Ok(())
     }
 
-    /// Reads what was published as one who has nothing.
+    /// Reads what was published, with an empty store.
     fn read_back(&self, all: &[&Packed], scratch: &Scratch) -> Result<(), Failure> {
         let empty = scratch.path().join("read-back");
         let store = Store::open(&empty)
@@ -512,9 +510,9 @@ impl Session {
                 String::from_utf8_lossy(&attestations).contains(line.trim_end())
             });
             if log.content(&release.version) != Some(release.content) || !is_signed {
-                let message = format!("{label} was written, and is not there");
+                let message = format!("{label} was written but cannot be found");
                 let diagnostic = Diagnostic::error(Class::Network, message);
-                return Err(diagnostic.help("it is safe to run the same again").into());
+                return Err(diagnostic.help("run the command again; that is safe").into());
             }
             let ours = |_: &Release| Ok(release.clone());
             reader.compare(&pkg, &release.version, ours, meter).map_err(registry_failure)?;
@@ -533,13 +531,13 @@ impl Packed {
     }
 }
 
-/// What a package declares, for finding places in its source.
+/// The declaration of a package, for finding places in its source.
 struct Declared {
     place: PkgPlace,
     decl: wake_model::declared::PackageDecl,
     raw_pkgs: BTreeMap<String, Value>,
     reads: Vec<wake_eval::Read>,
-    /// The versions of the packages that lie in the checkout, by its keys for them.
+    /// The versions of its dependencies in the checkout, by its keys for them.
     versions: BTreeMap<String, String>,
 }
 
@@ -567,7 +565,7 @@ impl Declared {
         evaluator.locate(&self.place, &wake_eval::Op::Pkg, raw, &wake_eval::NoAnswers)
     }
 
-    /// Whether registries take a package of that name and version.
+    /// Checks that registries accept a package with this name and version.
     fn check(&self, evaluator: &Evaluator) -> Result<(), Diagnostic> {
         check_publishable(&self.decl.info).map_err(|error| {
             let name = self.decl.info.name.as_str();
@@ -578,7 +576,7 @@ impl Declared {
 }
 
 fn internal() -> Diagnostic {
-    Diagnostic::error(Class::Internal, "a name that is one is none")
+    Diagnostic::error(Class::Internal, "a valid name was rejected")
 }
 
 fn shown(manifest: &Manifest) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Files that look as if they held a secret: what is published cannot be taken back.
+//! Detects files that look as if they contain a secret: publishing cannot be undone.
 
 use regex::bytes::Regex;
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -8,10 +8,10 @@ use crate::file_set::FileSet;
 use crate::files::{FileState, read_at_most};
 use crate::pkg_place::PkgPlace;
 
-/// Bytes of a file that are looked at.
+/// How many bytes of a file are searched.
 const LOOKED_AT: u64 = 4 << 20;
 
-/// Names of files that hold secrets and little else.
+/// Names of files that usually contain secrets.
 const NAMES: [&str; 12] = [
     ".env",
     ".netrc",
@@ -27,16 +27,16 @@ const NAMES: [&str; 12] = [
     "credentials.toml",
 ];
 
-/// What secrets look like, and what they are called.
+/// Patterns of secrets, with descriptions.
 const FORMS: [(&str, &str); 5] = [
     (r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----", "a private key"),
-    (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", "an access key of AWS"),
-    (r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{60,})", "a token of GitHub"),
-    (r"\bglpat-[0-9A-Za-z_-]{20}", "a token of GitLab"),
-    (r"\bxox[abprs]-[0-9A-Za-z-]{10,}", "a token of Slack"),
+    (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", "an AWS access key"),
+    (r"\b(?:gh[pousr]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{60,})", "a GitHub token"),
+    (r"\bglpat-[0-9A-Za-z_-]{20}", "a GitLab token"),
+    (r"\bxox[abprs]-[0-9A-Za-z-]{10,}", "a Slack token"),
 ];
 
-/// Refuses a package with a file that looks as if it held a secret, unless that file is `allowed`.
+/// Rejects a package with a file that looks as if it contains a secret, unless that file is `allowed`.
 pub(super) fn check_secrets(
     set: &FileSet,
     place: &PkgPlace,
@@ -52,18 +52,18 @@ pub(super) fn check_secrets(
             continue;
         }
         let what = if path.file_name().is_some_and(|name| NAMES.contains(&name)) {
-            Some("passwords or keys, as its name says")
+            Some("passwords or keys, judging by its name")
         } else {
             let host = evaluator.files.absolute_in(place, path);
             let bytes = read_at_most(&host, LOOKED_AT).unwrap_or_default();
             forms.iter().find(|(form, _)| form.is_match(&bytes)).map(|(_, what)| *what)
         };
         if let Some(what) = what {
-            let message = format!("`{}` seems to hold {what}", place.file_label(path.as_str()));
+            let message = format!("`{}` seems to contain {what}", place.file_label(path.as_str()));
             return Err(Diagnostic::error(Class::Evaluation, message)
-                .note("nothing was sent: what is published cannot be taken back")
-                .help("take it out of `files`")
-                .help(format!("if it is no secret: `--allow-secret {path}`")));
+                .note("nothing was sent: publishing cannot be undone")
+                .help("remove it from `files`")
+                .help(format!("if it is not a secret, use `--allow-secret {path}`")));
         }
     }
     Ok(())
@@ -84,9 +84,9 @@ mod tests {
         };
         let key = ["-----BEGIN RSA PRIV", "ATE KEY-----"].concat();
         assert_eq!(found(&key), Some("a private key"));
-        assert_eq!(found(&["AKIA", "ABCDEFGHIJKLMNOP"].concat()), Some("an access key of AWS"));
+        assert_eq!(found(&["AKIA", "ABCDEFGHIJKLMNOP"].concat()), Some("an AWS access key"));
         let token = ["gh", "p_", &"a".repeat(36)].concat();
-        assert_eq!(found(&token), Some("a token of GitHub"));
+        assert_eq!(found(&token), Some("a GitHub token"));
         for text in ["-----BEGIN PUBLIC KEY-----", "AKIA", "ghp_short", "a private key"] {
             assert_eq!(found(text), None, "{text}");
         }

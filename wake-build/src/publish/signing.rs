@@ -1,4 +1,4 @@
-//! Who signs what is published, and what they sign.
+//! Signing what is published.
 
 use wake_model::{Name, Release};
 use wake_registry::{
@@ -17,17 +17,17 @@ use crate::workspace::WORKSPACE_FILE;
 /// Who signs what is published.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Signing {
-    /// The person's key, where they have one.
+    /// The user's key, if there is one.
     #[default]
     IfPossible,
-    /// The key of that name, or in that file.
+    /// The key with this name, or in this file.
     By(String),
     /// Nobody.
     Nobody,
 }
 
 impl Session {
-    /// Signs a registry in a directory as it is now, for so many seconds; gives its number, and which key signed it.
+    /// Signs the present state of a directory registry, valid for a number of seconds; returns its number, and the key used.
     pub fn sign_registry(
         &self,
         name: &str,
@@ -37,7 +37,7 @@ impl Session {
         let (name, address) = self.registries.named(name)?;
         let Address::Dir(dir) = address else {
             let message =
-                format!("`{address}` is no directory, and only these have a head to sign");
+                format!("`{address}` is not a directory, and only directories have a head to sign");
             return Err(Diagnostic::error(Class::Usage, message).into());
         };
         let key = self.head_key(name, key)?;
@@ -47,7 +47,7 @@ impl Session {
         Ok((head.serial, key))
     }
 
-    /// The key that a person signs a registry with: the one that is named, else one that its readers believe, else the only one.
+    /// Returns the key for signing a registry: the named one, else one that its readers trust, else the only one.
     fn head_key(&self, name: &Name, named: Option<&str>) -> Result<NamedKey, Diagnostic> {
         let ring = self.key_ring();
         let believed = self.registries.settings().keys.get(name);
@@ -58,9 +58,8 @@ impl Session {
                 true => Ok(key),
                 false => {
                     let id = key.key.public().id();
-                    let message = format!(
-                        "`{WORKSPACE_FILE}` does not believe {id} where `{name}` is signed"
-                    );
+                    let message =
+                        format!("`{WORKSPACE_FILE}` does not trust {id} for registry `{name}`");
                     Err(Diagnostic::error(Class::Usage, message)
                         .help(format!("add it to `keys` of `{name}` first")))
                 }
@@ -73,7 +72,7 @@ impl Session {
         one_of(keys).and_then(|key| key.ok_or_else(no_key))
     }
 
-    /// The keys by which a registry can be signed. `first` is preferred.
+    /// Returns the keys that may sign a registry. `first` is preferred.
     pub(super) fn head_keys(
         &self,
         name: &Name,
@@ -89,7 +88,7 @@ impl Session {
         Ok(HeadKeys { believed, own })
     }
 
-    /// The key by which a person signs what is not of a registry of packages; none if nobody does.
+    /// Returns the user's key for signing anything other than packages; none if it is not signed.
     pub(crate) fn key_of_person(&self, signing: &Signing) -> Result<Option<NamedKey>, Diagnostic> {
         let ring = self.key_ring();
         match signing {
@@ -99,7 +98,7 @@ impl Session {
         }
     }
 
-    /// The key that signs what is published; none if nobody does.
+    /// Returns the key that signs what is published; none if it is not signed.
     pub(super) fn signing_key(
         &self,
         request: &PublishRequest,
@@ -124,21 +123,20 @@ impl Session {
             let label = &candidate.label;
             match &key {
                 None if request.signing != Signing::Nobody => {
-                    let message =
-                        format!("{label}: `{WORKSPACE_FILE}` demands that somebody signs it");
+                    let message = format!("{label}: `{WORKSPACE_FILE}` requires a signature");
                     return Err(Diagnostic::error(Class::Usage, message)
-                        .note(format!("the keys that count are {}", trust.ids()))
+                        .note(format!("trusted keys: {}", trust.ids()))
                         .help(
-                            "`wake key generate` makes a key; `--no-sign` publishes it unsigned",
+                            "run `wake key generate` to create a key, or use `--no-sign` to publish it unsigned",
                         ));
                 }
                 Some(key) if !self.counts(key, candidate) => {
                     let message = format!(
-                        "{label}: {} signs it, and `{WORKSPACE_FILE}` does not count that key",
+                        "{label}: it would be signed by {}, which `{WORKSPACE_FILE}` does not trust",
                         key.key.public().id()
                     );
                     let mut warning = Diagnostic::error(Class::Evaluation, message)
-                        .note(format!("the keys that count are {}", trust.ids()));
+                        .note(format!("trusted keys: {}", trust.ids()));
                     warning.level = Level::Warning;
                     say(PublishStep::Warning(Box::new(warning)));
                 }
@@ -148,13 +146,13 @@ impl Session {
         Ok(key)
     }
 
-    /// Whether a key counts for a package, as far as this workspace says.
+    /// Returns whether this workspace trusts a key for a package.
     fn counts(&self, key: &NamedKey, candidate: &Candidate) -> bool {
         let trust = self.registries.trust(candidate.release.namespace.as_ref());
         trust.is_none_or(|trust| trust.keys.contains(&key.key.public()))
     }
 
-    /// Whether a key has signed a version that is there.
+    /// Returns whether a key has signed a published version.
     pub(super) fn has_signed(&self, key: &NamedKey, of: &Candidate) -> Result<bool, Diagnostic> {
         let Candidate { release, registry, address, .. } = of;
         let web = self.registries.web().clone();
@@ -168,7 +166,7 @@ impl Session {
         Ok(Attestation::all(&lines).iter().any(is_its))
     }
 
-    /// What a key signs of a package that was tried out: a line.
+    /// Returns the attestation of a key for a package that was verified: a line.
     pub(super) fn attest(
         &self,
         release: &Release,
@@ -193,34 +191,36 @@ impl Session {
     }
 }
 
-/// The only one of several keys, if it is the only one; none of none.
+/// Returns the only one of several keys, an error if there are more, or none without keys.
 fn one_of(mut keys: Vec<NamedKey>) -> Result<Option<NamedKey>, Diagnostic> {
     if keys.len() > 1 {
         let names: Vec<&str> = keys.iter().map(|key| &*key.name).collect();
-        let message = format!("several keys could sign it: {}", names.join(", "));
+        let message = format!("several keys can sign it: {}", names.join(", "));
         let diagnostic = Diagnostic::error(Class::Usage, message);
-        return Err(diagnostic.help("`--key NAME` says which one does"));
+        return Err(diagnostic.help("choose one with `--key NAME`"));
     }
     Ok(keys.pop())
 }
 
 fn no_key() -> Diagnostic {
-    Diagnostic::error(Class::Usage, "there is no key that could sign it")
-        .help("`wake key generate` makes one; `--key FILE` names one that lies elsewhere")
+    Diagnostic::error(Class::Usage, "no key to sign it with")
+        .help("run `wake key generate` to create one, or give one with `--key FILE`")
 }
 
-/// What a person is told of a key that cannot be had.
+/// Returns the diagnostic for a key that cannot be used.
 pub fn key_failure(error: KeyError) -> Diagnostic {
     let message = error.to_string();
     match error {
-        KeyError::Absent { .. } => Diagnostic::error(Class::Usage, message).help(
-            "`wake key list` prints those that are there; a file is named by its path, `./key.pem`",
-        ),
+        KeyError::Absent { .. } => Diagnostic::error(Class::Usage, message)
+            .help("run `wake key list` to list your keys; give a file by its path, `./key.pem`"),
         KeyError::Taken { .. } => Diagnostic::error(Class::Usage, message)
-            .help("what it has signed is told by it: give the new one another name"),
-        KeyError::Open { path, .. } => Diagnostic::error(Class::Environment, message).help(
-            format!("`chmod 600 {}`, and a new key if others may have read it", path.display()),
-        ),
+            .help("give the new key another name: the old one identifies what it has signed"),
+        KeyError::Open { path, .. } => {
+            Diagnostic::error(Class::Environment, message).help(format!(
+                "run `chmod 600 {}`, and create a new key if others may have read it",
+                path.display()
+            ))
+        }
         KeyError::NoKey { .. } | KeyError::Io { .. } => {
             Diagnostic::error(Class::Environment, message)
         }

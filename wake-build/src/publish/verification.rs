@@ -1,4 +1,4 @@
-//! Whether whoever gets a package can build it: from its archive alone, in an empty store, with what registries have.
+//! Verifies that dependents can build a package: from its archive alone, in an empty store, with what registries have.
 
 use std::fs;
 use std::path::Path;
@@ -19,25 +19,25 @@ use crate::target::TargetPattern;
 use crate::workspace::WORKSPACE_FILE;
 use wake_model::place::PKG_FILE;
 
-/// What came of trying a package out.
+/// The result of verifying a package.
 pub(super) struct Verified {
-    /// What it needs, and what was found.
+    /// Its dependencies, with the versions found.
     pub(super) needs: Vec<String>,
     /// How many of its modules were built.
     pub(super) modules: usize,
-    /// Milliseconds that took.
+    /// How long that took, in milliseconds.
     pub(super) ms: u64,
-    /// The packages that it was built with.
+    /// The packages it was built with.
     pub(super) materials: Vec<(String, TreeDigest)>,
-    /// The steps that were run for that.
+    /// The steps that were run.
     pub(super) steps: Vec<StepRun>,
 }
 
-/// What the package is called by the one that gets it here.
+/// The key under which the verifying package gets it.
 const KEY: &str = "it";
 
-/// Has another workspace get the package of `release`, with registries that also have what lies in `stage`, and build all of its modules
-/// if `build` says so.
+/// Gets the package of `release` into a separate workspace, whose registries also offer what is in `stage`, and builds all of its
+/// modules if `build` is set.
 pub(super) fn verify(
     session: &Session,
     release: &Release,
@@ -92,12 +92,12 @@ pub(super) fn verify(
     Ok(Verified { needs, modules, ms: clock::ms_since(started), materials, steps })
 }
 
-/// A package that another one was built with, as it is named in what is signed.
+/// Returns a package that another was built with, as named in attestations.
 fn material(pkg: &LockedPkg) -> (String, TreeDigest) {
     (format!("{}@{}", pkg.name, pkg.version), pkg.content)
 }
 
-/// A package that gets the one that is tried out, and what that takes from the global namespace.
+/// Returns a package file that gets the verified package and provides the globals that it takes.
 fn package_file(release: &Release) -> String {
     let get = |key: &str, name: &PkgName, version: &str, more: &str| {
         let namespace = name.namespace.as_ref();
@@ -117,7 +117,7 @@ fn package_file(release: &Release) -> String {
     for (number, need) in globals.enumerate() {
         let request = need.request();
         let (name, version) = (request.pkg_name(), request.version.to_string());
-        // One that is a retriever may need what a person grants it where it is used.
+        // A retriever may need permissions from its user.
         let more = ", global=true, permissions=['network']";
         pkgs += &get(&format!("global-{number}"), &name, &version, more);
     }
@@ -126,12 +126,12 @@ fn package_file(release: &Release) -> String {
     )
 }
 
-/// The requirement that means one version.
+/// Returns the requirement for exactly one version.
 fn exactly(version: &Version) -> String {
     format!("={version}")
 }
 
-/// `acme/text ^2.0: 2.0.1 from acme`.
+/// Returns `acme/text ^2.0: 2.0.1 from acme`.
 fn shown(need: &Need, lock: &Lock) -> String {
     let request = need.request();
     let wanted = format!("{} {}", request.pkg_name(), request.version);
@@ -157,15 +157,15 @@ fn shown(need: &Need, lock: &Lock) -> String {
 fn not_verified(mut failure: Failure, release: &Release) -> Failure {
     let who = format!("{} {}", release.pkg_name(), release.version);
     for diagnostic in &mut failure.diagnostics {
-        // Where it stands is a place that nobody can look at.
+        // Its place is in a file that the user cannot see.
         diagnostic.place = None;
-        diagnostic.message = format!("{who}, as others get it: {}", diagnostic.message);
+        diagnostic.message = format!("{who}, as dependents get it: {}", diagnostic.message);
         diagnostic.notes.push("nothing was published".to_owned());
     }
     failure
 }
 
-/// Keeps what went wrong.
+/// Collects errors.
 #[derive(Default)]
 struct Collector {
     diagnostics: Vec<Diagnostic>,
@@ -202,7 +202,7 @@ impl Reporter for Collector {
                 self.steps.extend(finished.key.as_ref().map(step));
             }
             Event::ActionFinished(finished) => {
-                let how = finished.outcome.as_deref().unwrap_or("it was not run");
+                let how = finished.outcome.as_deref().unwrap_or("not run");
                 let message = format!("{} failed: {how}", finished.label);
                 let mut diagnostic = Diagnostic::error(Class::Action, message);
                 let lines =

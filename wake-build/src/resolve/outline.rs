@@ -1,4 +1,4 @@
-//! What is known of packages while some that they need are still to be retrieved.
+//! Partial resolution, while some packages still have to be retrieved.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::order::Link;
 use crate::order::{graph_of, sort};
 use crate::pkg_place::PkgPlace;
 
-/// Packages with those of their needs that are met so far.
+/// Packages with the dependencies that are met so far.
 pub(crate) struct Outline<'a> {
     resolver: Resolver<'a>,
     deps: DepsByPlace,
     held: BTreeMap<PkgPlace, Vec<Permission>>,
-    /// What may only be wrong because something is not there yet.
+    /// Errors that may disappear when everything has been retrieved.
     doubts: Vec<Diagnostic>,
 }
 
 impl<'a> Outline<'a> {
-    /// That of `loaded`; `roots` are the packages that nobody had to get. What cannot become right any more is an error.
+    /// Outlines `loaded`; `roots` are the packages that are not dependencies. An error that cannot disappear is returned.
     pub(crate) fn of(
         loaded: &'a Loaded,
         roots: &[PkgPlace],
@@ -38,7 +38,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// The same for whoever only looks: what is wrong is left out.
+    /// The same for explanations: errors are ignored.
     pub(crate) fn as_far_as_known(
         loaded: &'a Loaded,
         roots: &[PkgPlace],
@@ -52,37 +52,37 @@ impl<'a> Outline<'a> {
         Outline { resolver, deps, held, doubts }
     }
 
-    /// What may only be wrong because something is not there yet.
+    /// Returns errors that may disappear when everything has been retrieved.
     pub(crate) fn into_doubts(self) -> Vec<Diagnostic> {
         self.doubts
     }
 
-    /// What `of` calls `key`, if that is known.
+    /// Returns the dependency `key` of `of`, if known.
     pub(crate) fn dep(&self, of: &PkgPlace, key: &str) -> Option<&PkgPlace> {
         self.deps.get(of)?.get(key)
     }
 
-    /// A package.
+    /// Returns a package.
     pub(crate) fn pkg(&self, place: &PkgPlace) -> Option<&'a LoadedPkg> {
         self.resolver.loaded.get(place)
     }
 
-    /// What `by` declares under `key`.
+    /// Returns the declaration of `by` under `key`.
     pub(crate) fn get(&self, by: &PkgPlace, key: &str) -> Option<&'a GetPkg> {
         self.pkg(by)?.decl.pkgs.get(key)
     }
 
-    /// Where what `by` declares under `key` is written.
+    /// Returns the place of the declaration of `by` under `key`.
     pub(crate) fn written_at(&self, by: &PkgPlace, key: &str) -> Option<Place> {
         self.resolver.place_of(self.pkg(by)?, key)
     }
 
-    /// One link of a way around.
+    /// Returns one link of a cycle.
     pub(crate) fn link(&self, by: &PkgPlace, key: &str, label: String) -> Link {
         Link { label, key: key.to_owned(), place: self.written_at(by, key) }
     }
 
-    /// A package and all that it needs, as far as that is known.
+    /// Returns a package and all its dependencies, as far as known.
     pub(crate) fn reach<'p>(&'p self, from: &'p PkgPlace) -> BTreeSet<&'p PkgPlace> {
         let mut seen = BTreeSet::new();
         let mut open = vec![from];
@@ -94,7 +94,7 @@ impl<'a> Outline<'a> {
         seen
     }
 
-    /// Whether commands of a package may reach the network.
+    /// Returns whether commands of a package may use the network.
     pub(crate) fn may_reach_network(&self, place: &PkgPlace) -> bool {
         self.holds(place, Permission::Network)
     }
@@ -103,8 +103,8 @@ impl<'a> Outline<'a> {
         self.held.get(place).is_some_and(|held| held.contains(&permission))
     }
 
-    /// Where the network has to be granted so that a package may reach it, from it upwards: each place at which one is got that
-    /// holds it not, and who gets it there.
+    /// Returns where the network has to be granted so that a package may use it, from the package upwards: each dependent that gets a
+    /// package without that permission, and the place.
     pub(crate) fn missing_grants(&self, place: &PkgPlace) -> Vec<(String, Option<Place>)> {
         let (mut missing, mut seen) = (Vec::new(), BTreeSet::new());
         let mut open = vec![place.clone()];
@@ -123,12 +123,12 @@ impl<'a> Outline<'a> {
         missing
     }
 
-    /// What a package gets under a key itself: what it takes from the global namespace, others got.
+    /// Returns what a package gets under a key itself, not from the global namespace.
     fn got<'p>(&'p self, pkg: &'p LoadedPkg, key: &str) -> Option<&'p PkgPlace> {
         pkg.found.get(key)
     }
 
-    /// The packages at `places`, which have all that they need among them.
+    /// Resolves the packages at `places`, which include all their dependencies.
     pub(crate) fn resolved(&self, places: &BTreeSet<&PkgPlace>) -> Result<Resolution, Failure> {
         let part: Loaded = places
             .iter()

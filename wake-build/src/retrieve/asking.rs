@@ -1,4 +1,4 @@
-//! Asking retrievers for what is needed of them.
+//! Asking retrievers for packages.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ use crate::resolve::{Outline, Resolution};
 use crate::session::Session;
 
 impl Settling<'_> {
-    /// Those of `open` whose retrievers have all that they need themselves.
+    /// Returns those of `open` whose retrievers have all their own dependencies.
     pub(super) fn ready(&self, open: &[&OpenNeed], outline: &Outline<'_>) -> Vec<ReadyNeed> {
         let waiting: BTreeSet<&PkgPlace> = open.iter().map(|need| &need.by).collect();
         let lock = self.lock();
@@ -47,7 +47,7 @@ impl Settling<'_> {
         open.iter().filter_map(ready).collect()
     }
 
-    /// Asks retrievers for what is ready, and takes what they give.
+    /// Asks retrievers for what is ready, and takes the results.
     pub(super) fn ask(
         &mut self,
         ready: Vec<ReadyNeed>,
@@ -69,7 +69,7 @@ impl Settling<'_> {
         self.perform(&calls, &instances, outline, evaluator, audience)
     }
 
-    /// Whether a call may do what it says that it does.
+    /// Checks that a call has the permissions that it needs.
     fn check_network(&self, call: &Call, outline: &Outline<'_>) -> Result<(), Diagnostic> {
         if !call.uses_network() {
             return Ok(());
@@ -88,7 +88,7 @@ impl Settling<'_> {
         }
         if self.session.registries.reach() == Reach::Nothing {
             let message =
-                format!("{label} asks for the network, and `--offline` asks no other machine");
+                format!("{label} asks for the network, but `--offline` does not allow it");
             let asked = call.asked.iter().map(|asked| &asked.wanted);
             let diagnostic =
                 Diagnostic::error(Class::Network, message).at(call.written_at(outline));
@@ -123,7 +123,7 @@ impl Settling<'_> {
         let plan = plan_of_commands(commands, instances, evaluator)
             .map_err(|error| Diagnostic::error(Class::Internal, format!("a retriever: {error}")))?;
         let places: Vec<_> = calls.iter().map(|call| call.written_at(outline)).collect();
-        // An image that a retriever runs in is locked beforehand, or named with its digest.
+        // An image that a retriever runs in is locked already, or given by digest.
         let locked = LockedPkgs::settling(&self.session.registries, self.lock()).unchanging();
         let lowering = Lowering::new(&plan, instances, evaluator, machine.store(), &locked);
         let steps = CallSteps::new(&lowering, calls, &places, machine.store());
@@ -150,7 +150,7 @@ impl Settling<'_> {
                     Err(failure) => errors.extend(failure.diagnostics),
                 },
                 Some(Err(error)) => errors.push(*error),
-                // Another one has failed.
+                // Another call has failed.
                 None => {}
             }
         }
@@ -165,7 +165,7 @@ impl Settling<'_> {
     }
 }
 
-/// Calls are no steps of a build: whoever waits is told of them otherwise.
+/// Calls are not steps of a build, so their events are dropped.
 struct Unheard;
 
 impl Reporter for Unheard {

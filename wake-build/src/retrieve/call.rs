@@ -1,4 +1,4 @@
-//! Calls of retrievers: all that one exec is asked for at once.
+//! Calls of retrievers: everything that one exec is asked for at once.
 
 use std::collections::BTreeMap;
 
@@ -17,50 +17,50 @@ use crate::retriever::Retriever;
 /// One call of an exec.
 #[derive(Clone)]
 pub(super) struct Call {
-    /// Where the package of the exec lies.
+    /// The place of the exec's package.
     pub(super) retriever: PkgPlace,
-    /// What that is called, whatever its version.
+    /// The name of that package, without a version.
     pub(super) name: PkgName,
     /// Its key.
     pub(super) key: PkgKey,
-    /// The exec, every reference resolved.
+    /// The exec, with every reference resolved.
     pub(super) exec: Value,
-    /// What is asked for, sorted.
+    /// The packages it is asked for, sorted.
     pub(super) asked: Vec<Asked>,
 }
 
-/// One package that is asked for, and who needs it.
+/// A package that is asked for, and its dependents.
 #[derive(Clone)]
 pub(super) struct Asked {
-    /// What is asked for.
+    /// The request.
     pub(super) wanted: PkgWanted,
-    /// Who needs it.
+    /// The needs that it meets.
     pub(super) needs: Vec<OpenNeed>,
 }
 
 /// A need whose retriever can be asked.
 pub(super) struct ReadyNeed {
     pub(super) need: OpenNeed,
-    /// Whose exec meets it.
+    /// The retriever that meets it.
     pub(super) by: Retriever,
-    /// Where that package lies.
+    /// The place of the retriever's package.
     pub(super) place: PkgPlace,
-    /// What is asked for.
+    /// The request.
     pub(super) wanted: PkgWanted,
 }
 
 impl Call {
-    /// What a person calls it.
+    /// Returns its label.
     pub(super) fn label(&self) -> String {
         format!("retriever {}", self.retriever.label())
     }
 
-    /// Whether it may use the network, as its exec says.
+    /// Returns whether its exec asks for the network.
     pub(super) fn uses_network(&self) -> bool {
         self.exec.get("network").and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// The exec with what it gets on standard input.
+    /// Returns the exec with the requests as standard input.
     pub(super) fn with_requests(&self) -> Value {
         let mut exec = self.exec.clone();
         let requests: Vec<Value> = self.asked.iter().map(|asked| asked.wanted.json()).collect();
@@ -68,7 +68,7 @@ impl Call {
         exec
     }
 
-    /// Where the first of those that ask it say so.
+    /// Returns the place of the first need that asks for it.
     pub(super) fn written_at(
         &self,
         outline: &Outline<'_>,
@@ -78,7 +78,7 @@ impl Call {
 }
 
 impl Asked {
-    /// Where the first of those that need it say so.
+    /// Returns the place of the first need.
     pub(super) fn written_at(
         &self,
         outline: &Outline<'_>,
@@ -88,7 +88,7 @@ impl Asked {
     }
 }
 
-/// Whose exec meets a need.
+/// Returns the retriever that meets a need.
 pub(super) fn retriever(need: &OpenNeed, outline: &Outline<'_>) -> Option<Retriever> {
     let pkg = outline.pkg(&need.by)?;
     match &outline.get(&need.by, &need.key)?.from {
@@ -97,7 +97,7 @@ pub(super) fn retriever(need: &OpenNeed, outline: &Outline<'_>) -> Option<Retrie
     }
 }
 
-/// The calls that meet `ready`: one for all that are asked of one exec, and more only where that is too much for one.
+/// Returns the calls that meet `ready`: one for each exec, or more if that would be too large.
 pub(super) fn calls(
     ready: Vec<ReadyNeed>,
     outline: &Outline<'_>,

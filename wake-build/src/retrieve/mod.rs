@@ -1,17 +1,17 @@
-//! Packages that retrievers give: an exec of another package fetches them, and the lock keeps what came.
+//! Retrievers: an exec of another package provides packages, and the lock records them.
 //!
 //! | file | does |
 //! |---|---|
-//! | `protocol` | what a retriever is asked, and what it answers |
+//! | `protocol` | what a retriever is asked, and its answers |
 //! | `references` | what its exec refers to |
-//! | `call` | all that one exec is asked for at once |
+//! | `call` | everything that one exec is asked for at once |
 //! | `perform` | calls as steps |
-//! | `take` | what was left becomes a package of the store |
-//! | `waiting` | why nobody can be asked |
-//! | `settling` | the lock that is being put together |
-//! | `asking` | asks for what is needed |
+//! | `take` | its output becomes a package of the store |
+//! | `waiting` | why no retriever can be asked |
+//! | `settling` | the lock under construction |
+//! | `asking` | asks retrievers for packages |
 //!
-//! Here are the rounds: what comes may need more, and what needs something new of registries has versions chosen once more.
+//! This file has the rounds: a retrieved package may need more, and a new requirement on registries has versions chosen again.
 
 mod protocol;
 mod references;
@@ -34,19 +34,19 @@ use crate::load::OpenNeed;
 use crate::resolve::Outline;
 use crate::session::{Checkout, Session};
 
-/// So often retrievers are asked for what came before needs.
+/// How many rounds of retrieval there are at most.
 const MOST_ROUNDS: usize = 64;
 
-/// What may become of the lock.
+/// What may happen to the lock.
 #[derive(Clone, Copy)]
 pub(crate) enum Freedom<'a> {
     /// Versions are chosen, and retrievers asked for what is not locked.
     Choose(&'a Choice),
-    /// It stays as it is: retrievers are asked for what the store does not have.
+    /// It stays as it is: retrievers are asked for what the store lacks.
     Keep,
 }
 
-/// What somebody waits for, and hears of.
+/// Where progress is reported, and what stops it.
 pub(crate) struct Audience<'a> {
     /// Stops it.
     pub(crate) cancel: &'a Cancel,
@@ -55,8 +55,8 @@ pub(crate) struct Audience<'a> {
 }
 
 impl Session {
-    /// The lock that the workspace is to have, of which `before` is the one that it has. What it names that was retrieved is in the
-    /// store then. Nothing is written.
+    /// Returns the new lock of the workspace; `before` is the present one. Retrieved packages that it names are then in the
+    /// store. Nothing is written.
     pub(crate) fn settle(
         &self,
         checkout: &Checkout<'_>,
@@ -100,10 +100,10 @@ impl Session {
 fn endless(need: &OpenNeed, outline: &Outline<'_>) -> Diagnostic {
     let wanted = outline.get(&need.by, &need.key).map(|get| get.request.pkg_name().to_string());
     let message = format!(
-        "after {MOST_ROUNDS} rounds of retrievers there is still something to retrieve: {}",
+        "after {MOST_ROUNDS} rounds of retrieval there are still packages to retrieve: {}",
         wanted.unwrap_or_default()
     );
     Diagnostic::error(Class::Resolution, message)
         .at(outline.written_at(&need.by, &need.key))
-        .help("each round asks for what the packages of the one before need: does one of them need ever new ones?")
+        .help("each round retrieves the dependencies of the one before: check whether packages depend on ever new ones")
 }

@@ -1,4 +1,4 @@
-//! Calls as steps: the same sandbox, the same cache, the same doorway as for everything else that runs.
+//! Calls as steps: with the same sandbox, cache and interface as everything else that runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,32 +12,32 @@ use wake_store::{Log, Lookup, Store};
 use super::call::Call;
 use crate::lower::Lowering;
 
-/// Seconds that a call may take.
+/// The time limit of a call in seconds.
 const LONGEST: u32 = 600;
-/// The directory in which a retriever leaves packages.
+/// The directory in which a retriever creates packages.
 pub(super) const OUT: &str = "out";
-/// Lines of its log that are shown when it failed.
+/// How many lines of a failed call's log are shown.
 const SHOWN_LINES: usize = 20;
 
-/// What a call left.
+/// The output of a call.
 pub(super) struct Left {
-    /// The tree, in which `out` lies.
+    /// The tree that contains `out`.
     pub(super) tree: TreeDigest,
-    /// What is in it.
+    /// The content of the tree.
     pub(super) manifest: Manifest,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub(super) stdout: Vec<u8>,
 }
 
-/// What came of a call; none of one that was not begun, or was stopped.
+/// The result of a call; none if it was not begun, or was stopped.
 pub(super) type CallEnd = Option<Result<Left, Box<Diagnostic>>>;
 
-/// Calls that do not need each other, by their numbers.
+/// Independent calls, by number.
 pub(super) struct CallSteps<'a> {
     lowering: &'a Lowering<'a>,
     calls: &'a [Call],
     labels: Vec<String>,
-    /// Where each is written.
+    /// The place of each.
     places: &'a [Option<Place>],
     order: Vec<StepId>,
     store: &'a Store,
@@ -45,7 +45,7 @@ pub(super) struct CallSteps<'a> {
 }
 
 impl<'a> CallSteps<'a> {
-    /// Those of a plan that has a command for each call.
+    /// Wraps a plan with a command for each call.
     pub(super) fn new(
         lowering: &'a Lowering<'a>,
         calls: &'a [Call],
@@ -58,7 +58,7 @@ impl<'a> CallSteps<'a> {
         CallSteps { lowering, calls, labels, places, order, store, ended }
     }
 
-    /// What came of each.
+    /// Returns the result of each call.
     pub(super) fn into_ended(self) -> Vec<CallEnd> {
         self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,7 +70,7 @@ impl<'a> CallSteps<'a> {
         }
     }
 
-    /// What the command wrote to standard output: with a result that is remembered, or beside it.
+    /// Returns the standard output of the command, from the cached result if necessary.
     fn stdout(&self, kept: &StepSuccess<'_>) -> Result<Vec<u8>, Box<Diagnostic>> {
         let Some(LogRef { blob, .. }) = &kept.record.stdout else { return Ok(Vec::new()) };
         let failed = |error| Box::new(store_failure(error));
@@ -93,7 +93,7 @@ impl<'a> CallSteps<'a> {
                 Diagnostic::error(Class::Timeout, message)
             }
             outcome if outcome.is_success() => {
-                let message = format!("{label} left what cannot be kept");
+                let message = format!("{label} produced output that cannot be kept");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
                 faults.iter().cloned().fold(diagnostic, Diagnostic::note)
             }
@@ -102,7 +102,7 @@ impl<'a> CallSteps<'a> {
         self.with_log(diagnostic.at(at), record)
     }
 
-    /// The same with the end of what the command said, and where all of it is.
+    /// Adds the end of the command's log, and how to see all of it.
     fn with_log(&self, diagnostic: Diagnostic, record: &RunRecord) -> Diagnostic {
         let said = |log: &Option<LogRef>| {
             let log = log.as_ref()?;
@@ -113,7 +113,7 @@ impl<'a> CallSteps<'a> {
         let Some((blob, text)) = said(&record.stderr).or_else(answer) else {
             return match record.outcome.is_success() {
                 true => diagnostic,
-                false => diagnostic.note("it said nothing"),
+                false => diagnostic.note("it printed nothing"),
             };
         };
         let lines: Vec<&str> = text.lines().collect();
@@ -121,9 +121,8 @@ impl<'a> CallSteps<'a> {
         let diagnostic = lines[skipped..].iter().fold(diagnostic, |all, line| all.note(*line));
         match skipped {
             0 => diagnostic,
-            _ => {
-                diagnostic.help(format!("`wake store cat {blob}` shows all {} lines", lines.len()))
-            }
+            _ => diagnostic
+                .help(format!("run `wake store cat {blob}` to see all {} lines", lines.len())),
         }
     }
 
@@ -158,7 +157,7 @@ impl Steps for CallSteps<'_> {
         })?;
         let out = RelPath::parse(OUT).unwrap_or_default();
         if !made.inputs.reaches(&out) {
-            // Nothing lies there, so nothing is in the way.
+            // Nothing else is at this path, so this cannot fail.
             let _ = made.inputs.place(out, Input::Dir);
         }
         made.terms.timeout = Some(self.limit(step));

@@ -1,33 +1,33 @@
-//! What a retriever is asked, and what it answers. Source: `spec/retrievers.md`.
+//! The protocol of retrievers: requests and answers. Source: `spec/retrievers.md`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wake_model::{Name, PkgName, Requirement, TreeDigest, Version};
 
-/// Packages that one call asks for, at most.
+/// The most packages in one call.
 pub(super) const MOST_REQUESTS: usize = 1000;
-/// Bytes that a retriever may write to standard output.
+/// The most bytes that a retriever may write to standard output.
 const MOST_BYTES: usize = 8 << 20;
 
-/// One package that is asked for.
+/// A request for a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PkgWanted {
     /// The package.
     pub(super) name: PkgName,
-    /// The versions that will do.
+    /// The versions that match.
     pub(super) requirement: Requirement,
-    /// What it has to be, if it is locked.
+    /// The version and content it must have, if it is locked.
     pub(super) locked: Option<(Version, TreeDigest)>,
 }
 
 impl PkgWanted {
-    /// What calls are sorted by.
+    /// Returns the sort key of requests.
     pub(super) fn order(&self) -> (Option<&Name>, &Name, String) {
         let PkgName { namespace, name } = &self.name;
         (namespace.as_ref(), name, self.requirement.to_string())
     }
 
-    /// As the retriever gets it.
+    /// Returns the JSON for the retriever.
     pub(super) fn json(&self) -> Value {
         let PkgName { namespace, name } = &self.name;
         let mut json = json!({
@@ -43,26 +43,26 @@ impl PkgWanted {
     }
 }
 
-/// What a retriever says of one package.
+/// A retriever's answer for one package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PkgAnswer {
-    /// It lies there.
+    /// It is at this path.
     Path(String),
-    /// There is none, for this reason.
+    /// It is not available, for this reason.
     Error(String),
 }
 
-/// An answer that is none.
+/// Why an answer is invalid.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
     #[error("wrote nothing to standard output")]
     Nothing,
     #[error("wrote more than {} MiB to standard output", MOST_BYTES >> 20)]
     TooMuch,
-    #[error("wrote to standard output what is no answer: {problem}")]
+    #[error("wrote an invalid answer to standard output: {problem}")]
     Form {
         problem: String,
-        /// How it begins.
+        /// The beginning of the output.
         beginning: String,
     },
     #[error("has neither one `path` nor one `error` in element {number} of `pkgs`")]
@@ -82,9 +82,9 @@ struct WrittenPkg {
     error: Option<String>,
 }
 
-/// Reads what a retriever wrote to standard output.
+/// Parses what a retriever wrote to standard output.
 pub(super) fn read_answers(stdout: &[u8]) -> Result<Vec<PkgAnswer>, AnswerError> {
-    /// Characters that are shown of what is no answer.
+    /// The most characters shown of an invalid answer.
     const SHOWN: usize = 200;
     if stdout.trim_ascii().is_empty() {
         return Err(AnswerError::Nothing);

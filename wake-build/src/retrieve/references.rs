@@ -1,4 +1,4 @@
-//! What the exec of a retriever refers to, as its own package sees it.
+//! References in the exec of a retriever, as seen from its own package.
 
 use serde_json::{Value, json};
 use wake_model::place::pkg_prefix;
@@ -7,24 +7,26 @@ use wake_model::reflike::Reflike;
 use crate::instance::{Instances, PkgInstance};
 use crate::retriever::reference;
 
-/// The package whose exec it is, and what the one that declares the exec calls it.
+/// The package of the exec, and its key in the package that declares the exec.
 pub(super) struct Standpoint<'a> {
     pub(super) key: &'a str,
     pub(super) pkg: &'a PkgInstance,
     pub(super) instances: &'a Instances,
 }
 
-/// A reference that a retriever cannot follow.
+/// A reference that is not allowed in a retriever's exec.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReferenceError {
-    #[error("the exec refers to `{0}`, and a retriever sees its own package and what that needs")]
+    #[error(
+        "the exec refers to `{0}`, but a retriever can use only its own package and that package's dependencies"
+    )]
     Outside(String),
-    #[error("the exec refers to `{0}`, which is not there")]
+    #[error("the exec refers to `{0}`, which does not exist")]
     Absent(String),
 }
 
 impl Standpoint<'_> {
-    /// The value with what its references stand for.
+    /// Returns the value with its references resolved.
     pub(super) fn resolved(&self, value: &Value) -> Result<Value, ReferenceError> {
         let outside = |what: String| Err(ReferenceError::Outside(what));
         let tag = value.get("type").and_then(Value::as_str);
@@ -37,7 +39,7 @@ impl Standpoint<'_> {
                 Some(other) => outside(other.to_string()),
                 None => outside(value.get("from").unwrap_or(value).to_string()),
             },
-            // One of whoever declares the exec; what is fetched lies nowhere yet.
+            // A file of the declaring package; fetched files have no path yet.
             Value::Object(fields) if tag == Some("file") && !fields.contains_key("fetch") => {
                 let path = value.get("path").and_then(Value::as_str).unwrap_or_default();
                 outside(path.to_owned())
@@ -59,7 +61,7 @@ impl Standpoint<'_> {
         }
     }
 
-    /// What lies at the end of a reference that starts in `pkg`, whose files lie below `prefix`.
+    /// Returns the end of a reference that starts in `pkg`, whose files are below `prefix`.
     fn walk(&self, pkg: &PkgInstance, prefix: &str, onward: Option<&Reflike>) -> Option<Value> {
         match onward {
             None => Some(json!({ "type": "pkg", "path": prefix })),

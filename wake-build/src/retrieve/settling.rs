@@ -1,4 +1,4 @@
-//! A lock that is being put together: what registries and retrievers give for what packages require.
+//! The lock under construction, from what registries and retrievers provide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,25 +17,25 @@ use crate::registries::Reach;
 use crate::resolve::Outline;
 use crate::session::{Checkout, Session};
 
-/// A lock that is being put together.
+/// A lock under construction.
 pub(super) struct Settling<'a> {
     pub(super) session: &'a Session,
     pub(super) checkout: &'a Checkout<'a>,
     pub(super) before: &'a Lock,
-    /// What may be chosen of registries; none where the lock stays as it is.
+    /// What may be chosen from registries; none if the lock stays as it is.
     pub(super) choice: Option<Choice>,
-    /// The versions that retrieved packages are to have exactly.
+    /// Exact versions for retrieved packages.
     pub(super) exact: BTreeMap<PkgName, Exact>,
     pub(super) dirs: Vec<RelPath>,
-    /// What registries give.
+    /// Packages from registries.
     pub(super) chosen: Vec<LockedPkg>,
-    /// What retrievers gave.
+    /// Packages from retrievers.
     pub(super) retrieved: Vec<LockedPkg>,
-    /// What retrieved packages require of registries.
+    /// Requirements of retrieved packages on registries.
     pub(super) demands: Vec<Demand>,
-    /// Requirements for one package that are asked for together, because apart they led to two versions of one range.
+    /// Requirements on a package that are requested together, because separately they gave two versions in one range.
     pub(super) joint: Vec<(PkgName, Vec<Requirement>)>,
-    /// Who was asked, as which package's key.
+    /// The retrievers that were asked, each with the key and package that named it.
     pub(super) asked: BTreeSet<(PkgPlace, String, PkgPlace)>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Settling<'a> {
         })
     }
 
-    /// Chooses what registries are to give, where that is allowed; says whether there is something to be retrieved.
+    /// Chooses packages from registries, if that is allowed; returns whether something has to be retrieved.
     pub(super) fn choose(&mut self) -> Result<bool, Failure> {
         let Some(choice) = &self.choice else { return Ok(true) };
         let Session { workspace, registries, machine, .. } = self.session;
@@ -101,7 +101,7 @@ impl<'a> Settling<'a> {
         Ok(retrieves)
     }
 
-    /// Whether what is locked is all that is required of registries.
+    /// Returns whether the lock meets all requirements on registries.
     fn is_met_by_registries(&self, evaluator: &Evaluator<'_>) -> Result<bool, Failure> {
         let locked = LockedPkgs::settling(&self.session.registries, self.lock());
         self.load_with(&locked, evaluator)?;
@@ -113,7 +113,7 @@ impl<'a> Settling<'a> {
         pkgs.with_images(self.before.images())
     }
 
-    /// The same without what nothing in `loaded` is.
+    /// Returns the lock, without packages that are not in `loaded`.
     pub(super) fn lock_of(&self, loaded: &Loaded) -> Lock {
         if self.choice.is_none() {
             return self.before.clone();
@@ -148,7 +148,7 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Takes note of what retrieved packages require of registries; says whether versions have to be chosen for that.
+    /// Records the requirements of retrieved packages on registries; returns whether versions have to be chosen for them.
     pub(super) fn has_new_demands(&mut self, loaded: &Loaded) -> bool {
         let of_retrieved = loaded.values().filter(|pkg| match &pkg.place {
             PkgPlace::Store(stored) => self.retrieved.iter().any(|line| line.key() == stored.key),
@@ -164,7 +164,7 @@ impl<'a> Settling<'a> {
                 })
             })
             .collect();
-        // What was required once stays so: else a version that has something retrieved could come and go for ever.
+        // A requirement stays once it is recorded: otherwise a version with retrieved dependencies could come and go forever.
         let known = self.demands.len();
         for demand in demands {
             if !self.demands.contains(&demand) {
@@ -174,7 +174,7 @@ impl<'a> Settling<'a> {
         self.choice.is_some() && self.demands.len() > known
     }
 
-    /// The packages that nobody had to get: the root package, or where there is none, the members that no other one gets.
+    /// Returns the packages that are not dependencies: the root package, or without one, the members that no other member gets.
     pub(super) fn roots(&self, loaded: &Loaded) -> Vec<PkgPlace> {
         let root = PkgPlace::Checkout(RelPath::root());
         if loaded.contains_key(&root) {
@@ -185,7 +185,7 @@ impl<'a> Settling<'a> {
         members.filter(|member| !got.contains(member)).collect()
     }
 
-    /// Whether a retriever may be asked for what is needed there: where the lock stays as it is, only for what it names.
+    /// Returns whether a retriever may be asked for a need: if the lock stays as it is, only for what it names.
     pub(super) fn may_ask(&self, need: &OpenNeed, outline: &Outline<'_>) -> bool {
         if self.choice.is_some() {
             return true;
@@ -195,18 +195,18 @@ impl<'a> Settling<'a> {
         by.is_some_and(|by| self.before.find_retrieved(&get.request, &by.name).is_some())
     }
 
-    /// What a retriever is asked for where `requirement` is required.
+    /// Returns what a retriever is asked for, given `requirement`.
     pub(super) fn asked_for(&self, name: &PkgName, requirement: &Requirement) -> Requirement {
         let of_it = self.joint.iter().filter(|(other, _)| other == name);
         let joint = of_it.map(|(_, all)| all).find(|all| all.contains(requirement));
         let all = joint.map_or_else(|| vec![requirement.clone()], Clone::clone);
         let exact = self.exact.get(name).map(|exact| exact.version.exactly());
-        // Once it is there, it meets them like any other.
+        // The exact version must meet it like any other.
         Requirement::all(all.iter().chain(&exact))
     }
 
-    /// Adds what came to the lock. Where that has two versions of one range now, both are let go, and what is required of them is
-    /// asked for together.
+    /// Adds retrieved packages to the lock. If there are now two versions in one range, both are dropped and their requirements
+    /// are requested together.
     pub(super) fn take_over(
         &mut self,
         came: Vec<LockedPkg>,
@@ -239,7 +239,7 @@ impl<'a> Settling<'a> {
             required.dedup();
             let joint = (name.clone(), required);
             if joint.1.len() < 2 || self.joint.contains(&joint) {
-                // Nothing else can be asked for: that both are needed is told as for any other package.
+                // Nothing else can be requested: that both are needed is reported as for any other package.
                 continue;
             }
             self.joint.retain(|(other, all)| {
@@ -250,14 +250,14 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Whether those that were asked are those that would be asked now.
+    /// Checks that the same retrievers would be asked now.
     pub(super) fn check_retrievers(&self, outline: &Outline<'_>) -> Result<(), Diagnostic> {
         for (by, key, place) in &self.asked {
             let now = outline.dep(by, key);
             if let Some(other) = now.filter(|now| *now != place) {
                 let (one, other) = (place.label(), other.label());
                 let message = format!(
-                    "{one} has retrieved packages as the global package `{key}`, and {other} overrides it since"
+                    "{one} has retrieved packages as the global package `{key}`, but {other} now overrides it"
                 );
                 let diagnostic = Diagnostic::error(Class::Resolution, message)
                     .at(outline.written_at(by, key))

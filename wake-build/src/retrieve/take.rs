@@ -1,4 +1,4 @@
-//! Taking what a retriever left: each package is held to what others get, compared, and put into the store.
+//! Taking a retriever's output: each package is reduced to its file set, compared, and put into the store.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ use crate::files::FileState;
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::resolve::Outline;
 
-/// A package that a retriever left, where it left it.
+/// A package in a retriever's output.
 struct Draft<'a> {
     call: &'a Call,
     wanted: &'a PkgWanted,
-    /// As the retriever writes it.
+    /// The path, as the retriever gave it.
     path: &'a str,
     place: PkgPlace,
     manifest: Manifest,
 }
 
-/// Takes what a call left, package by package; every fault of them is told.
+/// Takes the packages in a call's output; returns all errors.
 pub(super) fn take(
     call: &Call,
     left: &Left,
@@ -45,11 +45,11 @@ pub(super) fn take(
             AnswerError::Form { beginning, .. } => diagnostic.note(format!("it begins: {beginning}")),
             _ => diagnostic,
         }
-        .help("it is to write `{\"pkgs\": [{\"path\": \"./out/NAME\"}]}` there, and what is for people to standard error")
+        .help("it must write `{\"pkgs\": [{\"path\": \"./out/NAME\"}]}` to standard output, and messages to standard error")
     })?;
     if answers.len() != call.asked.len() {
         let (asked, came) = (call.asked.len(), answers.len());
-        let message = format!("{label} was asked for {} and answered for {came}", count(asked));
+        let message = format!("{label} was asked for {} and gave answers for {came}", count(asked));
         let diagnostic = Diagnostic::error(Class::Resolution, message).at(at());
         let asked = call.asked.iter().map(|asked| shown(&asked.wanted));
         let diagnostic = asked.fold(diagnostic, |all, one| all.note(format!("asked for: {one}")));
@@ -78,7 +78,7 @@ pub(super) fn take(
 }
 
 impl<'a> Draft<'a> {
-    /// The package at the path that a retriever names.
+    /// Returns the package at the path that a retriever gave.
     fn of(
         call: &'a Call,
         asked: &'a Asked,
@@ -89,36 +89,41 @@ impl<'a> Draft<'a> {
         let label = call.label();
         let wrong = |class, what: &str| {
             let wanted = shown(&asked.wanted);
-            Diagnostic::error(class, format!("{label} says that {wanted} lies at `{path}`, {what}"))
+            Diagnostic::error(
+                class,
+                format!("{label} gave `{path}` as the path of {wanted}, {what}"),
+            )
         };
         let at = RelPath::parse(path.trim_end_matches('/'))
-            .map_err(|error| wrong(Class::Integrity, &format!("which is no path: {error}")))?;
+            .map_err(|error| wrong(Class::Integrity, &format!("which is not a path: {error}")))?;
         let out = RelPath::parse(OUT).unwrap_or_default();
         if !at.starts_with(&out) || at == out {
-            let help = "a package lies in a directory of its own in `./out/`";
-            return Err(wrong(Class::Integrity, "and that is not in `./out/`").help(help));
+            let help = "put each package in a directory of its own in `./out/`";
+            return Err(wrong(Class::Integrity, "which is not in `./out/`").help(help));
         }
         let file = RelPath::parse(PKG_FILE).unwrap_or_default();
         let manifest = match left.manifest.get(&at) {
             Some(Node::Dir) | None => left.manifest.subtree(&at).unwrap_or_default(),
-            Some(_) => return Err(wrong(Class::Action, "where no directory is")),
+            Some(_) => return Err(wrong(Class::Action, "which is not a directory")),
         };
         match manifest.get(&file) {
             Some(Node::File { .. }) => {}
-            _ if manifest.is_empty() => return Err(wrong(Class::Action, "where nothing is")),
+            _ if manifest.is_empty() => return Err(wrong(Class::Action, "where there is nothing")),
             _ => {
-                return Err(wrong(Class::Action, &format!("where no `{PKG_FILE}` is")));
+                return Err(wrong(Class::Action, &format!("which has no `{PKG_FILE}`")));
             }
         }
         ArchivePolicy::PACKAGE.check_tree(&manifest).map_err(|error| {
-            let message = format!("{label} left at `{path}` what no package may hold: {error}");
-            Diagnostic::error(Class::Integrity, message).note("nothing of it was kept")
+            let message = format!(
+                "{label} created something at `{path}` that no package may contain: {error}"
+            );
+            Diagnostic::error(Class::Integrity, message).note("nothing was stored")
         })?;
         let stored = StoredTree {
             path: evaluator.store.tree_place(&left.tree).join(at.as_str()),
             manifest: manifest.clone(),
         };
-        // Nobody but what is here sees that name.
+        // This name is used only here.
         let version = match &asked.wanted.locked {
             Some((version, _)) => version.clone(),
             None => "0.0.0"
@@ -132,7 +137,7 @@ impl<'a> Draft<'a> {
         Ok(Draft { call, wanted: &asked.wanted, path, place, manifest })
     }
 
-    /// Puts it into the store as the package that others get; gives its line.
+    /// Puts it into the store as the package that dependents get; returns its lock line.
     fn take(&self, evaluator: &Evaluator<'_>) -> Result<LockedPkg, Diagnostic> {
         let decl = self.declared(evaluator)?;
         self.compare(&decl)?;
@@ -158,12 +163,12 @@ impl<'a> Draft<'a> {
         let evaluated = evaluator.evaluate(&self.place, Op::Pkg, &NoAnswers);
         let evaluated = evaluated.map_err(|failed| self.told(*failed.diagnostic))?;
         serde_json::from_str(evaluated.value.get()).map_err(|error| {
-            let message = format!("{}: the declaration has an unexpected form: {error}", self.path);
+            let message = format!("{}: unexpected value in the declaration: {error}", self.path);
             Diagnostic::error(Class::Internal, message)
         })
     }
 
-    /// The files of its modules; where other packages say what its modules are, everything that may be one.
+    /// Returns the files of its modules; if other packages list its modules, all files that may belong to one.
     fn sources(&self, decl: &PackageDecl) -> Vec<RelPath> {
         match &decl.modules {
             Some(modules) => modules.values().filter_map(|at| at.file().cloned()).collect(),
@@ -174,30 +179,30 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether it is what was asked for.
+    /// Checks that it is what was requested.
     fn compare(&self, decl: &PackageDecl) -> Result<(), Diagnostic> {
         let (label, info) = (self.call.label(), &decl.info);
         let (name, version) = (info.pkg_name(), &info.version);
         if name != self.wanted.name || !self.wanted.requirement.matches(version) {
             let wanted = shown(self.wanted);
-            let message = format!("{label} was asked for {wanted} and gave {name} {version}");
+            let message = format!("{label} was asked for {wanted} but gave {name} {version}");
             return Err(Diagnostic::error(Class::Resolution, message)
-                .note(format!("`{}` says so in its `{PKG_FILE}`", self.path)));
+                .note(format!("according to `{PKG_FILE}` in `{}`", self.path)));
         }
         match &self.wanted.locked {
             Some((locked, content)) if locked != version => {
                 let message = format!(
-                    "{label} was asked for {name} {locked}, which is locked, and gave {version}"
+                    "{label} was asked for {name} {locked}, which is locked, but gave {version}"
                 );
                 Err(Diagnostic::error(Class::Integrity, message)
-                    .note(format!("locked is the content {content}"))
-                    .help(format!("`wake update {name}` takes what it gives now")))
+                    .note(format!("the locked content is {content}"))
+                    .help(format!("run `wake update {name}` to lock what it gives now")))
             }
             _ => Ok(()),
         }
     }
 
-    /// Every file that it names must be there.
+    /// Checks that every file that it names exists.
     fn check_files(&self, decl: &PackageDecl) -> Result<(), Diagnostic> {
         let is_absent = |path: &&RelPath| {
             !matches!(self.manifest.get(path), Some(Node::File { .. } | Node::Link { .. }))
@@ -205,7 +210,7 @@ impl<'a> Draft<'a> {
         match decl.files.iter().find(is_absent) {
             Some(path) => {
                 let message = format!(
-                    "{} left no file `{}` at `{}`, whose `{PKG_FILE}` names it",
+                    "{} did not create the file `{}` at `{}`, whose `{PKG_FILE}` names it",
                     self.call.label(),
                     path.dotted(),
                     self.path
@@ -216,7 +221,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether its files are those that are locked.
+    /// Checks that its content is the locked one.
     fn check_content(&self, set: &FileSet, decl: &PackageDecl) -> Result<(), Diagnostic> {
         let Some((version, locked)) = &self.wanted.locked else { return Ok(()) };
         let came = content(set);
@@ -224,15 +229,16 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let (label, name) = (self.call.label(), decl.info.pkg_name());
-        let message = format!("{label} gave {name} {version} with other content than is locked");
+        let message =
+            format!("{label} gave {name} {version} with different content than is locked");
         let came = came.map_or_else(|| "none".to_owned(), |came| came.to_string());
         Err(Diagnostic::error(Class::Integrity, message)
-            .note(format!("locked is {locked}"))
-            .note(format!("it gave {came}, and nothing of that was kept"))
-            .help(format!("ask who answers for it what became of it; `wake update {name}` takes what it gives now")))
+            .note(format!("locked: {locked}"))
+            .note(format!("given: {came}, of which nothing was stored"))
+            .help(format!("ask whoever maintains it what happened; run `wake update {name}` to lock what it gives now")))
     }
 
-    /// An error of an evaluation as a person sees it who cannot look at what the retriever left.
+    /// Adapts an evaluation error for a user who cannot see the retriever's output.
     fn told(&self, mut error: Diagnostic) -> Diagnostic {
         let own = self.place.label();
         let path = self.path.trim_end_matches('/');
@@ -247,7 +253,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The digest of the tree that these files make.
+/// Returns the digest of the tree of these files.
 fn content(set: &FileSet) -> Option<TreeDigest> {
     let node = |state: &FileState| match state {
         FileState::File { blob, size, executable } => {
@@ -260,7 +266,7 @@ fn content(set: &FileSet) -> Option<TreeDigest> {
     Manifest::new(nodes).ok().map(|manifest| manifest.digest())
 }
 
-/// `pypi/idna ^3`, as it was asked for.
+/// Returns `pypi/idna ^3`, as requested.
 fn shown(wanted: &PkgWanted) -> String {
     format!("{} {}", wanted.name, wanted.requirement)
 }

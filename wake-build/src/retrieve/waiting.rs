@@ -1,4 +1,4 @@
-//! Why nobody can be asked: retrievers that wait for each other, or for what there is not.
+//! Why no retriever can be asked: retrievers that wait for each other, or for something missing.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::load::OpenNeed;
 use crate::order::{Link, cycle_error, way_around};
 use crate::resolve::Outline;
 
-/// What is wrong where none of `open` can be met; `all` are those too that may not be asked for.
+/// Returns the errors if none of `open` can be met; `all` also has those that may not be asked for.
 pub(super) fn not_to_be_met(
     open: &[&OpenNeed],
     all: &BTreeSet<OpenNeed>,
@@ -34,7 +34,7 @@ pub(super) fn not_to_be_met(
         }
     }
     if way.is_empty() {
-        let message = "a retriever cannot be asked: its package is not known";
+        let message = "a retriever cannot be asked: its package is unknown";
         let at = open.first().and_then(|need| outline.written_at(&need.by, &need.key));
         let unknown = Diagnostic::error(Class::Resolution, message).at(at);
         let doubts = outline.into_doubts();
@@ -49,11 +49,11 @@ pub(super) fn not_to_be_met(
         outline.link(&next.by, &next.key, label(need, &outline))
     };
     cycle_error(Class::Resolution, "retrievers", (0..way.len()).map(link).collect())
-        .help("what a retriever needs itself must come from elsewhere: a local path, a registry, or a retriever that does not need it")
+        .help("get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it")
         .into()
 }
 
-/// The retriever that is to meet a need, as a person calls it.
+/// Returns the label of the retriever that is to meet a need.
 fn label(need: &OpenNeed, outline: &Outline<'_>) -> String {
     let by = retriever(need, outline);
     let place = by.as_ref().and_then(|by| outline.dep(&need.by, &by.key));
@@ -64,7 +64,7 @@ fn label(need: &OpenNeed, outline: &Outline<'_>) -> String {
     }
 }
 
-/// A need that has to be met before the retriever of another one can be asked.
+/// Returns a need that has to be met before the retriever of another need can be asked.
 fn blocker<'n>(
     need: &OpenNeed,
     all: &'n BTreeSet<OpenNeed>,
@@ -74,7 +74,7 @@ fn blocker<'n>(
     match outline.dep(&need.by, &by.key) {
         Some(place) => {
             let reach = outline.reach(place);
-            // What it needs itself tells more than what its packages need.
+            // Its own need explains more than those of its dependencies.
             let own = all.iter().find(|other| other.by == *place);
             own.or_else(|| all.iter().find(|other| reach.contains(&other.by)))
         }

@@ -1,4 +1,4 @@
-//! The state of the checkout: loads, resolves and plans.
+//! The state of the checkout, and loading, resolving and planning from it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use crate::plan::{ModuleRequest, PlannedBuild, Wish, plan};
 use crate::resolve::{Resolution, resolve};
 use crate::target::{Target, TargetConfig, TargetPackages, TargetPattern, find};
 
-/// The evaluators that there have been.
+/// Counts evaluators.
 static EPOCHS: AtomicU64 = AtomicU64::new(0);
 
 /// A session with the state of its checkout.
@@ -42,11 +42,11 @@ impl Checkout<'_> {
         Evaluator { pool, store, files: &self.files, spare, options, epoch, tally, profile }
     }
 
-    /// Whether versions are to be chosen, or retrievers asked, before anything can be built.
+    /// Returns whether versions have to be chosen, or retrievers asked, before anything can be built.
     pub(crate) fn is_to_be_made_ready(&self) -> bool {
         let may_retrieve = match self.session.lock_use {
             LockUse::MayChange => true,
-            // What is locked may be retrieved again.
+            // Locked packages may be retrieved again.
             LockUse::AsItIs => !self.locked.is_unmet(),
         };
         self.session.may_choose() && self.locked.leaves_a_choice()
@@ -127,7 +127,7 @@ impl Checkout<'_> {
         Ok((by_place, instances))
     }
 
-    /// Finds the targets and loads their packages meanwhile.
+    /// Finds the targets, and loads their packages at the same time.
     fn find_and_load(
         &self,
         evaluator: &Evaluator,
@@ -148,7 +148,7 @@ impl Checkout<'_> {
         Ok((found, result))
     }
 
-    /// The configuration that was built here before and is called by `text`, also by the digits of its link.
+    /// Returns the configuration that was built here before under the label `text`, which can be digits of its link.
     fn remembered(
         &self,
         text: &str,
@@ -164,7 +164,7 @@ impl Checkout<'_> {
         Some(ModuleRequest { config: Some(config), ..asked.clone() })
     }
 
-    /// The packages that nobody had to get: those of the targets, and all of the workspace where one is in the store.
+    /// Returns the packages that are not dependencies: those of the targets, or all members if a target is in the store.
     fn places(&self, targets: &[Target]) -> Result<Vec<PkgPlace>, Diagnostic> {
         let dirs = match targets.iter().any(|target| target.stored.is_some()) {
             true => self.dirs_to_load(targets)?,
@@ -173,8 +173,8 @@ impl Checkout<'_> {
         Ok(dirs.into_iter().map(PkgPlace::Checkout).collect())
     }
 
-    /// The directories of the targets' packages, and of those that stand in for published ones, so that what is wrong with
-    /// these is told; of all packages where one of them has to be searched for.
+    /// Returns the directories of the targets' packages, and of overrides, so that errors in them are reported; or of all
+    /// packages, if a target has to be searched for.
     fn dirs_to_load(&self, targets: &[Target]) -> Result<Vec<RelPath>, Diagnostic> {
         let workspace = &self.session.workspace;
         match targets.iter().any(Target::is_anywhere) {
@@ -187,7 +187,7 @@ impl Checkout<'_> {
         }
     }
 
-    /// Where the packages lie that `targets` name, each once, and these with all that they need.
+    /// Returns the directories of the packages that `targets` name, each once, and these packages with all dependencies.
     pub(crate) fn load_named(
         &self,
         evaluator: &Evaluator,
@@ -200,7 +200,7 @@ impl Checkout<'_> {
         Ok((dirs, loaded_well(result)?))
     }
 
-    /// The same, with the package that defines what they take from the global namespace.
+    /// The same, with the package that defines the globals that they take.
     pub(crate) fn load_with_globals(
         &self,
         evaluator: &Evaluator,
@@ -220,8 +220,8 @@ impl Checkout<'_> {
         self.with_globals(evaluator, dirs, result)
     }
 
-    /// Loads the root package too if one of those at `dirs` takes something from the global namespace, which is the
-    /// root package's to define.
+    /// Also loads the root package if one of the packages at `dirs` takes something from the global namespace, which the
+    /// root package defines.
     fn with_globals(
         &self,
         evaluator: &Evaluator,

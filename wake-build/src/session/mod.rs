@@ -1,10 +1,10 @@
-//! One use of wake in one checkout: opened once, then asked to build, plan or explain.
+//! A session: one use of wake in a checkout, to build, plan or explain.
 //!
 //! | file | does |
 //! |---|---|
 //! | `options` | what the command line and the environment decide |
-//! | `modules` | which modules targets name |
-//! | `checkout` | the state of the checkout: loads, resolves and plans |
+//! | `modules` | the modules that targets name |
+//! | `checkout` | the state of the checkout, and loading, resolving and planning from it |
 
 mod options;
 mod modules;
@@ -36,31 +36,31 @@ use crate::test_past::TestPast;
 use crate::workers::Workers;
 use crate::workspace::Workspace;
 
-/// The whole life of a process that evaluates for another.
+/// Runs an evaluator process until its parent ends it.
 pub fn evaluation_worker() -> ExitCode {
     wake_eval::serve(|root| Box::new(DirSources::new(root)))
 }
 
-/// A checkout with what is needed to build in it.
+/// A checkout, with everything needed to build in it.
 pub struct Session {
     /// The checkout.
     pub workspace: Workspace,
     pub(crate) machine: Machine,
     pub(crate) pool: Pool,
-    /// What options of the build are set to.
+    /// The options of the build.
     pub(crate) chosen: ChosenOptions,
     pub(crate) registries: Registries,
     pub(crate) lock_use: LockUse,
-    /// What a person chose, for workspaces that are opened besides.
+    /// The options of the session, for opening further workspaces.
     pub(crate) options: Options,
-    /// What was typed, for the log.
+    /// The command line, for the log.
     pub(crate) argv: Vec<String>,
-    /// What is said of each build.
+    /// Warnings for each build.
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
 impl Session {
-    /// Finds the workspace around the person and opens its store.
+    /// Finds the workspace around the current directory and opens its store.
     pub fn open(options: Options) -> Result<Session, Failure> {
         let span = options.profile.stage("open");
         let chosen_options = options.clone();
@@ -81,7 +81,7 @@ impl Session {
         };
         let worker =
             wake_exec::WorkerCommand { program: program.clone(), args: vec![sandbox.clone()] };
-        // What a person says of mirrors counts more than what the workspace says.
+        // The user's mirrors take precedence over those of the workspace.
         let mirrors = [options.route.mirrors.clone(), workspace.settings.mirrors.clone()].concat();
         let machine = Machine::open(MachineOptions {
             store,
@@ -93,7 +93,7 @@ impl Session {
             profile: options.profile.clone(),
         })?;
         drop(span);
-        // Each thread has one evaluator at a time.
+        // Each thread uses one evaluator at a time.
         let evaluators = machine.threads().current_num_threads();
         let limits = Limits::default().shared_by(evaluators, machine_memory());
         let (pool, argv) = (Pool::new(evaluation, limits), options.argv);
@@ -124,17 +124,17 @@ impl Session {
         self.machine.store()
     }
 
-    /// What was wrong with mirrors of registries so far: something else was asked instead.
+    /// Returns warnings about faulty mirrors of registries, which were skipped.
     pub fn mirror_warnings(&self) -> Vec<Diagnostic> {
         self.registries.warnings()
     }
 
-    /// Where logs and caches of this checkout lie.
+    /// Returns the directory of this checkout's logs and caches.
     pub fn state_dir(&self) -> ConfinedPath {
         self.workspace.state_dir()
     }
 
-    /// Whether versions may be chosen where the lock leaves a choice.
+    /// Returns whether versions may be chosen if the lock leaves a choice.
     pub(crate) fn may_choose(&self) -> bool {
         self.lock_use == LockUse::MayChange && self.registries.can_be_asked()
     }
@@ -151,15 +151,15 @@ impl Session {
         self.state_dir().join("state/failed-tests")
     }
 
-    /// The labels of the tests that failed when they ran last, as far as that is known.
+    /// Returns the labels of the tests that failed when they last ran, as far as known.
     pub fn failed_tests(&self) -> BTreeSet<String> {
-        /// Bytes; more is no such list.
+        /// The largest size in bytes; a longer file was not written by wake.
         const LARGEST: u64 = 16 << 20;
         let bytes = self.failed_tests_file().read(LARGEST).unwrap_or_default();
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
-    /// Notes which tests failed when they ran last; where that cannot be written, nobody will know.
+    /// Records which tests failed when they last ran; a write error is ignored.
     pub fn note_failed_tests(&self, labels: &BTreeSet<String>) {
         let lines: String = labels.iter().flat_map(|label| [label.as_str(), "\n"]).collect();
         let _ = self.failed_tests_file().replace_by(&[lines.as_bytes()]);
@@ -169,37 +169,37 @@ impl Session {
         self.state_dir().join("state/tests")
     }
 
-    /// How tests ended here when they ran.
+    /// Returns the past results of tests.
     pub fn test_past(&self) -> TestPast {
         TestPast::read(&self.test_past_file())
     }
 
-    /// Keeps how tests ended; where that cannot be written, nobody will know.
+    /// Records the past results of tests; a write error is ignored.
     pub fn keep_test_past(&self, past: &TestPast) {
         let _ = past.write(&self.test_past_file());
     }
 
-    /// Where what a build puts aside lies.
+    /// Returns the directory for spooled data.
     pub(crate) fn spare_dir(&self) -> ConfinedPath {
         self.state_dir().join("state")
     }
 
-    /// Where result links lie, absolute.
+    /// Returns the directory of result links, absolute.
     pub fn results_dir(&self) -> PathBuf {
         self.out_dir().path()
     }
 
-    /// Where result links lie.
+    /// Returns the directory of result links.
     pub(crate) fn out_dir(&self) -> ConfinedPath {
         self.workspace.dir.join(OUT_DIR)
     }
 
-    /// Where the time goes.
+    /// Records where the time goes.
     pub(crate) fn profile(&self) -> &Profile {
         self.machine.profile()
     }
 
-    /// The checkout as it is now; `snapshot` says what is known of its files.
+    /// Returns the present state of the checkout; `snapshot` tells what is known of its files.
     pub(crate) fn look<'a>(&'a self, snapshot: Option<&'a Snapshot>) -> Checkout<'a> {
         let _span = self.profile().stage("read state");
         let is_proof =

@@ -1,4 +1,4 @@
-//! Which modules targets name.
+//! The modules that targets name.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::plan::{ModuleRequest, ModuleStep, Wish, plan};
 use crate::purpose::{Purpose, TagSelection};
 use crate::target::{Target, TargetConfig};
 
-/// The same modules, each once: where a target means one by its name, that counts.
+/// Removes duplicates, preferring modules that a target names.
 pub(super) fn by_name_first(mut wanted: Vec<ModuleRequest>) -> Vec<ModuleRequest> {
     let by_name = wanted.iter().filter(|module| !module.is_one_of_all);
     let by_name: HashSet<Arc<str>> = by_name.map(ModuleRequest::identity).collect();
@@ -25,7 +25,7 @@ pub(super) fn by_name_first(mut wanted: Vec<ModuleRequest>) -> Vec<ModuleRequest
     wanted
 }
 
-/// Where the package of a target lies, if that is in the checkout.
+/// Returns the place of a target's package, if it is in the checkout.
 pub(super) fn place_of(target: &Target) -> Option<PkgPlace> {
     target.stored.is_none().then(|| PkgPlace::Checkout(target.pkg.clone()))
 }
@@ -34,7 +34,7 @@ pub(super) fn module_label(target: &Target, module: &str) -> String {
     format!("{}:{module}", target.pkg_label())
 }
 
-/// The directories of the targets' packages, each once.
+/// Returns the directories of the targets' packages, each once.
 pub(super) fn dirs_of(targets: &[Target]) -> Vec<RelPath> {
     let mut seen = BTreeSet::new();
     let new = targets.iter().map(|target| &target.pkg).filter(|dir| seen.insert(*dir));
@@ -58,7 +58,7 @@ pub(super) fn modules_of(
     let Some(pkg) = pkg else { return Ok(Vec::new()) };
     let config = match &target.configured {
         Some(_) if config.is_some() => {
-            let message = "a target that names its configuration takes no `--config`";
+            let message = "a target with a configuration cannot be combined with `--config`";
             return Err(Diagnostic::error(Class::Usage, message));
         }
         Some(text) => config_text::read(text).map(TargetConfig::Whole),
@@ -75,15 +75,15 @@ pub(super) fn modules_of(
     };
     match &target.module {
         Some(module) => Ok(vec![wanted(module)]),
-        // What belongs to a module is built with it.
+        // The parts of a module are built with it.
         None => Ok(pkg.modules.keys().filter(|name| !name.contains('.')).map(wanted).collect()),
     }
 }
 
-/// A package in the store that nothing leads to.
+/// Returns the error for a package in the store that nothing depends on.
 fn not_needed(key: &PkgKey, instances: &Instances) -> Diagnostic {
     let label = key.label();
-    let message = format!("no package of the workspace needs `{label}`");
+    let message = format!("no package of the workspace depends on `{label}`");
     let stored: Vec<String> = instances
         .values()
         .filter(|pkg| pkg.place.dir().is_none())
@@ -92,11 +92,11 @@ fn not_needed(key: &PkgKey, instances: &Instances) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Usage, message);
     match nearest(&label, stored.iter().map(String::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help("`wake tree` shows which packages are needed"),
+        None => diagnostic.help("run `wake tree` to see which packages are needed"),
     }
 }
 
-/// The configuration of one of `modules` that a person means by `text`, where a module of the workspace leads to it.
+/// Returns the configuration of one of `modules` that `text` refers to, if a module of the workspace depends on it.
 pub(super) fn searched(
     text: &str,
     target: &Target,
@@ -122,12 +122,12 @@ pub(super) fn searched(
     }
     let label = module_label(target, target.module.as_deref().unwrap_or_default());
     let asked = format!("{label} {text}");
-    let message = format!("no module of the workspace needs `{asked}`");
+    let message = format!("no module of the workspace depends on `{asked}`");
     let known = planned.graph.node_weights().filter(|step| of_module(step));
     let near = nearest(&asked, known.map(|step| step.label.as_str()));
     let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`wake graph //...` shows every module with its configurations".to_owned(),
+        None => "run `wake graph //...` to see every module with its configurations".to_owned(),
     };
     Err(Diagnostic::error(Class::Usage, message).help(help).into())
 }

@@ -13,49 +13,49 @@ use crate::options::ChosenOptions;
 use crate::registries::{Mirrors, Reach};
 use crate::workers::Workers;
 
-/// What a person chose.
+/// The options of a session.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the person stands.
+    /// The current directory.
     pub cwd: PathBuf,
     /// Where the store is; `wake.toml` may say otherwise.
     pub store: PathBuf,
-    /// Whether the store was named explicitly, so that `wake.toml` does not count.
+    /// Whether the store was named explicitly, so that `wake.toml` is ignored.
     pub store_is_explicit: bool,
-    /// How many commands run at once; none: what `wake.toml` says, else one for each processor.
+    /// How many commands run at once; none: as in `wake.toml`, or one for each processor.
     pub jobs: Option<usize>,
-    /// Whose checkouts and stores are believed.
+    /// Which owners of checkouts and stores are trusted.
     pub owners: Owners,
-    /// How strictly commands are kept to what is declared.
+    /// The sandbox level.
     pub sandbox: SandboxLevel,
-    /// What options of the build are set to.
+    /// The options of the build.
     pub chosen: ChosenOptions,
-    /// How other machines are reached.
+    /// How to reach other machines.
     pub route: Route,
-    /// Where the files of registries lie as well.
+    /// Mirrors of registries.
     pub mirrors: Mirrors,
-    /// Where a person's own keys and settings lie.
+    /// The directory of the user's keys and settings.
     pub config: Option<PathBuf>,
-    /// Whether registries may be asked.
+    /// Whether registries may be used.
     pub reach: Reach,
-    /// What says how far the fetching of packages has come.
+    /// Reports the progress of fetching packages.
     pub gauge: Arc<FetchGauge>,
     /// Whether the lock may be written.
     pub lock_use: LockUse,
-    /// What was typed, for the log.
+    /// The command line, for the log.
     pub argv: Vec<String>,
-    /// The program to start as a worker, and the arguments that make it evaluate or run commands.
+    /// The worker program, and the arguments that make it evaluate or run commands.
     pub workers: Workers,
-    /// Where the time goes, for those who want to know.
+    /// Records where the time goes.
     pub profile: Profile,
 }
 
 /// Whether `wake.lock` may be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LockUse {
-    /// Where a requirement is not met, versions are chosen.
+    /// If a requirement is not met, versions are chosen.
     #[default]
     MayChange,
-    /// It decides, and what it does not meet is an error: `--locked`.
+    /// It is binding, and an unmet requirement is an error: `--locked`.
     AsItIs,
 }

@@ -1,4 +1,4 @@
-//! Where jobs may run that do not run here: what a person says of Slurm, and of Kubernetes.
+//! Settings for clusters that run jobs: Slurm and Kubernetes.
 
 use std::path::PathBuf;
 
@@ -7,35 +7,35 @@ use toml::Spanned;
 
 use super::file::Fault;
 
-/// How jobs are submitted to Slurm.
+/// Settings for submitting jobs to Slurm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlurmSettings {
-    /// The partition, where a run names no node pool.
+    /// The partition, unless a run names a node pool.
     pub partition: Option<String>,
-    /// The account that pays.
+    /// The account to charge.
     pub account: Option<String>,
     /// Further arguments of `sbatch`.
     pub arguments: Vec<String>,
-    /// The program `wake` on the nodes, where it is not the one that submits.
+    /// The program `wake` on the nodes, if it is not the one that submits.
     pub wake: Option<PathBuf>,
 }
 
-/// What a cluster of Kubernetes has for jobs.
+/// Settings for submitting jobs to Kubernetes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KubernetesSettings {
-    /// The program by which it is reached, where it is not `kubectl` on the search path.
+    /// The client program, if it is not `kubectl` on the search path.
     pub kubectl: Option<PathBuf>,
-    /// What that program calls the cluster, and who one is there.
+    /// The kubeconfig context.
     pub context: Option<String>,
     /// The namespace.
     pub namespace: Option<String>,
-    /// The image that has wake.
+    /// The image that contains wake.
     pub image: Option<String>,
-    /// The claim of the volume that the store lies on.
+    /// The claim of the volume that contains the store.
     pub claim: Option<String>,
-    /// Where it lies there; empty: at the top.
+    /// The store's path in the volume; empty: at the top.
     pub store: String,
-    /// The label of nodes whose value is a node pool.
+    /// The node label whose value is a node pool.
     pub pool_label: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl KubernetesTable {
     }
 }
 
-/// A path below the top of a volume.
+/// Checks a path below the top of a volume.
 fn below(path: &Spanned<String>) -> Result<String, Fault> {
     let text = path.get_ref();
     let is_below =
@@ -78,7 +78,7 @@ fn below(path: &Spanned<String>) -> Result<String, Fault> {
         true => Ok(text.clone()),
         false => Err(Fault::at(
             path,
-            "`store` is a path from the top of the volume, such as `wake/store`",
+            "`store` must be a path from the top of the volume, such as `wake/store`",
         )),
     }
 }
@@ -93,7 +93,7 @@ pub(super) struct SlurmTable {
     wake: Option<Spanned<PathBuf>>,
 }
 
-/// What wake says to `sbatch` itself, in its long and its short form.
+/// Options of `sbatch` that wake sets itself, in long and short form.
 const OWN: [&str; 14] = [
     "--array",
     "-a",
@@ -129,7 +129,7 @@ fn word(key: &str, text: &Spanned<String>) -> Result<String, Fault> {
     };
     match is_name(text.get_ref()) {
         true => Ok(text.get_ref().clone()),
-        false => Err(Fault::at(text, format!("`{key}` is no name"))),
+        false => Err(Fault::at(text, format!("`{key}` is not a name"))),
     }
 }
 
@@ -140,12 +140,12 @@ fn argument(text: &Spanned<String>) -> Result<String, Fault> {
         && !argument.contains(|c: char| c.is_control());
     if !is_option {
         // It would be taken for the script.
-        let message = format!("`{argument}` is no option of `sbatch`, such as `--qos=long`");
+        let message = format!("`{argument}` is not an option of `sbatch`, such as `--qos=long`");
         return Err(Fault::at(text, message));
     }
     let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
     match OWN.contains(&name) {
-        true => Err(Fault::at(text, format!("`{name}` is what wake says to `sbatch` itself"))),
+        true => Err(Fault::at(text, format!("`{name}` is set by wake itself"))),
         false => Ok(argument.clone()),
     }
 }
@@ -153,6 +153,6 @@ fn argument(text: &Spanned<String>) -> Result<String, Fault> {
 fn program(key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
     match path.get_ref().is_absolute() {
         true => Ok(path.get_ref().clone()),
-        false => Err(Fault::at(path, format!("`{key}` is the path of a program, from `/`"))),
+        false => Err(Fault::at(path, format!("`{key}` must be the absolute path of a program"))),
     }
 }

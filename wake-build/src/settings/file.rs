@@ -1,4 +1,4 @@
-//! A file of settings: its text, and what is wrong with it at its place.
+//! A settings file: its text, and errors at their places.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,20 +11,20 @@ use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_store::ConfinedPath;
 
-/// Bytes of a file that nobody writes by hand.
+/// The largest size of a settings file in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A table whose keys and values have places.
+/// A table with the positions of its keys and values.
 pub(super) type Table<T = String> = BTreeMap<Spanned<String>, Spanned<T>>;
 
-/// A file of settings as it was read.
+/// A settings file as it was read.
 pub(super) struct SettingsText {
     text: String,
-    /// What it is called where something is wrong with it.
+    /// Its name in messages.
     shown: String,
 }
 
-/// What is wrong with a value, and where.
+/// An error in a value, with its position.
 pub(super) struct Fault {
     message: String,
     span: Range<usize>,
@@ -42,7 +42,7 @@ impl Fault {
 }
 
 impl SettingsText {
-    /// Reads the file, which is called `shown` where something is wrong with it.
+    /// Reads the file, called `shown` in messages.
     pub(super) fn read(file: &ConfinedPath, shown: String) -> Result<SettingsText, Diagnostic> {
         let path = file.path();
         let bytes = file.read(LARGEST).map_err(|source| unread(&path, &source))?;
@@ -52,7 +52,7 @@ impl SettingsText {
         Ok(SettingsText { text, shown })
     }
 
-    /// What its tables say.
+    /// Parses its tables.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
         toml::from_str(&self.text).map_err(|error| {
             let message = error.message().lines().next().unwrap_or("not valid TOML").to_owned();
@@ -63,14 +63,14 @@ impl SettingsText {
         })
     }
 
-    /// What a person is told of a value.
+    /// Returns the diagnostic for an error in a value.
     pub(super) fn told(&self, fault: Fault) -> Diagnostic {
         let Fault { message, span, help } = fault;
         let diagnostic = Diagnostic::error(Class::Usage, message).at(Some(self.place(span)));
         help.into_iter().fold(diagnostic, Diagnostic::help)
     }
 
-    /// Where that stands in the file.
+    /// Returns the place of a span in the file.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
         let text = &self.text;
         let before = text.get(..span.start).unwrap_or(text);
@@ -90,14 +90,14 @@ impl SettingsText {
     }
 }
 
-/// What is said of a file of settings that cannot be read.
+/// Returns the diagnostic for a settings file that cannot be read.
 pub(super) fn unread(path: &Path, source: &io::Error) -> Diagnostic {
-    // A refusal says itself where.
+    // A refusal names the path itself.
     let at = source.get_ref().map_or_else(|| format!("`{}`: ", path.display()), |_| String::new());
     Diagnostic::error(Class::Environment, format!("{at}{source}"))
 }
 
-/// The key that was probably meant, of those that the reader of a table names: "unknown field `a`, expected one of `b`, `c`".
+/// Returns the key that was probably meant, from the TOML reader's message: "unknown field `a`, expected one of `b`, `c`".
 fn meant(message: &str) -> Option<&str> {
     let (wrong, known) = message.strip_prefix("unknown field `")?.split_once("`, expected")?;
     nearest(wrong, known.split('`').skip(1).step_by(2))

@@ -1,4 +1,4 @@
-//! `[mirrors]`: where else lies what addresses begin with.
+//! `[mirrors]`: alternative places for address prefixes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use wake_store::ware::AddressMirror;
 
 use super::file::Fault;
 
-/// A table of mirrors as it is written.
+/// A table of mirrors as written.
 pub(super) type MirrorTable = BTreeMap<Spanned<String>, Spanned<Texts>>;
 
 /// A text, or a list of them.
@@ -46,12 +46,12 @@ impl<'de> Visitor<'de> for TextsVisitor {
     }
 }
 
-/// Whether a key of the table is what addresses begin with; else it is what a registry is called.
+/// Returns whether a key of the table is an address prefix rather than the name of a registry.
 pub(super) fn is_of_addresses(key: &str) -> bool {
     key.contains(':')
 }
 
-/// A mirror of addresses; a relative `file:` begins in the directory `beside`.
+/// Returns a mirror of addresses; a relative `file:` is relative to the directory `beside`.
 pub(super) fn address_mirror(
     key: &Spanned<String>,
     texts: &Spanned<Texts>,
@@ -63,8 +63,8 @@ pub(super) fn address_mirror(
     }
     let is_web = begin.starts_with("https://") || begin.starts_with("http://");
     if !is_web || !begin.ends_with('/') {
-        let message = format!("`{begin}` is no beginning of addresses");
-        let help = "it begins with `https://` or `http://` and ends with `/`: `\"https://example.org/pub/\"`";
+        let message = format!("`{begin}` is not an address prefix");
+        let help = "use a prefix with `https://` or `http://` that ends with `/`: `\"https://example.org/pub/\"`";
         return Err(Fault::at(key, message).help(help.to_owned()));
     }
     let place = |text: &String| match text.strip_prefix("file:") {
@@ -76,7 +76,7 @@ pub(super) fn address_mirror(
             Ok(format!("{}/", text.trim_end_matches('/')))
         }
         None => {
-            let message = format!("`{text}` is no place of files: `https:`, `http:` or `file:`");
+            let message = format!("`{text}` is not a place of files: `https:`, `http:` or `file:`");
             Err(Fault::at(texts, message))
         }
     };
@@ -84,7 +84,7 @@ pub(super) fn address_mirror(
     Ok(AddressMirror { begin: begin.clone(), places })
 }
 
-/// A mirror of images of a registry of containers.
+/// Returns a mirror of images in a container registry.
 fn image_mirror(
     key: &Spanned<String>,
     texts: &Spanned<Texts>,
@@ -93,8 +93,9 @@ fn image_mirror(
     let begin = key.get_ref();
     let is_begin = |rest: &str| rest.len() > 1 && rest.ends_with('/') && !rest.contains("//");
     if !begin.strip_prefix("oci://").is_some_and(is_begin) {
-        let message = format!("`{begin}` is no beginning of names of images");
-        let help = "it begins with `oci://` and ends with `/`: `\"oci://registry.example.org/\"`";
+        let message = format!("`{begin}` is not a prefix of image names");
+        let help =
+            "use a prefix with `oci://` that ends with `/`: `\"oci://registry.example.org/\"`";
         return Err(Fault::at(key, message).help(help.to_owned()));
     }
     let place = |text: &String| match Address::parse(text, beside) {
@@ -102,7 +103,7 @@ fn image_mirror(
         Ok(Address::Oci { host, prefix }) => Ok(format!("oci://{host}/{prefix}/")),
         Ok(Address::Dir(dir)) => Ok(format!("file://{}/", dir.display())),
         _ => {
-            let message = format!("`{text}` is no place of images: `oci:` or `file:`");
+            let message = format!("`{text}` is not a place of images: `oci:` or `file:`");
             Err(Fault::at(texts, message))
         }
     };

@@ -1,4 +1,4 @@
-//! What is set once: `wake.toml` of a workspace, and `config.toml` of a person. Where and how fast to build; what, only in `overrides`.
+//! Settings: `wake.toml` of a workspace and `config.toml` of a user. They decide where and how fast to build; only `overrides` decides what.
 
 mod file;
 mod span;

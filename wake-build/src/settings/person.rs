@@ -1,4 +1,4 @@
-//! `config.toml` of a person: how other machines are reached, where else packages lie, and where jobs run.
+//! `config.toml` of a user: how to reach other machines, mirrors, and where jobs run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,27 +17,27 @@ use super::file::{Fault, SettingsText, unread};
 use super::mirrors::{MirrorTable, Texts, address_mirror, is_of_addresses};
 use super::span::span;
 
-/// The longest that may be waited for another machine.
+/// The longest timeout for another machine.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// The settings of a person, for all workspaces. None of them changes what is built.
+/// A user's settings, for all workspaces. None of them changes what is built.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersonSettings {
-    /// Where the files of a registry lie as well, by what workspaces call it: asked before the registry itself, in this order.
+    /// Mirrors of registries, by the registry's name in workspaces: tried in order, before the registry itself.
     pub mirrors: BTreeMap<Name, Vec<Address>>,
-    /// Where else files lie that are known by their content, by what their addresses begin with.
+    /// Mirrors of files known by content, by address prefix.
     pub address_mirrors: Vec<AddressMirror>,
-    /// The proxy for all addresses, where the environment names none for them.
+    /// The proxy for all addresses for which the environment has none.
     pub proxy: Option<String>,
-    /// Certificates of authorities that vouch for servers, besides those that do anyway.
+    /// Certificates of additional certificate authorities.
     pub authorities: Option<PathBuf>,
     /// How many files are fetched at once at most.
     pub parallel: Option<usize>,
-    /// How long each wait for another machine may take.
+    /// The timeout for each wait on another machine.
     pub timeout: Option<Duration>,
-    /// How jobs are submitted to Slurm.
+    /// Settings for submitting jobs to Slurm.
     pub slurm: SlurmSettings,
-    /// What a cluster of Kubernetes has for jobs.
+    /// Settings for submitting jobs to Kubernetes.
     pub kubernetes: KubernetesSettings,
 }
 
@@ -64,7 +64,7 @@ struct HttpTable {
 }
 
 impl PersonSettings {
-    /// Reads the file at `path`; where there is none, nothing is set. Links on the way to it are followed: it is the person's own.
+    /// Reads the file at `path`; without one, nothing is set. Links in the path are followed: it is the user's own.
     pub fn read(path: &Path) -> Result<PersonSettings, Diagnostic> {
         let real = match path.canonicalize() {
             Ok(real) => real,
@@ -104,7 +104,7 @@ impl PersonSettings {
         })
     }
 
-    /// How other machines are reached by whom `route` leads already: what it says counts more.
+    /// Adds these settings to `route`, whose own take precedence.
     pub fn route(&self, route: Route) -> Route {
         Route {
             all_proxy: route.all_proxy.or_else(|| self.proxy.clone()),
@@ -132,10 +132,10 @@ fn mirror(
     Ok((name, addresses))
 }
 
-/// A proxy as it is written in the environment too: `http://HOST:PORT`, the scheme may be absent.
+/// Parses a proxy as in environment variables: `http://HOST:PORT`, with an optional scheme.
 fn proxy_of(proxy: &Spanned<String>) -> Result<String, Fault> {
     let text = proxy.get_ref();
-    let wrong = "`proxy` is no address such as `http://proxy.example.org:3128`";
+    let wrong = "`proxy` is not an address such as `http://proxy.example.org:3128`";
     match Route::is_proxy(text) {
         true => Ok(text.clone()),
         false => Err(Fault::at(proxy, wrong)),
@@ -145,13 +145,13 @@ fn proxy_of(proxy: &Spanned<String>) -> Result<String, Fault> {
 fn parallel_of(parallel: &Spanned<i64>) -> Result<usize, Fault> {
     let number = *parallel.get_ref();
     let found = usize::try_from(number).ok().filter(|found| (1..=MOST_AT_ONCE).contains(found));
-    let wrong = || format!("`parallel` is {number}; it may be 1 to {MOST_AT_ONCE}");
+    let wrong = || format!("`parallel` is {number}, but must be from 1 to {MOST_AT_ONCE}");
     found.ok_or_else(|| Fault::at(parallel, wrong()))
 }
 
 fn timeout_of(timeout: &Spanned<String>) -> Result<Duration, Fault> {
     let text = timeout.get_ref();
     let found = span(text).filter(|span| (Duration::from_secs(1)..=LONGEST_WAIT).contains(span));
-    let wrong = || format!("`timeout` is `{text}`; it may be `1s` to `1h`");
+    let wrong = || format!("`timeout` is `{text}`, but must be from `1s` to `1h`");
     found.ok_or_else(|| Fault::at(timeout, wrong()))
 }

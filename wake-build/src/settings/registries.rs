@@ -1,4 +1,4 @@
-//! The tables that say where published packages come from.
+//! The tables of registries.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,20 +15,20 @@ use wake_registry::{Address, PublicKey};
 use super::file::{Fault, Table};
 use super::trust::{Namespace, TrustSettings, TrustTable, read_keys};
 
-/// Where published packages come from.
+/// The registries of a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegistrySettings {
-    /// Each registry's address, by what it is called here.
+    /// The address of each registry, by its name here.
     pub addresses: BTreeMap<Name, Address>,
-    /// Whose signature the head of a registry must have; those that are not here need none.
+    /// The keys that must sign the head of a registry; other registries need no signature.
     pub keys: BTreeMap<Name, Vec<PublicKey>>,
     /// Whose signatures packages must have.
     pub trust: TrustSettings,
-    /// Which registry has the packages of a namespace, and nobody else.
+    /// The one registry for each namespace.
     namespaces: BTreeMap<Namespace, Name>,
 }
 
-/// A registry as it is written: its address, or a table with that.
+/// A registry as written: its address, or a table with that.
 pub(super) struct RegistryEntry {
     url: String,
     keys: Vec<Spanned<String>>,
@@ -68,12 +68,12 @@ impl<'de> Visitor<'de> for EntryVisitor {
 }
 
 impl RegistrySettings {
-    /// The registry that has the packages of a namespace.
+    /// Returns the registry for a namespace.
     pub fn of(&self, namespace: Option<&Name>) -> Option<&Name> {
         Namespace::find(&self.namespaces, namespace)
     }
 
-    /// The namespaces that are named, none for that of packages without one.
+    /// Returns the configured namespaces, with none for packages without one.
     pub(crate) fn named(&self) -> impl Iterator<Item = Option<Name>> {
         self.namespaces.keys().filter_map(|namespace| match namespace {
             Namespace::None => Some(None),
@@ -82,12 +82,12 @@ impl RegistrySettings {
         })
     }
 
-    /// Whether none is named.
+    /// Returns whether there are no registries.
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty()
     }
 
-    /// What the tables `registries`, `namespaces` and `trust` of a file in `dir` say.
+    /// Reads the tables `registries`, `namespaces` and `trust` of a file in `dir`.
     pub(super) fn new(
         registries: &Table<RegistryEntry>,
         namespaces: &Table,
@@ -102,9 +102,10 @@ impl RegistrySettings {
             let address = Address::parse(url, dir).map_err(|error| Fault::at(entry, error))?;
             let keys = read_keys(keys)?;
             if !keys.is_empty() && matches!(address, Address::Oci { .. }) {
-                let wrong = "a registry of containers has no head that could be signed";
-                return Err(Fault::at(entry, wrong)
-                    .help("`[trust]` demands signatures of the packages themselves".to_owned()));
+                let wrong = "a container registry has no head to sign";
+                return Err(Fault::at(entry, wrong).help(
+                    "use `[trust]` to require signatures of the packages themselves".to_owned(),
+                ));
             }
             if !keys.is_empty() {
                 settings.keys.insert(called.clone(), keys);
@@ -129,6 +130,6 @@ impl RegistrySettings {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("say where it is: `[registries]` `{name} = \"ADDRESS\"`"),
         };
-        Fault::at(registry, format!("no registry is called `{name}`")).help(help)
+        Fault::at(registry, format!("there is no registry `{name}`")).help(help)
     }
 }

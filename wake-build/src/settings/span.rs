@@ -1,8 +1,8 @@
-//! Lengths of time as people write them.
+//! Durations in settings and options.
 
 use std::time::Duration;
 
-/// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`; none if it is written otherwise.
+/// Parses a duration: `90s`, `15m`, `12h`, `30d`, `4w`; none if the format is wrong.
 pub fn span(text: &str) -> Option<Duration> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
     let (number, unit) = text.split_at(end);

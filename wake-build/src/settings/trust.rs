@@ -9,19 +9,19 @@ use wake_registry::{Demand, PublicKey, Trust};
 
 use super::file::{Fault, Table};
 
-/// A key of a table by namespace.
+/// A key in a table by namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Namespace {
-    /// `""`: packages that have none.
+    /// `""`: packages without a namespace.
     None,
-    /// `*`: every one that is not named.
+    /// `*`: every namespace that is not listed.
     Other,
-    /// One.
+    /// A single namespace.
     Named(Name),
 }
 
 impl Namespace {
-    /// What is written for it.
+    /// Parses a key.
     pub(super) fn parse(text: &str) -> Result<Namespace, <Name as std::str::FromStr>::Err> {
         Ok(match text {
             "" => Namespace::None,
@@ -30,7 +30,7 @@ impl Namespace {
         })
     }
 
-    /// What a table says of a namespace; where it says nothing, what it says of all that are not named.
+    /// Returns a table's entry for a namespace, or else the entry for all others.
     pub(super) fn find<'t, T>(
         table: &'t BTreeMap<Namespace, T>,
         of: Option<&Name>,
@@ -45,7 +45,7 @@ impl Namespace {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrustSettings(BTreeMap<Namespace, Trust>);
 
-/// What `wake.toml` says of a namespace.
+/// The entry of a namespace in `wake.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TrustTable {
@@ -55,12 +55,12 @@ pub(super) struct TrustTable {
 }
 
 impl TrustSettings {
-    /// What the packages of a namespace must have; none where nothing is demanded of them.
+    /// Returns the requirements for the packages of a namespace; none if there are none.
     pub fn of(&self, namespace: Option<&Name>) -> Option<&Trust> {
         Namespace::find(&self.0, namespace).filter(|trust| trust.demand != Demand::Nothing)
     }
 
-    /// All of it as one text, which is another one where anything else is demanded.
+    /// Returns a text that differs whenever the requirements do.
     pub(crate) fn text(&self) -> String {
         let line = |(namespace, Trust { keys, demand }): (&Namespace, &Trust)| {
             let keys: Vec<String> = keys.iter().map(PublicKey::to_string).collect();
@@ -69,7 +69,7 @@ impl TrustSettings {
         self.0.iter().map(line).collect()
     }
 
-    /// What the table `trust` says.
+    /// Reads the table `trust`.
     pub(super) fn read(table: &Table<TrustTable>) -> Result<TrustSettings, Fault> {
         let mut settings = TrustSettings::default();
         for (namespace, trust) in table {
@@ -81,9 +81,9 @@ impl TrustSettings {
             };
             let keys = read_keys(&trust.get_ref().keys)?;
             if keys.is_empty() && demand != Demand::Nothing {
-                let wrong = "no key counts here, so nothing could be trusted";
+                let wrong = "no key is trusted here, so no package could be";
                 return Err(Fault::at(trust, wrong).help(
-                    "`keys = [\"ed25519:…\"]`, as `wake key show` prints them; or `require = \"none\"`".to_owned(),
+                    "add `keys = [\"ed25519:…\"]`, as `wake key show` prints them, or `require = \"none\"`".to_owned(),
                 ));
             }
             settings.0.insert(of, Trust { keys, demand });
@@ -98,11 +98,11 @@ fn demand_of(text: &Spanned<String>) -> Result<Demand, Fault> {
         "provenance" => Ok(Demand::Provenance),
         "none" => Ok(Demand::Nothing),
         other => Err(Fault::at(text, format!("`require` is `{other}`"))
-            .help("it may be `signature`, `provenance` or `none`".to_owned())),
+            .help("use `signature`, `provenance` or `none`".to_owned())),
     }
 }
 
-/// Keys as they are written.
+/// Parses keys.
 pub(super) fn read_keys(written: &[Spanned<String>]) -> Result<Vec<PublicKey>, Fault> {
     let key = |text: &Spanned<String>| {
         let parsed = text.get_ref().parse();

@@ -1,4 +1,4 @@
-//! `wake.toml`: where and how fast to build; what, only in `overrides`.
+//! `wake.toml`: where and how fast to build; only `overrides` decides what.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,11 +28,11 @@ pub struct Settings {
     pub jobs: Option<usize>,
     /// Where the store is, relative to the file.
     pub store: Option<PathBuf>,
-    /// Where published packages come from.
+    /// The registries.
     pub registries: RegistrySettings,
-    /// Where else files lie that are known by their content, by what their addresses begin with.
+    /// Mirrors of files known by content, by address prefix.
     pub mirrors: Vec<AddressMirror>,
-    /// How old a version has to be to be chosen anew.
+    /// The minimum age of a version that is chosen anew.
     pub min_age: Option<Duration>,
     /// Packages of the workspace that stand in for published ones.
     pub overrides: Overrides,
@@ -78,14 +78,14 @@ struct BuildTable {
     store: Option<PathBuf>,
 }
 
-/// A number of commands at once that the flag would take, too.
+/// A number of parallel commands that the flag would accept, too.
 struct Jobs(u16);
 
 impl<'de> Deserialize<'de> for Jobs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Jobs, D::Error> {
         let number = i64::deserialize(deserializer)?;
         let jobs = u16::try_from(number).ok().filter(|jobs| (1..=MOST_JOBS).contains(jobs));
-        let wrong = || format!("`jobs` is {number}; it may be 1 to {MOST_JOBS}");
+        let wrong = || format!("`jobs` is {number}, but must be from 1 to {MOST_JOBS}");
         jobs.map(Jobs).ok_or_else(|| D::Error::custom(wrong()))
     }
 }
@@ -125,7 +125,8 @@ impl Settings {
 
 fn min_age(resolve: &ResolveTable) -> Result<Option<Duration>, Fault> {
     let Some(text) = &resolve.min_age else { return Ok(None) };
-    let wrong =
-        || format!("`min-age` is `{}`; it may be a time such as `3d` or `12h`", text.get_ref());
+    let wrong = || {
+        format!("`min-age` is `{}`, but must be a duration such as `3d` or `12h`", text.get_ref())
+    };
     span(text.get_ref()).map(Some).ok_or_else(|| Fault::at(text, wrong()))
 }

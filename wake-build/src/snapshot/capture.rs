@@ -26,25 +26,25 @@ use crate::instance::PkgInstance;
 use crate::plan::PlannedBuild;
 use crate::sources::DIR_PATH;
 
-/// What a snapshot is taken of.
+/// What goes into a snapshot.
 pub(crate) struct Capture<'a> {
     pub(crate) files: &'a Files<'a>,
     pub(crate) planned: &'a PlannedBuild,
-    /// The digest of `wake.lock`, if that was read.
+    /// The digest of `wake.lock`, if it was read.
     pub(crate) lock: Option<BlobDigest>,
     /// The record of each step.
     pub(crate) steps: Records,
-    /// Where the trees of the results lie, by step.
+    /// The paths of the results' trees, by step.
     pub(crate) trees: HashMap<usize, PathBuf>,
-    /// Where the links to the results lie.
+    /// The directory of the result links.
     pub(crate) out: ConfinedPath,
     pub(crate) meta: Meta,
-    /// What the file systems' clock said when the build began.
+    /// The file systems' clock when the build began.
     pub(crate) began: i128,
 }
 
-/// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
-/// was looked at last, what a function saw: then someone edited during the build.
+/// Writes a snapshot to `place`, on the threads of the current pool. None is written if a file that a function read
+/// has changed since: then someone edited it during the build.
 pub(crate) fn capture(capture: &Capture, place: &ConfinedPath, key: &Digest) -> Option<()> {
     capture.files.look_at_rest().ok()?;
     let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
@@ -80,14 +80,14 @@ fn put_steps(records: &Records, steps: Vec<StepNote>, draft: &mut Draft) -> Opti
     Some(())
 }
 
-/// What is told of a step beside its record.
+/// What a snapshot stores of a step besides its record.
 struct StepNote {
     needs: Vec<usize>,
-    /// The numbers of the files of the checkout among its inputs.
+    /// The numbers of its input files in the checkout.
     files: Vec<u32>,
-    /// Its link, and where that leads.
+    /// Its link, and the link's target.
     result: Option<(String, PatchedResult)>,
-    /// The signature of the link, if it will tell a change.
+    /// The signature of the link, if it proves that the link is unchanged.
     proof: Proof,
 }
 
@@ -111,15 +111,15 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
     (0..count).into_par_iter().with_min_len(16).map_init(Default::default, note).collect()
 }
 
-/// The numbers of files that are many, which the next step mostly has as well.
+/// The numbers of a large set of files, which the next step usually has as well.
 #[derive(Default)]
 struct ManyNumbers {
-    /// As they are written.
+    /// The set in its written form.
     written: Vec<u8>,
     numbers: Vec<u32>,
 }
 
-/// The numbers of the files of the checkout that a step has among its inputs.
+/// Returns the numbers of a step's input files in the checkout.
 fn numbers(
     result: &StepResult,
     index: &HashMap<&str, u32>,
@@ -129,7 +129,7 @@ fn numbers(
     if many.written != written {
         let mut numbers = Vec::new();
         for (_, input) in result.own.inputs()? {
-            // What lies in the store stays as it is.
+            // Content of the store does not change.
             if let InputRecord::Checkout { path, .. } = input {
                 numbers.push(*index.get(path.whole()?)?);
             }
@@ -157,7 +157,7 @@ fn numbers(
     Some(numbers)
 }
 
-/// The result at `tree`, with what `stat` says of its files and of the directories that they are in.
+/// Returns the result at `tree`, with the signatures of its files and their directories.
 pub(super) fn result_at(tree: &Path, manifest: &Manifest) -> Option<PatchedResult> {
     let signature = |path: &RelPath| {
         let stat = statat(CWD, tree.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).ok()?;
@@ -175,7 +175,7 @@ pub(super) fn result_at(tree: &Path, manifest: &Manifest) -> Option<PatchedResul
     Some(PatchedResult { target: tree.to_str()?.to_owned(), files })
 }
 
-/// What functions read: paths and listings of the whole workspace.
+/// What functions read: paths and listings, in the whole workspace.
 #[derive(Default)]
 struct Sources {
     files: HashSet<RelPath>,
@@ -215,7 +215,7 @@ fn sources(capture: &Capture) -> Option<Sources> {
             Read::List { path, digest } => {
                 all.lists.insert(path.clone(), (*digest)?);
             }
-            // A package file is evaluated before there are others to read.
+            // A package file is evaluated before there are other packages to read.
             Read::Import { .. }
             | Read::Named { .. }
             | Read::Option { .. }
@@ -238,7 +238,7 @@ fn add_reads(
 ) -> Option<()> {
     let ways = pkg.ways(&capture.planned.instances);
     for read in reads {
-        // What lies in the store stays as it is.
+        // Content of the store does not change.
         let (place, path, digest) = match read {
             Read::File { path, digest } => (&pkg.place, path, digest),
             Read::List { path, digest } => {
@@ -249,10 +249,10 @@ fn add_reads(
             }
             Read::Import { way, digest } => match ways.end(way) {
                 Some(place) => (place, &way.path, digest),
-                // That a package does not offer a file follows from what it says.
+                // If a package does not offer a file, that follows from its declaration.
                 None => continue,
             },
-            // What these hold follows from files that are looked at anyway.
+            // These follow from files that are checked anyway.
             Read::Named { .. } | Read::Option { .. } | Read::Pkg { .. } | Read::Module { .. } => {
                 continue;
             }
@@ -265,7 +265,7 @@ fn add_reads(
     Some(())
 }
 
-/// Notes a file and, where it is a link, what it leads to; gives the digest of what a reader sees.
+/// Adds a file and, for a link, its target; returns the digest of what a reader sees.
 fn add_file(
     capture: &Capture,
     dir: &RelPath,
@@ -287,10 +287,10 @@ fn add_file(
     }
 }
 
-/// A directory with what is known in it, by name.
+/// A directory, and what is known in it, by name.
 type Dir<'d, 'k> = (&'d str, Vec<(&'k RelPath, &'k FileInfo)>);
 
-/// The directories that something was looked for in, sorted: files have their numbers in this order.
+/// Returns the directories that were searched, sorted: files are numbered in this order.
 fn by_dir<'d, 'k: 'd>(
     capture: &Capture<'d>,
     known: &[(&'k RelPath, &'k FileInfo)],
@@ -309,7 +309,7 @@ fn by_dir<'d, 'k: 'd>(
     dirs.into_iter().collect()
 }
 
-/// The number of each file by its path.
+/// Returns the number of each file, by path.
 fn numbered<'k>(dirs: &[Dir<'_, 'k>]) -> Option<HashMap<&'k str, u32>> {
     let files = || dirs.iter().flat_map(|(_, files)| files);
     let mut index = HashMap::with_capacity(files().count());
@@ -319,7 +319,7 @@ fn numbered<'k>(dirs: &[Dir<'_, 'k>]) -> Option<HashMap<&'k str, u32>> {
     Some(index)
 }
 
-/// Puts directories and files.
+/// Writes directories and files.
 fn put_checkout(
     capture: &Capture,
     dirs: &[Dir],
@@ -335,7 +335,7 @@ fn put_checkout(
         .map(RelPath::as_str)
         .collect();
     draft.expect(dirs.len(), dirs.iter().map(|(_, files)| files.len()).sum());
-    // Short ways from an open directory: there are many.
+    // Paths are opened relative to an open directory, because there are many.
     let root = capture.files.absolute(&RelPath::root());
     let root = openat(CWD, &root, DIR_PATH, Mode::empty()).ok()?;
     let records: Option<Vec<DirRecord>> = dirs
@@ -369,9 +369,9 @@ fn file_record(known: &FileInfo, is_source: bool) -> FileRecord {
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
 }
 
-/// What is known of the directory `dir` below `root`, of which functions saw the listing with the digest `list`, if any,
-/// and in which packages were looked for if it is walked. Its signature counts only if nothing has changed in it since the
-/// build `began`: else a change in between could have been missed.
+/// Returns the record of the directory `dir` below `root`. `list` is the digest of the listing that functions saw, if any; a walked
+/// directory was searched for packages. Its signature counts only if nothing in it has changed since the
+/// build `began`: otherwise a change could have been missed.
 fn dir_record(
     began: i128,
     root: &OwnedFd,
@@ -401,7 +401,7 @@ fn dir_record(
     })
 }
 
-/// The name of what lies at `path`, directly in the directory `dir`.
+/// Returns the name of `path`, which is directly in the directory `dir`.
 fn name_in<'p>(dir: &str, path: &'p RelPath) -> &'p str {
     let start = if dir.is_empty() { 0 } else { dir.len() + 1 };
     path.as_str().get(start..).unwrap_or_default()

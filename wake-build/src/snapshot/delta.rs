@@ -1,8 +1,8 @@
-//! What builds changed of a snapshot since it was written: frames appended to a file beside it.
+//! Changes that builds made to a snapshot after it was written: frames appended to a file beside it.
 //!
-//! Each frame carries a hash over the state it was made for and what it says, and its hash is the state after
-//! it. So a frame counts only where it continues exactly what its writer had read: of two builds that began with
-//! the same state the first counts, a torn frame ends the file, and frames of another snapshot are none.
+//! Each frame has a hash over the state it was made for and its content; that hash is the state after
+//! it. A frame is valid only if it continues exactly what its writer had read: of two builds that started from
+//! the same state the first one wins, a torn frame ends the file, and frames of another snapshot are ignored.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -18,35 +18,35 @@ use crate::shelf::ShelfEntry;
 const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
 const FRAME_HEAD: usize = 4 + 32;
-/// Bytes of a file that no build has written: it writes a new snapshot before.
+/// The largest file in bytes: wake writes a new snapshot before that.
 const LARGEST: u64 = 256 << 20;
 
-/// What is different since a snapshot was written, by number.
+/// Changes since a snapshot was written, by number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Patch {
-    /// Files of another content.
+    /// Files with different content.
     pub(crate) files: Vec<(u32, FileRecord)>,
-    /// What proves of other files that they are what they were.
+    /// Proofs that other files are unchanged.
     pub(crate) file_proofs: Vec<(u32, Proof)>,
-    /// The same of directories.
+    /// Proofs that directories are unchanged.
     pub(crate) dir_proofs: Vec<(u32, Proof)>,
-    /// The bytes of records of steps.
+    /// The bytes of step records.
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
     pub(crate) results: Vec<(u32, PatchedResult)>,
-    /// The same of links, by the numbers of their results.
+    /// Proofs that links are unchanged, by the numbers of their results.
     pub(crate) links: Vec<(u32, Proof)>,
 }
 
-/// Where a result lies.
+/// The place of a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PatchedResult {
-    /// Where its tree lies.
+    /// The path of its tree.
     pub(crate) target: String,
     /// Its files by their paths below the target.
     pub(crate) files: Vec<(String, Signature)>,
 }
 
-/// Patches on top of each other.
+/// Patches laid over each other.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     pub(super) files: BTreeMap<u32, FileRecord>,
@@ -57,7 +57,7 @@ pub(super) struct Overlay {
     pub(super) links: BTreeMap<u32, Proof>,
 }
 
-/// The bytes of the record of a step.
+/// The bytes of a step record.
 #[derive(Debug)]
 pub(super) enum StepBytes {
     Read(Vec<u8>),
@@ -68,15 +68,15 @@ pub(super) enum StepBytes {
 #[derive(Debug)]
 pub(super) struct Delta {
     place: ConfinedPath,
-    /// The bytes that count; empty if there are none.
+    /// The valid bytes; empty if there are none.
     valid: Vec<u8>,
-    /// Whether other bytes follow.
+    /// Whether invalid bytes follow.
     is_spoiled: bool,
     state: [u8; 32],
 }
 
 impl Patch {
-    /// Roughly, the bytes that it takes.
+    /// Returns its approximate size in bytes.
     pub(super) fn size(&self) -> u64 {
         let Patch { files, file_proofs, dir_proofs, steps, results, links } = self;
         let proofs = file_proofs.len() + dir_proofs.len() + links.len();
@@ -85,7 +85,7 @@ impl Patch {
         100 * files.len() as u64 + 40 * proofs as u64 + of_steps + of_results
     }
 
-    /// What is no mere proof, and the proofs.
+    /// Splits it into changes and mere proofs.
     pub(super) fn split(self) -> (Patch, Patch) {
         let Patch { files, file_proofs, dir_proofs, steps, results, links } = self;
         let content = Patch { files, steps, results, ..Patch::default() };
@@ -94,14 +94,14 @@ impl Patch {
 }
 
 impl PatchedResult {
-    /// Roughly, the bytes that it takes.
+    /// Returns its approximate size in bytes.
     fn size(&self) -> u64 {
         (self.target.len() + 64 * self.files.len()) as u64
     }
 }
 
 impl Overlay {
-    /// Roughly, the bytes that [`Overlay::content`] takes.
+    /// Returns the approximate size of [`Overlay::content`] in bytes.
     pub(super) fn size_of_content(&self) -> u64 {
         let of_steps: u64 = self.steps.values().map(|bytes| bytes.len() as u64).sum();
         let of_results: u64 = self.results.values().map(PatchedResult::size).sum();
@@ -122,13 +122,13 @@ impl Overlay {
         self.links.extend(links);
     }
 
-    /// Lays records of steps over the others.
+    /// Lays step records over the others.
     pub(super) fn put_steps(&mut self, steps: Vec<(u32, ShelfEntry)>) {
         let steps = steps.into_iter();
         self.steps.extend(steps.map(|(step, record)| (step, StepBytes::Shelved(record))));
     }
 
-    /// All that is no mere proof; none if something that was put aside cannot be read.
+    /// Returns all changes without mere proofs; none if a spooled record cannot be read.
     pub(super) fn content(&self) -> Option<Patch> {
         fn all<T: Clone>(map: &BTreeMap<u32, T>) -> Vec<(u32, T)> {
             map.iter().map(|(number, value)| (*number, value.clone())).collect()
@@ -142,7 +142,7 @@ impl Overlay {
     }
 }
 
-/// What lies over the thing of this number.
+/// Returns the overlay of the thing with this number.
 pub(super) fn at<T>(map: &BTreeMap<u32, T>, number: usize) -> Option<&T> {
     map.get(&u32::try_from(number).ok()?)
 }
@@ -155,7 +155,7 @@ impl StepBytes {
         }
     }
 
-    /// Itself, put into `buffer` if it does not lie here.
+    /// Returns the bytes, read into `buffer` if they are not in memory.
     pub(super) fn read<'b>(&'b self, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
         match self {
             StepBytes::Read(bytes) => Some(bytes),
@@ -176,8 +176,8 @@ impl Delta {
         let mut state = state;
         let mut end = 0;
         if let Some(mut rest) = bytes.strip_prefix(HEAD) {
-            // The first frame that does not continue the state ends what counts: it is torn, or comes from a build that had
-            // begun with an older state, and another was faster.
+            // The first frame that does not continue the state ends the valid part: it is torn, or from a build that had
+            // started from an older state while another was faster.
             while let Some((patch, after, tail)) = frame(&state, rest) {
                 tell(patch);
                 state = after;
@@ -190,19 +190,19 @@ impl Delta {
         Delta { place, valid: bytes, is_spoiled, state }
     }
 
-    /// Replaces all frames beside the snapshot at `snapshot` by one that says `patch` of `state`.
+    /// Replaces all frames beside the snapshot at `snapshot` with one for `patch`, made for `state`.
     pub(super) fn begin(snapshot: &ConfinedPath, state: [u8; 32], patch: &Patch) -> io::Result<()> {
         let place = place(snapshot);
         let mut delta = Delta { place, valid: Vec::new(), is_spoiled: false, state };
         delta.append(&delta.frame(patch))
     }
 
-    /// The number of bytes that count.
+    /// Returns the number of valid bytes.
     pub(super) fn length(&self) -> u64 {
         self.valid.len() as u64
     }
 
-    /// The frame that says `patch` of the state that was read.
+    /// Returns the frame for `patch`, made for the state that was read.
     pub(super) fn frame(&self, patch: &Patch) -> Vec<u8> {
         // Only types that cannot be written as a sequence of bytes fail, and these can.
         let payload = postcard::to_stdvec(patch).unwrap_or_default();
@@ -214,9 +214,9 @@ impl Delta {
         frame
     }
 
-    /// Appends a frame of [`Delta::frame`].
+    /// Appends a frame from [`Delta::frame`].
     ///
-    /// What is appended next continues it.
+    /// The next frame continues it.
     pub(super) fn append(&mut self, frame: &[u8]) -> io::Result<()> {
         self.write(frame)?;
         if self.valid.is_empty() {
@@ -235,21 +235,21 @@ impl Delta {
             let before = if self.valid.is_empty() { HEAD.as_slice() } else { &self.valid };
             return self.place.replace_by(&[before, frame]);
         }
-        // One write: what others append meanwhile comes before it or after it, and then does not count.
+        // A single write: a frame that another process appends is before or after it, and then one of them is invalid.
         match self.place.append() {
             Ok(mut file) => file.write_all(frame),
             Err(_) => self.place.replace_by(&[&self.valid, frame]),
         }
     }
 
-    /// Whether the file holds what counts and nothing else, as far as its length says.
+    /// Returns whether the file has exactly the valid length.
     pub(super) fn is_all(&self) -> bool {
         let length = self.place.stat().ok().map(|stat| stat.st_size.cast_unsigned());
         length.unwrap_or(0) == self.length() && !self.is_spoiled
     }
 }
 
-/// Where the frames of the snapshot at `snapshot` lie.
+/// Returns the path of the frames for the snapshot at `snapshot`.
 pub(super) fn place(snapshot: &ConfinedPath) -> ConfinedPath {
     snapshot.beside(".delta")
 }
@@ -260,7 +260,7 @@ fn chained(state: &[u8; 32], payload: &[u8]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The next frame, the state after it, and what follows.
+/// Returns the next frame, the state after it, and the remaining bytes.
 fn frame<'a>(state: &[u8; 32], bytes: &'a [u8]) -> Option<(Patch, [u8; 32], &'a [u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (hash, rest) = rest.split_first_chunk::<32>()?;
@@ -291,7 +291,7 @@ mod tests {
         delta.append(&delta.frame(&patch(step))).unwrap();
     }
 
-    /// A snapshot's path in a directory of its own.
+    /// Returns the path of a snapshot in a directory of its own.
     fn scene() -> (tempfile::TempDir, ConfinedPath) {
         let dir = tempfile::tempdir().unwrap();
         let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");

@@ -1,4 +1,4 @@
-//! A snapshot as it is written: a head, sections of fixed records, records of steps.
+//! Writing a snapshot: a head, sections of fixed-size records, step records.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
@@ -14,7 +14,7 @@ use super::table::{DirRecord, FileRecord, ResultFile, ResultRecord, StepPlace, U
 use super::{delta, proofs};
 use crate::fixed::Fixed;
 
-/// The contents of a snapshot, put one after the other.
+/// The contents of a snapshot, added one after the other.
 #[derive(Default)]
 pub(super) struct Draft {
     strings: Vec<u8>,
@@ -33,21 +33,21 @@ struct DraftStep {
     result: u32,
 }
 
-/// The records of steps, as they are to lie one after the other.
+/// The step records of a draft, consecutive.
 pub(super) enum Body<'a> {
     /// In a file.
     Spooled(&'a File),
-    /// Those of a snapshot.
+    /// Copied from a snapshot.
     Of(&'a Snapshot),
 }
 
 impl Draft {
-    /// An empty one; `meta` is what is told beside the steps.
+    /// Creates an empty draft; `meta` is the information besides steps.
     pub(super) fn new(meta: Vec<u8>) -> Draft {
         Draft { meta, ..Draft::default() }
     }
 
-    /// What `snapshot` holds with all its patches, but for its records of steps; none if one of them is damaged.
+    /// Copies `snapshot` with all its patches, except for step records; none if something is damaged.
     pub(super) fn of(snapshot: &Snapshot) -> Option<Draft> {
         let (mut buffer, mut at) = (Vec::new(), 0);
         let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
@@ -83,25 +83,25 @@ impl Draft {
         Some((start, u32::try_from(text.len()).ok()?))
     }
 
-    /// The number of files that were put.
+    /// Returns the number of files added.
     pub(super) fn file_count(&self) -> Option<u32> {
         u32::try_from(self.files.len() / FileRecord::SIZE).ok()
     }
 
-    /// Makes room for so many directories and files.
+    /// Reserves room for directories and files.
     pub(super) fn expect(&mut self, dirs: usize, files: usize) {
         self.dirs.reserve_exact(dirs * DirRecord::SIZE);
         self.files.reserve_exact(files * FileRecord::SIZE);
     }
 
-    /// Puts a file called `name` of the directory that is put next.
+    /// Adds a file called `name` in the directory that is added next.
     pub(super) fn put_file(&mut self, name: &str, record: FileRecord) -> Option<()> {
         let name = self.text(name)?;
         FileRecord { name, ..record }.put(&mut self.files);
         Some(())
     }
 
-    /// Puts the directory at `path`; its files are the last ones that were put.
+    /// Adds the directory at `path`; its files are those added since the last directory.
     pub(super) fn put_dir(&mut self, path: &str, record: DirRecord) -> Option<()> {
         let path = self.text(path)?;
         let count = record.files.1;
@@ -110,17 +110,17 @@ impl Draft {
         Some(())
     }
 
-    /// Puts who uses a file; in their order.
+    /// Adds a user of a file; must be called in sorted order.
     pub(super) fn put_user(&mut self, user: UserRecord) {
         user.put(&mut self.users);
     }
 
-    /// Puts the next step; its record lies at `place` of the body.
+    /// Adds the next step; its record is at `place` of the body.
     pub(super) fn put_step(&mut self, place: Place, needs: Vec<usize>) {
         self.steps.push(DraftStep { place, needs, result: 0 });
     }
 
-    /// Puts the result of the last step that was put.
+    /// Adds the result of the last step added.
     pub(super) fn put_result<'f>(
         &mut self,
         link: &str,
@@ -143,7 +143,7 @@ impl Draft {
         Some(())
     }
 
-    /// Writes the snapshot to `place`, and forgets frames beside it and the oldest other snapshots.
+    /// Writes the snapshot to `place`, and deletes frames beside it and the oldest other snapshots.
     pub(super) fn write(
         &self,
         place: &ConfinedPath,
@@ -184,7 +184,7 @@ impl Draft {
         [strings, dirs, files, users, places, edges, results, result_files, meta]
     }
 
-    /// The places of the steps' records, and the edges between steps.
+    /// Returns the places of the step records, and the edges between steps.
     fn connections(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); self.steps.len()];
         for (number, step) in self.steps.iter().enumerate() {
@@ -209,7 +209,7 @@ impl Draft {
     }
 }
 
-/// All that comes before the sections, with the checksum of them.
+/// Returns everything before the sections, with their checksum.
 fn head(sections: &[&[u8]; SECTIONS], key: &Digest) -> Vec<u8> {
     let mut covered = key.as_bytes().to_vec();
     let mut end = FIXED as u64;
@@ -232,18 +232,18 @@ fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
     Some((first, u32::try_from(steps.len()).ok()?))
 }
 
-/// Requests that are not made any more need no snapshot.
+/// Deletes the oldest snapshots: their requests are probably no longer made.
 fn forget_oldest(newest: &ConfinedPath) {
     const KEPT: usize = 8;
     let Some(dir) = newest.parent() else { return };
     for path in newest_first(&dir).iter().skip(KEPT) {
-        // Another process may have been faster.
+        // Another process may have deleted it first.
         let _ = path.remove_file();
         forget_beside(path);
     }
 }
 
-/// What lies beside a snapshot tells nothing of another one in its place.
+/// Deletes the files beside a snapshot, which do not fit another one in its place.
 pub(super) fn forget_beside(snapshot: &ConfinedPath) {
     let _ = proofs::place(snapshot).remove_file();
     let _ = delta::place(snapshot).remove_file();

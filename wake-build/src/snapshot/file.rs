@@ -1,4 +1,4 @@
-//! A snapshot as it is read: mapped tables, records of steps, and over them what builds changed since.
+//! Reading a snapshot: mapped tables, step records, and the changes of later builds over them.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -27,57 +27,57 @@ use crate::sources::LARGEST as LARGEST_SOURCE;
 use crate::workspace::WORKSPACE_FILE;
 use wake_steps::diagnostic::Diagnostic;
 
-/// Where snapshots lie in the directory of a checkout's state.
+/// The directory of snapshots, in the state directory of a checkout.
 pub(super) const STATE: &str = "state";
-/// Bytes of a snapshot, and of its tables, that no build has written: those of ten million files have fewer.
+/// The largest snapshot, and tables, in bytes: those of ten million files are smaller.
 const LARGEST: u64 = 16 << 30;
 const LARGEST_TABLES: usize = 2 << 30;
-/// Bytes of the record of a step that no build has written.
+/// The largest step record in bytes.
 const LARGEST_RECORD: u64 = 256 << 20;
 
-/// What is told of a build beside its steps.
+/// What is known of a build besides its steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    /// Packages that were loaded.
+    /// The number of packages loaded.
     pub(crate) pkgs: usize,
-    /// Lines of `std.trace`, with who said them.
+    /// Lines of `std.trace`, each with its origin.
     pub(crate) trace: Vec<(String, String)>,
-    /// What is said of modules that were left out.
+    /// Warnings about modules that were left out.
     pub(crate) warnings: Vec<Diagnostic>,
     /// The identity of the host, if a step saw its directories.
     pub(crate) host: Option<HostIdentity>,
-    /// The boot in which sources and results were looked at: what a power cut took from them shows in another one.
+    /// The boot in which sources and results were examined: a power cut could have damaged them unnoticed in another one.
     pub(crate) boot: Option<[u8; 16]>,
-    /// Milliseconds that all steps once took.
+    /// Milliseconds that all steps originally took.
     pub(crate) saved_ms: u64,
 }
 
-/// A snapshot: its tables mapped, its records of steps where they lie.
+/// A snapshot: its tables are mapped, its step records read on demand.
 pub(crate) struct Snapshot {
     pub(super) place: ConfinedPath,
     pub(super) key: Digest,
     pub(super) file: File,
-    /// Bytes of the file.
+    /// The size of the file.
     pub(super) size: u64,
-    /// All of it up to the records of steps.
+    /// The file up to the step records.
     bytes: Mmap,
     ends: [usize; SECTIONS + 1],
     pub(super) checksum: [u8; 32],
-    /// What replaces the proofs in the tables.
+    /// Proofs that replace those in the tables.
     pub(super) proofs: Option<Proofs>,
-    /// What is different since the tables were written.
+    /// Changes since the tables were written.
     pub(super) overlay: Overlay,
     pub(super) delta: Delta,
 }
 
-/// The result of a step that a link leads to.
+/// The result of a step with a link.
 #[derive(Clone, Copy)]
 pub(crate) struct ResultView<'a> {
     /// The link's path below the directory of links.
     pub(crate) link: &'a str,
-    /// Where its tree lies.
+    /// The path of its tree.
     pub(crate) target: &'a str,
-    /// The signature of the link, if it is proof of where that leads.
+    /// The signature of the link, if it proves the link's target.
     pub(super) proof: Proof,
     files: ResultFiles<'a>,
 }
@@ -88,8 +88,8 @@ enum ResultFiles<'a> {
     Patched(&'a [(String, Signature)]),
 }
 
-/// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
-/// the same root package and the same lock.
+/// Returns the name under which checkouts of one repository share the snapshot of a request: those with the same top-level entries,
+/// root package and lock.
 pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
     let read = |name: &str| read_at_most(&root.join(name), LARGEST_SOURCE).unwrap_or_default();
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
@@ -104,22 +104,22 @@ pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
     Digest::from_bytes(hasher.finalize().into()).short(32)
 }
 
-/// Where the snapshot of a request lies.
+/// Returns the path of a request's snapshot.
 pub(crate) fn place(state_dir: &ConfinedPath, key: &Digest) -> ConfinedPath {
     state_dir.join(format!("{STATE}/{NAME}{}", key.short(NAME_DIGITS)))
 }
 
 impl Meta {
-    /// Whether what signatures prove was found in this boot.
+    /// Returns whether signatures in the snapshot were taken in this boot.
     ///
-    /// Where the system does not name its boots, a power cut could have passed unseen.
+    /// Without boot ids, a power cut could have gone unnoticed.
     pub(crate) fn is_of_this_boot(&self) -> bool {
         self.boot.is_some() && self.boot == wake_store::current_boot()
     }
 }
 
 impl Snapshot {
-    /// Maps the snapshot of the request `key` at `place`; none if there is no whole one.
+    /// Maps the snapshot of the request `key` at `place`; none if there is no complete one.
     pub(crate) fn open(place: ConfinedPath, key: &Digest) -> Option<Snapshot> {
         Snapshot::map(place).filter(|snapshot| snapshot.key == *key)
     }
@@ -137,8 +137,8 @@ impl Snapshot {
         let (key, ends) = head(&fixed, usize::try_from(size).ok()?)?;
         (ends[SECTIONS] <= LARGEST_TABLES).then_some(())?;
         // SAFETY: wake replaces these files by renaming and never changes one in place, so the mapped
-        // bytes stay as they are. The directory is wake's own; who cuts a file short there while a build
-        // runs can end that build, nothing more.
+        // bytes do not change. The directory is wake's own; truncating a file there while a build
+        // runs can crash that build, nothing more.
         let bytes = unsafe { MmapOptions::new().len(ends[SECTIONS]).map(&file) }.ok()?;
         let covered = bytes.get(48..*ends.last()?)?;
         let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
@@ -158,7 +158,7 @@ impl Snapshot {
         Some(Snapshot { place, key, file, size, bytes, ends, checksum, proofs, overlay, delta })
     }
 
-    /// Where it lies.
+    /// Returns its path.
     pub(crate) fn place(&self) -> &ConfinedPath {
         &self.place
     }
@@ -169,7 +169,7 @@ impl Snapshot {
         self.bytes.get(start..self.ends[index]).unwrap_or_default()
     }
 
-    /// The number below `count` that `compare` finds equal, where it sorts them.
+    /// Returns the number below `count` for which `compare` returns equal, by binary search.
     fn find(&self, count: usize, compare: impl Fn(usize) -> Option<Ordering>) -> Option<usize> {
         let (mut low, mut high) = (0, count);
         while low < high {
@@ -183,12 +183,12 @@ impl Snapshot {
         None
     }
 
-    /// A text by its place.
+    /// Returns the text at a place.
     pub(crate) fn text(&self, place: (u32, u32)) -> Option<&str> {
         std::str::from_utf8(self.bytes_at(place)?).ok()
     }
 
-    /// The bytes of a text by its place.
+    /// Returns the bytes of the text at a place.
     pub(super) fn bytes_at(&self, (start, length): (u32, u32)) -> Option<&[u8]> {
         let strings = self.section(Section::Strings);
         strings.get(start as usize..start as usize + length as usize)
@@ -198,12 +198,12 @@ impl Snapshot {
         Table::new(self.section(section))
     }
 
-    /// The number of directories.
+    /// Returns the number of directories.
     pub(crate) fn dirs(&self) -> usize {
         self.table::<DirRecord>(Section::Dirs).len()
     }
 
-    /// A directory.
+    /// Returns a directory.
     pub(crate) fn dir(&self, number: usize) -> Option<DirRecord> {
         let dir: DirRecord = self.table(Section::Dirs).get(number)?;
         Some(match Proof::read(self.dir_proof(number)?) {
@@ -212,12 +212,12 @@ impl Snapshot {
         })
     }
 
-    /// The number of files.
+    /// Returns the number of files.
     pub(super) fn files(&self) -> usize {
         self.table::<FileRecord>(Section::Files).len()
     }
 
-    /// A file.
+    /// Returns a file.
     pub(crate) fn file(&self, number: usize) -> Option<FileRecord> {
         let file = match at(&self.overlay.files, number) {
             Some(file) => file.clone(),
@@ -226,12 +226,12 @@ impl Snapshot {
         Some(file.proven(Proof::read(self.file_proof(number)?)))
     }
 
-    /// Who has which file among its inputs, sorted.
+    /// Returns which step has which file among its inputs, sorted.
     pub(crate) fn users(&self) -> Table<'_, UserRecord> {
         self.table(Section::Users)
     }
 
-    /// The number of steps.
+    /// Returns the number of steps.
     pub(crate) fn steps(&self) -> usize {
         self.table::<StepPlace>(Section::Places).len()
     }
@@ -246,27 +246,27 @@ impl Snapshot {
         numbers.map(|number| Some(table.get(number)? as usize)).collect()
     }
 
-    /// The steps that a step needs.
+    /// Returns the dependencies of a step.
     pub(crate) fn needs(&self, step: usize) -> Option<Vec<usize>> {
         self.edges(self.place_of(step)?.needs)
     }
 
-    /// The steps that need a step.
+    /// Returns the dependents of a step.
     pub(crate) fn dependents(&self, step: usize) -> Option<Vec<usize>> {
         self.edges(self.place_of(step)?.dependents)
     }
 
-    /// The number of results that links lead to.
+    /// Returns the number of results with links.
     pub(crate) fn results(&self) -> usize {
         self.table::<ResultRecord>(Section::Results).len()
     }
 
-    /// The number of the result of a step; none if no link leads to it.
+    /// Returns the number of a step's result; none if it has no link.
     pub(crate) fn result_of(&self, step: usize) -> Option<usize> {
         (self.place_of(step)?.result as usize).checked_sub(1)
     }
 
-    /// A result.
+    /// Returns a result.
     pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
         let written: ResultRecord = self.table(Section::Results).get(number)?;
         let link = self.text(written.link)?;
@@ -291,7 +291,7 @@ impl Snapshot {
         })
     }
 
-    /// What is told of the build beside its steps.
+    /// Returns what is known of the build besides its steps.
     pub(crate) fn meta(&self) -> Option<Meta> {
         postcard::from_bytes(self.meta_bytes()).ok()
     }
@@ -300,9 +300,9 @@ impl Snapshot {
         self.section(Section::Meta)
     }
 
-    /// The bytes of the record of a step, checked; put into `buffer` if they do not lie in memory.
+    /// Returns the bytes of a step record, checked; read into `buffer` if they are not in memory.
     ///
-    /// All records together are larger than everything else, so none stays in memory because it was read once.
+    /// All records together are larger than everything else, so none is kept in memory after reading.
     pub(super) fn step_bytes<'b>(
         &'b self,
         step: usize,
@@ -319,7 +319,7 @@ impl Snapshot {
         (checksum_of(buffer) == checksum).then_some(buffer)
     }
 
-    /// The record of a step; `buffer` is where its bytes go.
+    /// Returns a step record; its bytes are read into `buffer`.
     pub(crate) fn step<'b>(
         &'b self,
         step: usize,
@@ -329,29 +329,29 @@ impl Snapshot {
     }
 }
 
-/// What a walk asks of each file and directory, answered where it lies, without taking records apart.
+/// Access to single fields for a walk, without decoding whole records.
 impl Snapshot {
-    /// The path of a directory.
+    /// Returns the path of a directory.
     pub(super) fn dir_path(&self, dir: usize) -> Option<&str> {
         self.text(self.table::<DirRecord>(Section::Dirs).text(dir)?)
     }
 
-    /// The name of a file in its directory.
+    /// Returns the name of a file in its directory.
     pub(super) fn file_name(&self, file: usize) -> Option<&[u8]> {
         self.bytes_at(self.table::<FileRecord>(Section::Files).text(file)?)
     }
 
-    /// Whether this signature of a directory proves that the directory holds what it held.
+    /// Returns whether this signature proves that a directory's listing is unchanged.
     pub(super) fn proves_dir(&self, dir: usize, now: &Proof) -> bool {
         self.dir_proof(dir).is_some_and(|proof| proof == now.as_bytes())
     }
 
-    /// Whether this signature of a file proves that the file is what it was.
+    /// Returns whether this signature proves that a file is unchanged.
     pub(super) fn proves_file(&self, file: usize, now: &Proof) -> bool {
         self.file_proof(file).is_some_and(|proof| proof == now.as_bytes())
     }
 
-    /// What a file held.
+    /// Returns the recorded content of a file.
     pub(super) fn content(&self, file: usize) -> Option<Content> {
         match at(&self.overlay.files, file) {
             Some(FileRecord { kind, is_source, blob, .. }) => {
@@ -361,7 +361,7 @@ impl Snapshot {
         }
     }
 
-    /// The bytes of the signature of a directory that is proof; those of [`Proof::NONE`] say that there is none.
+    /// Returns the bytes of a directory's proof; [`Proof::NONE`] if it has none.
     pub(super) fn dir_proof(&self, dir: usize) -> Option<&[u8]> {
         match (at(&self.overlay.dir_proofs, dir), &self.proofs) {
             (Some(proof), _) => Some(proof.as_bytes()),
@@ -370,7 +370,7 @@ impl Snapshot {
         }
     }
 
-    /// The bytes of the signature of a file that is proof, like [`Snapshot::dir_proof`].
+    /// Returns the bytes of a file's proof, like [`Snapshot::dir_proof`].
     pub(super) fn file_proof(&self, file: usize) -> Option<&[u8]> {
         match (at(&self.overlay.file_proofs, file), &self.proofs) {
             (Some(proof), _) => Some(proof.as_bytes()),
@@ -381,7 +381,7 @@ impl Snapshot {
 }
 
 impl<'a> ResultView<'a> {
-    /// The number of its files.
+    /// Returns the number of its files.
     pub(crate) fn len(&self) -> usize {
         match self.files {
             ResultFiles::Written(_, (_, count)) => count as usize,
@@ -389,7 +389,7 @@ impl<'a> ResultView<'a> {
         }
     }
 
-    /// A file of it, by its path below the target.
+    /// Returns a file, by its path below the target.
     pub(crate) fn file(&self, number: usize) -> Option<(&'a str, Proof)> {
         match self.files {
             ResultFiles::Written(snapshot, (first, _)) => {
@@ -404,7 +404,7 @@ impl<'a> ResultView<'a> {
     }
 }
 
-/// The request of a snapshot of `size` bytes that begins with these, and where each section ends.
+/// Parses the head of a snapshot of `size` bytes: the request, and where each section ends.
 fn head(fixed: &[u8; FIXED], size: usize) -> Option<(Digest, [usize; SECTIONS + 1])> {
     let rest = fixed.strip_prefix(HEAD)?.get(32..)?;
     let (key, mut rest) = rest.split_first_chunk()?;
@@ -423,12 +423,12 @@ fn head(fixed: &[u8; FIXED], size: usize) -> Option<(Digest, [usize; SECTIONS + 
 }
 
 impl Snapshot {
-    /// The number of the directory at this path.
+    /// Returns the number of the directory at this path.
     pub(super) fn dir_at(&self, path: &str) -> Option<usize> {
         self.find(self.dirs(), |number| Some(self.dir_path(number)?.cmp(path)))
     }
 
-    /// The number of the first directory whose path is not before `path`.
+    /// Returns the number of the first directory whose path is not before `path`.
     pub(super) fn first_dir_from(&self, path: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.dirs());
         while low < high {
@@ -438,7 +438,7 @@ impl Snapshot {
         Some(low)
     }
 
-    /// The number of the file of this name in a directory.
+    /// Returns the number of the file with this name in a directory.
     pub(super) fn file_in(&self, dir: &DirRecord, name: &str) -> Option<usize> {
         let (first, count) = dir.files;
         let of_dir = |number| first as usize + number;

@@ -1,4 +1,4 @@
-//! Steps of which nothing was built, with the keys that were forecast of them, as a snapshot keeps them.
+//! Forecast steps in a snapshot: nothing was built, and keys are forecasts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,30 +14,30 @@ use super::step_record::{SharedFiles, StepRecord, StepResult};
 use super::verify::ChangedFile;
 use crate::files::FileState;
 
-/// What was forecast of a step.
+/// A forecast step.
 pub(crate) struct Foreseen {
-    /// How it is called.
+    /// Its label.
     pub(crate) label: String,
     /// Whether a target names it.
     pub(crate) is_requested: bool,
-    /// Its key by what it sees.
+    /// Its forecast by what it sees.
     pub(crate) seen: Digest,
-    /// Its key by what it reads, if that was known to be less.
+    /// Its forecast by what it reads, if that is known to be less.
     pub(crate) read: Option<Digest>,
-    /// Whether its command says what it reads.
+    /// Whether its command has a depfile.
     pub(crate) says: bool,
 }
 
-/// Stands for a key that is not there.
+/// Stands for a missing key.
 const NONE: Digest = Digest::from_bytes([0; 32]);
 
-/// Where the snapshot of forecasts lies: one for a checkout, of the targets that were asked about last.
+/// Returns the path of the snapshot of forecasts: one for each checkout, for the targets that were last asked about.
 pub(crate) fn foresight_place(state_dir: &ConfinedPath) -> ConfinedPath {
     state_dir.join(format!("{STATE}/forecasts"))
 }
 
 impl<'a> StepRecord<'a> {
-    /// The record of a step of which nothing was built; none if it is none that a module becomes.
+    /// Returns the record of a step that was not built; none if the step does not come from a module.
     pub(crate) fn foreseen(
         label: &'a str,
         is_requested: bool,
@@ -53,7 +53,7 @@ impl<'a> StepRecord<'a> {
 }
 
 impl Snapshot {
-    /// What was forecast of each step; none if something is damaged.
+    /// Returns the forecast of each step; none if something is damaged.
     pub(crate) fn foreseen(&self) -> Option<Vec<Foreseen>> {
         let foreseen = |buffer: &mut Vec<u8>, number: usize| {
             let StepRecord { label, link, result, .. } = self.step(number, buffer)?;
@@ -69,7 +69,7 @@ impl Snapshot {
         (0..self.steps()).into_par_iter().with_min_len(64).map_init(Vec::new, foreseen).collect()
     }
 
-    /// The steps that have a changed file among their inputs, those of `others`, and all that need these; dependencies first.
+    /// Returns the steps with a changed file among their inputs, those in `others`, and all their dependents; dependencies first.
     pub(crate) fn reached(
         &self,
         changed: &[ChangedFile],
@@ -79,7 +79,7 @@ impl Snapshot {
         with_dependents(self, others)
     }
 
-    /// A step as it is where `changed` files are other ones; none if its record does not say that.
+    /// Returns a step as it is with `changed` files; none if its record is not enough for that.
     pub(crate) fn step_now(
         &self,
         step: usize,

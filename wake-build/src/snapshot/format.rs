@@ -1,4 +1,4 @@
-//! What the file of a snapshot is made of. Source: `spec/checkout-state.md`.
+//! The format of snapshot files. Source: `spec/checkout-state.md`.
 
 use std::ffi::OsStr;
 
@@ -6,10 +6,10 @@ use wake_store::ConfinedPath;
 
 pub(super) const HEAD: &[u8; 16] = b"wake snapshot 14";
 pub(super) const SECTIONS: usize = 9;
-/// Head, checksum, request, where each section ends, where the records of steps start.
+/// The size of the fixed part: head, checksum, request, section ends, start of the step records.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
 
-/// The sections in their order in the file.
+/// The sections, in file order.
 #[derive(Clone, Copy)]
 pub(super) enum Section {
     Strings,
@@ -23,18 +23,18 @@ pub(super) enum Section {
     Meta,
 }
 
-/// The checksum of the record of a step.
+/// Returns the checksum of a step record.
 pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
     let hash = blake3::hash(bytes);
     hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 
-/// How the names of snapshots begin.
+/// The prefix of snapshot names.
 pub(super) const NAME: &str = "snapshot-";
-/// Digits of a request's key in the name of its snapshot.
+/// How many digits of a request's key are in the name of its snapshot.
 pub(super) const NAME_DIGITS: usize = 16;
 
-/// The snapshots in a directory, newest first.
+/// Returns the snapshots in a directory, newest first.
 pub(super) fn newest_first(dir: &ConfinedPath) -> Vec<ConfinedPath> {
     let mut found = dir.entries(is_snapshot).unwrap_or_default();
     found.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));

@@ -1,4 +1,4 @@
-//! Keeping what a build changed of a snapshot, at the least cost.
+//! Saving what a build changed in a snapshot, at the least cost.
 #![expect(
     clippy::disallowed_methods,
     reason = "the last use of a snapshot decides only which ones go"
@@ -18,23 +18,23 @@ use super::proofs::{ProofBytes, Table};
 use super::signature::Proof;
 use crate::shelf::ShelfEntry;
 
-/// What a build changed of a snapshot.
+/// What a build changed in a snapshot.
 pub(crate) struct Changes {
-    /// All but the records of steps.
+    /// All changes except step records.
     pub(crate) patch: Patch,
-    /// The records of steps, by number: of many steps they are much.
+    /// Step records, by number; large if there are many steps.
     pub(crate) steps: Vec<(u32, ShelfEntry)>,
 }
 
 impl Snapshot {
-    /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
-    /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one. Uses
-    /// the threads of the current pool.
+    /// Saves the changes for the next build at `place`: as a frame beside the snapshot; once such frames
+    /// have become many, or if the snapshot is from elsewhere, as proofs beside it; or, if that is not enough, as a new snapshot.
+    /// Uses the threads of the current pool.
     ///
-    /// Says whether it is, as it stands in memory, what the next build finds.
+    /// Returns whether the state in memory is what the next build will find.
     pub(crate) fn keep(&mut self, place: &ConfinedPath, changes: Changes) -> io::Result<bool> {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-        // Reading the frames must stay cheap beside reading the tables.
+        // Reading the frames must stay cheap compared with reading the tables.
         let bearable = (self.size / 16).max(64 << 10);
         if self.place == *place && self.delta.length() + changes.size() <= bearable {
             let patch = changes.into_patch().ok_or_else(damaged)?;
@@ -47,7 +47,7 @@ impl Snapshot {
         let (content, proofs) = patch.split();
         self.overlay.put(content);
         self.overlay.put_steps(steps);
-        // Where all has changed, even a copy of it is too much.
+        // If everything has changed, even a copy of it would be too large.
         if self.overlay.size_of_content() <= bearable
             && let Some(content) = self.overlay.content()
             && self.keep_proofs(place, content, &proofs).is_ok()
@@ -60,7 +60,7 @@ impl Snapshot {
         Ok(false)
     }
 
-    /// Whether nobody but who holds it has kept anything at its place since it was read, as far as lengths and times say.
+    /// Returns whether no other process has saved anything since it was read, judging by lengths and times.
     pub(crate) fn is_latest(&self) -> bool {
         let same = |there: rustix::fs::Stat| {
             fstat(&self.file)
@@ -69,7 +69,7 @@ impl Snapshot {
         self.place.stat().is_ok_and(same) && self.delta.is_all()
     }
 
-    /// Leaves the snapshot itself as it is.
+    /// Saves proofs and leaves the snapshot itself alone.
     fn keep_proofs(&self, place: &ConfinedPath, mut content: Patch, new: &Patch) -> io::Result<()> {
         if self.place != *place {
             link(&self.place, place)?;
@@ -78,7 +78,7 @@ impl Snapshot {
         put(&mut table.dirs, &new.dir_proofs);
         put(&mut table.files, &new.file_proofs);
         put(&mut table.links, &new.links);
-        // What is not as the tables say has its proof in the content: else, without that, the tables would be believed.
+        // A file that differs from the tables has its proof in the content; otherwise the tables would be trusted without that.
         for (number, file) in &mut content.files {
             *file = file.clone().proven(take(&mut table.files, *number));
         }
@@ -89,7 +89,7 @@ impl Snapshot {
         Delta::begin(place, state, &content)
     }
 
-    /// What is proof now.
+    /// Returns the present proofs.
     fn proof_table(&self) -> Table {
         let bytes = |proof: Option<&[u8]>| *proof.map_or(Proof::NONE, Proof::read).as_bytes();
         let link = |number| self.result(number).map_or(Proof::NONE, |result| result.proof);
@@ -102,12 +102,12 @@ impl Snapshot {
 }
 
 impl Changes {
-    /// Roughly, the bytes that they take.
+    /// Returns its approximate size in bytes.
     fn size(&self) -> u64 {
         self.patch.size() + self.steps.iter().map(|(_, record)| record.len() as u64).sum::<u64>()
     }
 
-    /// All of them; none if a record cannot be read.
+    /// Returns everything as a patch; none if a record cannot be read.
     fn into_patch(self) -> Option<Patch> {
         let Changes { mut patch, steps } = self;
         for (step, record) in steps {
@@ -139,6 +139,6 @@ fn take(table: &mut [ProofBytes], number: u32) -> Proof {
 /// Gives the snapshot at `from`, which nobody changes in place, a second name.
 fn link(from: &ConfinedPath, to: &ConfinedPath) -> io::Result<()> {
     to.replace_by_link(from, || forget_beside(to))?;
-    // The newest snapshots are those that are kept, here and in the store.
+    // The newest snapshots are kept, here and in the store.
     to.open()?.set_modified(SystemTime::now())
 }

@@ -1,4 +1,4 @@
-//! What a directory holds, as functions and the walk for packages see it.
+//! The content of a directory, as functions and the walk for packages see it.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -16,14 +16,14 @@ use crate::workspace::is_hidden;
 /// The entries of a directory.
 pub(super) struct Listing<'a> {
     dir: &'a OwnedFd,
-    /// The names, one behind the other.
+    /// The names, concatenated.
     names: Vec<u8>,
-    /// Where each name lies among them, and kinds, in no order.
+    /// The position of each name, and its kind, unordered.
     entries: Vec<(Range<usize>, FileType)>,
 }
 
 impl<'a> Listing<'a> {
-    /// Reads a directory that was opened for that, from where it was read to; none if it cannot be read.
+    /// Reads an open directory from its present position; none on failure.
     pub(super) fn read(dir: &'a OwnedFd) -> Option<Listing<'a>> {
         let (mut names, mut entries) = (Vec::with_capacity(256), Vec::with_capacity(16));
         let mut buffer = [MaybeUninit::uninit(); 8 << 10];
@@ -44,7 +44,7 @@ impl<'a> Listing<'a> {
         self.entries.iter().map(|(name, kind)| (&self.names[name.clone()], *kind))
     }
 
-    /// The digest of what `dir()` sees; none where `dir()` would fail.
+    /// Returns the digest of what `dir()` sees; none if `dir()` would fail.
     pub(super) fn digest(&self) -> Option<BlobDigest> {
         let entry = |(name, kind)| {
             let name = std::str::from_utf8(name).ok()?;
@@ -54,7 +54,7 @@ impl<'a> Listing<'a> {
         Some(wake_eval::digest_of_listing(entries?))
     }
 
-    /// The digest of what a walk for packages sees: subdirectories, and whether a package file lies there.
+    /// Returns the digest of what a walk for packages sees: subdirectories, and whether there is a package file.
     pub(super) fn subdirectories(&self) -> Option<BlobDigest> {
         let mut names: Vec<&[u8]> = Vec::new();
         for (name, kind) in self.entries() {
@@ -80,7 +80,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Opens the directory at `way` below `dir` where no link leads there, to be listed or only to be looked into.
+/// Opens the directory at `way` below `dir` without following links, for listing or only for access.
 pub(super) fn open_dir(dir: &OwnedFd, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
     let opened = match is_to_be_listed {
         true => open_unnoted(dir, name_of(way), OFlags::DIRECTORY | OFlags::NOFOLLOW),
@@ -89,7 +89,7 @@ pub(super) fn open_dir(dir: &OwnedFd, way: &str, is_to_be_listed: bool) -> Optio
     opened.ok()
 }
 
-/// The way to a directory, as the system wants it.
+/// Returns the path of a directory as the system expects it.
 pub(super) fn name_of(way: &str) -> &str {
     if way.is_empty() { "." } else { way }
 }

@@ -1,10 +1,10 @@
-//! What the last build that succeeded looked at, by paths.
+//! The paths that the last successful build looked at.
 
 use std::collections::HashSet;
 
 use super::file::Snapshot;
 
-/// The files and directories on which what the last build came to depends, from the root of the workspace.
+/// The files and directories that the result of the last build depends on, relative to the root of the workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookedAt {
     files: HashSet<String>,
@@ -12,7 +12,7 @@ pub struct LookedAt {
 }
 
 impl LookedAt {
-    /// Whether a change of what lies at a path, or that something came or went there, can change what is built.
+    /// Returns whether a change at a path, or something created or deleted there, can change what is built.
     pub fn concerns(&self, path: &str) -> bool {
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         self.files.contains(path) || self.listed.contains(parent)
@@ -20,7 +20,7 @@ impl LookedAt {
 }
 
 impl Snapshot {
-    /// What was looked at; none of a snapshot that is damaged.
+    /// Returns what was looked at; none if the snapshot is damaged.
     pub(crate) fn looked_at(&self) -> Option<LookedAt> {
         let mut found = LookedAt::default();
         for number in 0..self.dirs() {

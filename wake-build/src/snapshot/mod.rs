@@ -1,11 +1,11 @@
-//! The state of the last build of one request: everything it looked at and what came of it.
+//! The state of the last build of one request: everything it looked at, and the results.
 //!
-//! One file for each request, its tables mapped and read in place, so that a build with nothing to do is a walk over
-//! `stat` and little else; and beside it what a few builds changed since, and what signatures prove in this
-//! checkout where that is not where it was taken. None is trusted: a file that is
-//! cut short, altered, of another version or of another request is ignored, and a build without it
-//! does the same, slower. What it says of the checkout is compared with the checkout each time, by
-//! signature where that is proof, else by content.
+//! There is one file for each request, whose tables are mapped and read in place, so that a build with nothing to do is little
+//! more than a walk over `stat`. Beside it are the changes of a few later builds, and the signature proofs of this
+//! checkout if the snapshot was taken in another one. None of these is trusted: a file that is
+//! truncated, altered, of another version or of another request is ignored, and a build without it
+//! does the same, only slower. What it says of the checkout is compared with the checkout each time, by
+//! signature if that is proof, otherwise by content.
 
 mod listing;
 mod signature;

@@ -1,6 +1,6 @@
-//! What signatures prove where a snapshot was not taken: a file beside it, which replaces the proofs in its tables.
+//! Signature proofs for a snapshot that was taken elsewhere: a file beside it that replaces the proofs in its tables.
 //!
-//! So a checkout that begins with the snapshot of another one need not write all of it anew.
+//! A checkout that starts from the snapshot of another one does not have to write all of it anew.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use wake_store::ConfinedPath;
 use super::signature::Proof;
 
 const HEAD: &[u8; 16] = b"wake proofs 1\n\n\n";
-/// Head, checksum of what follows, checksum of the snapshot.
+/// The size of the fixed part: head, checksum of the rest, checksum of the snapshot.
 const FIXED: usize = 16 + 32 + 32;
 
-/// The proofs for each directory, file and link to a result, by number.
+/// The proofs of all directories, files and result links, by number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
     pub(super) dirs: Vec<ProofBytes>,
@@ -28,21 +28,21 @@ pub(super) type ProofBytes = [u8; Proof::SIZE];
 #[derive(Debug)]
 pub(super) struct Proofs {
     bytes: Mmap,
-    /// Where those of files and of links begin.
+    /// Where the proofs of files and of links begin.
     files: usize,
     links: usize,
 }
 
 impl Proofs {
-    /// Maps the proofs beside the snapshot at `snapshot`, which has the checksum `base` and so many directories, files and
-    /// results; none if they are not whole or not of that snapshot.
+    /// Maps the proofs beside the snapshot at `snapshot`, which has the checksum `base` and these numbers of directories, files and
+    /// results; none if they are incomplete or for another snapshot.
     pub(super) fn read(
         snapshot: &ConfinedPath,
         base: &[u8; 32],
         counts: [usize; 3],
     ) -> Option<Proofs> {
         let file = place(snapshot).open().ok()?;
-        // SAFETY: as of the snapshot itself: replaced by renaming, never changed in place.
+        // SAFETY: like the snapshot itself, replaced by renaming and never changed in place.
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
         let covered = bytes.strip_prefix(HEAD)?.get(32..)?;
         let [dirs, files, links] = counts.map(|count| count * Proof::SIZE);
@@ -53,22 +53,22 @@ impl Proofs {
         Some(Proofs { bytes, files: FIXED + dirs, links: FIXED + dirs + files })
     }
 
-    /// What follows in the frames of a delta.
+    /// Returns the state that the frames of a delta continue.
     pub(super) fn state(&self) -> Option<[u8; 32]> {
         self.bytes.get(16..48)?.try_into().ok()
     }
 
-    /// The proof for a directory.
+    /// Returns the proof of a directory.
     pub(super) fn dir(&self, number: usize) -> &[u8] {
         self.at(FIXED, number)
     }
 
-    /// The proof for a file.
+    /// Returns the proof of a file.
     pub(super) fn file(&self, number: usize) -> &[u8] {
         self.at(self.files, number)
     }
 
-    /// The proof for the link to a result.
+    /// Returns the proof of a result link.
     pub(super) fn link(&self, number: usize) -> &[u8] {
         self.at(self.links, number)
     }
@@ -80,8 +80,8 @@ impl Proofs {
 }
 
 impl Table {
-    /// Writes the proofs beside the snapshot at `snapshot`, which has the checksum `base`; gives the state that a delta is
-    /// to continue.
+    /// Writes the proofs beside the snapshot at `snapshot`, which has the checksum `base`; returns the state that a delta
+    /// continues.
     pub(super) fn write(&self, snapshot: &ConfinedPath, base: &[u8; 32]) -> io::Result<[u8; 32]> {
         let Table { dirs, files, links } = self;
         let [dirs, files, links] = [dirs, files, links].map(|proofs| proofs.as_flattened());
@@ -96,7 +96,7 @@ impl Table {
     }
 }
 
-/// Where the proofs of the snapshot at `snapshot` lie.
+/// Returns the path of the proofs for the snapshot at `snapshot`.
 pub(super) fn place(snapshot: &ConfinedPath) -> ConfinedPath {
     snapshot.beside(".proofs")
 }

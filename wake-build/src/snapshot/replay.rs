@@ -1,4 +1,4 @@
-//! Building again from a snapshot whose plan holds: only what a changed file reaches.
+//! Rebuilding from a snapshot whose plan is still valid: only what a changed file reaches.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,40 +26,40 @@ use crate::files::FileState;
 use crate::order::{graph_of, sort};
 use crate::shelf::{Shelf, ShelfEntry};
 
-/// The steps that changed files reach, with what is known of all others.
+/// The steps that changed files reach, and what is known of all others.
 pub(crate) struct Replay<'a> {
     snapshot: &'a Snapshot,
-    /// What changed files hold now.
+    /// The present state of changed files.
     changed: HashMap<RelPath, FileState>,
     store: &'a Store,
-    /// The steps that are looked at again, by number.
+    /// The steps to perform again, by number.
     records: BTreeMap<usize, ReplayStep>,
-    /// Results of steps that are not looked at again but are needed.
+    /// Results of other steps that are needed.
     others: HashMap<usize, StepOutput>,
     order: Vec<StepId>,
     fresh: Mutex<BTreeMap<usize, Fresh>>,
-    /// Where records of steps go: of many steps they are much.
+    /// Where step records are spooled.
     shelf: Arc<Shelf>,
-    /// What steps share.
+    /// Files that steps share.
     shared: SharedFiles,
 }
 
-/// A step that is looked at again.
+/// A step to perform again.
 ///
-/// Its record is read again when it is pinned: of many steps they are much.
+/// Its record is read again when it is pinned: records take much memory if there are many steps.
 pub(crate) struct ReplayStep {
-    /// How it is called.
+    /// Its label.
     pub(crate) label: Box<str>,
     /// Its link, if a target names it.
     pub(crate) link: Option<Box<str>>,
-    /// The key that it had.
+    /// Its previous key.
     pub(crate) key: ActionDigest,
     /// How long it took.
     pub(crate) dur_ms: u64,
     outputs: Box<str>,
     test: Option<u32>,
     needs: Box<[StepId]>,
-    /// Steps that it does not need itself and takes something from: what these left was handed on.
+    /// Steps that are not dependencies but whose output it uses: that was handed on.
     takes: Box<[StepId]>,
 }
 
@@ -76,16 +76,16 @@ impl From<StepRecord<'_>> for ReplayStep {
     }
 }
 
-/// What became of a step, as a snapshot keeps it.
+/// The new state of a step for the snapshot.
 struct Fresh {
     record: ShelfEntry,
-    /// None if there is a link to it and it is not there.
+    /// `Some(None)` if it should have a link but the result is missing.
     result: Option<Option<PatchedResult>>,
 }
 
 impl<'a> Replay<'a> {
-    /// What `differences` reach. None if that cannot be said from the snapshot alone, or if a result
-    /// that is needed is no longer in the store as it was. What is much meanwhile goes into a file in `spare`.
+    /// Returns what `differences` reach. None if the snapshot alone does not tell, or if a result
+    /// that is needed is no longer in the store unchanged. Large data is spooled to a file in `spare`.
     pub(crate) fn new(
         snapshot: &'a Snapshot,
         differences: &Differences,
@@ -95,8 +95,8 @@ impl<'a> Replay<'a> {
         let changed: HashMap<RelPath, FileState> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
         let order = with_dependents(snapshot, users_of(snapshot, &differences.changed))?;
-        // Only the few words of a step that are wanted all the time stay; its record is read again when it is pinned. Held
-        // whole, the records of a deep change at 10,000 packages were half of the peak.
+        // Only the few fields of a step that are needed all the time are kept; its record is read again when it is pinned. Kept
+        // whole, the records of a deep change at 10,000 packages took half of the peak memory.
         let records: Option<BTreeMap<usize, ReplayStep>> = order
             .par_iter()
             .with_min_len(16)
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
         Some(Replay { snapshot, store, changed, records, others, order, fresh, shelf, shared })
     }
 
-    /// What is known of the results of steps before any of these is performed.
+    /// Returns the known results of steps before any of these is performed.
     pub(crate) fn results(&self) -> Results {
         let results = Results::new(self.snapshot.steps());
         for (step, done) in &self.others {
@@ -123,12 +123,12 @@ impl<'a> Replay<'a> {
         results
     }
 
-    /// The steps that are looked at again.
+    /// Returns the steps to perform again.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (StepId, &ReplayStep)> {
         self.order.iter().filter_map(|step| Some((*step, self.records.get(&step.0)?)))
     }
 
-    /// Gives `tell` the record of a step as it is now.
+    /// Passes the present record of a step to `tell`.
     pub(crate) fn record<T>(
         &self,
         step: usize,
@@ -141,13 +141,13 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The link of a step, if there is to be one.
+    /// Returns the link of a step, if it has one.
     pub(crate) fn link_of(&self, step: StepId) -> Option<&str> {
         self.records.get(&step.0)?.link.as_deref()
     }
 
-    /// What is different from the snapshot now; `links` are proofs for links, by the numbers of their results. None if a result
-    /// is not there.
+    /// Returns the changes to the snapshot; `links` are proofs for links, by the numbers of their results. None if a result
+    /// is missing.
     pub(crate) fn changes(
         self,
         differences: Differences,
@@ -173,7 +173,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a file is now.
+/// Returns the present record of a file.
 fn record_of(snapshot: &Snapshot, changed: &ChangedFile) -> Option<FileRecord> {
     let ChangedFile { number, seen, signature, settled, path: _ } = changed;
     let old = snapshot.file(*number as usize)?;
@@ -182,7 +182,7 @@ fn record_of(snapshot: &Snapshot, changed: &ChangedFile) -> Option<FileRecord> {
     Some(FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old })
 }
 
-/// The steps that have a changed file among their inputs.
+/// Returns the steps that have a changed file among their inputs.
 pub(super) fn users_of(snapshot: &Snapshot, changed: &[ChangedFile]) -> Vec<usize> {
     let users = snapshot.users();
     let mut found: Vec<usize> = Vec::new();
@@ -197,7 +197,7 @@ pub(super) fn users_of(snapshot: &Snapshot, changed: &[ChangedFile]) -> Vec<usiz
     found
 }
 
-/// These steps and all that need them; dependencies first.
+/// Returns these steps and all their dependents; dependencies first.
 pub(super) fn with_dependents(snapshot: &Snapshot, mut open: Vec<usize>) -> Option<Vec<usize>> {
     let mut marked = BTreeSet::new();
     while let Some(step) = open.pop() {
@@ -222,8 +222,8 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// None if a step cannot be pinned anew from its record alone: a tree that has to be put together again is the business of
-/// a full build, and one that is taken as it was must still be in the store.
+/// Returns none if a step cannot be pinned again from its record alone: a tree that has to be assembled again requires
+/// a full build, and a tree that is reused must still be in the store.
 pub(super) fn can_be_pinned(
     result: &StepResult<'_>,
     changed: &HashMap<RelPath, FileState>,
@@ -252,7 +252,7 @@ pub(super) fn can_be_pinned(
     Some(())
 }
 
-/// Whether the files of an image lie unpacked, with what the image says of them.
+/// Returns whether the files of an image are unpacked, together with its declared owners and modes.
 fn has_root(ware: &WareId, store: &Store) -> bool {
     let meter = Meter::default();
     let images = Images::new(store, Web::new(store.route().clone()), &meter);
@@ -260,7 +260,7 @@ fn has_root(ware: &WareId, store: &Store) -> bool {
     images.declared(ware).is_some() && cache.state(ware, &[]) == Cached::Untouched
 }
 
-/// Whether a tree has to be put together anew, from files or an output that may be different now.
+/// Returns whether a tree has to be assembled again, from files or an output that may have changed.
 fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, FileState>) -> bool {
     match origin {
         TreeOrigin::Files { files, .. } => files.iter().any(|file| changed.contains_key(file)),
@@ -269,7 +269,7 @@ fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, FileState>) -> b
     }
 }
 
-/// What the steps need of others: their results, which must still be in the store.
+/// Returns the results of other steps that these steps need and that must still be in the store.
 fn needed(
     snapshot: &Snapshot,
     records: &BTreeMap<usize, ReplayStep>,
@@ -323,7 +323,7 @@ impl Steps for Replay<'_> {
         let mut buffer = Vec::new();
         let record = self.snapshot.step(step.0, &mut buffer);
         record.and_then(|record| record.result.to_step(&self.shared, now)).ok_or_else(|| {
-            let message = format!("{}: an input is of another kind than before", self.label(step));
+            let message = format!("{}: the kind of an input has changed", self.label(step));
             Box::new(Diagnostic::error(Class::Evaluation, message).help("run the build again"))
         })
     }
@@ -332,7 +332,7 @@ impl Steps for Replay<'_> {
         let Some(record) = self.records.get(&step.0) else { return Ok(()) };
         let ReplayStep { label, link, outputs, test, needs, .. } = record;
         let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
-        // What a module becomes can be written down.
+        // A step that comes from a module can always be recorded.
         let Some(result) = StepResult::of(kept) else { return Ok(()) };
         let test = *test;
         let record = StepRecord { label, link, outputs, test, needs, result };
@@ -345,7 +345,7 @@ impl Steps for Replay<'_> {
 }
 
 impl Snapshot {
-    /// What it says of its steps, for a checkout that began with it and has no history of its own.
+    /// Returns the history in the snapshot, for a checkout that started from it and has none of its own.
     pub(crate) fn history(&self) -> History {
         let mut history = History::default();
         let mut buffer = Vec::new();

@@ -1,4 +1,4 @@
-//! Comparing results and the links to them with a snapshot.
+//! Comparing results and their links with a snapshot.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -13,24 +13,24 @@ use super::signature::{Proof, result_signature};
 use crate::files::{Signature, now};
 use crate::sources::DIR_PATH;
 
-/// What is to be done about the link to a result.
+/// What to do about a result link.
 pub(crate) enum CheckedLink {
-    /// It must be made anew.
+    /// It has to be created again.
     Broken { link: String, target: PathBuf },
-    /// It was read and is right, which from now on its signature proves.
+    /// It was read and is right; its signature will prove that from now on.
     Read { number: usize, proof: Proof },
 }
 
-/// What is to be done about the links below `out`; none if a result no longer lies where its link says, untouched.
-/// Results of the numbers in `made_again` are passed over.
+/// Returns what to do about the links below `out`; none if a result is no longer where its link points, untouched.
+/// Results with numbers in `made_again` are skipped.
 pub(crate) fn check_results(
     snapshot: &Snapshot,
     out: &ConfinedPath,
     made_again: &HashSet<usize>,
 ) -> Option<Vec<CheckedLink>> {
-    // Short ways from open directories: there are many links.
+    // Paths are relative to open directories, because there are many links.
     let out = out.open_dir().ok();
-    // Two levels up from a tree lie all trees of its store.
+    // The directory two levels above a tree contains all trees of its store.
     let place = snapshot.result(0).and_then(|first| Path::new(first.target).ancestors().nth(2));
     let place = place.unwrap_or(Path::new("/"));
     let (trees, place) =
@@ -49,7 +49,7 @@ pub(crate) fn check_results(
     Some(checked?.into_iter().flatten().collect())
 }
 
-/// Whether everything in a result is as it was; `place` is where it lies, from `dir`.
+/// Returns whether everything in a result is unchanged; `place` is its path from `dir`.
 fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut String) -> bool {
     (0..result.len()).all(|number| {
         let Some((file, signature)) = result.file(number) else { return false };
@@ -64,13 +64,13 @@ fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut Stri
     })
 }
 
-/// None: the link is as it was.
+/// Returns none if the link is unchanged.
 fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Option<CheckedLink> {
     let ResultView { link, target, proof, .. } = *result;
     let broken = || CheckedLink::Broken { link: link.to_owned(), target: PathBuf::from(target) };
     let Some(out) = out else { return Some(broken()) };
     let Ok(stat) = statat(out, link, AtFlags::SYMLINK_NOFOLLOW) else { return Some(broken()) };
-    // Where a link leads never changes: another one of that name has another signature.
+    // The target of a link never changes: a new link of that name has another signature.
     if proof == Proof::of(&stat) {
         return None;
     }
@@ -81,8 +81,8 @@ fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Opti
     }
 }
 
-/// Reads the link at `link` below `out`; none if it does not lead to `target`. Gives what will prove that it
-/// leads there, if something will.
+/// Reads the link at `link` below `out`; none if it does not point to `target`. Returns the proof of that for the
+/// future, if there is one.
 pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Proof> {
     let looked = now();
     let signature = Signature::of(&statat(out, link, AtFlags::SYMLINK_NOFOLLOW).ok()?);
@@ -111,7 +111,7 @@ mod tests {
         let proof = loop {
             let begun = now();
             match read_link(&out, "link", "there").unwrap() {
-                // It may be replaced in the same moment of the file system's clock.
+                // It may be replaced within the same tick of the file system's clock.
                 Proof::NONE => assert!(begun < made + 3_000_000_000),
                 proof => break proof,
             }

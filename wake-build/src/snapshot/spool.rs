@@ -1,4 +1,4 @@
-//! Records of steps on their way into a snapshot: in a file without a name, because all of them together are large.
+//! Step records on their way into a snapshot, in a file without a name, because together they are large.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -14,9 +14,9 @@ use super::step_record::StepRecord;
 /// How many bytes are written at once.
 const BUFFER: usize = 128 << 10;
 
-/// Where records go while steps are performed.
+/// Takes records while steps are performed.
 pub(crate) struct Spool {
-    /// None from the first failure on: then there will be no snapshot.
+    /// None after the first failure: then there will be no snapshot.
     writing: Mutex<Option<Writing>>,
     places: Vec<OnceLock<Place>>,
 }
@@ -26,7 +26,7 @@ struct Writing {
     end: u64,
 }
 
-/// Where a record lies, and a checksum of it.
+/// The place of a record, and its checksum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) at: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Records {
 }
 
 impl Spool {
-    /// For so many steps; the file lies in `dir`.
+    /// Creates a spool for this number of steps, with its file in `dir`.
     pub(crate) fn new(dir: &ConfinedPath, steps: usize) -> Spool {
         let file = dir.nameless().ok();
         let buffered = |file| BufWriter::with_capacity(BUFFER, file);
@@ -50,7 +50,7 @@ impl Spool {
         Spool { writing: Mutex::new(writing), places }
     }
 
-    /// Takes the record of a step.
+    /// Adds the record of a step.
     pub(crate) fn put(&self, StepId(step): StepId, record: &StepRecord<'_>) {
         let bytes = record.encode();
         let checksum = checksum_of(&bytes);
@@ -63,12 +63,12 @@ impl Spool {
         }
         writing.end += place.length;
         if let Some(known) = self.places.get(step) {
-            // A step is performed once.
+            // A step is performed only once.
             let _ = known.set(place);
         }
     }
 
-    /// The records, if there is one of each step.
+    /// Returns the records, if every step has one.
     pub(crate) fn finish(self) -> Option<Records> {
         let writing = self.writing.into_inner().unwrap_or_else(PoisonError::into_inner)?;
         let file = writing.file.into_inner().ok()?;
@@ -78,19 +78,19 @@ impl Spool {
 }
 
 impl Records {
-    /// Where each record lies in the file, by step.
+    /// Returns where each record is in the file, by step.
     pub(super) fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// The file that the records lie in, one after the other.
+    /// Returns the file of consecutive records.
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    /// The record of a step; `buffer` is where its bytes go.
+    /// Reads a step record; its bytes are read into `buffer`.
     ///
-    /// Nobody else can have written to the file, so it is as it was.
+    /// No other process can have written to the file, so it is not checked.
     pub(super) fn read<'b>(&self, step: usize, buffer: &'b mut Vec<u8>) -> Option<StepRecord<'b>> {
         let Place { at, length, .. } = *self.places.get(step)?;
         buffer.resize(usize::try_from(length).ok()?, 0);

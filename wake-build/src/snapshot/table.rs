@@ -1,4 +1,4 @@
-//! What a build looked at, as fixed records that are read in place.
+//! What a build looked at, as fixed-size records that are read in place.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use super::signature::Proof;
 use crate::files::Signature;
 use crate::fixed::{Fixed, fixed};
 
-/// A list of records of one size in a run of bytes.
+/// A list of records of one size in a slice of bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a, R> {
     bytes: &'a [u8],
@@ -17,27 +17,27 @@ pub(crate) struct Table<'a, R> {
 }
 
 impl<'a, R: Fixed> Table<'a, R> {
-    /// The records in `bytes`.
+    /// Creates a table of the records in `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Table { bytes, record: std::marker::PhantomData }
     }
 
-    /// The number of records.
+    /// Returns the number of records.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() / R::SIZE
     }
 
-    /// The record of this number.
+    /// Returns the record with this number.
     pub(crate) fn get(&self, index: usize) -> Option<R> {
         R::get(&mut self.bytes(index)?)
     }
 
-    /// The place of the text that a record begins with.
+    /// Returns the place of the text that a record begins with.
     pub(super) fn text(&self, index: usize) -> Option<(u32, u32)> {
         Fixed::get(&mut self.bytes(index)?)
     }
 
-    /// Its bytes.
+    /// Returns the bytes of a record.
     fn bytes(&self, index: usize) -> Option<&'a [u8]> {
         let start = index.checked_mul(R::SIZE)?;
         self.bytes.get(start..start.checked_add(R::SIZE)?)
@@ -45,7 +45,7 @@ impl<'a, R: Fixed> Table<'a, R> {
 }
 
 impl<'a> Table<'a, DirRecord> {
-    /// The signature of a directory, if it is proof of the listing; else that of nothing.
+    /// Returns the signature of a directory, if it proves the listing; otherwise that of nothing.
     pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes(index)?;
         Some(if bytes[16 + SIGNATURE] & DIR_SETTLED != 0 {
@@ -57,7 +57,7 @@ impl<'a> Table<'a, DirRecord> {
 }
 
 impl<'a> Table<'a, FileRecord> {
-    /// What a file held.
+    /// Returns the recorded content of a file.
     pub(super) fn content(&self, index: usize) -> Option<Content> {
         let bytes = &mut self.bytes(index)?.get(8..)?;
         let (kind, is_source, _) = file_flags(u8::get(bytes)?)?;
@@ -65,14 +65,14 @@ impl<'a> Table<'a, FileRecord> {
         Some(Content { kind, is_source, blob })
     }
 
-    /// The signature of a file, if it is proof of its bytes; else that of nothing.
+    /// Returns the signature of a file, if it proves the content; otherwise that of nothing.
     pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes(index)?;
         Some(if bytes[8] & FILE_SETTLED != 0 { &bytes[9..9 + SIGNATURE] } else { NOTHING })
     }
 }
 
-/// A directory: where it is, what `stat` said, which files of it were looked at.
+/// A directory: its path, its signature, and which of its files were examined.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DirRecord {
     pub(crate) path: (u32, u32),
@@ -80,16 +80,16 @@ pub(crate) struct DirRecord {
     pub(crate) signature: Signature,
     /// Whether an equal signature means an equal listing.
     pub(crate) settled: bool,
-    /// The digest of its listing, if something saw that.
+    /// The digest of its listing, if that was read.
     pub(crate) list: Option<BlobDigest>,
     /// The digest of its subdirectories, if it was walked for packages.
     pub(crate) walk: Option<BlobDigest>,
-    /// Whether a package file in it would make it another package.
+    /// Whether a package file in it would make it a separate package.
     pub(crate) border: bool,
 }
 
 impl DirRecord {
-    /// Whether something saw what it holds.
+    /// Returns whether its listing was read.
     pub(super) fn is_listed(&self) -> bool {
         self.list.is_some() || self.walk.is_some()
     }
@@ -100,7 +100,7 @@ impl DirRecord {
 pub(crate) struct FileRecord {
     pub(crate) name: (u32, u32),
     pub(crate) kind: FileKind,
-    /// Whether functions read it: then a change means to evaluate again.
+    /// Whether functions read it: then a change requires evaluating again.
     pub(crate) is_source: bool,
     pub(crate) settled: bool,
     pub(crate) signature: Signature,
@@ -108,12 +108,12 @@ pub(crate) struct FileRecord {
 }
 
 impl FileRecord {
-    /// What proves that it is as it says.
+    /// Returns the proof that it is unchanged.
     pub(super) fn proof(&self) -> Proof {
         if self.settled { self.signature.into() } else { Proof::NONE }
     }
 
-    /// The same with another proof.
+    /// Replaces its proof.
     pub(super) fn proven(self, proof: Proof) -> FileRecord {
         match proof {
             Proof::NONE => FileRecord { settled: false, ..self },
@@ -122,7 +122,7 @@ impl FileRecord {
     }
 }
 
-/// What a file held, without what `stat` said of it.
+/// The recorded content of a file, without its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) kind: FileKind,
@@ -130,14 +130,14 @@ pub(super) struct Content {
     pub(super) blob: BlobDigest,
 }
 
-/// What was found at a path.
+/// The kind of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FileKind {
     Absent,
     File {
         executable: bool,
     },
-    /// Anything else: only its signature counts.
+    /// Anything else: only its signature matters.
     Other,
 }
 
@@ -149,27 +149,27 @@ fixed! {
         pub(crate) step: u32,
     }
 
-    /// Where the record of a step lies, with a checksum of it, and how the step is connected.
+        /// The place of a step record with its checksum, and the edges of the step.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub(crate) struct StepPlace {
         pub(crate) at: u64,
         pub(crate) length: u64,
         pub(crate) checksum: u64,
-        /// First edge and count: the steps it needs.
+                /// First edge and count of its dependencies.
         pub(crate) needs: (u32, u32),
-        /// First edge and count: the steps that need it.
+                /// First edge and count of its dependents.
         pub(crate) dependents: (u32, u32),
-        /// The number of its result plus one; zero if no link leads to it.
+                /// The number of its result plus one; zero if it has no link.
         pub(crate) result: u32,
     }
 
-    /// A result link and where it leads.
+        /// A result link, with its target.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct ResultRecord {
         pub(crate) link: (u32, u32),
         pub(crate) target: (u32, u32),
         pub(crate) files: (u32, u32),
-        /// The signature of the link, if it is proof of where the link leads.
+                /// The signature of the link, if it proves the link's target.
         pub(crate) proof: Proof,
     }
 
@@ -197,7 +197,7 @@ const SIGNATURE: usize = Proof::SIZE;
 const NOTHING: &[u8] = Proof::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
-/// Stands where there is none.
+/// Stands for a missing digest.
 pub(super) const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
 
 impl Fixed for DirRecord {
@@ -264,7 +264,7 @@ impl Fixed for FileRecord {
     }
 }
 
-/// The kind of a file, whether functions read it, whether its signature is proof.
+/// Decodes the kind of a file, whether functions read it, and whether its signature is proof.
 fn file_flags(flags: u8) -> Option<(FileKind, bool, bool)> {
     let kind = match flags & 0xf {
         0 => FileKind::Absent,

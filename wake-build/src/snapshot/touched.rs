@@ -1,16 +1,16 @@
-//! Where a checkout may have changed since it was compared whole.
+//! Paths at which a checkout may have changed since it was completely compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::Snapshot;
 
-/// Paths, from the root of the workspace, at which something came, went or changed; of a directory that came or went, itself.
+/// Paths, relative to the root of the workspace, that were created, deleted or changed; for a directory created or deleted, its own path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
     paths: BTreeSet<String>,
 }
 
-/// Files of a directory that are to be looked at.
+/// The files of a directory to examine.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Names<'a> {
     All,
@@ -18,33 +18,33 @@ pub(super) enum Names<'a> {
 }
 
 impl Touched {
-    /// Notes a path.
+    /// Adds a path.
     pub fn note(&mut self, path: String) {
         self.paths.insert(path);
     }
 
-    /// Notes all of `others`.
+    /// Adds all paths of `others`.
     pub fn note_all(&mut self, others: Touched) {
         self.paths.extend(others.paths);
     }
 
-    /// The number of paths.
+    /// Returns the number of paths.
     pub fn len(&self) -> usize {
         self.paths.len()
     }
 
-    /// Whether nothing was touched.
+    /// Returns whether nothing was touched.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }
 
-    /// The paths.
+    /// Returns the paths.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(String::as_str)
     }
 
-    /// The directories of a snapshot that may be other ones, by number, with the files to look at: the directory that a path
-    /// lies in, and every one at the path or below it.
+    /// Returns the directories of a snapshot that may have changed, by number, with the files to examine: the parent of each
+    /// path, and every directory at the path or below it.
     pub(super) fn dirs<'a>(&'a self, snapshot: &Snapshot) -> Option<BTreeMap<usize, Names<'a>>> {
         let mut dirs: BTreeMap<usize, Names<'a>> = BTreeMap::new();
         for path in self.paths() {

@@ -20,30 +20,30 @@ use crate::sources::{DIR_PATH, LARGEST};
 use wake_model::place::PKG_FILE;
 use wake_steps::profile::{Profile, SpanKind};
 
-/// So many directories, neighbours in their order, are looked at from one directory above them all. Opening each of them
-/// costs more than the longer ways to their files.
+/// How many consecutive directories are examined from a common parent. Opening each of them
+/// costs more than the longer paths to their files.
 const GROUP: usize = 32;
 
-/// What differs though the plan holds.
+/// Differences under which the plan is still valid.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
-    /// Files whose content is another.
+    /// Files with different content.
     pub(crate) changed: Vec<ChangedFile>,
-    /// What from now on proves of other files, by number, that they are what they were: they were read again.
+    /// New proofs that other files, by number, are unchanged: they were read again.
     pub(crate) files: Vec<(u32, Proof)>,
-    /// The same of directories, which were listed again.
+    /// The same for directories, which were listed again.
     pub(crate) dirs: Vec<(u32, Proof)>,
 }
 
-/// A file of another content.
+/// A file with different content.
 #[derive(Debug)]
 pub(crate) struct ChangedFile {
     pub(crate) number: u32,
     pub(crate) path: RelPath,
-    /// What it is now.
+    /// Its present state.
     pub(crate) seen: FileState,
     pub(crate) signature: Signature,
-    /// Whether from now on an equal signature means equal content.
+    /// Whether an equal signature will mean equal content.
     pub(crate) settled: bool,
 }
 
@@ -51,12 +51,12 @@ pub(crate) struct ChangedFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Here,
-    /// In another checkout, perhaps: where the signature of a directory differs, those of its files will as well.
+    /// Perhaps in another checkout: if the signature of a directory differs, so do those of its files.
     Elsewhere,
 }
 
-/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool. None: functions would see something
-/// else, or something is of another kind, so that the plan does not hold.
+/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool. None if functions would see something
+/// different, or the kind of something has changed, so that the plan is invalid.
 pub(crate) fn verify(
     snapshot: &Snapshot,
     origin: Origin,
@@ -80,7 +80,7 @@ pub(crate) fn verify(
     Some(compared?.into_iter().fold(Differences::default(), Differences::and))
 }
 
-/// The same of a checkout that `snapshot` was compared with before, where nothing was touched since but what lies at these paths.
+/// The same for a checkout that was compared with `snapshot` before and in which only these paths have been touched since.
 pub(crate) fn verify_touched(
     snapshot: &Snapshot,
     touched: &Touched,
@@ -98,7 +98,7 @@ pub(crate) fn verify_touched(
 }
 
 impl Differences {
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.files.is_empty() && self.dirs.is_empty()
     }
@@ -111,27 +111,27 @@ impl Differences {
     }
 }
 
-/// Directories that follow each other in a snapshot.
+/// Consecutive directories of a snapshot.
 struct Group<'a> {
     snapshot: &'a Snapshot,
     origin: Origin,
     profile: &'a Profile,
     numbers: Range<usize>,
-    /// A directory that all of them lie in, and how much of their paths leads there.
+    /// A common parent of them, and how much of their paths leads to it.
     above: OwnedFd,
     skipped: usize,
-    /// Once for all that follows: an earlier moment only makes for caution.
+    /// Taken once for the group: an earlier time is only more cautious.
     looked: i128,
     is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Where the files of a directory are looked for: in `dir`, along `way`.
+/// Where to find the files of a directory: in `dir`, along `way`.
 struct Spot<'a> {
     dir: BorrowedFd<'a>,
     way: &'a str,
     /// The directory's path from the root of the checkout.
     path: &'a str,
-    /// Whether no signature of a file will be the one that is known.
+    /// Whether no file can have the recorded signature.
     is_of_others: bool,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Group<'a> {
         let above = above(snapshot, numbers.clone())?;
         let (dir, above) = match openat(root, name_of(above), DIR_PATH, Mode::empty()) {
             Ok(dir) => (dir, above),
-            // It may be gone: then each is looked for from the root.
+            // It may be gone: then each directory is opened from the root.
             Err(_) => (openat(root, ".", DIR_PATH, Mode::empty()).ok()?, ""),
         };
         let skipped = if above.is_empty() { 0 } else { above.len() + 1 };
@@ -154,7 +154,7 @@ impl<'a> Group<'a> {
         Some(Group { snapshot, origin, profile, numbers, above, skipped, looked, is_stopped })
     }
 
-    /// None: the plan does not hold.
+    /// Returns none if the plan is invalid.
     fn compare(&self) -> Option<Differences> {
         let mut differences = Differences::default();
         let mut buffer = Vec::with_capacity(256);
@@ -173,7 +173,7 @@ impl<'a> Group<'a> {
     ) -> Option<()> {
         let dir = self.snapshot.dir(number)?;
         let path = self.snapshot.text(dir.path)?;
-        // The directory above may be the first of those it is above.
+        // The parent may be the first of the directories itself.
         let way = path.get(self.skipped..).unwrap_or_default();
         let stat = match statat(&self.above, name_of(way), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => stat,
@@ -190,7 +190,7 @@ impl<'a> Group<'a> {
             }
             None => Spot { dir: self.above.as_fd(), way, path, is_of_others: false },
         };
-        // Of what will be listed: another directory may have come to lie there meanwhile.
+        // The signature of what will be listed: it may have been replaced meanwhile.
         let signature = |opened| fstat(opened).ok().map(|stat| Signature::of(&stat));
         let changed = match &opened {
             Some(opened) => Some((opened, signature(opened)?)),
@@ -216,14 +216,14 @@ impl<'a> Group<'a> {
         Some(())
     }
 
-    /// A directory that is not there: the plan holds if nothing was there.
+    /// Compares a directory that does not exist: the plan is valid if there was nothing in it.
     fn without(&self, dir: &DirRecord) -> Option<()> {
         let is_absent =
             |number| self.snapshot.file(number).is_some_and(|file| file.kind == FileKind::Absent);
         (!dir.is_listed() && numbers(dir.files)?.all(is_absent)).then_some(())
     }
 
-    /// None: the plan does not hold.
+    /// Returns none if the plan is invalid.
     fn compare_file(
         &self,
         spot: &Spot,
@@ -251,7 +251,7 @@ impl<'a> Group<'a> {
         Some(())
     }
 
-    /// Compares a file whose signature proves nothing; none: the plan does not hold.
+    /// Compares a file whose signature proves nothing; none if the plan is invalid.
     fn compare_content(
         &self,
         spot: &Spot,
@@ -261,7 +261,7 @@ impl<'a> Group<'a> {
         differences: &mut Differences,
     ) -> Option<()> {
         let record = self.snapshot.file(number)?;
-        // What has become of another kind is planned anew.
+        // A different kind requires planning again.
         let is_as_before = |kind: FileType| {
             FileType::from_raw_mode(stat.st_mode) == kind
                 && FileType::from_raw_mode(record.signature.mode) == kind
@@ -282,7 +282,7 @@ impl<'a> Group<'a> {
         Some(())
     }
 
-    /// Reads a file; none: the plan does not hold.
+    /// Reads a file; none if the plan is invalid.
     fn compare_bytes(
         &self,
         spot: &Spot,
@@ -294,7 +294,7 @@ impl<'a> Group<'a> {
         let name_of_span = || format!("hash {}", path().unwrap_or_default());
         let mut span = self.profile.begin(SpanKind::Hashing, name_of_span);
         let before = self.snapshot.content(number)?;
-        // No function is given more.
+        // Functions do not get larger files.
         let most = if before.is_source { LARGEST } else { u64::MAX };
         let (signature, blob, size) = hash_file(spot.dir, name, most, self.is_stopped).ok()?;
         span.note("bytes", || size);
@@ -302,7 +302,7 @@ impl<'a> Group<'a> {
         let mode = signature.mode;
         let executable = mode & 0o100 != 0;
         let is_file = FileType::from_raw_mode(mode) == FileType::RegularFile;
-        // Whether a program may be executed is a question for planning.
+        // Whether a program is executable matters for planning.
         (is_file && before.kind == FileKind::File { executable }).then_some(())?;
         let number = u32::try_from(number).ok()?;
         if blob == before.blob {
@@ -318,7 +318,7 @@ impl<'a> Group<'a> {
 }
 
 impl Spot<'_> {
-    /// The way to a file, put into `buffer`.
+    /// Writes the path of a file to `buffer`.
     fn way_to<'b>(&self, name: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b CStr> {
         buffer.clear();
         if !self.way.is_empty() {
@@ -342,7 +342,7 @@ fn numbers((first, count): (u32, u32)) -> Option<Range<usize>> {
     Some(first as usize..first.checked_add(count)? as usize)
 }
 
-/// The innermost directory that all of these directories lie in or are.
+/// Returns the innermost directory that contains all of these directories, or is one of them.
 fn above(snapshot: &Snapshot, numbers: Range<usize>) -> Option<&str> {
     let mut above = snapshot.dir_path(numbers.start)?;
     for number in numbers {
@@ -359,7 +359,7 @@ fn lies_in(path: &str, dir: &str) -> bool {
     dir.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Compares what lies in a directory.
+/// Compares the listing of a directory.
 fn compare_listing(record: &DirRecord, dir: &OwnedFd) -> Option<()> {
     let DirRecord { list, walk, border, .. } = record;
     if record.is_listed() {

@@ -3,35 +3,35 @@ use std::path::{Path, PathBuf};
 
 use wake_store::ware::PackError;
 
-/// Why a job cannot be written down as a formula.
+/// Why a job cannot be written as a formula.
 #[derive(Debug, thiserror::Error)]
 pub enum FromJobError {
-    /// It reaches the network.
-    #[error("its command reaches the network, which no formula of repeatr's can ask for")]
+    /// It uses the network.
+    #[error("its command uses the network, which a repeatr formula cannot request")]
     Network,
-    /// What it leaves is what it changes in its root.
-    #[error("what it leaves is a layer of an image, for which no formula can ask")]
+    /// Its output is the changes to its root.
+    #[error("its output is an image layer, which a formula cannot request")]
     Layer,
-    /// It reads a standard input and has nothing that could give it one.
+    /// It reads standard input, and its root has no shell to provide that.
     #[error(
-        "its command reads its `config` from standard input, which a formula gives only through `/bin/sh`, and its root file system has none"
+        "its command reads its `config` from standard input, which a formula can provide only through `/bin/sh`, but its root file system has none"
     )]
     NoShell,
-    /// An input lies elsewhere than in the working directory.
-    #[error("input `{0}` lies outside the working directory")]
+    /// An input is outside the working directory.
+    #[error("input `{0}` is outside the working directory")]
     Outside(String),
-    /// A path cannot stand in a formula.
+    /// A path is not possible in a formula.
     #[error("`{0}` is not a path of a formula")]
     Path(String),
-    /// A file does not hold any more what it held when it was looked at.
+    /// A file has changed since it was examined.
     #[error("`{}` changed while it was packed", .0.display())]
     Changed(PathBuf),
     /// The disk failed.
     #[error("`{}`: {source}", path.display())]
     Io {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// An input cannot be packed.
@@ -40,7 +40,7 @@ pub enum FromJobError {
 }
 
 impl FromJobError {
-    /// For `map_err` on what happens at `path`.
+    /// Returns a conversion for `map_err` for errors at `path`.
     pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FromJobError {
         |source| FromJobError::Io { path: path.to_owned(), source }
     }

@@ -1,4 +1,4 @@
-//! The host's system directories as inputs of a formula: what a module's command sees of them, mounted; and of `/etc`, which
+//! The host's system directories as inputs of a formula: what a module's command sees of them, as mounts; and of `/etc`, which
 //! is small, as files.
 
 use std::fs;
@@ -10,23 +10,23 @@ use wake_model::{MountAccess, Network, RelPath};
 use super::{FromJobError, relative};
 use crate::repeatr::Input;
 
-/// One entry of the root directory, or of `/usr` or `/etc`.
+/// An entry of the root directory, or of `/usr` or `/etc`.
 pub(crate) enum Piece {
-    /// A link, by its text.
+    /// A link, with its target.
     Link(String),
-    /// A file, by its bytes.
+    /// A file, with its content.
     File(Vec<u8>),
     /// A directory.
     Dir,
-    /// All else, as it lies there.
+    /// Anything else, mounted from the host.
     Mount(Input),
 }
 
-/// The directories that a command sees of the host, in the same places.
+/// Returns the host's directories that a command sees, in the same places.
 pub(crate) fn pieces(identity: &Identity) -> Result<Vec<(RelPath, Piece)>, FromJobError> {
     let mut pieces = Vec::new();
     for name in SYSTEM_DIRS {
-        // `/usr/local` is no part of the host's identity and is not shown.
+        // `/usr/local` is not part of the host's identity and not visible.
         if *name == "usr" {
             for below in names(Path::new("/usr"))?.into_iter().filter(|below| below != "local") {
                 add(&format!("usr/{below}"), &mut pieces)?;

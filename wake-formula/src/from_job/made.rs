@@ -1,4 +1,4 @@
-//! What a job left, as the wares that its formula would give.
+//! The output of a job, as the wares that its formula would give.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,13 @@ use wake_store::ware::{PackFilters, PackType, WareId, pack};
 use super::staging::set_mode;
 use super::{FromJobError, rooted};
 
-/// Wares by the path of the output that they are packed from.
+/// Wares, by the path of the output they are packed from.
 pub type OutputWares = BTreeMap<String, WareId>;
 
-/// The wares of the outputs that `job` left in `tree`; `scratch` is an empty directory.
+/// Returns the wares of the outputs of `job` in `tree`; `scratch` is an empty directory.
 ///
-/// A module's outputs keep nothing of a file's mode but whether it is executable. A formula's keep all of it, so these are the same as
-/// long as the command leaves the modes that files have by default, 0644 and 0755.
+/// A module's outputs keep only the executable bit of a file's mode. A formula's keep all of it, so these are the same if
+/// the command leaves the default modes of files, 0644 and 0755.
 pub fn made(job: &Job, tree: &Path, scratch: &Path) -> Result<OutputWares, FromJobError> {
     let mut made = BTreeMap::new();
     for (number, decl) in job.outputs.declared.iter().enumerate() {

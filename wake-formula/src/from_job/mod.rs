@@ -1,7 +1,7 @@
-//! A job of the sandbox written down as a formula, with its inputs packed into a warehouse.
+//! Writes a job of the sandbox as a formula, with its inputs packed into a warehouse.
 //!
-//! The formula asks for the surroundings that the job has: the same working directory, user, host name and environment, the same home
-//! directory, and no cradle that would add to them. `spec/formulas.md`, modules as formulas, says what comes out different.
+//! The formula requests the environment that the job has: the same working directory, user, host name, variables and home
+//! directory, and no cradle that would add to them. `spec/formulas.md`, "Modules as formulas", lists the differences.
 
 mod error;
 mod host;
@@ -27,23 +27,23 @@ use host::Piece;
 use packing::{Packing, WareOwner};
 use staging::{Directories, Staging};
 
-/// Where the standard input of a command lies, which a formula cannot have.
+/// The directory of a command's standard input, which a formula cannot provide directly.
 const STDIN_DIR: &str = "/.wake";
 
-/// Variables that shells set for the programs that they run.
+/// Variables that shells set for the programs they run.
 const SET_BY_SHELLS: [&str; 3] = ["PWD", "OLDPWD", "SHLVL"];
 
 /// Where the packed inputs of a formula go.
 #[derive(Clone, Copy, Debug)]
 pub struct Writing<'a> {
-    /// A directory that is made if it is not there; none: ids are computed and nothing is kept.
+    /// A directory, created if necessary; none: ids are computed but nothing is kept.
     pub warehouse: Option<&'a Path>,
-    /// An empty directory for what is put together on the way.
+    /// An empty directory for temporary files.
     pub scratch: &'a Path,
 }
 
 impl Writing<'_> {
-    /// The formula that does what `job` does.
+    /// Returns the formula that does what `job` does.
     pub fn document(&self, job: &Job) -> Result<Document, FromJobError> {
         if job.network == Network::Host {
             return Err(FromJobError::Network);
@@ -71,7 +71,7 @@ impl Writing<'_> {
     }
 }
 
-/// A formula in the making.
+/// A formula under construction.
 struct Draft<'a> {
     job: &'a Job,
     packing: Packing,
@@ -90,7 +90,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Puts the command's own files together, and packs each directory that is mounted.
+    /// Collects the command's own files, and packs each directory that is mounted.
     fn own_files(&mut self) -> Result<(), FromJobError> {
         let work = self.job.work.clone().unwrap_or_default();
         let mut staging = self.staging("work")?;
@@ -130,9 +130,9 @@ impl Draft<'_> {
                         }
                     }
                 }
-                // Shown, and empty, as to a module.
+                // Visible but empty, as for a module.
                 staging.dir(&relative("usr/local")?)?;
-                // Where mounts need a directory that is not there, it belongs to the command.
+                // If mounts need a directory that does not exist, it belongs to the command.
                 staging.dir(&relative("etc")?)?;
                 let tree = staging.finish(Directories::Closed)?;
                 self.ware(AbsPath::root(), &tree, WareOwner::ByRoot)
@@ -140,7 +140,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The program with its arguments, behind a shell where there is a standard input.
+    /// Returns the program with its arguments, run by a shell if there is standard input.
     fn command(&mut self) -> Result<Vec<String>, FromJobError> {
         let command = &self.job.command;
         if command.stdin.is_empty() {
@@ -164,7 +164,7 @@ impl Draft<'_> {
     }
 }
 
-/// Has a shell run its arguments with what lies in [`STDIN_DIR`], in the environment that it was given.
+/// Returns a script that runs its arguments with standard input from [`STDIN_DIR`], in the environment that it was given.
 fn stdin_script(env: &[(String, String)]) -> String {
     let given = |name: &str| env.iter().any(|(given, _)| given == name);
     let unset: Vec<&str> = SET_BY_SHELLS.into_iter().filter(|name| !given(name)).collect();
@@ -199,7 +199,7 @@ fn outputs(job: &Job) -> Result<BTreeMap<WrittenPath, Output>, FromJobError> {
     paths.iter().map(|path| Ok((rooted(path)?.into(), output()))).collect()
 }
 
-/// Whether there is a `/bin/sh`, links followed inside the root.
+/// Returns whether there is a `/bin/sh`, following links inside the root.
 fn has_shell(root: &JobRoot) -> bool {
     let mut assembly = Assembly::default();
     match root {

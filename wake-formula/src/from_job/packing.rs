@@ -1,4 +1,4 @@
-//! Inputs packed into a warehouse.
+//! Packing inputs into a warehouse.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ pub(crate) struct Packing {
     target: Option<Warehouse>,
 }
 
-/// Whose files a ware declares.
+/// The declared owner of a ware's files.
 #[derive(Clone, Copy)]
 pub(crate) enum WareOwner {
-    /// The command's own copies.
+    /// The command's user, for its own copies.
     ByCommand,
-    /// User 0's.
+    /// User 0.
     ByRoot,
 }
 
 impl Packing {
-    /// Packs into the directory `warehouse`, which is made; without one, ids are only computed.
+    /// Packs into the directory `warehouse`, creating it; without one, ids are only computed.
     pub(crate) fn open(warehouse: Option<&Path>) -> Result<Self, FromJobError> {
         let target = match warehouse {
             None => None,
@@ -37,14 +37,14 @@ impl Packing {
         Ok(Packing { target })
     }
 
-    /// The addresses under which the wares are to be had.
+    /// Returns the addresses of the wares.
     pub(crate) fn urls(&self) -> Vec<String> {
         self.target.iter().map(ToString::to_string).collect()
     }
 
-    /// The tree at `path` as an input, packed unless the warehouse has it.
+    /// Returns the tree at `path` as an input, packing it unless the warehouse has it.
     pub(crate) fn ware(&self, path: &Path, owned: WareOwner) -> Result<Input, FromJobError> {
-        // An id of `tar` says nothing about links, so that two inputs that differ in these would be one ware.
+        // A `tar` id does not cover links, so two inputs that differ only in links would be one ware.
         let packtype = if has_links(path)? { PackType::Tree } else { PackType::Tar };
         let filters = filters(owned);
         let ware = pack(path, packtype, filters, None)?;
@@ -63,7 +63,7 @@ fn filters(owned: WareOwner) -> PackFilters {
     Filters {
         uid: Some(Owner::Id(uid)),
         gid: Some(Owner::Id(gid)),
-        // What everything has in a module's sandbox, so that the ids are the same at any time.
+        // The time of all files in a module's sandbox, so that the ids are always the same.
         mtime: Some(Mtime::At(SOURCE_DATE_EPOCH.parse().unwrap_or(0))),
         setid: Some(Special::Reject),
         dev: Some(Special::Reject),

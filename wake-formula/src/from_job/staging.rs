@@ -1,4 +1,4 @@
-//! A directory that is put together to be packed.
+//! A directory that is assembled for packing.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,29 +12,29 @@ const OPEN: u32 = 0o777;
 const CLOSED: u32 = 0o755;
 const SEALED: u32 = 0o555;
 
-/// What the directories of a tree allow.
+/// The modes of directories in a tree.
 #[derive(Clone, Copy)]
 pub(crate) enum Directories {
-    /// Everybody may write to them, for in some sandboxes they belong to others; but nobody to this one and those below
-    /// it, if it is there.
+    /// Writable for everybody, because in some sandboxes they belong to others; except this one, if it exists, and those below
+    /// it.
     OpenBut(&'static str),
-    /// Their owner alone may.
+    /// Writable for their owner only.
     Closed,
 }
 
-/// A directory in the making.
+/// A directory being assembled.
 pub(crate) struct Staging {
     root: PathBuf,
 }
 
 impl Staging {
-    /// An empty one at `root`, which must not exist.
+    /// Creates an empty one at `root`, which must not exist.
     pub(crate) fn new(root: PathBuf) -> Result<Self, FromJobError> {
         fs::create_dir(&root).map_err(FromJobError::at(&root))?;
         Ok(Staging { root })
     }
 
-    /// A copy of a file, if it holds what its digest says.
+    /// Copies a file, if its content has the right digest.
     pub(crate) fn copy(
         &mut self,
         at: &RelPath,
@@ -44,7 +44,7 @@ impl Staging {
     ) -> Result<(), FromJobError> {
         let place = self.place(at)?;
         fs::copy(host, &place).map_err(FromJobError::at(host))?;
-        // The copy is what is packed, so it is what has to be right.
+        // The copy is what is packed, so the copy is what is checked.
         let mut hasher = blake3::Hasher::new();
         let hashed = File::open(&place).and_then(|copy| hasher.update_reader(copy).map(drop));
         hashed.map_err(FromJobError::at(&place))?;
@@ -54,7 +54,7 @@ impl Staging {
         set_mode(&place, mode(executable))
     }
 
-    /// A file with these bytes.
+    /// Creates a file with this content.
     pub(crate) fn file(
         &mut self,
         at: &RelPath,
@@ -66,19 +66,19 @@ impl Staging {
         set_mode(&place, mode(executable))
     }
 
-    /// A link with this text.
+    /// Creates a link with this target.
     pub(crate) fn link(&mut self, at: &RelPath, target: &str) -> Result<(), FromJobError> {
         let place = self.place(at)?;
         symlink(target, &place).map_err(FromJobError::at(&place))
     }
 
-    /// A directory.
+    /// Creates a directory.
     pub(crate) fn dir(&mut self, at: &RelPath) -> Result<(), FromJobError> {
         let place = self.root.join(at.as_str());
         fs::create_dir_all(&place).map_err(FromJobError::at(&place))
     }
 
-    /// Gives every directory its mode; where the tree lies.
+    /// Sets the mode of every directory; returns the path of the tree.
     pub(crate) fn finish(self, directories: Directories) -> Result<PathBuf, FromJobError> {
         match directories {
             Directories::Closed => set_modes(&self.root, CLOSED)?,
@@ -112,7 +112,7 @@ fn set_modes(dir: &Path, mode: u32) -> Result<(), FromJobError> {
     set_mode(dir, mode)
 }
 
-/// As a module's command finds its own files.
+/// Returns the mode that a module's command sees on its own files.
 fn mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }

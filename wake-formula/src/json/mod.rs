@@ -1,4 +1,4 @@
-//! JSON that knows where it was written, tolerant of commas before closing brackets and of none between items.
+//! JSON with source positions, tolerant of commas before closing brackets and of missing commas between items.
 
 mod parser;
 mod print;
@@ -9,13 +9,13 @@ pub(crate) use read::{Fields, Read};
 
 use crate::DocumentError;
 
-/// A text and the name under which it was read.
+/// A text, and the name of its file.
 pub(crate) struct Source<'a> {
     text: &'a str,
     file: &'a str,
 }
 
-/// A value and where it starts.
+/// A value, with its position.
 #[derive(Debug)]
 pub(crate) struct Json {
     pub(crate) at: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Json {
 pub(crate) enum Value {
     Null,
     Bool(bool),
-    /// As it is written.
+    /// The number as written.
     Number(String),
     Text(String),
     Array(Vec<Json>),
@@ -46,12 +46,12 @@ impl<'a> Source<'a> {
         Self { text, file }
     }
 
-    /// Reads the whole text as one value.
+    /// Parses the whole text as one value.
     pub(crate) fn parse(&self) -> Result<Json, DocumentError> {
         parser::parse(self)
     }
 
-    /// An error at byte `at`.
+    /// Returns an error at byte `at`.
     pub(crate) fn error(&self, at: usize, message: impl Into<String>) -> DocumentError {
         let at = at.min(self.text.len());
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The same with something to do about it.
+    /// Returns an error with a hint.
     pub(crate) fn error_with_hint(
         &self,
         at: usize,
@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
 }
 
 impl Json {
-    /// The value of `key` if this is an object that has it.
+    /// Returns the value of `key`, if this is an object that has it.
     pub(crate) fn member(&self, key: &str) -> Option<&Json> {
         match &self.value {
             Value::Object(members) => {
@@ -88,7 +88,7 @@ impl Json {
         }
     }
 
-    /// What kind of value this is, with its article.
+    /// Returns the kind of the value, with its article.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",

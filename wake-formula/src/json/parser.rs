@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::{Json, Member, Source, Value};
 use crate::DocumentError;
 
-/// How deep values may stand inside each other; formulas need six.
+/// How deep values can be nested; formulas need six levels.
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn parse(source: &Source<'_>) -> Result<Json, DocumentError> {
@@ -33,7 +33,9 @@ impl<'a> Parser<'a> {
             Some('"') => Value::Text(self.string()?),
             Some('-' | '0'..='9') => Value::Number(self.number()?),
             Some(c) if c.is_ascii_alphabetic() => self.word()?,
-            Some(c) => return Err(self.error(format!("`{}` starts no value", c.escape_debug()))),
+            Some(c) => {
+                return Err(self.error(format!("`{}` does not start a value", c.escape_debug())));
+            }
             None => return Err(self.error("the document ends where a value is expected")),
         };
         Ok(Json { at, value })
@@ -45,9 +47,7 @@ impl<'a> Parser<'a> {
     ) -> Result<Value, DocumentError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(
-                self.error(format!("values stand more than {MAX_DEPTH} deep inside each other"))
-            );
+            return Err(self.error(format!("values are nested more than {MAX_DEPTH} deep")));
         }
         self.at += 1;
         let value = read(self)?;
@@ -67,7 +67,7 @@ impl<'a> Parser<'a> {
             if !keys.insert(key.clone()) {
                 return Err(self
                     .source
-                    .error(key_at, format!("key `{key}` stands twice in one object")));
+                    .error(key_at, format!("duplicate key `{key}` in one object")));
             }
             self.skip_space();
             if self.peek() != Some(':') {
@@ -90,7 +90,7 @@ impl<'a> Parser<'a> {
 
     /// Takes the comma before the next item, if this is not the first, or the closing bracket, or both.
     ///
-    /// Published documents lack commas between items, which their own parsers do not ask for.
+    /// Published documents lack commas between items, which their own parsers do not require.
     fn ends_with(&mut self, bracket: char, first: bool) -> Result<bool, DocumentError> {
         self.skip_space();
         if !first && self.peek() == Some(',') {
@@ -114,7 +114,7 @@ impl<'a> Parser<'a> {
         loop {
             match bytes.get(end) {
                 None | Some(b'\n') => {
-                    return Err(self.source.error(start, "this string has no end"));
+                    return Err(self.source.error(start, "this string is not closed"));
                 }
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,
@@ -122,7 +122,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.at = end + 1;
-        // Escapes are serde_json's business.
+        // serde_json decodes escapes.
         serde_json::from_str(&self.source.text[start..=end]).map_err(|error| {
             self.source.error(start, format!("this string is malformed: {}", plain(&error)))
         })
@@ -145,7 +145,7 @@ impl<'a> Parser<'a> {
             "false" => Ok(Value::Bool(false)),
             word => Err(self.source.error(
                 self.at - word.len(),
-                format!("`{word}` is not a value: strings stand in double quotes"),
+                format!("`{word}` is not a value: strings are written in double quotes"),
             )),
         }
     }
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A message of serde_json without the place, which is that of the fragment.
+/// Returns a message of serde_json without its place, which refers to the fragment.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line").next().unwrap_or(&text).to_owned()

@@ -1,23 +1,23 @@
-//! Documents as they are written and hashed: values whose objects keep the order in which they were built.
+//! Documents in written and hashed form: values whose objects keep their order of construction.
 
 use wake_store::ware::cbor::Item;
 
-/// A text.
+/// Returns a text.
 pub(crate) fn text(text: impl ToString) -> Item {
     Item::Text(text.to_string())
 }
 
-/// A list of texts.
+/// Returns a list of texts.
 pub(crate) fn texts<T: ToString>(texts: impl IntoIterator<Item = T>) -> Item {
     Item::Array(texts.into_iter().map(text).collect())
 }
 
-/// An object whose values are texts.
+/// Returns an object whose values are texts.
 pub(crate) fn map<K: ToString, V: ToString>(pairs: impl IntoIterator<Item = (K, V)>) -> Item {
     Item::Map(pairs.into_iter().map(|(key, value)| (key.to_string(), text(value))).collect())
 }
 
-/// An object with those of these fields that have a value.
+/// Returns an object with those of these fields that have a value.
 pub(crate) fn object<const N: usize>(fields: [(&str, Option<Item>); N]) -> Item {
     Item::Map(fields.into_iter().filter_map(|(key, item)| Some((key.to_owned(), item?))).collect())
 }

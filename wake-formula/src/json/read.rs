@@ -6,10 +6,10 @@ use wake_store::ware::{MAX_OWNER, PackType};
 use super::{Json, Member, Source, Value};
 use crate::DocumentError;
 
-/// What comes of reading.
+/// The result of reading.
 pub(crate) type Read<T> = Result<T, DocumentError>;
 
-/// The members of an object while they are read, so that none goes unread.
+/// The members of an object being read, which ensures that none is ignored.
 pub(crate) struct Fields<'a> {
     source: &'a Source<'a>,
     members: Vec<&'a Member>,
@@ -19,13 +19,13 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Begins to read `json`, which must be an object; `what` names it in messages.
+    /// Begins reading `json`, which must be an object; `what` names it in messages.
     pub(crate) fn of(source: &'a Source<'a>, json: &'a Json, what: &str) -> Read<Self> {
         let members = source.object(json, what)?.iter().collect();
         Ok(Self { source, members, at: json.at, what: what.to_owned(), known: Vec::new() })
     }
 
-    /// Takes the member `key`; one that is null counts as absent.
+    /// Takes the member `key`; null counts as absent.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Json> {
         self.known.push(key);
         let at = self.members.iter().position(|member| member.key == key)?;
@@ -33,7 +33,7 @@ impl<'a> Fields<'a> {
         (!matches!(member.value.value, Value::Null)).then_some(&member.value)
     }
 
-    /// Takes the member that is called `key` or, in older documents, `other`.
+    /// Takes the member `key`, called `other` in older documents.
     pub(crate) fn take_either(
         &mut self,
         key: &'static str,
@@ -47,13 +47,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes the member `key`, which must be there.
+    /// Takes the member `key`, which must exist.
     pub(crate) fn need(&mut self, key: &'static str) -> Read<&'a Json> {
         self.take(key)
             .ok_or_else(|| self.source.error(self.at, format!("{} has no `{key}`", self.what)))
     }
 
-    /// Reads the member `key`, which must be there; `read` is told what to call it in messages.
+    /// Reads the member `key`, which must exist; `read` gets its name for messages.
     pub(crate) fn required<T>(
         &mut self,
         key: &'static str,
@@ -71,7 +71,7 @@ impl<'a> Fields<'a> {
         self.take(key).map(|json| read(self.source, json, &format!("`{key}`"))).transpose()
     }
 
-    /// Ends the reading: what is left is unknown.
+    /// Ends reading: remaining members are unknown.
     pub(crate) fn finish(self) -> Read<()> {
         let Some(member) = self.members.first() else { return Ok(()) };
         let message = format!("unknown field `{}` in {}", member.key, self.what);
@@ -110,7 +110,7 @@ impl Source<'_> {
         }
     }
 
-    /// A whole number that is not negative and fits 32 bits: an owner's number.
+    /// Reads a non-negative whole number of 32 bits: the number of an owner.
     pub(crate) fn id(&self, json: &Json, what: &str) -> Read<u32> {
         match &json.value {
             Value::Number(text) => {
@@ -143,7 +143,7 @@ impl Source<'_> {
         }
     }
 
-    /// Reads how an output is to be packed.
+    /// Reads the pack type of an output.
     pub(crate) fn packtype(&self, json: &Json, what: &str) -> Read<PackType> {
         match self.parsed(json, what)? {
             packtype @ (PackType::Tar | PackType::Tree | PackType::Zip) => Ok(packtype),
@@ -156,14 +156,14 @@ impl Source<'_> {
         }
     }
 
-    /// Reads a program's name or arguments.
+    /// Reads a program with its arguments.
     pub(crate) fn words(&self, json: &Json, what: &str) -> Read<Vec<String>> {
         let words = self.texts(json, what)?;
         words.iter().try_for_each(|word| self.without_nul(json, word))?;
         Ok(words)
     }
 
-    /// Refuses what no program can be given.
+    /// Rejects text that cannot be passed to a program.
     pub(crate) fn without_nul(&self, json: &Json, text: &str) -> Read<()> {
         if text.contains('\0') {
             let message = format!("`{}` contains a NUL character", text.escape_debug());
@@ -172,7 +172,7 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Reads a string that has a form of its own.
+    /// Reads a string in a format of its own.
     pub(crate) fn parsed<T: FromStr>(&self, json: &Json, what: &str) -> Read<T>
     where
         T::Err: std::fmt::Display,
@@ -182,7 +182,7 @@ impl Source<'_> {
             .map_err(|error: T::Err| self.error(json.at, error.to_string()))
     }
 
-    /// Reads a key that has a form of its own.
+    /// Reads a key in a format of its own.
     pub(crate) fn parsed_key<T: FromStr>(&self, member: &Member) -> Read<T>
     where
         T::Err: std::fmt::Display,

@@ -1,4 +1,4 @@
-//! Defaults, and the identity that they are part of.
+//! Defaults, and the identity that includes them.
 
 use wake_store::ware::AbsPath;
 use wake_store::ware::cbor::Item;
@@ -52,7 +52,7 @@ impl Formula {
 }
 
 impl CompleteFormula {
-    /// The identity: base58 of SHA-384 over the CBOR of the formula with its defaults.
+    /// Returns the identity: base58 of SHA-384 over the CBOR of the formula with its defaults.
     pub fn id(&self) -> FormulaId {
         let Formula { inputs, action, outputs } = &self.formula;
         let outputs = outputs.as_ref().map_or(Item::Null, |outputs| {
@@ -66,13 +66,13 @@ impl CompleteFormula {
     }
 }
 
-/// In what is hashed, filters stand even where there are none.
+/// Returns an output in hashed form, where filters are present even if empty.
 fn output(output: &Output) -> Item {
     let Output { packtype, filters } = output;
     object([("packtype", Some(text(packtype))), ("filters", Some(map(filters.to_map())))])
 }
 
-/// A path that cannot be relative, and holds no NUL because names of users do not.
+/// Returns a path that cannot be relative, and contains no NUL because user names do not.
 fn fixed(path: &str) -> WrittenPath {
     path.parse().unwrap_or_else(|_| AbsPath::root().into())
 }

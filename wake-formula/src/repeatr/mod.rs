@@ -1,4 +1,4 @@
-//! Formulas as repeatr has them.
+//! repeatr's formulas.
 
 mod read;
 mod write;
@@ -14,23 +14,23 @@ use wake_store::ware::{PackFilters, PackType, WareId};
 
 use crate::WrittenPath;
 
-/// A formula and where its wares come from and go to. Only the formula has an identity.
+/// A formula, with the sources and destinations of its wares. Only the formula has an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// What is computed.
+    /// The computation.
     pub formula: Formula,
-    /// Where from and where to.
+    /// The sources and destinations.
     pub context: Context,
 }
 
-/// One computation, all of its arguments bound. Written as declared: defaults come with [`Formula::cradle`].
+/// One computation with all of its arguments bound, as declared: [`Formula::cradle`] adds the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formula {
-    /// What stands where in the root file system; none when the document has no such field.
+    /// The inputs by path in the root file system; none if the document has no such field.
     pub inputs: Option<BTreeMap<WrittenPath, Input>>,
-    /// What is executed.
+    /// The command.
     pub action: Action,
-    /// What is kept; none when the document has no such field, which is not the same identity as an empty one.
+    /// The outputs; none if the document has no such field, which is another identity than an empty one.
     pub outputs: Option<BTreeMap<WrittenPath, Output>>,
 }
 
@@ -48,20 +48,20 @@ pub enum Input {
     },
 }
 
-/// What is executed and in which surroundings.
+/// A command and its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Action {
     /// The program, an absolute path, and its arguments.
     pub exec: Vec<String>,
-    /// Declared and without effect, as in repeatr.
+    /// Declared but without effect, as in repeatr.
     pub noop: bool,
-    /// How much the action may do.
+    /// The action's privileges.
     pub policy: Option<Policy>,
     /// The working directory.
     pub cwd: Option<WrittenPath>,
     /// The environment.
     pub env: BTreeMap<String, String>,
-    /// Who executes.
+    /// The user.
     pub userinfo: Option<UserInfo>,
     /// Whether defaults and directories are prepared.
     pub cradle: Cradle,
@@ -69,7 +69,7 @@ pub struct Action {
     pub hostname: Option<String>,
 }
 
-/// Who executes.
+/// The user of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserInfo {
     /// User number.
@@ -82,11 +82,11 @@ pub struct UserInfo {
     pub homedir: Option<WrittenPath>,
 }
 
-/// How much an action may do, from least to most.
+/// Privileges of an action, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsRefStr, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Policy {
-    /// What ordinary programs need.
+    /// Enough for ordinary programs.
     Routine,
     /// Also changing owners and users.
     Governor,
@@ -94,13 +94,13 @@ pub enum Policy {
     Sysad,
 }
 
-/// Whether an action gets default surroundings.
+/// Whether an action gets a default environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cradle {
     /// User, home, working directory, `PATH`, `/tmp`.
     #[default]
     Default,
-    /// Only what the inputs hold.
+    /// Only the inputs.
     Disable,
 }
 
@@ -109,15 +109,15 @@ pub enum Cradle {
 pub struct Output {
     /// How it is packed.
     pub packtype: PackType,
-    /// What happens to its metadata; unset fields are flattened when packing, and stay unset in the identity.
+    /// Changes to its metadata; unset fields are flattened when packing, and stay unset in the identity.
     pub filters: PackFilters,
 }
 
-/// Where wares come from and go to.
+/// The sources and destinations of wares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// For each input: addresses of warehouses, tried in order.
     pub fetch_urls: BTreeMap<WrittenPath, Vec<String>>,
-    /// For some outputs: the address of the warehouse that keeps it.
+    /// For some outputs: the address of the warehouse to save it to.
     pub save_urls: BTreeMap<WrittenPath, String>,
 }

@@ -1,4 +1,4 @@
-//! Reads formulas from JSON and refuses what can have no meaning.
+//! Reads formulas from JSON and rejects what has no meaning.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -107,7 +107,7 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     Ok(action)
 }
 
-/// A path; an empty text is as good as none, as everywhere in an action.
+/// Reads a path; an empty text counts as absent, as everywhere in an action.
 fn path_or_nothing(source: &Source<'_>, json: &Json, what: &str) -> Read<Option<WrittenPath>> {
     match source.text(json, what)? {
         "" => Ok(None),
@@ -115,7 +115,7 @@ fn path_or_nothing(source: &Source<'_>, json: &Json, what: &str) -> Read<Option<
     }
 }
 
-/// The most bytes that Linux takes for the name of a host.
+/// The longest host name that Linux accepts, in bytes.
 const LONGEST_HOSTNAME: usize = 64;
 
 fn hostname(source: &Source<'_>, json: &Json, what: &str) -> Read<String> {
@@ -192,9 +192,8 @@ fn context(source: &Source<'_>, json: &Json, formula: &Formula) -> Read<Context>
         context.fetch_urls = by_path(source, json, "`fetchUrls`", |path, json| {
             let urls = source.texts(json, &format!("`fetchUrls` of `{path}`"))?;
             let Some(input) = inputs.get(path.place()) else {
-                return Err(
-                    source.error(json.at, format!("`fetchUrls` names `{path}`, which is no input"))
-                );
+                return Err(source
+                    .error(json.at, format!("`fetchUrls` names `{path}`, which is not an input")));
             };
             if let Input::Ware(ware) = input {
                 urls.iter()
@@ -206,9 +205,8 @@ fn context(source: &Source<'_>, json: &Json, formula: &Formula) -> Read<Context>
     if let Some(json) = fields.take("saveUrls") {
         context.save_urls = by_path(source, json, "`saveUrls`", |path, json| {
             let Some(output) = outputs.get(path.place()) else {
-                return Err(
-                    source.error(json.at, format!("`saveUrls` names `{path}`, which is no output"))
-                );
+                return Err(source
+                    .error(json.at, format!("`saveUrls` names `{path}`, which is not an output")));
             };
             let url = source.text(json, &format!("`saveUrls` of `{path}`"))?;
             check_address(source, json.at, url, output.packtype)?;
@@ -237,7 +235,7 @@ impl FromStr for Input {
             Some((access, host)) if access != MountAccess::Layered => (access, host),
             _ => {
                 return Err(format!(
-                    "`{text}` is no mount: expected `mount:ro:/path` or `mount:rw:/path`"
+                    "`{text}` is not a mount: expected `mount:ro:/path` or `mount:rw:/path`"
                 ));
             }
         };

@@ -1,4 +1,4 @@
-//! Formulas as they are written, in the order in which repeatr declares its fields.
+//! Formulas in written form, with fields in repeatr's order.
 
 use wake_store::ware::cbor::Item;
 
@@ -40,7 +40,7 @@ fn output(output: &Output) -> Item {
     ])
 }
 
-/// An action, each field left out that has nothing in it.
+/// Returns an action, without empty fields.
 pub(super) fn action(action: &Action) -> Item {
     let Action { exec, noop, policy, cwd, env, userinfo, cradle, hostname } = action;
     object([

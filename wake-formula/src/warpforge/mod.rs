@@ -1,4 +1,4 @@
-//! Formulas as warpforge has them: the capsules `formula.v1` and `context.v1`.
+//! warpforge's formulas: the capsules `formula.v1` and `context.v1`.
 
 mod read;
 mod write;
@@ -12,23 +12,23 @@ use wake_store::ware::{PackType, ParseAbsPathError, WareId};
 
 use crate::{WrittenPath, mount};
 
-/// A formula and where its wares come from.
+/// A formula, with the sources of its wares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// What is computed.
+    /// The computation.
     pub formula: Formula,
     /// For some wares: the address of a warehouse.
     pub warehouses: BTreeMap<WareId, String>,
 }
 
-/// One computation. There are no defaults: it is hashed as it is written.
+/// One computation. There are no defaults: it is hashed as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formula {
-    /// What stands where.
+    /// The inputs.
     pub inputs: BTreeMap<Port, Input>,
-    /// What is executed.
+    /// The command.
     pub action: Action,
-    /// What is kept, by name.
+    /// The outputs, by name.
     pub outputs: BTreeMap<String, Gather>,
 }
 
@@ -44,42 +44,42 @@ pub enum Port {
 /// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// What it is.
+    /// Its content.
     pub basis: Basis,
-    /// What happens to its metadata; none when the input is written as a plain string, which is another identity than an
+    /// Changes to its metadata; none if the input is written as a plain string, which is another identity than an
     /// empty map.
     pub filters: Option<BTreeMap<String, String>>,
 }
 
-/// What an input is.
+/// The content of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// `ware:TYPE:HASH`.
     Ware(WareId),
     /// `mount:MODE:HOSTPATH`: not hermetic.
     Mount {
-        /// What the action may do.
+        /// The command's access.
         mode: MountAccess,
-        /// The host's path; relative ones start at the formula's directory.
+        /// The host's path; a relative one starts at the formula's directory.
         host: String,
     },
     /// `literal:TEXT`: the text itself.
     Literal(String),
 }
 
-/// What is executed.
+/// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Nothing but a greeting.
+    /// Only a greeting.
     Echo,
     /// A program and its arguments.
     Exec {
         /// Program and arguments.
         command: Vec<String>,
-        /// Whether there is a network; written `false` is another identity than not written.
+        /// Whether there is a network; an explicit `false` is another identity than an absent field.
         network: Option<bool>,
     },
-    /// Pieces of a script, each read by one and the same interpreter.
+    /// Pieces of a script, all read by the same interpreter.
     Script {
         /// The interpreter.
         interpreter: String,
@@ -93,16 +93,16 @@ pub enum Action {
 /// One output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gather {
-    /// Where it is taken from.
+    /// The path or variable it is taken from.
     pub from: Port,
     /// How it is packed; none for a variable.
     pub packtype: Option<PackType>,
-    /// What happens to its metadata, as written.
+    /// Changes to its metadata, as written.
     pub filters: Option<BTreeMap<String, String>>,
 }
 
 impl Action {
-    /// Whether the formula asks for a network.
+    /// Returns whether the formula asks for a network.
     pub fn wants_network(&self) -> bool {
         match self {
             Action::Echo => false,
@@ -156,13 +156,13 @@ impl FromStr for Basis {
             Some(("literal", literal)) => Ok(Basis::Literal(literal.to_owned())),
             Some(("mount", mount)) => {
                 let (mode, host) = mount::parse(mount).ok_or_else(|| {
-                    format!("`{text}` is no mount: expected `mount:ro:`, `mount:rw:` or `mount:overlay:` and a path")
+                    format!("`{text}` is not a mount: expected `mount:ro:`, `mount:rw:` or `mount:overlay:` and a path")
                 })?;
                 Ok(Basis::Mount { mode, host: host.to_owned() })
             }
-            _ => {
-                Err(format!("`{text}` is no input: expected `ware:`, `mount:` or `literal:` first"))
-            }
+            _ => Err(format!(
+                "`{text}` is not an input: expected `ware:`, `mount:` or `literal:` first"
+            )),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads formulas from JSON and refuses what can have no meaning.
+//! Reads formulas from JSON and rejects what has no meaning.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -82,7 +82,7 @@ fn input(source: &Source<'_>, json: &Json, port: &Port) -> Read<Input> {
     Ok(Input { basis, filters: Some(filters.unwrap_or_default()) })
 }
 
-/// What an input is; variables go into an environment, which holds no NUL.
+/// Reads the content of an input; variables go into the environment, which cannot contain NUL.
 fn basis(source: &Source<'_>, json: &Json, port: &Port, what: &str) -> Read<Basis> {
     if matches!(port, Port::Variable(_)) {
         source.without_nul(json, source.text(json, what)?)?;
@@ -143,7 +143,7 @@ fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
     Ok(Gather { from, packtype, filters })
 }
 
-/// Filters stay as they are written, since they are hashed so; but they must mean something.
+/// Reads filters, which are kept as written because they are hashed like that, but must be valid.
 fn filters<E: std::fmt::Display>(
     source: &Source<'_>,
     json: &Json,

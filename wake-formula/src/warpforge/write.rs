@@ -1,4 +1,4 @@
-//! Formulas as they are written, which is also as they are hashed.
+//! Formulas in written form, which is also the hashed form.
 
 use wake_store::ware::cbor::Item;
 
@@ -18,7 +18,7 @@ impl Document {
 }
 
 impl Formula {
-    /// The identity: a CID over the DAG-CBOR of the formula in its written form.
+    /// Returns the identity: a CID over the DAG-CBOR of the formula in its written form.
     pub fn id(&self) -> FormulaId {
         FormulaId::of_dag_cbor(&self.written())
     }

@@ -1,4 +1,4 @@
-//! A pinned step as the job that the sandbox is given.
+//! Turns a pinned step into a job for the sandbox.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -18,16 +18,16 @@ use super::keep::KeptFiles;
 use crate::pin::{InputPart, InputPlace, PinnedAction};
 use crate::step::{Input, Root, SourceBase, SourceFiles};
 
-/// A limit of time, from wherever it was read; no clock counts further than the longest.
+/// Converts a time limit of any origin, capped at the longest that a clock can count.
 fn wall(seconds: f64) -> Duration {
     let longest = Duration::from_secs(LONGEST_TIMEOUT.into());
     Duration::try_from_secs_f64(seconds).map_or(longest, |wall| wall.min(longest))
 }
 
-/// Where an empty root directory is made in a scratch directory.
+/// Where in a scratch directory an empty root directory is made.
 const EMPTY_ROOT: &str = "root";
 
-/// The job of `pinned`, whose outputs go to `into`; `scratch` is a directory for what it needs on disk. Sources are where they lie.
+/// Returns the job of `pinned`, with its outputs going to `into`; `scratch` holds what it needs on disk. Sources are used in place.
 pub fn job(
     pinned: &PinnedAction,
     store: &Store,
@@ -38,7 +38,7 @@ pub fn job(
     job_with(pinned, KeptFiles::default(), store, sources, into, scratch)
 }
 
-/// The same with what of its sources is kept in the store.
+/// The same, with some of its sources taken from the store.
 pub(super) fn job_with(
     pinned: &PinnedAction,
     kept: KeptFiles,
@@ -113,12 +113,12 @@ fn command(command: &Command) -> wake_exec::Command {
     }
 }
 
-/// Whether the command gets a root of its own in which nothing lies.
+/// Returns whether the command gets an empty root of its own.
 pub(super) fn has_empty_copy(pinned: &PinnedAction) -> bool {
     pinned.action.root == RootFs::Empty && pinned.action.work.is_root()
 }
 
-/// Makes the directory that such a root is.
+/// Creates that empty root.
 pub(super) fn make_empty_root(job: &Job, scratch: Option<&Path>) -> Result<(), StoreError> {
     let empty = scratch.map(|scratch| scratch.join(EMPTY_ROOT));
     match (&job.root, empty) {
@@ -161,7 +161,7 @@ fn root(pinned: &PinnedAction, store: &Store, scratch: Option<&Path>) -> JobRoot
     }
 }
 
-/// Whether what the command leaves is what it changes in its root.
+/// Returns whether the output is what the command changes in its root.
 fn takes_changes(outputs: &Outputs) -> bool {
     matches!(outputs, Outputs::Layer(_))
 }
@@ -183,7 +183,7 @@ fn set_outputs(job: &mut Job, pinned: &PinnedAction) {
         }
         Outputs::Layer(_) => {
             job.outputs.fidelity = Fidelity::Changes;
-            // Where there is one user alone, all that there is belongs to it: it needs no rights over others.
+            // With a single user everything belongs to that user, who needs no rights over others.
             if !wake_exec::keeps_owners() {
                 job.identity.rights = Rights::Ordinary;
             }
@@ -207,7 +207,7 @@ fn source(
                 blob: *blob,
                 executable: *executable,
                 seal: match file.base {
-                    // Somebody may edit it.
+                    // A file in the checkout can be edited at any time.
                     SourceBase::Dir(_) => Seal::Digest,
                     SourceBase::Tree(_) => Seal::Store,
                 },
@@ -235,7 +235,7 @@ fn source(
             Source::Mount { host: store.tree_place(tree), access: Access::ReadOnly }
         }
         (InputNode::Ware(_), _, InputPlace::At(host)) => {
-            // A single file has no directory in which a layer could stand.
+            // A single file has no directory for a layer.
             let layered = pinned.action.work.is_root() && host.is_dir();
             let access = if layered { Access::Layered } else { Access::ReadOnly };
             Source::Mount { host: host.clone(), access }

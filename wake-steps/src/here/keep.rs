@@ -1,7 +1,7 @@
-//! Sources that are large, or many: taken into the store once, and shown to commands from there.
+//! Large or numerous sources, which are copied into the store once and mounted from there.
 //!
-//! Where they lie somebody may be changing them, and all that is known of their bytes is what they were. What is mounted is
-//! what was hashed while it was copied.
+//! In the checkout a file can change at any time after it was hashed. What is mounted from the store is exactly what was
+//! hashed while it was copied.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -16,55 +16,55 @@ use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::step::{Input, OwnFiles, SourceFile, SourceFiles};
 
-/// So many small files are in one layer, about; a power of two.
+/// About how many small files a layer holds; a power of two.
 const RUN: usize = 256;
-/// There are so many layers of them, about: the kernel has 500 at most.
+/// About how many such layers there are at most: the kernel allows 500.
 const MOST_RUNS: usize = 64;
 
-/// A step that has more large files of its own gets all of them as one layer.
+/// A step with more large files of its own gets all of them as one layer.
 const LAYERS: usize = 24;
 
-/// What of sources this process knows to be in the store.
+/// Sources that this process knows to be in the store.
 #[derive(Default)]
 pub(super) struct KeptSources {
     /// By the digest of their paths and contents.
     layers: Mutex<HashMap<blake3::Hash, Slot<Layer>>>,
-    /// The layers of files that are many, by the digest of the directory that they are.
+    /// The layers of large sets of files, by the digest of the directory they form.
     many: Mutex<HashMap<TreeDigest, Slot<Arc<[Layer]>>>>,
 }
 
-/// What is made once; whoever wants it meanwhile waits.
+/// Something that is made once; other threads that need it wait.
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
-/// What a job takes from the store of the sources of an action.
+/// The sources of an action that its job takes from the store.
 #[derive(Default)]
 pub(super) struct KeptFiles {
-    /// Single files, by the numbers of inputs that are not among the files that are many.
+    /// Single files, by the numbers of inputs outside the large set.
     pub(super) single: HashMap<usize, Source>,
-    /// Which inputs show through from layers; none are said where none do.
+    /// Which inputs show through from layers; empty if none do.
     pub(super) shown: Vec<bool>,
-    /// These.
+    /// These layers.
     pub(super) layers: Vec<Layer>,
-    /// Whether the files that are many show through from layers.
+    /// Whether the large set of files shows through from layers.
     pub(super) many_shown: bool,
 }
 
-/// A file that shows through the work directory, and where it lies there.
+/// A file that shows through the work directory, with its path there.
 type Own<'a> = (&'a RelPath, &'a SourceFile);
 
-/// A layer for each file, or where these would be many one for all.
+/// Groups files into layers: one for each file, or a single one if there would be too many.
 fn one_or_each<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
     files.chunks(if files.len() > LAYERS { files.len() } else { 1 })
 }
 
-/// Parts files, sorted by path, into layers. Where one ends hangs on a path alone, so that of two steps with almost the same
-/// files most layers are the same, and an edited file makes one of them anew.
+/// Splits files, sorted by path, into layers. The boundaries depend only on paths, so that two steps with almost the same files
+/// share most layers, and an edited file rebuilds only one.
 fn runs<'f, 'a>(files: &'f [Own<'a>]) -> impl Iterator<Item = &'f [Own<'a>]> {
     let mean = RUN.max((files.len() / MOST_RUNS).next_power_of_two());
     files.split_inclusive(move |(path, _)| digest_of(path).is_multiple_of(mean))
 }
 
-/// Some number that hangs on `path`; another one may come of it in another build of wake.
+/// Returns a number derived from `path`; it can differ between builds of wake.
 fn digest_of(path: &RelPath) -> usize {
     let mut hasher = DefaultHasher::new();
     path.as_str().hash(&mut hasher);
@@ -72,7 +72,7 @@ fn digest_of(path: &RelPath) -> usize {
 }
 
 impl KeptSources {
-    /// Has those among the sources of `pinned` in `store` that are not copied for each command.
+    /// Takes into `store` those sources of `pinned` that are not copied for each command.
     pub(super) fn keep(
         &self,
         pinned: &PinnedAction,
@@ -81,7 +81,7 @@ impl KeptSources {
         meter: &Meter,
     ) -> Result<KeptFiles, StepError> {
         let mut kept = KeptFiles::default();
-        // There are no mounts in the weak sandbox.
+        // The weak sandbox has no mounts.
         if pinned.action.work.is_root() || pinned.action.sandbox == SandboxLevel::Weak {
             return Ok(kept);
         }
@@ -115,7 +115,7 @@ impl KeptSources {
         Ok(kept)
     }
 
-    /// The layers of files that are many.
+    /// Returns the layers of a large set of files.
     fn take_many(
         &self,
         own: &OwnFiles,
@@ -140,7 +140,7 @@ impl KeptSources {
         Ok(layers)
     }
 
-    /// The layer of `files`, which is made if it is not there.
+    /// Returns the layer of `files`, creating it if necessary.
     fn take(
         &self,
         files: &[Own<'_>],
@@ -152,7 +152,7 @@ impl KeptSources {
             let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(layers.entry(identity(files)).or_default())
         };
-        // Whoever wants the same waits, instead of taking it as well.
+        // Another thread that needs the same layer waits instead of copying it as well.
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(layer) = &*known {
             return Ok(layer.clone());
@@ -168,7 +168,7 @@ impl KeptSources {
         let tree = manifest.digest();
         match store.tree(&tree)? {
             Lookup::Hit(_) => {}
-            // What was wrong has been put aside.
+            // A damaged layer has been moved aside.
             Lookup::Miss | Lookup::Corrupt(_) => build(files, store, sources, meter)?,
         }
         let dirs: BTreeSet<&str> =
@@ -178,7 +178,7 @@ impl KeptSources {
     }
 }
 
-/// What tells some files from others, by their paths and contents.
+/// Returns a hash of the files' paths and contents.
 fn identity(files: &[Own<'_>]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for (path, file) in files {

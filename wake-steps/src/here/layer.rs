@@ -1,4 +1,4 @@
-//! What a command changed in a root of its own, as a layer of a container image.
+//! The changes that a command made to its root, as a layer of a container image.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,14 +16,14 @@ use crate::engine::{KeptOutputs, Whereabouts};
 use crate::error::StepError;
 use crate::pin::{InputPlace, PinnedAction};
 
-/// By which a layer says that nothing is left at the rest of the name.
+/// Prefix that marks the rest of a name as deleted in a layer.
 const WHITEOUT: &str = ".wh.";
-/// By which it says so of all that its directory had.
+/// Name that marks the previous content of its directory as deleted.
 const OPAQUE: &str = ".wh..wh..opq";
-/// The attribute that has the rights of a program.
+/// The attribute that holds the capabilities of a program.
 const CAPABILITY: &str = "security.capability";
 
-/// Writes the layer of `changes`, whose files `job` has put away, as the file `path` of a tree; or what cannot be in it.
+/// Writes the layer of `changes`, whose files `job` has saved, as the file `path` of a tree; or returns what cannot be in a layer.
 pub(super) fn layer(
     pinned: &PinnedAction,
     changes: Vec<Change>,
@@ -64,15 +64,16 @@ pub(super) fn layer(
 
 fn misread(change: &Change) -> String {
     format!(
-        "`/{}` has a name that begins with `{WHITEOUT}`, by which a layer says that something is gone",
+        "`/{}` has a name that begins with `{WHITEOUT}`, which marks deleted files in a layer",
         change.path
     )
 }
 
-/// What `user` was not to change, where one user alone stands for all that there are and so nothing kept it from doing so.
+/// Returns what `user` should not have been able to change, on a machine where a single user stands for all and nothing
+/// prevented it.
 ///
-/// User 0 changes what it likes. Where it cannot be told what else would have come of it, as in what somebody else owns, it is not
-/// believed either: a layer is the same wherever it was made.
+/// User 0 may change anything. Where the result would depend on the machine, as in directories of other owners, a change is
+/// rejected as well: a layer is the same wherever it was made.
 fn barred(changes: &[Change], declared: &Declared, root: &Path, user: &User) -> Vec<String> {
     if user.uid == 0 {
         return Vec::new();
@@ -82,7 +83,7 @@ fn barred(changes: &[Change], declared: &Declared, root: &Path, user: &User) -> 
         let meta = fs::symlink_metadata(root.join(path)).ok()?;
         Some((meta.is_dir(), meta.permissions().mode()))
     };
-    // Whether it may make and take away names in a directory; in a new one it may.
+    // Whether the user may create and delete names in a directory; in a new one it may.
     let may_name = |dir: &str| match mode(dir) {
         None => true,
         Some(_) if is_of_user(dir) => true,
@@ -106,13 +107,15 @@ fn barred(changes: &[Change], declared: &Declared, root: &Path, user: &User) -> 
             Some(_) => {
                 format!("`/{}` belongs to user {owner}, and user {uid} changed it", change.path)
             }
-            None => format!("`/{}` lies where user {uid} may not write", change.path),
+            None => {
+                format!("`/{}` is in a directory that user {uid} may not write to", change.path)
+            }
         }
     };
     changes.iter().filter(is_barred).map(said).collect()
 }
 
-/// What the image says that the root was made of; none where all of that is on disk.
+/// Returns the owners that the image declares for the root; none if they are all on disk.
 fn declared(pinned: &PinnedAction, store: &Store) -> Result<Option<Declared>, StepError> {
     let RootFs::Ware(ware) = &pinned.action.root else { return Ok(None) };
     if wake_exec::keeps_owners() {
@@ -123,7 +126,7 @@ fn declared(pinned: &PinnedAction, store: &Store) -> Result<Option<Declared>, St
     Ok(images.declared(ware))
 }
 
-/// What the layer has for a change. Who owns what was there before is what the image says, for not every machine can have it so on
+/// Adds the entry for a change. The previous owners come from the image, because not every machine can have them on
 /// disk.
 fn entry(
     change: Change,

@@ -1,9 +1,9 @@
-//! This machine as an engine: actions run in its own sandbox, and what they leave is taken over into its store.
+//! This machine as an engine: actions run in its own sandbox, and their outputs go into its store.
 //!
 //! | file | does |
 //! |---|---|
-//! | `keep` | sources that are large or many, which are taken into the store |
-//! | `job` | a pinned step as the job that the sandbox is given |
+//! | `keep` | large or numerous sources, which are taken into the store |
+//! | `job` | turns a pinned step into a job for the sandbox |
 //! | `layer` | what a command changed in its root, as a layer of a container image |
 //! | `packed` | outputs that are kept as packed wares |
 //! | `script` | why a program could not be started |
@@ -41,7 +41,7 @@ pub struct Here {
 }
 
 impl Here {
-    /// Runs commands by `executor`; takes what they leave into `store`.
+    /// Creates an engine that runs commands with `executor` and moves their outputs into `store`.
     pub fn new(store: Arc<Store>, executor: Executor) -> Here {
         Here { store, executor, kept: KeptSources::default() }
     }
@@ -77,7 +77,7 @@ impl Engine for Here {
         } = finished;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
-            // That it failed says enough.
+            // The failure itself says enough.
             _ if !outcome.is_success() && pinned.terms.left_behind.is_some() => {
                 leave_behind(place, pinned);
                 Ok(None)
@@ -123,7 +123,7 @@ impl Engine for Here {
     }
 
     fn bring(&self, tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
-        // Nothing that it performs lies elsewhere.
+        // All results of this engine are here already.
         Err(StepError::Integrity(format!("tree {} is not in the store", tree.0.short(12))))
     }
 
@@ -143,12 +143,12 @@ impl Engine for Here {
     }
 }
 
-/// A job with the directories that it needs, which go with this value.
+/// A job with its directories, which are removed when this is dropped.
 struct PreparedJob {
     job: Job,
     /// Where its outputs go.
     place: Scratch,
-    /// Where it keeps what it needs on disk.
+    /// Where its files are that have to be on disk.
     scratch: Option<Scratch>,
 }
 
@@ -159,7 +159,7 @@ impl Here {
         sources: &dyn SourceFiles,
         cancel: &Cancel,
     ) -> Result<PreparedJob, StepError> {
-        // No directory is made for outputs: the file system finds new inodes the slower the more were just freed.
+        // No directory is created for outputs: the file system is slower to find new inodes after many were freed.
         let place = self.store.place()?;
         let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
         let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
@@ -172,7 +172,7 @@ impl Here {
 
     fn adopt(&self, dir: &Path, manifest: &Manifest) -> Result<Adopted, StepError> {
         if manifest.is_empty() {
-            // Where nothing was declared, nothing was taken, and nothing was made.
+            // Without declared outputs nothing was taken and no directory was created.
             let failed = |source| StoreError::Io { path: dir.to_owned(), source };
             fs::create_dir_all(dir).map_err(failed)?;
         }
@@ -183,7 +183,7 @@ impl Here {
     }
 }
 
-/// Puts what a failed command left where somebody can look at it. If that cannot be done, it is gone, as it is of others.
+/// Moves the output of a failed command to where a person can inspect it; on error it is discarded, as without this option.
 fn leave_behind(place: Scratch, pinned: &PinnedAction) {
     let Some(dir) = &pinned.terms.left_behind else { return };
     let parent = dir.parent().unwrap_or(dir);
@@ -193,8 +193,8 @@ fn leave_behind(place: Scratch, pinned: &PinnedAction) {
     }
 }
 
-/// Where the time of a job went that was asked for at `asked`, whose turn came at `began`, and that has just ended;
-/// nothing is known of the parts of one that was stopped.
+/// Records the phases of a job that was requested at `asked`, whose turn came at `began`, and that has just ended; the phases
+/// of a stopped job are unknown.
 fn tell_phases(profile: &Profile, asked: Instant, began: Instant, timings: Option<&Timings>) {
     let ended = clock::now();
     let Some(Timings { wait, setup, run, collect: _ }) = timings else {

@@ -1,4 +1,4 @@
-//! Outputs that are kept as packed wares: each becomes one file, named by its id.
+//! Outputs kept as packed wares: each becomes one file, named by its id.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
@@ -19,7 +19,7 @@ use crate::error::StepError;
 use crate::pin::{InputPlace, PinnedAction};
 
 impl Here {
-    /// Packs what the job took; a path that does not exist gives the ware of nothing.
+    /// Packs the outputs of the job; a path that does not exist gives the empty ware.
     pub(super) fn pack(
         &self,
         pinned: &PinnedAction,
@@ -55,10 +55,10 @@ impl Here {
     }
 }
 
-/// What a root file system has of what the sandbox shows its own of.
+/// Directories that the sandbox hides with its own.
 const SYSTEM: [&str; 2] = ["dev", "proc"];
 
-/// Adds what the root of `pinned` has of that to the copy of the root at `into`, whose own times and mode stay.
+/// Adds these directories of `pinned`'s root to the copy of the root at `into`, which keeps its own times and mode.
 fn add_system(pinned: &PinnedAction, into: &Path, cancel: &Cancel) -> Result<(), StepError> {
     let (RootFs::Ware(_), InputPlace::At(root)) = (&pinned.action.root, &pinned.root_located)
     else {
@@ -88,14 +88,14 @@ fn pack_one(
     cancel: &Cancel,
 ) -> Result<WareId, StepError> {
     let filters: PackFilters = output.filters.parse().unwrap_or(PackFilters::UNSET);
-    // Where files cannot be given away, all that there is was made by the command.
+    // Without support for owners, everything was created by the command's user.
     let filters = if wake_exec::keeps_owners() { filters } else { owned(filters, user) };
     let target = Warehouse::File(into.to_owned());
     pack_metered(from, output.packtype, filters, Some(&target), cancel.meter())
         .map_err(|source| StepError::Output { path: format!("/{}", output.path), source })
 }
 
-/// The filters with owners that are to be kept as numbers.
+/// Returns the filters with fixed owners in place of owners to keep.
 fn owned(filters: PackFilters, user: &User) -> PackFilters {
     let number = |owner, own| match owner {
         Some(Owner::Pass) => Some(Owner::Id(own)),
@@ -105,7 +105,7 @@ fn owned(filters: PackFilters, user: &User) -> PackFilters {
     PackFilters { uid: number(uid, user.uid), gid: number(gid, user.gid), ..filters }
 }
 
-/// What the packed files hold.
+/// Returns the manifest of the packed files.
 fn manifest_of(dir: &Path, wares: &[WareId]) -> std::io::Result<Manifest> {
     let names: BTreeSet<String> =
         wares.iter().filter(|ware| !ware.is_nothing()).map(WareId::to_string).collect();

@@ -1,4 +1,4 @@
-//! Why a program could not be started: the kernel only says that something is not there.
+//! Explains why a program could not be started: the kernel only says that something does not exist.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -11,11 +11,11 @@ use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::step::{Input, SourceFiles};
 
-/// The kernel reads no more of a script's first line, in bytes.
+/// How much of a script's first line the kernel reads, in bytes.
 const LINE: u64 = 256;
 
-/// `error`, which says more if the step's program is in no directory of its `PATH`, or a script among its inputs whose `#!`
-/// line names what is not there.
+/// Returns `error`, or a more precise one if the step's program is in no directory of its `PATH`, or is a script among its inputs
+/// whose `#!` line names a missing program.
 pub(super) fn explained(
     error: SandboxError,
     pinned: &PinnedAction,
@@ -56,7 +56,7 @@ fn beginning(input: &Input, sources: &dyn SourceFiles, store: &Store) -> Option<
     }
 }
 
-/// What the first line names, as the kernel takes it.
+/// Returns the interpreter that the kernel would take from the first line.
 fn interpreter(script: &[u8]) -> Option<String> {
     let line = script.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');

@@ -1,25 +1,25 @@
-//! Keys of actions that are being performed, for steps that share one.
+//! Keys of actions in progress, for steps that share one.
 
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use wake_model::ActionDigest;
 
-/// The keys that are being performed, so that no two workers perform one at the same time.
+/// The keys in progress, so that no two threads perform the same one at a time.
 #[derive(Default)]
 pub(super) struct Busy {
     keys: Mutex<HashSet<ActionDigest>>,
     freed: Condvar,
 }
 
-/// The right to perform a key, given back when it is dropped.
+/// The right to perform a key, released when it is dropped.
 pub(super) struct KeyLock<'a> {
     busy: &'a Busy,
     key: ActionDigest,
 }
 
 impl Busy {
-    /// Waits until nobody performs `key`.
+    /// Waits until no other thread performs `key`.
     pub(super) fn wait_for(&self, key: ActionDigest) -> KeyLock<'_> {
         let mut keys = self.lock();
         while !keys.insert(key) {

@@ -1,13 +1,13 @@
-//! Scheduling: every step as soon as what it needs is done, the longest known way first.
+//! Scheduling: every step as soon as its dependencies are done, the longest known chain first.
 //!
-//! One thread owns all state and speaks to the reporter; others perform steps and answer through one
+//! One thread owns all state and talks to the reporter; the others perform steps and reply through one
 //! channel.
 //!
 //! | file | does |
 //! |---|---|
 //! | `busy` | no key twice at a time |
 //! | `perform` | the threads that perform steps: one step |
-//! | `progress` | the one thread: what the reporter is told, which step is next |
+//! | `progress` | the owning thread: what is reported, which step is next |
 
 mod busy;
 mod perform;
@@ -35,47 +35,47 @@ use crate::step::{SourceFiles, StepId};
 use crate::steps::Steps;
 use crate::wares::Wares;
 
-/// How steps are gone about.
+/// How steps are scheduled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SchedulePolicy {
-    /// Whether steps go on after one has failed.
+    /// Whether other steps continue after one has failed.
     pub keep_going: bool,
-    /// Whether steps that a person asked for run although they are remembered.
+    /// Whether requested steps run even if they are cached.
     pub rebuild: bool,
-    /// How often each test runs that a person asked for; it passes if it passes each time. Zero is one.
+    /// How often each requested test runs; it passes if it passes each time. Zero means one.
     pub runs: u32,
-    /// How often a test is tried again after a failure; none: as it says.
+    /// How often a test is retried after a failure; none: the test decides.
     pub retries: Option<u32>,
 }
 
-/// Steps with all that they are performed with.
+/// Steps, with all that they are performed with.
 pub struct Batch<'a> {
-    /// What is to be performed.
+    /// The steps to perform.
     pub steps: &'a dyn Steps,
-    /// What the steps leave, and what others left that they need.
+    /// Receives the outputs of the steps; holds the outputs that they need.
     pub results: &'a Results,
-    /// Where files lie that steps name.
+    /// Finds the files that steps name.
     pub sources: &'a dyn SourceFiles,
-    /// Last keys and durations.
+    /// Their last keys and durations.
     pub history: &'a History,
-    /// How to go about it.
+    /// How to schedule them.
     pub rules: SchedulePolicy,
-    /// Stops it.
+    /// Stops the batch.
     pub cancel: &'a Cancel,
-    /// When everything began.
+    /// When the run began.
     pub started: Instant,
 }
 
-/// What became of steps.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct BatchResult {
-    /// The steps by what became of them.
+    /// The steps, by how they ended.
     pub counts: Counts,
-    /// Classes of failure.
+    /// The classes of failure.
     pub classes: Vec<Class>,
-    /// The key and the duration of each step that is done.
+    /// The key and duration of each step that is done.
     pub keys: Vec<(StepId, ActionDigest, u64)>,
-    /// Milliseconds that the commands of remembered results once took.
+    /// Milliseconds that the commands of cached results originally took.
     pub saved_ms: u64,
 }
 
@@ -85,9 +85,9 @@ struct Schedule<'a> {
     machine: &'a Machine,
     wares: Wares<'a>,
     slots: Slots,
-    /// Keys of actions that are being performed.
+    /// Keys of actions in progress.
     busy: Busy,
-    /// Steps whose commands have begun, of which their owner is told when something wakes it.
+    /// Steps whose commands have begun, for the owning thread to report when it next wakes.
     begun: Mutex<Vec<CommandStart>>,
 }
 
@@ -98,14 +98,14 @@ struct CommandStart {
     at: Instant,
 }
 
-/// What a thread that performs steps tells the one that owns their state.
+/// A message from a thread that performs steps to the one that owns their state.
 enum Message {
     Said(Event),
     Ended { step: StepId, result: Box<StepOutcome> },
 }
 
 impl Machine {
-    /// Performs every step, telling `reporter` of each.
+    /// Performs every step and reports it to `reporter`.
     pub fn perform(&self, work: &Batch<'_>, reporter: &mut dyn Reporter) -> BatchResult {
         let schedule = Schedule {
             work,
@@ -129,7 +129,7 @@ impl<'a> Schedule<'a> {
         std::thread::scope(|scope| {
             let mut threads = 0;
             let start = |step: StepId, ready: Instant| {
-                // A thread that cannot be started leaves its steps to the others.
+                // If a thread cannot be started, the others do its work.
                 if threads < self.in_hand() {
                     let (sender, steps) = (sender.clone(), steps.clone());
                     let name = format!("step-{threads}");
@@ -142,7 +142,7 @@ impl<'a> Schedule<'a> {
                     threads += usize::from(started.is_ok());
                 }
                 if threads == 0 {
-                    // There are no others: one step after the other, by the thread that is there.
+                    // Without any other thread, this one performs the steps one by one.
                     return self.perform(step, ready, &sender);
                 }
                 let _ = next.send((step, ready));
@@ -153,28 +153,28 @@ impl<'a> Schedule<'a> {
         })
     }
 
-    /// How many steps are in hand at once: as many as there are commands running, and as many that are
-    /// got ready or put away.
+    /// Returns how many steps are in progress at once: as many as commands can run, and the same number being
+    /// prepared or stored.
     fn in_hand(&self) -> usize {
         2 * self.machine.jobs()
     }
 
-    /// How many are given out at once: some wait in line, so that no thread has to wait for the next.
+    /// Returns how many steps are handed out at once: some are queued so that no thread has to wait for the next.
     fn given_out(&self) -> usize {
         3 * self.machine.jobs()
     }
 
-    /// How one of the threads that perform steps is scheduled, and its worker: kept to one processor, unless there are
-    /// fewer commands at once than processors, so that the kernel is to choose among those that are free.
+    /// Returns how one of these threads and its worker are scheduled: pinned to one processor, unless fewer commands run
+    /// at once than there are processors, so that the kernel should choose a free one.
     fn dealt_out(&self, all: &Scheduling, number: usize) -> Scheduling {
         // Threads, workers and commands take many short turns, and the kernel seldom looks for an idle processor in between:
-        // left to it, one of two stood idle for a tenth of the time.
+        // without pinning, one of two processors was idle for a tenth of the time.
         if all.processors() <= self.machine.jobs() { all.on_one(number) } else { all.clone() }
     }
 
-    /// Notes that the command of `step` begins.
+    /// Records that the command of `step` begins.
     fn begins(&self, step: StepId, key: ActionDigest) {
-        // A message would wake the owner once more for each step; it is told with the next thing that wakes it.
+        // A message would wake the owner once more for each step, so this is reported with the next message.
         self.begun().push(CommandStart { step, key, at: clock::now() });
     }
 

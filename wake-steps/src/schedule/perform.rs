@@ -1,4 +1,4 @@
-//! Performing one step: make it, pin it, look its key up, else run it and keep what comes of it.
+//! Performing one step: make it, pin it, look up its key, else run it and store the result.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use crate::steps::{StepFailure, StepSuccess, TestPolicy, pinned};
 use crate::test_report;
 use crate::wares::WareNews;
 
-/// What came of one step.
+/// The result of one step.
 pub(super) enum StepOutcome {
     Hit {
         key: ActionDigest,
@@ -53,38 +53,38 @@ pub(super) enum StepOutcome {
 /// An action that was run.
 #[derive(Debug)]
 pub(super) struct ActionRun {
-    /// What came of it.
+    /// Its result.
     pub(super) record: RunRecord,
-    /// What a log keeps of the command; none if there was none.
+    /// What the log records of the command; none if there was no command.
     pub(super) execution: Option<Box<Execution>>,
     /// The tree of its outputs; none unless it succeeded.
     pub(super) tree: Option<TreeDigest>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub(super) stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub(super) stderr: Vec<u8>,
     /// What is wrong with the outputs of a command that succeeded, a line each.
     pub(super) faults: Vec<String>,
-    /// What may help if it failed, a line each.
+    /// Hints if it failed, a line each.
     pub(super) help: Vec<String>,
-    /// Time around the command.
+    /// Time spent around the command.
     pub(super) overhead: Duration,
-    /// How often it was tried, if it is a test.
+    /// How often it was tried, for a test.
     pub(super) test: Option<TestRuns>,
 }
 
-/// A step that has been pinned, on its way.
+/// A step that has been pinned and is being performed.
 struct Attempt<'a> {
     step: StepId,
     pinned: &'a PinnedAction,
     key: ActionDigest,
-    /// The canonical bytes of the action, which its key is the digest of.
+    /// The canonical bytes of the action, whose digest is its key.
     action: &'a [u8],
     sender: &'a Sender<Message>,
 }
 
 impl Schedule<'_> {
-    /// Performs a step that has been ready since `ready`, and sends what came of it.
+    /// Performs a step that has been ready since `ready`, and sends its result.
     pub(super) fn perform(&self, step: StepId, ready: Instant, sender: &Sender<Message>) {
         let label = self.work.steps.label(step);
         let mut span = self.span(label);
@@ -92,7 +92,7 @@ impl Schedule<'_> {
         let result =
             self.try_perform(step, sender).unwrap_or_else(|error| self.failed(step, error));
         if result.is_failure() && self.work.steps.test(step).is_none() {
-            // What failed before its command could begin never had a slot.
+            // A step that failed before its command began never had a slot.
             self.slots.failed();
         }
         result.describe(&mut span);
@@ -101,7 +101,7 @@ impl Schedule<'_> {
         let _ = sender.send(Message::Ended { step, result: Box::new(result) });
     }
 
-    /// Tells whoever handed the step over why it came to no end.
+    /// Tells the front why a step could not be carried out.
     fn failed(&self, step: StepId, error: StepError) -> StepOutcome {
         let steps = self.work.steps;
         let is_stopped = matches!(error, StepError::Cancelled) || self.work.cancel.is_cancelled();
@@ -126,7 +126,7 @@ impl Schedule<'_> {
         let past = self.work.history.get(self.work.steps.past_name(step));
         let span = self.span("look up");
         own_tree::remember(store, &pinned.inputs);
-        // Two steps with one key: the second finds what the first has made.
+        // Of two steps with the same key, the second finds the result of the first.
         let _turn = self.busy.wait_for(key);
         let force = self.work.rules.rebuild && self.work.steps.is_requested(step);
         let Remembered { result: found, damaged } = look_up(&pinned, store, &key)?;
@@ -157,8 +157,8 @@ impl Schedule<'_> {
         Ok(StepOutcome::Ran { key, why, ran: Box::new(ran), command })
     }
 
-    /// Runs a test as often as a person asks, each time until it passes or has been tried often enough; what comes of it is that
-    /// of the first time that it failed, or of the last.
+    /// Runs a test as often as the user asks, retrying each run until it passes or its retries are used up; the result is
+    /// that of the first run that failed, or else of the last.
     fn run_test(
         &self,
         attempt: &Attempt<'_>,
@@ -172,7 +172,7 @@ impl Schedule<'_> {
         let mut tries = 0;
         loop {
             let is_last = run + 1 == runs;
-            // What passed only now and then is no answer for next time.
+            // A flaky result is not cached.
             let remembers = is_last && (test.failures == 0 || runs == 1);
             let ran = self.run_action(attempt, remembers)?;
             test.attempts += 1;
@@ -205,7 +205,7 @@ impl Schedule<'_> {
         pinned(self.work.steps, step, &ground, self.machine)
     }
 
-    /// Runs an action, and keeps what comes of it, unless it fails; as the answer for next time if it `remembers`.
+    /// Runs an action and stores its result, unless it fails; caches it if `remembers`.
     fn run_action(&self, attempt: &Attempt<'_>, remembers: bool) -> Result<ActionRun, StepError> {
         let &Attempt { step, pinned, .. } = attempt;
         let Performance {
@@ -246,7 +246,7 @@ impl Schedule<'_> {
                 if record.outcome.is_success() {
                     record.outputs = left.manifest.clone();
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
-                    // Before anyone is told: who knows of a result finds it in the store, whatever becomes of this process.
+                    // Stored before it is reported: a result that was reported is in the store even if this process is killed.
                     self.remember(attempt, &record, left, logs, remembers)?;
                     if let Some(depfile) = depfile.filter(|_| remembers) {
                         self.remember_read(attempt, &depfile)?;
@@ -307,7 +307,7 @@ impl Schedule<'_> {
         })
     }
 
-    /// Keeps what a step left for those who need it, and for who handed it over.
+    /// Keeps the output of a step for its dependents and for its front.
     fn keep(
         &self,
         &Attempt { step, pinned, key, .. }: &Attempt<'_>,
@@ -321,8 +321,8 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// Takes what was left into the store, and makes the run the answer to the next one if it `remembers`, its bytes are here and
-    /// what it saw is all in its key.
+    /// Moves the output into the store, and caches the run if it `remembers`, its bytes are here and the key covers all that
+    /// it saw.
     fn remember(
         &self,
         attempt: &Attempt<'_>,
@@ -333,7 +333,7 @@ impl Schedule<'_> {
     ) -> Result<(), StepError> {
         let Adopted { tree, stamps, replaced } = match left.bytes {
             Whereabouts::Here(adopted) => adopted,
-            // What nobody here reads may stay where it is.
+            // A result that nobody reads on this machine can stay with the engine.
             Whereabouts::Away if !self.work.steps.is_requested(attempt.step) => return Ok(()),
             Whereabouts::Away => self.machine.engine().bring(&left.tree, &left.manifest)?,
         };
@@ -345,7 +345,7 @@ impl Schedule<'_> {
             let entry = ActionEntry { digest, action, record, tree, stamps: &stamps, logs };
             self.machine.store().put_action(entry)?;
         } else if attempt.pinned.terms.forgotten {
-            // No record names them, and whoever handed the step over reads what its command said.
+            // No record names the logs, but the front reads them.
             for log in [logs.stdout, logs.stderr].into_iter().filter(|log| !log.is_empty()) {
                 self.machine.store().put_blob(log)?;
             }
@@ -353,13 +353,13 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// Remembers what the command says that it has read.
+    /// Records what the command's depfile lists.
     fn remember_read(&self, attempt: &Attempt<'_>, depfile: &[u8]) -> Result<(), StepError> {
         let store = self.machine.store();
         if let Err(error) = claims::remember(attempt.pinned, store, attempt.key, depfile)? {
             let label = self.work.steps.label(attempt.step);
             let mut warning = Diagnostic::error(Class::Action, format!("{label}: {error}"))
-                .help("it runs again whenever one of its inputs changes");
+                .help("the step runs again whenever one of its inputs changes");
             warning.level = Level::Warning;
             let _ = attempt.sender.send(Message::Said(Event::Diagnostic(Box::new(warning))));
         }
@@ -370,12 +370,12 @@ impl Schedule<'_> {
         let label = self.work.steps.label(attempt.step);
         let message = format!("{label}: in the store, {corruption}");
         let mut warning = Diagnostic::error(Class::Integrity, message)
-            .help("it is built again; `wake store verify` looks at everything else");
+            .help("it is built again; run `wake store verify` to check the rest of the store");
         warning.level = Level::Warning;
         let _ = attempt.sender.send(Message::Said(Event::Diagnostic(Box::new(warning))));
     }
 
-    /// What a log keeps of a command beside what its step says.
+    /// Returns what the log records of a command beyond its step.
     fn execution(&self, step: StepId, pinned: &PinnedAction, record: &RunRecord) -> Execution {
         let host = match &pinned.action.root {
             RootFs::Host(host) => Some(host.to_string()),
@@ -414,7 +414,7 @@ impl StepOutcome {
         }
     }
 
-    /// Notes beside its time what came of the step.
+    /// Adds the result of the step to its span.
     fn describe(&self, span: &mut OpenSpan<'_>) {
         let status = match self {
             StepOutcome::Hit { .. } => Status::Hit,

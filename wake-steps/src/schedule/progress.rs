@@ -15,37 +15,37 @@ use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
 use crate::reason::Reason;
 use crate::step::StepId;
 
-/// Every step with how far it is.
+/// The progress of every step.
 pub(super) struct Progress<'s, 'a, 'r> {
     schedule: &'s Schedule<'a>,
     reporter: &'r mut dyn Reporter,
     states: Vec<State>,
-    /// Who needs a step.
+    /// The dependents of each step.
     dependents: Vec<Vec<StepId>>,
     /// Milliseconds from the start of a step to the end of the plan, as far as is known.
     urgency: Vec<u64>,
     ready: BinaryHeap<(u64, Reverse<StepId>)>,
-    /// When each step had all that it needs, and when its command began or it was looked up.
+    /// When each step was ready, and when its command began or it was looked up.
     times: Vec<Times>,
     running: usize,
     stopped: bool,
     ending: BatchResult,
 }
 
-/// When a step got how far.
+/// The times of one step.
 #[derive(Clone, Copy, Default)]
 struct Times {
     ready: Option<Instant>,
     begun: Option<Instant>,
 }
 
-/// How long a step is taken to last of which nothing is known.
+/// The assumed duration of a step without history.
 const UNKNOWN_MS: u64 = 100;
-/// How often the reporter's clock is turned while nothing happens.
+/// How often the reporter's clock ticks while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 
 impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
-    /// No step has begun.
+    /// Creates the state in which no step has begun.
     pub(super) fn new(schedule: &'s Schedule<'a>, reporter: &'r mut dyn Reporter) -> Self {
         let steps = schedule.work.steps;
         let bound = steps.order().iter().map(|step| step.0 + 1).max().unwrap_or(0);
@@ -57,8 +57,8 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 dependents[need.0].push(*step);
             }
         }
-        // What leads the longest chain begins first: begun late it would lengthen the build, however many processors are
-        // free by then. Backwards, so that all that need a step are known when its own time is added.
+        // The head of the longest chain begins first: started late it would lengthen the build, however many processors are
+        // free by then. Backwards, so that a step's dependents are known when its own time is added.
         let mut urgency = vec![0u64; bound];
         for (step, needs) in needs.iter().rev() {
             let past = schedule.work.history.get(steps.past_name(*step));
@@ -90,7 +90,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         progress
     }
 
-    /// Hands steps to `start` as they become ready, until nothing is left to do or to wait for.
+    /// Passes steps to `start` as they become ready, until there is nothing left to do or to wait for.
     pub(super) fn drive(
         mut self,
         receiver: &Receiver<Message>,
@@ -113,7 +113,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             if self.running == 0 {
                 break;
             }
-            // Not only a message ends the wait: a stop must be noticed, and a bar drawn, while nothing happens.
+            // The wait also ends without a message: a stop must be noticed, and a bar drawn, while nothing happens.
             let received = receiver.recv_timeout(TICK);
             self.tell_begun();
             match received {
@@ -132,7 +132,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         self.ready.push((self.urgency[step.0], Reverse(step)));
     }
 
-    /// Tells of the steps that have begun since the last time.
+    /// Reports the steps that have begun since the last time.
     fn tell_begun(&mut self) {
         let begun = std::mem::take(&mut *self.schedule.begun());
         for CommandStart { step, key, at } in begun {
@@ -257,7 +257,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         }
     }
 
-    /// Every step that was announced is closed, also those that were never tried.
+    /// Closes every step that was announced, including those that were never tried.
     fn close(&mut self) {
         for &step in self.schedule.work.steps.order() {
             if matches!(self.states[step.0], State::Waiting { .. } | State::Ready) {
@@ -276,7 +276,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         self.schedule.work.steps.label(step).to_owned()
     }
 
-    /// The event of a step to which nothing more happens, with what is known of each.
+    /// Returns the final event of a step, with what all steps have in common.
     fn finished(&self, step: StepId, status: Status, why: &str) -> ActionFinished {
         let Times { ready, begun } = self.times[step.0];
         ActionFinished {
@@ -291,7 +291,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         }
     }
 
-    /// Milliseconds from the start of the build to `moment`.
+    /// Returns the milliseconds from the start of the build to `moment`.
     fn ms_of(&self, moment: Instant) -> u64 {
         ms_between(self.schedule.work.started, moment)
     }
@@ -307,7 +307,7 @@ enum State {
     Skipped,
 }
 
-/// Adds what the record of its command says.
+/// Adds what the record of the command says.
 fn describe(event: &mut ActionFinished, key: &ActionDigest, record: &RunRecord, command: String) {
     event.key = Some(key.to_string());
     event.outcome = Some(record.outcome.to_string());
@@ -320,7 +320,7 @@ fn describe(event: &mut ActionFinished, key: &ActionDigest, record: &RunRecord, 
     event.command = command;
 }
 
-/// The last 4 KiB as text; what is not UTF-8 is replaced.
+/// Returns the last 4 KiB as text; invalid UTF-8 is replaced.
 fn tail(bytes: &[u8]) -> String {
     const LONGEST: usize = 4096;
     let start = bytes.len().saturating_sub(LONGEST);

@@ -1,4 +1,4 @@
-//! What lies where below the work directory of a step.
+//! The inputs of a step, by their paths below its work directory.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,43 +8,43 @@ use wake_model::{Directories, RelPath, TreeDigest, place};
 
 use super::{Input, OwnFiles, SourceFile};
 
-/// What lies where below a directory.
+/// Inputs by their paths below a directory.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// Files that are many, at none of whose paths anything is placed.
+    /// A large set of own files; nothing else is placed at their paths.
     own: Option<Arc<OwnFiles>>,
     placed: BTreeMap<RelPath, Input>,
-    /// The paths at which something lies that is whole.
+    /// The paths at which an input was placed as a whole.
     whole: BTreeSet<RelPath>,
-    /// Bytes of files that are held.
+    /// The total size of file contents held in memory.
     held: usize,
 }
 
-/// So many bytes of files are held: what is more is read again by who needs it.
+/// The most bytes of file contents held in memory; files beyond that are read again when needed.
 const MOST_HELD: usize = 1 << 20;
 
-/// Two different things would lie at one path.
+/// Two different inputs at one path.
 #[derive(Debug, thiserror::Error)]
-#[error("two different things would lie at `{}`", .0.dotted())]
+#[error("two different inputs at `{}`", .0.dotted())]
 pub struct Conflict(pub RelPath);
 
 impl Inputs {
-    /// Everything: files that are many first, then the rest, each sorted by path.
+    /// Returns all inputs: the large set of own files first, then the rest, each sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Input)> {
         self.own.iter().flat_map(|own| own.iter()).chain(&self.placed)
     }
 
-    /// What is not among the files that are many, sorted by path.
+    /// Returns the inputs outside the large set, sorted by path.
     pub fn single(&self) -> impl ExactSizeIterator<Item = (&RelPath, &Input)> {
         self.placed.iter()
     }
 
-    /// The files that are many.
+    /// Returns the large set of own files.
     pub fn own_files(&self) -> Option<&Arc<OwnFiles>> {
         self.own.as_ref()
     }
 
-    /// The same with something else in place of what is not among the files that are many.
+    /// Replaces inputs outside the large set.
     pub fn map_single(mut self, mut each: impl FnMut(&Input) -> Option<Input>) -> Inputs {
         for input in self.placed.values_mut() {
             if let Some(other) = each(input) {
@@ -54,19 +54,19 @@ impl Inputs {
         self
     }
 
-    /// What lies at exactly this path, which may be any text.
+    /// Returns the input at exactly this path, which may be any text.
     pub fn get(&self, path: &str) -> Option<&Input> {
         self.placed.get(path).or_else(|| self.own.as_ref()?.get(path))
     }
 
-    /// What lies at `path` or is placed above it, and the way on inside that.
+    /// Returns the input at `path` or above it, and the rest of the path inside it.
     pub fn covering(&self, path: &RelPath) -> Option<(&Input, RelPath)> {
         let (here, input) = path.ancestors().find_map(|here| Some((here, self.get(here)?)))?;
         let below = path.as_str()[here.len()..].trim_start_matches('/');
         Some((input, RelPath::parse(below).unwrap_or_default()))
     }
 
-    /// Whether something lies at `path`, above it or below it.
+    /// Returns whether there is an input at `path`, above it or below it.
     pub fn reaches(&self, path: &RelPath) -> bool {
         let mut from = self.placed.range(path.clone()..).map(|(at, _)| at);
         from.by_ref()
@@ -76,7 +76,7 @@ impl Inputs {
             || self.covering(path).is_some()
     }
 
-    /// Puts something at `path`; the same thing twice is fine.
+    /// Places an input at `path`; placing the same one twice is allowed.
     pub fn place(&mut self, path: RelPath, mut input: Input) -> Result<(), Conflict> {
         if !self.whole.is_empty() && self.lies_in_a_whole(&path) {
             return Ok(());
@@ -97,7 +97,7 @@ impl Inputs {
         }
     }
 
-    /// Puts many files where nothing lies yet; elsewhere it is as if they came one by one.
+    /// Places a large set of files where nothing lies yet; otherwise the files are placed one by one.
     pub fn place_own(&mut self, own: Arc<OwnFiles>) -> Result<(), Conflict> {
         if self.own.is_none() && self.placed.is_empty() {
             self.own = Some(own);
@@ -106,8 +106,8 @@ impl Inputs {
         own.iter().try_for_each(|(path, input)| self.place(path.clone(), input.clone()))
     }
 
-    /// The same as [`Inputs::place`] of something that has in it whatever else is put below its path, before or later: that is passed
-    /// over.
+    /// Places an input like [`Inputs::place`] that already contains whatever else is placed below its path, before or
+    /// later: that is ignored.
     pub fn place_whole(&mut self, path: RelPath, input: Input) -> Result<(), Conflict> {
         let inside = self.lies_in_a_whole(&path);
         self.place(path.clone(), input)?;
@@ -121,7 +121,7 @@ impl Inputs {
         Ok(())
     }
 
-    /// Puts bytes at `path`, whatever lies there.
+    /// Places bytes at `path`, replacing what lies there.
     pub fn place_bytes(&mut self, path: &RelPath, bytes: Vec<u8>) {
         if self.own.as_ref().is_some_and(|own| own.get(path.as_str()).is_some()) {
             self.spread();
@@ -129,9 +129,9 @@ impl Inputs {
         self.placed.insert(path.clone(), Input::Bytes { bytes, executable: false });
     }
 
-    /// The digest of the directory that all own files are, where they are many.
+    /// Returns the digest of the directory formed by all own files, if there are many.
     ///
-    /// It hangs on what lies where, and not on how it was placed: files that came one by one are made one thing for it.
+    /// It depends on the files and their paths, not on how they were placed: files placed one by one are gathered first.
     pub(crate) fn own_tree(&mut self) -> Option<TreeDigest> {
         self.gather();
         let own = self.own.as_ref()?;
@@ -140,13 +140,13 @@ impl Inputs {
         }
         let digest = self.further_directories().map(|dirs| dirs.digest());
         if digest.is_none() {
-            // What would have a file where it has a directory is no directory.
+            // A file where another has a directory does not form a directory.
             self.spread();
         }
         digest
     }
 
-    /// Makes files that are many one thing, if they were placed one by one.
+    /// Gathers own files that were placed one by one into a set, if there are many.
     fn gather(&mut self) {
         if self.own.is_some() || self.placed.len() < OwnFiles::MANY {
             return;
@@ -158,12 +158,12 @@ impl Inputs {
         }
     }
 
-    /// The directories that are others for what was placed beside the files that are many.
+    /// Returns the directories that differ because of files placed beside the large set.
     pub(crate) fn further_directories(&self) -> Option<Directories> {
         self.own.as_ref()?.with(further(&self.placed))
     }
 
-    /// Has the files that are many placed one by one.
+    /// Places the files of the large set one by one.
     fn spread(&mut self) {
         if let Some(own) = self.own.take() {
             let each = own.iter().map(|(path, input)| (path.clone(), input.clone()));
@@ -176,12 +176,12 @@ impl Inputs {
     }
 }
 
-/// Whether that is a file that somebody wrote and that belongs to the step itself.
+/// Returns whether this is a source file of the step's own package.
 pub(crate) fn is_own(path: &RelPath, input: &Input) -> bool {
     matches!(input, Input::File(_)) && !place::is_foreign(path)
 }
 
-/// Those among `placed`.
+/// Returns the own files among `placed`.
 fn further(placed: &BTreeMap<RelPath, Input>) -> impl Iterator<Item = (&RelPath, &SourceFile)> {
     placed.iter().filter_map(|(path, input)| match input {
         Input::File(file) if is_own(path, input) => Some((path, file)),
@@ -217,7 +217,7 @@ mod tests {
         inputs.place(path("a"), link("x")).unwrap();
         inputs.place(path("a"), link("x")).unwrap();
         let error = inputs.place(path("a"), link("y")).unwrap_err();
-        assert_eq!(error.to_string(), "two different things would lie at `./a`");
+        assert_eq!(error.to_string(), "two different inputs at `./a`");
         assert!(inputs.place(path("a"), Input::Dir).is_err());
     }
 
@@ -244,7 +244,7 @@ mod tests {
         SourceFile { base, below, blob, size, executable: false, bytes: None }
     }
 
-    /// As many files as are many, each at its number in a directory of seven.
+    /// A large set of files, seven to a directory.
     fn many() -> Vec<(RelPath, SourceFile)> {
         let at = |number: usize| format!("d{}/{number}", number % 7);
         (0..OwnFiles::MANY).map(|number| (path(&at(number)), source(&at(number), "x"))).collect()
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(shared().own_tree(), singly(many()).own_tree());
         assert!(shared().own_tree().is_some());
         assert_eq!(singly(many().split_off(1)).own_tree(), None);
-        // More of them beside those that are shared.
+        // More files beside the shared set.
         let more = [("d3/more", "1"), ("new/dir/more", "2"), ("top", "3")];
         let mut together = shared();
         let mut all = many();
@@ -282,7 +282,7 @@ mod tests {
         assert_ne!(together.own_tree(), shared().own_tree());
         let at = |inputs: &Inputs| inputs.iter().map(|(at, _)| at.clone()).collect::<BTreeSet<_>>();
         assert_eq!(at(&together), at(&other));
-        // What is not a file that somebody wrote, and what others have, is no part of it.
+        // Generated files and files of other packages are not part of it.
         let before = together.own_tree();
         together.place_bytes(&path("made"), Vec::new());
         together.place(path(".wake/pkgs/p/f"), Input::File(source("f", ""))).unwrap();
@@ -300,12 +300,12 @@ mod tests {
         inputs.place(path("d3/3"), Input::File(source("d3/3", "x"))).unwrap();
         assert_eq!(inputs.single().len(), 0, "the same thing twice");
         assert!(inputs.place(path("d3/3"), Input::Dir).is_err());
-        // Bytes lie there instead, and the others are too few to be many.
+        // Bytes replace one file, and the rest are too few for a set.
         inputs.place_bytes(&path("d3/3"), b"made".to_vec());
         assert!(matches!(inputs.get("d3/3"), Some(Input::Bytes { .. })));
         assert_eq!(inputs.iter().count(), OwnFiles::MANY);
         assert_eq!(inputs.own_tree(), None);
-        // Something whole has them in it.
+        // An input placed as a whole contains them.
         let mut inputs = shared();
         inputs.place_whole(path("d3"), output("")).unwrap();
         assert!(inputs.iter().all(|(at, _)| !at.as_str().starts_with("d3/")));

@@ -1,7 +1,7 @@
-//! A step: one command with what it is to see and to leave, of which some is not there yet.
+//! A step: one command with its inputs and outputs, some of which may not exist yet.
 //!
-//! Whoever has documents of some kind makes steps of them. Everything in a step is known by its content, or is what
-//! another step leaves, or a ware that can be fetched; [`pin`](crate::pin::pin) makes it an action.
+//! Fronts make steps of their documents. Everything in a step is known by content, or is the output of another
+//! step, or a ware that can be fetched; [`pin`](crate::pin::pin) turns it into an action.
 
 mod own_files;
 mod inputs;
@@ -19,82 +19,81 @@ pub(crate) use self::inputs::is_own;
 pub use self::inputs::{Conflict, Inputs};
 pub use self::own_files::OwnFiles;
 
-/// The number of a step among those that are performed together.
+/// The number of a step in its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(pub usize);
 
-/// One command that can be pinned as soon as what it needs is done.
+/// One command that can be pinned once its dependencies are done.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What is done.
+    /// What to do.
     pub command: Command,
     /// The file system below the inputs.
     pub root: Root,
-    /// A directory that is made for the command to write to, which is also where paths of inputs and outputs start; or
+    /// A writable directory for the command, to which paths of inputs and outputs are relative; or
     /// the root `/` itself, which then is the command's own copy.
     pub work: RelPath,
-    /// What lies where.
+    /// The inputs, by path.
     pub inputs: Inputs,
-    /// Directories, from [`Step::work`], that belong to the command whatever the inputs say.
+    /// Directories, relative to [`Step::work`], that belong to the command whatever the inputs say.
     pub own_dirs: Vec<RelPath>,
-    /// What the command must leave behind; paths from [`Step::work`].
+    /// What the command must produce; paths are relative to [`Step::work`].
     pub outputs: Outputs,
-    /// Who the command is.
+    /// The user that the command runs as.
     pub user: User,
-    /// What it may reach beyond its file system.
+    /// Whether it has a network.
     pub network: Network,
-    /// How it is to be run; no part of its key.
+    /// How to run it; not part of its key.
     pub terms: Terms,
 }
 
-/// How much a command may take and how it is treated: never part of a key, because it can only turn a success into a
-/// failure, and failures are not remembered.
+/// How a command is run and limited. Never part of a key, because terms can only turn a success into a
+/// failure, and failures are not cached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Seconds from start to end.
+    /// Time limit in seconds.
     pub timeout: Option<f64>,
-    /// How long it may take to end where it is stopped, once it has been told so; none: it is killed. Never of a step that a snapshot
-    /// knows.
+    /// How long it may take to end after it was told to stop; none: it is killed at once. Never set for a step in a snapshot.
     #[serde(skip)]
     pub grace: Option<Duration>,
-    /// Places among the commands that run at once; none: one.
+    /// Slots that it takes; none: one.
     pub cpus: Option<u32>,
-    /// Bytes of memory.
+    /// Memory limit in bytes.
     pub memory: Option<u64>,
-    /// The time of processors that it may have, in thousandths of one. Never of a step that a snapshot knows.
+    /// Processor time that it may use, in thousandths of a processor. Never set for a step in a snapshot.
     #[serde(skip)]
     pub processors: Option<u64>,
-    /// Bytes in `/dev/shm`; none: as many as in its work directory. Never of a step that a snapshot knows.
+    /// The size of `/dev/shm` in bytes; none: that of its work directory. Never set for a step in a snapshot.
     #[serde(skip)]
     pub shared_memory: Option<u64>,
-    /// Where its network is, if others are to reach it there. Never of a step that a snapshot knows.
+    /// Where its network is, if others have to reach it there. Never set for a step in a snapshot.
     #[serde(skip)]
     pub place: Option<wake_exec::NetworkPlace>,
-    /// Devices of the machine that it is shown. Never of a step that a snapshot knows.
+    /// Devices of the machine that it can see. Never set for a step in a snapshot.
     #[serde(skip)]
     pub devices: Vec<PathBuf>,
-    /// Whether its files lie on disk instead of in memory.
+    /// Whether its files are on disk instead of in memory.
     pub on_disk: bool,
-    /// Whether what it writes is told as it is written.
+    /// Whether its output is reported as it is written.
     pub live: bool,
-    /// Paths from [`Step::work`] at which it may leave nothing, because an output that is a mere text reads the same: the
-    /// path that was meant would be lost.
+    /// Paths, relative to [`Step::work`], at which it must not create anything, because an output that is plain text
+    /// reads the same: the path that was meant would be lost.
     pub texts: Vec<RelPath>,
-    /// The file, from [`Step::work`], in which the command says what it has read, as Make has it: what it does not name may
-    /// change, and the result stays.
+    /// The depfile, relative to [`Step::work`], in which the command lists what it read in Make's syntax: the result stays
+    /// valid when files change that it does not list.
     pub depfile: Option<RelPath>,
-    /// The file, from [`Step::work`], in which a test says what became of its cases.
+    /// The file, relative to [`Step::work`], in which a test reports its cases.
     pub report: Option<RelPath>,
-    /// Where what it left is put if it fails, absolute and on the file system of the store; what lies there gives way.
+    /// Where its outputs are moved if it fails, absolute and on the file system of the store; what is there is replaced.
     #[serde(skip)]
     pub left_behind: Option<PathBuf>,
-    /// Whether what comes of it is forgotten, since it hangs on more than its key says. Never of a step that a snapshot
-    /// knows.
+    /// Whether its result is not cached, because it depends on more than its key. Never set for a step in a
+    /// snapshot.
     #[serde(skip)]
     pub forgotten: bool,
 }
 
-/// The file system that lies under the inputs.
+/// The file system below the inputs.
 #[derive(Clone, Debug)]
 pub enum Root {
     /// The machine's own system directories, read only.
@@ -105,10 +104,10 @@ pub enum Root {
     Tree {
         /// The tree.
         tree: TreeDigest,
-        /// What it was put together from.
+        /// What it was assembled from.
         origin: TreeOrigin,
     },
-    /// A directory that another step leaves.
+    /// A directory among the outputs of another step.
     Output {
         /// The step.
         step: StepId,
@@ -119,61 +118,61 @@ pub enum Root {
     Ware {
         /// The ware, and where it may be.
         fetch: Fetch,
-        /// What it was made of.
+        /// What it was made from.
         origin: TreeOrigin,
     },
-    /// A directory of the machine as it lies: what comes of the step is not remembered.
+    /// A directory of the machine, used in place: the result of the step is not cached.
     Mount {
-        /// Where it lies, absolute.
+        /// Its path, absolute.
         host: PathBuf,
-        /// What the command may do with it.
+        /// Whether the command may write to it.
         access: MountAccess,
     },
-    /// A tree that is not here, and that is not fetched where steps are only looked at. No step with one can be pinned.
+    /// A tree that is not in the store and is not fetched for mere explanations. A step with one cannot be pinned.
     Absent {
         /// What it would be fetched from.
         of: String,
     },
 }
 
-/// A ware, and where it may be.
+/// A ware, and where it can be fetched.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     /// The ware.
     pub ware: WareId,
-    /// Warehouses that may have it, tried in this order.
+    /// Warehouses that may have it, in the order in which they are tried.
     pub from: Vec<Warehouse>,
 }
 
-/// What a tree of the store was put together from.
+/// What a tree of the store was assembled from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TreeOrigin {
-    /// Files that somebody wrote, by their paths from where the [`SourceFiles`] lie.
+    /// Source files, by their paths relative to the [`SourceFiles`].
     Files {
         /// The directory that is the tree's root, or the archive that was unpacked.
         base: RelPath,
         /// The files at it and below it.
         files: Vec<RelPath>,
     },
-    /// Something with a name that says what is in it, such as a ware.
+    /// Something named by its content, such as a ware.
     Named,
-    /// An archive that a step left.
+    /// An archive among the outputs of a step.
     Archive(StepId),
 }
 
-/// One thing at one path.
+/// One input.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A regular file that lies where it was written.
+    /// A regular file, used in place.
     File(SourceFile),
-    /// A regular file, given by its bytes.
+    /// A regular file, given by its content.
     Bytes {
         /// Its content.
         bytes: Vec<u8>,
-        /// Whether it may be executed.
+        /// Whether it is executable.
         executable: bool,
     },
-    /// What another step leaves.
+    /// The output of another step.
     Output {
         /// The step.
         step: StepId,
@@ -184,16 +183,16 @@ pub enum Input {
     Tree {
         /// The tree.
         tree: TreeDigest,
-        /// What it was put together from.
+        /// What it was assembled from.
         origin: TreeOrigin,
     },
     /// An unpacked ware.
     Ware(Fetch),
-    /// A file or directory of the machine as it lies: what comes of the step is not remembered.
+    /// A file or directory of the machine, used in place: the result of the step is not cached.
     Mount {
-        /// Where it lies, absolute.
+        /// Its path, absolute.
         host: PathBuf,
-        /// What the command may do with it.
+        /// Whether the command may write to it.
         access: MountAccess,
     },
     /// A symbolic link, by its text.
@@ -205,43 +204,43 @@ pub enum Input {
     Dir,
 }
 
-/// A file that somebody wrote, with what it held when it was looked at.
+/// A source file, with its content when it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceFile {
-    /// Where its path starts.
+    /// What its path is relative to.
     pub base: SourceBase,
-    /// The file's path from there.
+    /// The file's path.
     pub below: RelPath,
     /// Its content.
     pub blob: BlobDigest,
-    /// Bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Whether it may be executed.
+    /// Whether it is executable.
     pub executable: bool,
-    /// The bytes themselves, where they were just read.
+    /// Its content, if it has just been read.
     pub bytes: Option<Vec<u8>>,
 }
 
-/// Where the path of a file starts that somebody wrote.
+/// What the path of a source file is relative to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceBase {
-    /// A directory, from where the [`SourceFiles`] lie: it may be edited at any time.
+    /// A directory, relative to the [`SourceFiles`]; it can be edited at any time.
     Dir(RelPath),
     /// A tree of the store.
     Tree(TreeDigest),
 }
 
-/// Smaller files are copied for each command, which costs less than showing them from the store, in bytes; unless there are
-/// [`MANY`](OwnFiles::MANY).
+/// Files below this size in bytes are copied for each command, which costs less than mounting them from the store; unless there
+/// are [`MANY`](OwnFiles::MANY).
 const LARGE: u64 = 256 << 10;
 
 impl SourceFile {
-    /// Whether commands are shown it from the store, instead of a copy of their own.
+    /// Returns whether commands see it in the store instead of in a copy of their own.
     pub(crate) fn is_large(&self) -> bool {
         self.size >= LARGE
     }
 
-    /// Where it lies on this machine, absolute.
+    /// Returns its path on this machine, absolute.
     pub fn place(&self, sources: &dyn SourceFiles, store: &Store) -> PathBuf {
         match &self.base {
             SourceBase::Dir(dir) => sources.place(dir, &self.below),
@@ -250,9 +249,9 @@ impl SourceFile {
     }
 }
 
-/// Where the files lie that steps name.
+/// Finds the files that steps name.
 pub trait SourceFiles: Sync {
-    /// The place of `below` in the directory `dir`, absolute.
+    /// Returns the absolute path of `below` in the directory `dir`.
     fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf;
 }
 
@@ -264,7 +263,7 @@ impl SourceFiles for PathBuf {
 }
 
 impl Input {
-    /// Whether both are one thing.
+    /// Returns whether both are the same input.
     pub(super) fn is_same(&self, other: &Input) -> bool {
         match (self, other) {
             (Input::File(one), Input::File(other)) => {
@@ -286,7 +285,7 @@ impl Input {
         }
     }
 
-    /// Lets go of the bytes of a file if they are more than `room`; says how many there are now.
+    /// Drops the content of a file if it is larger than `room`; returns the number of bytes still held.
     pub(super) fn hold(&mut self, room: usize) -> usize {
         let Input::File(SourceFile { bytes, .. }) = self else { return 0 };
         *bytes = bytes.take().filter(|bytes| bytes.len() <= room);

@@ -1,4 +1,4 @@
-//! Many files that somebody wrote, made into one thing that every step that has them shares.
+//! Large sets of source files, shared by the steps that have them.
 
 use std::sync::OnceLock;
 
@@ -6,24 +6,24 @@ use wake_model::{Directories, Entry, Manifest, Node, RelPath, TreeDigest, place}
 
 use super::{Input, SourceFile};
 
-/// Many files that somebody wrote, at their paths in a work directory. A step with so many says of all of them one digest, that of
-/// the directory that they would be; where steps share them, that is computed once.
+/// A large set of source files, at their paths in a work directory. The action of a step with so many has a single digest for
+/// them, that of the directory they form; steps that share a set compute it once.
 #[derive(Debug)]
 pub struct OwnFiles {
-    /// Each an [`Input::File`]; sorted by path.
+    /// Each is an [`Input::File`]; sorted by path.
     files: Vec<(RelPath, Input)>,
     dirs: Directories,
-    /// What a front writes of them.
+    /// The form in which a front stores them.
     written: OnceLock<Box<[u8]>>,
 }
 
 impl OwnFiles {
-    /// A step with so many own files names them by their directory, and shows all of them from the store: mounting that costs less than
-    /// copying. Part of what keys are: `spec/encoding.md`.
+    /// A step with this many own files names them by the digest of their directory and mounts all of them from the store, which costs
+    /// less than copying. This number is part of what keys are: `spec/encoding.md`.
     pub const MANY: usize = 256;
 
-    /// These files, each at its path; none if they are not many, or if one would lie where another has a directory. Their bytes are let
-    /// go.
+    /// Creates a set; none if the files are not many, or if a file lies where another has a directory. The contents are
+    /// dropped.
     pub fn new(files: impl IntoIterator<Item = (RelPath, SourceFile)>) -> Option<OwnFiles> {
         let input = |file| Input::File(SourceFile { bytes: None, ..file });
         let mut files: Vec<(RelPath, Input)> =
@@ -38,32 +38,32 @@ impl OwnFiles {
         Some(OwnFiles { files, dirs, written: OnceLock::new() })
     }
 
-    /// All of them, sorted by path.
+    /// Returns all files, sorted by path.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RelPath, &Input)> {
         self.files.iter().map(|(path, input)| (path, input))
     }
 
-    /// What a front writes of them where it keeps steps, made once: they are the same in many.
+    /// Returns the form in which a front stores them, made once: many steps share it.
     pub fn written(&self, write: impl FnOnce() -> Vec<u8>) -> &[u8] {
         self.written.get_or_init(|| write().into())
     }
 
-    /// The same as the files that they are.
+    /// Returns the source files themselves.
     pub(crate) fn sources(&self) -> impl Iterator<Item = (&RelPath, &SourceFile)> {
         sources(&self.files)
     }
 
-    /// The digest of the directory that they would be.
+    /// Returns the digest of the directory they form.
     pub(crate) fn digest(&self) -> TreeDigest {
         self.dirs.digest()
     }
 
-    /// The directories in which they lie.
+    /// Returns the directories they are in.
     pub(crate) fn directories(&self) -> &Directories {
         &self.dirs
     }
 
-    /// The directories that are others with more files; none where two things would lie at one path.
+    /// Returns the directories that differ with more files; none if two files would lie at one path.
     pub(crate) fn with<'f>(
         &self,
         more: impl Iterator<Item = (&'f RelPath, &'f SourceFile)>,
@@ -74,17 +74,17 @@ impl OwnFiles {
         }))
     }
 
-    /// The one at exactly this path, which may be any text.
+    /// Returns the file at exactly this path, which may be any text.
     pub(crate) fn get(&self, path: &str) -> Option<&Input> {
         let at = self.files.binary_search_by(|(at, _)| at.as_str().cmp(path)).ok()?;
         Some(&self.files[at].1)
     }
 
-    /// Whether one of them lies at `path` or below it.
+    /// Returns whether a file lies at `path` or below it.
     pub(crate) fn reaches(&self, path: &RelPath) -> bool {
         let from = self.files.partition_point(|(at, _)| at < path);
         let rest = self.files[from..].iter().map(|(at, _)| at);
-        // What only begins alike may be sorted between a directory and what is in it.
+        // A path with a longer first name can be sorted between a directory and its content.
         rest.take_while(|at| at.as_str().starts_with(path.as_str())).any(|at| at.starts_with(path))
     }
 }

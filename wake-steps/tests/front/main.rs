@@ -49,13 +49,13 @@ count: wc -w < words
 report: cat words count
 ";
 
-/// A machine with a directory for the state that a front keeps.
+/// A machine, with a directory for a front's state.
 struct Bed {
     dir: tempfile::TempDir,
     machine: Machine,
 }
 
-/// Every event of a run.
+/// All events of a run.
 #[derive(Default)]
 struct Heard(Vec<Event>);
 
@@ -79,7 +79,7 @@ impl Bed {
         Bed::new(|_, store| Box::new(Here::new(store, executor())))
     }
 
-    /// Performs a script in a run of its own: what became of its steps, and of the last what it left.
+    /// Performs a script in a run of its own; returns the counts, the finished steps, and the output of the last step.
     fn perform(&self, script: &Script) -> (Counts, Vec<ActionFinished>, Option<String>) {
         let (state_dir, cancel, started) = (self.state_dir(), Cancel::new().unwrap(), clock::now());
         let argv = ["script".to_owned()];
@@ -157,7 +157,7 @@ fn built_cached_explained_and_logged() {
     assert_eq!((counts.hit, counts.ran), (3, 0));
     assert_eq!(report.unwrap(), "wake sleep wake3\n");
 
-    // Other words of the same number: the last step sees another input, the counting comes out the same.
+    // Different words, same count: the last step has a different input, the counting step the same output.
     let edited = Script::read(&WORDS.replace("sleep", "dream"));
     let states: Vec<_> = bed.look(&edited, |outlook| {
         outlook.plan().unwrap().into_iter().map(|step| (step.label, step.state)).collect()
@@ -171,7 +171,7 @@ fn built_cached_explained_and_logged() {
         outlook.plan().unwrap();
         outlook.why(edited.order()[2]).unwrap()
     });
-    // The way back: from the report to the words, from there to the line that was edited.
+    // Why: from the report to the words, and from there to the edited line.
     assert_eq!(why.summary, "report ran last because of: changed inputs words");
     let because = why.changes[0].because.as_ref().unwrap();
     assert_eq!(because.changes[0].place.as_deref(), Some("script:1:1"));
@@ -189,11 +189,11 @@ fn failure_is_told() {
     assert_eq!((counts.failed, counts.skipped, left), (1, 1, None));
     assert_eq!((finished[0].status, finished[0].exit), (Status::Failed, Some(3)));
     assert_eq!(finished[0].stderr_tail, "oh\n");
-    // Failures are not remembered.
+    // Failures are not cached.
     assert_eq!(bed.perform(&script).0.failed, 1);
 }
 
-/// Performs everything on a store of its own, as a machine somewhere else would.
+/// Performs everything on a store of its own, as a remote machine would.
 struct Away {
     far: Arc<Store>,
     inner: Here,
@@ -238,7 +238,7 @@ fn engine_far_away() {
         matches!(store.tree(&tree).unwrap(), Lookup::Hit(_))
     };
     let far = far.unwrap();
-    // Only what was asked for has come.
+    // Only the requested output was copied.
     assert_eq!([0, 1, 2].map(|step| is_in(&far, step)), [true; 3]);
     assert_eq!([0, 1, 2].map(|step| is_in(bed.machine.store(), step)), [false, false, true]);
 }

@@ -1,4 +1,4 @@
-//! A whole front: documents of lines `FILE: SHELL COMMAND`, where a command sees the files that it names.
+//! A complete front: documents with lines `FILE: SHELL COMMAND`, where a command sees the files that it names.
 
 use wake_exec::{DEFAULT_ENV, WORK_DIR};
 use wake_model::action::{Command, Invocation, User};
@@ -8,7 +8,7 @@ use wake_steps::reason::Change;
 use wake_steps::step::{Root, Terms};
 use wake_steps::{Input, Inputs, Step, StepContext, StepId, Steps};
 
-/// A document, its lines as steps.
+/// A document, with its lines as steps.
 pub(crate) struct Script {
     lines: Vec<(String, String)>,
     order: Vec<StepId>,

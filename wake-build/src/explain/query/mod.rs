@@ -1,4 +1,4 @@
-//! Questions about how modules hang together: `wake query`.
+//! Queries about the module graph: `wake query`.
 
 mod parse;
 
@@ -22,21 +22,21 @@ use crate::plan::ModuleStep;
 use crate::session::Session;
 use crate::target::TargetPattern;
 
-/// The modules that a query found, and who of them needs whom.
+/// The modules that a query found, with their dependencies.
 #[derive(Clone, Debug, Serialize)]
 pub struct QueryResult {
-    /// The modules: along a path in its order, else by their labels.
+    /// The modules: in order for a path, otherwise sorted by label.
     pub modules: Vec<FoundModule>,
-    /// The needs among them.
+    /// The dependencies among them.
     pub edges: Vec<GraphEdge>,
 }
 
-/// A module that a query found.
+/// A module in a query result.
 #[derive(Clone, Debug, Serialize)]
 pub struct FoundModule {
     /// Its number.
     pub id: usize,
-    /// How it is called.
+    /// Its label.
     pub label: String,
     /// `command`, `test` or `files`.
     pub kind: String,
@@ -44,20 +44,20 @@ pub struct FoundModule {
     pub tags: Vec<String>,
 }
 
-/// What a part of a query comes to: modules in the order in which they are told, each once.
+/// The value of a part of a query: modules in the order in which they are reported, each once.
 type Found = Vec<NodeIndex>;
 
 impl Session {
-    /// Answers a query; the language stands in `spec/query.md`.
+    /// Answers a query; `spec/query.md` describes the language.
     ///
-    /// Evaluates what the query is about, which may be all of the workspace, and performs nothing.
+    /// Evaluates what the query is about, which may be the whole workspace, and performs nothing.
     pub fn query(&self, text: &str) -> Result<Explained<QueryResult>, Failure> {
         let query = Query::parse(text)?;
         let mut targets: Vec<TargetPattern> = Vec::new();
         let (mut all, named) = (query.is_about_all(), query.targets());
         for word in &named {
             match is_of_store(&word.text) {
-                // Nothing lies there; some module leads to it.
+                // There is no package there, but some module depends on it.
                 true => all = true,
                 false => targets.push(word.text.as_str().into()),
             }
@@ -73,7 +73,7 @@ impl Session {
     }
 }
 
-/// Whether it is the label of a package in the store, `acme/zlib@1.3.1:lib`.
+/// Returns whether this is the label of a package in the store, `acme/zlib@1.3.1:lib`.
 fn is_of_store(text: &str) -> bool {
     let pkg = text.split_once(':').map_or(text, |(pkg, _)| pkg);
     !pkg.starts_with("//") && pkg.contains('@')
@@ -136,7 +136,7 @@ impl Inquiry<'_> {
         &self.view.plan.graph[node]
     }
 
-    /// The same by their labels, each once.
+    /// Returns the modules sorted by label, each once.
     fn sorted(&self, nodes: BTreeSet<NodeIndex>) -> Found {
         let mut found: Found = nodes.into_iter().collect();
         found.sort_by(|one, other| self.step(*one).label.cmp(&self.step(*other).label));
@@ -149,24 +149,24 @@ impl Inquiry<'_> {
         let graph = &self.view.plan.graph;
         let is_meant = |node: &NodeIndex| {
             let step = &graph[*node];
-            // Among others it may have the same label as another one, and so more of it.
+            // In a larger plan its label may be ambiguous and therefore longer.
             scope.contains(&step.label) || scope.contains(&step.full_label())
         };
         let found: BTreeSet<NodeIndex> = graph.node_indices().filter(is_meant).collect();
         if found.is_empty() {
-            let message = format!("`{}` means no module", word.text);
+            let message = format!("no module matches `{}`", word.text);
             let mut error = error_at(self.text, message, Some(word));
             error.class = Class::Nothing;
             let labels = graph.node_weights().map(|step| step.label.as_str());
             return Err(match nearest(&word.text, labels) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("`wake ls --all //...` lists the modules"),
+                None => error.help("run `wake ls --all //...` to list the modules"),
             });
         }
         Ok(self.sorted(found))
     }
 
-    /// These, and all to which edges lead in a direction.
+    /// Returns these modules and all that edges in one direction lead to.
     fn reached(&self, from: &[NodeIndex], direction: Direction) -> Found {
         let mut found: BTreeSet<NodeIndex> = from.iter().copied().collect();
         let mut open = from.to_vec();
@@ -177,7 +177,7 @@ impl Inquiry<'_> {
         self.sorted(found)
     }
 
-    /// A shortest way from one of `from` to one of `to`; nothing if there is none.
+    /// Returns a shortest path from one of `from` to one of `to`; empty if there is none.
     fn path(&self, from: &[NodeIndex], to: &[NodeIndex]) -> Found {
         let ends: BTreeSet<NodeIndex> = to.iter().copied().collect();
         let mut before: BTreeMap<NodeIndex, Option<NodeIndex>> =
@@ -216,7 +216,7 @@ impl Inquiry<'_> {
         }
     }
 
-    /// The modules whose commands see a file, or whose functions read it.
+    /// Returns the modules whose commands see a file, or whose functions read it.
     fn owners(&self, word: &Word) -> Result<Found, Diagnostic> {
         let file = self.file(word)?;
         let instances = self.view.instances;
@@ -231,7 +231,7 @@ impl Inquiry<'_> {
         Ok(self.sorted(graph.node_indices().filter(is_owner).collect()))
     }
 
-    /// The file that a person names, from the root of the workspace.
+    /// Returns the file that a person names, relative to the root of the workspace.
     fn file(&self, word: &Word) -> Result<RelPath, Diagnostic> {
         let workspace = &self.session.workspace;
         let text = word.text.as_str();
@@ -243,7 +243,7 @@ impl Inquiry<'_> {
         let joined = if base.is_root() { path.to_owned() } else { format!("{base}/{path}") };
         let path = RelPath::parse(&joined)
             .map_err(|error| error_at(self.text, error.to_string(), Some(word)))?;
-        // What was deleted has no owner any more, and what is mistyped never had one.
+        // A deleted file no longer has an owner; a misspelt one never had any.
         match workspace.absolute(&path).symlink_metadata() {
             Ok(meta) if !meta.is_dir() => Ok(path),
             Ok(_) => {
@@ -274,7 +274,7 @@ impl Inquiry<'_> {
     }
 }
 
-/// Whether the command of a module sees a file of the package whose files it sees.
+/// Returns whether a module's command sees a file of its package.
 fn sees(step: &ModuleStep, instances: &Instances, file: &RelPath) -> bool {
     let Some(pkg) = instances.get(step.decl.pkg_files_owner(&step.pkg)) else { return false };
     let below = pkg.place.dir().and_then(|dir| file.strip(dir));
@@ -285,14 +285,14 @@ fn sees(step: &ModuleStep, instances: &Instances, file: &RelPath) -> bool {
         .is_none_or(|patterns| patterns.iter().any(|pattern| is_chosen(pattern, &below)))
 }
 
-/// Whether a path, a directory or a glob of `pkgFiles` means a file.
+/// Returns whether a path, a directory or a glob of `pkgFiles` matches a file.
 fn is_chosen(pattern: &str, file: &RelPath) -> bool {
     let is_path = RelPath::parse(pattern).is_ok_and(|path| file.starts_with(&path));
     let glob = GlobBuilder::new(pattern.trim_start_matches("./")).literal_separator(true).build();
     is_path || glob.is_ok_and(|glob| glob.compile_matcher().is_match(file.as_str()))
 }
 
-/// Whether an evaluation in `pkg` read a file.
+/// Returns whether an evaluation in `pkg` read a file.
 fn reads(pkg: &PkgInstance, reads: &[Read], instances: &Instances, file: &RelPath) -> bool {
     let ways = pkg.ways(instances);
     reads.iter().any(|read| match read {

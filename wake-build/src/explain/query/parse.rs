@@ -1,56 +1,56 @@
-//! The language of queries, from text to an expression.
+//! Parser for the query language.
 //!
 //! ```text
-//! expression := operand { ("+" | "-" | "&") operand }        from left to right, none before another
+//! expression := operand { ("+" | "-" | "&") operand }        left to right, equal precedence
 //! operand    := "(" expression ")" | NAME "(" argument { "," argument } ")" | target
 //! ```
 //!
-//! A word ends at white space, a parenthesis or a comma; one in `'` or `"` holds anything but that. An operator is a word of
-//! its own, because names may hold `+` and `-`.
+//! A word ends at white space, a parenthesis or a comma; a word in `'` or `"` can contain anything else. An operator is a separate
+//! word, because names may contain `+` and `-`.
 
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 
-/// What a query asks for: a set of modules.
+/// A query: an expression for a set of modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Query {
-    /// The modules that a target means.
+    /// The modules that a target names.
     Target(Word),
-    /// The modules of both.
+    /// The modules in either set.
     Union(Box<Query>, Box<Query>),
-    /// The modules of the first that are not of the second.
+    /// The modules of the first set that are not in the second.
     Difference(Box<Query>, Box<Query>),
-    /// The modules that are of both.
+    /// The modules in both sets.
     Intersection(Box<Query>, Box<Query>),
-    /// These, and all that they need.
+    /// A set and all its dependencies.
     Needs(Box<Query>),
-    /// These, and all that need them.
+    /// A set and all its dependents.
     NeededBy(Box<Query>),
-    /// A shortest way of needs from one of the first to one of the second.
+    /// A shortest dependency path from the first set to the second.
     Path(Box<Query>, Box<Query>),
     /// The modules that see a file or are made from it.
     Owner(Word),
-    /// The modules of a kind, among these.
+    /// The modules of a kind in a set.
     Kind(ModuleKind, Box<Query>),
-    /// The modules with a tag, among these.
+    /// The modules with a tag in a set.
     Tagged(Word, Box<Query>),
 }
 
-/// What a module is.
+/// Kinds of modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ModuleKind {
     /// A test.
     Test,
-    /// It runs a command and is no test.
+    /// Runs a command and is not a test.
     Command,
-    /// It collects files and runs nothing.
+    /// Collects files without a command.
     Files,
 }
 
 impl ModuleKind {
     const ALL: [ModuleKind; 3] = [ModuleKind::Test, ModuleKind::Command, ModuleKind::Files];
 
-    /// The word for it.
+    /// Returns its keyword.
     pub(super) fn name(self) -> &'static str {
         match self {
             ModuleKind::Test => "test",
@@ -60,24 +60,24 @@ impl ModuleKind {
     }
 }
 
-/// A word of a query, and where it stands.
+/// A word of a query, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) text: String,
-    /// The first character, from 0.
+    /// The index of its first character.
     at: usize,
-    /// The character after the last.
+    /// The index after its last character.
     end: usize,
     is_quoted: bool,
 }
 
-/// Every module of the workspace, where a function is given no set.
+/// The default set of functions: every module of the workspace.
 const ALL: &str = "//...";
 
 const FUNCTIONS: [&str; 6] = ["deps", "rdeps", "path", "owner", "kind", "tag"];
 
 impl Query {
-    /// Reads a query.
+    /// Parses a query.
     pub(super) fn parse(text: &str) -> Result<Query, Diagnostic> {
         let mut parser = Parser { text, words: words(text)?, next: 0 };
         let query = parser.expression(0)?;
@@ -90,7 +90,7 @@ impl Query {
         }
     }
 
-    /// The targets that it names.
+    /// Returns the targets in the query.
     pub(super) fn targets(&self) -> Vec<&Word> {
         match self {
             Query::Target(word) => vec![word],
@@ -105,7 +105,7 @@ impl Query {
         }
     }
 
-    /// Whether all modules of the workspace have to be known.
+    /// Returns whether all modules of the workspace have to be known.
     pub(super) fn is_about_all(&self) -> bool {
         match self {
             Query::NeededBy(_) | Query::Owner(_) => true,
@@ -119,7 +119,7 @@ impl Query {
     }
 }
 
-/// What is wrong with a word of the query `text`, at its place; without a word, at its end.
+/// Returns an error at a word of the query `text`; without a word, at its end.
 pub(super) fn error_at(text: &str, message: String, word: Option<&Word>) -> Diagnostic {
     let length = text.chars().count();
     let (at, end) = word.map_or((length, length + 1), |word| (word.at, word.end));
@@ -134,7 +134,7 @@ pub(super) fn error_at(text: &str, message: String, word: Option<&Word>) -> Diag
     Diagnostic::error(Class::Usage, message).at(Some(place))
 }
 
-/// So deep may parentheses be nested.
+/// The deepest nesting of parentheses.
 const DEEPEST: usize = 100;
 
 struct Parser<'a> {
@@ -190,7 +190,9 @@ impl Parser<'_> {
     fn operand(&mut self, depth: usize) -> Result<Query, Diagnostic> {
         let word = self.take("a target or a function")?;
         if depth > DEEPEST {
-            return Err(self.error(format!("more than {DEEPEST} parentheses deep"), Some(&word)));
+            return Err(
+                self.error(format!("parentheses nested more than {DEEPEST} deep"), Some(&word))
+            );
         }
         if word.is_sign("(") {
             let query = self.expression(depth + 1)?;
@@ -227,10 +229,10 @@ impl Parser<'_> {
                 Query::Tagged(tag, Box::new(self.among(&name, depth)?))
             }
             other => {
-                let unknown = self.error(format!("there is no function `{other}`"), Some(&name));
+                let unknown = self.error(format!("unknown function `{other}`"), Some(&name));
                 return Err(match nearest(other, FUNCTIONS) {
                     Some(near) => unknown.help(format!("did you mean `{near}`?")),
-                    None => unknown.help(format!("there are {}", FUNCTIONS.join(", "))),
+                    None => unknown.help(format!("the functions are {}", FUNCTIONS.join(", "))),
                 });
             }
         };
@@ -238,7 +240,7 @@ impl Parser<'_> {
         Ok(query)
     }
 
-    /// The set that a function chooses from: that after a comma, else all modules of the workspace.
+    /// Parses the set that a function selects from: the one after a comma, otherwise all modules of the workspace.
     fn among(&mut self, name: &Word, depth: usize) -> Result<Query, Diagnostic> {
         if self.peek().is_some_and(|next| next.is_sign(",")) {
             self.next += 1;
@@ -260,8 +262,8 @@ impl Parser<'_> {
         let kind = ModuleKind::ALL.into_iter().find(|kind| kind.name() == word.text);
         kind.ok_or_else(|| {
             let names = ModuleKind::ALL.map(ModuleKind::name).join(", ");
-            self.error(format!("there is no kind `{}`", word.text), Some(&word))
-                .help(format!("a module is one of {names}"))
+            self.error(format!("unknown kind `{}`", word.text), Some(&word))
+                .help(format!("the kinds are {names}"))
         })
     }
 }
@@ -272,7 +274,7 @@ impl Word {
     }
 }
 
-/// The words of a query.
+/// Splits a query into words.
 fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
     let chars: Vec<char> = text.chars().collect();
     let mut found = Vec::new();
@@ -291,7 +293,7 @@ fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
             quote @ ('\'' | '"') => {
                 let Some((word, length)) = quoted(&chars[at + 1..], quote) else {
                     let word = Word { text: String::new(), at, end: chars.len(), is_quoted: true };
-                    let message = format!("the text that begins with {quote} has no end");
+                    let message = format!("the text that begins with {quote} is not closed");
                     return Err(error_at(text, message, Some(&word)));
                 };
                 at += length + 1;
@@ -308,8 +310,8 @@ fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
     Ok(found)
 }
 
-/// The text before the first `quote` that is not doubled, a doubled one being one of the text, and what both take; none if there
-/// is no end.
+/// Returns the text up to the first `quote` that is not doubled, with doubled quotes reduced, and the characters consumed; none if there
+/// is no closing quote.
 fn quoted(chars: &[char], quote: char) -> Option<(String, usize)> {
     let (mut text, mut at) = (String::new(), 0);
     loop {
@@ -327,7 +329,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// The expression with a parenthesis around every operation.
+    /// Formats the expression with parentheses around every operation.
     fn shape(query: &Query) -> String {
         let two = |one: &Query, sign: &str, other: &Query| {
             format!("({} {sign} {})", shape(one), shape(other))
@@ -350,7 +352,7 @@ mod tests {
         shape(&Query::parse(text).unwrap())
     }
 
-    /// The message, and what of the query stands above the carets.
+    /// Returns the error message, and the part of the query above the carets.
     fn wrong(text: &str) -> (String, String) {
         let error = Query::parse(text).unwrap_err();
         let place = error.place.unwrap();
@@ -396,15 +398,15 @@ mod tests {
             ("(a))", "expected `+`, `-` or `&`, found `)`", ")"),
             ("deps()", "expected a target or a function, found `)`", ")"),
             ("path(a)", "expected `,`, found `)`", ")"),
-            ("dep(a)", "there is no function `dep`", "dep"),
-            ("kind(tests, a)", "there is no kind `tests`", "tests"),
-            ("a + 'b", "the text that begins with ' has no end", "'b"),
+            ("dep(a)", "unknown function `dep`", "dep"),
+            ("kind(tests, a)", "unknown kind `tests`", "tests"),
+            ("a + 'b", "the text that begins with ' is not closed", "'b"),
             ("& a", "expected a target or a function, found `&`", "&"),
         ];
         for (text, message, marked) in cases {
             assert_eq!(wrong(text), (message.to_owned(), marked.to_owned()), "{text}");
         }
         let deep = "(".repeat(5_000);
-        assert_eq!(wrong(&deep).0, "more than 100 parentheses deep");
+        assert_eq!(wrong(&deep).0, "parentheses nested more than 100 deep");
     }
 }

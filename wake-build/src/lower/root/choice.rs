@@ -1,4 +1,4 @@
-//! What `rootfs` names.
+//! What `rootfs` refers to.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::view::{Special, special};
 use crate::written::JsonValue;
 
 impl Site<'_> {
-    /// The root file system that `rootfs` names, if it is no image, fetched and unpacked where it has to be.
+    /// Returns the root file system that `rootfs` refers to, unless it is an image; fetched and unpacked if necessary.
     pub(in crate::lower) fn root(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         match rootfs {
             JsonValue::Null => Ok(Root::Host),
@@ -62,7 +62,7 @@ impl Site<'_> {
         Ok(Root::Tree { tree, origin: TreeOrigin::Named })
     }
 
-    /// A directory or an archive, by a reference.
+    /// Returns a directory or an archive, by reference.
     fn root_at(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         let Some(found) = special(rootfs) else {
             let message =
@@ -79,8 +79,10 @@ impl Site<'_> {
                 self.root_of_files(self.owner(&key, rootfs)?, &below, path, rootfs)
             }
             Some(LocalPath::Module(id, below)) => self.root_of_module(&id, &below, path, rootfs),
-            None => Err(self
-                .root_error(format!("`rootfs` is `{path}`, no path inside the package"), rootfs)),
+            None => Err(self.root_error(
+                format!("`rootfs` is `{path}`, which is not a path inside the package"),
+                rootfs,
+            )),
         }
     }
 
@@ -90,7 +92,7 @@ impl Site<'_> {
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
     }
 
-    /// An archive or a directory among the files of `owner`.
+    /// Returns an archive or a directory among the files of `owner`.
     fn root_of_files(
         &self,
         owner: &PkgInstance,
@@ -103,7 +105,8 @@ impl Site<'_> {
         match chosen.first() {
             Some(file) if file == below => {
                 let PackageEntry::File { blob, .. } = self.named(owner, file)? else {
-                    let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
+                    let message =
+                        format!("`rootfs` is `{path}`, which is neither a file nor a directory");
                     return Err(self.root_error(message, rootfs));
                 };
                 let host = self.lowering.evaluator.files.absolute_in(&owner.place, file);
@@ -116,7 +119,8 @@ impl Site<'_> {
             }
             None => {
                 let owner = owner.place.label();
-                let message = format!("`rootfs` is `{path}`, not among the files of {owner}");
+                let message =
+                    format!("`rootfs` is `{path}`, which is not among the files of {owner}");
                 Err(self.root_error(message, rootfs))
             }
         }
@@ -147,7 +151,8 @@ impl Site<'_> {
                 Ok(Root::Tree { tree, origin: TreeOrigin::Archive(step) })
             }
             _ => {
-                let message = format!("`rootfs` is `{path}`, neither a directory nor a file");
+                let message =
+                    format!("`rootfs` is `{path}`, which is neither a directory nor a file");
                 Err(self.root_error(message, rootfs))
             }
         }
@@ -163,7 +168,7 @@ impl Site<'_> {
         let lead = format!("`rootfs` is `{path}`");
         self.archive_tree(host, blob).map_err(|error| {
             let mut diagnostic = self.not_imported(&lead, &error, rootfs);
-            // The file is what it was looked at as; to take it for an archive is the mistake.
+            // The digest matches: the mistake is to take the file for an archive.
             if diagnostic.class == Class::Integrity {
                 diagnostic.class = Class::Evaluation;
             }
@@ -178,7 +183,7 @@ impl Site<'_> {
         value: &JsonValue<'_>,
     ) -> Box<Diagnostic> {
         let text = error.to_string();
-        // What each warehouse said stands on a line of its own.
+        // Each line is what one warehouse reported.
         let mut lines = text.lines().map(str::trim);
         let first = lines.next().unwrap_or_default();
         let mut diagnostic = self.root_error(format!("{lead}: {first}"), value);
@@ -188,7 +193,7 @@ impl Site<'_> {
         diagnostic
     }
 
-    /// An error about `value`; what was written as a text is looked for among the literals of the sources.
+    /// Returns an error about `value`; a plain text is located among the literals of the sources.
     pub(super) fn root_error(
         &self,
         message: impl Into<String>,

@@ -1,4 +1,4 @@
-//! A root file system of packages of the distribution that this machine has.
+//! Root file systems of distribution packages installed on this machine.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::host_packages::{Closure, HostFile, HostPackagesError};
 use crate::lower::{Lowered, Site};
 use crate::written::JsonValue;
 
-/// Packages of the distribution do not become a root file system.
+/// Why packages of the distribution cannot become a root file system.
 #[derive(Debug, thiserror::Error)]
 enum DistributionError {
     #[error(transparent)]
@@ -25,7 +25,7 @@ enum DistributionError {
 }
 
 impl Site<'_> {
-    /// The files of the packages that `rootfs` names and of what they depend on, in the store.
+    /// Returns the files of the packages that `rootfs` names and of their dependencies, in the store.
     pub(super) fn root_of_packages(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         let names = match rootfs.get("packages") {
             Some(JsonValue::List(names)) => names.as_slice(),
@@ -44,14 +44,14 @@ impl Site<'_> {
                         ..
                     }) => match near {
                         Some(near) => format!(
-                            "did you mean `{near}`? If there is a `{name}`, `apt install {name}` installs it"
+                            "did you mean `{near}`? If `{name}` exists, install it with `apt install {name}`"
                         ),
-                        None => format!("`apt install {name}` installs it"),
+                        None => format!("install it with `apt install {name}`"),
                     },
                     DistributionError::Packages(HostPackagesError::Broken { .. }) => {
-                        "`apt --fix-broken install` mends that".to_owned()
+                        "run `apt --fix-broken install` to repair that".to_owned()
                     }
-                    _ => "`rootfs=wake.HOST` shows the whole machine".to_owned(),
+                    _ => "use `rootfs=wake.HOST` for the whole machine".to_owned(),
                 });
                 diagnostic.class = match &error {
                     DistributionError::Import(error) => error.class(),
@@ -75,7 +75,7 @@ impl Site<'_> {
         let is_link = |path: &str| matches!(files.get(path), Some(HostFile::Link(_)));
         for (path, file) in &files {
             let Ok(at) = RelPath::parse(path) else { continue };
-            // What lies behind a link is where that leads to.
+            // A path through a link is covered by the link's target.
             if at.ancestors().skip(1).any(is_link) {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Site<'_> {
         for (path, text) in own {
             let at = RelPath::parse(&path).unwrap_or_default();
             match builder.add_bytes(&at, text.as_bytes(), false) {
-                // The packages have one of their own.
+                // The packages contain this one themselves.
                 Ok(()) | Err(BuildTreeError::Conflict { .. }) => {}
                 Err(error) => return Err(ImportError::from(error).into()),
             }

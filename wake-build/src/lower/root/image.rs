@@ -1,4 +1,4 @@
-//! A container image as a root file system.
+//! Container images as root file systems.
 
 use std::collections::BTreeMap;
 
@@ -17,36 +17,36 @@ use crate::lower::{Layers, Lowered, Site, Unbuilt};
 use crate::view::special;
 use crate::written::JsonValue;
 
-/// An image as somebody wrote it: where it is, which one it is, and what it hangs on beside that.
+/// An image as named by the user: where it is, which one it is, and what else it depends on.
 type NamedImage = (ImageReference, ImageDigest, TreeOrigin);
 
-/// What is wanted of an image.
+/// What is needed of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::lower) enum Wanted {
     /// Its files.
     Files,
-    /// How it is run, too.
+    /// Also its configuration.
     Configuration,
-    /// Its layers as they are packed, too.
+    /// Also its packed layers.
     Layers,
-    /// How it is run, and all that is said of its files, for a command that may write to them.
+    /// Its configuration and the declared owners and modes of its files, for a command that may write to them.
     Whole,
 }
 
-/// An image that a step stands on.
+/// The image below a step.
 pub(in crate::lower) struct RootImage {
-    /// The digest of its manifest, or of what was named where no more was wanted.
+    /// The digest of its manifest, or of what was named if no more was needed.
     pub(in crate::lower) digest: ImageDigest,
-    /// For which machines it is.
+    /// Its platform.
     pub(in crate::lower) platform: Platform,
     /// Its files.
     pub(in crate::lower) root: Root,
-    /// How it is run, where that was wanted.
+    /// Its configuration, if that was needed.
     runtime: Runtime,
 }
 
 impl RootImage {
-    /// The variables that `rootfs` takes from its image.
+    /// Returns the variables that `rootfs` takes from its image.
     pub(in crate::lower) fn variables(&self, rootfs: &JsonValue<'_>) -> BTreeMap<String, String> {
         match takes_variables(rootfs) {
             true => self.runtime.variables(),
@@ -59,18 +59,18 @@ fn takes_variables(rootfs: &JsonValue<'_>) -> bool {
     matches!(rootfs.get("env"), Some(JsonValue::Bool(true)))
 }
 
-/// Whether a command may write to its root, and what it changed there is what it leaves.
+/// Returns whether a command may write to its root, so that its changes are its output.
 pub(in crate::lower) fn is_writable(rootfs: &JsonValue<'_>) -> bool {
     matches!(rootfs.get("writable"), Some(JsonValue::Bool(true)))
 }
 
-/// Whether the program of an exec is what the image of its root file system runs.
+/// Returns whether the program of an exec is the entrypoint of its root file system's image.
 pub(in crate::lower) fn is_entrypoint(program: &JsonValue<'_>) -> bool {
     program.get("type").and_then(JsonValue::as_str) == Some("entrypoint")
 }
 
 impl Site<'_> {
-    /// The image that `rootfs` names; none if it names something else.
+    /// Returns the image that `rootfs` names; none if it names something else.
     pub(in crate::lower) fn root_image(
         &self,
         rootfs: &JsonValue<'_>,
@@ -93,7 +93,7 @@ impl Site<'_> {
         self.image(rootfs.get("image").unwrap_or(&JsonValue::Null), &platform, wanted).map(Some)
     }
 
-    /// The image that `value` names, for `platform`, with what is wanted of it in the store, where that is fetched.
+    /// Returns the image that `value` names, for `platform`; what is needed of it is in the store afterwards, unless nothing is fetched.
     pub(in crate::lower) fn image(
         &self,
         value: &JsonValue<'_>,
@@ -121,7 +121,7 @@ impl Site<'_> {
         if wanted == Wanted::Whole {
             let image = get().map_err(|error| of_image(&error))?;
             let ware = || images.bring(&image).and_then(|()| images.ware(&image));
-            // In a thread of its own, as whatever is imported.
+            // In a separate thread, like everything that is imported.
             let ware = std::thread::scope(|scope| {
                 let ware = scope.spawn(ware).join();
                 ware.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -144,7 +144,7 @@ impl Site<'_> {
         Ok(RootImage { digest: image.digest, platform, root, runtime })
     }
 
-    /// What an image begins with when it is run: its program, before whose arguments stand those that it always has.
+    /// Returns the entrypoint of an image: its program, and adds the arguments that come before those of the exec.
     pub(in crate::lower) fn entrypoint(
         &self,
         image: &RootImage,
@@ -152,22 +152,22 @@ impl Site<'_> {
         rootfs: &JsonValue<'_>,
     ) -> Lowered<String> {
         if !matches!(image.root, Root::Tree { .. } | Root::Ware { .. }) {
-            // No step with it is run.
+            // No step with this is run.
             return Ok(String::new());
         }
         let mut command = image.runtime.command(args).into_iter();
         let Some(program) = command.next() else {
-            let message = "the image of `rootfs` does not say what it runs".to_owned();
+            let message = "the image of `rootfs` has no entrypoint".to_owned();
             let error = self.root_error(message, rootfs.get("image").unwrap_or(rootfs));
             return Err(Box::new(
-                error.help("name a program: `wake.exec(wake.program('sh'), args=[…], …)`"),
+                error.help("give a program: `wake.exec(wake.program('sh'), args=[…], …)`"),
             ));
         };
         *args = command.collect();
         Ok(program)
     }
 
-    /// The files of an image that a module will leave, where it need not be built.
+    /// Returns the files of an image that a module will produce, if it need not be built.
     fn promised_image(&self, value: &JsonValue<'_>) -> Option<Root> {
         let path = special(value)?.path()?;
         let Some(LocalPath::Module(id, below)) = LocalPath::parse(path) else { return None };
@@ -195,7 +195,7 @@ impl Site<'_> {
             .noting(self.lowering.locked.image_mirrors())
     }
 
-    /// Which image a name means: as it is written, as the lock has it, or, for the first time, as it is now.
+    /// Resolves an image name: by its digest, from the lock, or, for the first time, to what it refers to now.
     fn digest_of(
         &self,
         reference: &ImageReference,
@@ -208,12 +208,10 @@ impl Site<'_> {
         }
         let resolve = || images.resolve(reference);
         if !reference.is_remote() {
-            let mut diagnostic = self.root_error(
-                format!("`{written}` does not say by a digest which image lies there"),
-                value,
-            );
+            let mut diagnostic = self
+                .root_error(format!("`{written}` does not give the digest of the image"), value);
             diagnostic.help.push(match resolve() {
-                Ok(digest) => format!("now it is `{written}@{digest}`"),
+                Ok(digest) => format!("pin the present one: `{written}@{digest}`"),
                 Err(error) => error.to_string(),
             });
             return Err(diagnostic);
@@ -232,16 +230,14 @@ impl Site<'_> {
                 let message = format!("image `{reference}` is not locked");
                 let mut diagnostic = self.root_error(message, value);
                 diagnostic.class = Class::Resolution;
-                diagnostic
-                    .help
-                    .push("a build without `--locked` locks it as it is then".to_owned());
+                diagnostic.help.push("build without `--locked` to lock it".to_owned());
                 Err(diagnostic)
             }
             Err(ImageLock::Unresolved(error)) => Err(self.no_image(&error, value)),
         }
     }
 
-    /// A layout or an archive among the files of a package, or that a module left.
+    /// Returns a layout or an archive among the files of a package, or produced by a module.
     fn image_file(&self, value: &JsonValue<'_>, images: &Images<'_>) -> Lowered<NamedImage> {
         let path = special(value).and_then(|found| found.path()).unwrap_or_default();
         let (host, origin) = match LocalPath::parse(path) {
@@ -261,7 +257,7 @@ impl Site<'_> {
                 (place, TreeOrigin::Archive(step))
             }
             None => {
-                let message = format!("`{path}` is no path inside the package");
+                let message = format!("`{path}` is not a path inside the package");
                 return Err(self.root_error(message, value));
             }
         };
@@ -304,7 +300,7 @@ impl Site<'_> {
     }
 }
 
-/// An image of which nothing is known but what it is called, and its files.
+/// Returns an image of which only its name and its files are known.
 fn unknown(digest: ImageDigest, platform: &Platform, root: Root) -> RootImage {
     RootImage { digest, platform: platform.clone(), root, runtime: Runtime::default() }
 }

@@ -1,4 +1,4 @@
-//! Wares and archives that become trees of the store, once for each id.
+//! Imports wares and archives as trees of the store, once for each id.
 
 use std::fs::File;
 use std::io::Read;
@@ -25,7 +25,7 @@ use crate::lower::Site;
 pub(in crate::lower) enum ImportError {
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    #[error("what is packed is a single file, and a root file system is a directory")]
+    #[error("the packed content is a single file, but a root file system is a directory")]
     NoDirectory,
     #[error(transparent)]
     Build(#[from] BuildTreeError),
@@ -34,7 +34,7 @@ pub(in crate::lower) enum ImportError {
 }
 
 impl ImportError {
-    /// Who is at fault, which decides the exit code.
+    /// Returns the class of the error, which decides the exit code.
     pub(in crate::lower) fn class(&self) -> Class {
         match self {
             ImportError::Unpack(error) => ware_class(error),
@@ -45,32 +45,34 @@ impl ImportError {
         }
     }
 
-    /// What a person can do about it.
+    /// Returns a remedy.
     pub(super) fn help(&self) -> Option<&'static str> {
         match self {
             ImportError::Unpack(error) => match error.category() {
                 Category::WarehouseUnavailable => Some(
-                    "name a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`",
+                    "give a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`",
                 ),
-                Category::WareNotFound => Some("`wake ware mirror` copies a ware into a warehouse"),
+                Category::WareNotFound => {
+                    Some("run `wake ware mirror` to copy a ware into a warehouse")
+                }
                 Category::HashMismatch => {
-                    Some("one of the two is wrong: the id, or what the warehouse holds")
+                    Some("correct the id, or the content of the warehouse: they do not match")
                 }
                 Category::WareCorrupt => Some(
-                    "wanted is a tar archive, plain or in gzip, bzip2, xz or zstd, or a zip archive whose name ends in `.zip`",
+                    "use a tar archive, plain or compressed with gzip, bzip2, xz or zstd, or a zip archive whose name ends in `.zip`",
                 ),
                 _ => None,
             },
-            ImportError::NoDirectory => Some("pack the directory that is to be `/`"),
+            ImportError::NoDirectory => Some("pack the directory that should become `/`"),
             _ => None,
         }
     }
 }
 
 impl Site<'_> {
-    /// The tree of a ware, from the first warehouse that has it.
+    /// Returns the tree of a ware, from the first warehouse that has it.
     pub(super) fn ware_tree(&self, fetch: &Fetch) -> Result<TreeDigest, ImportError> {
-        // An id may leave out what tells two trees apart: who sent it belongs to the name.
+        // An id may leave out a difference between two trees, so the addresses are part of the name.
         let asked = fetch.from.iter().map(|warehouse| format!(" {warehouse}"));
         let name = std::iter::once(fetch.ware.to_string()).chain(asked).collect::<String>();
         self.imported("ware", &name, || {
@@ -78,7 +80,7 @@ impl Site<'_> {
         })
     }
 
-    /// The tree of the archive that lies at `host` and has these bytes.
+    /// Returns the tree of the archive at `host` with this digest.
     pub(super) fn archive_tree(
         &self,
         host: &Path,
@@ -93,7 +95,7 @@ impl Site<'_> {
         })
     }
 
-    /// Unpacks the archive at `host`, a zip if it begins as one, to `into`, and gives the directory.
+    /// Unpacks the archive at `host`, as a zip if it begins like one, into `into`, and returns the directory.
     pub(in crate::lower) fn unpacked(
         &self,
         host: &Path,
@@ -115,28 +117,28 @@ impl Site<'_> {
         let filters = UnpackFilters::LOSSLESS;
         let (policy, meter) = (ArchivePolicy::ROOT, self.ground.wares.meter());
         let ware = &scan(packtype, &sources[0], filters, policy, meter)?;
-        // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
+        // The cache is not used: a `tar` id leaves links out, and this archive's own are needed.
         let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy };
         Ok(unpack.place_at(into, Placement::Direct, meter)?.path)
     }
 
-    /// Puts a directory into the store.
+    /// Adds a directory to the store.
     pub(in crate::lower) fn tree_of(&self, dir: &Path) -> Result<TreeDigest, ImportError> {
         if !dir.is_dir() {
             return Err(ImportError::NoDirectory);
         }
         let mut builder = self.lowering.store.build_tree()?;
-        // Devices are no loss: `/dev` is the sandbox's own.
+        // Devices are no loss: the sandbox has its own `/dev`.
         builder.add_contents(&RelPath::root(), dir)?;
         Ok(builder.finish()?)
     }
 
-    /// Whether the tree that `kind` and `name` stand for is here.
+    /// Returns whether the tree for `kind` and `name` is here.
     pub(in crate::lower) fn is_imported(&self, kind: &str, name: &str) -> bool {
         remembered(self.lowering.store, &memo_key(kind, name)).is_some()
     }
 
-    /// The tree that `kind` and `name` stand for: looked up, or made by `import` and remembered.
+    /// Returns the tree for `kind` and `name`: looked up, or created by `import` and recorded.
     pub(in crate::lower) fn imported<E: Send>(
         &self,
         kind: &str,
@@ -147,7 +149,7 @@ impl Site<'_> {
         let mut roots = self.lowering.roots.lock().unwrap_or_else(PoisonError::into_inner);
         let root = roots.entry(key).or_default().clone();
         drop(roots);
-        // Held while it is made, so that steps with one root do it once, and others meanwhile make theirs.
+        // Held during the import, so that steps with the same root import it once, while others import theirs.
         let mut root = root.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = *root {
             return Ok(tree);
@@ -161,8 +163,8 @@ impl Site<'_> {
                 Ok(tree)
             }
         };
-        // In a thread of its own: one of the pool that waits for parts of this could meanwhile begin another step, which would wait
-        // for what is held here.
+        // In a separate thread: a thread of the pool that waits for parts of this could begin another step, which would wait
+        // for this lock.
         let tree = thread::scope(|scope| {
             scope.spawn(found).join().unwrap_or_else(|panic| resume_unwind(panic))
         })?;
@@ -177,7 +179,7 @@ fn remembered(store: &Store, key: &Digest) -> Option<TreeDigest> {
     store.tree(&tree).ok()?.hit().map(|_| tree)
 }
 
-/// Under which the tree of a ware or an archive is remembered. Source: `spec/store-layout.md`, the memo.
+/// Returns the memo key of the tree of a ware or an archive. Source: `spec/store-layout.md`, the memo.
 fn memo_key(kind: &str, name: &str) -> Digest {
     digest_of(Domain::Record, |encoder| {
         encoder.list(3);

@@ -1,4 +1,4 @@
-//! The root file system of an exec: the host's, none, or a tree that was made, packed or lies in a package.
+//! The root file system of an exec: the host's, an empty one, or a tree that was built, packed or is part of a package.
 
 pub(super) mod import;
 mod distribution;
