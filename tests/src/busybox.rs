@@ -13,7 +13,7 @@ const BUSYBOX: &str = "/bin/busybox";
 pub fn has_busybox(test: &str) -> bool {
     let there = Path::new(BUSYBOX).is_file();
     if !there {
-        skip(test, "there is no `/bin/busybox` (Debian: busybox-static)");
+        skip(test, "no `/bin/busybox` (Debian package busybox-static)");
     }
     there
 }

@@ -19,7 +19,9 @@ impl Build {
         let events: Vec<Value> = stdout.lines().map(event).collect::<Result<_, _>>()?;
         let build = Build { events };
         if build.of_kind("started").count() != 1 || build.of_kind("finished").count() != 1 {
-            return Err("the stream does not hold one `started` and one `finished`".to_owned());
+            return Err(
+                "the stream does not contain exactly one `started` and one `finished`".to_owned()
+            );
         }
         Ok(build)
     }

@@ -22,7 +22,7 @@ pub(crate) fn check(text: &str, root: &Path) -> Result<(), String> {
             let source =
                 std::fs::read_to_string(root.join(file)).map_err(|e| format!("{place}: {e}"))?;
             let expected = source.lines().nth(row.parse::<usize>().unwrap() - 1);
-            let expected = expected.ok_or_else(|| format!("{place}: there is no such line"))?;
+            let expected = expected.ok_or_else(|| format!("{place}: no such line"))?;
             if *shown != format!("{row} | {expected}") {
                 return Err(format!("{place} is `{expected}`, shown as `{shown}`"));
             }
@@ -30,7 +30,9 @@ pub(crate) fn check(text: &str, root: &Path) -> Result<(), String> {
         let margin = " ".repeat(row.len()) + " | ";
         let before = carets.strip_prefix(&margin).and_then(|rest| rest.find('^'));
         if before.map(|blanks| blanks + 1) != column.parse().ok() {
-            return Err(format!("the caret below {place} stands elsewhere:\n{shown}\n{carets}"));
+            return Err(format!(
+                "the caret below {place} is in the wrong column:\n{shown}\n{carets}"
+            ));
         }
     }
     Ok(())

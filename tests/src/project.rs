@@ -202,7 +202,10 @@ impl Project {
         let mut line = String::new();
         while !line.contains("action.started") {
             line.clear();
-            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
+            assert!(
+                stdout.read_line(&mut line).unwrap() > 0,
+                "the build ended before its first command started"
+            );
         }
         (child, stdout)
     }
@@ -212,6 +215,6 @@ impl Project {
     pub fn build_runs_nothing(&self, targets: &[&str]) {
         let build = self.build(targets);
         assert_eq!(build.ran(), [] as [&str; 0], "something ran");
-        assert!(build.count("total") > 0, "the build had nothing to do at all");
+        assert!(build.count("total") > 0, "the build had no steps at all");
     }
 }

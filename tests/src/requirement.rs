@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// If `CI` is set, the machine is expected to have everything, so this is a failure.
 pub fn skip(test: &str, missing: &str) {
     if std::env::var_os("CI").is_some_and(|value| value == "true") {
-        panic!("{test}: {missing}, and a skipped test counts as failed where CI=true");
+        panic!("{test}: {missing}, and skipped tests count as failed with CI=true");
     }
     skipped(test, missing);
 }

@@ -38,7 +38,7 @@ impl Typing {
                 return self;
             }
             let length = self.ours.read(&mut buffer).unwrap_or(0);
-            assert!(length > 0, "it ended before it showed `{text}`: {}", self.shown);
+            assert!(length > 0, "the program ended before showing `{text}`: {}", self.shown);
             self.shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
         }
     }

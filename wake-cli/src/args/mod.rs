@@ -148,7 +148,7 @@ pub(crate) enum Command {
     Why(WhyArgs),
     /// Print the module graph
     Graph(GraphArgs),
-    /// Find modules by their dependencies, kind or tags
+    /// Find modules by dependencies, files, kind or tags
     Query(QueryArgs),
     /// List the targets affected by changes since a revision
     Affected(AffectedArgs),
@@ -168,7 +168,7 @@ pub(crate) enum Command {
     Search(SearchArgs),
     /// Copy the packages in `wake.lock` into a directory registry
     Vendor(VendorArgs),
-    /// Add published packages to the current package
+    /// Add dependencies to the current package
     Add(AddArgs),
     /// Remove dependencies from the current package
     Remove(RemoveArgs),
@@ -182,7 +182,7 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     /// Publish packages, after building them as others will get them
     Publish(PublishArgs),
-    /// Yank a published version, so that it is not newly chosen
+    /// Yank a published version so that new locks do not select it
     Yank(YankArgs),
     /// Verify and save a login for a registry
     Login(LoginArgs),
