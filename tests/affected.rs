@@ -8,7 +8,7 @@ use std::process::Command;
 
 use wake_tests::{Project, expect, project};
 
-/// `a` makes a file, `b` reads what `a` left, `c` stands alone, `t` tests `b`; each command sees its own script alone.
+/// `a` writes a file, `b` reads it, `c` is independent, `t` tests `b`; each command sees only its own script.
 fn four() -> Project {
     let project = project()
         .file("wake.toml", "[workspace]\n")
@@ -49,7 +49,7 @@ fn affects(project: &Project, args: &[&str], expected: &str) {
 }
 
 #[test]
-fn what_a_change_reaches_by_key() {
+fn affected_targets_are_found_by_their_keys() {
     let project = four();
     affects(&project, &[], "");
     project.edit("a.sh", "echo a", "echo A");
@@ -59,7 +59,7 @@ fn what_a_change_reaches_by_key() {
     commit(&project, "second");
     affects(&project, &[], "");
     affects(&project, &["--since", "HEAD~1"], "a b t");
-    // A comment, a file that nobody sees and what only limits a command are in no key.
+    // A comment, a file that no step sees and a limit of a command are not part of any key.
     project.edit("c.libsonnet", "function", "// Says c.\nfunction");
     project.write("notes.txt", "x");
     project.edit("b.libsonnet", "wake.exec('./b.sh'", "wake.exec('./b.sh', timeout=9");
@@ -69,7 +69,7 @@ fn what_a_change_reaches_by_key() {
 }
 
 #[test]
-fn a_checkout_and_its_repository_stay_as_they_are() {
+fn the_checkout_and_its_repository_are_not_modified() {
     let project = four();
     project.edit("a.sh", "echo a", "echo A");
     project.write("staged", "x");
@@ -88,7 +88,7 @@ fn a_checkout_and_its_repository_stay_as_they_are() {
 }
 
 #[test]
-fn nothing_has_to_be_built_and_what_was_built_changes_nothing() {
+fn the_answer_does_not_depend_on_earlier_builds() {
     let project = four();
     project.build(&["//..."]);
     project.edit("a.sh", "echo a", "echo A");
@@ -98,11 +98,11 @@ fn nothing_has_to_be_built_and_what_was_built_changes_nothing() {
 }
 
 #[test]
-fn a_revision_is_looked_at_once() {
+fn a_revision_is_read_from_git_only_once() {
     let project = four();
     project.edit("a.sh", "echo a", "echo A");
     affects(&project, &[], "a b t");
-    // What git would have to read is gone.
+    // Remove the objects that git would have to read.
     let objects = project.path(".git/objects");
     let blobs = Command::new("git")
         .args(["ls-tree", "-r", "HEAD"])
@@ -117,7 +117,7 @@ fn a_revision_is_looked_at_once() {
 }
 
 #[test]
-fn a_package_that_moved_is_new_and_its_dependents_are_not() {
+fn a_moved_package_is_added_and_its_dependents_are_unaffected() {
     let project = project()
         .pkg("pkgs={ l: wake.getPkg(wake.pkgInfo('l', '^1'), from='./l') }, modules={ m: './m.libsonnet' }")
         .module("m.libsonnet", "m", "modules={ l: pkg.pkgs.l.modules.x({}) }, inputs=function(wake, module) { o: module.modules.l.outputs.o }")
@@ -137,7 +137,7 @@ fn a_package_that_moved_is_new_and_its_dependents_are_not() {
 }
 
 #[test]
-fn a_workspace_below_the_top_of_a_repository() {
+fn a_workspace_may_be_a_subdirectory_of_the_repository() {
     let project = four();
     let sub = project.path("sub");
     std::fs::create_dir(&sub).unwrap();
@@ -166,7 +166,7 @@ fn a_workspace_below_the_top_of_a_repository() {
 }
 
 #[test]
-fn mistakes_say_what_to_do() {
+fn errors_name_a_remedy() {
     let project = four();
     project.wake(["affected", "--since", "v9"]).run().code(2).says(expect![[r#"
         error: no revision `v9` in this repository
@@ -198,7 +198,7 @@ fn mistakes_say_what_to_do() {
 }
 
 #[test]
-fn a_shallow_clone_says_so() {
+fn a_shallow_clone_is_reported() {
     let project = four();
     project.edit("a.sh", "echo a", "echo A");
     commit(&project, "second");
@@ -215,7 +215,7 @@ fn a_shallow_clone_says_so() {
 }
 
 #[test]
-fn where_there_is_no_repository() {
+fn a_workspace_outside_a_repository_is_an_error() {
     let project = project().step("m", "true").build();
     let run =
         project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
@@ -226,7 +226,7 @@ fn where_there_is_no_repository() {
 }
 
 #[test]
-fn hooks_of_a_repository_that_came_from_somewhere_do_not_run() {
+fn hooks_of_the_repository_do_not_run() {
     let project = four();
     let marks = project.base().join("marks");
     let hook = format!("#!/bin/sh\necho $0 >> {}\n", marks.display());
@@ -236,14 +236,14 @@ fn hooks_of_a_repository_that_came_from_somewhere_do_not_run() {
     let monitor = project.path(".git/hooks/monitor");
     git(&project, &["config", "core.fsmonitor", monitor.to_str().unwrap()]);
     project.edit("a.sh", "echo a", "echo A");
-    // What sets that up may run them.
+    // The setup may have run them.
     let _ = std::fs::remove_file(&marks);
     affects(&project, &["--since", "HEAD"], "a b t");
     assert!(!marks.exists(), "{}", std::fs::read_to_string(&marks).unwrap());
 }
 
 #[test]
-fn a_file_that_a_depfile_does_not_name_affects_nothing_once_that_is_known() {
+fn a_file_missing_from_a_known_depfile_affects_nothing() {
     let project = project()
         .pkg("files=['./unit.sh', './used', './unused'], modules={ u: './u.libsonnet', v: './v.libsonnet' }")
         .module("u.libsonnet", "u", "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./unit.sh', depfile='./d')")
@@ -258,7 +258,7 @@ fn a_file_that_a_depfile_does_not_name_affects_nothing_once_that_is_known() {
     affects(&project, &[], "u v");
     project.edit("unused", "2", "1");
     project.build(&["//..."]);
-    // What came of the revision was kept before anything was known; another one is looked at with what is known now.
+    // The first revision was cached before the depfile was known; a new revision uses what is known now.
     project.write("notes", "x");
     commit(&project, "second");
     project.edit("unused", "1", "2");
@@ -270,10 +270,10 @@ fn a_file_that_a_depfile_does_not_name_affects_nothing_once_that_is_known() {
     affects(&project, &[], "u v");
 }
 
-/// Where a checkout keeps what was forecast.
+/// Where a checkout keeps its forecasts.
 const FORESIGHT: &str = ".wake/state/forecasts";
 
-/// Whether asking plans anew: what was found out is then kept in another file.
+/// Whether the query plans again, in which case the forecasts are written to a new file.
 #[track_caller]
 fn plans(project: &Project, expected: &str) -> bool {
     let file = || std::fs::metadata(project.path(FORESIGHT)).map(|file| file.ino()).ok();
@@ -283,7 +283,7 @@ fn plans(project: &Project, expected: &str) -> bool {
 }
 
 #[test]
-fn nothing_is_planned_where_only_contents_differ() {
+fn only_changed_contents_need_no_planning() {
     let project = four();
     assert!(plans(&project, ""));
     project.edit("a.sh", "echo a", "echo A");
@@ -296,7 +296,7 @@ fn nothing_is_planned_where_only_contents_differ() {
     assert!(!plans(&project, ""));
     project.build(&["//..."]);
     assert!(!plans(&project, ""));
-    // What functions read is another.
+    // A file that a function reads has changed.
     project.edit("c.libsonnet", "function", "// Says c.\nfunction");
     assert!(plans(&project, ""));
     project.edit("t.libsonnet", "wake.exec('./t.sh'", "wake.exec('./t.sh', env={ A: '1' }");
@@ -306,11 +306,11 @@ fn nothing_is_planned_where_only_contents_differ() {
 }
 
 #[test]
-fn what_was_found_out_counts_for_the_same_question_alone() {
+fn cached_forecasts_apply_only_to_the_same_query() {
     let project = four();
     assert!(plans(&project, ""));
     affects(&project, &[":a"], "");
-    assert!(plans(&project, ""), "one question is kept");
+    assert!(plans(&project, ""), "only one query is kept");
     let kept = project.path(FORESIGHT);
     let bytes = std::fs::read(&kept).unwrap();
     project.edit("a.sh", "echo a", "echo A");
@@ -325,7 +325,7 @@ fn what_was_found_out_counts_for_the_same_question_alone() {
     assert!(plans(&project, "a b t"));
 }
 
-/// Two units that say what they read, a directory that is listed, a file that a function reads, what comes of both.
+/// Two units with depfiles, a directory that is listed, a file that a function reads, and a module that depends on both units.
 fn many() -> Project {
     let unit = |name: &str| {
         format!(
@@ -353,7 +353,7 @@ fn many() -> Project {
     project
 }
 
-/// What is kept of forecasts, put aside.
+/// Moves the cached forecasts aside; returns them.
 fn put_aside(project: &Project) -> Vec<(PathBuf, Vec<u8>)> {
     let state = std::fs::read_dir(project.path(".wake/state"));
     let paths = state.into_iter().flatten().map(|entry| entry.unwrap().path());
@@ -364,7 +364,7 @@ fn put_aside(project: &Project) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn what_was_found_out_before_changes_no_answer() {
+fn cached_forecasts_do_not_change_answers() {
     let project = many();
     let mut state = 7_u64;
     let mut below = |count: usize| {

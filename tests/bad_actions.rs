@@ -1,4 +1,4 @@
-//! Commands that cannot run or go wrong, each with the whole text that the user gets.
+//! Commands that cannot run or that fail, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,18 +9,18 @@ fn check(project: Project, code: i32, expected: Expect) {
     project.wake(["build"]).run().code(code).says(expected);
 }
 
-/// A step whose script is this.
+/// A step with this script.
 fn script(text: &str) -> Project {
     project().step("m", text).build()
 }
 
-/// A step whose exec has these arguments more.
+/// A step with these additional arguments of its exec.
 fn exec(rest: &str) -> Project {
     project().step_with("m", "touch out.txt", rest).build()
 }
 
 #[test]
-fn a_value_of_the_environment_over_4096_bytes() {
+fn an_environment_value_over_4096_bytes_is_an_error() {
     check(
         exec("env={ FLAGS: std.repeat('x', 4097) }"),
         5,
@@ -38,12 +38,12 @@ fn a_value_of_the_environment_over_4096_bytes() {
 }
 
 #[test]
-fn a_value_of_the_environment_of_4096_bytes_is_fine() {
+fn an_environment_value_of_4096_bytes_is_accepted() {
     exec("env={ FLAGS: std.repeat('x', 4096) }").build(&[]);
 }
 
 #[test]
-fn a_value_of_the_environment_that_is_no_text() {
+fn an_environment_value_that_is_not_text_is_an_error() {
     check(
         exec("env={ FLAGS: { a: 1 } }"),
         5,
@@ -60,7 +60,7 @@ fn a_value_of_the_environment_that_is_no_text() {
 }
 
 #[test]
-fn an_exec_ref_that_is_not_executable() {
+fn a_program_that_is_not_executable_is_an_error() {
     let project = project()
         .pkg("files=['./step.sh'], modules={ m: './m.libsonnet' }")
         .module(
@@ -85,7 +85,7 @@ fn an_exec_ref_that_is_not_executable() {
 }
 
 #[test]
-fn a_script_with_the_line_ends_of_windows() {
+fn a_script_with_windows_line_endings_is_an_error() {
     let project = script("");
     project.write("step.sh", "#!/bin/sh\r\ntouch out.txt\r\n");
     check(
@@ -103,7 +103,7 @@ fn a_script_with_the_line_ends_of_windows() {
 }
 
 #[test]
-fn arguments_that_the_system_does_not_take() {
+fn arguments_too_long_for_the_system_are_an_error() {
     for args in
         ["args=[std.repeat('x', 200000)]", "args=['%050d' % i for i in std.range(1, 60000)]"]
     {
@@ -123,7 +123,7 @@ fn arguments_that_the_system_does_not_take() {
 }
 
 #[test]
-fn an_exec_ref_that_is_no_file() {
+fn a_program_that_is_not_a_file_is_an_error() {
     let project = project()
         .pkg("inputs=function(wake, pkg) { tool: 'cc' }, modules={ m: './m.libsonnet' }")
         .module(
@@ -148,7 +148,7 @@ fn an_exec_ref_that_is_no_file() {
 }
 
 #[test]
-fn an_interpreter_that_is_not_there() {
+fn a_missing_interpreter_is_an_error() {
     let project = script("");
     project.write_script("step.sh", "#!/usr/bin/no-such-shell\n");
     check(
@@ -166,7 +166,7 @@ fn an_interpreter_that_is_not_there() {
 }
 
 #[test]
-fn a_declared_output_that_is_missing() {
+fn a_missing_output_is_an_error() {
     let project = script("touch out.text");
     project.edit(
         "step.libsonnet",
@@ -191,7 +191,7 @@ fn a_declared_output_that_is_missing() {
 }
 
 #[test]
-fn a_directory_promised_and_a_file_made() {
+fn a_file_in_place_of_a_declared_directory_is_an_error() {
     let project = script("touch out");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
     check(
@@ -209,7 +209,7 @@ fn a_directory_promised_and_a_file_made() {
 }
 
 #[test]
-fn an_output_that_is_a_pipe() {
+fn an_output_that_is_a_pipe_is_an_error() {
     check(
         script("mkfifo out.txt"),
         1,
@@ -225,7 +225,7 @@ fn an_output_that_is_a_pipe() {
 }
 
 #[test]
-fn an_output_that_links_out_of_the_tree() {
+fn an_output_link_out_of_the_tree_is_an_error() {
     check(
         script("ln -s /etc/passwd out.txt"),
         1,
@@ -241,7 +241,7 @@ fn an_output_that_links_out_of_the_tree() {
 }
 
 #[test]
-fn an_output_that_climbs_out_of_the_tree() {
+fn an_output_link_that_climbs_out_of_the_tree_is_an_error() {
     let project = script("mkdir out; ln -s ../../x out/link");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
     check(
@@ -259,7 +259,7 @@ fn an_output_that_climbs_out_of_the_tree() {
 }
 
 #[test]
-fn an_output_outside_of_the_working_directory() {
+fn an_output_outside_the_working_directory_is_an_error() {
     let project = script("touch ../out.txt");
     project.edit("step.libsonnet", "'./out.txt'", "'./../out.txt'");
     check(
@@ -277,7 +277,7 @@ fn an_output_outside_of_the_working_directory() {
 }
 
 #[test]
-fn two_outputs_one_inside_of_the_other_are_fine() {
+fn an_output_inside_another_output_is_accepted() {
     let project = script("mkdir out; echo x > out/x");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/', x: './out/x'");
     project.build(&[]);
@@ -285,7 +285,7 @@ fn two_outputs_one_inside_of_the_other_are_fine() {
 }
 
 #[test]
-fn an_exit_code() {
+fn a_nonzero_exit_code_fails_the_step() {
     check(
         script("echo working; echo 'cannot go on' >&2; exit 3"),
         1,
@@ -304,7 +304,7 @@ fn an_exit_code() {
 }
 
 #[test]
-fn a_signal() {
+fn a_signal_fails_the_step() {
     check(
         script("kill -SEGV $$"),
         1,
@@ -319,7 +319,7 @@ fn a_signal() {
 }
 
 #[test]
-fn a_time_limit() {
+fn exceeding_the_time_limit_fails_the_step() {
     let project = project().step_with("m", "sleep 600", "timeout=1").build();
     check(
         project,
@@ -335,7 +335,7 @@ fn a_time_limit() {
 }
 
 #[test]
-fn a_memory_limit() {
+fn exceeding_the_memory_limit_fails_the_step() {
     let python = "exec python3 -c 'b = bytearray(1 << 30); b[::4096] = b\"x\" * (1 << 18)'";
     let project = project().step_with("m", python, "resources={ memory: 67108864 }").build();
     check(
@@ -352,7 +352,7 @@ fn a_memory_limit() {
 }
 
 #[test]
-fn resources_that_are_not_there() {
+fn invalid_resources_are_an_error() {
     for (resources, expected) in [
         (
             "{ cpu: 2 }",
@@ -410,7 +410,7 @@ fn resources_that_are_not_there() {
 }
 
 #[test]
-fn resources_of_every_kind() {
+fn every_kind_of_resource_is_accepted() {
     let resources = "resources={ cpus: 1000, memory: '512 MiB', scratch: 'disk' }";
     let script = "stat -c %d . > out.txt";
     let is_on_disk = |exec: &str| {
@@ -424,9 +424,9 @@ fn resources_of_every_kind() {
     assert!(!is_on_disk(""));
 }
 
-/// Each of them takes both places, so the second starts when the first has slept.
+/// Each step takes both slots, so the second starts after the first has slept.
 #[test]
-fn steps_that_take_all_places_run_one_after_the_other() {
+fn steps_that_take_all_slots_run_one_at_a_time() {
     let step = |name: &str| {
         format!(
             "function(wake, pkg) wake.module('{name}', pkgFiles=['./step.sh'],\n  \
@@ -448,14 +448,14 @@ fn steps_that_take_all_places_run_one_after_the_other() {
 }
 
 #[test]
-fn what_a_command_says_cannot_steer_the_terminal() {
+fn the_output_of_a_command_cannot_control_the_terminal() {
     let run = script("printf 'a\\033[2Jb\\007c\\rd\\n' >&2; exit 1").wake(["build"]).run().code(1);
     assert!(!run.stderr.contains('\u{1b}') && !run.stderr.contains('\u{7}'), "{run}");
     run.mentions("a").mentions("b");
 }
 
 #[test]
-fn the_whole_log_is_kept_and_only_its_end_is_shown() {
+fn the_whole_log_is_kept_but_only_its_end_is_shown() {
     let project = script("seq 1 5000; exit 1");
     let run = project.wake(["build"]).run().code(1);
     assert!(run.stderr.contains("5000") && !run.stderr.contains("\n1\n"), "{run}");
@@ -465,7 +465,7 @@ fn the_whole_log_is_kept_and_only_its_end_is_shown() {
 }
 
 #[test]
-fn a_failure_publishes_nothing_and_runs_again() {
+fn a_failed_step_publishes_nothing_and_is_rerun() {
     let project = script("echo half > out.txt; exit 1");
     project.wake(["build"]).run().code(1);
     assert!(!project.result("//:m", "out.txt").exists());
@@ -474,7 +474,7 @@ fn a_failure_publishes_nothing_and_runs_again() {
 }
 
 #[test]
-fn what_does_not_depend_on_a_failure_goes_on_when_asked() {
+fn keep_going_runs_steps_that_do_not_need_the_failed_one() {
     let module = |name: &str, rest: &str| {
         format!("{rest} outputs=function(wake, pkg) {{ x: './x' }}, exec=wake.exec('./{name}.sh')")
     };
@@ -496,7 +496,7 @@ fn what_does_not_depend_on_a_failure_goes_on_when_asked() {
 }
 
 #[test]
-fn nothing_is_started_once_a_command_has_failed() {
+fn no_step_is_started_after_a_failure() {
     let exec = "outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('./%.sh')";
     let files = "files=wake.dir('./*.sh'),\n    modules={ [m]: './%s.libsonnet' % m for m in ['a', 'b', 'c', 'd'] }";
     let mut project = project().pkg(files).script("a.sh", "#!/bin/sh\nsleep 0.2\nexit 1\n");
@@ -509,7 +509,7 @@ fn nothing_is_started_once_a_command_has_failed() {
     }
     let project = project.build();
     let run = project.json_build(&["-j1"]).run().code(1).events();
-    // Which of them is first is left open; those that were got ready meanwhile are not begun.
+    // Any of them may be first; those that were prepared meanwhile are not started.
     let times = |label: &str| {
         let of = |kind: &'static str| run.of_kind(kind).find(|event| event["label"] == label);
         let begun = of("action.started").map(|event| event["t_ms"].as_u64().unwrap());
@@ -526,7 +526,7 @@ fn nothing_is_started_once_a_command_has_failed() {
     }
 }
 
-/// A module whose script leaves `out.txt` and whose outputs are these.
+/// A module with these outputs, whose script writes `out.txt`.
 fn with_outputs(outputs: &str) -> Project {
     let project = script("mkdir -p d; echo made >out.txt; cp out.txt d/one");
     project.edit("step.libsonnet", "{ text: './out.txt' }", outputs);
@@ -534,7 +534,7 @@ fn with_outputs(outputs: &str) -> Project {
 }
 
 #[test]
-fn an_output_without_dot_slash_that_the_command_makes() {
+fn an_output_path_without_dot_slash_is_an_error() {
     check(
         with_outputs("{ text: 'out.txt', list: ['d/one'] }"),
         1,
@@ -551,7 +551,7 @@ fn an_output_without_dot_slash_that_the_command_makes() {
 }
 
 #[test]
-fn texts_among_outputs_that_name_what_is_kept_or_was_there() {
+fn output_texts_that_name_existing_paths_are_accepted() {
     for outputs in [
         "{ text: './out.txt', name: 'out.txt' }",
         "{ dir: './d/', main: 'd/one' }",

@@ -1,4 +1,4 @@
-//! Mistakes about files, each with the whole text that the user gets.
+//! Mistakes with files, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ fn check(builder: ProjectBuilder, code: i32, expected: Expect) {
     builder.build().wake(["build"]).run().code(code).says(expected);
 }
 
-/// A package with one module, so that its files are wanted.
+/// A package with one module, so that its files are needed.
 fn with_files(files: &str) -> ProjectBuilder {
     project().pkg(&format!("files={files}, modules={{ m: './m.libsonnet' }}")).module(
         "m.libsonnet",
@@ -19,7 +19,7 @@ fn with_files(files: &str) -> ProjectBuilder {
 }
 
 #[test]
-fn no_package_file() {
+fn a_missing_package_file_is_an_error() {
     check(
         project(),
         2,
@@ -32,7 +32,7 @@ fn no_package_file() {
 }
 
 #[test]
-fn no_package_file_in_a_workspace() {
+fn a_workspace_directory_without_a_package_file_is_an_error() {
     check(
         project().file("wake.toml", "[workspace]\n"),
         2,
@@ -45,7 +45,7 @@ fn no_package_file_in_a_workspace() {
 }
 
 #[test]
-fn no_package_file_at_the_root_of_a_workspace() {
+fn a_workspace_root_without_a_package_file_is_an_error() {
     let builder = project().file("wake.toml", "[workspace]\n").pkg_at("a", "a", "");
     check(
         builder,
@@ -59,7 +59,7 @@ fn no_package_file_at_the_root_of_a_workspace() {
 }
 
 #[test]
-fn a_workspace_file_with_an_unknown_key() {
+fn an_unknown_key_in_the_workspace_file_is_an_error() {
     check(
         project().file("wake.toml", "[workspace]\nmember = [\"a\"]\n"),
         2,
@@ -76,7 +76,7 @@ fn a_workspace_file_with_an_unknown_key() {
 }
 
 #[test]
-fn a_missing_file() {
+fn a_missing_file_is_an_error() {
     check(
         with_files("['./main.c']").file("mian.c", ""),
         5,
@@ -93,7 +93,7 @@ fn a_missing_file() {
 }
 
 #[test]
-fn a_missing_module_file() {
+fn a_missing_module_file_is_an_error() {
     check(
         project().pkg("modules={ m: './mm.libsonnet' }"),
         5,
@@ -110,7 +110,7 @@ fn a_missing_module_file() {
 }
 
 #[test]
-fn a_glob_without_a_match() {
+fn a_glob_without_a_match_is_an_error() {
     check(
         with_files("wake.dir('./src/*.c')").file("src/main.cc", ""),
         5,
@@ -127,7 +127,7 @@ fn a_glob_without_a_match() {
 }
 
 #[test]
-fn a_directory_that_is_not_there() {
+fn a_missing_directory_is_an_error() {
     check(
         with_files("wake.dir('./source')").file("src/main.c", ""),
         5,
@@ -144,7 +144,7 @@ fn a_directory_that_is_not_there() {
 }
 
 #[test]
-fn a_file_outside_of_the_package() {
+fn a_file_outside_the_package_is_an_error() {
     check(
         with_files("['./../other.c']"),
         5,
@@ -161,7 +161,7 @@ fn a_file_outside_of_the_package() {
 }
 
 #[test]
-fn an_absolute_path() {
+fn an_absolute_path_is_an_error() {
     check(
         with_files("['/etc/passwd']"),
         5,
@@ -178,7 +178,7 @@ fn an_absolute_path() {
 }
 
 #[test]
-fn a_link_that_leaves_the_package() {
+fn a_link_that_leaves_the_package_is_an_error() {
     check(
         with_files("['./passwd']").link("passwd", "/etc/passwd"),
         5,
@@ -194,7 +194,7 @@ fn a_link_that_leaves_the_package() {
 }
 
 #[test]
-fn a_link_that_climbs_out_of_the_package() {
+fn a_link_that_climbs_out_of_the_package_is_an_error() {
     check(
         with_files("wake.dir('./in')").file("in/a", "").link("in/up", "../../home"),
         5,
@@ -206,7 +206,7 @@ fn a_link_that_climbs_out_of_the_package() {
 }
 
 #[test]
-fn a_link_inside_of_the_package_stays_a_link() {
+fn a_link_inside_the_package_stays_a_link() {
     let project = project()
         .step("link", "readlink in/b > out.txt")
         .file("in/a", "")
@@ -218,7 +218,7 @@ fn a_link_inside_of_the_package_stays_a_link() {
 }
 
 #[test]
-fn a_pipe_is_no_file() {
+fn a_pipe_is_not_a_file() {
     let project = with_files("['./pipe']").build();
     let made = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
     assert!(made.success());
@@ -234,7 +234,7 @@ fn a_pipe_is_no_file() {
 }
 
 #[test]
-fn a_directory_is_no_file() {
+fn a_directory_is_not_a_file() {
     check(
         with_files("['./in']").file("in/a", ""),
         5,
@@ -252,7 +252,7 @@ fn a_directory_is_no_file() {
 }
 
 #[test]
-fn a_name_that_is_not_utf8() {
+fn a_file_name_that_is_not_utf8_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let project = with_files("wake.dir('./in')").file("in/a", "").build();
     let name = std::ffi::OsStr::from_bytes(b"in/caf\xe9");
@@ -269,7 +269,7 @@ fn a_name_that_is_not_utf8() {
 }
 
 #[test]
-fn the_files_of_a_package_inside_belong_to_it_alone() {
+fn files_of_a_nested_package_belong_only_to_it() {
     check(
         with_files("['./sub/a.txt']")
             .pkg_at("sub", "sub", "files=['./a.txt']")
@@ -289,7 +289,7 @@ fn the_files_of_a_package_inside_belong_to_it_alone() {
 }
 
 #[test]
-fn a_glob_stops_at_a_package_inside() {
+fn a_glob_stops_at_a_nested_package() {
     let project = project()
         .step("list", "find in -type f > out.txt")
         .file("in/a", "")
@@ -302,7 +302,7 @@ fn a_glob_stops_at_a_package_inside() {
 }
 
 #[test]
-fn package_files_that_a_module_narrows_to_nothing() {
+fn narrowing_package_files_to_nothing_is_an_error() {
     check(
         project()
             .pkg("files=['./a.txt'], modules={ m: './m.libsonnet' }")

@@ -1,10 +1,10 @@
-//! Mistakes in what a user wrote in Jsonnet, each with the whole text that the user gets.
+//! Mistakes in the user's Jsonnet, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Expect, ProjectBuilder, expect, project};
 
-/// Builds a project that is wrong, and compares everything that is said.
+/// Builds an invalid project, and compares the complete output.
 #[track_caller]
 fn check(builder: ProjectBuilder, expected: Expect) {
     builder.build().wake(["build"]).run().code(5).says(expected);
@@ -16,7 +16,7 @@ fn check_pkg(text: &str, expected: Expect) {
     check(project().file("PKG.libsonnet", text), expected);
 }
 
-/// The same for the arguments of `wake.pkg(…)` behind name and version.
+/// The same for the arguments of `wake.pkg(…)` after name and version.
 #[track_caller]
 fn check_rest(rest: &str, expected: Expect) {
     check(project().pkg(rest).file("a.txt", "").file("data/b.txt", ""), expected);
@@ -101,7 +101,7 @@ fn wrong_type_of_a_name() {
 }
 
 #[test]
-fn wrong_type_right_of_text_that_is_not_ascii() {
+fn wrong_type_after_non_ascii_text() {
     check_pkg(
         "function(wake)\n  wake.pkg(wake.pkgInfo('a', '1.0.0'), metadata={ author: 'Zoë Müller-Weiß' }, files=7)\n",
         expect![[r#"
@@ -165,7 +165,7 @@ fn unknown_argument_of_a_module() {
 }
 
 #[test]
-fn a_missing_argument() {
+fn missing_argument() {
     check_pkg(
         "function(wake) wake.pkg(wake.pkgInfo('a'))\n",
         expect![[r#"
@@ -210,7 +210,7 @@ fn not_a_package() {
 }
 
 #[test]
-fn a_name_that_is_not_allowed() {
+fn invalid_name() {
     check_pkg(
         "function(wake) wake.pkg(wake.pkgInfo('My Package', '1.0.0'))\n",
         expect![[r#"
@@ -225,7 +225,7 @@ fn a_name_that_is_not_allowed() {
 }
 
 #[test]
-fn a_name_that_is_too_long() {
+fn name_too_long() {
     let name = "a".repeat(65);
     check_pkg(
         &format!("function(wake) wake.pkg(wake.pkgInfo('{name}', '1.0.0'))\n"),
@@ -241,7 +241,7 @@ fn a_name_that_is_too_long() {
 }
 
 #[test]
-fn a_version_that_is_none() {
+fn invalid_version() {
     check_pkg(
         "function(wake) wake.pkg(wake.pkgInfo('a', '1.2'))\n",
         expect![[r#"
@@ -257,7 +257,7 @@ fn a_version_that_is_none() {
 }
 
 #[test]
-fn a_requirement_that_is_none() {
+fn invalid_requirement() {
     check_rest(
         "pkgs={ b: wake.getPkg(wake.pkgInfo('b', 'newest'), from='./b') }",
         expect![[r#"
@@ -273,7 +273,7 @@ fn a_requirement_that_is_none() {
 }
 
 #[test]
-fn an_unknown_permission() {
+fn unknown_permission() {
     check_rest(
         "pkgs={ b: wake.getPkg(wake.pkgInfo('b', '1'), from='./b', permissions=['defineGlobals']) }",
         expect![[r#"
@@ -290,7 +290,7 @@ fn an_unknown_permission() {
 }
 
 #[test]
-fn an_override_out_of_range() {
+fn override_out_of_range() {
     check_rest(
         "pkgs={ b: wake.getPkg(wake.pkgInfo('b', '1'), from='./b', global={ override: 101 }) }",
         expect![[r#"
@@ -306,7 +306,7 @@ fn an_override_out_of_range() {
 }
 
 #[test]
-fn a_module_that_a_package_has_not() {
+fn unknown_module() {
     check(
         project()
             .pkg("modules={ m: './m.libsonnet', lib: './lib.libsonnet' }")
@@ -325,7 +325,7 @@ fn a_module_that_a_package_has_not() {
 }
 
 #[test]
-fn an_import_that_leaves_the_package() {
+fn import_outside_the_package() {
     check(
         project()
             .file("wake.toml", "[workspace]\n")
@@ -344,7 +344,7 @@ fn an_import_that_leaves_the_package() {
 }
 
 #[test]
-fn an_import_that_is_not_there() {
+fn missing_import() {
     check_rest(
         "metadata=import 'about.libsonnet'",
         expect![[r#"
@@ -360,7 +360,7 @@ fn an_import_that_is_not_there() {
 }
 
 #[test]
-fn an_error_of_ones_own() {
+fn error_raised_by_the_user() {
     check_rest(
         "files=if true then error 'choose a platform' else []",
         expect![[r#"
@@ -376,7 +376,7 @@ fn an_error_of_ones_own() {
 }
 
 #[test]
-fn recursion_without_an_end() {
+fn endless_recursion() {
     check_rest(
         "metadata=(local f(n) = { a: n, b: f(n + 1).b }; f(0).b)",
         expect![[r#"
@@ -388,7 +388,7 @@ fn recursion_without_an_end() {
 }
 
 #[test]
-fn a_list_without_an_end() {
+fn endless_list() {
     check_rest(
         "metadata=std.range(1, 1000000000)",
         expect![[r#"
@@ -404,7 +404,7 @@ fn a_list_without_an_end() {
 }
 
 #[test]
-fn one_package_that_cannot_be_evaluated_leaves_the_others_alone() {
+fn a_package_that_fails_to_evaluate_does_not_affect_others() {
     let project = project()
         .file("wake.toml", "[workspace]\n")
         .pkg_at("bad", "bad", "metadata=(local f(n) = [f(n)[0]]; f(1)[0])")

@@ -1,4 +1,4 @@
-//! Packages that do not fit together, each with the whole text that the user gets.
+//! Packages that do not fit together, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn get(key: &str, name: &str, version: &str, rest: &str) -> String {
 }
 
 #[test]
-fn a_version_requirement_that_is_not_met() {
+fn an_unmet_version_requirement() {
     check(
         root(&get("b", "b", "^2", "from='./b'")).pkg_at("b", "b", ""),
         6,
@@ -39,7 +39,7 @@ fn a_version_requirement_that_is_not_met() {
 }
 
 #[test]
-fn another_name_than_asked_for() {
+fn a_package_with_another_name_than_requested() {
     check(
         root(&get("b", "b", "^1", "from='./b'")).pkg_at("b", "bb", ""),
         6,
@@ -56,7 +56,7 @@ fn another_name_than_asked_for() {
 }
 
 #[test]
-fn a_package_that_is_not_there() {
+fn a_missing_package() {
     check(
         root(&get("b", "b", "^1", "from='./bb'")).pkg_at("b", "b", ""),
         6,
@@ -72,7 +72,7 @@ fn a_package_that_is_not_there() {
 }
 
 #[test]
-fn a_package_outside_of_the_workspace() {
+fn a_package_outside_the_workspace() {
     check(
         root(&get("b", "b", "^1", "from='../b'")),
         6,
@@ -114,7 +114,7 @@ fn two_packages_with_one_key() {
 }
 
 #[test]
-fn two_packages_with_one_key_that_nobody_asked_for() {
+fn two_unrequested_packages_with_one_key() {
     let project = project().file("wake.toml", "").pkg_at("one", "b", "").pkg_at("two", "b", "");
     project.build().wake(["build", "//..."]).run().code(6).says(expect![[r#"
         error: two packages are named `b` 1.0.0: //one and //two
@@ -129,7 +129,7 @@ fn two_packages_with_one_key_that_nobody_asked_for() {
 }
 
 #[test]
-fn one_package_under_two_keys_is_fine() {
+fn one_package_under_two_keys_is_accepted() {
     let project = root(&format!(
         "{}\n      {}",
         get("one", "b", "^1", "from='./b'"),
@@ -141,7 +141,7 @@ fn one_package_under_two_keys_is_fine() {
 }
 
 #[test]
-fn a_cycle_of_packages() {
+fn packages_that_depend_on_each_other() {
     check(
         root(&get("a", "a", "^1", "from='./a'"))
             .pkg_at("a", "a", "pkgs={ b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b') }")
@@ -162,7 +162,7 @@ fn a_cycle_of_packages() {
 }
 
 #[test]
-fn a_package_that_gets_itself() {
+fn a_package_that_depends_on_itself() {
     check(
         root(&get("me", "root", "^1", "from='.'")),
         6,
@@ -180,7 +180,7 @@ fn a_package_that_gets_itself() {
 }
 
 #[test]
-fn a_cycle_of_modules() {
+fn modules_that_depend_on_each_other() {
     check(
         project()
             .pkg("modules={ a: './a.libsonnet', b: './b.libsonnet', c: './c.libsonnet' }")
@@ -204,7 +204,7 @@ fn a_cycle_of_modules() {
 }
 
 #[test]
-fn a_module_that_needs_itself() {
+fn a_module_that_depends_on_itself() {
     check(
         project().pkg("modules={ a: './a.libsonnet' }").module(
             "a.libsonnet",
@@ -226,7 +226,7 @@ fn a_module_that_needs_itself() {
 }
 
 #[test]
-fn a_chain_of_configs_without_an_end() {
+fn an_endless_chain_of_configs() {
     check(
         project().pkg("modules={ a: './a.libsonnet' }").file(
             "a.libsonnet",
@@ -247,7 +247,7 @@ fn a_chain_of_configs_without_an_end() {
 }
 
 #[test]
-fn two_globals_of_one_rank() {
+fn two_globals_with_the_same_rank() {
     check(
         root(&format!(
             "{}\n      {}",
@@ -271,7 +271,7 @@ fn two_globals_of_one_rank() {
 }
 
 #[test]
-fn a_global_that_nobody_defines() {
+fn an_undefined_global() {
     check(
         root(&get("tool", "tol", "^1", "from=wake.GLOBAL")),
         6,
@@ -287,9 +287,9 @@ fn a_global_that_nobody_defines() {
     );
 }
 
-/// Who looks for what is wrong is shown as far as it goes.
+/// `wake tree` shows as much of an invalid tree as it can.
 #[test]
-fn the_tree_of_packages_that_do_not_fit_is_shown() {
+fn an_invalid_tree_of_packages_is_shown() {
     let project = root(&format!(
         "{}\n      {}\n      {}",
         get("tool", "tool", "^2", "from='./tool'"),
@@ -307,7 +307,7 @@ fn the_tree_of_packages_that_do_not_fit_is_shown() {
 }
 
 #[test]
-fn a_global_of_another_version_than_asked_for() {
+fn a_global_of_another_version_than_requested() {
     check(
         root(&format!(
             "{}\n      {}",
@@ -328,7 +328,7 @@ fn a_global_of_another_version_than_asked_for() {
 }
 
 #[test]
-fn a_package_without_the_permission_defines_a_global() {
+fn a_global_defined_without_permission() {
     check(
         root(&get("platform", "platform", "^1", "from='./platform'"))
             .pkg_at(
@@ -351,7 +351,7 @@ fn a_package_without_the_permission_defines_a_global() {
 }
 
 #[test]
-fn a_package_passes_on_a_permission_that_it_has_not() {
+fn a_package_that_grants_a_permission_it_lacks() {
     check(
         root(&get("middle", "middle", "^1", "from='./middle'"))
             .pkg_at(
@@ -385,7 +385,7 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
     );
 }
 
-/// A root package that gets `dep`, whose module asks for the network; a package in between passes it on.
+/// A root package that gets `dep`, whose module requires the network, through a package in between.
 fn reaching_the_network(root: &str, between: &str) -> ProjectBuilder {
     let get = |name: &str, dir: &str, rest: &str| {
         let permissions = if rest.is_empty() { String::new() } else { format!(", {rest}") };
@@ -409,7 +409,7 @@ fn reaching_the_network(root: &str, between: &str) -> ProjectBuilder {
 }
 
 #[test]
-fn a_command_of_a_package_without_the_permission_reaches_the_network() {
+fn a_command_that_needs_the_network_without_permission() {
     let grant = "permissions=['network']";
     let refused = "error: //dep:m: its command asks for the network without permission\n";
     for (root, between, code, said) in [
@@ -425,7 +425,7 @@ fn a_command_of_a_package_without_the_permission_reaches_the_network() {
             .stderr
             .contains("grant it where its package is required: `permissions=['network']`");
         assert_eq!(is_helped, code == 5, "{run}");
-        // Nobody gets it: whoever names it lets it.
+        // No package gets it: the user who names it as a target grants it the network.
         project.wake(["build", "//dep:m"]).run().success();
     }
 }

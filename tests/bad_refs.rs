@@ -1,16 +1,16 @@
-//! References that lead nowhere, at each step of a walk, each with the whole text that the user gets.
+//! References that do not resolve, at each step of their path, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Expect, ProjectBuilder, expect, project};
 
-/// Builds a project that is wrong, and compares everything that is said.
+/// Builds an invalid project, and compares the complete output.
 #[track_caller]
 fn check(builder: ProjectBuilder, expected: Expect) {
     builder.build().wake(["build"]).run().code(5).says(expected);
 }
 
-/// A package with an inputs function that is one ref, and a dependency to walk into.
+/// A package whose inputs function is one ref, and a dependency that the ref can lead into.
 fn walk(reference: &str) -> ProjectBuilder {
     project()
         .pkg(&format!(
@@ -29,7 +29,7 @@ fn walk(reference: &str) -> ProjectBuilder {
 }
 
 #[test]
-fn a_ref_that_starts_nowhere() {
+fn a_ref_with_an_unknown_start() {
     check(
         walk("'inptus.level'"),
         expect![[r#"
@@ -260,7 +260,7 @@ fn a_ref_to_an_unknown_output_in_files() {
 }
 
 #[test]
-fn computing_with_a_promise() {
+fn computing_with_a_promise_is_an_error() {
     check(
         two_modules(
             "exec=wake.exec('./go.sh', args=['-L' + wake.ref('modules.lib.output.archive').path])",

@@ -1,10 +1,10 @@
-//! Mistakes with rules, and the full messages that they get.
+//! Mistakes with rules, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Expect, Project, PublishedRules, expect, project};
 
-/// What is said, without the line of a failed build.
+/// The errors, without the final line of a failed build.
 fn said(project: &Project, args: &[&str], code: i32, expected: Expect) {
     let run = project.wake(args.iter().copied()).run().code(code).redacted_stderr();
     let lines = run.lines().filter(|line| !line.starts_with('['));
@@ -29,7 +29,7 @@ fn in_root(program: &str) -> Project {
 }
 
 #[test]
-fn a_published_rule_is_called_wrongly() {
+fn a_wrong_call_of_a_published_rule() {
     let rules = PublishedRules::publish();
     let project = project()
         .file("wake.toml", &rules.toml())
@@ -40,7 +40,7 @@ fn a_published_rule_is_called_wrongly() {
         )
         .build();
     project.wake(["lock"]).run().success();
-    // The line of whoever calls it, then that of the rule.
+    // The line of the caller, then that of the rule.
     let run = project.wake(["build"]).run().code(5).redacted_stderr();
     let lines = run.lines().filter(|line| !line.starts_with('['));
     let line = |line: &str| match line.split_once(".libsonnet:") {
@@ -60,7 +60,7 @@ fn a_published_rule_is_called_wrongly() {
 }
 
 #[test]
-fn names_of_modules() {
+fn invalid_names_of_modules() {
     let of = |name: &str| modules(&format!("'{name}': function(wake, pkg) wake.module('{name}')"));
     said(
         &of(".hidden"),
@@ -120,15 +120,15 @@ fn names_of_modules() {
     );
 }
 
-/// Two configurations that call themselves alike are told apart in all that is printed.
+/// Two configurations with the same label are distinguished in all output.
 #[test]
-fn a_label_twice() {
+fn a_label_used_twice() {
     let project = modules(
         "unit: function(wake, pkg, config={ n: 0 }) wake.module('unit', label='same',\n        \
          exec=wake.exec(wake.program('true'), env={ N: '%d' % config.n })),\n      \
          all: function(wake, pkg) wake.module('all', modules={ [n]: pkg.modules.unit({ n: n }) for n in [1, 2] })",
     );
-    // A name has to be a text.
+    // A name must be a string.
     said(
         &project,
         &["build"],
@@ -154,7 +154,7 @@ fn a_label_twice() {
 }
 
 #[test]
-fn programs_that_are_none() {
+fn invalid_programs() {
     said(
         &in_root("absent"),
         &["build"],
@@ -187,7 +187,7 @@ fn programs_that_are_none() {
     );
 }
 
-/// A step whose depfile, if it has one, says `rule`.
+/// A step whose depfile, if any, contains `rule`.
 fn with_depfile(script: &str) -> Project {
     project()
         .pkg(&format!(
@@ -199,7 +199,7 @@ fn with_depfile(script: &str) -> Project {
 }
 
 #[test]
-fn depfiles_that_are_none() {
+fn invalid_depfiles() {
     said(
         &with_depfile("true"),
         &["build"],
@@ -220,7 +220,7 @@ fn depfiles_that_are_none() {
         failed: //:m
     "#]],
     );
-    // What lies outside of the work directory belongs to the root, which is in the key; what was not given is told.
+    // Files outside the working directory belong to the root, which is part of the key; files that are not inputs are reported.
     said(&with_depfile("echo o: /usr/include/stdio.h >m.d"), &["build"], 0, expect![[r#""#]]);
     said(
         &with_depfile("echo o: a.h ../../etc/x no.h >m.d"),
@@ -265,7 +265,7 @@ fn depfiles_that_are_none() {
 }
 
 #[test]
-fn options_in_a_circle() {
+fn options_that_depend_on_each_other() {
     let circle = project()
         .pkg("options={ a: wake.option('b', 'x'), b: wake.option('a', 'x') },\n    modules={ m: function(wake, pkg) wake.module('m', metadata={ a: wake.option('a', 'x') }) },")
         .build();
@@ -282,7 +282,7 @@ fn options_in_a_circle() {
           = note: pkg() is called at PKG.libsonnet:2:3
     "#]],
     );
-    // Read a hundred thousand times, it is one read.
+    // A hundred thousand reads of an option count as one.
     let often = modules(
         "m: function(wake, pkg) wake.module('m', metadata={ n: std.foldl(function(n, i) n + std.length(wake.option('a', 'x')), std.range(1, 100000), 0) })",
     );

@@ -1,4 +1,4 @@
-//! A checkout without state of its own beside a store that knows the repository.
+//! A checkout without state, with a store that has results of the repository.
 
 #![allow(clippy::unwrap_used)]
 
@@ -32,7 +32,7 @@ fn step(files: &str, script: &str) -> String {
     )
 }
 
-/// The checkout's sources at another place, as a fresh clone has them.
+/// The checkout's sources at another path, as in a fresh clone.
 fn clone(project: &Project, name: &str) -> PathBuf {
     let place = project.base().join(name);
     copy_tree(project.root(), &place);
@@ -53,7 +53,7 @@ fn text(clone: &Path, module: &str) -> String {
 }
 
 #[test]
-fn what_another_checkout_knows_is_compared_and_linked() {
+fn results_of_another_checkout_are_compared_and_linked() {
     let project = two_steps();
     assert_eq!(project.build(&["//..."]).ran(), STEPS);
     let clone = clone(&project, "clone");
@@ -61,13 +61,13 @@ fn what_another_checkout_knows_is_compared_and_linked() {
     assert!(!is_planned(&first));
     assert_eq!((first.ran().len(), first.count("hit")), (0, 2));
     assert_eq!((text(&clone, "one"), text(&clone, "two")), ("a\na\n".to_owned(), "b\n".to_owned()));
-    // Its own state now stands in for the store's.
+    // Its own state now replaces the store's.
     fs::remove_dir_all(project.store().join("state")).unwrap();
     assert!(!is_planned(&build(&project, &clone)));
 }
 
 #[test]
-fn an_edited_file_runs_what_it_reaches() {
+fn an_edited_file_reruns_only_what_it_affects() {
     let project = two_steps();
     project.build(&["//..."]);
     let clone = clone(&project, "clone");
@@ -78,24 +78,24 @@ fn an_edited_file_runs_what_it_reaches() {
     assert_eq!((text(&clone, "one"), text(&clone, "two")), ("a\na\n".to_owned(), "c\n".to_owned()));
     let why = project.wake(["why", ":two"]).cwd(&clone).run().success();
     assert!(why.stdout.contains("b.txt"), "{}", why.stdout);
-    // The other checkout is what it was.
+    // The other checkout is unchanged.
     assert_eq!(project.result_text("//:two", "out.txt"), "b\n");
     project.build_runs_nothing(&["//..."]);
 }
 
 #[test]
-fn what_is_noted_of_an_edited_file_may_be_lost() {
+fn recorded_state_of_an_edited_file_may_be_lost() {
     let project = two_steps();
     project.build(&["//..."]);
     let clone = clone(&project, "clone");
     fs::write(clone.join("b.txt"), "c\n").unwrap();
     assert_eq!(build(&project, &clone).ran(), ["//:two"]);
-    // Until all signatures are older than a tick of the clock, builds note more.
+    // Builds record more until all signatures are older than a tick of the clock.
     std::thread::sleep(std::time::Duration::from_millis(50));
     build(&project, &clone);
     let (mut looked, state) = (0, clone.join(".wake/state"));
     for name in fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()) {
-        // Each file alone: what the others say must not be believed of another content.
+        // Each file alone: the others must not be trusted for different content.
         let file = state.join(&name);
         let bytes = fs::read(&file).unwrap();
         fs::remove_file(&file).unwrap();
@@ -107,14 +107,14 @@ fn what_is_noted_of_an_edited_file_may_be_lost() {
         assert_eq!(text(&clone, "two"), "c\n", "{name:?} is back");
         looked += 1;
     }
-    assert!(looked > 2, "a snapshot, what proves it here, and what differs");
+    assert!(looked > 2, "the snapshot, its proof for this checkout, and the differences");
     fs::write(clone.join("b.txt"), "b\n").unwrap();
     assert!(build(&project, &clone).ran().is_empty());
     assert_eq!(text(&clone, "two"), "b\n");
 }
 
 #[test]
-fn an_edited_function_or_link_is_planned_anew() {
+fn an_edited_function_or_link_is_planned_again() {
     let project = two_steps();
     project.build(&["//..."]);
     let edited = clone(&project, "edited");
@@ -166,7 +166,7 @@ fn an_added_package_is_found() {
 }
 
 #[test]
-fn a_damaged_state_is_passed_over() {
+fn a_damaged_state_is_ignored() {
     let project = two_steps();
     project.build(&["//..."]);
     let dir = project.store().join("state");
@@ -178,7 +178,7 @@ fn a_damaged_state_is_passed_over() {
         let mut altered = whole.clone();
         altered[at] ^= 0x10;
         let damaged = if number % 2 == 0 { altered } else { whole[..at].to_vec() };
-        // Replaced: the checkout that made it may hold the same file.
+        // Replaced, because the checkout that created it may have the same file.
         fs::remove_file(state).unwrap();
         fs::write(state, damaged).unwrap();
         let clone = clone(&project, &format!("clone-{number}"));
@@ -192,7 +192,7 @@ fn a_damaged_state_is_passed_over() {
 }
 
 #[test]
-fn a_result_that_is_gone_from_the_store_is_made_again() {
+fn a_result_missing_from_the_store_is_built_again() {
     let project = two_steps();
     project.build(&["//..."]);
     let tree = fs::canonicalize(project.path(".wake/out/two")).unwrap();

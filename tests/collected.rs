@@ -1,4 +1,4 @@
-//! Modules without a command: what their results are made of.
+//! Modules without a command: the contents of their results.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use wake_tests::{Project, expect, project};
 
-/// A module `m` of a package with these files, which places what `files` says and leaves `outputs`.
+/// A module `m` of a package with these files, with `files` as its inputs and `outputs` as its outputs.
 fn collected(pkg_files: &str, files: &str, outputs: &str) -> Project {
     let project = project()
         .pkg(&format!("files={pkg_files},\n    modules={{ m: './m.libsonnet' }}"))
@@ -28,7 +28,7 @@ fn collected(pkg_files: &str, files: &str, outputs: &str) -> Project {
 
 const ALL: &str = "wake.dir(['*.h', 'src/**'])";
 
-/// What lies in the result of `m`: paths with the texts of files, and those of links.
+/// The contents of the result of `m`: paths with the texts of files and the targets of links.
 fn result(project: &Project) -> Vec<String> {
     project.build(&[]);
     let root = project.result("//:m", "").canonicalize().unwrap();
@@ -53,7 +53,7 @@ fn result(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn own_files_stand_in_for_the_links_that_lead_to_them() {
+fn links_to_own_files_are_replaced_by_the_files() {
     let link = "wake.file('./include/a.h', from='./a.h')";
     for outputs in ["{ h: './include/a.h' }", "{ dir: './include/' }"] {
         assert_eq!(result(&collected(ALL, link, outputs)), ["include/a.h: a"]);
@@ -61,28 +61,28 @@ fn own_files_stand_in_for_the_links_that_lead_to_them() {
 }
 
 #[test]
-fn a_link_to_what_lies_beside_it_stays_one() {
+fn a_link_to_a_sibling_stays_a_link() {
     let link = "wake.file('./include/a.h', from='./a.h')";
     let both = collected(ALL, link, "{ h: './include/a.h', a: './a.h' }");
     assert_eq!(result(&both), ["a.h: a", "include/a.h -> ../a.h"]);
 }
 
 #[test]
-fn links_of_the_package_are_followed_as_well() {
+fn links_of_the_package_are_followed() {
     assert_eq!(result(&collected(ALL, "", "{ h: './alias.h' }")), ["alias.h: b"]);
     let link = "wake.file('./include/x.h', from='./alias.h')";
     assert_eq!(result(&collected(ALL, link, "{ h: './include/x.h' }")), ["include/x.h: b"]);
 }
 
 #[test]
-fn a_directory_of_own_files_is_taken_with_its_links_as_they_still_lead_somewhere() {
+fn a_directory_of_own_files_keeps_links_that_resolve() {
     let link = "wake.file('./include', from='./src/deep/')";
     let found = result(&collected(ALL, link, "{ dir: './include/' }"));
     assert_eq!(found, ["include/beside.h -> c.h", "include/c.h: c", "include/up.h: b"]);
 }
 
 #[test]
-fn part_of_a_tree_of_another_module_keeps_no_link_that_leads_out_of_the_part() {
+fn a_subtree_keeps_no_link_that_leads_out_of_it() {
     let project = project()
         .pkg("files=['./make.sh'],\n    modules={ t: './t.libsonnet', m: './m.libsonnet' }")
         .script(
@@ -104,7 +104,7 @@ fn part_of_a_tree_of_another_module_keeps_no_link_that_leads_out_of_the_part() {
 }
 
 #[test]
-fn a_link_that_leads_back_to_itself() {
+fn a_link_to_itself_is_an_error() {
     let project = project()
         .pkg("files=['./a', './b'],\n    modules={ m: './m.libsonnet' }")
         .link("a", "b")
@@ -120,9 +120,9 @@ fn a_link_that_leads_back_to_itself() {
     "#]]);
 }
 
-/// As an output of a command is.
+/// As for an output of a command.
 #[test]
-fn what_lies_behind_a_link_is_told_as_that() {
+fn an_output_behind_a_symbolic_link_is_an_error() {
     let project = project()
         .pkg(
             "files=wake.dir(['real/**', 'link']), modules={\n      \
@@ -146,7 +146,7 @@ fn what_lies_behind_a_link_is_told_as_that() {
 }
 
 #[test]
-fn what_lies_in_another_output_is_there_once() {
+fn a_path_inside_another_output_is_included_once() {
     let outputs = "{ all: './src/', deep: './src/deep/', one: './src/deep/c.h', again: './src/' }";
     let project = collected(ALL, "", outputs);
     let expected =
@@ -155,7 +155,7 @@ fn what_lies_in_another_output_is_there_once() {
     let none = collected(ALL, "", "{ all: './src/', none: './src/none.h' }");
     let said = none.wake(["build"]).run().code(1);
     said.mentions("`./src/none.h` was declared as an output and does not exist");
-    // A part of what is taken whole from elsewhere.
+    // A part of a directory that is taken whole from elsewhere.
     project.write(
         "PKG.libsonnet",
         "function(wake) wake.pkg(\n  wake.pkgInfo('root', '1.0.0'),\n  files=wake.dir(['*.h', 'src/**']),\n  modules={\n    \

@@ -1,10 +1,10 @@
-//! Configs: where they come from, what types they have, and when two are the same.
+//! Configs: their sources, their types, and when two are equal.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, expect, project};
 
-/// A package whose module writes the config that its function saw.
+/// A package whose module writes the config that its function received.
 fn echo(parameter: &str) -> Project {
     project()
         .pkg("files=['./keep.sh'], modules={ echo: './echo.libsonnet' }")
@@ -29,7 +29,7 @@ fn check(parameter: &str, args: &[&str], expected: &str) {
 }
 
 #[test]
-fn a_default_is_taken_when_nothing_is_given() {
+fn the_default_is_used_when_no_config_is_given() {
     check("config={ level: 2 }", &[], r#"{"level":2}"#);
     check("config='fast'", &[], r#""fast""#);
 }
@@ -40,7 +40,7 @@ fn without_a_default_the_config_is_an_empty_object() {
 }
 
 #[test]
-fn keys_replace_those_of_the_default() {
+fn given_keys_replace_those_of_the_default() {
     let default = "config={ level: 2, name: 'x' }";
     check(default, &["--config", "level=3"], r#"{"level":3,"name":"x"}"#);
     check(default, &["--config-json", r#"{"opt":3}"#], r#"{"opt":3}"#);
@@ -49,7 +49,7 @@ fn keys_replace_those_of_the_default() {
 }
 
 #[test]
-fn a_key_that_the_default_lacks() {
+fn a_key_missing_from_the_default() {
     let project = echo("config={ level: 2 }");
     project.wake(["build", "--config", "levle=3"]).run().code(5).says(expect![[r#"
         error: module `echo` has no config key `levle`
@@ -73,7 +73,7 @@ fn a_key_that_the_default_lacks() {
 }
 
 #[test]
-fn values_are_json_where_they_parse_and_text_elsewhere() {
+fn values_that_do_not_parse_as_json_are_text() {
     let args =
         ["--config", "a=1", "--config", "b=x y", "--config", "c=true", "--config", "d=[1, \"z\"]"];
     check("config", &args, r#"{"a":1,"b":"x y","c":true,"d":[1,"z"]}"#);
@@ -83,13 +83,13 @@ fn values_are_json_where_they_parse_and_text_elsewhere() {
 }
 
 #[test]
-fn a_whole_config_is_json_of_any_type() {
+fn a_whole_config_may_be_json_of_any_type() {
     check("config", &["--config-json", r#"[1, {"b": null}]"#], r#"[1,{"b":null}]"#);
     check("config", &["--config-json", r#"{"b": 2, "a": 1e2}"#], r#"{"a":100,"b":2}"#);
 }
 
 #[test]
-fn a_config_that_says_the_same_is_the_same_module() {
+fn equal_configs_name_the_same_module() {
     let project = echo("config={ a: 1, b: 2 }");
     project.build(&[]);
     project.build_runs_nothing(&["--config-json", r#"{"b": 2.0, "a": 1}"#]);
@@ -113,7 +113,7 @@ fn a_config_must_be_a_pair() {
 }
 
 #[test]
-fn each_configuration_has_a_link_of_its_own() {
+fn each_configuration_has_its_own_link() {
     let project = echo("config={ level: 2 }");
     project.build(&[]);
     project.build(&["--config", "level=3"]);
@@ -128,7 +128,7 @@ fn each_configuration_has_a_link_of_its_own() {
     };
     assert_eq!(text("echo"), "{\"saw\":{\"level\":2}}\n");
     assert_eq!(text(configured[0]), "{\"saw\":{\"level\":3}}\n");
-    // What links and labels say can be given back.
+    // The names in links and labels can be used as targets.
     for name in [configured[0].as_str(), "echo level=3"] {
         let label = format!("//:{name}");
         let listed = project.wake(["log", "-o", &label]).run().success();
@@ -159,7 +159,7 @@ fn units(label: &str, configs: &str) -> Project {
         .build()
 }
 
-/// Builds `all` and gives the labels of its units, each of which can be built, explained and looked up by that.
+/// Builds `all`; returns the labels of its units, each of which can be built, explained and looked up by its label.
 fn labels(project: &Project) -> Vec<String> {
     let built = project.build(&[":all"]);
     let units = built.ran().into_iter().filter(|label| label.starts_with("//:unit"));
@@ -175,7 +175,7 @@ fn labels(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn steps_are_called_by_their_configuration() {
+fn steps_are_named_by_their_configuration() {
     let project = units("", "[{ src: './a.c' }, { src: './b.c', opt: 2 }, { src: 'a b' }, {}]");
     assert_eq!(
         labels(&project),
@@ -184,20 +184,20 @@ fn steps_are_called_by_their_configuration() {
 }
 
 #[test]
-fn a_long_configuration_is_cut() {
+fn a_long_configuration_is_shortened() {
     let project = units("", "[{ src: std.repeat('x', 200) }]");
     let [label] = labels(&project).try_into().unwrap();
     assert!(label.starts_with("//:unit src=xxx") && label.contains("x… @"), "{label}");
 }
 
 #[test]
-fn a_module_says_how_it_is_called() {
+fn a_module_can_set_its_own_label() {
     let project = units("label=config.src,", "[{ src: 'a.c' }, { src: 'b.c' }]");
     assert_eq!(labels(&project), ["//:unit a.c", "//:unit b.c"]);
 }
 
 #[test]
-fn results_under_one_label_are_told_apart() {
+fn results_with_the_same_label_are_distinguished() {
     let project = units("label='x',", "[{ src: 'a.c' }, { src: 'b.c' }]");
     let labels = labels(&project);
     assert!(labels.iter().all(|label| label.starts_with("//:unit x @")), "{labels:?}");
@@ -205,7 +205,7 @@ fn results_under_one_label_are_told_apart() {
 }
 
 #[test]
-fn a_label_that_no_module_has() {
+fn an_unknown_label_is_an_error() {
     let project = units("label=config.src,", "[{ src: 'a.c' }]");
     project.wake(["build", "//:unit a.d"]).run().code(2).says(expect![[r#"
         error: no module of the workspace depends on `//:unit a.d`

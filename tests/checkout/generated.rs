@@ -1,4 +1,4 @@
-//! Checkouts made by chance: at every name that wake opens there may be anything.
+//! Random checkouts: anything may be at any path that wake opens.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ const PLACES: [&str; 26] = [
     ".wake/state/.history.1-0",
 ];
 
-/// What is always met by a build, and so is gone after it or named by it.
+/// What every build encounters, and therefore replaces or names.
 const ALWAYS_MET: [&str; 6] =
     [".wake", ".wake/out", ".wake/out/m", ".wake/out/lib/n", ".wake/runs", ".wake/state"];
 
@@ -59,11 +59,11 @@ impl Chance {
     }
 }
 
-/// What a checkout is like before it is built in.
+/// The state of a checkout before it is built.
 struct Trap {
     project: Project,
     put: Vec<(String, Obstacle)>,
-    /// Whether something belongs to somebody else.
+    /// Whether something belongs to another user.
     is_strange: bool,
 }
 
@@ -83,16 +83,16 @@ fn trap(chance: &mut Chance, store: &Path) -> Trap {
     for _ in 0..1 + chance.below(3) {
         let place = chance.one_of(&PLACES).replace("KEY", &key);
         let obstacle = chance.one_of(&Obstacle::ALL);
-        // A file of a package may have any size, and is read to its end.
+        // A file of a package may have any size, and is read completely.
         let is_due = obstacle == Obstacle::Large && place == "t.sh";
         if !is_due && obstacle.put(&project.path(&place), &home) {
-            // What came before may lie in it or have been replaced by it.
+            // An earlier obstacle may be inside it or have been replaced by it.
             put.retain(|(before, _): &(String, Obstacle)| !before.starts_with(&place));
             put.push((place, obstacle));
         }
     }
     let decisive = project.path(chance.one_of(&["wake.toml", ".wake", ""]));
-    // A directory called `wake.toml` marks nothing.
+    // A directory named `wake.toml` does not mark a workspace.
     let is_decisive = fs::symlink_metadata(&decisive)
         .is_ok_and(|metadata| !(decisive.ends_with("wake.toml") && metadata.is_dir()));
     let is_strange = is_root() && is_decisive && chance.below(8) == 0;
@@ -102,7 +102,7 @@ fn trap(chance: &mut Chance, store: &Path) -> Trap {
     Trap { project, put, is_strange }
 }
 
-/// The same file system object as before, and not what wake puts there.
+/// The same file system object as before, not one that wake put there.
 fn is_still_there(
     project: &Project,
     (home, store): (&Path, &Path),
@@ -120,7 +120,7 @@ fn is_still_there(
         Obstacle::Pipe | Obstacle::Socket | Obstacle::Device => {
             !metadata.is_file() && !metadata.is_dir() && !metadata.is_symlink()
         }
-        // These may be what belongs there, or are replaced like any file that cannot be read.
+        // These may be valid, or are replaced like any unreadable file.
         Obstacle::Dir | Obstacle::FullDir | Obstacle::Garbage | Obstacle::OtherName => false,
         Obstacle::Large => metadata.is_file() && metadata.len() > 1 << 30,
     }
@@ -130,9 +130,9 @@ fn checkouts() -> u64 {
     std::env::var("WAKE_TEST_CHECKOUTS").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
 }
 
-/// Each is built in once; `WAKE_TEST_CHECKOUTS` says how many there are.
+/// Builds once in each checkout; `WAKE_TEST_CHECKOUTS` sets their number.
 #[test]
-fn no_checkout_changes_what_lies_outside() {
+fn no_checkout_changes_anything_outside_it() {
     const THREADS: u64 = 4;
     let common = tempfile::tempdir().unwrap();
     let (store, program) = (common.path().join("store"), copy_of_binary(common.path()));
@@ -147,12 +147,12 @@ fn no_checkout_changes_what_lies_outside() {
             });
         }
     });
-    // Neither does everything fail nor does nothing.
+    // Some builds fail, and some succeed.
     let built = built.into_inner();
     assert!(built * 20 > checkouts() && built * 20 < 19 * checkouts(), "{built} were built in");
 }
 
-/// Whether a build in the checkout of this number succeeds.
+/// Whether a build in the checkout with this number succeeds.
 fn spring(seed: u64, store: &Path, program: &Path) -> bool {
     let mut chance = Chance(seed);
     let Trap { project, put, is_strange } = trap(&mut chance, store);
@@ -182,7 +182,7 @@ fn spring(seed: u64, store: &Path, program: &Path) -> bool {
         assert!(said.contains("belongs to another user"), "{what}: {build}");
         return false;
     }
-    // Where something else stopped the build before, it did not get to all of them.
+    // A build that something else stopped earlier does not reach all of them.
     if put.iter().any(|(place, _)| !place.starts_with(".wake")) {
         return build.code == 0;
     }

@@ -1,4 +1,4 @@
-//! Checkouts that somebody else made: nothing outside changes, nothing is waited for, what was refused is said.
+//! Untrusted checkouts: wake changes nothing outside them, never blocks on them, and reports what it refused.
 
 #![allow(clippy::unwrap_used)]
 

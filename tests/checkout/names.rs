@@ -1,4 +1,4 @@
-//! Names and listings: what a package lists it can name, and what nobody names disturbs nobody.
+//! Names and listings: a package can name what it lists, and unnamed files cause no errors.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use wake_tests::{Project, copy_of_binary, has_program, is_root, project, skip};
 
 use crate::scene::give;
 
-/// A package that lists what it sees.
+/// A package that lists its files.
 fn listing(files: &str, module: &str) -> Project {
     let rest = format!("files=['./list.sh', {files}], modules={{ m: './m.libsonnet' }}");
     project()
@@ -25,7 +25,7 @@ fn listing(files: &str, module: &str) -> Project {
 }
 
 #[test]
-fn a_name_with_the_characters_of_a_glob_is_a_name() {
+fn a_file_name_with_glob_characters_is_a_name() {
     let choose = "pkgFiles=['./list.sh'] + [f for f in pkg.files if std.length(std.findSubstr('id', f)) > 0],";
     let project = listing("wake.dir('pages')", choose);
     for name in ["[id].js", "i.js", "d.js", "[id]/x", "i/x"] {
@@ -33,7 +33,7 @@ fn a_name_with_the_characters_of_a_glob_is_a_name() {
     }
     project.build(&[]);
     assert_eq!(project.result_text("//:m", "o"), "./pages/[id].js\n./pages/[id]/x\n");
-    // Where nothing is called so it is a glob.
+    // If there is no file of that name, it is a glob.
     fs::remove_file(project.path("pages/[id].js")).unwrap();
     project.edit(
         "m.libsonnet",
@@ -45,7 +45,7 @@ fn a_name_with_the_characters_of_a_glob_is_a_name() {
 }
 
 #[test]
-fn what_version_control_keeps_is_never_listed() {
+fn directories_of_version_control_are_never_listed() {
     if !has_program("git") {
         return skip("what_version_control_keeps", "needs `git`");
     }
@@ -69,14 +69,14 @@ fn what_version_control_keeps_is_never_listed() {
     let there = project.json_build(&[]).cwd(&worktree).run().success().events();
     assert_eq!(there.ran(), [] as [&str; 0]);
     assert_eq!(fs::read_to_string(worktree.join(".wake/out/m/o")).unwrap(), listed);
-    // Nor can it be listed by its name.
+    // Naming such a directory does not list it either.
     let project = listing("wake.dir('.git')", "");
     project.write(".git/HEAD", "");
     project.wake(["build"]).run().code(5);
 }
 
 #[test]
-fn what_is_excluded_need_not_be_readable() {
+fn excluded_files_need_not_be_readable() {
     const ME: u32 = 61_102;
     let excludes =
         ["'d/locked'", "'d/locked/**'", "['**/locked/**']", "'d/lock*/**'", "'./d/locked'"];
@@ -88,7 +88,7 @@ fn what_is_excluded_need_not_be_readable() {
         for dir in ["d/locked", "elsewhere"] {
             fs::set_permissions(project.path(dir), fs::Permissions::from_mode(0o000)).unwrap();
         }
-        // Root may read everything.
+        // Root can read everything.
         let (mut wake, user) = (project.wake(["build", "//..."]), ME.to_string());
         if is_root() {
             give(project.base(), ME);
@@ -97,7 +97,7 @@ fn what_is_excluded_need_not_be_readable() {
         }
         wake.run().success();
         assert_eq!(project.result_text("//:m", "o"), "./d/ok/f\n", "{exclude}");
-        // What is not excluded is named.
+        // An unreadable file that is not excluded is named.
         project.edit("PKG.libsonnet", &format!("exclude={exclude}"), "exclude='d/other'");
         let refused = wake.run().code(5);
         assert!(refused.stderr.contains("d/locked"), "{refused}");

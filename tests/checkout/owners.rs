@@ -7,7 +7,7 @@ use wake_tests::{Project, Wake, copy_of_binary, is_root, skip};
 
 use crate::scene::{give, victim};
 
-/// Who builds; and somebody else.
+/// The user who builds, and another user.
 const ME: u32 = 61_102;
 const STRANGER: u32 = 61_101;
 
@@ -22,7 +22,7 @@ fn as_user(project: &Project, user: u32, args: &[&str]) -> Wake {
     project.wake(args).program(program).wrapper(words)
 }
 
-/// Both may write everywhere, so that only whose it is decides.
+/// Both may write everywhere, so that only ownership decides.
 fn open_to_all(project: &Project) {
     let mode = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -33,7 +33,7 @@ fn open_to_all(project: &Project) {
 }
 
 #[test]
-fn whoever_owns_what_decides_a_workspace_is_the_user_or_root() {
+fn only_the_user_or_root_may_own_workspace_settings() {
     if !is_root() {
         return skip("whoever_owns_what_decides", "needs root to be two users");
     }
@@ -74,7 +74,7 @@ fn whoever_owns_what_decides_a_workspace_is_the_user_or_root() {
 }
 
 #[test]
-fn a_workspace_file_above_ones_own_directory_is_not_obeyed() {
+fn a_workspace_file_of_another_user_above_is_not_used() {
     if !is_root() {
         return skip("a_workspace_file_above", "needs root to be two users");
     }
@@ -85,7 +85,7 @@ fn a_workspace_file_above_ones_own_directory_is_not_obeyed() {
         fs::set_permissions(project.path("lib"), fs::Permissions::from_mode(0o755)).unwrap();
         if marker == "PKG.libsonnet" {
             fs::remove_file(project.path("wake.toml")).unwrap();
-            // The nearest package is one's own.
+            // The nearest package belongs to the user.
             as_user(&project, ME, &["build"]).cwd(project.path("lib")).run().success();
             continue;
         }
@@ -99,9 +99,9 @@ fn a_workspace_file_above_ones_own_directory_is_not_obeyed() {
 }
 
 #[test]
-fn root_believes_the_one_who_called_it() {
+fn root_trusts_the_user_who_called_sudo() {
     if !is_root() {
-        return skip("root_believes_the_one_who_called_it", "needs root");
+        return skip("root_trusts_the_user_who_called_sudo", "needs root");
     }
     let project = victim();
     give(project.root(), ME);
@@ -109,17 +109,17 @@ fn root_believes_the_one_who_called_it() {
     let other = STRANGER.to_string();
     project.wake(["build", "//..."]).env("SUDO_UID", other).run().code(10);
     project.wake(["build", "//..."]).env("SUDO_UID", ME.to_string()).run().success();
-    // An ordinary user may say so of nobody.
+    // An ordinary user cannot vouch for others.
     give(project.root(), STRANGER);
     let stranger = STRANGER.to_string();
     as_user(&project, ME, &["build"]).env("SUDO_UID", stranger).run().code(10);
 }
 
 #[test]
-fn a_program_of_a_checkout_that_may_not_be_written_to_runs() {
+fn a_program_of_a_read_only_checkout_runs() {
     if !is_root() {
         return skip(
-            "a_program_of_a_checkout",
+            "a_program_of_a_read_only_checkout_runs",
             "needs root to have a checkout that is not one's own",
         );
     }
@@ -130,14 +130,14 @@ fn a_program_of_a_checkout_that_may_not_be_written_to_runs() {
     let store = project.base().join("mine/store");
     fs::create_dir_all(&store).unwrap();
     give(&project.base().join("mine"), ME);
-    // The second time from what the first one left in the store.
+    // The second build uses what the first one left in the store.
     for _ in 0..2 {
         let run = as_user(&project, ME, &["run", "//:m"]).store(&store).run().success();
         assert_eq!(run.stdout, "it ran\n", "{run}");
         let warning = "warning: cannot create links below `.wake/out`: Permission denied";
         assert!(run.stderr.contains(warning), "{run}");
     }
-    // Who builds asks for links.
+    // The builder requests result links.
     as_user(&project, ME, &["build", "//:m"]).store(&store).run().code(10);
     as_user(&project, ME, &["build", "--no-link", "//:m"]).store(&store).run().success();
 }

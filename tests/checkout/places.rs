@@ -1,4 +1,4 @@
-//! Each place in which wake keeps something of its own, each thing that can stand there instead.
+//! Each path where wake keeps its own files, with each thing that can be there instead.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
@@ -7,7 +7,7 @@ use wake_tests::{Project, expect};
 
 use crate::scene::{Obstacle, bounded, canaries, victim};
 
-/// Builds with `obstacle` at `place`; what was outside before is there after.
+/// Builds with `obstacle` at `place`, and checks that nothing outside changed.
 #[track_caller]
 fn build_with(project: &Project, place: &str, obstacle: Obstacle) -> wake_tests::Finished {
     let home = project.base().join("home");
@@ -19,7 +19,7 @@ fn build_with(project: &Project, place: &str, obstacle: Obstacle) -> wake_tests:
 }
 
 #[test]
-fn links_to_results_lead_out_of_no_checkout() {
+fn result_links_never_write_outside_the_checkout() {
     for place in [".wake", ".wake/out"] {
         for obstacle in [Obstacle::LinkToDir, Obstacle::LinkToNothing, Obstacle::LinkToItself] {
             let project = victim();
@@ -31,13 +31,13 @@ fn links_to_results_lead_out_of_no_checkout() {
     let project = victim();
     symlink(project.base().join("home"), project.path("away")).unwrap();
     fs::create_dir_all(project.path(".wake/out")).unwrap();
-    // Where a directory of links belongs a link makes room: an earlier result may have been there.
+    // A link in place of a directory of links is replaced: it may be an earlier result.
     build_with(&project, ".wake/out/lib", Obstacle::LinkToDir).success();
     assert_eq!(project.result_text("//lib:n", "o"), "made\n");
 }
 
 #[test]
-fn what_stands_where_a_link_belongs_makes_room() {
+fn anything_in_place_of_a_result_link_is_replaced() {
     for obstacle in Obstacle::ALL {
         let project = victim();
         build_with(&project, ".wake/out/m", obstacle).success();
@@ -46,7 +46,7 @@ fn what_stands_where_a_link_belongs_makes_room() {
 }
 
 #[test]
-fn what_stands_in_place_of_state_is_replaced_or_named() {
+fn anything_in_place_of_state_is_replaced_or_named() {
     let cases = [
         (".wake/runs", Obstacle::LinkToDir),
         (".wake/state", Obstacle::LinkToDir),
@@ -68,7 +68,7 @@ fn what_stands_in_place_of_state_is_replaced_or_named() {
             .success()
             .mentions(&format!("warning: `{place}` is a"));
         assert!(fs::symlink_metadata(project.path(place)).unwrap().is_file(), "{obstacle:?}");
-        // Now it is wake's own, and there is nothing to say any more.
+        // Now it is wake's own, and nothing is reported any more.
         project.wake(["build", "//..."]).run().success().says(expect![[r#"
             [TIME] Finished 2 actions, all cached, in [TIME]
         "#]]);
@@ -76,7 +76,7 @@ fn what_stands_in_place_of_state_is_replaced_or_named() {
 }
 
 #[test]
-fn a_file_that_has_another_name_elsewhere_is_not_written_in_place() {
+fn a_hard_linked_file_is_not_written_in_place() {
     let project = victim();
     project.build(&["//..."]);
     let home = project.base().join("home");
@@ -90,7 +90,7 @@ fn a_file_that_has_another_name_elsewhere_is_not_written_in_place() {
 }
 
 #[test]
-fn settings_are_read_from_no_link_and_no_pipe() {
+fn settings_are_not_read_from_links_or_pipes() {
     for (obstacle, what) in [
         (Obstacle::LinkToFile, "is a symbolic link, which is not followed"),
         (Obstacle::LinkToZeros, "is a symbolic link, which is not followed"),
@@ -106,7 +106,7 @@ fn settings_are_read_from_no_link_and_no_pipe() {
 }
 
 #[test]
-fn sources_that_are_pipes_are_no_sources() {
+fn pipes_are_not_sources() {
     for place in ["PKG.libsonnet", "m.libsonnet", "t.sh", "lib/PKG.libsonnet"] {
         for obstacle in [Obstacle::Pipe, Obstacle::Socket] {
             let project = victim();
@@ -119,7 +119,7 @@ fn sources_that_are_pipes_are_no_sources() {
 }
 
 #[test]
-fn a_warehouse_of_the_checkout_leads_nowhere_else() {
+fn a_warehouse_in_the_checkout_does_not_lead_out_of_it() {
     for place in [".wake/warehouse", ".wake/warehouse/abc/def"] {
         let project = victim();
         let home = project.base().join("home");
@@ -132,7 +132,7 @@ fn a_warehouse_of_the_checkout_leads_nowhere_else() {
 }
 
 #[test]
-fn logs_that_no_build_wrote_are_not_removed() {
+fn logs_not_written_by_a_build_are_not_removed() {
     let project = victim();
     for number in 0..60 {
         project.write(&format!(".wake/runs/{number}.jsonl"), "mine\n");
@@ -144,7 +144,7 @@ fn logs_that_no_build_wrote_are_not_removed() {
 }
 
 #[test]
-fn globs_of_members_have_bounds_and_say_where_they_stand() {
+fn globs_of_members_are_limited_and_errors_name_their_position() {
     for (globs, message) in [
         (vec!["*".repeat(5000)], "a glob is longer than 4096 bytes"),
         (

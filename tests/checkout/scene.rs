@@ -1,4 +1,4 @@
-//! What lies around a hostile checkout, and must stay as it is.
+//! The surroundings of a hostile checkout, which must stay unchanged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use wake_tests::{Finished, Project, Wake, project};
 
-/// A project of two packages, one below the other, with a result each.
+/// A project of two packages, one nested in the other, with a result each.
 pub(crate) fn victim() -> Project {
     let module = "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./t.sh')";
     let pkg = |module: &str| format!("files=['./t.sh'], modules={{ {module}: './m.libsonnet' }}");
@@ -31,7 +31,7 @@ pub(crate) fn victim() -> Project {
     project
 }
 
-/// Everything below `dir` with its bytes, modes and times.
+/// Everything below `dir`, with its bytes, modes and times.
 pub(crate) fn canaries(dir: &Path) -> BTreeMap<PathBuf, (u32, i64, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut open = vec![dir.to_owned()];
@@ -49,7 +49,7 @@ pub(crate) fn canaries(dir: &Path) -> BTreeMap<PathBuf, (u32, i64, Vec<u8>)> {
     found
 }
 
-/// What somebody puts where wake keeps a file or a directory of its own.
+/// Something put where wake keeps a file or a directory of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     LinkToFile,
@@ -84,11 +84,11 @@ impl Obstacle {
         Obstacle::OtherName,
     ];
 
-    /// Puts it at `path`, in place of what is there; false where this user or file system cannot.
+    /// Puts it at `path`, replacing what is there; false if this user or file system cannot.
     pub(crate) fn put(self, path: &Path, home: &Path) -> bool {
         let _ = fs::remove_file(path);
         let _ = fs::remove_dir_all(path);
-        // Above it may lie another one.
+        // There may be another one above it.
         if fs::create_dir_all(path.parent().unwrap()).is_err() {
             return false;
         }
@@ -101,7 +101,7 @@ impl Obstacle {
             Obstacle::LinkToZeros => symlink("/dev/zero", path).is_ok(),
             Obstacle::Pipe => node(FileType::Fifo, 0).is_ok(),
             Obstacle::Socket => std::os::unix::net::UnixListener::bind(path).is_ok(),
-            // `/dev/zero`: without end.
+            // `/dev/zero`: endless.
             Obstacle::Device => node(FileType::CharacterDevice, rustix::fs::makedev(1, 5)).is_ok(),
             Obstacle::Dir => fs::create_dir(path).is_ok(),
             Obstacle::FullDir => {
@@ -118,7 +118,7 @@ impl Obstacle {
     }
 }
 
-/// Runs a call, which must end by itself soon and in so much memory.
+/// Runs a call, which must end by itself in time and within this much memory.
 #[track_caller]
 pub(crate) fn bounded(wake: &Wake, what: &str) -> Finished {
     let mut child = wake.spawn();
@@ -142,7 +142,7 @@ pub(crate) fn bounded(wake: &Wake, what: &str) -> Finished {
     wake.finished(output)
 }
 
-/// Bytes that a process holds.
+/// The bytes of memory that a process holds.
 fn resident(process: u32) -> u64 {
     let statm = fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());

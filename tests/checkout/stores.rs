@@ -1,4 +1,4 @@
-//! Stores that somebody else may have filled.
+//! Stores that another user may have filled.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -16,7 +16,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A project whose store is as `wake.toml` says, else the one in the user's home.
+/// A project whose store is set by `wake.toml`, else the one in the user's home.
 fn naming(store: &str) -> Project {
     let project = victim();
     project.write("wake.toml", format!("[build]\nstore = '{store}'\n"));
@@ -49,7 +49,7 @@ fn a_store_in_a_checkout_is_used_only_if_the_user_names_it() {
 }
 
 #[test]
-fn a_new_store_is_closed_to_others_whatever_the_umask() {
+fn a_new_store_is_private_whatever_the_umask() {
     for umask in ["0", "022", "077", "0777"] {
         let project = victim();
         let script = format!("umask {umask}; exec \"$0\" \"$@\"");
@@ -60,7 +60,7 @@ fn a_new_store_is_closed_to_others_whatever_the_umask() {
 }
 
 #[test]
-fn a_store_that_others_could_read_is_closed_and_one_they_could_write_refused() {
+fn a_readable_store_is_made_private_and_a_writable_one_refused() {
     let project = victim();
     project.build(&[]);
     set_mode(&project.store(), 0o755);
@@ -82,12 +82,12 @@ fn a_store_that_others_could_read_is_closed_and_one_they_could_write_refused() {
     }
     set_mode(&project.store(), 0o700);
     set_mode(&project.store().join("action"), 0o777);
-    // Nobody else can get there.
+    // No other user can reach it.
     project.build_runs_nothing(&[]);
 }
 
 #[test]
-fn an_empty_directory_becomes_a_store_of_ones_own() {
+fn an_empty_directory_becomes_a_private_store() {
     let project = victim();
     fs::create_dir(project.store()).unwrap();
     set_mode(&project.store(), 0o777);
@@ -115,7 +115,7 @@ fn a_store_of_another_user_is_refused() {
 }
 
 #[test]
-fn what_is_left_of_a_store_says_how_to_remove_it() {
+fn the_remains_of_a_store_are_reported_with_a_remedy() {
     let project = victim();
     project.build(&[]);
     for name in ["format", "lock", "gate"] {
@@ -129,7 +129,7 @@ fn what_is_left_of_a_store_says_how_to_remove_it() {
 }
 
 #[test]
-fn jobs_have_the_bounds_of_the_flag() {
+fn the_jobs_setting_has_the_limits_of_the_flag() {
     let project = victim();
     for jobs in ["0", "4097", "999999999", "-1", "99999999999999999999"] {
         project.write("wake.toml", format!("[build]\njobs = {jobs}\n"));
@@ -143,7 +143,7 @@ fn jobs_have_the_bounds_of_the_flag() {
 }
 
 #[test]
-fn a_store_in_a_package_is_no_source_and_no_package() {
+fn a_store_in_a_package_is_not_a_source_or_package() {
     let project = victim();
     project.edit("PKG.libsonnet", "files=['./t.sh']", "files=[wake.dir('.', exclude='.wake')]");
     project.write_script("t.sh", "#!/bin/sh\nfind . -type f | sort > o\n");
@@ -152,7 +152,7 @@ fn a_store_in_a_package_is_no_source_and_no_package() {
     build(&["build", "//..."]);
     let listed = project.result_text("//:m", "o");
     assert!(!listed.contains("cache"), "{listed}");
-    // A result that has a package in it is no package of the workspace either.
+    // A package inside a result is not a package of the workspace either.
     project.write_script("lib/t.sh", "#!/bin/sh\nmkdir o; echo 1 > o/PKG.libsonnet\n");
     project.edit("lib/m.libsonnet", "o: './o'", "o: './o/'");
     build(&["build", "//..."]);
