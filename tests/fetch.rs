@@ -395,7 +395,7 @@ fn what_is_wrong_is_named() {
         &format!("wake.fetch('{url}', strip=1)"),
         5,
         expect![[r#"
-        error: `strip` of fetch() is for what is unpacked: see `unpack`
+        error: `strip` of fetch() requires `unpack=true`
          --> PKG.libsonnet:2:72
           |
         2 |   local fetched = wake.fetch('http://127.0.0.1:PORT/words.txt', strip=1);

@@ -459,7 +459,7 @@ fn names_that_lead_nowhere() {
               |                             ^^^^^^^^^^^^^^^
               = note: refused at rules/cc/units.libsonnet
               = note: evaluated for `//app:app` with the config {"src":"PKG.libsonnet"}
-              help: the file exists: add `./PKG.libsonnet` in `files` of the package
+              help: the file exists: add `./PKG.libsonnet` to `files` of the package
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

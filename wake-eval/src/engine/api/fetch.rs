@@ -60,10 +60,11 @@ fn fetch(call: &Call<'_>) -> Result<Val> {
             return Err(call.expected("strip", "a whole number up to 20", &other).into());
         }
     };
-    if (strip > 0 && !unpack) || (executable && unpack) {
-        let argument = if executable { "executable" } else { "strip" };
-        let of = if executable { "a single file" } else { "an unpacked archive" };
-        refuse!(call.fault(argument, format!("is for {of}: see `unpack`")));
+    if executable && unpack {
+        refuse!(call.fault("executable", "cannot be combined with `unpack`"));
+    }
+    if strip > 0 && !unpack {
+        refuse!(call.fault("strip", "requires `unpack=true`"));
     }
     let base = fetched_place(sha256.as_deref().unwrap_or_default(), first, unpack, strip);
     let path = format!("{base}{}", if unpack { "/" } else { "" });
