@@ -1,4 +1,4 @@
-//! Configurations as people read and write them in labels: `opt=2 src=./a.c`.
+//! Configurations as users read and write them in labels: `opt=2 src=./a.c`.
 
 use serde_json::{Map, Value};
 use wake_model::encode::{Domain, digest_bytes};

@@ -1,4 +1,4 @@
-//! Information from registries: for a person who looks for a package, and for vendoring.
+//! Information from registries: for a user who looks for a package, and for vendoring.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -20,7 +20,7 @@
 
 #![expect(
     clippy::result_large_err,
-    reason = "a diagnostic is made once in a failing build and read by a person"
+    reason = "a diagnostic is made once in a failing build and read by a user"
 )]
 
 mod settings;

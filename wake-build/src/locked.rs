@@ -568,7 +568,7 @@ fn not_retrieved(read: &LockText, request: &PkgRequest, by: &PkgName) -> Diagnos
     diagnostic.help("run `wake lock` to retrieve it")
 }
 
-/// Returns where a locked package is from, for a person.
+/// Returns where a locked package is from, for messages.
 fn shown_source(locked: &LockedPkg) -> String {
     match &locked.source {
         LockSource::Registry(name) => format!("the registry `{name}`"),

@@ -44,7 +44,7 @@ impl PkgPlace {
         [&*self.label(), ":", module].concat()
     }
 
-    /// Returns the name of a file for a person: `libs/zlib/PKG.libsonnet`, relative to the root of the workspace.
+    /// Returns the name of a file for messages: `libs/zlib/PKG.libsonnet`, relative to the root of the workspace.
     pub(crate) fn file_label(&self, file: &str) -> String {
         match self {
             PkgPlace::Checkout(dir) if dir.is_root() => file.to_owned(),

@@ -74,7 +74,7 @@ impl<'a> Formulas<'a> {
         Formulas { store, grants, all: Vec::new(), order: Vec::new() }
     }
 
-    /// Adds a formula, called `label` by people and `past_name` in the history.
+    /// Adds a formula, called `label` in messages and `past_name` in the history.
     ///
     /// It is checked as far as possible without its wares.
     pub fn add(

@@ -1,4 +1,4 @@
-//! Hints for a person whose command failed.
+//! Hints for the user after a failed command.
 
 use wake_model::{RelPath, place};
 

@@ -1,4 +1,4 @@
-//! Errors and warnings for a person.
+//! Errors and warnings for the user.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub struct Diagnostic {
     pub class: Class,
     /// The problem: a lower-case fragment, the thing at fault first.
     pub message: String,
-    /// Its place, if it is in a file that a person wrote.
+    /// Its place, if it is in a file that the user wrote.
     pub place: Option<Place>,
     /// Further places that led to it, innermost first.
     pub notes: Vec<String>,
@@ -72,7 +72,7 @@ impl Class {
 /// A place in a file: line and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// The file, under the name a person knows.
+    /// The file, under the name that the user knows.
     pub file: String,
     /// The line.
     pub line: usize,

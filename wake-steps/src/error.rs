@@ -1,4 +1,4 @@
-//! Why a step could not be performed, and how a person is told.
+//! Why a step could not be performed, and how the user is told.
 
 use std::borrow::Borrow;
 use std::io::{self, ErrorKind};

@@ -43,7 +43,7 @@ pub enum Event {
     /// A line of the lock changed; sent by the front that has a lock.
     #[serde(rename = "locked")]
     Locked {
-        /// The change, for a person: `+ acme/greet 1.2.0`.
+        /// The change, for the user: `+ acme/greet 1.2.0`.
         change: String,
     },
     /// Packages were fetched from registries; sent by the front that has registries.
@@ -119,7 +119,7 @@ pub enum Event {
     ActionStarted {
         /// The step.
         id: usize,
-        /// What a person calls it.
+        /// Its label.
         label: String,
         /// The key of the action cache.
         key: String,
@@ -219,7 +219,7 @@ pub struct ActionFinished {
     /// Hints if it failed, a line each. Absent in logs of earlier releases.
     #[serde(default)]
     pub help: Vec<String>,
-    /// The command, as a person would type it.
+    /// The command, as a user would type it.
     pub command: String,
     /// More about the command; none if none ran. Absent in logs of earlier releases.
     #[serde(default)]
@@ -342,7 +342,7 @@ pub trait Reporter {
     /// Called several times a second while nothing happens, to update clocks and bars.
     fn tick(&mut self) {}
 
-    /// Returns, once, why events that a person asked for were lost, if any were.
+    /// Returns, once, why events that the user asked for were lost, if any were.
     fn take_fault(&mut self) -> Option<std::io::Error> {
         None
     }

@@ -122,7 +122,7 @@ impl<'a> Outlook<'a> {
         self.steps.needs(step).into_iter().find(|&need| self.results.get(need).is_none())
     }
 
-    /// Pins a step whose dependencies are all cached.
+    /// Pins a step whose dependencies are all remembered.
     pub fn pin(&self, step: StepId) -> Result<PinnedAction, Failure> {
         self.pinned(step).map_err(|error| self.failed(step, &error))
     }

@@ -77,7 +77,7 @@ fn between(
     differing.map(change).collect()
 }
 
-/// Shortens a digest for a person.
+/// Shortens a digest for messages.
 fn short(value: &str) -> String {
     value.chars().take(12).collect()
 }

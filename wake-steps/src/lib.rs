@@ -14,7 +14,7 @@
 //! | `run_log`, `history` | what is kept: the log of a run, the last keys of steps |
 //! | `step`, `wares`, `results` | what to perform, and on what |
 //! | `error` | why a step could not be performed |
-//! | `pin`, `shell_line` | a step whose dependencies are done becomes an action; its command as a person would type it |
+//! | `pin`, `shell_line` | a step whose dependencies are done becomes an action; its command as a user would type it |
 //! | `own_tree`, `reason` | large sets of own files; why an action ran |
 //! | `depfile`, `claims` | what commands say that they read, and the cache hits that follow |
 //! | `test_report` | what tests report about their cases |
@@ -26,7 +26,7 @@
 
 #![expect(
     clippy::result_large_err,
-    reason = "a diagnostic is made once in a failing build and read by a person"
+    reason = "a diagnostic is made once in a failing build and read by a user"
 )]
 
 pub mod clock;

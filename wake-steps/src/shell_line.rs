@@ -1,10 +1,10 @@
-//! A command as a person would type it.
+//! A command as a user would type it.
 
 use wake_model::action::Command;
 
 use crate::pin::PinnedAction;
 
-/// Returns the command of an action as a person would type it; empty if it has none.
+/// Returns the command of an action as a user would type it; empty if it has none.
 pub fn shell_line(pinned: &PinnedAction) -> String {
     let mut line = String::new();
     if let Command::Run(run) = &pinned.action.command {

@@ -25,7 +25,7 @@ pub struct BuildRequest {
     pub runs: Option<u32>,
     /// How often a test is retried after a failure; none: the test decides.
     pub retries: Option<u32>,
-    /// Whether the modules that the targets name run even if they are cached.
+    /// Whether the modules that the targets name run even if they are remembered.
     pub rebuild: bool,
     /// Whether results are linked into the checkout.
     pub link: LinkPolicy,

@@ -113,12 +113,12 @@ pub enum Guest {
 /// The shells to try, in order; the last one is for a step without `PATH`.
 const SHELLS: [&str; 3] = ["bash", "sh", "/bin/sh"];
 
-/// What a person is told about the step before entering it.
+/// What the user is told about the step before entering it.
 #[derive(Clone, Debug)]
 pub struct VisitedStep {
     /// Its label.
     pub label: String,
-    /// Its own command, as a person would type it.
+    /// Its own command, as a user would type it.
     pub command: String,
 }
 

@@ -76,7 +76,7 @@ pub struct LockChange {
     pub to: Option<String>,
 }
 
-/// For a person: `+ acme/greet 1.2.0`, `~ acme/text 2.0.1 -> 2.1.0`.
+/// For users: `+ acme/greet 1.2.0`, `~ acme/text 2.0.1 -> 2.1.0`.
 impl std::fmt::Display for LockChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let LockChange { pkg, from, to } = self;

@@ -517,7 +517,7 @@ fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -
     diagnostic.note(format!("evaluated for `{module}` with the config {config}"))
 }
 
-/// Converts an error for a person in the workspace: paths are relative to its root.
+/// Converts an error for a user in the workspace: paths are relative to its root.
 pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError, answers: &dyn Answers) -> Diagnostic {
     let class = match error.kind {
         Kind::User | Kind::Limit(_) => Class::Evaluation,

@@ -27,7 +27,7 @@ pub struct StepJob {
     pub key: ActionDigest,
     /// The job for the sandbox, with no place for outputs yet.
     pub job: Job,
-    /// Where the outputs of an earlier run are, if it is cached.
+    /// Where the outputs of an earlier run are, if the step is remembered.
     pub outputs: Option<PathBuf>,
     /// The directory of its package, absolute.
     pub dir: PathBuf,

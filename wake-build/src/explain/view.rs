@@ -35,13 +35,13 @@ impl View<'_> {
         Some(self.label(NodeIndex::new(need.0)))
     }
 
-    /// Returns the modules whose actions are known: all their dependencies are cached.
+    /// Returns the modules whose actions are known: all their dependencies are remembered.
     pub(super) fn known(&self) -> Result<BTreeSet<NodeIndex>, Failure> {
         let planned = self.outlook.plan()?.into_iter().filter(|step| step.key.is_some());
         Ok(planned.map(|step| NodeIndex::new(step.id)).collect())
     }
 
-    /// Returns the action of `node`, whose dependencies are all cached.
+    /// Returns the action of `node`, whose dependencies are all remembered.
     pub(super) fn pin(&self, node: NodeIndex) -> Result<PinnedAction, Failure> {
         self.outlook.pin(step_id(node))
     }

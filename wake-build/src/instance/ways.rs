@@ -43,7 +43,7 @@ impl<'a> Ways<'a> {
         Some(named_digest(pkg.key.as_str(), is_dir))
     }
 
-    /// Returns the name of the file there, for a person.
+    /// Returns the name of the file there, for messages.
     pub(crate) fn label(&self, way: &Way) -> Option<String> {
         Some(self.follow(way)?.place.file_label(way.path.as_str()))
     }

@@ -18,7 +18,7 @@ use crate::written::JsonValue;
 /// The parameters of `wake.fetch`.
 struct Fetched<'v> {
     urls: Vec<String>,
-    /// The digest; none if a person still has to write it.
+    /// The digest; none if the user still has to write it.
     sha256: Option<&'v str>,
     /// Whether it is an archive to unpack.
     unpack: bool,

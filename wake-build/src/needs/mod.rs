@@ -47,7 +47,7 @@ pub struct AddRequest {
 pub struct NeedsChange {
     /// The package file, relative to the root of the workspace.
     pub file: String,
-    /// The packages that were added or removed, for a person: `acme/http ^1.2`.
+    /// The packages that were added or removed, for the user: `acme/http ^1.2`.
     pub needs: Vec<String>,
     /// What was found for each package added, in order; none if nothing was locked.
     pub found: Vec<Option<FoundNeed>>,
@@ -330,7 +330,7 @@ impl Need<'_> {
     }
 }
 
-/// For a person: `acme/http ^1.2`.
+/// For users: `acme/http ^1.2`.
 impl std::fmt::Display for Need<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.addition.name, self.requirement)

@@ -183,7 +183,7 @@ impl Here {
     }
 }
 
-/// Moves the output of a failed command to where a person can inspect it; on error it is discarded, as without this option.
+/// Moves the output of a failed command to where the user can inspect it; on error it is discarded, as without this option.
 fn leave_behind(place: Scratch, pinned: &PinnedAction) {
     let Some(dir) = &pinned.terms.left_behind else { return };
     let parent = dir.parent().unwrap_or(dir);

@@ -40,7 +40,7 @@ use crate::wares::Wares;
 pub struct SchedulePolicy {
     /// Whether other steps continue after one has failed.
     pub keep_going: bool,
-    /// Whether requested steps run even if they are cached.
+    /// Whether requested steps run even if they are remembered.
     pub rebuild: bool,
     /// How often each requested test runs; it passes if it passes each time. Zero means one.
     pub runs: u32,

@@ -231,7 +231,7 @@ impl Inquiry<'_> {
         Ok(self.sorted(graph.node_indices().filter(is_owner).collect()))
     }
 
-    /// Returns the file that a person names, relative to the root of the workspace.
+    /// Returns the file that the user named, relative to the root of the workspace.
     fn file(&self, word: &Word) -> Result<RelPath, Diagnostic> {
         let workspace = &self.session.workspace;
         let text = word.text.as_str();
