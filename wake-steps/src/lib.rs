@@ -1,4 +1,4 @@
-//! Performs a graph of steps, each cached by its action.
+//! Performs a graph of steps, each remembered by its action.
 //!
 //! A step is one command with its inputs and outputs. A front, for a workspace of packages or for a formula, turns its documents
 //! into [`Steps`](steps::Steps); here they are pinned, looked up, run, stored, reported and explained, all in
