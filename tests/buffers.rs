@@ -198,7 +198,7 @@ fn what_is_wrong_is_told() {
         )
     );
     assert!(told(&["show", "UPPER"], 2).contains("is not a buffer id"));
-    assert!(told(&["create", "--ttl", "soon"], 2).contains("is no lifetime"));
+    assert!(told(&["create", "--ttl", "soon"], 2).contains("is not a valid lifetime"));
     assert!(told(&["create", "--tag", "a b=c"], 2).contains("is not a valid tag key"));
     let many: Vec<String> = (0..101).map(|number| format!("--tag=k{number}=v")).collect();
     let args: Vec<&str> = ["create"].into_iter().chain(many.iter().map(String::as_str)).collect();

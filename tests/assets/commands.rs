@@ -313,5 +313,5 @@ fn a_registry_is_created_at_the_given_path() {
     project.write("v.yaml", "config_version: 0.4\ngenome_folder: $NOT_SET/g\ngenomes: {}\n");
     call(&["asset", "list", "--genome-config", "v.yaml"])
         .code(4)
-        .mentions("has the variable `NOT_SET`, which is not set");
+        .mentions("uses the variable `NOT_SET`, which is not set");
 }
