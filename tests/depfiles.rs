@@ -1,10 +1,10 @@
-//! Programs of the root file system, and what commands say that they have read.
+//! Programs of the root file system, and depfiles.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, expect, project};
 
-/// A unit that reads `a.c` and `x.h` of the package by `cat`, and says what `rule` says in its depfile.
+/// A unit that reads `a.c` and `x.h` of the package with `cat`, and whose depfile contains `rule`.
 fn unit(rule: &str) -> Project {
     project()
         .pkg(&format!(
@@ -22,7 +22,7 @@ const TELLS: &str =
     "printf 'unit.o: src/a.c \\\\\\n  src/x.h /usr/include/none.h\\n\\nsrc/x.h:\\n' > unit.d";
 
 #[test]
-fn a_file_that_the_command_did_not_read_may_change() {
+fn a_changed_file_missing_from_the_depfile_reruns_nothing() {
     let project = unit(TELLS);
     assert_eq!(project.build(&[]).ran(), ["//:unit"]);
     project.write("src/y.h", "another\n");
@@ -36,14 +36,14 @@ fn a_file_that_the_command_did_not_read_may_change() {
     project.write("src/x.h", "new\n");
     assert_eq!(project.build(&[]).ran(), ["//:unit"]);
     assert_eq!(project.result_text("//:unit", "unit.txt"), "a\nnew\n");
-    // From memory, with what it read then.
+    // From the cache, with the depfile of that run.
     project.write("src/x.h", "x\n");
     assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
     assert_eq!(project.result_text("//:unit", "unit.txt"), "a\nx\n");
 }
 
 #[test]
-fn what_was_read_is_known_whatever_way_the_build_took() {
+fn the_depfile_is_used_with_and_without_a_snapshot() {
     let project = unit(TELLS);
     project.build(&[]);
     // From the snapshot.
@@ -62,7 +62,7 @@ fn what_was_read_is_known_whatever_way_the_build_took() {
 }
 
 #[test]
-fn a_file_that_comes_or_goes_runs_the_command() {
+fn an_added_or_removed_file_reruns_the_command() {
     let project = unit(TELLS);
     project.build(&[]);
     project.write("src/0.h", "first in some order\n");
@@ -72,7 +72,7 @@ fn a_file_that_comes_or_goes_runs_the_command() {
 }
 
 #[test]
-fn a_name_that_is_no_input_is_told_and_everything_counts() {
+fn a_depfile_name_that_is_not_an_input_is_reported() {
     let project = unit("touch own.h; echo 'unit.o: src/a.c own.h' > unit.d");
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -85,7 +85,7 @@ fn a_name_that_is_no_input_is_told_and_everything_counts() {
 }
 
 #[test]
-fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
+fn an_invalid_depfile_fails_the_step_or_is_reported() {
     let project = unit("true");
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -141,7 +141,7 @@ fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
 }
 
 #[test]
-fn outputs_of_others_count_by_what_they_hold() {
+fn depfiles_cover_single_files_of_other_outputs() {
     let project = project()
         .pkg(
             "files=['./a.txt', './b.txt'],\n    modules={\n      \
@@ -163,7 +163,7 @@ fn outputs_of_others_count_by_what_they_hold() {
 }
 
 #[test]
-fn a_program_is_looked_for_where_the_command_looks() {
+fn a_program_is_found_through_the_path_of_the_command() {
     let step = |program: &str, env: &str| {
         project()
             .pkg(&format!(
@@ -180,7 +180,7 @@ fn a_program_is_looked_for_where_the_command_looks() {
         .run()
         .code(1)
         .mentions("program `true` not found in `/nowhere`");
-    // A directory of that name is none.
+    // A directory of that name is not a program.
     step("share", "{ PATH: '/usr' }").wake(["build"]).run().code(1).mentions("//:t");
     project()
         .pkg("modules={ t: function(wake, pkg) wake.module('t', exec=wake.exec(wake.program('./x'))) },")

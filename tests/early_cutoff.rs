@@ -1,10 +1,10 @@
-//! What runs again and what does not, by the counters of the JSON events.
+//! Which steps rerun, according to the counters of the JSON events.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, project};
 
-/// `first` sorts a file, `second` numbers the lines of what came out.
+/// `first` sorts a file, `second` numbers the lines of its output.
 fn chain() -> Project {
     project()
         .pkg(
@@ -31,7 +31,7 @@ fn chain() -> Project {
 }
 
 #[test]
-fn a_rebuilt_step_with_equal_bytes_leaves_its_dependents_alone() {
+fn a_rebuilt_step_with_equal_outputs_does_not_rerun_its_dependents() {
     let project = chain();
     assert_eq!(project.build(&[":second"]).ran(), ["//:first", "//:second"]);
 
@@ -45,7 +45,7 @@ fn a_rebuilt_step_with_equal_bytes_leaves_its_dependents_alone() {
 }
 
 #[test]
-fn going_back_runs_nothing() {
+fn reverting_a_change_runs_nothing() {
     let project = chain();
     project.build(&[":second"]);
     project.write("words.txt", "x\n");
@@ -56,7 +56,7 @@ fn going_back_runs_nothing() {
 }
 
 #[test]
-fn a_comment_or_metadata_evaluates_again_and_runs_nothing() {
+fn a_changed_comment_is_evaluated_again_but_runs_nothing() {
     let project = chain();
     project.build(&[":second"]);
     project.edit("first.libsonnet", "function", "// why\nfunction");
@@ -65,7 +65,7 @@ fn a_comment_or_metadata_evaluates_again_and_runs_nothing() {
 }
 
 #[test]
-fn a_new_file_that_a_glob_matches_is_seen() {
+fn a_new_file_that_matches_a_glob_is_noticed() {
     let project = project()
         .pkg("files=wake.dir('./in/*') + ['./list.sh'], modules={ list: './list.libsonnet' }")
         .file("in/a", "")
@@ -86,7 +86,7 @@ fn a_new_file_that_a_glob_matches_is_seen() {
 }
 
 #[test]
-fn a_file_that_was_absent_and_is_imported_is_seen() {
+fn the_appearance_of_an_imported_file_is_noticed() {
     let project = project()
         .pkg("files=['./keep.sh'], modules={ m: './m.libsonnet' }")
         .file("value.libsonnet", "1")
@@ -107,7 +107,7 @@ fn a_file_that_was_absent_and_is_imported_is_seen() {
 }
 
 #[test]
-fn the_executable_bit_is_content_and_other_bits_are_not() {
+fn of_the_mode_only_the_executable_bit_counts() {
     use std::os::unix::fs::PermissionsExt;
     let project = project()
         .step("mode", "test -x data && echo yes > out.txt || echo no > out.txt")
@@ -128,7 +128,7 @@ fn the_executable_bit_is_content_and_other_bits_are_not() {
 }
 
 #[test]
-fn where_the_checkout_lies_is_no_part_of_a_result() {
+fn results_do_not_depend_on_the_path_of_the_checkout() {
     let (here, there) = (chain(), chain());
     here.build(&[":second"]);
     let build = there.json_build(&[":second"]).store(here.store()).run().success().events();
@@ -137,7 +137,7 @@ fn where_the_checkout_lies_is_no_part_of_a_result() {
 }
 
 #[test]
-fn variables_of_the_one_who_calls_are_no_part_of_a_result() {
+fn results_do_not_depend_on_the_environment_of_the_caller() {
     let project = project().step("env", "env | sort > out.txt").build();
     project.build(&[]);
     let build = project
@@ -152,9 +152,9 @@ fn variables_of_the_one_who_calls_are_no_part_of_a_result() {
     assert!(!project.result_text("//:env", "out.txt").contains("CFLAGS"));
 }
 
-/// `last` takes what `deep` left, which `middle` handed on, and nothing but `side` is made anew.
+/// `last` uses an output of `deep` through `middle`, and only `side` is rebuilt.
 #[test]
-fn what_a_dependency_hands_on_is_there_for_a_step_that_runs_again() {
+fn a_rerun_step_has_the_indirect_outputs_of_its_dependencies() {
     let project = project()
         .pkg(
             "files=wake.dir(['*.txt']),\n    modules={\n      \
@@ -182,7 +182,7 @@ fn what_a_dependency_hands_on_is_there_for_a_step_that_runs_again() {
     project.write("side.txt", "other\n");
     assert_eq!(project.build(&[":last"]).ran(), ["//:last", "//:side"]);
     assert_eq!(project.result_text("//:last", "last.out"), "last\nmiddle\ndeep\ndeep\nother\n");
-    // And once more, from what that build wrote down.
+    // Once more, from the snapshot of that build.
     project.write("side.txt", "third\n");
     assert_eq!(project.build(&[":last"]).ran(), ["//:last", "//:side"]);
     assert_eq!(project.result_text("//:last", "last.out"), "last\nmiddle\ndeep\ndeep\nthird\n");

@@ -1,4 +1,4 @@
-//! Every example: cold, warm, touched without a change, and one change that rebuilds exactly what it must.
+//! Every example: cold, warm, touched without a change, and with a change that rebuilds exactly what depends on it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use wake_tests::{Project, example, has_busybox, has_program, skip};
 
-/// Builds cold, then shows that neither a second build nor one of touched files runs anything.
+/// Builds from an empty store, then checks that neither a second build nor one with touched files runs anything.
 fn cold_warm_touched(project: &Project, targets: &[&str], touched: &[&str]) -> usize {
     let cold = project.build(targets);
     assert_eq!(cold.hit(), [] as [&str; 0], "an empty store remembers nothing");
@@ -48,7 +48,7 @@ fn hello_greets() {
 }
 
 #[test]
-fn hello_runs_again_only_for_what_its_command_sees() {
+fn hello_reruns_only_for_files_that_its_command_sees() {
     let project = example("hello");
     project.build(&[]);
 
@@ -79,7 +79,7 @@ fn c_app_builds_two_profiles_side_by_side() {
 }
 
 #[test]
-fn c_app_rebuilds_what_a_change_reaches() {
+fn c_app_rebuilds_only_what_a_change_affects() {
     let project = example("c-app");
     project.build(&["app:both"]);
 
@@ -98,7 +98,7 @@ fn c_app_rebuilds_what_a_change_reaches() {
     ];
     assert_eq!(build.ran(), expected);
 
-    // One profile's flags are one profile's business.
+    // The flags of one profile do not affect the other.
     project.edit("stats/PKG.libsonnet", "'-O2'", "'-O3'");
     let build = project.build(&["app:both"]);
     let of = |module: &str| build.ran().iter().filter(|label| label.starts_with(module)).count();
@@ -107,7 +107,7 @@ fn c_app_rebuilds_what_a_change_reaches() {
 }
 
 #[test]
-fn c_app_stops_where_bytes_come_out_equal() {
+fn c_app_stops_rebuilding_at_equal_outputs() {
     let project = example("c-app");
     project.build(&["app:both"]);
 
@@ -131,12 +131,12 @@ fn report_is_a_page_with_a_plot() {
     let page = project.result_text("//:page", "site/index.html");
     assert!(page.contains("<svg"), "{page}");
     assert_eq!(page.matches("<circle").count(), 16, "one mark for each measurement");
-    // The data was made with a half-life of ln 2 / 0.031 minutes and some noise.
+    // The data was generated with a half-life of ln 2 / 0.031 minutes and some noise.
     assert!(page.contains("every 22.3 minutes") || page.contains("every 22.4 minutes"), "{page}");
 }
 
 #[test]
-fn report_runs_the_steps_that_see_a_change() {
+fn report_reruns_the_steps_that_see_a_change() {
     let project = example("report");
     project.build(&[":page"]);
     let check = |path: &str, from: &str, to: &str, expected: &[&str]| {
@@ -148,12 +148,12 @@ fn report_runs_the_steps_that_see_a_change() {
     check("page.libsonnet", "How tea cools", "How coffee cools", &["//:page"]);
     check("PKG.libsonnet", "license: 'MIT OR Apache-2.0'", "license: 'MIT'", &[]);
     check("data/tea.csv", "0,91.3", "0,90.3", &["//:fit", "//:page", "//:plot"]);
-    // The fit runs again, comes out with the same bytes, and there it ends.
+    // The fit runs again with equal output, and nothing after it does.
     check("steps/fit.py", "import math", "import math  # logarithms", &["//:fit"]);
 }
 
 #[test]
-fn rootfs_builds_in_a_file_system_that_it_made() {
+fn rootfs_builds_in_its_own_root_file_system() {
     if !has_busybox("rootfs_builds") {
         return;
     }
@@ -170,7 +170,7 @@ fn rootfs_builds_in_a_file_system_that_it_made() {
         assert_eq!(project.build(&[]).ran(), expected, "{path}: {from} -> {to}");
     };
     check("texts/river.txt", "brought stones", "brought sand", &["//:concordance"]);
-    // The same bytes come out, and there it ends.
+    // The output is equal, and nothing after it runs.
     check("assemble.sh", "# Puts", "# Here: puts", &["//:os"]);
     check("os.libsonnet", "'awk', 'cat',", "'awk', 'cat', 'wc',", &["//:concordance", "//:os"]);
     project.edit("os.libsonnet", "'sh', ", "");
@@ -179,8 +179,8 @@ fn rootfs_builds_in_a_file_system_that_it_made() {
 }
 
 #[test]
-fn image_is_put_together_and_tried() {
-    if !has_busybox("image_is_put_together") {
+fn image_is_built_and_tested() {
+    if !has_busybox("image_is_built_and_tested") {
         return;
     }
     let project = example("image");
@@ -196,7 +196,7 @@ fn image_is_put_together_and_tried() {
     assert_eq!(project.build(&[]).ran(), ["//:hello", "//:tried"]);
     assert_eq!(project.result_text("//:tried", "said.txt"), "Good day, wake!\n");
     assert_ne!(project.wake(inspect).run().success().stdout, inspected);
-    // The program comes out equal, and there it ends.
+    // The program comes out equal, and nothing after it runs.
     project.edit("box.libsonnet", "'/bin/busybox', './busybox'", "'/bin/busybox', 'busybox'");
     assert_eq!(project.build(&[]).ran(), ["//:box"]);
 }
@@ -263,8 +263,8 @@ fn monorepo_takes_the_toolchain_with_the_highest_rank() {
     let project = example("monorepo");
     project.build(&[]);
 
-    // A flag of the toolchain that lost, and that the one that won overrides: every C step is another
-    // command, and none of the others is.
+    // A flag of the lower-ranked toolchain, now overridden by the higher-ranked one: every C step is another
+    // command, and no other step is.
     project.edit("toolchain-hardened/PKG.libsonnet", "'-O2'", "'-O2', '-g0'");
     let build = project.build(&[]);
     let ran = build.ran();
@@ -273,7 +273,7 @@ fn monorepo_takes_the_toolchain_with_the_highest_rank() {
     for untouched in ["//libs/geo:gen", "//py/pyreport:pyz", "//py/pyreport:cities"] {
         assert!(!ran.contains(&untouched), "{untouched} does not compile C");
     }
-    // `-g0` is what the compiler does anyway: the same bytes, so nobody packs again.
+    // `-g0` is the compiler's default: the bytes are the same, so nothing is packed again.
     assert!(!ran.contains(&"//:release"), "{ran:?}");
 }
 
@@ -287,7 +287,7 @@ fn monorepo_without_the_permission_has_no_toolchain() {
 }
 
 #[test]
-fn monorepo_rebuilds_what_a_change_reaches() {
+fn monorepo_rebuilds_only_what_a_change_affects() {
     let project = example("monorepo");
     project.build(&[]);
     let check = |path: &str, from: &str, to: &str, expected: &[&str]| {
@@ -304,7 +304,7 @@ fn monorepo_rebuilds_what_a_change_reaches() {
         "py/pystats/src/pystats/__init__.py",
         "\"\"\"Sums over columns of a table.\"\"\"",
         "\"\"\"Sums.\"\"\"",
-        // The program is another file, what it writes is the same.
+        // The program changes, but its output does not.
         &["//:release", "//py/pyreport:cities", "//py/pyreport:pyz"],
     );
     check(

@@ -1,10 +1,10 @@
-//! `why`, `plan`, `graph`, `log`, `ls`: every decision can be explained by the code that took it.
+//! `why`, `plan`, `graph`, `log`, `ls`: every decision is explained by the code that made it.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, expect, has_program, is_root, project, skip};
 
-/// `report` shows what `count` made of `words.txt`.
+/// `report` shows what `count` computed from `words.txt`.
 fn two_steps() -> Project {
     project()
         .pkg(
@@ -31,7 +31,7 @@ fn two_steps() -> Project {
 }
 
 #[test]
-fn why_the_first_time() {
+fn why_explains_a_first_build() {
     let project = two_steps();
     project.build(&[":report"]);
     project.wake(["why", ":report"]).run().success().prints(expect![[r#"
@@ -40,7 +40,7 @@ fn why_the_first_time() {
 }
 
 #[test]
-fn why_names_the_file() {
+fn why_names_the_changed_file() {
     let project = two_steps();
     project.build(&[":report"]);
     project.write("words.txt", "one two three\n");
@@ -55,7 +55,7 @@ fn why_names_the_file() {
 }
 
 #[test]
-fn why_follows_a_dependency_down_to_the_file() {
+fn why_follows_dependencies_down_to_the_changed_file() {
     let project = two_steps();
     project.build(&[":report"]);
     project.write("words.txt", "one two three\n");
@@ -73,10 +73,10 @@ fn why_follows_a_dependency_down_to_the_file() {
 }
 
 #[test]
-fn why_names_the_value_and_its_place() {
+fn why_names_the_changed_value_and_its_position() {
     let project = two_steps();
     project.build(&[":report"]);
-    // What only stands in a comment is not where the value comes from.
+    // The value does not come from a comment that contains it.
     project.edit("report.libsonnet", "'words'", "/* 'WORDS' */ 'WORDS'");
     project.build(&[":report"]);
     let why = project.wake(["why", ":report"]).run().success();
@@ -91,7 +91,7 @@ fn why_names_the_value_and_its_place() {
 }
 
 #[test]
-fn why_nothing_ran() {
+fn why_explains_that_nothing_ran() {
     let project = two_steps();
     project.build(&[":report"]);
     project.build(&[":report"]);
@@ -101,7 +101,7 @@ fn why_nothing_ran() {
 }
 
 #[test]
-fn why_before_any_build() {
+fn why_works_before_any_build() {
     let project = two_steps();
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
         //:report can be compared only after its dependencies have run
@@ -111,7 +111,7 @@ fn why_before_any_build() {
 }
 
 #[test]
-fn plan_says_what_would_run_and_runs_nothing() {
+fn plan_lists_what_would_run_without_running_it() {
     let project = two_steps();
     project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
         run     //:count   never built here
@@ -135,7 +135,7 @@ fn plan_says_what_would_run_and_runs_nothing() {
 }
 
 #[test]
-fn graph_in_three_formats() {
+fn graph_prints_three_formats() {
     let project = two_steps();
     for (format, expected) in [
         (
@@ -211,7 +211,7 @@ fn log_lists_runs_and_prints_output() {
 }
 
 #[test]
-fn log_knows_what_failed() {
+fn log_lists_failed_steps() {
     let project = project().step("m", "exit 4").build();
     project.wake(["build"]).run().code(1);
     let log = project.wake(["log", "--failed"]).run().success();
@@ -219,7 +219,7 @@ fn log_knows_what_failed() {
 }
 
 #[test]
-fn traces_are_shown_also_when_the_evaluation_is_remembered() {
+fn traces_are_shown_for_cached_evaluations() {
     let project = two_steps();
     project.edit("report.libsonnet", "wake.module(", "std.trace('looking', wake.module)(");
     for _ in 0..2 {
@@ -228,10 +228,10 @@ fn traces_are_shown_also_when_the_evaluation_is_remembered() {
 }
 
 #[test]
-fn why_names_what_of_the_host_changed() {
+fn why_names_changes_of_the_host() {
     let status = std::path::Path::new("/var/lib/dpkg/status");
     if !is_root() || !status.is_file() || !has_program("unshare") {
-        return skip("why_names_what_of_the_host_changed", "it needs root, dpkg and unshare");
+        return skip("why_names_changes_of_the_host", "it needs root, dpkg and unshare");
     }
     let project = project().step("m", "touch out.txt").build();
     project.build(&[]);
@@ -254,9 +254,9 @@ fn why_names_what_of_the_host_changed() {
     assert!(why.stdout.contains("added package zz-game  1.0-2\n"), "{why}");
 }
 
-/// Of many own files the key has one digest, which says of none of them what it was.
+/// A key has one digest for many own files, which does not tell which of them changed.
 #[test]
-fn a_file_among_many_is_named() {
+fn why_names_one_changed_file_among_many() {
     let project = project().step("m", "cat many/* > out.txt").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('many/**')");
     for number in 0..300 {
@@ -266,7 +266,7 @@ fn a_file_among_many_is_named() {
     let why = |expected: wake_tests::Expect| {
         project.wake(["why", ":m"]).run().success().prints(expected);
     };
-    // As it is planned, and as the last build remembers it: these come to the same.
+    // As planned now, and as recorded by the last build: both give the same answer.
     project.write("many/007", "seven\n");
     why(expect![[r#"
         //:m would run because of: changed inputs many/007
@@ -292,7 +292,7 @@ fn a_file_among_many_is_named() {
           unchanged: [N] other fields
     "#]]);
     assert_eq!(project.build(&[]).ran(), ["//:m"]);
-    // So few that each is named by itself.
+    // So few that each is named separately.
     for number in 100..300 {
         std::fs::remove_file(project.path(&format!("many/{number:03}"))).unwrap();
     }

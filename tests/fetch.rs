@@ -1,4 +1,4 @@
-//! Files and trees of other machines, known by their digests. The server is Python's own.
+//! Files and trees from other machines, identified by their digests. The server is Python's.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use wake_tests::{Expect, Finished, Project, expect, has_program, project, skip};
 
-/// Serves the directory `served` of a project until it is dropped.
+/// A server of the directory `served` of a project; it stops on drop.
 struct Server {
     child: Child,
     port: u16,
@@ -25,7 +25,7 @@ impl Server {
         Server::running(code, &project.base().join("served"))
     }
 
-    /// What `code` serves, which is told of a directory and says its port.
+    /// Runs the server `code`, which gets a directory and prints its port.
     fn running(code: &str, dir: &Path) -> Server {
         let mut command = Command::new("python3");
         command.args(["-c", code]).arg(dir).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -35,7 +35,7 @@ impl Server {
         Server { child, port: line.trim().parse().unwrap() }
     }
 
-    /// What is said, without the number of the port and without the line of a failed build.
+    /// The errors, without the port number and the final line of a failed build.
     fn said(&self, run: &Finished) -> String {
         let said = run.redacted_stderr().replace(&format!(":{}/", self.port), ":PORT/");
         said.lines().filter(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect()
@@ -53,7 +53,7 @@ impl Drop for Server {
     }
 }
 
-/// A project beside which lies `served/words.txt`, and `served/kit.tar.gz` with `kit-1/bin/hello` and `kit-1/words`.
+/// A project next to `served/words.txt`, and `served/kit.tar.gz` with `kit-1/bin/hello` and `kit-1/words`.
 fn with_served() -> Project {
     let project = project().file("wake.toml", "").build();
     let served = project.base().join("served");
@@ -87,7 +87,7 @@ fn step(project: &Project, what: &str, exec: &str) {
 const COPY: &str = "wake.exec(wake.program('cp'), args=[fetched, 'out.txt'])";
 
 #[test]
-fn a_file_is_fetched_once_and_kept() {
+fn a_file_is_fetched_only_once() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
@@ -108,7 +108,7 @@ fn a_file_is_fetched_once_and_kept() {
 }
 
 #[test]
-fn an_archive_is_unpacked_and_its_programs_run() {
+fn programs_of_an_unpacked_archive_run() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "kit.tar.gz");
@@ -134,7 +134,7 @@ fn an_archive_is_unpacked_and_its_programs_run() {
 }
 
 #[test]
-fn a_tree_that_is_fetched_can_be_the_root() {
+fn a_fetched_tree_can_be_the_root() {
     if !wake_tests::has_busybox("a root file system that is fetched") {
         return;
     }
@@ -159,7 +159,7 @@ fn a_tree_that_is_fetched_can_be_the_root() {
 }
 
 #[test]
-fn what_others_have_is_handed_on() {
+fn a_fetched_file_of_a_dependency_is_an_input() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
@@ -182,7 +182,7 @@ fn what_others_have_is_handed_on() {
 }
 
 #[test]
-fn a_mirror_is_asked_where_the_first_does_not_have_it() {
+fn the_next_address_is_tried_if_the_first_fails() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
@@ -192,7 +192,7 @@ fn a_mirror_is_asked_where_the_first_does_not_have_it() {
     assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
 }
 
-/// What addresses below `https://files.example.org/pub/` stand for, in this order.
+/// The mirrors of addresses below `https://files.example.org/pub/`, in this order.
 fn mirrors(project: &Project, of_person: &[String], of_workspace: &[String]) {
     let table = |places: &[String]| match places {
         [] => String::new(),
@@ -203,11 +203,11 @@ fn mirrors(project: &Project, of_person: &[String], of_workspace: &[String]) {
 }
 
 #[test]
-fn mirrors_are_asked_first_and_compared() {
+fn mirrors_are_tried_first_and_their_files_verified() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
-    // No such machine is there.
+    // There is no such machine.
     let what = format!("wake.fetch('https://files.example.org/pub/words.txt', sha256='{digest}')");
     step(&project, &what, COPY);
     let other = project.base().join("other");
@@ -216,12 +216,12 @@ fn mirrors_are_asked_first_and_compared() {
     let (there, wrong) = (server.url(""), format!("file://{}", other.display()));
     let gone = format!("file://{}", project.base().join("gone").display());
 
-    // What is wrong or not there is passed over, the person's first.
+    // Wrong or missing files are skipped; the user's mirrors come first.
     mirrors(&project, &[wrong.clone(), gone.clone()], std::slice::from_ref(&there));
     project.build(&[]);
     assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
 
-    // Where the file is nowhere, what each had is told; a wrong one counts more than one that cannot be reached.
+    // If no address has the file, each result is reported; a wrong file takes precedence over an unreachable server.
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
     mirrors(&project, &[gone], std::slice::from_ref(&wrong));
@@ -231,13 +231,13 @@ fn mirrors_are_asked_first_and_compared() {
         .mentions("other/words.txt: it has the SHA-256")
         .mentions("https://files.example.org/pub/words.txt: ");
 
-    // A directory is no other machine, so it is asked offline, too.
+    // A directory is not another machine, so it is used even offline.
     let served = format!("file:{}", project.base().join("served").display());
     mirrors(&project, &[], &[there, served]);
     project.json_build(&["--offline"]).run().success();
     assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
 
-    // Without a digest there is nothing to compare with, so no mirror says it.
+    // Without a digest nothing can be verified, so no mirror is asked for it.
     let undigested = "wake.fetch('https://files.example.org/pub/words.txt')";
     step(&project, undigested, COPY);
     let failed = project.wake(["build", "--offline"]).run().code(5);
@@ -245,7 +245,7 @@ fn mirrors_are_asked_first_and_compared() {
 }
 
 #[test]
-fn mirrors_that_are_written_wrongly() {
+fn invalid_mirrors_are_errors() {
     let project = with_served();
     let said = |line: &str| {
         project.write("wake.toml", format!("[mirrors]\n{line}\n"));
@@ -286,7 +286,7 @@ fn mirrors_that_are_written_wrongly() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn fetch_errors_name_the_fault() {
     let project = with_served();
     let server = Server::of(&project);
     let digest = sha256(&project, "words.txt");
@@ -418,7 +418,7 @@ fn what_is_wrong_is_named() {
     .assert_eq(&server.said(&offline));
 }
 
-/// Answers every question, over TLS, with a way to an address that is not encrypted.
+/// Answers every request over TLS with a redirect to an unencrypted address.
 const REDIRECTS: &str = "import http.server, ssl, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -435,9 +435,9 @@ server.serve_forever()
 ";
 
 #[test]
-fn an_encrypted_address_leads_to_no_other() {
+fn a_redirect_to_an_unencrypted_address_is_refused() {
     if !has_program("openssl") {
-        return skip("an_encrypted_address_leads_to_no_other", "openssl is not here");
+        return skip("a_redirect_to_an_unencrypted_address_is_refused", "openssl is not here");
     }
     let project = with_served();
     let dir = project.base().join("served");

@@ -1,4 +1,4 @@
-//! What somebody who begins gets wrong, and how wake leads on.
+//! Typical mistakes of beginners, and the help that wake gives.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn fails(project: &Project, args: &[&str], code: i32, expected: Expect) {
     project.wake(args).run().code(code).says(expected);
 }
 
-/// The greeter with a text of a file replaced by another.
+/// The greeter with a text in a file replaced by another.
 fn edited(file: &str, from: &str, to: &str) -> Project {
     let project = greeter();
     project.edit(file, from, to);
@@ -30,7 +30,7 @@ fn edited(file: &str, from: &str, to: &str) -> Project {
 }
 
 #[test]
-fn a_module_without_its_colon() {
+fn a_module_named_without_its_colon() {
     let project = greeter();
     fails(
         &project,
@@ -54,7 +54,7 @@ fn a_module_without_its_colon() {
 }
 
 #[test]
-fn a_file_in_place_of_a_module() {
+fn a_file_named_in_place_of_a_module() {
     let project = greeter();
     fails(
         &project,
@@ -73,7 +73,7 @@ fn a_file_in_place_of_a_module() {
 }
 
 #[test]
-fn a_directory_that_a_shell_takes_apart() {
+fn a_directory_name_that_needs_quoting_in_a_shell() {
     let project = project().build();
     let created = project.wake(["init", "My Apps/it's", "--name", "app"]).run().success();
     created.mentions(r"run it with `wake -C 'My Apps/it'\''s' run :hello`");
@@ -101,7 +101,7 @@ fn an_absolute_path_is_a_target() {
 }
 
 #[test]
-fn a_program_of_the_host_as_the_command() {
+fn a_host_program_used_as_the_command() {
     let project = edited("hello.libsonnet", "exec('./greet.sh', ", "exec('sh', ");
     fails(
         &project,
@@ -175,7 +175,7 @@ fn a_module_function_that_leaves_out_the_package() {
 }
 
 #[test]
-fn a_module_that_is_called_otherwise_by_its_package() {
+fn a_module_name_that_differs_from_its_package() {
     let project = edited("hello.libsonnet", "name='hello'", "name='helo'");
     fails(
         &project,
@@ -194,7 +194,7 @@ fn a_module_that_is_called_otherwise_by_its_package() {
 }
 
 #[test]
-fn a_file_that_the_command_needs_and_nobody_declared() {
+fn a_file_that_the_command_needs_but_does_not_declare() {
     let project = edited("greet.sh", "cat words.txt", "cat words.txt ./data/more.txt");
     project.write("data/more.txt", "more");
     project.edit("greet.sh", "#!/bin/sh", "#!/bin/sh -e");
@@ -226,7 +226,7 @@ fn a_dependency_beside_a_package_without_a_workspace() {
 }
 
 #[test]
-fn what_a_command_warns_of_is_shown_when_it_ran() {
+fn warnings_of_a_command_are_shown_when_it_runs() {
     let project = edited("greet.sh", "echo ", "echo 'words.txt:1: warning: dull' >&2; echo ");
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -242,7 +242,7 @@ fn what_a_command_warns_of_is_shown_when_it_ran() {
 }
 
 #[test]
-fn places_in_the_output_of_a_command_are_seen_from_the_root() {
+fn positions_in_command_output_are_relative_to_the_root() {
     let project = project()
         .file("wake.toml", "")
         .pkg_at("libs/x", "x", "files=['./p.sh', './src/a.c'], modules={ m: './m.libsonnet' }")
@@ -270,7 +270,7 @@ fn places_in_the_output_of_a_command_are_seen_from_the_root() {
 }
 
 #[test]
-fn a_directory_inside_a_package_lists_the_package() {
+fn ls_in_a_directory_of_a_package_lists_the_package() {
     let project = greeter();
     std::fs::create_dir(project.path("data")).unwrap();
     project.wake(["-C", "data", "ls"]).run().success().prints(expect![[r#"

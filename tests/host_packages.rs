@@ -25,8 +25,8 @@ fn has_dpkg(test: &str) -> bool {
 }
 
 #[test]
-fn only_the_packages_and_what_they_need_are_seen() {
-    if !has_dpkg("only_the_packages_and_what_they_need_are_seen") {
+fn only_the_packages_and_their_dependencies_are_visible() {
+    if !has_dpkg("only_the_packages_and_their_dependencies_are_visible") {
         return;
     }
     let script = "while read name rest; do echo $name; done < /etc/wake/packages > out.txt; whoami >> out.txt; test ! -e /usr/bin/python3";
@@ -41,8 +41,8 @@ fn only_the_packages_and_what_they_need_are_seen() {
 }
 
 #[test]
-fn a_compiler_compiles_in_its_packages() {
-    if !has_dpkg("a_compiler_compiles_in_its_packages") {
+fn a_compiler_works_in_a_root_of_its_packages() {
+    if !has_dpkg("a_compiler_works_in_a_root_of_its_packages") {
         return;
     }
     let script = "echo \"int main(void) { return 0; }\" > a.c; cc a.c -o out.txt && ./out.txt";
@@ -50,8 +50,8 @@ fn a_compiler_compiles_in_its_packages() {
 }
 
 #[test]
-fn what_is_not_installed_is_named() {
-    if !has_dpkg("what_is_not_installed_is_named") {
+fn a_package_that_is_not_installed_is_named() {
+    if !has_dpkg("a_package_that_is_not_installed_is_named") {
         return;
     }
     let says = |names: &str, code: i32, expected: Expect| {
@@ -104,7 +104,7 @@ fn what_is_not_installed_is_named() {
     );
 }
 
-/// What dpkg says where some packages are not whole, or of another architecture.
+/// A dpkg status with packages that are half-installed or of another architecture.
 const STATUS: &str = "\
 Package: dpkg
 Status: install ok installed
@@ -139,8 +139,8 @@ Depends: dpkg, half (>= 1) | other
 ";
 
 #[test]
-fn what_is_not_whole_or_of_another_architecture_is_named() {
-    let test = "what_is_not_whole_or_of_another_architecture_is_named";
+fn packages_half_installed_or_of_another_architecture_are_named() {
+    let test = "packages_half_installed_or_of_another_architecture_are_named";
     if !has_dpkg(test) {
         return;
     }
@@ -159,7 +159,7 @@ fn what_is_not_whole_or_of_another_architecture_is_named() {
             .arg("true")
             .output();
         if !can_mount.is_ok_and(|output| output.status.success()) {
-            return skip(test, "user namespaces in which something can be mounted");
+            return skip(test, "needs user namespaces with mounts");
         }
         call.run().code(10).says(expected);
     };

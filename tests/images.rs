@@ -35,7 +35,7 @@ fn image(project: &Project, args: &[&str]) -> Wake {
 const HEADING: &str = "==> System: frontier\n==> Backend: podman\n==> Distro: ubuntu\n\n";
 
 #[test]
-fn what_exists_and_what_targets_come_to() {
+fn avail_lists_images_and_spec_resolves_targets() {
     let project = images().build();
     let avail = image(&project, &["avail"]).run().code(0);
     let listed = "==> app\n\t1\n==> cc\n\t12\n==> os\n\t22.04\n\t24.04\n\n";
@@ -48,7 +48,7 @@ fn what_exists_and_what_targets_come_to() {
 }
 
 #[test]
-fn variables_of_the_environment_say_what_flags_do_not() {
+fn environment_variables_replace_missing_flags() {
     let project = images().build();
     let wake = |args: &[&str]| {
         let wake = project.wake(["image"].into_iter().chain(args.iter().copied()));
@@ -62,7 +62,7 @@ fn variables_of_the_environment_say_what_flags_do_not() {
 }
 
 #[test]
-fn scripts_and_commands_are_printed_and_nothing_is_run() {
+fn scripts_and_commands_are_printed_but_not_run() {
     let project = images().build();
     let squash = ["-A", "value: --squash; when: app"];
     let with = |args: &[&str]| image(&project, &[args, &squash].concat()).run().code(0);
@@ -129,7 +129,7 @@ fn scripts_and_commands_are_printed_and_nothing_is_run() {
 }
 
 #[test]
-fn a_new_image_can_be_built_upon() {
+fn a_created_image_can_be_a_base() {
     let project = images().build();
     image(&project, &["create", "tool", "2.0"]).run().code(0);
     let spec = image(&project, &["spec", "tool"]).run().code(0);
@@ -140,7 +140,7 @@ fn a_new_image_can_be_built_upon() {
 }
 
 #[test]
-fn what_does_not_fit_is_shown_with_its_lines() {
+fn conflicting_versions_are_shown_with_their_lines() {
     let project = images().build();
     image(&project, &["spec", "app", "os@=24.04"]).run().code(6).says(expect![[r"
         error: no versions fit together:
@@ -155,7 +155,7 @@ fn what_does_not_fit_is_shown_with_its_lines() {
 }
 
 #[test]
-fn documents_that_are_wrong_are_shown_at_their_place() {
+fn invalid_documents_are_shown_at_the_faulty_position() {
     let project = images()
         .file("images/app/2/specifications.yaml", &document("        dependancies: [cc]\n"))
         .build();
@@ -189,7 +189,7 @@ fn documents_that_are_wrong_are_shown_at_their_place() {
 }
 
 #[test]
-fn calls_that_are_wrong() {
+fn invalid_calls_are_usage_errors() {
     let project = images().build();
     image(&project, &["plan", "app", "-V", "nme: x"]).run().code(2).says(expect![[r"
         error: `--variable 'nme: x'`: `nme` is unknown
@@ -214,7 +214,7 @@ fn project_with_unknown_backend() -> Project {
 }
 
 #[test]
-fn a_person_configures_once() {
+fn the_configuration_of_the_user_is_read() {
     let project = project()
         .file("images/a/specs.yaml", "versions: [{spec: 8.10}, {spec: '9'}]\n")
         .file("images/a/templates/default.vtmp", "@from\n    os:{{ release }}\n")
@@ -242,8 +242,8 @@ fn a_person_configures_once() {
 
 /// The output of Velocity 0.0.0 for these arguments; build ids and times are numbered in order of appearance.
 #[test]
-fn what_velocity_printed_is_printed() {
-    let Some(dir) = fixtures("what_velocity_printed", "velocity") else { return };
+fn the_output_matches_velocitys() {
+    let Some(dir) = fixtures("the_output_matches_velocitys", "velocity") else { return };
     let project = project().build();
     let mut seen = 0;
     for entry in std::fs::read_dir(dir.join("golden-0.0.0")).unwrap() {
@@ -470,7 +470,7 @@ const CORNERS: [Corner; 14] = [
 ];
 
 #[test]
-fn corners_of_the_rules_are_as_they_say() {
+fn corner_cases_follow_the_specification() {
     for (number, Corner { files, args, code, answer }) in CORNERS.iter().enumerate() {
         let mut corner = project();
         for (path, text) in *files {
@@ -493,7 +493,7 @@ fn corners_of_the_rules_are_as_they_say() {
 }
 
 #[test]
-fn documents_and_templates_that_make_no_sense_are_shown_at_their_place() {
+fn invalid_values_and_templates_are_shown_at_the_faulty_position() {
     let refused = |files: &[(&str, &str)], args: &[&str], expected: wake_tests::Expect| {
         let mut project = project();
         for (path, text) in files {

@@ -1,4 +1,4 @@
-//! Builds that are stopped: by a person, by a signal, by a power cut's next of kin.
+//! Interrupted builds: by the user, by a signal, by `SIGKILL` in place of a power failure.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,7 +25,7 @@ impl Sleeping {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the end, at most half a minute, and gives the exit code and the rest of the events.
+    /// Waits for the end, for at most half a minute; returns the exit code and the remaining events.
     fn end(mut self) -> (Output, String) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.child.try_wait().unwrap().is_none() {
@@ -42,7 +42,7 @@ fn sleeper(marker: &Marker) -> Project {
     project().step("sleep", &format!("sleep {} & wait", marker.seconds)).build()
 }
 
-/// The command's processes must be gone, give or take the moment that the kernel needs.
+/// Checks that the command's processes are gone, after the moment that the kernel needs.
 fn assert_dead(marker: &Marker) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while marker.is_alive() {
@@ -68,17 +68,17 @@ fn stops_cleanly(signal: Signal, code: i32) {
 }
 
 #[test]
-fn ctrl_c_stops_and_says_so() {
+fn ctrl_c_stops_the_build_and_is_reported() {
     stops_cleanly(Signal::INT, 130);
 }
 
 #[test]
-fn sigterm_stops_and_says_so() {
+fn sigterm_stops_the_build_and_is_reported() {
     stops_cleanly(Signal::TERM, 143);
 }
 
 #[test]
-fn a_killed_wake_takes_its_commands_with_it() {
+fn killing_wake_kills_its_commands() {
     let marker = Marker::default();
     let project = sleeper(&marker);
     let build = Sleeping::start(&project);
@@ -95,7 +95,7 @@ fn has_open(pid: u32, name: &str) -> bool {
 }
 
 #[test]
-fn a_source_that_is_mostly_a_hole_is_not_read_to_its_end_after_ctrl_c() {
+fn ctrl_c_stops_reading_a_large_sparse_source() {
     let project = project().step("m", "touch out.txt").file("huge", "").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './huge'");
     let huge = std::fs::OpenOptions::new().write(true).open(project.path("huge")).unwrap();
@@ -115,16 +115,16 @@ fn a_source_that_is_mostly_a_hole_is_not_read_to_its_end_after_ctrl_c() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// The two numbers behind the name in `/proc/PID/stat`: parent and process group.
+/// The two numbers after the name in `/proc/PID/stat`: parent and process group.
 fn parent_and_group(pid: &str) -> Option<(u32, u32)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut rest = stat.rsplit_once(") ")?.1.split(' ').skip(1);
     Some((rest.next()?.parse().ok()?, rest.next()?.parse().ok()?))
 }
 
-/// A terminal's Ctrl-C goes to the group of the one who was started there, who decides what it means.
+/// A terminal sends Ctrl-C to the process group of wake, which decides what to do with its workers.
 #[test]
-fn workers_are_in_process_groups_of_their_own() {
+fn workers_have_their_own_process_groups() {
     let marker = Marker::default();
     let project = sleeper(&marker);
     let build = Sleeping::start(&project);
@@ -135,7 +135,7 @@ fn workers_are_in_process_groups_of_their_own() {
             || parent_and_group(&name).filter(|(parent, _)| *parent == build.child.id());
         let Some(_) = is_worker() else { continue };
         workers += 1;
-        // One that is just being started has its own group before it becomes another program.
+        // A worker that is just starting has its own group before it executes its program.
         let deadline = Instant::now() + Duration::from_secs(10);
         while is_worker().is_some_and(|(_, group)| group.to_string() != name) {
             assert!(Instant::now() < deadline, "worker {name} is in the group of another process");
@@ -148,7 +148,7 @@ fn workers_are_in_process_groups_of_their_own() {
 }
 
 #[test]
-fn a_stopped_wake_goes_on() {
+fn a_suspended_wake_continues() {
     let project = project().step("m", "sleep 1; touch out.txt").build();
     let build = Sleeping::start(&project);
     build.signal(Signal::STOP);
@@ -158,12 +158,12 @@ fn a_stopped_wake_goes_on() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers that are the same in every run.
 struct Moments(u64);
 
 impl Moments {
     fn within(&mut self, whole: Duration) -> Duration {
-        // Knuth's MMIX generator; the high bits are the good ones.
+        // Knuth's MMIX generator, whose high bits are the best.
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         whole.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
@@ -171,10 +171,10 @@ impl Moments {
 }
 
 #[test]
-fn killed_at_any_moment_the_next_build_succeeds_and_gives_the_same() {
+fn a_build_after_a_kill_succeeds_with_equal_results() {
     let kills: u32 = std::env::var("WAKE_TEST_KILLS").map_or(50, |n| n.parse().unwrap());
     let project = example("monorepo");
-    // A macro that no source uses makes every C step another command with the same output.
+    // A macro that no source uses changes the command of every C step, but not its output.
     let flags = |round: u32| {
         let path = "toolchain-hardened/PKG.libsonnet";
         let text = std::fs::read_to_string(project.path(path)).unwrap();
@@ -196,7 +196,7 @@ fn killed_at_any_moment_the_next_build_succeeds_and_gives_the_same() {
         flags(round);
         let moment = moments.within(usual);
         let mut child = project.json_build(&[]).spawn();
-        // The pipes must not fill; what they hold is of no interest.
+        // The pipes must not fill; their content does not matter.
         for pipe in [
             child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
             child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
@@ -210,8 +210,8 @@ fn killed_at_any_moment_the_next_build_succeeds_and_gives_the_same() {
 
         let next = project.build(&[]);
         let place = format!("round {round}, killed after {moment:?}");
-        // Killed after its last act, a build has left nothing to look at: then the next one says so in
-        // its counts alone, and what it vouches for is compared below.
+        // A build killed after its last action leaves nothing to do: the next one shows that only in
+        // its counts, and its results are compared below.
         if next.outputs().is_empty() {
             assert_eq!(next.count("hit"), next.count("total"), "{place}");
         } else {

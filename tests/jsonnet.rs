@@ -1,4 +1,4 @@
-//! Jsonnet that people have: vendored libraries in packages, and files without any package.
+//! Existing Jsonnet: vendored libraries in packages, and files outside packages.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,9 +6,9 @@ use std::fs;
 
 use wake_tests::{Expect, Project, expect, project};
 
-/// A library as jsonnet-bundler vendors it: by the address of its repository, with a link of its short name, and with
-/// imports among its own files and of another library. It is written as libraries of dashboards are: objects of functions
-/// that give objects to be added, fields that extend what is there, documentation beside the code.
+/// A library as jsonnet-bundler vendors it: at a path named after its repository, with a link of its short name, and with
+/// imports of its own files and of another library. It is written like dashboard libraries: objects of functions
+/// that return objects to add, fields that extend existing ones, documentation beside the code.
 fn vendored() -> Project {
     project()
         .file(
@@ -90,7 +90,7 @@ fn written(project: &Project) -> serde_json::Value {
 }
 
 #[test]
-fn a_vendored_library_gives_dashboards() {
+fn a_vendored_library_generates_dashboards() {
     let project = vendored();
     project.build(&[]);
     let panel = |id: u32, title: &str, metric: &str| {
@@ -112,7 +112,7 @@ fn a_vendored_library_gives_dashboards() {
 }
 
 #[test]
-fn a_file_without_a_package_is_evaluated_from_where_it_lies() {
+fn a_file_outside_a_package_is_evaluated_in_its_directory() {
     let project = project()
         .file("sub/main.jsonnet", "{ a: import 'a.libsonnet', b: import '../b.libsonnet' }\n")
         .file("sub/a.libsonnet", "'beside'\n")
@@ -130,7 +130,7 @@ fn a_file_without_a_package_is_evaluated_from_where_it_lies() {
 }
 
 #[test]
-fn imports_of_a_file_start_from_its_directory_in_a_package_as_well() {
+fn imports_are_relative_to_the_file_in_packages() {
     let project = project()
         .pkg("")
         .file("sub/main.jsonnet", "import 'a.libsonnet'\n")
@@ -146,7 +146,7 @@ fn imports_of_a_file_start_from_its_directory_in_a_package_as_well() {
 }
 
 #[test]
-fn what_is_no_plain_value_is_told_of_its_file() {
+fn a_result_that_is_not_plain_data_names_its_file() {
     let package = project().pkg("").file("f.jsonnet", "function(x) x\n").build();
     let alone = project().file("f.jsonnet", "{ a: function(x) x }\n").build();
     let says = |project: &Project, typed: &str, expected: Expect| {
@@ -184,7 +184,7 @@ fn what_is_no_plain_value_is_told_of_its_file() {
 }
 
 #[test]
-fn values_are_written_as_other_engines_write_them() {
+fn values_are_printed_like_other_engines_print_them() {
     let project = project().build();
     let wake = |args: &[&str]| project.wake(args.iter().copied()).run();
     assert_eq!(wake(&["eval", "-S", "'a\\nb'"]).success().stdout, "a\nb\n");
@@ -206,7 +206,7 @@ fn values_are_written_as_other_engines_write_them() {
     wake(&["eval", "-m", "out", "{ '../c': 1 }"]).code(2);
     assert!(!fs::exists(project.path("c")).unwrap());
 
-    // A repository may bring links in the directory; what they point to is somebody else's.
+    // A repository may have links in the directory that lead to files of others.
     project.write("mine/file", "mine");
     std::os::unix::fs::symlink("../mine/file", project.path("out/link")).unwrap();
     std::os::unix::fs::symlink("../mine", project.path("out/dir")).unwrap();
@@ -231,7 +231,7 @@ fn an_error_of_a_module_function_names_the_module_and_its_config() {
 }
 
 #[test]
-fn an_import_that_is_absent_outside_a_workspace_is_named_as_the_system_names_it() {
+fn a_missing_import_outside_a_workspace_is_named_by_path() {
     let project = project().build();
     let plain = project.base().join("plain");
     fs::create_dir(&plain).unwrap();

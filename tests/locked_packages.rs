@@ -92,7 +92,7 @@ fn is_at_once(build: &Build) -> bool {
 }
 
 #[test]
-fn a_package_of_the_store_is_built_with_what_it_needs() {
+fn a_package_in_the_store_is_built_with_its_dependencies() {
     let project = chain();
     let build = project.build(&["//app"]);
     assert_eq!(build.ran(), ["//app:app", "acme/greet@1.2.0:made", "acme/text@2.0.1:made"]);
@@ -103,7 +103,7 @@ fn a_package_of_the_store_is_built_with_what_it_needs() {
 }
 
 #[test]
-fn with_nothing_to_do_only_the_checkout_is_compared() {
+fn an_up_to_date_build_checks_only_the_checkout() {
     let project = chain();
     for attempt in 0.. {
         if is_at_once(&project.build(&["//app"])) {
@@ -117,7 +117,7 @@ fn with_nothing_to_do_only_the_checkout_is_compared() {
     let bytes = fs::read(project.path("wake.lock")).unwrap();
     fs::write(project.path("wake.lock"), &bytes).unwrap();
     let build = project.build(&["//app"]);
-    assert!(is_at_once(&build), "a lock that was only written anew");
+    assert!(is_at_once(&build), "a lock that was only rewritten");
     assert_eq!((build.count("total"), build.count("hit")), (3, 3));
     // A file of the checkout that only one step reads reruns that step, whose other inputs are in the store.
     project.write("app/own", "mine\n");
@@ -128,7 +128,7 @@ fn with_nothing_to_do_only_the_checkout_is_compared() {
 }
 
 #[test]
-fn a_step_with_files_of_the_store_is_performed_again_without_planning() {
+fn a_step_with_store_files_reruns_without_planning() {
     let project = app("").build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -153,7 +153,7 @@ fn a_step_with_files_of_the_store_is_performed_again_without_planning() {
 }
 
 #[test]
-fn where_a_package_lies_is_in_no_key() {
+fn keys_do_not_depend_on_the_place_of_a_package() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -166,7 +166,7 @@ fn where_a_package_lies_is_in_no_key() {
 }
 
 #[test]
-fn two_majors_of_one_package_stand_side_by_side() {
+fn two_major_versions_of_one_package_coexist() {
     let project = app(&format!("old: {}, new: {}", get("text", "^1"), get("text", "^2"))).build();
     published(&project, "text", "1.4.0", "", "cat data > out.txt");
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
@@ -177,7 +177,7 @@ fn two_majors_of_one_package_stand_side_by_side() {
 }
 
 #[test]
-fn a_requirement_means_the_highest_locked_version_that_will_do() {
+fn a_requirement_selects_the_highest_matching_locked_version() {
     let project = chain();
     project.build(&["//app"]);
     published(&project, "text", "2.1.0", "", "cat data > out.txt");
@@ -201,7 +201,7 @@ fn a_requirement_means_the_highest_locked_version_that_will_do() {
 }
 
 #[test]
-fn a_conflict_in_the_lock_is_the_union_of_both_sides() {
+fn a_merge_conflict_in_the_lock_is_read_as_both_sides() {
     let project = chain();
     let lines = [import(&project, "text", "2.0.1"), import(&project, "greet", "1.2.0")];
     project.write(
@@ -213,7 +213,7 @@ fn a_conflict_in_the_lock_is_the_union_of_both_sides() {
 }
 
 #[test]
-fn commands_see_of_a_package_what_it_names() {
+fn commands_see_only_the_declared_files_of_a_package() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(
         &project,
@@ -228,7 +228,7 @@ fn commands_see_of_a_package_what_it_names() {
 }
 
 #[test]
-fn a_large_directory_of_a_package_is_mounted_whole() {
+fn a_large_directory_of_a_package_is_mounted_as_one() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     let dir = place("text", "2.0.1");
@@ -246,7 +246,7 @@ fn a_large_directory_of_a_package_is_mounted_whole() {
 }
 
 #[test]
-fn another_checkout_begins_from_the_same_lock() {
+fn another_checkout_starts_from_the_same_lock() {
     let (one, two) = (chain(), app("").build());
     one.build(&["//app"]);
     copy_tree(one.root(), two.root());
@@ -308,7 +308,7 @@ fn steps_of_published_packages_are_explained_and_logged_by_their_labels() {
 }
 
 #[test]
-fn a_package_of_the_store_is_named_as_its_steps_are() {
+fn a_package_in_the_store_is_named_like_its_steps() {
     let project = chain();
     let text = "acme/text@2.0.1:made";
     assert_eq!(project.build(&[text]).ran(), [text]);
@@ -342,7 +342,7 @@ fn a_package_of_the_store_is_named_as_its_steps_are() {
 }
 
 #[test]
-fn a_package_of_the_store_that_nobody_needs_is_no_target() {
+fn an_unneeded_package_in_the_store_is_not_a_target() {
     let project = chain();
     project.wake(["build", "acme/text@2.0.2:made"]).run().code(2).says(expect![[r#"
         error: no package of the workspace depends on `acme/text@2.0.2`
@@ -357,7 +357,7 @@ fn a_package_of_the_store_that_nobody_needs_is_no_target() {
 }
 
 #[test]
-fn garbage_collection_keeps_what_is_locked() {
+fn garbage_collection_keeps_locked_packages() {
     let project = chain();
     project.build(&["//app"]);
     let links = || {
@@ -382,7 +382,7 @@ fn garbage_collection_keeps_what_is_locked() {
 }
 
 #[test]
-fn what_is_locked_must_be_in_the_store() {
+fn a_locked_package_missing_from_the_store_is_an_error() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     lock(&project, &[&format!("acme/text 2.0.1 acme {}", "0".repeat(64))]);
@@ -402,7 +402,7 @@ fn what_is_locked_must_be_in_the_store() {
 }
 
 #[test]
-fn what_is_in_the_store_must_be_what_its_digest_says() {
+fn a_package_that_does_not_match_its_digest_is_an_error() {
     let project = chain();
     let tree = project.path(".wake/pkgs/acme@text@2.0.1");
     project.build(&["//app"]);
@@ -432,7 +432,7 @@ fn a_requirement_without_a_lock() {
 }
 
 #[test]
-fn a_requirement_that_no_line_meets() {
+fn a_requirement_that_no_locked_version_meets() {
     let project = chain();
     lock(&project, &[&import(&project, "greet", "1.2.0")]);
     project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
@@ -464,7 +464,7 @@ fn a_requirement_that_no_line_meets() {
 }
 
 #[test]
-fn a_lock_that_is_none() {
+fn an_invalid_lock() {
     let project = chain();
     project.write("wake.lock", "wake-lock 1\nacme/text 2.0 acme 12\n");
     // Both packages request it, and it is reported once.
@@ -481,7 +481,7 @@ fn a_lock_that_is_none() {
 }
 
 #[test]
-fn content_that_calls_itself_otherwise() {
+fn content_with_another_name_than_locked() {
     let project = chain();
     let line = import(&project, "text", "2.0.1").replace("2.0.1", "2.0.7");
     lock(&project, &[&import(&project, "greet", "1.2.0"), &line]);
@@ -497,7 +497,7 @@ fn content_that_calls_itself_otherwise() {
 }
 
 #[test]
-fn two_versions_that_can_stand_in_for_each_other() {
+fn two_locked_versions_of_one_range() {
     let project =
         app(&format!("old: {}, new: {}", get("text", "=2.0.1"), get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
@@ -513,7 +513,7 @@ fn two_versions_that_can_stand_in_for_each_other() {
 }
 
 #[test]
-fn a_package_of_the_workspace_and_a_locked_one_under_one_key() {
+fn a_workspace_package_and_a_locked_one_with_one_key() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -532,7 +532,7 @@ fn a_package_of_the_workspace_and_a_locked_one_under_one_key() {
 }
 
 #[test]
-fn an_error_in_a_package_of_the_store_names_its_file() {
+fn an_error_in_a_package_in_the_store_names_its_file() {
     let project = app(&format!("text: {}", get("text", "^2"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     project
@@ -543,7 +543,7 @@ fn an_error_in_a_package_of_the_store_names_its_file() {
 }
 
 #[test]
-fn a_fetched_package_defines_globals_only_with_leave() {
+fn a_fetched_package_defines_globals_only_with_permission() {
     let project = app(&format!("greet: {}", get("greet", "^1"))).build();
     published(&project, "text", "2.0.1", "", "cat data > out.txt");
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme'), global=true)";
@@ -567,7 +567,7 @@ fn a_fetched_package_defines_globals_only_with_leave() {
 }
 
 #[test]
-fn what_no_tree_holds_is_not_imported() {
+fn a_file_that_no_tree_can_hold_is_not_imported() {
     let project = app("").build();
     project.write("../published/odd/file", "x");
     let odd = project.path("../published/odd");
@@ -577,7 +577,7 @@ fn what_no_tree_holds_is_not_imported() {
     drop(socket);
     fs::remove_file(odd.join("socket")).unwrap();
     let first = import().success().stdout;
-    assert_eq!(import().success().stdout, first, "a tree that is there already");
+    assert_eq!(import().success().stdout, first, "a tree that already exists");
     fs::set_permissions(odd.join("file"), fs::Permissions::from_mode(0o755)).unwrap();
     assert_ne!(import().success().stdout, first);
 }

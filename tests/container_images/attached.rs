@@ -56,8 +56,8 @@ fn decoded(text: &Value) -> Vec<u8> {
 const IMAGE: &str = ".wake/out/app/image";
 
 #[test]
-fn what_an_image_consists_of_and_who_made_it_goes_along() {
-    let test = "what_an_image_consists_of_and_who_made_it_goes_along";
+fn sbom_and_provenance_are_pushed_with_an_image() {
+    let test = "sbom_and_provenance_are_pushed_with_an_image";
     if !has_busybox(test) {
         return;
     }
@@ -151,8 +151,8 @@ fn inspect(project: &Project, image: &str, what: &str) -> String {
 }
 
 #[test]
-fn what_an_image_consists_of_is_the_same_from_anywhere() {
-    if !has_busybox("what_an_image_consists_of_is_the_same") {
+fn the_sbom_of_an_image_is_reproducible() {
+    if !has_busybox("the_sbom_of_an_image_is_reproducible") {
         return;
     }
     let one = app();
@@ -194,8 +194,8 @@ fn what_an_image_consists_of_is_the_same_from_anywhere() {
 }
 
 #[test]
-fn a_layout_keeps_what_lies_beside_an_image() {
-    let test = "a_layout_keeps_what_lies_beside_an_image";
+fn a_layout_keeps_the_attachments_of_an_image() {
+    let test = "a_layout_keeps_the_attachments_of_an_image";
     if !has_busybox(test) {
         return;
     }
@@ -240,8 +240,8 @@ fn project_of_nothing() -> Project {
 }
 
 #[test]
-fn a_registry_that_lists_what_refers_to_an_image_is_left_to_do_so() {
-    let test = "a_registry_that_lists_what_refers_to_an_image";
+fn a_registry_with_a_referrers_api_gets_no_fallback_tag() {
+    let test = "a_registry_with_a_referrers_api_gets_no_fallback_tag";
     if !has_busybox(test) {
         return;
     }
@@ -265,8 +265,8 @@ fn a_registry_that_lists_what_refers_to_an_image_is_left_to_do_so() {
 }
 
 #[test]
-fn a_database_of_packages_that_is_not_read_is_told() {
-    if !has_busybox("a_database_of_packages_that_is_not_read") {
+fn an_unsupported_package_database_is_reported() {
+    if !has_busybox("an_unsupported_package_database_is_reported") {
         return;
     }
     let project = busybox_image();

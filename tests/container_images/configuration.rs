@@ -24,8 +24,8 @@ fn said(project: &Project, how: &str) {
 const IMAGE: &str = "rootfs={ image: 'module.base.output.image', env: true }";
 
 #[test]
-fn an_entry_point_is_run_with_the_variables_of_its_image() {
-    if !has_busybox("an_entry_point_is_run") {
+fn an_entry_point_runs_with_the_variables_of_its_image() {
+    if !has_busybox("an_entry_point_runs_with_the_variables_of_its_image") {
         return;
     }
     let project = busybox_image();
@@ -59,8 +59,8 @@ fn an_entry_point_is_run_with_the_variables_of_its_image() {
 }
 
 #[test]
-fn an_image_that_runs_nothing_has_no_entry_point() {
-    if !has_busybox("an_image_that_runs_nothing") {
+fn an_image_without_a_command_has_no_entry_point() {
+    if !has_busybox("an_image_without_a_command_has_no_entry_point") {
         return;
     }
     let project = busybox_image();
@@ -78,7 +78,7 @@ fn an_image_that_runs_nothing_has_no_entry_point() {
 }
 
 #[test]
-fn an_entry_point_is_of_an_image() {
+fn an_entry_point_requires_an_image() {
     let project = project()
         .pkg("modules={ m: './m.libsonnet' }")
         .file(

@@ -64,8 +64,8 @@ fn elsewhere(project: &Project, call: Wake) -> Wake {
 }
 
 #[test]
-fn c_is_compiled_in_an_image_of_debian_and_a_hit_on_another_machine() {
-    let test = "c_is_compiled_in_an_image_of_debian";
+fn compiling_in_a_debian_image_is_cached_across_machines() {
+    let test = "compiling_in_a_debian_image_is_cached_across_machines";
     let has_all = ["mmdebstrap", "unshare", "gcc"].into_iter().all(has_program);
     if !(has_all && is_root() && fs::metadata("/var/lib/dpkg/status").is_ok()) {
         return skip(test, "mmdebstrap, unshare, gcc or dpkg is not here, or one is not root");

@@ -114,7 +114,7 @@ fn tar(entries: &[(&str, u8, &str)]) -> Vec<u8> {
 }
 
 #[test]
-fn a_layer_does_not_climb_out() {
+fn a_layer_cannot_write_outside_the_root() {
     Layout::of(&[("../../evil", b'0', "")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: path `../../evil` in the archive contains `..`
@@ -143,7 +143,7 @@ fn a_layer_does_not_climb_out() {
 
 /// A link is followed inside the root, as in every engine.
 #[test]
-fn a_link_in_a_layer_leads_nowhere_else() {
+fn a_link_in_a_layer_is_followed_inside_the_root() {
     let entries: &[(&str, u8, &str)] =
         &[("out", b'2', "/../../../../tmp"), ("out/evil-image", b'0', ""), ("x", b'2', "/etc")];
     let mut layout = Layout::of(entries);
@@ -154,7 +154,7 @@ fn a_link_in_a_layer_leads_nowhere_else() {
 }
 
 #[test]
-fn a_layer_that_lies_is_refused() {
+fn a_layer_that_does_not_match_the_configuration_is_refused() {
     let file: &[(&str, u8, &str)] = &[("a", b'0', "")];
     let mut smaller = Layout::of(file);
     smaller.manifest["layers"][0]["size"] = json!(100);
@@ -232,7 +232,7 @@ fn a_layer_that_lies_is_refused() {
 }
 
 #[test]
-fn an_image_for_another_machine_says_for_which_one() {
+fn an_image_for_another_platform_is_refused_with_its_platform() {
     let mut other = Layout::of(&[("a", b'0', "")]);
     other.config["architecture"] = json!("s390x");
     other.refused(
@@ -253,8 +253,8 @@ fn image(project: &Project, name: &str) -> Wake {
 }
 
 #[test]
-fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
-    let test = "what_a_registry_gives_is_compared";
+fn content_from_a_registry_is_verified_and_refusals_are_reported() {
+    let test = "content_from_a_registry_is_verified_and_refusals_are_reported";
     let mut layout = Layout::of(&[("a", b'0', "")]);
     layout.write();
     let project = &layout.project;
@@ -308,9 +308,9 @@ fn what_a_registry_gives_is_compared_and_what_it_refuses_is_said() {
 }
 
 #[test]
-fn a_store_that_is_full_says_so() {
+fn a_full_store_is_reported() {
     if !wake_tests::is_root() {
-        return wake_tests::skip("a_store_that_is_full", "one is not root");
+        return wake_tests::skip("a_full_store_is_reported", "one is not root");
     }
     let mut layout = Layout::of(&[("a", b'0', "")]);
     // More than will fit.
@@ -342,9 +342,12 @@ fn in_small_store(project: &Project, size: &str, args: &str) -> wake_tests::Fini
 }
 
 #[test]
-fn a_store_without_room_for_the_files_of_an_image_says_so() {
+fn a_store_too_full_to_unpack_an_image_is_reported() {
     if !wake_tests::is_root() {
-        return wake_tests::skip("a_store_without_room_for_the_files", "one is not root");
+        return wake_tests::skip(
+            "a_store_too_full_to_unpack_an_image_is_reported",
+            "one is not root",
+        );
     }
     let mut layout = Layout::of(&[("a", b'0', "")]);
     let dir = layout.project.base().join("files");

@@ -41,8 +41,8 @@ fn can_run(test: &str) -> bool {
 }
 
 #[test]
-fn a_job_runs_what_its_image_runs_as_whom_and_where_it_says() {
-    if !can_run("a_job_runs_what_its_image_runs") {
+fn a_job_uses_the_run_settings_of_its_image() {
+    if !can_run("a_job_uses_the_run_settings_of_its_image") {
         return;
     }
     let project = busybox_image();
@@ -65,14 +65,15 @@ fn a_job_runs_what_its_image_runs_as_whom_and_where_it_says() {
 }
 
 #[test]
-fn a_job_is_remembered_by_what_its_image_holds() {
-    if !can_run("a_job_is_remembered_by_what_its_image_holds") {
+fn a_job_is_cached_by_the_content_of_its_image() {
+    if !can_run("a_job_is_cached_by_the_content_of_its_image") {
         return;
     }
     let project = busybox_image();
     layout(&project);
     let dir = project.base().join("registry");
-    let Some(registry) = Registry::start("a_job_is_remembered_by_what_its_image", &dir, "") else {
+    let Some(registry) = Registry::start("a_job_is_cached_by_the_content_of_its_image", &dir, "")
+    else {
         return;
     };
     let name = format!("{}/wake/os/bo:1", registry.host);

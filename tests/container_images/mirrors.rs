@@ -17,8 +17,8 @@ fn settings(project: &Project, text: &str) {
 }
 
 #[test]
-fn a_mirror_of_images_is_asked_first_and_the_lock_names_the_registry() {
-    let test = "a_mirror_of_images";
+fn a_mirror_is_used_first_and_the_lock_names_the_registry() {
+    let test = "a_mirror_is_used_first_and_the_lock_names_the_registry";
     if !has_busybox(test) {
         return;
     }
@@ -54,8 +54,8 @@ fn a_mirror_of_images_is_asked_first_and_the_lock_names_the_registry() {
 }
 
 #[test]
-fn a_directory_of_layouts_is_a_mirror_also_offline() {
-    let test = "a_directory_of_layouts_is_a_mirror";
+fn a_directory_of_layouts_is_a_mirror_even_offline() {
+    let test = "a_directory_of_layouts_is_a_mirror_even_offline";
     if !has_busybox(test) {
         return;
     }
@@ -86,7 +86,7 @@ fn a_directory_of_layouts_is_a_mirror_also_offline() {
 }
 
 #[test]
-fn a_mirror_of_images_is_written_as_an_address() {
+fn an_invalid_mirror_of_images_is_an_error() {
     let project = project().pkg("").build();
     settings(&project, "[mirrors]\n\"oci://registry.example.org\" = \"oci://m.example.org\"\n");
     project.wake(["ls"]).run().code(2).says(expect![[r#"

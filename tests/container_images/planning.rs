@@ -13,8 +13,8 @@ fn forget(project: &Project) {
 }
 
 #[test]
-fn no_layer_is_fetched_where_nothing_is_built() {
-    let test = "no_layer_is_fetched_where_nothing_is_built";
+fn no_layer_is_fetched_when_nothing_is_built() {
+    let test = "no_layer_is_fetched_when_nothing_is_built";
     if !has_busybox(test) {
         return;
     }
@@ -61,8 +61,8 @@ fn no_layer_is_fetched_where_nothing_is_built() {
 }
 
 #[test]
-fn what_an_image_makes_another_result_of_is_known_without_it() {
-    let test = "what_an_image_makes_another_result_of";
+fn modules_affected_by_an_image_are_found_without_it() {
+    let test = "modules_affected_by_an_image_are_found_without_it";
     if !has_busybox(test) {
         return;
     }

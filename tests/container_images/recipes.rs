@@ -65,13 +65,15 @@ fn tools(project: &Project, genome: &str, tag: &str) -> String {
 }
 
 #[test]
-fn the_container_of_a_recipe_is_what_its_commands_run_in_and_in_the_key() {
-    if !has_busybox("the_container_of_a_recipe") {
+fn a_recipe_runs_in_its_container_which_is_in_the_key() {
+    if !has_busybox("a_recipe_runs_in_its_container_which_is_in_the_key") {
         return;
     }
     let project = bed();
     let dir = project.base().join("registry");
-    let Some(registry) = Registry::start("the_container_of_a_recipe", &dir, "") else {
+    let Some(registry) =
+        Registry::start("a_recipe_runs_in_its_container_which_is_in_the_key", &dir, "")
+    else {
         return;
     };
     let name = |tag: &str| format!("{}/wake/os/busybox:{tag}", registry.host);
@@ -104,7 +106,7 @@ fn the_container_of_a_recipe_is_what_its_commands_run_in_and_in_the_key() {
 }
 
 #[test]
-fn a_container_that_cannot_be_had_is_told_before_anything_runs() {
+fn an_unavailable_container_is_reported_before_anything_runs() {
     let project = wake_tests::project().build();
     add_registry(&project);
     for (container, code, told) in [

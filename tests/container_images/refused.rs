@@ -28,7 +28,7 @@ fn refused(rootfs: &str, code: i32, expected: Expect) {
 }
 
 #[test]
-fn what_is_wrong_with_the_name_of_an_image() {
+fn invalid_names_of_images_are_errors() {
     refused(
         "{ image: 'debian:12' }",
         5,
@@ -151,7 +151,7 @@ fn what_is_wrong_with_the_name_of_an_image() {
 }
 
 #[test]
-fn a_path_at_which_nothing_lies_is_no_name() {
+fn a_missing_path_is_reported_as_a_path() {
     let project = project().build();
     for path in ["./nothing", ".wake/out/app/image", "/nowhere/image.tar"] {
         let message = format!("no image layout or archive at `{path}`");
@@ -180,7 +180,7 @@ fn not_put_together(image: &str, code: i32, expected: Expect) {
 }
 
 #[test]
-fn what_is_wrong_with_an_image_that_is_put_together() {
+fn invalid_arguments_of_image_are_errors() {
     not_put_together(
         "files={ 'bin/x': './text' }",
         5,
@@ -308,8 +308,8 @@ fn layer(project: &Project, manifest: &str) -> String {
 }
 
 #[test]
-fn an_image_that_is_not_what_its_digests_say_is_refused() {
-    if !has_busybox("an_image_that_is_not_what_its_digests_say") {
+fn an_image_that_does_not_match_its_digests_is_refused() {
+    if !has_busybox("an_image_that_does_not_match_its_digests_is_refused") {
         return;
     }
     altered(|project, manifest| {

@@ -27,8 +27,8 @@ fn inspected(project: &wake_tests::Project, image: &str) -> serde_json::Value {
 }
 
 #[test]
-fn an_image_is_the_same_from_anywhere_and_runs_in_another_engine() {
-    if !has_busybox("an_image_is_the_same") {
+fn an_image_is_reproducible_and_runs_in_another_engine() {
+    if !has_busybox("an_image_is_reproducible_and_runs_in_another_engine") {
         return;
     }
     let one = busybox_image();
@@ -68,12 +68,12 @@ fn an_image_is_the_same_from_anywhere_and_runs_in_another_engine() {
 }
 
 #[test]
-fn another_tool_unpacks_what_was_put_together() {
-    if !has_busybox("another_tool_unpacks") {
+fn another_tool_unpacks_a_built_image() {
+    if !has_busybox("another_tool_unpacks_a_built_image") {
         return;
     }
     if !(has_program("umoci") && is_root()) {
-        skip("another_tool_unpacks", "umoci is not here, or one is not root");
+        skip("another_tool_unpacks_a_built_image", "umoci is not here, or one is not root");
         return;
     }
     let project = busybox_image();
@@ -91,8 +91,8 @@ fn another_tool_unpacks_what_was_put_together() {
 }
 
 #[test]
-fn what_changes_below_an_image_changes_it_also_in_a_build_from_a_snapshot() {
-    if !has_busybox("what_changes_below_an_image") {
+fn a_changed_base_image_changes_images_built_on_it() {
+    if !has_busybox("a_changed_base_image_changes_images_built_on_it") {
         return;
     }
     let project = busybox_image();
@@ -135,8 +135,8 @@ const WITH_SETUP: &str = "    pkgFiles=['./hello.sh'],
 ";
 
 #[test]
-fn what_a_command_changed_in_its_root_is_a_layer_of_an_image() {
-    if !has_busybox("what_a_command_changed") {
+fn changes_to_the_root_become_a_layer() {
+    if !has_busybox("changes_to_the_root_become_a_layer") {
         return;
     }
     let project = busybox_image();
@@ -162,8 +162,8 @@ fn what_a_command_changed_in_its_root_is_a_layer_of_an_image() {
 }
 
 #[test]
-fn a_command_that_may_write_to_its_root_leaves_a_layer_alone() {
-    if !has_busybox("a_command_that_may_write") {
+fn a_command_with_a_writable_root_has_only_a_layer_output() {
+    if !has_busybox("a_command_with_a_writable_root_has_only_a_layer_output") {
         return;
     }
     let project = busybox_image();
@@ -176,8 +176,8 @@ fn a_command_that_may_write_to_its_root_leaves_a_layer_alone() {
 }
 
 #[test]
-fn a_build_with_a_root_that_is_written_to_is_nothing_the_second_time() {
-    let test = "a_build_with_a_root_that_is_written_to";
+fn a_second_build_with_a_writable_root_does_nothing() {
+    let test = "a_second_build_with_a_writable_root_does_nothing";
     if !has_busybox(test) {
         return;
     }

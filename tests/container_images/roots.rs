@@ -16,8 +16,8 @@ fn shows(project: &Project) {
 }
 
 #[test]
-fn an_image_that_a_module_is_is_a_root_without_anything_of_the_host() {
-    if !has_busybox("an_image_that_a_module_is") {
+fn an_image_module_is_a_root_without_host_files() {
+    if !has_busybox("an_image_module_is_a_root_without_host_files") {
         return;
     }
     let project = busybox_image();
@@ -30,8 +30,8 @@ fn an_image_that_a_module_is_is_a_root_without_anything_of_the_host() {
 }
 
 #[test]
-fn layouts_and_archives_of_the_package_are_roots() {
-    if !has_busybox("layouts_and_archives") {
+fn layouts_and_archives_in_a_package_are_roots() {
+    if !has_busybox("layouts_and_archives_in_a_package_are_roots") {
         return;
     }
     let made = busybox_image();
@@ -54,12 +54,12 @@ fn layouts_and_archives_of_the_package_are_roots() {
 }
 
 #[test]
-fn what_another_tool_has_built_is_a_root() {
-    if !has_busybox("what_another_tool_has_built") {
+fn an_image_built_by_another_tool_is_a_root() {
+    if !has_busybox("an_image_built_by_another_tool_is_a_root") {
         return;
     }
     if !(has_program("buildah") && is_root()) {
-        skip("what_another_tool_has_built", "buildah is not here, or one is not root");
+        skip("an_image_built_by_another_tool_is_a_root", "buildah is not here, or one is not root");
         return;
     }
     let project = busybox_image();
@@ -92,14 +92,17 @@ fn what_another_tool_has_built_is_a_root() {
 }
 
 #[test]
-fn an_image_of_a_registry_is_locked_once_and_never_asked_for_again() {
-    if !has_busybox("an_image_of_a_registry") {
+fn an_image_from_a_registry_is_locked_and_not_requested_again() {
+    if !has_busybox("an_image_from_a_registry_is_locked_and_not_requested_again") {
         return;
     }
     let made = busybox_image();
     made.build(&["//:base"]);
-    let Some(registry) = Registry::start("an_image_of_a_registry", &made.base().join("r"), "")
-    else {
+    let Some(registry) = Registry::start(
+        "an_image_from_a_registry_is_locked_and_not_requested_again",
+        &made.base().join("r"),
+        "",
+    ) else {
         return;
     };
     let name = format!("{}/wake/os/busybox:1", registry.host);
@@ -144,8 +147,8 @@ fn an_image_of_a_registry_is_locked_once_and_never_asked_for_again() {
 }
 
 #[test]
-fn of_several_platforms_the_one_is_taken_that_runs_here_or_is_named() {
-    if !has_busybox("of_several_platforms") {
+fn the_platform_of_the_machine_is_chosen_unless_one_is_named() {
+    if !has_busybox("the_platform_of_the_machine_is_chosen_unless_one_is_named") {
         return;
     }
     let project = busybox_image();

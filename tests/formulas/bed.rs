@@ -9,7 +9,7 @@ use wake_tests::{Expect, Finished, Project, project, skip};
 
 const BUSYBOX: &str = "/bin/busybox";
 
-/// A workspace with a root file system packed into `warehouse`; none where there is no busybox.
+/// A workspace with a root file system packed into `warehouse`; `None` without busybox.
 pub(crate) struct Bed {
     pub(crate) project: Project,
     pub(crate) root: String,
@@ -39,7 +39,7 @@ impl Bed {
         Some(Bed { project, root })
     }
 
-    /// A formula that runs `script` in the root file system, changed by `change`.
+    /// A formula that runs `script` in the root file system, modified by `change`.
     pub(crate) fn formula(&self, script: &str, change: impl FnOnce(&mut Value)) -> Value {
         let mut document = json!({
             "formula": {
@@ -58,7 +58,7 @@ impl Bed {
         self.project.wake(["formula", "run", "f.json"]).args(more).run()
     }
 
-    /// Runs a formula that is wrong, and compares everything that is said.
+    /// Runs an invalid formula, and compares the complete output.
     #[track_caller]
     pub(crate) fn refuses(&self, document: &Value, code: i32, expected: Expect) {
         let finished = self.run(document, &[]).code(code);

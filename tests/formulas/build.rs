@@ -1,4 +1,4 @@
-//! Formulas as targets of `wake build`, `plan`, `why` and `log`: what holds for modules holds for them.
+//! Formulas as targets of `wake build`, `plan`, `why` and `log`, where they behave like modules.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn a_formula_is_built_cached_and_explained() {
     assert!(trace.contains("\"f.json\"") && trace.contains("\"set-up\""), "{trace}");
     assert_eq!(wake(&["log", "-o", "f.json"]).stdout, "heard you\n");
     wake(&["build", "f.json"]).mentions("1 action, all cached");
-    // The outputs are in the store: nothing else is needed for them.
+    // The outputs are in the store, and nothing else is needed.
     let printed = wake(&["build", "f.json", "--print"]).stdout;
     let packed = fs::metadata(printed.trim()).unwrap();
     assert!(packed.len() > 0, "{printed}");
@@ -43,7 +43,7 @@ fn a_formula_is_built_cached_and_explained() {
     wake(&["build", "f.json"]);
     assert_eq!(wake(&["why", "f.json"]).stdout, expected.replace("would run", "ran last"));
     assert_eq!(wake(&["log", "-o", "f.json"]).stdout, "heard her\n");
-    // Its command is one of those that `wake formula run` would have carried out.
+    // `wake formula run` would have run the same command.
     wake(&["formula", "run", "f.json"]).mentions("Cached");
     bed.project.wake(["build", "f.json", "--config", "a=1"]).run().code(2).says(expect![[r#"
         error: `--config` does not apply to formulas
@@ -52,8 +52,8 @@ fn a_formula_is_built_cached_and_explained() {
 }
 
 #[test]
-fn a_formula_that_fails_is_shown_like_any_step() {
-    let Some(bed) = Bed::new("a_formula_that_fails") else { return };
+fn a_failed_formula_is_shown_like_any_step() {
+    let Some(bed) = Bed::new("a_failed_formula_is_shown_like_any_step") else { return };
     let document = bed.formula("echo oh >&2; exit 3", unchanged);
     bed.project.write("f.json", document.to_string());
     let failed = bed.project.wake(["build", "f.json"]).run().code(1);
@@ -62,7 +62,7 @@ fn a_formula_that_fails_is_shown_like_any_step() {
     assert_eq!(log.stdout, "oh\n");
 }
 
-/// Each waits for what the other does: neither ends unless both run.
+/// Each waits for the other: neither ends unless both run.
 #[test]
 fn several_formulas_run_at_once() {
     let Some(bed) = Bed::new("several_formulas") else { return };
@@ -95,7 +95,7 @@ fn a_result_that_cannot_be_saved_fails_the_build() {
     fs::create_dir(bed.project.path("saved")).unwrap();
     let made = record(&bed.run(&document, &[]).success());
     let ware = made["results"]["/task/out"].as_str().unwrap();
-    // In the way of the directory that the ware would lie in.
+    // A file in place of the directory for the ware.
     let hash = ware.strip_prefix("tar:").unwrap();
     fs::remove_dir_all(bed.project.path("saved")).unwrap();
     bed.project.write(&format!("saved/{}", &hash[..3]), "in the way");
@@ -108,12 +108,12 @@ fn a_result_that_cannot_be_saved_fails_the_build() {
 }
 
 #[test]
-fn killing_at_any_moment_loses_nothing() {
-    let Some(bed) = Bed::new("killing_at_any_moment") else { return };
+fn a_build_killed_at_any_moment_loses_nothing() {
+    let Some(bed) = Bed::new("a_build_killed_at_any_moment_loses_nothing") else { return };
     greeting(&bed, "you");
     let expected = record(&bed.project.wake(["formula", "run", "f.json"]).run().success());
     for moment in 0..12 {
-        // Each is another formula, so that there is something to do.
+        // Each formula differs, so that there is something to do.
         greeting(&bed, &format!("number {moment}"));
         let mut child = bed.project.wake(["formula", "run", "f.json"]).spawn();
         std::thread::sleep(Duration::from_millis(moment * 9));
@@ -127,6 +127,6 @@ fn killing_at_any_moment_loses_nothing() {
     bed.project.wake(["store", "verify"]).run().success();
     let logged = bed.project.wake(["log", "--formulas", "--json"]).run().success().stdout;
     let logged: Vec<Value> = serde_json::from_str(&logged).unwrap();
-    // What was killed may have come to nothing, but it took no record with it.
+    // A killed run may have no result, but no record is lost.
     assert!(logged.iter().any(|run| run["guid"] == expected["guid"]), "{logged:?}");
 }

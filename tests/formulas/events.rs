@@ -1,4 +1,4 @@
-//! What is told while a formula runs, and at its end.
+//! Events while a formula runs, and at its end.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, unchanged};
 
-/// The command waits for a file that the test makes when it has heard the first line.
+/// The command waits for a file that the test creates after it has received the first line.
 #[test]
-fn what_a_command_writes_is_told_while_it_runs() {
-    let Some(bed) = Bed::new("what_a_command_writes") else { return };
+fn command_output_is_reported_while_it_runs() {
+    let Some(bed) = Bed::new("command_output_is_reported_while_it_runs") else { return };
     bed.project.write("host/f", "");
     let host = bed.project.path("host").display().to_string();
     let script = "echo first; n=0; until [ -e /host/heard ]; do n=$((n+1)); [ $n -lt 300 ] || exit 3; \
@@ -33,7 +33,7 @@ fn what_a_command_writes_is_told_while_it_runs() {
         let mut said = Vec::new();
         let is_first = |line: &String| line == "first" || line.contains("\"msg\":\"first");
         while !said.last().is_some_and(is_first) {
-            said.push(lines.next().expect("nothing is said before the command ends"));
+            said.push(lines.next().expect("nothing is reported before the command ends"));
         }
         bed.project.write("host/heard", "");
         said.extend(lines);
@@ -54,7 +54,7 @@ fn what_a_command_writes_is_told_while_it_runs() {
 }
 
 #[test]
-fn events_end_in_the_result() {
+fn the_last_event_is_the_result() {
     let Some(bed) = Bed::new("events") else { return };
     let finished = bed.run(&bed.formula("echo said", unchanged), &["--format", "json"]).success();
     assert_eq!(finished.stderr, "");
@@ -71,8 +71,10 @@ fn events_end_in_the_result() {
 }
 
 #[test]
-fn a_formula_that_came_to_no_end_has_a_record_beside_the_error() {
-    let Some(bed) = Bed::new("a_formula_that_came_to_no_end") else { return };
+fn a_formula_that_could_not_finish_has_a_record_and_an_error() {
+    let Some(bed) = Bed::new("a_formula_that_could_not_finish_has_a_record_and_an_error") else {
+        return;
+    };
     let absent = bed.formula("", |d| {
         d["context"]["fetchUrls"]["/"] = json!(["ca+file:///nowhere"]);
     });

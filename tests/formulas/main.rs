@@ -1,4 +1,4 @@
-//! `wake formula`: documents of the Timeless Stack, run for real in a root file system of busybox.
+//! `wake formula`: documents of the Timeless Stack, run in a busybox root file system.
 
 #![allow(clippy::unwrap_used)]
 

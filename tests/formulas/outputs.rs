@@ -1,4 +1,4 @@
-//! What is packed of what a command leaves.
+//! How the outputs of a command are packed.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -10,7 +10,7 @@ use wake_tests::is_root;
 use crate::bed::{Bed, record};
 
 #[test]
-fn an_output_is_what_packing_the_same_tree_by_hand_gives() {
+fn an_output_equals_the_same_tree_packed_by_hand() {
     let Some(bed) = Bed::new("an_output_is_what_packing_gives") else { return };
     let document = bed.formula("mkdir -p /task/out/sub && echo text > /task/out/sub/f", |d| {
         d["formula"]["outputs"]["/task/none"] = json!({"packtype": "tar"});
@@ -32,7 +32,7 @@ fn an_output_is_what_packing_the_same_tree_by_hand_gives() {
         Some("tar")
     );
     assert_eq!(bed.project.read("back/sub/f"), "text\n");
-    // Remembered only while what was to be saved is there.
+    // Cached only while the saved ware exists.
     let hash = ware.strip_prefix("tar:").unwrap();
     let saved = bed.project.path(&format!("warehouse/{}/{}/{hash}", &hash[..3], &hash[3..6]));
     fs::remove_file(&saved).unwrap();
@@ -41,20 +41,20 @@ fn an_output_is_what_packing_the_same_tree_by_hand_gives() {
 }
 
 #[test]
-fn pipes_are_packed_as_by_hand() {
-    let Some(bed) = Bed::new("pipes_are_packed") else { return };
+fn pipes_are_packed_like_other_files() {
+    let Some(bed) = Bed::new("pipes_are_packed_like_other_files") else { return };
     let document = bed.formula("mkdir out; /bin/busybox mkfifo -m 604 out/p", |d| {
         d["formula"]["outputs"]["/task/out"]["packtype"] = json!("tree");
     });
     let results = record(&bed.run(&document, &[]).success())["results"].clone();
-    // Computed from the rules of `spec/wares.md` by a program of its own.
+    // Computed from the rules of `spec/wares.md` by an independent program.
     let expected = "tree:5a5TbDeQzZJqPkrLbDPHw8ZNXpFjPMYUbXH2B8ZENvfkMDaKC1FC4bTnX6TnexMs2C";
     assert_eq!(results["/task/out"], expected);
 }
 
 #[test]
-fn what_the_command_makes_is_its_own() {
-    let Some(bed) = Bed::new("what_the_command_makes") else { return };
+fn files_that_the_command_creates_belong_to_its_user() {
+    let Some(bed) = Bed::new("files_that_the_command_creates_belong_to_its_user") else { return };
     let made = |filters: Value| {
         let document = bed.formula("mkdir out; touch out/f", |d| {
             d["formula"]["action"]["userinfo"] = json!({"uid": 1234, "gid": 4321});
@@ -67,7 +67,7 @@ fn what_the_command_makes_is_its_own() {
     assert_ne!(kept, made(json!({})));
 }
 
-/// A root with everything that its owners, times and modes can be told apart by.
+/// A root with various owners, times and modes.
 fn root_of_many_kinds(bed: &Bed) -> String {
     let root = |path: &str| bed.project.path(&format!("root/{path}"));
     for (dir, mode) in [("dev", 0o755), ("proc", 0o555), ("tmp", 0o700), ("etc", 0o750)] {
@@ -101,8 +101,10 @@ fn root_formula(bed: &Bed, root: &str, script: &str, filters: Value) -> Value {
 }
 
 #[test]
-fn a_root_comes_back_as_it_was_but_for_what_the_command_did() {
-    let Some(bed) = Bed::new("a_root_comes_back") else { return };
+fn a_root_as_output_differs_only_by_the_commands_changes() {
+    let Some(bed) = Bed::new("a_root_as_output_differs_only_by_the_commands_changes") else {
+        return;
+    };
     let root = root_of_many_kinds(&bed);
     let run = |script: &str, filters: Value| {
         let done = bed.run(&root_formula(&bed, &root, script, filters), &[]).success();
@@ -115,7 +117,7 @@ fn a_root_comes_back_as_it_was_but_for_what_the_command_did() {
     };
     assert_eq!(run("true", json!({})), flat("root"));
     if is_root() {
-        // Its owners and times included; what is in it is what came out, devices as well.
+        // Including its owners and times, and devices.
         let keep = json!({"uid": "keep", "gid": "keep", "mtime": "keep", "sticky": "keep"});
         assert_eq!(run("/bin/busybox true", keep), root);
         let unpack = ["ware", "unpack", &root, "back", "--source", "ca+file://./warehouse"];
@@ -131,8 +133,8 @@ fn a_root_comes_back_as_it_was_but_for_what_the_command_did() {
 }
 
 #[test]
-fn inputs_are_in_a_root_that_is_an_output_where_they_lie() {
-    let Some(bed) = Bed::new("inputs_are_in_a_root") else { return };
+fn a_root_as_output_includes_the_inputs_at_their_paths() {
+    let Some(bed) = Bed::new("a_root_as_output_includes_the_inputs_at_their_paths") else { return };
     bed.project.write("data/f", "x\n");
     fs::set_permissions(bed.project.path("data"), PermissionsExt::from_mode(0o755)).unwrap();
     let pack = ["ware", "pack", "tar", "data", "--target", "ca+file://./warehouse"];
@@ -155,15 +157,15 @@ fn inputs_are_in_a_root_that_is_an_output_where_they_lie() {
 }
 
 #[test]
-fn a_link_or_a_pipe_alone_is_nothing_to_an_id_that_leaves_it_out() {
-    let Some(bed) = Bed::new("a_link_or_a_pipe_alone") else { return };
+fn an_output_of_an_omitted_file_type_is_empty() {
+    let Some(bed) = Bed::new("an_output_of_an_omitted_file_type_is_empty") else { return };
     let script = "/bin/busybox ln -s x l; /bin/busybox mkfifo p";
     let document = bed.formula(script, |d| {
         let output = |packtype: &str| json!({"packtype": packtype});
         d["formula"]["outputs"] =
             json!({"/task/l": output("tar"), "/task/p": output("tar"), "/task//l/": output("zip")});
     });
-    // Two spellings are two results of one place, which is an error as it is with inputs.
+    // Two spellings of one path are an error, as for inputs.
     bed.run(&document, &[]).code(40).mentions("two outputs at one path");
     let mut document = document;
     document["formula"]["outputs"].as_object_mut().unwrap().remove("/task//l/");
@@ -172,8 +174,8 @@ fn a_link_or_a_pipe_alone_is_nothing_to_an_id_that_leaves_it_out() {
 }
 
 #[test]
-fn results_stand_under_the_paths_as_they_are_written() {
-    let Some(bed) = Bed::new("results_stand_under") else { return };
+fn results_are_listed_under_paths_as_written() {
+    let Some(bed) = Bed::new("results_are_listed_under_paths_as_written") else { return };
     let document = bed.formula("mkdir /task/out", |d| {
         d["formula"]["outputs"] = json!({"//task/out/": {"packtype": "tar"}});
         d["formula"]["action"]["cwd"] = json!("/task/");
@@ -185,8 +187,10 @@ fn results_stand_under_the_paths_as_they_are_written() {
 }
 
 #[test]
-fn a_workspace_of_warpforge_keeps_what_its_formulas_make() {
-    let Some(bed) = Bed::new("a_workspace_of_warpforge") else { return };
+fn a_warpforge_workspace_keeps_the_wares_of_its_formulas() {
+    let Some(bed) = Bed::new("a_warpforge_workspace_keeps_the_wares_of_its_formulas") else {
+        return;
+    };
     bed.project.write("flow/.warpforge/root", "");
     let capsule = |inputs: Value, script: &str| {
         let mut capsule = json!({"formula": {"formula.v1": {
@@ -207,7 +211,7 @@ fn a_workspace_of_warpforge_keeps_what_its_formulas_make() {
     let ware = record(&one)["results"]["o"].clone();
     let two = capsule(json!({"/in": ware}), "/bin/busybox cp -r /in /out; cat /in/f");
     run(&two).success().mentions("hello");
-    // What leads out of the workspace is no warehouse of it.
+    // A link that leads out of the workspace is not its warehouse.
     fs::remove_dir_all(bed.project.path("flow/.warpforge/warehouse")).unwrap();
     fs::create_dir(bed.project.path("elsewhere")).unwrap();
     symlink("../../elsewhere", bed.project.path("flow/.warpforge/warehouse")).unwrap();

@@ -1,6 +1,6 @@
-//! The document of the Timeless Stack's own description.
+//! The document in the Timeless Stack's own description.
 //!
-//! Its ids are compared where the fixtures are: `WAKE_FIXTURES`, else `../shared/fixtures` beside the checkout.
+//! Its ids are compared if there are fixtures: in `WAKE_FIXTURES`, else in `../shared/fixtures` beside the checkout.
 
 use std::fs;
 
@@ -9,10 +9,13 @@ use wake_tests::{fixtures, project};
 
 use crate::bed::record;
 
-/// The document of the Timeless Stack's own description, with its published id and result.
+/// The document in the Timeless Stack's own description, with its published id and result.
 #[test]
-fn the_published_example() {
-    let Some(dir) = fixtures("the_published_example", "timeless") else { return };
+fn the_published_example_has_its_published_id_and_result() {
+    let Some(dir) = fixtures("the_published_example_has_its_published_id_and_result", "timeless")
+    else {
+        return;
+    };
     let project = project().build();
     let text = fs::read_to_string(dir.join("example1.formula")).unwrap();
     let published = "ca+https://repeatr.s3.amazonaws.com/warehouse/";

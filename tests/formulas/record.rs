@@ -1,4 +1,4 @@
-//! Runs, and the records that are remembered of them.
+//! Runs, and their cached records.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use wake_tests::expect;
 use crate::bed::{Bed, record, unchanged};
 
 #[test]
-fn a_formula_runs_once_and_its_record_is_remembered() {
-    let Some(bed) = Bed::new("a_formula_runs_once") else { return };
+fn a_formula_runs_once_and_its_record_is_cached() {
+    let Some(bed) = Bed::new("a_formula_runs_once_and_its_record_is_cached") else { return };
     let document = bed.formula("mkdir -p /task/out && echo made >&2", unchanged);
     let first = bed.run(&document, &[]).success().mentions("made\n");
     let made = record(&first);
@@ -18,11 +18,11 @@ fn a_formula_runs_once_and_its_record_is_remembered() {
     assert_eq!(made["exitCode"], 0);
     let keys: Vec<&String> = made.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["exitCode", "formulaID", "guid", "results", "time"]);
-    // Without the warehouse: what is remembered needs none.
+    // Without the warehouse: cached records need none.
     fs::rename(bed.project.path("warehouse"), bed.project.path("gone")).unwrap();
     let second = bed.run(&document, &[]).success().mentions("Cached");
     assert_eq!(record(&second), made);
-    // The ware is in the store's cache by now.
+    // The ware is now in the store's cache.
     let again = record(&bed.run(&document, &["--rerun"]).success().mentions("made\n"));
     assert_ne!(again["guid"], made["guid"]);
     let listed = bed.project.wake(["log", "--formulas"]).run().success().stdout;
@@ -42,8 +42,8 @@ fn a_formula_runs_once_and_its_record_is_remembered() {
 }
 
 #[test]
-fn a_formula_of_warpforge_runs_as_well() {
-    let Some(bed) = Bed::new("a_formula_of_warpforge") else { return };
+fn a_formula_of_warpforge_runs() {
+    let Some(bed) = Bed::new("a_formula_of_warpforge_runs") else { return };
     let document = json!({
         "formula": {"formula.v1": {
             "inputs": {
@@ -67,8 +67,8 @@ fn a_formula_of_warpforge_runs_as_well() {
 }
 
 #[test]
-fn relative_addresses_start_where_the_call_is_made() {
-    let Some(bed) = Bed::new("relative_addresses_start") else { return };
+fn relative_addresses_start_in_the_working_directory() {
+    let Some(bed) = Bed::new("relative_addresses_start_in_the_working_directory") else { return };
     let document = bed.formula("mkdir -p /task/out", unchanged);
     bed.project.write("below/f.json", document.to_string());
     bed.project.wake(["formula", "run", "below/f.json"]).run().success();
@@ -79,15 +79,15 @@ fn relative_addresses_start_where_the_call_is_made() {
 }
 
 #[test]
-fn a_command_that_fails_leaves_a_record_and_is_not_remembered() {
-    let Some(bed) = Bed::new("a_command_that_fails") else { return };
+fn a_failed_command_has_a_record_but_is_not_cached() {
+    let Some(bed) = Bed::new("a_failed_command_has_a_record_but_is_not_cached") else { return };
     for (script, code) in [("mkdir -p out; exit 3", 3), ("mkdir -p out; kill -9 $$", 137)] {
         let document = bed.formula(script, unchanged);
         let mut guids = Vec::new();
         for _ in 0..2 {
             let record = record(&bed.run(&document, &[]).code(32));
             assert_eq!(record["exitCode"], code);
-            assert_ne!(record["results"]["/task/out"], "tar:-", "outputs are packed all the same");
+            assert_ne!(record["results"]["/task/out"], "tar:-", "outputs are packed even so");
             guids.push(record["guid"].clone());
         }
         assert_ne!(guids[0], guids[1]);
@@ -95,8 +95,8 @@ fn a_command_that_fails_leaves_a_record_and_is_not_remembered() {
 }
 
 #[test]
-fn what_could_not_be_saved_is_not_made() {
-    let Some(bed) = Bed::new("what_could_not_be_saved") else { return };
+fn a_formula_whose_outputs_cannot_be_saved_is_not_run() {
+    let Some(bed) = Bed::new("a_formula_whose_outputs_cannot_be_saved_is_not_run") else { return };
     let to = |url: &str| {
         bed.formula("echo ran; mkdir out", |d| d["context"]["saveUrls"] = json!({"/task/out": url}))
     };
@@ -118,7 +118,7 @@ fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
     let Some(bed) = Bed::new("a_command_whose_outputs_cannot_be_kept") else { return };
     let document = bed.formula("mkdir out; touch out/\"$(printf '\\377')\"", unchanged);
     let mut records = 0;
-    // It is not remembered either.
+    // It is not cached either.
     for _ in 0..2 {
         let finished = bed.run(&document, &["-q"]).code(11);
         assert_eq!(finished.stdout, "");
@@ -134,7 +134,7 @@ fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
 }
 
 #[test]
-fn two_runs_of_one_formula_at_once_do_not_disturb_each_other() {
+fn concurrent_runs_of_one_formula_do_not_interfere() {
     let Some(bed) = Bed::new("two_runs") else { return };
     let document = bed.formula("mkdir out; sleep 0.2; echo x > out/f", unchanged);
     bed.project.write("f.json", document.to_string());
@@ -149,8 +149,8 @@ fn two_runs_of_one_formula_at_once_do_not_disturb_each_other() {
 }
 
 #[test]
-fn an_input_that_was_altered_in_the_store_is_unpacked_anew() {
-    let Some(bed) = Bed::new("an_input_that_was_altered") else { return };
+fn an_input_altered_in_the_store_is_unpacked_again() {
+    let Some(bed) = Bed::new("an_input_altered_in_the_store_is_unpacked_again") else { return };
     let document = bed.formula("cat /bin/note", unchanged);
     bed.run(&document, &[]).code(32);
     let hash = bed.root.strip_prefix("tar:").unwrap();

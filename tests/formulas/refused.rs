@@ -1,4 +1,4 @@
-//! Documents and jobs that are wrong.
+//! Invalid documents and jobs.
 
 use serde_json::json;
 use wake_tests::{Expect, expect, is_root};
@@ -6,8 +6,8 @@ use wake_tests::{Expect, expect, is_root};
 use crate::bed::Bed;
 
 #[test]
-fn what_is_wrong_with_a_job_is_said_before_it_runs() {
-    let Some(bed) = Bed::new("what_is_wrong") else { return };
+fn an_invalid_job_is_reported_before_it_runs() {
+    let Some(bed) = Bed::new("an_invalid_job_is_reported_before_it_runs") else { return };
     let exec = |words: &[&str]| bed.formula("", |d| d["formula"]["action"]["exec"] = json!(words));
     bed.refuses(
         &exec(&["mkdir", "x"]),
@@ -121,7 +121,7 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         "#]],
     );
     if is_root() {
-        // Whose a part of an input is, it can say.
+        // The message can say which input a part belongs to.
         return;
     }
     let kept = bed.formula("", |d| {
@@ -138,8 +138,8 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
 }
 
 #[test]
-fn a_document_that_is_wrong_is_shown_where_it_is() {
-    let Some(bed) = Bed::new("a_document_that_is_wrong") else { return };
+fn an_invalid_document_is_shown_at_the_faulty_position() {
+    let Some(bed) = Bed::new("an_invalid_document_is_shown_at_the_faulty_position") else { return };
     let check = |text: &str, expected: Expect| {
         bed.project.write("wrong.json", text);
         bed.project.wake(["formula", "check", "wrong.json"]).run().code(40).says(expected);
@@ -222,10 +222,12 @@ fn a_document_that_is_wrong_is_shown_where_it_is() {
     "#]]);
 }
 
-/// A document may be a stranger's.
+/// A document may be untrusted.
 #[test]
-fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
-    let Some(bed) = Bed::new("what_lies_outside") else { return };
+fn only_allowed_documents_reach_outside_their_directory() {
+    let Some(bed) = Bed::new("only_allowed_documents_reach_outside_their_directory") else {
+        return;
+    };
     let home = bed.project.base().join("home");
     std::fs::create_dir_all(&home).unwrap();
     std::fs::write(home.join("mine"), "mine\n").unwrap();
@@ -253,7 +255,7 @@ fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
     }
     assert!(!home.join("new").exists());
     bed.run(&mounting("ro", &at(&home)), &["--allow-host"]).success();
-    // Its own, and the system that every command may see.
+    // Its own directory, and the system directories that every command may see.
     bed.run(&mounting("rw", &at(&bed.project.path("below"))), &[]).success();
     assert_eq!(bed.project.read("below/new"), "x\n");
     bed.run(&mounting("ro", "/usr/bin"), &[]).success();
@@ -274,7 +276,7 @@ fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
     bed.run(&saving(format!("file://{}/saved", home.display())), &["--allow-host"]).success();
     assert!(home.join("saved").is_file());
     bed.run(&saving("file://./below/saved".into()), &[]).success();
-    // A part of a warehouse in its directory that leads on.
+    // A part of a warehouse in its directory that links elsewhere.
     let done = bed.run(&saving("ca+file://./warehouse".into()), &[]).success();
     let ware = crate::bed::record(&done)["results"]["/task/out"].as_str().unwrap()[4..].to_owned();
     let shard = bed.project.path(&format!("warehouse/{}", &ware[..3]));

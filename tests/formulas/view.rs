@@ -1,4 +1,4 @@
-//! What a formula's command finds around it.
+//! The environment of a formula's command.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use wake_tests::{expect, is_root, skip};
 use crate::bed::{Bed, record, unchanged};
 
 #[test]
-fn the_cradle_prepares_what_programs_expect() {
+fn the_cradle_provides_what_programs_expect() {
     let Some(bed) = Bed::new("the_cradle") else { return };
     let script = "pwd; id; echo $HOME $USER $PATH; ls -ld /tmp | cut -c1-10; echo x > $HOME/f && echo home; \
                   echo x > /tmp/f && echo tmp; echo x > /bin/f";
@@ -26,7 +26,7 @@ fn the_cradle_prepares_what_programs_expect() {
 }
 
 #[test]
-fn inputs_stand_where_they_should_and_do_not_change() {
+fn inputs_are_at_their_paths_and_cannot_be_changed() {
     let Some(bed) = Bed::new("inputs_stand") else { return };
     bed.project.write("data/f", "from the ware\n");
     let pack = ["ware", "pack", "tree", "data", "--target", "ca+file://./warehouse"];
@@ -44,8 +44,8 @@ fn inputs_stand_where_they_should_and_do_not_change() {
 }
 
 #[test]
-fn the_top_of_a_ware_has_the_mode_that_it_declares() {
-    let Some(bed) = Bed::new("the_top_of_a_ware") else { return };
+fn the_root_directory_of_a_ware_keeps_its_mode() {
+    let Some(bed) = Bed::new("the_root_directory_of_a_ware_keeps_its_mode") else { return };
     fs::create_dir(bed.project.path("open")).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
     fs::set_permissions(bed.project.path("open"), mode).unwrap();
@@ -61,7 +61,7 @@ fn the_top_of_a_ware_has_the_mode_that_it_declares() {
 }
 
 #[test]
-fn mounts_show_the_host_and_are_never_remembered() {
+fn mounts_show_the_host_and_are_never_cached() {
     let Some(bed) = Bed::new("mounts") else { return };
     bed.project.write("host/f", "one");
     let host = bed.project.path("host").display().to_string();
@@ -87,7 +87,7 @@ fn mounts_show_the_host_and_are_never_remembered() {
 }
 
 #[test]
-fn the_network_is_there_only_where_asked_and_allowed() {
+fn network_access_must_be_both_requested_and_allowed() {
     let Some(bed) = Bed::new("the_network") else { return };
     let document = json!({
         "formula": {"formula.v1": {
@@ -114,20 +114,23 @@ fn the_network_is_there_only_where_asked_and_allowed() {
 }
 
 #[test]
-fn who_allows_the_network_gives_it_also_to_those_who_have_no_word_for_it() {
-    let Some(bed) = Bed::new("who_allows_the_network") else { return };
+fn allowing_the_network_grants_it_to_formulas_that_cannot_request_it() {
+    let Some(bed) = Bed::new("allowing_the_network_grants_it_to_formulas_that_cannot_request_it")
+    else {
+        return;
+    };
     let document = bed.formula("cat /proc/net/dev", unchanged);
     let devices = |more: &[&str]| bed.run(&document, more).success().stderr.matches(": ").count();
     let (own, hosts) = (devices(&["-q"]), devices(&["-q", "--allow-network"]));
     let host = fs::read_to_string("/proc/net/dev").unwrap().matches(": ").count();
     assert_eq!((own, hosts), (1, host));
-    // It says more than its key, so it is run again.
+    // The flag grants more than the key covers, so it runs again.
     bed.run(&document, &["--allow-network"]).success().mentions("running");
     bed.run(&document, &[]).success().mentions("Cached");
 }
 
 #[test]
-fn a_policy_is_granted_or_refused_before_anything_runs() {
+fn a_policy_is_allowed_or_refused_before_anything_runs() {
     let Some(bed) = Bed::new("a_policy") else { return };
     let governor = |uid: u32, script: &str| {
         bed.formula(script, |d| {
@@ -179,15 +182,17 @@ fn a_policy_is_granted_or_refused_before_anything_runs() {
     for right in ["7\n", "its root\n", "no mount\n", "no setting\n", "no reboot\n"] {
         assert!(said.contains(right), "{right}: {said}");
     }
-    // Without the policy it has none of that.
+    // Without the policy it has no such rights.
     let mut plain = governor(0, give);
     plain["formula"]["action"]["policy"] = json!("routine");
     bed.run(&plain, &[]).code(32).mentions("not permitted");
 }
 
 #[test]
-fn nothing_that_is_made_for_a_command_shows_the_moment() {
-    let Some(bed) = Bed::new("nothing_that_is_made") else { return };
+fn nothing_created_for_a_command_shows_the_current_time() {
+    let Some(bed) = Bed::new("nothing_created_for_a_command_shows_the_current_time") else {
+        return;
+    };
     bed.project.write("data/sub/f", "x\n");
     let pack = ["ware", "pack", "tar", "data", "--filters", "mtime=@1300000000"];
     let data = bed.project.wake(pack).args(["--target", "ca+file://./warehouse"]).run().success();
@@ -208,7 +213,7 @@ fn nothing_that_is_made_for_a_command_shows_the_moment() {
         })
         .collect();
     assert_eq!(said, expected);
-    // Nor where there is no root at all.
+    // Nor without a root.
     let capsule = json!({"formula": {"formula.v1": {
         "inputs": {"/bin": format!("ware:{}", bed.root), "/script": "literal:x"},
         "action": {"exec": {"command": ["/bin/bin/busybox", "stat", "-c", "%n %Y", "/", "/script"]}},
@@ -218,10 +223,10 @@ fn nothing_that_is_made_for_a_command_shows_the_moment() {
     assert_eq!(said, "/ 1262304000\n/script 1262304000\n");
 }
 
-/// A root that somebody packed out of a directory of their own, which others may not enter.
+/// A root packed from a private directory, which others may not enter.
 #[test]
-fn the_cradle_opens_the_way_to_its_directories() {
-    let Some(bed) = Bed::new("the_cradle_opens_the_way") else { return };
+fn the_cradle_makes_its_directories_accessible() {
+    let Some(bed) = Bed::new("the_cradle_makes_its_directories_accessible") else { return };
     for (dir, mode) in [("root", 0o700), ("root/home", 0o750)] {
         fs::create_dir_all(bed.project.path(dir)).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
@@ -236,8 +241,8 @@ fn the_cradle_opens_the_way_to_its_directories() {
 }
 
 #[test]
-fn streams_can_be_opened_by_their_names() {
-    let Some(bed) = Bed::new("streams_can_be_opened") else { return };
+fn streams_can_be_opened_by_name() {
+    let Some(bed) = Bed::new("streams_can_be_opened_by_name") else { return };
     let script = "echo one > /dev/stderr && echo two > /dev/stdout && cat /dev/stdin";
     for uid in [0, 1000, 4_294_967_294u32] {
         let document = bed.formula(script, |d| {
@@ -270,7 +275,7 @@ fn a_mount_shows_the_owners_on_disk() {
         assert_eq!(said, format!("{uid}\n"));
         let made = fs::metadata(bed.project.path("m/made")).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), uid);
-        // Whose it is not may not write to it.
+        // Other users may not write to it.
         bed.run(&document(uid + 1), &["-q"]).code(32);
         fs::remove_file(bed.project.path("m/made")).unwrap();
     }
@@ -294,7 +299,7 @@ fn a_capsule_begins_with_the_environment_of_its_runtime() {
     assert_eq!(said(json!({}), env.clone()), expected);
     let given = json!({"$PATH": "literal:/mine", "$A": "literal:b"});
     assert_eq!(said(given, env), "A=b\nPATH=/mine\nTERM=xterm\n");
-    // Programs are looked for there, and pieces of a script end with their lines.
+    // Programs are found through its `PATH`, and each part of a script ends with its line.
     assert_eq!(said(json!({}), json!({"exec": {"command": ["echo", "found"]}})), "found\n");
     let contents = json!(["A=1 # no line end", "echo $A $0"]);
     let script = json!({"script": {"interpreter": "/bin/sh", "contents": contents}});

@@ -26,8 +26,8 @@ const HELLO: &str = "@from
 ";
 
 #[test]
-fn an_image_is_built_without_any_other_tool_and_the_same_from_anywhere() {
-    let Some(one) = site("an_image_is_built_without_any_other_tool") else { return };
+fn an_image_is_built_reproducibly_without_other_tools() {
+    let Some(one) = site("an_image_is_built_reproducibly_without_other_tools") else { return };
     image(&one, "hello", "1", NEEDS_OS, HELLO);
     let built = wake(&one, &["build", "-n", "hello", "hello"]).run().success();
     let said = inspected(&one, "hello");
@@ -83,8 +83,8 @@ fn runs_in_podman(project: &wake_tests::Project, digest: &str) {
 }
 
 #[test]
-fn only_what_matters_has_an_image_built_again() {
-    let Some(project) = site("only_what_matters") else { return };
+fn only_relevant_changes_rebuild_an_image() {
+    let Some(project) = site("only_relevant_changes_rebuild_an_image") else { return };
     image(&project, "a", "1", NEEDS_OS, &commands(&["echo a > /a"]));
     image(&project, "b", "1", "dependencies: [a]", &commands(&["cat /a > /b"]));
     let all = ["a@=1", "a@=1:run", "b@=1", "b@=1:run", "os@=1"];
@@ -104,8 +104,8 @@ fn only_what_matters_has_an_image_built_again() {
 }
 
 #[test]
-fn another_host_finds_what_was_built_here() {
-    let test = "another_host_finds_what_was_built";
+fn another_host_reuses_images_built_here() {
+    let test = "another_host_reuses_images_built_here";
     let Some(project) = site(test) else { return };
     if !(is_root() && has_program("unshare")) {
         return skip(test, "unshare is not here, or one is not root");
@@ -125,8 +125,8 @@ fn another_host_finds_what_was_built_here() {
 }
 
 #[test]
-fn independent_images_are_built_at_once() {
-    let Some(project) = site("independent_images_are_built_at_once") else { return };
+fn independent_images_are_built_concurrently() {
+    let Some(project) = site("independent_images_are_built_concurrently") else { return };
     wake(&project, &["build", "-o", "oci:base", "os"]).run().success();
     let base = project.path("base").display().to_string();
     // Each command waits until another one is running.
@@ -159,10 +159,10 @@ fn independent_images_are_built_at_once() {
 }
 
 #[test]
-fn a_prolog_makes_files_that_are_copied() {
-    let Some(project) = site("a_prolog_makes_files") else { return };
+fn files_created_by_a_prolog_are_copied() {
+    let Some(project) = site("files_created_by_a_prolog_are_copied") else { return };
     if !has_program("bash") {
-        return skip("a_prolog_makes_files", "there is no bash");
+        return skip("files_created_by_a_prolog_are_copied", "there is no bash");
     }
     let template = "@from\n    %(__base__)\n@copy\n    made/text /opt/\n    made /srv/made\n@run\n    cat /opt/text\n";
     let leaf = "{dependencies: [os], prolog: get.sh}";
@@ -183,8 +183,8 @@ fn a_prolog_makes_files_that_are_copied() {
 }
 
 #[test]
-fn what_had_an_image_built_is_explained_and_what_it_wrote_is_kept() {
-    let Some(project) = site("what_had_an_image_built") else { return };
+fn image_builds_are_explained_and_their_logs_kept() {
+    let Some(project) = site("image_builds_are_explained_and_their_logs_kept") else { return };
     image(&project, "a", "1", NEEDS_OS, &commands(&["echo one", "echo one > /a"]));
     wake(&project, &["build", "a"]).run().success();
     assert_eq!(project.wake(["log", "-o", "a@=1:run"]).run().success().stdout, "one\n");
@@ -198,10 +198,10 @@ fn what_had_an_image_built_is_explained_and_what_it_wrote_is_kept() {
 }
 
 #[test]
-fn images_of_the_second_generation_are_built_as_well() {
-    let Some(one) = site("images_of_the_second_generation") else { return };
+fn images_of_the_second_generation_are_built() {
+    let Some(one) = site("images_of_the_second_generation_are_built") else { return };
     if !has_program("bash") {
-        return skip("images_of_the_second_generation", "there is no bash");
+        return skip("images_of_the_second_generation_are_built", "there is no bash");
     }
     wake(&one, &["build", "-o", "oci:base", "os"]).run().success();
     let base = one.path("base").display().to_string();
@@ -250,8 +250,8 @@ variables:
 }
 
 #[test]
-fn more_commands_than_an_argument_takes_are_run() {
-    let Some(project) = site("more_commands_than_an_argument_takes") else { return };
+fn commands_longer_than_one_argument_are_run() {
+    let Some(project) = site("commands_longer_than_one_argument_are_run") else { return };
     // Multi-byte characters, so that some part ends within one.
     let lines: Vec<String> =
         (0..2500).map(|number| format!("echo 'ä{number} {}' >> /lines", "ö".repeat(50))).collect();
@@ -271,8 +271,8 @@ fn more_commands_than_an_argument_takes_are_run() {
 }
 
 #[test]
-fn what_is_given_to_a_registry_has_beside_it_what_it_consists_of() {
-    let test = "what_is_given_to_a_registry_has_beside_it";
+fn an_image_is_pushed_with_its_sbom() {
+    let test = "an_image_is_pushed_with_its_sbom";
     let Some(project) = site(test) else { return };
     let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
         return;
@@ -287,8 +287,8 @@ fn what_is_given_to_a_registry_has_beside_it_what_it_consists_of() {
 }
 
 #[test]
-fn a_dry_run_shows_what_the_backend_would_be_told() {
-    let Some(project) = site("a_dry_run_shows") else { return };
+fn a_dry_run_prints_the_calls_of_the_backend() {
+    let Some(project) = site("a_dry_run_prints_the_calls_of_the_backend") else { return };
     let shown = |args: &[&str]| wake(&project, args).run().success().stdout;
     let script = shown(&["script", "os"]);
     assert!(script.contains("\tpodman build -f "), "{script}");
@@ -298,8 +298,8 @@ fn a_dry_run_shows_what_the_backend_would_be_told() {
 }
 
 #[test]
-fn commands_run_as_whom_their_image_is_run() {
-    let test = "commands_run_as_whom_their_image_is_run";
+fn commands_run_as_the_user_of_their_image() {
+    let test = "commands_run_as_the_user_of_their_image";
     let Some(project) = site(test) else { return };
     if !(is_root() && has_program("setpriv")) {
         return skip(test, "setpriv is not here, or one is not root");

@@ -88,14 +88,18 @@ fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
 }
 
 #[test]
-fn podman_builds_images_that_are_remembered() {
+fn podman_builds_cached_images() {
     let flags = ["--engine-flag=--cgroup-manager=cgroupfs", "--engine-flag=--runtime=runc"];
-    built_for_real("podman_builds_images", "podman", &flags);
+    built_for_real("podman_builds_cached_images", "podman", &flags);
 }
 
 #[test]
-fn buildah_builds_images_that_are_remembered() {
-    built_for_real("buildah_builds_images", "buildah", &["-A", "value: --runtime runc; when: ''"]);
+fn buildah_builds_cached_images() {
+    built_for_real(
+        "buildah_builds_cached_images",
+        "buildah",
+        &["-A", "value: --runtime runc; when: ''"],
+    );
 }
 
 /// The podman of an ordinary user is isolated by its own means, and leaves nothing that only root could remove.
@@ -159,8 +163,8 @@ esac; shift; done
 [ -z \"$out\" ] || cp \"$(dirname \"$0\")/saved.tar\" \"$out\"";
 
 #[test]
-fn docker_is_told_to_build_and_its_image_is_taken() {
-    let Some(project) = site("docker_is_told_to_build") else { return };
+fn an_image_built_by_docker_is_exported() {
+    let Some(project) = site("an_image_built_by_docker_is_exported") else { return };
     image(&project, "hello", "1", NEEDS_OS, &commands(&["make", "make"]));
     project
         .wake([
@@ -224,8 +228,8 @@ E
 exit 1";
 
 #[test]
-fn a_build_of_a_tool_that_fails_says_in_which_line() {
-    let Some(project) = site("a_build_of_a_tool_that_fails") else { return };
+fn a_failed_build_by_a_tool_names_the_line() {
+    let Some(project) = site("a_failed_build_by_a_tool_names_the_line") else { return };
     let lines = ["echo one", "true", "cat /nothing", "echo four"].join("\n    ");
     image(&project, "os", "1", "{}", &format!("@from\n    scratch\n@run\n    {lines}\n"));
     stand_in(&project, "docker", "Docker version 24.0.7, build afdd53b", FAILING_DOCKER);
@@ -256,8 +260,8 @@ fn a_build_of_a_tool_that_fails_says_in_which_line() {
 }
 
 #[test]
-fn a_killed_build_of_a_tool_leaves_nothing_that_the_next_one_does_not_take_away() {
-    let test = "a_killed_build_of_a_tool";
+fn the_next_build_removes_what_a_killed_one_left() {
+    let test = "the_next_build_removes_what_a_killed_one_left";
     let Some(project) = site(test) else { return };
     if !(has_program("podman") && has_program("runc") && is_root()) {
         return skip(test, "podman or runc is not here, or one is not root");
@@ -356,8 +360,8 @@ fn a_stopped_build_by_docker_leaves_no_tag_in_the_daemon() {
 }
 
 #[test]
-fn apptainer_makes_files_each_from_the_one_before() {
-    let Some(project) = site("apptainer_makes_files") else { return };
+fn apptainer_builds_each_file_from_the_previous_one() {
+    let Some(project) = site("apptainer_builds_each_file_from_the_previous_one") else { return };
     let document = |leaf: &str| {
         format!("build_specifications:\n  frontier:\n    apptainer:\n      ubuntu: {leaf}\n")
     };
@@ -406,8 +410,8 @@ fn apptainer_makes_files_each_from_the_one_before() {
 }
 
 #[test]
-fn a_cluster_is_asked_and_what_it_says_is_kept() {
-    let Some(project) = site("a_cluster_is_asked") else { return };
+fn an_openshift_build_runs_on_its_cluster() {
+    let Some(project) = site("an_openshift_build_runs_on_its_cluster") else { return };
     let script = "case \"$*\" in\n'get imagestreamtag'*) echo '{\"image\":{}}';;\n'describe build'*) echo 'Status: Complete';;\nesac";
     let calls = stand_in(&project, "oc", "Client Version: v4.14.0", script);
     let call = with_stand_ins(&project, build(&project, "openshift", &["--allow-network", "os"]));
@@ -420,8 +424,10 @@ fn a_cluster_is_asked_and_what_it_says_is_kept() {
 }
 
 #[test]
-fn a_tool_that_is_not_here_or_too_old_is_an_error_before_anything_runs() {
-    let Some(project) = site("a_tool_that_is_not_here") else { return };
+fn a_missing_or_outdated_tool_is_reported_before_anything_runs() {
+    let Some(project) = site("a_missing_or_outdated_tool_is_reported_before_anything_runs") else {
+        return;
+    };
     let call = |engine| with_stand_ins(&project, build(&project, engine, &["os"]));
     call("apptainer").run().code(10).says(expect![[r#"
         error: no program `apptainer` in `PATH` to build the images with

@@ -8,8 +8,8 @@ use wake_tests::{has_program, is_root, skip};
 use crate::{NEEDS_OS, commands, image, last_layer, layout, ran, site, wake};
 
 #[test]
-fn a_layer_has_what_was_changed_and_nothing_else() {
-    let Some(project) = site("a_layer_has_what_was_changed") else { return };
+fn a_layer_contains_only_changes() {
+    let Some(project) = site("a_layer_contains_only_changes") else { return };
     let before = [
         "mkdir -p /keep /away/deep /emptied /again",
         "for x in a b c; do echo $x > /keep/$x; echo $x > /emptied/$x; echo $x > /again/$x; done",
@@ -79,11 +79,11 @@ fn another_tool_agrees(project: &wake_tests::Project) {
 }
 
 #[test]
-fn a_file_belongs_to_whom_a_command_gives_it_where_there_is_more_than_one_user() {
-    let test = "a_file_belongs_to_whom_a_command_gives_it";
+fn a_file_keeps_the_owner_that_a_command_sets() {
+    let test = "a_file_keeps_the_owner_that_a_command_sets";
     let Some(project) = site(test) else { return };
     if !is_root() {
-        return skip(test, "one is not root");
+        return skip(test, "not root");
     }
     let lines = ["echo x > /x", "busybox chown 7:8 /x", "busybox mkdir /d", "busybox chown 9 /d"];
     image(&project, "a", "1", NEEDS_OS, &commands(&lines));
@@ -119,8 +119,8 @@ fn a_file_belongs_to_whom_a_command_gives_it_where_there_is_more_than_one_user()
 }
 
 #[test]
-fn what_the_sandbox_itself_makes_is_in_no_layer() {
-    let Some(project) = site("what_the_sandbox_itself_makes") else { return };
+fn files_created_by_the_sandbox_are_not_in_layers() {
+    let Some(project) = site("files_created_by_the_sandbox_are_not_in_layers") else { return };
     image(
         &project,
         "a",

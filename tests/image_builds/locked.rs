@@ -6,8 +6,8 @@ use crate::containers::{Registry, ask};
 use crate::{NEEDS_OS, commands, image, inspected, ran, site, wake};
 
 #[test]
-fn what_a_tag_leads_to_is_looked_up_once() {
-    let test = "what_a_tag_leads_to";
+fn a_tag_is_resolved_only_once() {
+    let test = "a_tag_is_resolved_only_once";
     let Some(project) = site(test) else { return };
     let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
         return;
@@ -56,8 +56,8 @@ fn what_a_tag_leads_to_is_looked_up_once() {
 }
 
 #[test]
-fn a_plan_fetches_nothing_of_an_image() {
-    let test = "a_plan_fetches_nothing";
+fn planning_does_not_fetch_images() {
+    let test = "planning_does_not_fetch_images";
     let Some(project) = site(test) else { return };
     let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
         return;
@@ -85,8 +85,8 @@ fn registry_manifest(registry: &Registry) -> serde_json::Value {
 }
 
 #[test]
-fn what_is_wrong_with_a_lock_is_shown() {
-    let Some(project) = site("what_is_wrong_with_a_lock") else { return };
+fn an_invalid_lock_is_reported() {
+    let Some(project) = site("an_invalid_lock_is_reported") else { return };
     image(&project, "app", "1", NEEDS_OS, &commands(&["echo x"]));
     project.write("images/.wake.lock", "wake-lock 1\nimage:r.example/os:1 sha256:12\n");
     wake(&project, &["build", "app"]).run().code(6).mentions("images/.wake.lock:2:");

@@ -14,7 +14,7 @@ fn refused(template: &str, code: i32, expected: Expect) {
 }
 
 #[test]
-fn a_build_that_fails_says_in_which_line() {
+fn a_failed_build_names_the_line() {
     refused(
         &commands(&["echo one", "echo two >&2", "cat /nothing", "echo four"]),
         1,
@@ -43,7 +43,7 @@ fn a_build_that_fails_says_in_which_line() {
 }
 
 #[test]
-fn a_source_that_is_no_image_is_shown() {
+fn a_source_that_is_not_an_image_is_reported() {
     refused(
         "@from\n    base.sif\n@run\n    true\n",
         5,
@@ -78,7 +78,7 @@ fn a_source_that_is_no_image_is_shown() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_shown() {
+fn a_missing_file_is_reported() {
     refused(
         "@from\n    %(__base__)\n@copy\n    text /opt/text\n",
         5,
@@ -97,8 +97,8 @@ fn a_file_that_is_not_there_is_shown() {
 }
 
 #[test]
-fn an_engine_that_is_none_is_refused() {
-    let Some(project) = site("an_engine_that_is_none") else { return };
+fn an_unknown_engine_is_refused() {
+    let Some(project) = site("an_unknown_engine_is_refused") else { return };
     wake(&project, &["build", "--engine", "wok", "os"]).run().code(2).says(expect![[r#"
         error: `wok` is not an image engine
          help: leave `--engine` out to build the images with wake
@@ -106,8 +106,8 @@ fn an_engine_that_is_none_is_refused() {
 }
 
 #[test]
-fn what_is_for_another_tool_is_told() {
-    let Some(project) = site("what_is_for_another_tool") else { return };
+fn arguments_for_another_tool_are_reported() {
+    let Some(project) = site("arguments_for_another_tool_are_reported") else { return };
     let template = "@from\n    %(__base__)\n@arg\n    WHO\n@run\n    echo @(WHO) > /who\n    test \"$(cat /who)\" = you\n";
     let leaf = "{dependencies: [os], arguments: ['--build-arg WHO=you', '--squash']}";
     image(&project, "app", "1", leaf, template);
@@ -115,8 +115,8 @@ fn what_is_for_another_tool_is_told() {
 }
 
 #[test]
-fn an_image_that_there_is_no_room_for_is_told() {
-    let test = "an_image_that_there_is_no_room_for";
+fn an_image_too_large_for_the_disk_is_reported() {
+    let test = "an_image_too_large_for_the_disk_is_reported";
     let Some(project) = site(test) else { return };
     if !is_root() {
         return skip(test, "one is not root");
