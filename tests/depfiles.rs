@@ -188,5 +188,5 @@ fn a_program_is_found_through_the_path_of_the_command() {
         .wake(["build"])
         .run()
         .code(5)
-        .mentions("`name` of program() is looked for in the directories of `PATH`");
+        .mentions("`name` of program() is looked up in the directories of `PATH`");
 }

@@ -271,7 +271,7 @@ fn only_allowed_documents_reach_outside_their_directory() {
         bed.run(&saving(url), &[]).code(1).mentions("which is outside the document's directory");
     }
     let through = format!("file://{}/below/link/mine", bed.project.root().display());
-    bed.run(&saving(through), &[]).code(1).mentions("which lies outside");
+    bed.run(&saving(through), &[]).code(1).mentions("which is outside");
     assert_eq!(std::fs::read_to_string(home.join("mine")).unwrap(), "mine\n");
     bed.run(&saving(format!("file://{}/saved", home.display())), &["--allow-host"]).success();
     assert!(home.join("saved").is_file());
@@ -282,6 +282,6 @@ fn only_allowed_documents_reach_outside_their_directory() {
     let shard = bed.project.path(&format!("warehouse/{}", &ware[..3]));
     std::fs::remove_dir_all(&shard).unwrap();
     std::os::unix::fs::symlink(&home, &shard).unwrap();
-    bed.run(&saving("ca+file://./warehouse".into()), &[]).code(1).mentions("which lies outside");
+    bed.run(&saving("ca+file://./warehouse".into()), &[]).code(1).mentions("which is outside");
     assert!(!home.join(&ware[3..6]).exists());
 }

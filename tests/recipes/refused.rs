@@ -161,7 +161,8 @@ fn a_command_that_fails_registers_nothing_and_says_where_to_look() {
     let done = build(&project, &ALL).code(1);
     assert!(done.stderr.contains("bad luck"), "{}", done.stderr);
     assert!(done.stderr.contains("command 2 of 2 ended with exit code 1"), "{}", done.stderr);
-    let line = done.stderr.lines().find(|line| line.contains("left what it had made in")).unwrap();
+    let line =
+        done.stderr.lines().find(|line| line.contains("left its unfinished outputs in")).unwrap();
     let left = line.rsplit(' ').next().unwrap();
     assert_eq!(text(&std::path::Path::new(left).join(format!("{GENOME}_count.txt"))), "2\n");
     assert!(!config(&project).contains("count:"), "{}", config(&project));

@@ -207,7 +207,7 @@ fn a_package_may_have_more_than_one_and_other_documents() {
         &["acme/many", "a.yml", "--name", "A"],
         5,
         expect![[r#"
-        error: `NAME`: `A` is no name of a codespec: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)
+        error: `NAME`: `A` is not a valid codespec name: codespec names must contain only lower case letters (a-z), numbers (0-9), dashes (-), underscores (_), and dots (.)
     "#]],
     );
     told(

@@ -86,7 +86,7 @@ fn search_finds_by_name_and_description() {
     says(
         &user.wake(["search", "nothing"]).run().code(4),
         &[
-            "error: no package has nothing",
+            "error: no package matches nothing",
             "help: name the namespace if only `*` of `[namespaces]` covers it: `wake search NAMESPACE/WORD`",
         ],
     );

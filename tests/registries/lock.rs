@@ -303,7 +303,7 @@ fn a_version_that_is_too_young_is_not_chosen_anew() {
     let settings = user.read("wake.toml");
     user.write("wake.toml", format!("{settings}[resolve]\nmin-age = \"3d\"\n"));
     says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 1.0.0"]);
-    user.wake(["update"]).run().success().mentions("meets what is required");
+    user.wake(["update"]).run().success().mentions("`wake.lock` is up to date");
     user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
     let failed = user.wake(["build", "//app"]).run().code(6);
     failed.mentions(
@@ -314,7 +314,7 @@ fn a_version_that_is_too_young_is_not_chosen_anew() {
         &["Locked ~ acme/text 1.0.0 -> 1.1.0"],
     );
     // What is locked stays.
-    user.wake(["update"]).run().success().mentions("meets what is required");
+    user.wake(["update"]).run().success().mentions("`wake.lock` is up to date");
     user.build(&["//app"]);
     user.write("wake.toml", format!("{settings}[resolve]\nmin-age = \"soon\"\n"));
     user.wake(["ls"]).run().code(2).mentions("`min-age` is `soon`").mentions("wake.toml:7:11");

@@ -61,7 +61,7 @@ fn a_mirror_that_fails_is_said_and_passed_over() {
     let built = user.wake(["build", "//app"]).run().success();
     // A mirror without the file is not at fault; one that fails is tried once.
     passed_over(&built, 1);
-    built.mentions("warning: the mirror `http://127.0.0.1:").mentions("500 Internal Server Error");
+    built.mentions("warning: mirror `http://127.0.0.1:").mentions("500 Internal Server Error");
     assert_eq!(server.asked.load(Ordering::Relaxed), 1);
     assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
 }

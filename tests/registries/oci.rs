@@ -100,7 +100,7 @@ fn what_was_published_is_there_once_and_in_order() {
     }
     scene.publisher.wake(["publish", "a-b"]).run().success();
     let resembling = scene.publisher.wake(["publish", "a_b"]).run().code(5);
-    resembling.mentions("`acme/a_b` differs from `acme/a-b`, which is there");
+    resembling.mentions("`acme/a_b` differs from the published `acme/a-b` only in `-` and `_`");
     let absent = scene.user_of(&registry.address(), &format!("x: {}", get("a_b", "^1")));
     absent.wake(["build", "//app"]).run().code(6).mentions("acme/a_b");
 }

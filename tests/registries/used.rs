@@ -171,7 +171,8 @@ fn settings_of_registries_are_read_with_their_places() {
     );
     let address = of("[registries]\nmain = \"ftp://r\"\n");
     assert!(
-        address.contains("wake.toml:2:8") && address.contains("`ftp://r` is no address"),
+        address.contains("wake.toml:2:8")
+            && address.contains("`ftp://r` is not a registry address"),
         "{address}"
     );
     let name = of("[registries]\nMain = \"file:r\"\n");
