@@ -55,7 +55,7 @@ fn the_depfile_is_used_with_and_without_a_snapshot() {
     std::fs::remove_dir_all(project.path(".wake")).unwrap();
     project.write("src/y.h", "3\n");
     let plan = project.wake(["plan"]).run().success();
-    assert!(plan.stdout.contains("1 remembered"), "{plan}");
+    assert!(plan.stdout.contains("1 cached"), "{plan}");
     assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
     let build = project.json_build(&["--rebuild", ":unit"]).run().success().events();
     assert_eq!(build.ran(), ["//:unit"], "asked to run, it runs");

@@ -163,5 +163,5 @@ fn an_input_altered_in_the_store_is_unpacked_again() {
     assert!(!run.stderr.contains("planted"), "{run}");
     assert!(!place.join("bin/note").exists());
     let again = bed.run(&document, &[]).code(32).stderr;
-    assert!(!again.contains("altered") && !again.contains("unpacking"), "{again}");
+    assert!(!again.contains("modified") && !again.contains("unpacking"), "{again}");
 }
