@@ -248,7 +248,8 @@ fn a_conflict_in_the_lock_is_both_sides() {
     user.wake(["lock"]).run().success();
     let lock = user.read("wake.lock");
     let [head, one, two] = &lock.lines().collect::<Vec<_>>()[..] else { panic!("{lock}") };
-    let conflict = format!("{head}\n    user.write("wake.lock", &conflict);
+    let conflict = format!("{head}\n<<<<<<< ours\n{one}\n=======\n{two}\n>>>>>>> theirs\n");
+    user.write("wake.lock", &conflict);
     let failed = user.wake(["build", "//app", "--locked"]).run().code(6);
     let said = failed.redacted_stderr();
     let said: Vec<&str> = said.lines().take_while(|line| !line.starts_with('[')).collect();
@@ -302,7 +303,6 @@ fn a_version_that_is_too_young_is_not_chosen_anew() {
     let settings = user.read("wake.toml");
     user.write("wake.toml", format!("{settings}[resolve]\nmin-age = \"3d\"\n"));
     says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 1.0.0"]);
-<<<<<<< HEAD
     user.wake(["update"]).run().success().mentions("`wake.lock` is up to date");
     user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
     let failed = user.wake(["build", "//app"]).run().code(6);
