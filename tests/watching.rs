@@ -57,7 +57,7 @@ fn built_again_when_something_changes_and_silent_when_that_does_not_matter() {
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './words'");
     let mut watching = Watching::start(&project, &[]);
     watching.until("Finished 1 action in");
-    watching.until("Watching 1 directory; Ctrl-C ends");
+    watching.until("Watching 1 directory; press Ctrl-C to stop");
     assert_eq!(project.result_text("//:m", "out.txt"), "one\n");
     // Nothing is said of a file that nobody sees, nor of one that comes out equal.
     project.write("notes", "x");

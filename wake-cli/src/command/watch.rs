@@ -358,7 +358,7 @@ fn wait(receiver: &Receiver<Wake>, quiet: Option<Duration>) -> Wake {
 
 fn tell(settings: &Settings, watched: Option<usize>) {
     let text = match watched {
-        Some(1) => "1 directory; Ctrl-C ends".to_owned(),
+        Some(1) => "1 directory; press Ctrl-C to stop".to_owned(),
         Some(dirs) => format!("{dirs} directories; press Ctrl-C to stop"),
         None => "by polling; press Ctrl-C to stop".to_owned(),
     };
