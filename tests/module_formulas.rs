@@ -1,4 +1,4 @@
-//! `wake plan --format formula`: modules printed as formulas, and run again from these by who has nothing but the
+//! `wake plan --format formula`: modules printed as formulas, and run again from these with nothing but the
 //! document and the warehouse.
 
 #![allow(clippy::unwrap_used)]
@@ -14,7 +14,7 @@ use wake_tests::{
     project, skip,
 };
 
-/// Prints the formula of a module that is built, and packs its inputs into `warehouse`.
+/// Prints the formula of a built module, and packs its inputs into `warehouse`.
 #[track_caller]
 fn print(project: &Project, target: &str, file: &str) -> Value {
     let args = ["plan", "--format", "formula", "--warehouse", "warehouse", target];
@@ -23,7 +23,7 @@ fn print(project: &Project, target: &str, file: &str) -> Value {
     serde_json::from_str(&printed.stdout).unwrap()
 }
 
-/// Runs a document with a store that holds nothing.
+/// Runs a document with an empty store.
 #[track_caller]
 fn replay(project: &Project, file: &str) -> Value {
     let store = project.base().join(format!("empty-{file}"));
@@ -31,7 +31,7 @@ fn replay(project: &Project, file: &str) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-/// The ware of a result, packed by hand with the modes that new files have.
+/// The ware of a result, packed by hand with the default modes of new files.
 fn packed(project: &Project, label: &str, output: &str) -> String {
     let copy = project.base().join("copy");
     let _ = fs::remove_dir_all(&copy);
@@ -80,7 +80,7 @@ fn comes_out_the_same(project: &Project, label: &str) -> Value {
 }
 
 #[test]
-fn modules_of_the_monorepo() {
+fn modules_of_the_monorepo_are_replayed_as_formulas() {
     let project = example("monorepo");
     project.build(&["//..."]);
     for label in [
@@ -108,11 +108,11 @@ fn a_build_in_a_root_of_its_own_is_hermetic() {
     let document = comes_out_the_same(&project, "//:concordance");
     let inputs = document["formula"]["inputs"].as_object().unwrap();
     assert!(inputs.values().all(|input| !input.as_str().unwrap().starts_with("mount:")));
-    // Remembered, as every hermetic formula.
+    // Cached, like every hermetic formula.
     let again = project.wake(["formula", "run", "___concordance.json"]);
     again.store(project.base().join("empty-___concordance.json")).run().mentions("Cached");
 
-    // Neither the checkout, nor the store, nor the warehouse, nor the time is part of it.
+    // It contains neither the checkout, nor the store, nor the warehouse, nor the time.
     let other = example("rootfs");
     other.build(&[]);
     let there = print(&other, "//:concordance", "f.json");
@@ -129,12 +129,12 @@ fn a_build_in_a_root_of_its_own_is_hermetic() {
 }
 
 #[test]
-fn whoever_runs_it_gets_the_same() {
-    if !has_busybox("whoever_runs_it") {
+fn every_user_gets_the_same_result() {
+    if !has_busybox("every_user_gets_the_same_result") {
         return;
     }
     if !is_root() {
-        return skip("whoever_runs_it_gets_the_same", "needs root to become someone else");
+        return skip("every_user_gets_the_same_result", "needs root to become someone else");
     }
     let project = example("rootfs");
     project.build(&[]);
@@ -154,7 +154,7 @@ fn whoever_runs_it_gets_the_same() {
     let store = project.base().join("another-store");
     let ran = theirs(&["formula", "run", "f.json"]).store(store).run();
     if ran.code != 0 && ran.stderr.contains("layered file systems") {
-        return skip("whoever_runs_it_gets_the_same", "no layers without root on this kernel");
+        return skip("every_user_gets_the_same_result", "no layers without root on this kernel");
     }
     let again: Value = serde_json::from_str(&ran.success().stdout).unwrap();
     assert_eq!(again["results"], record["results"]);
@@ -178,7 +178,7 @@ set -eu
 ";
 
 #[test]
-fn a_command_sees_what_it_saw() {
+fn a_replayed_command_sees_the_same_files() {
     for config in ["null", "{ b: [1, 'é'], a: wake.ref('./src/a') }"] {
         let project = project()
             .pkg("files=['./probe.sh', wake.dir('src')], modules={ probe: './probe.libsonnet', dep: './dep.libsonnet' }")
@@ -218,7 +218,7 @@ fn refused(project: &Project, args: &[&str], code: i32, expected: Expect) -> Fin
 }
 
 #[test]
-fn what_cannot_be_a_formula() {
+fn unsupported_modules_are_reported() {
     let formula = ["--format", "formula"];
     let two = project()
         .pkg("modules={ a: './m.libsonnet', b: './n.libsonnet' }, files=['./step.sh']")
@@ -261,7 +261,7 @@ fn what_cannot_be_a_formula() {
     "#]],
     );
     two.build(&[]);
-    // In the checkout's own state, where no directory is named.
+    // In the checkout's own state if no directory is named.
     two.wake(["plan", "--format", "formula", ":b"]).run().success();
     assert!(two.path(".wake/warehouse").is_dir());
 

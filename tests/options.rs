@@ -1,10 +1,10 @@
-//! Values for the whole build.
+//! Build-wide options.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Expect, Project, expect, project};
 
-/// The root sets `color`, and `//lib` reads it beside `size`; `//other` reads neither.
+/// The root sets `color`; `//lib` reads `color` and `size`; `//other` reads neither.
 fn workspace() -> Project {
     project()
         .pkg("options={ color: 'red' }, profiles={ night: { color: 'black', size: 3 } },")
@@ -24,7 +24,7 @@ fn shown(project: &Project, args: &[&str]) -> String {
 }
 
 #[test]
-fn the_person_counts_more_than_a_profile_and_that_more_than_the_package() {
+fn the_user_overrides_a_profile_which_overrides_a_package() {
     let project = workspace();
     assert_eq!(shown(&project, &[]), "red1");
     assert_eq!(shown(&project, &["--set", "color=blue"]), "blue1");
@@ -39,7 +39,7 @@ fn the_person_counts_more_than_a_profile_and_that_more_than_the_package() {
 }
 
 #[test]
-fn what_reads_no_option_is_not_evaluated_again() {
+fn packages_that_read_no_option_are_not_reevaluated() {
     let project = workspace();
     project.build(&["//lib", "//other"]);
     let build =
@@ -50,7 +50,7 @@ fn what_reads_no_option_is_not_evaluated_again() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn invalid_options_are_errors() {
     let project = workspace();
     let says = |args: &[&str], code: i32, expected: Expect| {
         let run = project.wake(["build", "//lib"]).args(args).run().code(code).redacted_stderr();
@@ -97,7 +97,7 @@ fn mistakes_are_named() {
          help: write `--set NAME=VALUE`, or `--set @PROFILE`
     "#]],
     );
-    // Whoever set it is shown, then who reads it.
+    // Where it is set is shown, then where it is read.
     says(
         &["--set", "size=big"],
         2,
@@ -174,7 +174,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn a_rule_that_is_far_away_reads_what_the_root_sets() {
+fn an_indirectly_used_rule_reads_options_of_the_root() {
     let project = project()
         .pkg(
             "options={ 'cc.opt': 2 },\n    pkgs={ cc: wake.getPkg(wake.pkgInfo('cc', '*'), from='./cc') },\n    \
@@ -200,11 +200,11 @@ fn a_rule_that_is_far_away_reads_what_the_root_sets() {
 }
 
 #[test]
-fn the_names_of_modules_may_hang_on_options() {
+fn the_names_of_modules_may_depend_on_options() {
     let project = project()
         .pkg("modules=(if wake.option('extra', false) then { extra: function(wake, pkg) wake.module('extra') } else {}) + { m: function(wake, pkg) wake.module('m') },")
         .build();
     assert_eq!(project.build(&[]).ran(), ["//:m"]);
     let build = project.json_build(&["--set", "extra=true"]).run().success().events();
-    assert_eq!(build.hit(), ["//:extra", "//:m"], "both hold nothing");
+    assert_eq!(build.hit(), ["//:extra", "//:m"], "both are empty");
 }

@@ -1,4 +1,4 @@
-//! Where the time of a build went: `--profile FILE`, `wake log --critical-path`.
+//! Where a build spent its time: `--profile FILE`, `wake log --critical-path`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,21 +37,21 @@ impl Trace {
         found[0]
     }
 
-    /// The names of the spans inside `outer`, in the order of their beginnings.
+    /// The names of the spans inside `outer`, ordered by their start.
     fn inside(&self, outer: &Value) -> Vec<&str> {
         let mut inside: Vec<_> = self.spans().filter(|span| lies_in(span, outer)).collect();
         inside.sort_by_key(|span| edges(span).0);
         inside.iter().map(|span| span["name"].as_str().unwrap()).collect()
     }
 
-    /// On each track any two spans lie within each other or apart.
+    /// Checks that any two spans on a track are nested or disjoint.
     fn assert_nested(&self) {
         let mut tracks: BTreeMap<u64, Vec<(i64, i64)>> = BTreeMap::new();
         for span in self.spans() {
             tracks.entry(span["tid"].as_u64().unwrap()).or_default().push(edges(span));
         }
         for (track, mut spans) in tracks {
-            // Of those that begin together the longest is the outermost.
+            // Of those that start together, the longest is the outermost.
             spans.sort_by_key(|(from, to)| (*from, -to));
             let mut open: Vec<i64> = Vec::new();
             for (from, to) in spans {
@@ -64,7 +64,7 @@ impl Trace {
         }
     }
 
-    /// Every span is on a track that has a name.
+    /// Checks that every span is on a named track.
     fn assert_named(&self) {
         let of_kind = |name: &str| {
             let told = self.events.iter().filter(move |event| event["name"] == name);
@@ -75,7 +75,7 @@ impl Trace {
     }
 }
 
-/// From and to, in nanoseconds: whole numbers, as they were measured.
+/// Start and end in nanoseconds, as measured.
 fn edges(span: &Value) -> (i64, i64) {
     let ns = |name: &str| (span[name].as_f64().unwrap() * 1000.0).round() as i64;
     (ns("ts"), ns("ts") + ns("dur"))
@@ -86,7 +86,7 @@ fn lies_in(span: &Value, outer: &Value) -> bool {
     span != outer && span["tid"] == outer["tid"] && begin <= from && to <= end
 }
 
-/// `low`, and `high` that reads what `low` made.
+/// `low`, and `high`, which reads the output of `low`.
 fn two_steps() -> Project {
     let modules = "files=['./low.sh', './high.sh'], modules={ low: './low.libsonnet', high: './high.libsonnet' }";
     let low = "outputs=function(wake, pkg) { text: './out.txt' },\n    exec=wake.exec('./low.sh')";
@@ -101,7 +101,7 @@ fn two_steps() -> Project {
 }
 
 #[test]
-fn every_step_with_its_phases_and_every_stage() {
+fn a_profile_has_every_step_with_its_phases_and_every_stage() {
     let project = two_steps();
     let path = project.base().join("trace.json");
     let build = project.json_build(&["--profile", path.to_str().unwrap()]).run().success().events();
@@ -125,7 +125,7 @@ fn every_step_with_its_phases_and_every_stage() {
         assert!(planned.contains(&stage), "{planned:?}");
     }
     let evaluations = trace.names("evaluation");
-    // Once on the thread that asked, once on the track of the process that did it.
+    // Once on the requesting thread, and once on the track of the process that did the work.
     assert_eq!(evaluations.iter().filter(|name| **name == "evaluate //").count(), 2);
     let hashed = trace.names("hashing");
     for file in ["hash PKG.libsonnet", "hash low.sh", "hash high.sh"] {
@@ -134,7 +134,7 @@ fn every_step_with_its_phases_and_every_stage() {
 }
 
 #[test]
-fn a_build_with_nothing_to_do_is_a_snapshot_that_holds() {
+fn an_up_to_date_build_only_checks_the_snapshot() {
     let project = two_steps();
     project.build(&[]);
     let path = project.base().join("trace.json");
@@ -143,11 +143,11 @@ fn a_build_with_nothing_to_do_is_a_snapshot_that_holds() {
     trace.assert_nested();
     let snapshot = trace.names("snapshot");
     let all = ["load snapshot", "verify snapshot", "find what changes reach", "verify results"];
-    // Files younger than a tick of the clock are read once more, and that is kept.
+    // Files younger than a tick of the clock are read once more, and that is recorded.
     assert_eq!(snapshot[..4], all);
     assert!(trace.names("step").is_empty() && trace.names("evaluation").is_empty());
 
-    // What changed is hashed and run again, and the snapshot is saved.
+    // Changes are hashed and rerun, and the snapshot is saved.
     project.write_script("high.sh", "#!/bin/sh\necho higher > out.txt\n");
     project.build(&["--profile", path.to_str().unwrap()]);
     let trace = Trace::read(&path);
@@ -157,7 +157,7 @@ fn a_build_with_nothing_to_do_is_a_snapshot_that_holds() {
 }
 
 #[test]
-fn also_of_a_build_that_fails() {
+fn a_failed_build_has_a_profile() {
     let project = project().step("m", "exit 3").build();
     let path = project.base().join("trace.json");
     project.wake(["build", "--profile", path.to_str().unwrap()]).run().code(1);
@@ -171,7 +171,7 @@ fn also_of_a_build_that_fails() {
 }
 
 #[test]
-fn also_of_a_build_that_is_interrupted() {
+fn an_interrupted_build_has_a_profile() {
     let marker = Marker::default();
     let project = project().step("m", &format!("sleep {} & wait", marker.seconds)).build();
     let path = project.base().join("trace.json");
@@ -180,9 +180,9 @@ fn also_of_a_build_that_is_interrupted() {
     let mut line = String::new();
     while !line.contains("action.started") {
         line.clear();
-        assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it started");
     }
-    assert!(!path.exists(), "it is put in place only when it is whole");
+    assert!(!path.exists(), "it is moved into place only once it is complete");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
@@ -193,7 +193,7 @@ fn also_of_a_build_that_is_interrupted() {
 }
 
 #[test]
-fn run_has_it_too_and_paths_are_relative_to_where_wake_is() {
+fn run_writes_a_profile_relative_to_the_working_directory() {
     let script = "printf '#!/bin/sh\\nexit 7\\n' > out.txt; chmod +x out.txt";
     let project = project().step("m", script).file("sub/x", "").build();
     let run = ["-C", "sub", "run", "--profile", "trace.json", "//:m"];
@@ -204,7 +204,7 @@ fn run_has_it_too_and_paths_are_relative_to_where_wake_is() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_said_before_the_build() {
+fn an_unwritable_file_is_reported_before_the_build() {
     let project = two_steps();
     project.wake(["build", "--profile", "no/such/dir.json"]).run().code(2).says(expect![[r#"
         error: cannot write `[ROOT]/no/such/dir.json`: No such file or directory (os error 2)
@@ -220,7 +220,7 @@ fn a_file_that_cannot_be_written_is_said_before_the_build() {
 }
 
 #[test]
-fn the_critical_path_follows_what_needs_what() {
+fn the_critical_path_follows_dependencies() {
     let project = two_steps();
     project.build(&[]);
     let run = project.wake(["log", "--critical-path", "--json"]).run().success();
@@ -233,7 +233,7 @@ fn the_critical_path_follows_what_needs_what() {
     let whole = ms(&path, "before_ms") + links + ms(&path, "after_ms");
     assert_eq!(whole, ms(&path, "wall_ms"));
 
-    // The last build is the one that is told, unless another is named.
+    // The last build is shown, unless another is named.
     project.build(&[]);
     let name = path["run"].as_str().unwrap();
     let last = project.wake(["log", "--critical-path"]).run().success();

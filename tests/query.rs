@@ -1,10 +1,10 @@
-//! `wake query`: modules by how they hang together.
+//! `wake query`: modules selected by their relations.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Expect, Project, expect, project};
 
-/// `top` needs `left` and `right`, which need `base`; `check` tests `left`; `aside` stands alone.
+/// `top` needs `left` and `right`, which need `base`; `check` tests `left`; `aside` is independent.
 fn diamond() -> Project {
     let step = |name: &str, needs: &str, more: &str| {
         let needed: Vec<String> = needs
@@ -44,7 +44,7 @@ fn finds(project: &Project, query: &str, found: &str) {
 }
 
 #[test]
-fn along_needs_and_against_them() {
+fn deps_rdeps_and_path_follow_needs() {
     let project = diamond();
     finds(&project, "deps(:top)", "base left right top");
     finds(&project, "rdeps(:base)", "base check left right top");
@@ -55,7 +55,7 @@ fn along_needs_and_against_them() {
 }
 
 #[test]
-fn sets_are_put_together() {
+fn set_operators_combine_queries() {
     let project = diamond();
     finds(&project, "deps(:top) - deps(:left)", "right top");
     finds(&project, "deps(:top) & rdeps(:left)", "left top");
@@ -64,7 +64,7 @@ fn sets_are_put_together() {
 }
 
 #[test]
-fn kinds_tags_and_files_choose() {
+fn kinds_tags_and_files_select_modules() {
     let project = diamond();
     finds(&project, "kind(test)", "check");
     finds(&project, "kind(command)", "base");
@@ -73,12 +73,12 @@ fn kinds_tags_and_files_choose() {
     finds(&project, "tag(slow, deps(:left))", "");
     finds(&project, "owner(left.txt)", "left");
     finds(&project, "owner(//check.txt) & kind(test)", "check");
-    // What a package is made from belongs to all of its modules.
+    // The package file belongs to all modules of the package.
     finds(&project, "owner(PKG.libsonnet)", "aside base check left right top");
 }
 
 #[test]
-fn a_file_that_is_imported_belongs_to_whoever_imports_it() {
+fn an_imported_file_belongs_to_the_modules_that_import_it() {
     let project = project()
         .pkg("pkgs={ rules: wake.getPkg(wake.pkgInfo('rules', '^1'), from='./rules') }, modules=(import '@rules/r.libsonnet').one('a') + { b: './b.libsonnet' }")
         .pkg_at("rules", "rules", "files=['./r.libsonnet']")
@@ -90,7 +90,7 @@ fn a_file_that_is_imported_belongs_to_whoever_imports_it() {
 }
 
 #[test]
-fn as_json_and_as_a_picture() {
+fn results_are_printed_as_json_and_dot() {
     let project = diamond();
     project.wake(["query", "--format", "json", ":right + :base"]).run().success().prints(expect![
         [r#"
@@ -120,7 +120,7 @@ fn as_json_and_as_a_picture() {
 }
 
 #[test]
-fn configurations_are_modules_of_their_own() {
+fn each_configuration_is_a_module() {
     let project = project()
         .pkg("modules={ m: './m.libsonnet', all: function(wake, pkg) wake.module('all', modules={ one: pkg.modules.m({ n: 1 }), two: pkg.modules.m({ n: 2 }) }) }")
         .file("m.libsonnet", "function(wake, pkg, config={ n: 0 }) wake.module('m')\n")
@@ -131,7 +131,7 @@ fn configurations_are_modules_of_their_own() {
 }
 
 #[test]
-fn mistakes_are_shown_where_they_are() {
+fn errors_are_shown_at_their_position() {
     let project = diamond();
     let said = |query: &str, code: i32, expected: Expect| {
         let run = project.wake(["query", query]).run().code(code);

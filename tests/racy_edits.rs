@@ -1,4 +1,4 @@
-//! Edits that hide from the clock: content decides, times never do.
+//! Edits that modification times do not reveal: content decides, never times.
 
 #![allow(clippy::unwrap_used)]
 
@@ -90,8 +90,8 @@ fn jsonnet_of_the_same_size_and_time() {
 
 #[test]
 fn a_source_edited_while_its_step_runs_does_not_poison_the_cache() {
-    // The step reads its source before and after the edit; if the edit came late all the same, the
-    // test sees less, and nothing wrong.
+    // The step reads its source before and after the edit; if the edit came too late even so, the
+    // test checks less, but does not fail.
     let project = project()
         .step("slow", "cat data > out.txt; sleep 2; cat data >> out.txt")
         .file("data", "one\n")
@@ -103,7 +103,7 @@ fn a_source_edited_while_its_step_runs_does_not_poison_the_cache() {
     project.write("data", "two\n");
     child.wait().unwrap();
 
-    // Whatever became of that build: what is remembered for either text is that text's result.
+    // Whatever the result of that build: the cached result for either text is that text's.
     project.build(&[]);
     assert_eq!(project.result_text("//:slow", "out.txt"), "two\ntwo\n");
     project.write("data", "one\n");
@@ -111,7 +111,7 @@ fn a_source_edited_while_its_step_runs_does_not_poison_the_cache() {
     assert_eq!(project.result_text("//:slow", "out.txt"), "one\none\n");
 }
 
-/// `late` reads its source once `early` is done, which takes a moment.
+/// `late` reads its source after `early`, which takes a moment.
 fn waiting() -> Project {
     project()
         .pkg(
@@ -155,13 +155,13 @@ fn a_source_edited_before_its_step_begins_is_built_as_one_of_its_texts() {
 }
 
 #[test]
-fn a_source_removed_before_its_step_begins_is_not_left_out() {
+fn a_source_removed_before_its_step_begins_is_not_omitted() {
     let project = waiting();
     let mut child = project.json_build(&[":late"]).spawn();
     let events = wait_for_start(child.stdout.take().unwrap());
     fs::remove_file(project.path("data")).unwrap();
     if child.wait().unwrap().success() {
-        // It came too late.
+        // The removal came too late.
         assert_eq!(project.result_text("//:late", "out.txt"), "one\n");
     } else {
         let rest = events.join().unwrap().concat();
@@ -174,7 +174,7 @@ fn a_source_removed_before_its_step_begins_is_not_left_out() {
     assert_eq!(project.result_text("//:late", "out.txt"), "two\n");
 }
 
-/// Reads events until an action has started, and goes on reading beside so that the pipe never fills.
+/// Reads events until an action has started, and keeps reading in the background so that the pipe never fills.
 fn wait_for_start(stdout: std::process::ChildStdout) -> std::thread::JoinHandle<Vec<String>> {
     use std::io::BufRead;
     let mut lines = std::io::BufReader::new(stdout).lines();

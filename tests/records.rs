@@ -1,4 +1,4 @@
-//! `wake log --records`: every command that ran leaves a record, and only those.
+//! `wake log --records`: exactly the commands that ran leave records.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ fn record(project: &Project, args: &[&str]) -> Value {
 }
 
 #[test]
-fn what_ran_has_a_record_and_what_was_remembered_has_none() {
+fn only_commands_that_ran_have_records() {
     let project = project()
         .pkg("files=['./step.sh'], modules={ m: './m.libsonnet', all: './all.libsonnet' }")
         .script("step.sh", "#!/bin/sh\nset -eu\necho said\necho warned >&2\ntouch out.txt\n")
@@ -47,7 +47,7 @@ fn what_ran_has_a_record_and_what_was_remembered_has_none() {
     let all = records(&project);
     let of = |at: usize, key: &str| all[at]["metadata"][key].as_str().unwrap_or("").to_owned();
     let codes: Vec<i64> = all.iter().map(|record| record["exitCode"].as_i64().unwrap()).collect();
-    // Not `all`, which runs no command, and not what was remembered.
+    // Not `all`, which runs no command, and not cached steps.
     assert_eq!(codes, [0, 3, 0], "{all:?}");
     assert!((0..3).all(|at| of(at, "wake.module") == "//:m"), "{all:?}");
     let guids: BTreeSet<&str> = all.iter().map(|record| record["guid"].as_str().unwrap()).collect();
@@ -90,8 +90,8 @@ fn what_ran_has_a_record_and_what_was_remembered_has_none() {
 }
 
 #[test]
-fn ids_are_computed_when_asked_for() {
-    if !has_busybox("ids_are_computed") {
+fn ids_are_computed_on_request() {
+    if !has_busybox("ids_are_computed_on_request") {
         return;
     }
     let project = example("rootfs");
@@ -108,7 +108,7 @@ fn ids_are_computed_when_asked_for() {
     assert_eq!(whole["results"], ran["results"]);
     assert_eq!((&whole["guid"], &whole["time"]), (&brief["guid"], &brief["time"]));
     assert!(whole["metadata"]["wake.result"].is_string());
-    // The formula's own run is listed beside those of the modules, and in the store alone.
+    // The run of the formula is listed with those of the modules, and is recorded only in the store.
     let all = records(&project);
     assert_eq!((all.len(), &all[2]["guid"]), (3, &ran["guid"]));
     assert_eq!(fs::read_dir(project.store().join("outside/runs")).unwrap().count(), 1);
@@ -123,7 +123,7 @@ fn ids_are_computed_when_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_found() {
+fn unknown_records_are_reported() {
     let project = project().step("m", "touch out.txt").build();
     project.build(&[]);
     project.wake(["log", "--records", "zz"]).run().code(4).says(expect![[r#"

@@ -1,4 +1,4 @@
-//! The same commit gives the same digests, wherever and by whomever it is built.
+//! The same commit gives the same digests, whoever builds it and wherever.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,8 +19,8 @@ fn examples(test: &str) -> Vec<Example> {
 }
 
 #[test]
-fn in_another_directory() {
-    for (name, targets) in examples("in_another_directory") {
+fn another_directory_gives_the_same_digests() {
+    for (name, targets) in examples("another_directory_gives_the_same_digests") {
         let (here, there) = (example(name), example(name));
         let (one, other) = (here.build(targets), there.build(targets));
         assert_eq!(other.hit(), [] as [&str; 0], "{name}: the stores are apart");
@@ -29,8 +29,8 @@ fn in_another_directory() {
 }
 
 #[test]
-fn with_one_job_and_with_eight() {
-    for (name, targets) in examples("with_one_job_and_with_eight") {
+fn one_job_and_eight_jobs_give_the_same_digests() {
+    for (name, targets) in examples("one_job_and_eight_jobs_give_the_same_digests") {
         let (here, there) = (example(name), example(name));
         let build = |project: &Project, jobs: &str| {
             project.json_build(targets).arg("-j").arg(jobs).run().success().events()
@@ -41,7 +41,7 @@ fn with_one_job_and_with_eight() {
 }
 
 #[test]
-fn with_another_clock_locale_umask_and_home() {
+fn another_clock_locale_umask_and_home_give_the_same_digests() {
     let (here, there) = (example("monorepo"), example("monorepo"));
     let one = here.build(&["//..."]);
     let other = there
@@ -62,11 +62,11 @@ fn with_another_clock_locale_umask_and_home() {
 }
 
 #[test]
-fn by_another_user() {
+fn another_user_gets_the_same_digests() {
     if !is_root() {
-        return skip("by_another_user", "needs root to become someone else");
+        return skip("another_user_gets_the_same_digests", "needs root to become someone else");
     }
-    for (name, targets) in examples("by_another_user") {
+    for (name, targets) in examples("another_user_gets_the_same_digests") {
         let (here, there) = (example(name), example(name));
         let one = here.build(targets);
         give_away(&there);
@@ -82,7 +82,7 @@ fn by_another_user() {
     }
 }
 
-/// Makes everything of a project belong to another user.
+/// Gives all files of a project to another user.
 fn give_away(project: &Project) {
     let status =
         Command::new("chown").args(["-R", "65534:65534"]).arg(project.base()).status().unwrap();

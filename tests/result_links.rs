@@ -1,4 +1,4 @@
-//! Result links: whose they are, and that they go with what they lead to.
+//! Result links: which module they belong to, and their removal together with it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -39,7 +39,7 @@ fn links(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn the_link_of_a_module_that_is_gone_goes() {
+fn the_link_of_a_removed_module_is_removed() {
     let project = scene();
     project.build(&["//..."]);
     project.build(&[":b", "--config", "x=1"]);
@@ -51,7 +51,7 @@ fn the_link_of_a_module_that_is_gone_goes() {
 }
 
 #[test]
-fn the_links_of_a_package_that_is_gone_go() {
+fn the_links_of_a_removed_package_are_removed() {
     let project = scene();
     project.build(&["//..."]);
     fs::remove_dir_all(project.path("libs/x")).unwrap();

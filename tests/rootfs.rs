@@ -1,4 +1,4 @@
-//! `wake.exec(rootfs=…)`: every kind of root file system, built, built again, and wrong.
+//! `wake.exec(rootfs=…)`: every kind of root file system, built, rebuilt, and invalid.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use wake_tests::{Expect, Project, copy_tree, expect, has_busybox, project};
 
-/// A package `//:m` whose command lists what it sees, in the root file system that `rootfs` names.
+/// A module `//:m` whose command lists the files it sees in the root file system that `rootfs` names.
 fn listing(rootfs: &str) -> Project {
     let project = project()
         .pkg("files=['./list.sh', wake.dir('packed')], modules={ m: './m.libsonnet' }")
@@ -21,9 +21,9 @@ fn listing(rootfs: &str) -> Project {
     project
 }
 
-/// Writes the module `//:m` anew.
+/// Rewrites the module `//:m`.
 fn module(project: &Project, rootfs: &str) {
-    // On a line of its own, so that messages show whole lines.
+    // On a separate line, so that messages show whole lines.
     let rootfs = rootfs.replace(", warehouse", ",\n      warehouse");
     let text = format!(
         "function(wake, pkg, config={{}})
@@ -38,7 +38,7 @@ fn module(project: &Project, rootfs: &str) {
     project.write("m.libsonnet", text);
 }
 
-/// Writes a module that makes root file systems on the host, from files of the package.
+/// Writes a module that creates root file systems on the host from files of the package.
 fn maker(project: &Project, name: &str, outputs: &str, script: &str) {
     project.write_script(&format!("{name}.sh"), &format!("#!/bin/sh\nset -eu\n{script}\n"));
     let text = format!(
@@ -70,7 +70,7 @@ fn tar(project: &Project, to: &str) {
     assert!(tar.status().unwrap().success());
 }
 
-/// What a command sees of a root with these directories: theirs and the sandbox's own, nothing of the host.
+/// The files a command sees in a root with these directories: theirs and the sandbox's own, none of the host.
 const SEEN: &str = "bin\ndev\netc\nproc\ntmp\nwork\n";
 
 #[track_caller]
@@ -91,9 +91,9 @@ fn a_ware_is_fetched_once_and_is_hermetic() {
         assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
         shows(&project, "first");
         project.build_runs_nothing(&["//:m"]);
-        // From the store by now; where it came from is no part of the key either.
+        // Now from the store; its origin is not part of the key either.
         fs::remove_dir_all(project.path("warehouse")).unwrap();
-        // A `tar` id leaves links out: what came from somewhere is for those who name that place.
+        // A `tar` id does not cover links: a ware is reused only with the same warehouse address.
         let named = match kind {
             "tar" => format!("{{ ware: '{id}', warehouses: {warehouses} }}"),
             _ => format!("'{id}'"),
@@ -102,20 +102,20 @@ fn a_ware_is_fetched_once_and_is_hermetic() {
         project.build_runs_nothing(&["//:m"]);
         project.edit("list.sh", "set -eu", "set -eu # again");
         assert_eq!(project.build(&["//:m"]).ran(), ["//:m"], "{kind}");
-        // Another package database is another host, and no business of this command.
+        // Another package database is another host, which does not affect this command.
         let why = project.wake(["why", "--json", "//:m"]).run().success().stdout;
         assert!(!why.contains("host"), "{why}");
     }
 }
 
 #[test]
-fn a_ware_that_a_formula_unpacked_is_there_without_a_warehouse() {
-    if !has_busybox("a_ware_that_a_formula_unpacked") {
+fn a_ware_unpacked_by_a_formula_needs_no_warehouse() {
+    if !has_busybox("a_ware_unpacked_by_a_formula_needs_no_warehouse") {
         return;
     }
     let project = listing("null");
     let id = pack(&project, "tree", "root");
-    // With the filters that formulas unpack by: the store has it under the id after filters.
+    // With the filters of formulas: the store has it under the id after filtering.
     let lossless = "uid=follow,gid=follow,setid=follow,dev=follow";
     let unpack = ["ware", "unpack", &id, "none", "--placer", "none", "--filters", lossless];
     project.wake(unpack).args(["--source", "ca+file://./warehouse"]).run().success();
@@ -158,7 +158,7 @@ fn an_archive_of_the_package_is_unpacked_again_when_it_changes() {
     project.build_runs_nothing(&["//:m"]);
     project.touch("packed/root.tgz");
     project.build_runs_nothing(&["//:m"]);
-    // Nothing but one data file differs, which is what snapshots are for.
+    // Only one data file differs, so the snapshot is used.
     project.write("root/etc/name", "second\n");
     tar(&project, "packed/root.tgz");
     assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
@@ -166,7 +166,7 @@ fn an_archive_of_the_package_is_unpacked_again_when_it_changes() {
     project.edit("list.sh", "set -eu", "set -eu # again");
     assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
     shows(&project, "second");
-    // Packed by another program, and the same tree.
+    // Packed by another program, but the same tree.
     let mut tar = Command::new("tar");
     tar.args(["-C", "root", "-cJf", "packed/root.tgz", "."]).current_dir(project.root());
     if tar.output().unwrap().status.success() {
@@ -175,8 +175,8 @@ fn an_archive_of_the_package_is_unpacked_again_when_it_changes() {
 }
 
 #[test]
-fn a_directory_or_an_archive_that_a_module_made_is_a_root() {
-    if !has_busybox("a_directory_or_an_archive_that_a_module_made") {
+fn an_output_directory_or_archive_of_a_module_is_a_root() {
+    if !has_busybox("an_output_directory_or_archive_of_a_module_is_a_root") {
         return;
     }
     let project = listing("null");
@@ -200,7 +200,7 @@ for name in sh ls cat; do ln -s busybox out/bin/$name; done";
         expected.sort_unstable();
         assert_eq!(project.build(&["//:m"]).ran(), expected);
         shows(&project, "second");
-        // What comes out equal ends the way there.
+        // An equal output causes no further work.
         let script = format!("{made}.sh");
         project.edit(&script, "set -eu", "set -eu # again");
         assert_eq!(project.build(&["//:m"]).ran(), [label.as_str()]);
@@ -226,7 +226,7 @@ fn all_files_of_a_package_or_all_outputs_of_a_module_are_a_root() {
         "function(wake) wake.pkg(wake.pkgInfo('os', '1.0.0'), files=[wake.dir('bin'), wake.dir('etc')])\n",
     );
     project.build(&["//:m"]);
-    // Without its sources, as everywhere.
+    // Without its sources, as always.
     shows(&project, "first");
     project.write("root/etc/name", "second\n");
     assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
@@ -241,7 +241,7 @@ for name in sh ls cat; do ln -s busybox bin/$name; done";
 }
 
 #[test]
-fn another_checkout_with_the_same_store_knows_the_root() {
+fn another_checkout_with_the_same_store_reuses_the_root() {
     if !has_busybox("another_checkout") {
         return;
     }
@@ -260,8 +260,8 @@ fn another_checkout_with_the_same_store_knows_the_root() {
 }
 
 #[test]
-fn why_follows_a_root_to_the_file_or_the_module_that_made_it() {
-    if !has_busybox("why_follows_a_root") {
+fn why_traces_a_changed_root_to_its_file_or_module() {
+    if !has_busybox("why_traces_a_changed_root_to_its_file_or_module") {
         return;
     }
     let project = listing("'./root'");
@@ -319,8 +319,8 @@ fn refused(rootfs: &str, code: i32, expected: Expect) {
 const ABSENT: &str = "tar:6ZQwr3JLPNsLPxEkBt66PadXcX8GkJ35juzyrHMkvoqxnqXR5oR1U2c71vatgXv3zH";
 
 #[test]
-fn what_is_wrong_with_an_id_or_an_address() {
-    if !has_busybox("what_is_wrong_with_an_id") {
+fn invalid_ware_ids_and_addresses_are_errors() {
+    if !has_busybox("invalid_ware_ids_and_addresses_are_errors") {
         return;
     }
     refused(
@@ -428,8 +428,8 @@ fn what_is_wrong_with_an_id_or_an_address() {
 }
 
 #[test]
-fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
-    if !has_busybox("no_warehouse_there") {
+fn a_missing_warehouse_and_a_missing_ware_are_distinguished() {
+    if !has_busybox("a_missing_warehouse_and_a_missing_ware_are_distinguished") {
         return;
     }
     let ware = |warehouse: &str| format!("{{ ware: '{ABSENT}', warehouses: ['{warehouse}'] }}");
@@ -486,8 +486,8 @@ fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
 }
 
 #[test]
-fn what_comes_is_compared_with_what_was_asked_for() {
-    if !has_busybox("what_comes_is_compared") {
+fn a_fetched_ware_must_match_its_id() {
+    if !has_busybox("a_fetched_ware_must_match_its_id") {
         return;
     }
     let project = listing("null");
@@ -516,8 +516,8 @@ fn what_comes_is_compared_with_what_was_asked_for() {
 }
 
 #[test]
-fn what_is_no_root_file_system() {
-    if !has_busybox("what_is_no_root") {
+fn invalid_root_file_systems_are_errors() {
+    if !has_busybox("invalid_root_file_systems_are_errors") {
         return;
     }
     refused(
@@ -585,8 +585,8 @@ fn what_is_no_root_file_system() {
 }
 
 #[test]
-fn the_weak_sandbox_has_no_roots() {
-    if !has_busybox("the_weak_sandbox_has_no_roots") {
+fn the_weak_sandbox_does_not_support_roots() {
+    if !has_busybox("the_weak_sandbox_does_not_support_roots") {
         return;
     }
     let project = listing("'./root'");

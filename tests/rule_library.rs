@@ -1,4 +1,4 @@
-//! The rule library, `rules/`: its own tests, the steps that a change runs, and the messages for wrong calls.
+//! The rule library, `rules/`: its own tests, the steps that a change reruns, and the messages for invalid calls.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use wake_tests::{Expect, Project, expect, project, rules, rules_into};
 
-/// A package `//app` that may use all rules, with `modules`; the rules lie in `//rules`.
+/// A package `//app` with `modules` that may use all rules, which are in `//rules`.
 fn app(files: &str, modules: &str) -> Project {
     let project = project().file("wake.toml", "").build();
     rules_into(&project, "rules");
@@ -40,7 +40,7 @@ fn the_tests_of_the_rules_pass() {
 }
 
 #[test]
-fn a_header_runs_what_includes_it() {
+fn a_changed_header_recompiles_the_units_that_include_it() {
     let project = rules();
     let cold = project.build(&["//example"]);
     let expected = [
@@ -61,11 +61,11 @@ fn a_header_runs_what_includes_it() {
 
     project.edit("example/lib/version.h", "1", "2");
     project.build_runs_nothing(&["//example"]);
-    // A comment compiles both that include it, and there it stops.
+    // A comment recompiles both units that include it, and nothing after them runs.
     project.edit("example/lib/vowels.h", "/* How many", "/* Tells how many");
     let build = project.build(&["//example"]);
     assert_eq!(build.ran(), ["//example:count src/main.c", "//example:vowels lib/vowels.c"]);
-    // A header that appears before the one that was found would be found now.
+    // A new header that comes earlier in the search path is found instead.
     project.write("example/src/vowels.h", "#define count_vowels(text) 7\n");
     let build = project.build(&["//example"]);
     assert!(build.ran().contains(&"//example:count src/main.c"), "{:?}", build.ran());
@@ -74,7 +74,7 @@ fn a_header_runs_what_includes_it() {
 }
 
 #[test]
-fn a_step_is_called_by_its_source() {
+fn a_compile_step_is_named_after_its_source() {
     let project = rules();
     let build = project.build(&["//example:count src/main.c"]);
     assert_eq!(build.ran(), ["//example:count src/main.c", "//example:vowels.headers"]);
@@ -83,7 +83,7 @@ fn a_step_is_called_by_its_source() {
 }
 
 #[test]
-fn headers_of_other_packages_are_collected_and_narrow() {
+fn only_the_headers_read_from_other_packages_count() {
     let project = app("wake.dir(['*.c'])", "cc.binary('app', ['*.c'], deps=['lib:two'])");
     project.edit(
         "app/PKG.libsonnet",
@@ -105,7 +105,7 @@ fn headers_of_other_packages_are_collected_and_narrow() {
     project.write("app/main.c", "#include <stdio.h>\n#include \"two.h\"\nint main(void) { printf(\"%d%d\\n\", one(), two()); }\n");
     let said = project.wake(["run", "//app:app"]).run().success();
     assert_eq!(said.stdout, "12\n");
-    // What was collected is other, and nobody read that.
+    // The collected headers changed, but nothing reads the change.
     project.write("lib/two/other.h", "int other2;\n");
     assert_eq!(project.build(&["//app"]).ran(), ["//lib:two.offered"]);
     project.write("lib/one/one.h", "static int one(void) { return ONE + 4; }\n");
@@ -114,7 +114,7 @@ fn headers_of_other_packages_are_collected_and_narrow() {
 }
 
 #[test]
-fn a_directory_of_headers_may_lie_in_another_one() {
+fn include_directories_may_be_nested() {
     let project = app("wake.dir(['*.c'])", "cc.binary('app', ['*.c'], deps=['lib:l'])");
     project.edit(
         "app/PKG.libsonnet",
@@ -152,7 +152,7 @@ fn options_reach_the_compiler() {
     };
     assert!(!debug(&[]).contains("src/main.c"));
     let info = debug(&["--set", "cc.debug=true"]);
-    // From the directory of the package a debugger finds the source, wherever that lies.
+    // A debugger finds the source from the directory of the package, wherever that is.
     assert!(info.contains("./src/main.c") || info.contains("src/main.c"), "{info}");
     assert!(!info.contains("/work"), "{info}");
     let build = project
@@ -169,7 +169,7 @@ fn options_reach_the_compiler() {
 }
 
 #[test]
-fn archives_are_the_same_bytes_everywhere() {
+fn archives_are_reproducible() {
     let (one, two) = (rules(), rules());
     let packed = |project: &Project| {
         project.build(&["//sh/tests:tar", "//sh/tests:tar-xz", "//sh/tests:zip"]);
@@ -181,7 +181,7 @@ fn archives_are_the_same_bytes_everywhere() {
 }
 
 #[test]
-fn a_test_in_python_is_a_step_for_each_file() {
+fn python_tests_are_one_step_per_file() {
     let project = rules();
     project.wake(["test", "//python/tests"]).run().success();
     project.edit("python/tests/tests/test_sums.py", "12", "13");
@@ -195,7 +195,7 @@ fn a_test_in_python_is_a_step_for_each_file() {
 }
 
 #[test]
-fn wheels_are_what_the_lock_says() {
+fn wheels_must_match_the_lock_file() {
     let project = rules();
     let lock = "python/tests/wheels/requirements.txt";
     let text = project.read(lock);
@@ -208,7 +208,7 @@ fn wheels_are_what_the_lock_says() {
     failed.mentions("wheels/requirements.txt:1: `greeting` has no hash");
 }
 
-/// What is said of `modules` in a package with one source. Where in a rule it is refused changes with the rules.
+/// Checks the errors for `modules` in a package with one source. The line of the rule is omitted because it changes with the rules.
 fn refused(modules: &str, expected: Expect) {
     let project = app("['./main.c']", modules);
     project.write("app/main.c", "int main(void) { return 0; }\n");
@@ -221,7 +221,7 @@ fn refused(modules: &str, expected: Expect) {
 }
 
 #[test]
-fn arguments_of_another_kind() {
+fn arguments_of_the_wrong_type() {
     refused(
         "cc.binary('app', srcs='main.c')",
         expect![[r#"
@@ -355,7 +355,7 @@ fn arguments_of_another_kind() {
 }
 
 #[test]
-fn arguments_that_are_missing_or_unknown() {
+fn missing_and_unknown_arguments() {
     refused(
         "sh.generate('a')",
         expect![[r#"
@@ -396,7 +396,7 @@ fn arguments_that_are_missing_or_unknown() {
 }
 
 #[test]
-fn names_that_lead_nowhere() {
+fn unknown_names() {
     refused(
         "cc.binary('app', ['main.c'], deps=[':lib'])",
         expect![[r#"
@@ -518,7 +518,7 @@ fn names_that_lead_nowhere() {
 }
 
 #[test]
-fn modules_that_make_too_much() {
+fn modules_with_too_many_outputs() {
     refused(
         "sh.run('two', 'touch a.c b.c', out=['a.c', 'b.c']) + cc.binary('app', ['main.c', ':two'])",
         expect![[r#"
@@ -534,7 +534,7 @@ fn modules_that_make_too_much() {
     );
 }
 
-/// The commands of a compilation database, each run outside of any sandbox.
+/// The commands of a compilation database, each run outside any sandbox.
 fn compile_commands(project: &Project) -> Vec<serde_json::Value> {
     let run = project.wake(["graph", "--format", "compile-commands", "//..."]).run().success();
     let commands: Vec<serde_json::Value> = serde_json::from_str(&run.stdout).unwrap();
@@ -556,7 +556,7 @@ fn compile_commands(project: &Project) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn an_editor_finds_every_unit_with_its_headers() {
+fn the_compilation_database_has_every_unit_with_its_headers() {
     let project = app(
         "wake.dir('**')",
         "cc.library('l', srcs=['src/l.c'], hdrs=['include/*.h', ':gen'], includes=['include'])\n    \
@@ -592,10 +592,10 @@ fn an_editor_finds_every_unit_with_its_headers() {
     };
     let root = project.root().display().to_string();
     assert!(of("/app/src/l.c").contains(&format!("\"directory\":\"{root}/app\"")));
-    // Headers of another package are those of the checkout, where they are edited.
+    // Headers of another package are those in the checkout, where they are edited.
     let user = of("/user/u.c");
     assert!(user.contains(&format!("-I{root}/app/include")), "{user}");
-    // What is made is found by its link.
+    // Generated files are found through their link.
     let made = of("/two.c");
     assert!(made.contains(&format!("{root}/.wake/out/app/src2")), "{made}");
 }

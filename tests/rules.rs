@@ -1,4 +1,4 @@
-//! How building is shared: what one package knows about it, used by others.
+//! Shared rules: build logic of one package, used by others.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use wake_tests::{Build, Expect, Project, ProjectBuilder, expect, project};
 
-/// A package `//rules` with a rule `text`: a module that writes its words behind those of `//words`, and one that belongs
+/// A package `//rules` with a rule `text`: a module that writes its words after those of `//words`, and one that belongs
 /// to it.
 fn with_rules() -> ProjectBuilder {
     project()
@@ -35,7 +35,7 @@ fn with_rules() -> ProjectBuilder {
         )
 }
 
-/// `//app`, which uses that rule; `modules` is what it makes with it.
+/// `//app`, which uses that rule; `modules` are the modules that it creates with it.
 fn app(modules: &str) -> Project {
     let project = with_rules().build();
     project.write("app/PKG.libsonnet", pkg_file(modules));
@@ -59,7 +59,7 @@ fn evaluations(build: &Build) -> (u64, u64) {
 }
 
 #[test]
-fn a_rule_of_another_package_makes_modules() {
+fn a_rule_of_another_package_creates_modules() {
     let project = app(TWO);
     let build = project.build(&["//..."]);
     assert_eq!(build.ran(), ["//app:a", "//app:b"]);
@@ -69,7 +69,7 @@ fn a_rule_of_another_package_makes_modules() {
 }
 
 #[test]
-fn what_changes_in_a_rule_is_seen_and_what_changes_beside_it_is_not() {
+fn only_changes_to_the_imported_rule_are_noticed() {
     let project = app(TWO);
     project.build(&["//..."]);
     // Neither is imported by anyone.
@@ -77,7 +77,7 @@ fn what_changes_in_a_rule_is_seen_and_what_changes_beside_it_is_not() {
     project.edit("rules/PKG.libsonnet", "'1.0.0'),", "'1.0.0'), metadata={ maintained: true },");
     let build = project.build(&["//..."]);
     let (all, cached) = evaluations(&build);
-    assert_eq!((all - cached, build.ran().len()), (1, 0), "only the package file that changed");
+    assert_eq!((all - cached, build.ran().len()), (1, 0), "only the changed package file");
     // Through two packages.
     project.write("words/list.libsonnet", "{ first: 'uno' }\n");
     let build = project.build(&["//..."]);
@@ -86,13 +86,13 @@ fn what_changes_in_a_rule_is_seen_and_what_changes_beside_it_is_not() {
     project.edit("rules/sub/add.libsonnet", "[list.first] + words", "words + [list.first]");
     project.build(&["//..."]);
     assert_eq!(project.result_text("//app:b", "words.json"), "[\"y\",\"uno\"]\n");
-    // A comment is evaluated, and runs nothing.
+    // A comment is evaluated, but runs nothing.
     project.edit("rules/rules.libsonnet", "{\n  text", "# a rule\n{\n  text");
     assert_eq!(project.build(&["//..."]).ran(), [] as [&str; 0]);
 }
 
 #[test]
-fn what_belongs_to_a_module_is_built_where_it_is_asked_for() {
+fn modules_that_belong_to_another_are_built_on_request() {
     let project = app(TWO);
     assert_eq!(project.build(&["//app:a.part"]).ran(), ["//app:a.part"]);
     assert!(project.result("//app:a.part", "").is_dir());
@@ -105,7 +105,7 @@ fn what_belongs_to_a_module_is_built_where_it_is_asked_for() {
 }
 
 #[test]
-fn rules_lie_in_a_package_of_the_store() {
+fn rules_may_come_from_a_package_in_the_store() {
     let project = app("rules.text('a', [])");
     let import = |dir: &str| {
         let dir = project.path(dir);
@@ -136,7 +136,7 @@ fn rules_lie_in_a_package_of_the_store() {
 }
 
 #[test]
-fn what_finds_packages_cannot_need_them() {
+fn loading_packages_cannot_depend_on_their_contents() {
     let project = app(TWO);
     project.edit("app/PKG.libsonnet", "  pkgs=", "  files=rules.files,\n  pkgs=");
     project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
@@ -151,7 +151,7 @@ fn what_finds_packages_cannot_need_them() {
 }
 
 #[test]
-fn imports_that_lead_nowhere() {
+fn invalid_imports_are_errors() {
     let project = app(TWO);
     project.write("rules/hidden.libsonnet", "{}");
     let fails = |to: &str, expected: Expect| {
@@ -226,7 +226,7 @@ fn imports_that_lead_nowhere() {
 }
 
 #[test]
-fn a_rule_reads_only_what_its_package_offers() {
+fn a_rule_reads_only_declared_files_of_its_package() {
     let project = app(TWO);
     project.edit("rules/PKG.libsonnet", ", './sub/add.libsonnet'", "");
     project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
@@ -251,7 +251,7 @@ fn a_rule_reads_only_what_its_package_offers() {
 }
 
 #[test]
-fn a_rule_that_is_called_wrongly() {
+fn an_invalid_call_of_a_rule_is_an_error() {
     let project = app("rules.text('a')");
     project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
         error: argument `words` of text() is missing
@@ -300,7 +300,7 @@ fn packages_that_import_from_each_other_are_a_cycle() {
 }
 
 #[test]
-fn a_file_that_imports_itself_through_its_package() {
+fn a_file_that_imports_itself_through_its_package_is_an_error() {
     let project = app(TWO);
     project.write("words/list.libsonnet", "import './other.libsonnet'\n");
     project.write("words/other.libsonnet", "import './list.libsonnet'\n");
@@ -329,7 +329,7 @@ fn a_file_that_imports_itself_through_its_package() {
 }
 
 #[test]
-fn texts_and_bytes_are_imported_like_values() {
+fn importstr_and_importbin_work_like_import() {
     let project = app("{}");
     project.write(
         "app/PKG.libsonnet",
@@ -346,13 +346,13 @@ fn texts_and_bytes_are_imported_like_values() {
     assert_eq!(project.build(&["//app"]).ran(), ["//app:a"]);
 }
 
-/// A root package whose modules are what `modules` says.
+/// A root package with these `modules`.
 fn inline(modules: &str) -> Project {
     project().pkg(&format!("modules={modules}")).build()
 }
 
 #[test]
-fn modules_of_one_file_are_told_apart_by_their_names() {
+fn modules_of_one_file_are_distinguished_by_name() {
     let project = inline(
         "{ [name]: function(wake, pkg) wake.module(name, files=function(wake, module) [wake.file('./o', text=name)], \
          outputs=function(wake, pkg) { o: './o' }) for name in ['one', 'two'] }",
@@ -360,14 +360,14 @@ fn modules_of_one_file_are_told_apart_by_their_names() {
     assert_eq!(project.build(&[":two"]).ran(), ["//:two"]);
     assert_eq!(project.result_text("//:two", "o"), "two");
     assert_eq!(project.build(&[]).ran(), ["//:one"]);
-    // Of what is evaluated for one module the other does not depend.
+    // One module does not depend on what is evaluated for the other.
     project.edit("PKG.libsonnet", "text=name", "text=name + '!'");
     assert_eq!(project.build(&[]).ran(), ["//:one", "//:two"]);
     assert_eq!(project.result_text("//:one", "o"), "one!");
 }
 
 #[test]
-fn a_function_in_the_package_file_that_makes_no_module() {
+fn a_module_function_that_returns_no_module_is_an_error() {
     inline("{ m: function(wake, pkg) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
         error: module `m` must return wake.module(...), not a number
          --> PKG.libsonnet:4:18
@@ -408,7 +408,7 @@ fn a_function_in_the_package_file_that_makes_no_module() {
 }
 
 #[test]
-fn a_default_config_that_is_computed_where_the_module_is_made() {
+fn a_default_config_may_be_computed() {
     let project = inline(
         "local made(level) = { m: function(wake, pkg, config={ level: level + 1, name: 'x' }) \
          wake.module('m', files=function(wake, module) [wake.file('./o', from=module.config, dump=true)], \
@@ -426,7 +426,7 @@ fn a_default_config_that_is_computed_where_the_module_is_made() {
 }
 
 #[test]
-fn outputs_hand_on_what_dependencies_offer() {
+fn outputs_may_include_those_of_dependencies() {
     let project = inline(
         "{\n\
          low: function(wake, pkg) wake.module('low', files=function(wake, module) [wake.file('./inc/low.h', text='low\\n')], \
@@ -450,7 +450,7 @@ fn outputs_hand_on_what_dependencies_offer() {
 }
 
 #[test]
-fn a_file_of_the_package_in_which_a_rule_is_written() {
+fn a_rule_can_use_files_of_its_own_package() {
     let project = app(
         "rules.copy('a', './src') + { b: function(wake, pkg) wake.module('b', files=function(wake, module) [wake.own('./src')]) }",
     );
@@ -466,7 +466,7 @@ fn a_file_of_the_package_in_which_a_rule_is_written() {
     project.edit("rules/PKG.libsonnet", "'./sub/add.libsonnet'", "'./copy.sh', './data/x'");
     project.build(&["//app"]);
     assert_eq!(project.result_text("//app:a", "o"), "src\nx\n");
-    // A file that only a command sees is no source of what is evaluated.
+    // A file that only a command sees is not a source of the evaluation.
     project.write("rules/data/x", "y\n");
     let build = project.build(&["//app"]);
     assert_eq!(build.ran(), ["//app:a"]);
@@ -488,7 +488,7 @@ fn a_file_of_the_package_in_which_a_rule_is_written() {
 }
 
 #[test]
-fn a_file_with_a_text() {
+fn a_file_may_have_inline_text() {
     let project = inline(
         "{ m: function(wake, pkg) wake.module('m', files=function(wake, module) [\n\
          wake.file('./o', text='é \"1\"\\n'),\nwake.file('./empty', text=''),\n], \
@@ -510,7 +510,7 @@ fn a_file_with_a_text() {
 }
 
 #[test]
-fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
+fn a_module_that_needs_a_config_fails_only_if_named() {
     let project = inline(
         "{ fine: function(wake, pkg) wake.module('fine'),\n\
          unit: function(wake, pkg, config) wake.module('unit', label=config.src),\n\
@@ -528,7 +528,7 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
         [TIME] evaluated 1 module of 1 package (0 of 4 from cache)
         [TIME] Finished 1 action in [TIME]
     "#]]);
-    // With nothing to do it is said again.
+    // An up-to-date build reports it again.
     project.wake(["build", "//..."]).run().success().says(expect![[r#"
         warning: //:late is left out, because it needs a config
          = note: there is no field `src` at PKG.libsonnet:6:160
@@ -549,7 +549,7 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     project.wake(["build", ":unit", "--config", "src=a.c"]).run().success();
-    // What another module needs is not left out.
+    // A module that another one needs is not left out.
     project.edit(
         "PKG.libsonnet",
         "wake.module('fine')",
@@ -565,7 +565,7 @@ fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
           help: give it a config: `wake build //:unit --config KEY=VALUE`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
-    // It is looked at again when its source changes.
+    // It is evaluated again when its source changes.
     project.edit("PKG.libsonnet", "modules={ u: pkg.modules.unit() }", "");
     project.edit("PKG.libsonnet", "label=config.src", "label='now'");
     assert_eq!(project.build(&["//..."]).count("total"), 2);

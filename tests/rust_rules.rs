@@ -1,6 +1,6 @@
-//! The rules of Rust: crates of a package, vendored ones, and what is said of calls that are wrong.
+//! The Rust rules: crates of a package, vendored crates, and the errors for invalid calls.
 //!
-//! Where the system has no compiler, as with a toolchain in somebody's home, that toolchain is the test's `//tools`.
+//! If the system has no compiler, because the toolchain is in the user's home, that toolchain is the test's `//tools`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,7 @@ use wake_tests::{
     Expect, Project, expect, has_system_rust, project, rules_into, rust_toolchain_into, skip,
 };
 
-/// A package `//app` that may use the rules and `tools`, with `modules`; the rules lie in `//rules`.
+/// A package `//app` with `modules` that may use `tools` and the rules, which are in `//rules`.
 fn app(modules: &str, pkgs: &str) -> Project {
     let project = project().file("wake.toml", "").build();
     rules_into(&project, "rules");
@@ -24,7 +24,7 @@ fn app(modules: &str, pkgs: &str) -> Project {
     project
 }
 
-/// The same with a compiler, which `modules` gets as what `toolchain` is; none where this machine has none.
+/// The same with a compiler, passed to `modules` as `toolchain`; `None` if this machine has none.
 fn compiling(modules: &str) -> Option<Project> {
     if has_system_rust() {
         return Some(app(&modules.replace("TOOLS", "null"), ""));
@@ -96,14 +96,14 @@ fn each_crate_is_a_step() {
     project.wake(["test", "//app"]).run().success().mentions("2 passed");
     project.build_runs_nothing(&["//app"]);
 
-    // What a build script reads: it runs, and the crate is built again.
+    // A file that a build script reads: the script reruns, and the crate is rebuilt.
     project.edit("app/greeting.txt", "moin", "hi");
     assert_eq!(
         project.build(&["//app:app"]).ran(),
         ["//app:app", "//app:app.built", "//app:app.script"]
     );
 
-    // A macro is rebuilt alone, with what uses it.
+    // Only the macro and the crates that use it are rebuilt.
     project.edit("app/shout.rs", "to_uppercase", "to_lowercase");
     assert_eq!(project.build(&["//app:app"]).ran(), ["//app:app", "//app:shout"]);
     project.edit("app/words.txt", "a b", "a");
@@ -137,11 +137,11 @@ fn locked(name: &str, version: &str, dependencies: &[&str]) -> String {
 }
 
 #[test]
-fn vendored_crates_are_built_as_their_manifests_say() {
+fn vendored_crates_are_built_according_to_their_manifests() {
     let modules = "rust.vendored('vendored', importstr './Cargo.lock', toolchain=TOOLS)
         + rust.binary('app', root='main.rs', srcs=[], deps=[':top-level', ':leaf-2.0.0'], toolchain=TOOLS)";
     let Some(project) = compiling(modules) else {
-        return skip("vendored_crates_are_built", "there is no rustc");
+        return skip("vendored_crates_are_built_according_to_their_manifests", "there is no rustc");
     };
     project.write(
         "app/Cargo.toml",
@@ -220,7 +220,7 @@ fn vendored_crates_are_built_as_their_manifests_say() {
     let said = project.wake(["run", "//app:app"]).run().success();
     assert_eq!(said.stdout, "ONE 3 4 five true 2.0.0\n");
 
-    // A crate has other features: what it is of is built anew, and nothing beside it.
+    // If the features of a crate change, only its own steps run again.
     project.edit("app/vendor/top-level-1.2.3/Cargo.toml", ", \"old/loud\"", "");
     let ran = project.build(&["//app:app"]);
     let expected = ["//app:app", "//app:leaf-1.0.0", "//app:top-level", "//app:vendored"];
@@ -231,7 +231,7 @@ fn vendored_crates_are_built_as_their_manifests_say() {
 }
 
 #[test]
-fn a_crate_that_was_not_vendored_is_named() {
+fn a_crate_missing_from_the_vendored_ones_is_named() {
     let project = app("rust.vendored('vendored', importstr './Cargo.lock')", "");
     project.write("app/Cargo.toml", "[package]\nname = \"app\"\n");
     project.write("app/Cargo.lock", locked("leaf", "1.0.0", &[]));
@@ -241,7 +241,7 @@ fn a_crate_that_was_not_vendored_is_named() {
         .mentions("cargo vendor --versioned-dirs");
 }
 
-/// What is said of `modules` in a package with one source. Where in a rule it is refused changes with the rules.
+/// Checks the errors for `modules` in a package with one source. The line of the rule is omitted because it changes with the rules.
 fn refused(modules: &str, expected: Expect) {
     let project = app(modules, "");
     project.write("app/main.rs", "fn main() {}\n");
@@ -255,7 +255,7 @@ fn refused(modules: &str, expected: Expect) {
 }
 
 #[test]
-fn calls_that_are_wrong() {
+fn invalid_calls_are_errors() {
     refused(
         "rust.binary('app', root='main.rs', edition='2022')",
         expect![[r#"

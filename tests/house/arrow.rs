@@ -6,20 +6,20 @@ use std::fmt::{self, Display};
 use crate::module::{Crate, Mention, ModuleId, Place};
 use crate::resolve::{resolve, resolve_word};
 
-/// An import between two rooms of one list, or between what is inside of them.
+/// An import between two rooms of one list, or between modules inside them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrow {
     pub(crate) at: Place,
-    /// The rooms of the list: of the innermost module that is around both ends.
+    /// The two rooms, in the innermost module that contains both ends.
     pub(crate) from: ModuleId,
     pub(crate) to: ModuleId,
     /// The module where the path ends.
     target: ModuleId,
-    /// The path as it is written there.
+    /// The path as written.
     written: String,
 }
 
-/// All arrows between rooms of a crate, sorted. Of several names in one line from one room the first will do.
+/// All arrows between rooms of a crate, sorted; only the first of several names in one line from one room.
 pub(crate) fn arrows(of: &Crate) -> Vec<Arrow> {
     let sorted: BTreeSet<_> = (0..of.modules.len()).flat_map(|id| arrows_from(of, id)).collect();
     let mut arrows: Vec<_> = sorted.into_iter().collect();
@@ -27,7 +27,7 @@ pub(crate) fn arrows(of: &Crate) -> Vec<Arrow> {
     arrows
 }
 
-/// Those of one module. A path that begins at an imported name says nothing new where its import was an arrow between the
+/// The arrows of one module. A path that begins at an imported name adds nothing if its import is an arrow between the
 /// same two rooms.
 fn arrows_from(of: &Crate, from: ModuleId) -> BTreeSet<Arrow> {
     let (spelled_out, by_name): (Vec<_>, Vec<_>) =
@@ -45,7 +45,7 @@ fn arrow(of: &Crate, module: ModuleId, mention: &Mention) -> Option<Arrow> {
         [word] if !mention.path.is_spelled_out() => resolve_word(of, module, word),
         _ => resolve(of, module, &mention.path),
     };
-    // A path may pass one room and end in another: one that is declared later decides.
+    // A path may pass through one room and end in another: a room that is declared later decides.
     let (from, to, target) = leads_to
         .into_iter()
         .filter_map(|found| {
@@ -57,20 +57,20 @@ fn arrow(of: &Crate, module: ModuleId, mention: &Mention) -> Option<Arrow> {
     Some(Arrow { at, from, to, target, written: mention.path.segments.join("::") })
 }
 
-/// The rooms of one list between which an import goes; none where one module is around the other.
+/// The two rooms of one list that an import connects; `None` if one module contains the other.
 fn between(of: &Crate, from: ModuleId, to: ModuleId) -> Option<(ModuleId, ModuleId)> {
     let (way, other) = (of.way_to(from), of.way_to(to));
     way.into_iter().zip(other).find(|(a, b)| a != b)
 }
 
 impl Arrow {
-    /// It leads to a room that is declared later.
+    /// Whether it leads to a room that is declared later.
     pub(crate) fn is_back(&self) -> bool {
         // Modules are numbered in the order of their declarations.
         self.from < self.to
     }
 
-    /// What it imports, for a message.
+    /// The imported path, for a message.
     pub(crate) fn import(&self, of: &Crate) -> String {
         let Self { at, written, .. } = self;
         let target = format!("crate::{}", of.modules[self.target].path.join("::"));
@@ -81,7 +81,7 @@ impl Arrow {
         }
     }
 
-    /// Why it may not be, for a message.
+    /// Why it is not allowed, for a message.
     pub(crate) fn complaint(&self, of: &Crate) -> String {
         let room = |id: ModuleId| {
             let module = &of.modules[id];

@@ -1,6 +1,6 @@
-//! The rooms as `ARCHITECTURE.md` lists them, if it does.
+//! The rooms as listed in `ARCHITECTURE.md`, if it lists them.
 //!
-//! It does so in a fenced block that is marked `rooms`, with one line for each crate: its name, a colon, and its rooms in order.
+//! The list is a fenced block marked `rooms`, with one line for each crate: its name, a colon, and its rooms in order.
 
 /// The crates and rooms of all such blocks, each with its line number.
 pub(crate) fn described(text: &str) -> Vec<(usize, &str, Vec<&str>)> {
@@ -20,7 +20,7 @@ pub(crate) fn described(text: &str) -> Vec<(usize, &str, Vec<&str>)> {
     found
 }
 
-/// What the text says otherwise than the code, where `actual` has each crate with its rooms.
+/// The differences between the text and the code, where `actual` has each crate with its rooms.
 pub(crate) fn faults(text: &str, actual: &[(String, Vec<String>)]) -> Vec<String> {
     described(text)
         .into_iter()
@@ -38,7 +38,7 @@ pub(crate) fn faults(text: &str, actual: &[(String, Vec<String>)]) -> Vec<String
 }
 
 #[test]
-fn a_line_that_is_not_as_the_code_is_a_fault() {
+fn a_line_that_differs_from_the_code_is_a_fault() {
     let text = "rooms: no\n```rooms\nwake-a: one two\nwake-b: one\n```\nwake-c: no\n";
     let rooms = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let actual = [("wake-a".to_owned(), rooms(&["two", "one"]))];

@@ -2,13 +2,13 @@
 
 use crate::workspace::Package;
 
-/// Crates that stand side by side, and what each of them may depend on in the workspace. None knows another of its own layer.
+/// The crates of one layer, and what each of them may depend on in the workspace. No crate depends on another of its layer.
 struct Layer {
     crates: &'static [&'static str],
     may_use: &'static [&'static str],
 }
 
-/// The crates from the bottom up. A new one gets its place here.
+/// The crates from the bottom up. A new crate must be added here.
 const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-model"], may_use: &[] },
     Layer {
@@ -28,7 +28,7 @@ const LAYERS: &[Layer] = &[
         crates: &["wake-steps"],
         may_use: &["wake-model", "wake-exec", "wake-store", "wake-image"],
     },
-    // The fronts: each reads documents of its own kind, and has never heard of another.
+    // The fronts: each reads one kind of document, and does not depend on another.
     Layer {
         crates: &["wake-build"],
         may_use: &[
@@ -102,13 +102,13 @@ const LAYERS: &[Layer] = &[
             "wake-kubernetes",
         ],
     },
-    // Runs the program as a user does, and knows no type of it.
+    // Runs the program as a user does, and uses none of its types.
     Layer { crates: &["wake-tests"], may_use: &[] },
-    // Measures parts of the others by themselves.
+    // Measures parts of the other crates separately.
     Layer { crates: &["wake-benches"], may_use: &["wake-model", "wake-eval"] },
 ];
 
-/// What is wrong with the dependencies of the crates on each other.
+/// The forbidden dependencies of the crates on each other.
 pub(crate) fn faults(packages: &[Package]) -> Vec<String> {
     packages.iter().flat_map(|package| faults_of(package, packages)).collect()
 }
@@ -135,7 +135,7 @@ fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
 }
 
 #[test]
-fn a_crate_depends_only_on_what_its_layer_may_use() {
+fn a_crate_depends_only_on_crates_that_its_layer_may_use() {
     let manifest = |name: &str, dependencies: &str| {
         format!(
             "[package]\nname = \"{name}\"\n{dependencies}\n[dev-dependencies]\nwake-cli = {{}}\n"

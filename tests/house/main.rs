@@ -1,11 +1,11 @@
-//! The order of the house: no room imports a later one, no crate a crate above it.
+//! The order of modules and crates: no room imports a later one, and no crate depends on one above it.
 //!
-//! The order in which `lib.rs`, `main.rs` or the file of a folder declares its modules is the order of the rooms. What stands
-//! in a room may import rooms declared before it, what is inside of it, and what the files of the folders around it define
-//! themselves. A name that is merely imported again on the way counts as an import of the module that defines it.
-//! What is compiled for tests only is free of this.
+//! The rooms are the modules that `lib.rs`, `main.rs` or the file of a folder declares, in the order of declaration. A room
+//! may import rooms declared before it, its own contents, and what the files of the folders around it define
+//! themselves. Importing a re-exported name counts as an import of the module that defines it.
+//! Code compiled only for tests is exempt.
 //!
-//! `WAKE_HOUSE_ROOT=/path` looks at another checkout.
+//! `WAKE_HOUSE_ROOT=/path` checks another checkout.
 
 #![allow(clippy::unwrap_used)]
 
@@ -57,24 +57,24 @@ fn no_room_imports_a_later_one() {
 }
 
 #[test]
-fn no_crate_depends_on_one_that_it_has_never_heard_of() {
+fn no_crate_depends_on_one_above_it() {
     let packages = workspace::packages(&Checkout::here()).unwrap();
     let faults = layers::faults(&packages);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
-fn the_specification_names_all_of_its_pages() {
+fn the_index_of_the_specification_lists_all_pages() {
     let checkout = Checkout::here();
     let first = checkout.text("spec/README.md").unwrap();
     let faults = pages::faults(&first, &checkout.names("spec"));
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// With `--nocapture` it shows the rooms of each crate, in the form that `ARCHITECTURE.md` lists them in.
+/// Prints the rooms of each crate with `--nocapture`, in the form that `ARCHITECTURE.md` uses.
 #[test]
 #[allow(clippy::print_stdout)]
-fn the_rooms_are_as_described() {
+fn the_rooms_match_the_architecture_page() {
     let checkout = Checkout::here();
     let mut rooms = Vec::new();
     for of in crates(&checkout) {
@@ -83,7 +83,7 @@ fn the_rooms_are_as_described() {
         println!("{}: {}", of.name, names.join(" "));
         rooms.push((of.name, names));
     }
-    assert!(rooms.iter().any(|(_, names)| names.len() > 1), "no rooms were found: {rooms:?}");
+    assert!(rooms.iter().any(|(_, names)| names.len() > 1), "found no rooms: {rooms:?}");
     let faults = described::faults(&checkout.text("ARCHITECTURE.md").unwrap_or_default(), &rooms);
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

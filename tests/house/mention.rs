@@ -8,7 +8,7 @@ use crate::test_only::{is_test_only, own_attributes, own_attributes_of_statement
 use crate::tokens;
 use crate::use_tree::leaves;
 
-/// Every path that an item mentions outside of what is for tests only. Of a module that is only its attributes.
+/// Every path that an item mentions, except in code only for tests; of a module, only those in its attributes.
 pub(crate) fn of(item: &Item) -> Vec<Mention> {
     let mut mentions = Mentions(Vec::new());
     match item {

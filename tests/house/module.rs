@@ -1,4 +1,4 @@
-//! A crate as a tree of modules, each with the names that it has and the names that it mentions.
+//! A crate as a tree of modules, each with the names it defines and the names it mentions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,16 @@ pub(crate) type ModuleId = usize;
 /// The root of every crate.
 pub(crate) const ROOT: ModuleId = 0;
 
-/// One module, without what is compiled for tests only.
+/// One module, without code compiled only for tests.
 pub(crate) struct Module {
     /// Its path in the crate; empty for the root.
     pub(crate) path: Vec<String>,
     pub(crate) parent: Option<ModuleId>,
-    /// The file that its code stands in.
+    /// The file that contains its code.
     pub(crate) file: String,
-    /// Where its `mod` stands; for the root the first line of its file.
+    /// The position of its `mod`; for the root, the first line of its file.
     pub(crate) declared: Place,
-    /// The modules that it declares, in this order.
+    /// The modules that it declares, in order.
     pub(crate) rooms: Vec<ModuleId>,
     pub(crate) names: Names,
     pub(crate) mentions: Vec<Mention>,
@@ -36,14 +36,14 @@ pub(crate) struct Place {
     pub(crate) line: usize,
 }
 
-/// What a path into a module may end in, besides its rooms.
+/// The names that a path into a module may end in, besides its rooms.
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) defined: BTreeSet<String>,
-    /// By `use`, under the name that they have here. One name may stand for a type and a function from different modules.
+    /// Names imported by `use`, as called here. One name may be a type and a function from different modules.
     pub(crate) imported: BTreeMap<String, Vec<Path>>,
     pub(crate) globs: Vec<Path>,
-    /// Words in the invocations of macros that stand where items do: such a macro may define them.
+    /// Words in macro invocations in item position: such a macro may define them.
     pub(crate) perhaps: BTreeSet<String>,
 }
 
@@ -51,18 +51,18 @@ pub(crate) struct Names {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) segments: Vec<String>,
-    /// It begins with `::`, so it leads out of the crate.
+    /// Whether it begins with `::`, so that it leads out of the crate.
     pub(crate) external: bool,
 }
 
 impl Path {
-    /// It begins with `crate`, `self` or `super`.
+    /// Whether it begins with `crate`, `self` or `super`.
     pub(crate) fn is_spelled_out(&self) -> bool {
         matches!(self.segments[0].as_str(), "crate" | "self" | "super") && !self.external
     }
 }
 
-/// A path somewhere in a module's code.
+/// A path in a module's code.
 #[derive(Clone)]
 pub(crate) struct Mention {
     pub(crate) path: Path,
@@ -78,7 +78,7 @@ impl Crate {
         way
     }
 
-    /// The room of a module that has a name.
+    /// The room of a module with this name.
     pub(crate) fn room(&self, module: ModuleId, name: &str) -> Option<ModuleId> {
         let rooms = &self.modules[module].rooms;
         rooms.iter().copied().find(|&id| self.modules[id].name() == name)

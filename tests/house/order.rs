@@ -1,12 +1,12 @@
-//! An order of rooms that suits their imports.
+//! An order of rooms that fits their imports.
 
 use std::collections::BTreeSet;
 
 use crate::arrow::Arrow;
 use crate::module::ModuleId;
 
-/// The rooms of a list in an order that leaves no arrow back, and few where each order leaves some. Rooms stay in the given
-/// order as far as that goes.
+/// The rooms of a list in an order without arrows back, or with few if every order has some. Rooms stay in the given
+/// order where possible.
 pub(crate) fn order(rooms: &[ModuleId], arrows: &[&Arrow]) -> Vec<ModuleId> {
     let (mut open, mut ordered) = (rooms.to_vec(), Vec::new());
     while !open.is_empty() {
@@ -25,7 +25,7 @@ pub(crate) fn left<'a>(order: &[ModuleId], arrows: &[&'a Arrow]) -> Vec<&'a Arro
     arrows.iter().copied().filter(|arrow| place(arrow.from) < place(arrow.to)).collect()
 }
 
-/// The order with one room moved such that fewer arrows lead back, if there is such a move.
+/// The order with one room moved so that fewer arrows lead back, if there is such a move.
 fn better(ordered: &[ModuleId], arrows: &[&Arrow]) -> Option<Vec<ModuleId>> {
     let now = left(ordered, arrows).len();
     let places = 0..ordered.len();
@@ -36,11 +36,11 @@ fn better(ordered: &[ModuleId], arrows: &[&Arrow]) -> Option<Vec<ModuleId>> {
         moved.insert(to, room);
         moved
     });
-    // Most lists come here without any, and need no looking.
+    // Most lists have none at this point, so there is nothing to search.
     if now == 0 { None } else { orders.find(|order| left(order, arrows).len() < now) }
 }
 
-/// The index of the first room that needs no other one; else of the one that needs the least of the others in its circle.
+/// The index of the first room that needs no other; else of the one that needs the fewest others in its cycle.
 fn next(open: &[ModuleId], arrows: &[&Arrow]) -> usize {
     let needs = |room| {
         let needed = arrows.iter().filter(move |arrow| arrow.from == room).map(|arrow| arrow.to);
@@ -48,7 +48,7 @@ fn next(open: &[ModuleId], arrows: &[&Arrow]) -> usize {
     };
     let reached: Vec<_> = open.iter().map(|&room| reached(room, needs)).collect();
     let index = |room: &ModuleId| open.iter().position(|other| other == room);
-    // Whatever such a room reaches leads back to it, so nothing outside of its circle has to come first.
+    // Whatever such a room reaches leads back to it, so nothing outside its cycle has to come first.
     let is_lowest = |&at: &usize| {
         reached[at].iter().filter_map(index).all(|other| reached[other].contains(&open[at]))
     };

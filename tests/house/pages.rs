@@ -1,6 +1,6 @@
-//! Whether the first page of the specification names all others, and none that is not there.
+//! Whether the first page of the specification lists all other pages, and no missing ones.
 
-/// The faults of `first`, the text of the page that lists what lies beside it, `names`.
+/// The faults of `first`, the text of the first page, where `names` are the pages in its directory.
 pub(crate) fn faults(first: &str, names: &[String]) -> Vec<String> {
     let linked = |name: &String| first.contains(&format!("]({name})"));
     let missing = names.iter().filter(|name| *name != "README.md" && !linked(name));
@@ -13,7 +13,7 @@ pub(crate) fn faults(first: &str, names: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn a_page_that_is_not_named_is_a_fault() {
+fn an_unlisted_page_is_a_fault() {
     let names = ["README.md", "a.md", "b.md"].map(str::to_owned);
     assert_eq!(
         faults("| [a.md](a.md) | [c.md](c.md) |", &names),

@@ -9,7 +9,7 @@ use crate::sources::Sources;
 use crate::test_only::{is_test_only, own_attributes};
 use crate::use_tree::{Taken, leaves};
 
-/// Reads a crate from the file of its root on; says which file cannot be read, and why.
+/// Reads a crate from the file of its root; the error names the file that cannot be read, and why.
 pub(crate) fn read(name: &str, root: &str, sources: &dyn Sources) -> Result<Crate, String> {
     let mut reading = Reading { of: Crate { name: name.to_owned(), modules: Vec::new() }, sources };
     let dir = dir_of(root).to_owned();
@@ -50,7 +50,7 @@ impl Reading<'_> {
         id
     }
 
-    /// Reads a module that has a file; the files of its rooms lie in `dir`.
+    /// Reads a module that has a file; the files of its rooms are in `dir`.
     fn file(&mut self, id: ModuleId, dir: &str) -> Result<(), String> {
         let path = self.of.modules[id].file.clone();
         let text = self.sources.text(&path).ok_or_else(|| format!("{path}: cannot be read"))?;

@@ -1,10 +1,10 @@
-//! Where the things are defined that paths lead to.
+//! Resolves paths to the modules that define their targets.
 
 use std::collections::BTreeSet;
 
 use crate::module::{Crate, ModuleId, Path, ROOT};
 
-/// What a path leads to, as far as it is in the crate.
+/// The target of a path within the crate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Found {
     Module(ModuleId),
@@ -13,15 +13,15 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    /// The module itself, or the one that the thing is defined in.
+    /// The module itself, or the one that defines the target.
     pub(crate) fn module(self) -> ModuleId {
         let (Found::Module(id) | Found::In(id)) = self;
         id
     }
 }
 
-/// Where a path leads that stands in a module: first every module that it passes, then what it ends in. What is imported
-/// again on the way is followed to where it is defined. Nothing where it leads out of the crate.
+/// Resolves a path in a module: first every module that it passes through, then its target. Re-exported names
+/// are followed to their definition. Empty if the path leads out of the crate.
 pub(crate) fn resolve(of: &Crate, from: ModuleId, path: &Path) -> BTreeSet<Found> {
     let mut passed = BTreeSet::new();
     let ends = Resolver { of, asked: BTreeSet::new() }.follow(from, path, &mut passed);
@@ -29,7 +29,7 @@ pub(crate) fn resolve(of: &Crate, from: ModuleId, path: &Path) -> BTreeSet<Found
     passed
 }
 
-/// Where a single word leads that a module has by a glob import, and only so. Modules are left out: such a word may be a variable.
+/// Resolves a single word that a module has only through a glob import. Modules are omitted: such a word may be a variable.
 pub(crate) fn resolve_word(of: &Crate, from: ModuleId, word: &str) -> BTreeSet<Found> {
     let names = &of.modules[from].names;
     if names.globs.is_empty()
@@ -46,12 +46,12 @@ pub(crate) fn resolve_word(of: &Crate, from: ModuleId, word: &str) -> BTreeSet<F
 
 struct Resolver<'c> {
     of: &'c Crate,
-    /// Which names of which modules are being looked up: imports may go around in a circle.
+    /// The names being looked up, by module: imports may be circular.
     asked: BTreeSet<(ModuleId, String)>,
 }
 
 impl Resolver<'_> {
-    /// What a path ends in; adds the modules on the way to `passed`.
+    /// The target of a path; adds the modules on the way to `passed`.
     fn follow(
         &mut self,
         from: ModuleId,
@@ -68,7 +68,7 @@ impl Resolver<'_> {
             name => self.name(from, name).unwrap_or_default(),
         };
         for segment in rest {
-            // What has more segments behind it is a module if it can be one.
+            // A name followed by more segments is a module if there is one.
             let modules: BTreeSet<_> =
                 ends.iter().copied().filter(|end| matches!(end, Found::Module(_))).collect();
             if modules.is_empty() {
@@ -84,7 +84,7 @@ impl Resolver<'_> {
         match segment {
             "self" => BTreeSet::from([Found::Module(module)]),
             "super" => BTreeSet::from([self.above(module)]),
-            // A name that nothing shows is taken for one that a macro made there.
+            // A name without a visible definition is assumed to be defined by a macro there.
             name => self.name(module, name).unwrap_or_else(|| BTreeSet::from([Found::In(module)])),
         }
     }
@@ -93,7 +93,7 @@ impl Resolver<'_> {
         Found::Module(self.of.modules[module].parent.unwrap_or(ROOT))
     }
 
-    /// What a name is in a module; `None` where the module has no such name, nothing where it is from outside.
+    /// The targets of a name in a module; `None` if the module has no such name, empty if it comes from outside.
     fn name(&mut self, module: ModuleId, name: &str) -> Option<BTreeSet<Found>> {
         if !self.asked.insert((module, name.to_owned())) {
             return None;
@@ -121,7 +121,7 @@ impl Resolver<'_> {
     fn name_by_glob(&mut self, module: ModuleId, name: &str) -> Option<BTreeSet<Found>> {
         let of = self.of;
         for path in &of.modules[module].names.globs {
-            // A glob of an enum gives its variants, which are mentioned with the enum.
+            // A glob import of an enum yields its variants, which count as the enum.
             for end in self.follow(module, path, &mut BTreeSet::new()) {
                 let Found::Module(end) = end else { continue };
                 if let Some(found) = self.name(end, name) {

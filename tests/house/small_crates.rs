@@ -1,4 +1,4 @@
-//! The checker on crates of a few lines.
+//! The checker, applied to crates of a few lines.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::verdict::verdict;
 const ROOT: &str = "src/lib.rs";
 const TWO_ROOMS: &str = "mod early;\nmod late;";
 
-/// The complaints about a crate, each cut to `FILE:LINE: imports PATH`, with ` of MODULE` where that is not the same.
+/// The complaints about a crate, each shortened to `FILE:LINE: imports PATH`, with ` of MODULE` if that differs.
 fn complaints(files: &[(&str, &str)]) -> Vec<String> {
     let sources: BTreeMap<_, _> = files.iter().copied().collect();
     let of = read("small", ROOT, &sources).unwrap();
@@ -21,14 +21,14 @@ fn early(text: &str) -> Vec<String> {
     early_below(TWO_ROOMS, text)
 }
 
-/// The same below a root of another text.
+/// The same with another text of the root.
 fn early_below(root: &str, text: &str) -> Vec<String> {
     let late = "pub struct X; pub fn x() {} pub enum Kind { A } pub mod deep { pub struct Y; }";
     complaints(&[(ROOT, root), ("src/early.rs", text), ("src/late.rs", late)])
 }
 
 #[test]
-fn an_arrow_back_is_said_with_both_lines() {
+fn an_arrow_back_is_reported_with_both_lines() {
     let sources: BTreeMap<_, _> = [
         (ROOT, "//! A crate.\nmod early;\n\nmod late;\n"),
         ("src/early/mod.rs", "\nuse crate::late::X;\n"),
@@ -43,7 +43,7 @@ fn an_arrow_back_is_said_with_both_lines() {
 }
 
 #[test]
-fn a_circle_has_no_order() {
+fn a_cycle_has_no_order() {
     let sources: BTreeMap<_, _> = [
         (ROOT, TWO_ROOMS),
         ("src/early.rs", "use crate::late::X;\nuse crate::late::x;\npub struct E;"),
@@ -57,7 +57,7 @@ fn a_circle_has_no_order() {
 }
 
 #[test]
-fn an_import_from_the_root_is_one_of_where_the_name_is_defined() {
+fn a_reexport_from_the_root_counts_as_its_definition() {
     let said = ["src/early.rs:1: imports crate::X of crate::late"];
     let root = |import: &str| format!("{TWO_ROOMS}\npub use {import};");
     assert_eq!(early_below(&root("late::X"), "use crate::X;"), said);
@@ -75,7 +75,7 @@ fn an_import_from_the_root_is_one_of_where_the_name_is_defined() {
 }
 
 #[test]
-fn a_name_may_be_imported_in_several_steps() {
+fn a_name_is_followed_through_several_imports() {
     let files = [
         (ROOT, "mod a;\nmod b;\nmod c;\npub use b::X;"),
         ("src/a.rs", "use crate::X;"),
@@ -89,13 +89,13 @@ fn a_name_may_be_imported_in_several_steps() {
 }
 
 #[test]
-fn imports_that_go_around_in_a_circle_end() {
+fn circular_imports_terminate() {
     let root = format!("{TWO_ROOMS}\npub use early::*; pub use late::*; pub use crate::W;");
     assert!(early_below(&root, "pub use crate::*; use crate::{V, W}; fn f(_: V) {}").is_empty());
 }
 
 #[test]
-fn every_way_of_writing_an_import_is_seen() {
+fn every_form_of_import_is_found() {
     let deep = "mod a { mod b { use super::super::super::late::X; } }";
     assert_eq!(
         early(deep),
@@ -124,25 +124,25 @@ fn every_way_of_writing_an_import_is_seen() {
 }
 
 #[test]
-fn a_path_behind_an_imported_name_is_followed() {
+fn a_path_after_an_imported_name_is_followed() {
     let root = "mod early;\nmod middle { pub use crate::late; }\nmod late;";
     let said = early_below(root, "use crate::middle;\nfn f() { middle::late::x() }");
     let middle = "src/early.rs:1: imports crate::middle";
     let late = "src/early.rs:2: imports middle::late::x of crate::late";
     assert_eq!(said, [middle, late, "src/lib.rs:2: imports crate::late"]);
-    // Once is enough.
+    // Reported only once.
     assert_eq!(early("use crate::late;\nfn f() { late::x() }").len(), 1);
 }
 
 #[test]
-fn a_later_room_that_only_passes_a_name_on_is_later_all_the_same() {
+fn importing_through_a_later_room_is_a_fault() {
     let root = "mod base { pub struct B; }\nmod early;\nmod late { pub use crate::base::B; }";
     let said = complaints(&[(ROOT, root), ("src/early.rs", "use crate::late::B;")]);
     assert_eq!(said, ["src/early.rs:1: imports crate::late::B"]);
 }
 
 #[test]
-fn rooms_of_a_folder_have_an_order_too() {
+fn rooms_of_a_folder_are_ordered() {
     let files = [
         (ROOT, "mod folder;"),
         ("src/folder.rs", "mod a;\nmod b;\npub struct Own;"),
@@ -154,7 +154,7 @@ fn rooms_of_a_folder_have_an_order_too() {
 }
 
 #[test]
-fn what_is_in_order_is_accepted() {
+fn a_crate_in_order_is_accepted() {
     let files = [
         (
             ROOT,
@@ -171,7 +171,7 @@ fn what_is_in_order_is_accepted() {
 }
 
 #[test]
-fn tests_may_import_what_they_like() {
+fn tests_may_import_anything() {
     for text in [
         "#[cfg(test)] use crate::late::X;",
         "#[cfg(test)] mod tests { use crate::late::X; }",
@@ -197,7 +197,7 @@ fn tests_may_import_what_they_like() {
 }
 
 #[test]
-fn names_from_outside_are_no_arrows() {
+fn names_from_other_crates_are_not_arrows() {
     for text in [
         "use late::X; fn f() { late::x() }",
         "use ::late::X; fn f() { ::late::x() }",
@@ -212,14 +212,14 @@ fn names_from_outside_are_no_arrows() {
 }
 
 #[test]
-fn a_name_that_a_macro_makes_is_found_behind_a_glob() {
+fn a_name_defined_by_a_macro_is_found_through_a_glob() {
     let root = "mod early;\nmod late { make! { pub struct Made; } }\npub use late::*;";
     let said = complaints(&[(ROOT, root), ("src/early.rs", "use crate::Made;")]);
     assert_eq!(said, ["src/early.rs:1: imports crate::Made of crate::late"]);
 }
 
 #[test]
-fn a_room_may_lie_where_its_path_says() {
+fn a_path_attribute_sets_the_file_of_a_room() {
     let root = "#[path = \"elsewhere/first.rs\"]\nmod early;\nmod late;";
     let files = [
         (ROOT, root),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Gives the text of a file of a checkout, by its path from the root; `None` where no such file can be read.
+/// Returns the text of a file of a checkout, by its path from the root; `None` if it cannot be read.
 pub(crate) trait Sources {
     fn text(&self, path: &str) -> Option<String>;
 }
@@ -14,14 +14,14 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// The checkout that `WAKE_HOUSE_ROOT` names, else the one that these tests belong to.
+    /// The checkout named by `WAKE_HOUSE_ROOT`, else the one that contains these tests.
     pub(crate) fn here() -> Self {
         let named = std::env::var_os("WAKE_HOUSE_ROOT").map(PathBuf::from);
         let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         Self { root: named.unwrap_or_else(own) }
     }
 
-    /// The names of what lies in a directory, sorted.
+    /// The names in a directory, sorted.
     pub(crate) fn names(&self, dir: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.root.join(dir)).into_iter().flatten().flatten();
         let mut names: Vec<_> =

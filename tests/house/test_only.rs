@@ -1,9 +1,9 @@
-//! What is compiled for tests only.
+//! Code compiled only for tests.
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Meta, Stmt, Token, punctuated::Punctuated};
 
-/// Whether attributes leave something out of every build but that of tests.
+/// Whether attributes exclude something from every build except that of tests.
 pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
@@ -12,7 +12,7 @@ pub(crate) fn is_test_only(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Whether a condition cannot hold outside of tests, whatever else is set.
+/// Whether a condition cannot hold outside tests, whatever else is set.
 fn never_holds(condition: &Meta) -> bool {
     let Meta::List(list) = condition else { return condition.path().is_ident("test") };
     let Ok(parts) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) else {
@@ -25,14 +25,14 @@ fn never_holds(condition: &Meta) -> bool {
     }
 }
 
-/// The attributes of an item, not of what is in it.
+/// The attributes of an item, without those inside it.
 pub(crate) fn own_attributes(item: &Item) -> Vec<Attribute> {
     let mut own = Own(Vec::new());
     visit::visit_item(&mut own, item);
     own.0
 }
 
-/// The attributes of a statement, not of what is in it.
+/// The attributes of a statement, without those inside it.
 pub(crate) fn own_attributes_of_statement(statement: &Stmt) -> Vec<Attribute> {
     let mut own = Own(Vec::new());
     match statement {
@@ -44,7 +44,7 @@ pub(crate) fn own_attributes_of_statement(statement: &Stmt) -> Vec<Attribute> {
     own.0
 }
 
-/// Keeps the attributes that it meets and enters nothing that may have others.
+/// Collects the attributes it visits, and enters nothing that may have others.
 struct Own(Vec<Attribute>);
 
 impl<'a> Visit<'a> for Own {

@@ -1,16 +1,16 @@
-//! The paths in tokens that are not parsed: those of macros and attributes.
+//! The paths in unparsed tokens: those of macros and attributes.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 use crate::module::{Mention, Path};
 
-/// Collects every path, also of groups such as `crate::{a, b}`.
+/// Collects every path, including those of groups such as `crate::{a, b}`.
 pub(crate) fn paths(tokens: TokenStream, found: &mut Vec<Mention>) {
     let start = Path { segments: Vec::new(), external: false };
     scan(tokens, &start, found);
 }
 
-/// Collects string literals that hold a path, as in `with = "crate::times"`.
+/// Collects string literals that contain a path, as in `with = "crate::times"`.
 pub(crate) fn quoted_paths(tokens: TokenStream, found: &mut Vec<Mention>) {
     for token in tokens {
         match token {
@@ -30,11 +30,11 @@ pub(crate) fn quoted_paths(tokens: TokenStream, found: &mut Vec<Mention>) {
     }
 }
 
-/// What stands before a word decides whether a path begins there.
+/// The token before a word, which decides whether a path begins there.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Start,
-    /// `::` behind nothing that was followed: the path leads out of the crate, or from a type.
+    /// `::` after nothing that was followed: the path leads out of the crate, or starts at a type.
     Colons,
     /// `.`, so that a field or method follows, or `$`, so that a variable of a macro does.
     Sign,
@@ -53,7 +53,7 @@ fn scan(tokens: TokenStream, prefix: &Path, found: &mut Vec<Mention>) {
                 let mut path = prefix.clone();
                 path.external |= before == Before::Colons;
                 path.segments.push(word.to_string());
-                // `$crate` is a path of the crate that the macro is in.
+                // `$crate` is a path in the crate of the macro.
                 let known = before != Before::Sign || word == "crate";
                 let mut unknown = Vec::new();
                 let sink = if known { &mut *found } else { &mut unknown };
@@ -75,7 +75,7 @@ fn scan(tokens: TokenStream, prefix: &Path, found: &mut Vec<Mention>) {
     }
 }
 
-/// Goes on behind the first word of a path, and answers where the path ends.
+/// Continues after the first word of a path; returns where the path ends.
 fn follow(
     tokens: &[TokenTree],
     mut at: usize,

@@ -10,11 +10,11 @@ pub(crate) struct Leaf {
     pub(crate) taken: Taken,
 }
 
-/// What an import takes from where its path leads.
+/// What an import takes from the target of its path.
 pub(crate) enum Taken {
-    /// The thing itself, under a name.
+    /// The target itself, under a name.
     As(String),
-    /// All names in it.
+    /// All names in the target.
     All,
 }
 

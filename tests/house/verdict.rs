@@ -1,4 +1,4 @@
-//! What is said of a crate whose rooms are not in order.
+//! The complaints about a crate whose rooms are not in order.
 
 use std::fmt::Write;
 
@@ -6,14 +6,14 @@ use crate::arrow::{Arrow, arrows};
 use crate::module::{Crate, ModuleId};
 use crate::order::{left, order};
 
-/// The arrows back of a crate, and for each list of rooms that has some an order that would suit it better.
+/// The arrows back of a crate, and a better order for each list of rooms that has some.
 pub(crate) struct Verdict {
     /// One sentence for each, sorted by file and line.
     pub(crate) complaints: Vec<String>,
     pub(crate) advice: Vec<String>,
 }
 
-/// Looks at all imports of a crate.
+/// Checks all imports of a crate.
 pub(crate) fn verdict(of: &Crate) -> Verdict {
     let arrows = arrows(of);
     let complaints = arrows.iter().filter(|arrow| arrow.is_back());
@@ -22,7 +22,7 @@ pub(crate) fn verdict(of: &Crate) -> Verdict {
     Verdict { complaints, advice }
 }
 
-/// What to do about the rooms that one module declares; nothing where they are in order.
+/// The remedy for the rooms that one module declares; `None` if they are in order.
 fn advice(of: &Crate, list: ModuleId, arrows: &[Arrow]) -> Option<String> {
     let module = &of.modules[list];
     let in_list = |arrow: &&Arrow| of.modules[arrow.from].parent == Some(list);

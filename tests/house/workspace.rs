@@ -13,11 +13,11 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// Its folder.
     dir: String,
-    /// What it depends on in every build, by the names of the packages.
+    /// Its dependencies in every build, by package name.
     pub(crate) depends_on: BTreeSet<String>,
 }
 
-/// The members of the workspace, in their order there.
+/// The members of the workspace, in their order in its `Cargo.toml`.
 pub(crate) fn packages(sources: &dyn Sources) -> Result<Vec<Package>, String> {
     let workspace = table("Cargo.toml", sources)?;
     let workspace = workspace.get("workspace").and_then(Value::as_table);
@@ -45,7 +45,7 @@ impl Package {
         format!("{}/Cargo.toml", self.dir)
     }
 
-    /// Its library and its program, as far as it has them.
+    /// Its library and its program, if it has them.
     pub(crate) fn crates(&self, sources: &dyn Sources) -> Result<Vec<Crate>, String> {
         let roots = ["lib.rs", "main.rs"].map(|root| format!("{}/src/{root}", self.dir));
         let present = roots.iter().filter(|root| sources.text(root).is_some());
@@ -53,7 +53,7 @@ impl Package {
     }
 }
 
-/// The normal dependencies, those for certain platforms included. The workspace may say which package a name stands for.
+/// The normal dependencies, including those for certain platforms. The workspace may rename packages.
 fn dependencies(manifest: &Table, workspace: Option<&Table>) -> BTreeSet<String> {
     let shared = workspace.and_then(|table| table.get("dependencies")?.as_table());
     let package = |(name, how): (&String, &Value)| {

@@ -48,8 +48,8 @@ fn on_a_machine(project: &Project, status: &str) -> Build {
 }
 
 #[test]
-fn machines_with_other_packages_share_what_does_not_hang_on_them() {
-    let test = "machines_with_other_packages";
+fn results_independent_of_host_packages_are_shared_across_machines() {
+    let test = "results_independent_of_host_packages_are_shared_across_machines";
     let Ok(status) = std::fs::read_to_string("/var/lib/dpkg/status") else {
         return skip(test, "there is no database of dpkg");
     };

@@ -30,7 +30,7 @@ fn age(scene: &Scene, name: &str, version: &str) {
 }
 
 #[test]
-fn who_signed_what_is_added_is_said() {
+fn the_signer_of_an_added_package_is_reported() {
     let scene = Scene::new();
     scene.publish("tone", "1.0.0", "");
     scene.publish("text", "2.0.1", &format!("tone: {}", get("tone", "^1")));
@@ -67,7 +67,7 @@ fn who_signed_what_is_added_is_said() {
 
 /// Versions that are too young, yanked, unsigned or for a later wake are not proposed.
 #[test]
-fn only_what_may_be_chosen_is_proposed() {
+fn only_eligible_versions_are_proposed() {
     let scene = Scene::new();
     for version in ["1.0.0", "1.1.0", "1.2.0", "2.0.0-rc.1"] {
         scene.publish("text", version, "");
@@ -137,7 +137,7 @@ fn only_what_may_be_chosen_is_proposed() {
 
 /// A required version that is too young has no line yet, and is accepted all the same.
 #[test]
-fn an_update_takes_what_is_too_young_and_not_locked() {
+fn an_update_accepts_a_required_version_that_is_too_young() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = scene.user(&format!("text: {}", get("text", "^1")));

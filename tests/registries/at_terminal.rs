@@ -36,7 +36,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn fetching_is_shown_while_it_goes_on() {
+fn fetching_shows_progress() {
     let scene = Scene::new();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -61,7 +61,7 @@ fn fetching_is_shown_while_it_goes_on() {
 }
 
 #[test]
-fn what_is_vendored_is_shown_as_it_comes() {
+fn vendoring_shows_progress() {
     let scene = Scene::new();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -71,7 +71,7 @@ fn what_is_vendored_is_shown_as_it_comes() {
 }
 
 #[test]
-fn nothing_of_it_goes_to_a_pipe_or_among_events() {
+fn pipes_and_events_show_no_progress() {
     let scene = Scene::new();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);

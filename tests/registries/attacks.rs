@@ -18,7 +18,7 @@ pub(crate) fn trees(project: &Project) -> usize {
 }
 
 #[test]
-fn n4_other_bytes_than_the_lock_says_never_reach_the_store() {
+fn n4_bytes_that_differ_from_the_lock_never_reach_the_store() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     scene.publish("text", "1.1.0", "");
@@ -34,7 +34,7 @@ fn n4_other_bytes_than_the_lock_says_never_reach_the_store() {
 }
 
 #[test]
-fn n4_what_is_cut_short_or_no_archive_is_refused() {
+fn n4_truncated_and_invalid_archives_are_refused() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
@@ -52,7 +52,7 @@ fn n4_what_is_cut_short_or_no_archive_is_refused() {
 
 /// X1, X13: paths that leave the package, and entries that are not files.
 #[test]
-fn x1_a_hostile_archive_is_named_with_its_entry() {
+fn x1_a_hostile_archive_is_reported_with_its_entry() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
@@ -87,7 +87,7 @@ fn x1_a_hostile_archive_is_named_with_its_entry() {
 
 /// Versions are resolved from the contents of files, and from nothing else.
 #[test]
-fn metadata_that_are_not_those_of_the_files_are_refused() {
+fn metadata_that_differs_from_the_files_is_refused() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     for path in ["index/acme/text.jsonl", "pkgs/acme/text/1.0.0.json"] {
@@ -110,7 +110,7 @@ fn metadata_that_are_not_those_of_the_files_are_refused() {
 }
 
 #[test]
-fn n5_a_registry_that_went_back_is_noticed() {
+fn n5_a_rollback_of_a_registry_is_noticed() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let before = scene.read("index/acme/text.jsonl");
@@ -137,7 +137,7 @@ fn n5_a_registry_that_went_back_is_noticed() {
 }
 
 #[test]
-fn a_log_that_makes_no_sense_is_named_with_its_line() {
+fn an_invalid_log_is_reported_with_its_line() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let log = scene.registry().join("index/acme/text.jsonl");
@@ -148,7 +148,7 @@ fn a_log_that_makes_no_sense_is_named_with_its_line() {
 }
 
 #[test]
-fn no_registry_is_no_empty_registry() {
+fn a_missing_registry_is_not_an_empty_registry() {
     let scene = Scene::new();
     let user = user(&scene);
     user.wake(["build", "//app"]).run().code(9).mentions("there is no registry at `file://");
@@ -158,7 +158,7 @@ fn no_registry_is_no_empty_registry() {
 
 /// A locked version that is gone from its registry.
 #[test]
-fn an_archive_that_is_gone_is_named() {
+fn a_missing_archive_is_named() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);

@@ -39,8 +39,8 @@ fn show(project: &Project, name: &str) -> Value {
 }
 
 #[test]
-fn a_codespec_of_one_machine_is_the_same_on_another_by_any_registry() {
-    let test = "a_codespec_of_one_machine_is_the_same_on_another_by_any_registry";
+fn a_codespec_is_published_and_pulled_through_any_registry() {
+    let test = "a_codespec_is_published_and_pulled_through_any_registry";
     let scene = Scene::new();
     let base = scene.publisher.base().join("containers");
     let Some(registry) = Registry::start(test, &base, "") else { return };
@@ -69,7 +69,7 @@ fn a_codespec_of_one_machine_is_the_same_on_another_by_any_registry() {
 }
 
 #[test]
-fn what_is_pulled_is_signed_by_whom_the_settings_trust_and_is_what_was_published() {
+fn pulled_codespecs_are_verified_against_signatures_and_digests() {
     let scene = Scene::new();
     let address = format!("file:{}", scene.registry().display());
     let (key, _) = generate(&scene.publisher, "mine");
@@ -112,7 +112,7 @@ fn trusting_with(trusting: &dyn Fn(&str) -> Project, key: &str) -> Project {
 }
 
 #[test]
-fn a_package_may_have_more_than_one_and_other_documents() {
+fn a_package_may_have_several_codespecs_and_other_documents() {
     let scene = Scene::new();
     let publisher = &scene.publisher;
     publisher.write(

@@ -63,8 +63,8 @@ fn pass(
 }
 
 #[test]
-fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
-    let test = "an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off";
+fn an_interrupted_archive_from_a_container_registry_is_resumed() {
+    let test = "an_interrupted_archive_from_a_container_registry_is_resumed";
     let scene = Scene::new();
     let base = scene.publisher.base().join("containers");
     let Some(registry) = Registry::start(test, &base, "") else { return };

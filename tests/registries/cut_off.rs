@@ -13,7 +13,7 @@ fn kills() -> u64 {
 
 /// F1: at any point of `publish`.
 #[test]
-fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
+fn f1_a_killed_publish_is_completed_by_the_next() {
     let whole = Scene::new();
     let scene = Scene::new();
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
@@ -50,7 +50,7 @@ fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
 
 /// F1: at any point of a build that fetches.
 #[test]
-fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
+fn f1_a_killed_fetch_is_completed_by_the_next() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user(&format!("text: {}", get("text", "^2")));
@@ -76,7 +76,7 @@ fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
 
 /// F1: at any point while a lock is written, it is the old one or the new one.
 #[test]
-fn f1_a_lock_that_is_being_written_is_whole() {
+fn f1_a_lock_is_replaced_atomically() {
     let scene = Scene::new();
     let names: Vec<String> = (0..6).map(|number| format!("part{number}")).collect();
     let write = |version: &str| {
@@ -114,7 +114,7 @@ fn f1_a_lock_that_is_being_written_is_whole() {
 
 /// N9: of two concurrent publishers of one version, one succeeds.
 #[test]
-fn n9_two_that_publish_at_once_agree() {
+fn n9_one_of_two_concurrent_publishers_succeeds() {
     let scene = Scene::new();
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     let publish = || scene.publisher.wake(["publish", "text", "--no-verify"]).spawn();
@@ -128,7 +128,7 @@ fn n9_two_that_publish_at_once_agree() {
 
 /// Two processes fetch one package into one store.
 #[test]
-fn two_that_fetch_one_package_share_it() {
+fn concurrent_fetches_of_one_package_share_it() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let pkgs = format!("text: {}", get("text", "^2"));

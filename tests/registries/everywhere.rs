@@ -32,8 +32,8 @@ fn application(address: &str) -> Project {
 }
 
 #[test]
-fn one_library_from_three_registries_is_one_line_of_the_lock() {
-    let test = "one_library_from_three_registries_is_one_line_of_the_lock";
+fn every_registry_gives_the_same_line_of_the_lock() {
+    let test = "every_registry_gives_the_same_line_of_the_lock";
     if !Nginx::is_here(test) {
         return;
     }

@@ -34,7 +34,7 @@ fn head(scene: &Scene) -> Vec<u8> {
 }
 
 #[test]
-fn n5_a_signed_registry_that_goes_back_is_noticed_by_its_number() {
+fn n5_a_rollback_of_a_signed_registry_is_noticed_by_its_serial() {
     let (scene, key, id) = signed();
     let before = head(&scene);
     let copy = |name: &str| {
@@ -70,7 +70,7 @@ fn n5_a_signed_registry_that_goes_back_is_noticed_by_its_number() {
 }
 
 #[test]
-fn n8_a_head_by_another_key_or_none_is_refused() {
+fn n8_a_missing_or_wrongly_signed_head_is_refused() {
     let (scene, key, id) = signed();
     let stranger = Scene::new();
     let (theirs, their_id) = generate(&stranger.publisher, "theirs");
@@ -149,8 +149,8 @@ fn sign_by_openssl(scene: &Scene, from: i64, until: i64) {
 }
 
 #[test]
-fn n5_a_head_that_holds_no_more_is_signed_anew() {
-    let test = "n5_a_head_that_holds_no_more_is_signed_anew";
+fn n5_an_expired_head_is_signed_again() {
+    let test = "n5_an_expired_head_is_signed_again";
     if !wake_tests::has_program("openssl") {
         return wake_tests::skip(test, "openssl is not here");
     }
@@ -181,7 +181,7 @@ fn n5_a_head_that_holds_no_more_is_signed_anew() {
 
 /// Writing requires the key, and the next writer completes what was interrupted.
 #[test]
-fn a_signed_registry_is_written_by_whoever_has_its_key() {
+fn writing_to_a_signed_registry_requires_its_key() {
     let (scene, key, id) = signed();
     let other = Scene::new();
     let address = format!("file:{}", scene.registry().display());
@@ -219,7 +219,7 @@ fn a_signed_registry_is_written_by_whoever_has_its_key() {
 
 /// What was seen is forgotten together with its key; otherwise a stolen key could lock everybody out.
 #[test]
-fn n5_what_a_stolen_key_signed_binds_nobody_who_dropped_it() {
+fn n5_heads_of_a_dropped_key_are_forgotten() {
     let (scene, old, _) = signed();
     let user = user(&scene, &old);
     user.build(&["//app"]);

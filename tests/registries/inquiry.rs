@@ -8,7 +8,7 @@ use crate::mirrors::settings;
 use crate::scene::{Scene, get, says, toml};
 
 #[test]
-fn info_shows_what_a_registry_says() {
+fn info_shows_the_metadata_of_a_registry() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publish("greet", "1.1.0", "");
@@ -100,8 +100,8 @@ fn search_finds_by_name_and_description() {
 }
 
 #[test]
-fn search_says_what_a_registry_of_containers_does_not_tell() {
-    let test = "search_says_what_a_registry_of_containers_does_not_tell";
+fn search_reports_what_a_container_registry_cannot_list() {
+    let test = "search_reports_what_a_container_registry_cannot_list";
     let scene = Scene::new();
     let base = scene.publisher.base().join("containers");
     let Some(registry) = crate::containers::Registry::start(test, &base, "") else { return };
@@ -116,7 +116,7 @@ fn search_says_what_a_registry_of_containers_does_not_tell() {
 /// The locked packages as a registry of their own: a workspace builds from it with an empty store, and with it as a
 /// mirror.
 #[test]
-fn what_is_vendored_is_enough() {
+fn vendored_packages_are_enough_to_build() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publish("text", "2.1.0", "");
@@ -159,7 +159,7 @@ fn what_is_vendored_is_enough() {
 }
 
 #[test]
-fn why_a_package_is_there_is_said_with_its_places() {
+fn why_depends_lists_requirements_with_their_positions() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publish("greet", "1.2.0", &format!("text: {}", get("text", "^2.0")));

@@ -7,7 +7,7 @@ use wake_tests::expect;
 use crate::scene::{Scene, get, says, toml};
 
 #[test]
-fn the_lock_says_what_all_members_require() {
+fn the_lock_covers_the_requirements_of_all_members() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publish("greet", "1.2.0", &format!("text: {}", get("text", "^2.0")));
@@ -33,7 +33,7 @@ fn the_lock_says_what_all_members_require() {
 }
 
 #[test]
-fn a_lock_that_would_change_is_told_and_left_alone() {
+fn lock_check_reports_changes_without_writing_them() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user(&format!("text: {}", get("text", "^2")));
@@ -49,7 +49,7 @@ fn a_lock_that_would_change_is_told_and_left_alone() {
 }
 
 #[test]
-fn an_update_lets_go_of_what_it_names() {
+fn an_update_unlocks_the_packages_it_names() {
     let scene = Scene::new();
     for name in ["text", "tone"] {
         scene.publish(name, "1.0.0", "");
@@ -77,7 +77,7 @@ fn an_update_lets_go_of_what_it_names() {
 }
 
 #[test]
-fn a_yanked_version_is_not_chosen_anew() {
+fn a_yanked_version_is_chosen_only_if_locked() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     scene.publish("text", "1.1.0", "");
@@ -103,7 +103,7 @@ fn a_yanked_version_is_not_chosen_anew() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told_with_its_places() {
+fn conflicting_requirements_are_reported_with_their_positions() {
     let scene = Scene::new();
     scene.publish("tls", "1.2.0", "");
     scene.publish("tls", "1.4.0", "");
@@ -150,7 +150,7 @@ fn the_union_of_two_locks_builds() {
 }
 
 #[test]
-fn a_package_is_added_and_taken_out_by_name() {
+fn a_package_is_added_and_removed_by_name() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user("// none yet\n");
@@ -189,7 +189,7 @@ fn a_package_is_added_and_taken_out_by_name() {
 }
 
 #[test]
-fn the_tree_shows_who_needs_what() {
+fn tree_shows_the_requirements_of_each_package() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publish("greet", "1.2.0", &format!("text: {}", get("text", "^2.0")));
@@ -212,7 +212,7 @@ fn the_tree_shows_who_needs_what() {
 
 /// The lock is the second witness of a registry's contents.
 #[test]
-fn a_registry_that_lost_what_is_locked_is_named() {
+fn a_registry_without_a_locked_version_is_named() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = scene.user(&format!("text: {}", get("text", "^1")));
@@ -238,7 +238,7 @@ fn a_lock_that_cannot_be_written_is_an_error() {
 
 /// A merge conflict is read as both sides, with a warning.
 #[test]
-fn a_conflict_in_the_lock_is_both_sides() {
+fn a_merge_conflict_in_the_lock_is_read_as_both_sides() {
     let scene = Scene::new();
     for name in ["one", "two"] {
         scene.publish(name, "1.0.0", "");
@@ -277,7 +277,7 @@ fn a_conflict_in_the_lock_is_both_sides() {
 }
 
 #[test]
-fn two_contents_of_one_version_are_an_error_at_their_line() {
+fn conflicting_digests_of_one_version_are_an_error() {
     let scene = Scene::new();
     scene.publish("one", "1.0.0", "");
     let user = scene.user(&format!("one: {}", get("one", "^1")));
@@ -290,7 +290,7 @@ fn two_contents_of_one_version_are_an_error_at_their_line() {
 
 /// A version that was just published is not chosen if the workspace requires older ones.
 #[test]
-fn a_version_that_is_too_young_is_not_chosen_anew() {
+fn a_version_that_is_too_young_is_chosen_only_if_locked() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let path = scene.registry().join("index/acme/text.jsonl");
@@ -327,9 +327,12 @@ fn merges() -> u64 {
 
 /// Two branches change their requirements at random and are merged by git's union driver: the merge builds as it is.
 #[test]
-fn the_union_of_two_branches_builds() {
+fn randomly_changed_branches_merge_to_a_lock_that_builds() {
     if !wake_tests::has_program("git") {
-        return wake_tests::skip("the_union_of_two_branches", "git is not here");
+        return wake_tests::skip(
+            "randomly_changed_branches_merge_to_a_lock_that_builds",
+            "git is not here",
+        );
     }
     let scene = Scene::new();
     const PKGS: u64 = 14;

@@ -128,7 +128,7 @@ fn build(user: &Project) -> Wake {
 }
 
 #[test]
-fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
+fn n3_logins_are_found_in_order_and_never_shown() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let server = Guarded::of(scene.registry());
@@ -204,7 +204,7 @@ fn n3_a_login_is_found_in_its_order_and_seen_nowhere() {
 }
 
 #[test]
-fn n2_a_login_goes_nowhere_else() {
+fn n2_a_login_is_sent_only_to_its_registry() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let (first, second) = (Guarded::of(scene.registry()), Guarded::of(scene.registry()));
@@ -224,7 +224,7 @@ fn n2_a_login_goes_nowhere_else() {
 }
 
 #[test]
-fn n3_helpers_for_logins_are_asked_and_never_quoted() {
+fn n3_credential_helpers_are_used_and_never_quoted() {
     let scene = Scene::new();
     let server = Guarded::of(scene.registry());
     let host = &server.host;
@@ -305,7 +305,7 @@ fn told(call: &Wake, text: &str, user: &Project) -> Finished {
 }
 
 #[test]
-fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
+fn n3_login_records_a_valid_login_and_logout_removes_it() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let server = Guarded::of(scene.registry());
@@ -369,7 +369,7 @@ fn answered(status: &str, more: &str, body: &str) -> String {
 
 /// A token server on another host receives a login only after `wake login` has recorded it.
 #[test]
-fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
+fn n3_a_foreign_token_server_needs_a_recorded_login() {
     let (tokens, heard) = serve(|head| match head.contains(AUTH) {
         true => answered("200 OK", "", "{\"token\":\"given5e2f\"}"),
         false => answered("401 No", "", ""),
@@ -404,7 +404,7 @@ fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
 
 /// A mirror is another location, whatever the name of its registry.
 #[test]
-fn n3_what_a_variable_has_for_a_registry_goes_to_no_mirror_of_it() {
+fn n3_a_login_in_a_variable_is_not_sent_to_mirrors() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let (server, mirror) = (Guarded::of(scene.registry()), Guarded::of(scene.registry()));

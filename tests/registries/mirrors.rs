@@ -26,7 +26,7 @@ fn passed_over(finished: &Finished, times: usize) {
 }
 
 #[test]
-fn a_mirror_is_asked_first_and_the_registry_only_for_what_it_lacks() {
+fn a_mirror_is_tried_first_and_the_registry_supplies_the_rest() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let mirror = scene.publisher.base().join("mirror");
@@ -49,7 +49,7 @@ fn a_mirror_is_asked_first_and_the_registry_only_for_what_it_lacks() {
 }
 
 #[test]
-fn a_mirror_that_fails_is_said_and_passed_over() {
+fn a_failing_mirror_is_reported_and_skipped() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
@@ -67,7 +67,7 @@ fn a_mirror_that_fails_is_said_and_passed_over() {
 }
 
 #[test]
-fn what_a_mirror_has_of_other_content_is_not_taken() {
+fn different_content_from_a_mirror_is_not_used() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let other = Scene::new();
@@ -90,7 +90,7 @@ fn what_a_mirror_has_of_other_content_is_not_taken() {
 
 /// A mirror that is behind does not revert anything.
 #[test]
-fn n5_a_mirror_that_is_behind_is_passed_by() {
+fn n5_a_mirror_that_is_behind_is_skipped() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let mirror = scene.publisher.base().join("mirror");
@@ -106,7 +106,7 @@ fn n5_a_mirror_that_is_behind_is_passed_by() {
 
 /// Invalid user settings are reported with their position, whatever the command.
 #[test]
-fn settings_of_a_person_are_read_with_their_places() {
+fn invalid_user_settings_are_reported_with_their_positions() {
     let user = project().pkg("").build();
     let said = |text: &str, code: i32| {
         settings(&user, text);
@@ -164,7 +164,7 @@ fn settings_of_a_person_are_read_with_their_places() {
 
 /// N4: the user sets how long to wait for a silent server.
 #[test]
-fn n4_a_server_that_stalls_is_named_within_its_time() {
+fn n4_a_stalled_server_is_named_after_the_configured_time() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());

@@ -97,8 +97,8 @@ impl Drop for Nginx {
 }
 
 #[test]
-fn a_registry_is_read_from_behind_nginx() {
-    let test = "a_registry_is_read_from_behind_nginx";
+fn a_registry_is_read_through_nginx() {
+    let test = "a_registry_is_read_through_nginx";
     if !Nginx::is_here(test) {
         return;
     }
@@ -147,7 +147,7 @@ fn a_registry_is_read_from_behind_nginx() {
     let kept = |content: &str| {
         let registry = user.store().join("registry");
         let [of_server] = &fs::read_dir(&registry).unwrap().collect::<Vec<_>>()[..] else {
-            panic!("there is one registry")
+            panic!("expected a single registry")
         };
         let dir = of_server.as_ref().unwrap().path().join("part");
         fs::create_dir_all(&dir).unwrap();

@@ -30,8 +30,8 @@ fn user(scene: &Scene, registry: &Registry) -> Project {
 }
 
 #[test]
-fn the_library_of_one_repository_is_linked_in_another_by_any_registry() {
-    let test = "the_library_of_one_repository_is_linked_in_another_by_any_registry";
+fn a_published_library_is_linked_through_a_container_registry() {
+    let test = "a_published_library_is_linked_through_a_container_registry";
     if !has_program("cc") {
         return skip(test, "there is no C compiler");
     }
@@ -66,8 +66,8 @@ fn the_library_of_one_repository_is_linked_in_another_by_any_registry() {
 }
 
 #[test]
-fn what_was_published_is_there_once_and_in_order() {
-    let Some((scene, registry)) = scene("what_was_published_is_there_once_and_in_order") else {
+fn a_version_is_published_once_and_listed_in_order() {
+    let Some((scene, registry)) = scene("a_version_is_published_once_and_listed_in_order") else {
         return;
     };
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
@@ -107,8 +107,8 @@ fn what_was_published_is_there_once_and_in_order() {
 
 /// An independent tool can read it.
 #[test]
-fn others_read_what_was_published() {
-    let test = "others_read_what_was_published";
+fn other_tools_read_and_copy_published_packages() {
+    let test = "other_tools_read_and_copy_published_packages";
     if !has_program("skopeo") || !has_program("zstd") {
         return skip(test, "skopeo or zstd is not here");
     }
@@ -164,8 +164,8 @@ fn others_read_what_was_published() {
 }
 
 #[test]
-fn a_version_that_was_yanked_is_not_chosen_anew() {
-    let Some((scene, registry)) = scene("a_version_that_was_yanked_is_not_chosen_anew") else {
+fn a_yanked_version_is_chosen_only_if_locked() {
+    let Some((scene, registry)) = scene("a_yanked_version_is_chosen_only_if_locked") else {
         return;
     };
     scene.publish("text", "2.0.1", "");
@@ -185,8 +185,8 @@ fn a_version_that_was_yanked_is_not_chosen_anew() {
 }
 
 #[test]
-fn what_a_registry_changed_is_noticed() {
-    let Some((scene, registry)) = scene("what_a_registry_changed_is_noticed") else { return };
+fn changes_in_a_registry_are_noticed() {
+    let Some((scene, registry)) = scene("changes_in_a_registry_are_noticed") else { return };
     scene.publish("text", "2.0.1", "");
     scene.publish("text", "2.0.2", "");
     let first = registry.manifest("acme/text", "2.0.1");
@@ -232,8 +232,8 @@ fn what_a_registry_changed_is_noticed() {
 }
 
 #[test]
-fn a_login_is_used_where_it_belongs_and_never_shown() {
-    let test = "a_login_is_used_where_it_belongs_and_never_shown";
+fn a_login_is_sent_only_to_its_registry_and_never_shown() {
+    let test = "a_login_is_sent_only_to_its_registry_and_never_shown";
     if !has_program("openssl") {
         return skip(test, "openssl is not here");
     }
@@ -293,8 +293,8 @@ pub(crate) fn certificates(dir: &Path) {
 
 /// Wherever `publish` was interrupted, the next run completes the rest.
 #[test]
-fn f1_a_publishing_to_containers_that_is_killed_is_done_by_the_next() {
-    let test = "f1_a_publishing_to_containers_that_is_killed_is_done_by_the_next";
+fn f1_a_killed_publish_is_completed_by_the_next() {
+    let test = "f1_a_killed_publish_is_completed_by_the_next";
     let Some((scene, registry)) = scene(test) else { return };
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
     scene.write("greet", "1.0.0", text, "cat data \"$1\" > out.txt");

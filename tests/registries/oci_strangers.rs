@@ -81,7 +81,7 @@ fn reply(
 }
 
 #[test]
-fn n4_what_is_no_registry_of_containers_is_named() {
+fn n4_a_server_that_is_not_a_container_registry_is_named() {
     let server = Answering::new();
     let scene = Scene::new();
     let user = scene
@@ -127,7 +127,7 @@ fn n4_what_is_no_registry_of_containers_is_named() {
 
 /// Every byte may take half a minute.
 #[test]
-fn n4_a_registry_that_stalls_is_named() {
+fn n4_a_stalled_registry_is_named() {
     let server = Answering::new();
     let scene = Scene::new();
     let pkgs = format!("text: {}", get("text", "^2"));
@@ -137,7 +137,7 @@ fn n4_a_registry_that_stalls_is_named() {
 }
 
 #[test]
-fn a_login_goes_to_nobody_else_who_gives_tokens() {
+fn a_login_is_not_sent_to_foreign_token_servers() {
     for is_elsewhere in [false, true] {
         let server = Answering::new();
         let tokens = if is_elsewhere { &Answering::new() } else { &server };

@@ -34,7 +34,7 @@ fn locked(user: &Project) -> Vec<String> {
 }
 
 #[test]
-fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() {
+fn an_override_satisfies_members_and_fetched_packages() {
     let scene = scene();
     scene.publish("text", "2.0.1", "");
     // A request for it would fail.
@@ -69,7 +69,7 @@ fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() 
 
 /// What a fetched package imports from it is evaluated again when it changes.
 #[test]
-fn a_fetched_package_imports_of_what_stands_in() {
+fn a_fetched_package_imports_from_the_override() {
     let scene = Scene::new();
     let words = |project: &Project, dir: &str, words: &str| {
         project.edit(
@@ -103,7 +103,7 @@ fn a_fetched_package_imports_of_what_stands_in() {
 
 /// Adding it uses the replacement, and requests no versions from a registry.
 #[test]
-fn the_newest_version_is_that_of_the_workspace() {
+fn add_uses_the_version_of_the_override() {
     let scene = scene();
     fs::remove_file(scene.registry().join("index/acme/tls.jsonl")).unwrap();
     let user = scene.user("");
@@ -117,7 +117,7 @@ fn the_newest_version_is_that_of_the_workspace() {
 }
 
 #[test]
-fn another_table_is_another_build() {
+fn a_changed_overrides_table_changes_the_build() {
     let scene = scene();
     let user = scene.user(&format!("tls: {}", get("tls", "^1")));
     let toml = user.read("wake.toml");
@@ -135,7 +135,7 @@ fn another_table_is_another_build() {
 }
 
 #[test]
-fn one_that_will_not_do_is_told_with_both_places() {
+fn an_unsuitable_override_is_reported_with_both_positions() {
     let scene = scene();
     let user = scene.user(&format!("tls: {}", get("tls", "^1.4")));
     overridden(&user, "1.3.0", "");
@@ -167,7 +167,7 @@ fn one_that_will_not_do_is_told_with_both_places() {
 }
 
 #[test]
-fn versions_are_chosen_that_it_will_do_for() {
+fn versions_that_accept_the_override_are_chosen() {
     let scene = scene();
     scene.publish("tls", "2.0.0", "");
     scene.publish("http", "1.1.0", &format!("tls: {}", get("tls", "^2")));
@@ -199,7 +199,7 @@ fn versions_are_chosen_that_it_will_do_for() {
 }
 
 #[test]
-fn a_table_that_cannot_be_is_told_at_its_line() {
+fn an_invalid_overrides_table_is_reported_at_its_line() {
     let scene = scene();
     let told = |line: &str, code: i32, text: Expect| {
         let user = scene.user(&format!("tls: {}", get("tls", "^1")));
@@ -291,7 +291,7 @@ fn a_table_that_cannot_be_is_told_at_its_line() {
 }
 
 #[test]
-fn what_is_published_is_tried_out_with_what_registries_have() {
+fn publish_verifies_against_registries_without_overrides() {
     let scene = scene();
     let user = scene.user("");
     overridden(&user, "1.9.0", "");
@@ -316,7 +316,7 @@ fn what_is_published_is_tried_out_with_what_registries_have() {
 }
 
 #[test]
-fn two_packages_under_one_key_are_told_of_the_table() {
+fn two_packages_with_one_key_suggest_an_override() {
     let scene = scene();
     let user = scene.user(&format!("tls: {}", get("tls", "^1")));
     write(&user, "libs/tls", "tls", "1.4.0", "", SHOWS);

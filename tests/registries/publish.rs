@@ -7,7 +7,7 @@ use wake_tests::{expect, skip};
 use crate::scene::{Scene, all_of};
 
 #[test]
-fn what_others_get_is_what_the_package_names_and_imports() {
+fn a_published_package_has_its_declared_and_imported_files() {
     let scene = Scene::new();
     let publisher = &scene.publisher;
     scene.write("greet", "1.2.0", "", "cat data > out.txt");
@@ -36,7 +36,7 @@ fn what_others_get_is_what_the_package_names_and_imports() {
 }
 
 #[test]
-fn a_dry_run_does_everything_but_the_writing() {
+fn a_dry_run_does_everything_but_writing() {
     let scene = Scene::new();
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     let finished = scene.publisher.wake(["publish", "text", "--dry-run"]).run().success();
@@ -68,7 +68,7 @@ fn a_version_is_published_once() {
 }
 
 #[test]
-fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
+fn packages_are_published_in_dependency_order() {
     let scene = Scene::new();
     let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
     scene.write("greet", "1.2.0", text, "cat data \"$1\" > out.txt");
@@ -101,7 +101,7 @@ fn a_package_that_others_cannot_build_is_not_published() {
 }
 
 #[test]
-fn what_looks_like_a_secret_is_not_published() {
+fn a_file_that_looks_like_a_secret_is_not_published() {
     let scene = Scene::new();
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     let key = ["-----BEGIN RSA PRIV", "ATE KEY-----\ncanary\n"].concat();
@@ -119,7 +119,7 @@ fn what_looks_like_a_secret_is_not_published() {
 }
 
 #[test]
-fn a_local_need_must_say_which_versions_will_do() {
+fn a_local_dependency_must_have_a_version_requirement() {
     let scene = Scene::new();
     let text = "text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text')";
     scene.write("greet", "1.2.0", text, "cat data > out.txt");
@@ -131,7 +131,7 @@ fn a_local_need_must_say_which_versions_will_do() {
 }
 
 #[test]
-fn names_that_registries_of_others_do_not_take_are_refused() {
+fn names_that_other_registries_reject_are_refused() {
     let scene = Scene::new();
     scene.write("a_-b", "1.0.0", "", "cat data > out.txt");
     scene.publisher.wake(["publish", "a_-b"]).run().code(5).mentions("`a_-b` cannot be published");
@@ -142,7 +142,7 @@ fn names_that_registries_of_others_do_not_take_are_refused() {
 }
 
 #[test]
-fn a_registry_behind_a_server_is_only_read() {
+fn a_registry_behind_a_file_server_is_read_only() {
     let scene = Scene::new();
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     scene.publisher.write("wake.toml", crate::scene::toml("https://example.org/wake"));
@@ -151,7 +151,7 @@ fn a_registry_behind_a_server_is_only_read() {
 }
 
 #[test]
-fn a_directory_of_other_things_is_no_registry() {
+fn a_directory_with_other_files_is_not_a_registry() {
     let scene = Scene::new();
     scene.write("text", "2.0.1", "", "cat data > out.txt");
     fs::create_dir(scene.registry()).unwrap();
@@ -162,7 +162,7 @@ fn a_directory_of_other_things_is_no_registry() {
 
 /// R4: the same tree yields the same bytes, except for compression.
 #[test]
-fn another_user_and_place_give_the_same_content() {
+fn packed_content_does_not_depend_on_user_or_directory() {
     let (one, two) = (Scene::new(), Scene::new());
     for scene in [&one, &two] {
         scene.write("text", "2.0.1", "", "cat data > out.txt");

@@ -41,7 +41,7 @@ fn kept(user: &Project) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn an_archive_that_breaks_off_goes_on_where_it_did() {
+fn an_interrupted_archive_is_resumed() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -55,7 +55,7 @@ fn an_archive_that_breaks_off_goes_on_where_it_did() {
 }
 
 #[test]
-fn an_archive_goes_on_in_another_run() {
+fn an_archive_is_resumed_in_a_later_run() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -76,7 +76,7 @@ fn an_archive_goes_on_in_another_run() {
 
 /// Kept bytes are trusted no more than new ones.
 #[test]
-fn what_was_kept_and_altered_is_asked_for_again() {
+fn altered_partial_archives_are_fetched_again() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -93,7 +93,7 @@ fn what_was_kept_and_altered_is_asked_for_again() {
 }
 
 #[test]
-fn a_server_that_sends_only_whole_files_is_asked_for_them() {
+fn a_server_without_ranges_sends_whole_files() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -107,7 +107,7 @@ fn a_server_that_sends_only_whole_files_is_asked_for_them() {
 
 /// Garbage collection removes partial archives that nobody resumed.
 #[test]
-fn gc_drops_what_broke_off() {
+fn gc_removes_partial_archives() {
     let scene = scene();
     let server = Server::of(scene.registry());
     let user = user(&scene, &server);
@@ -120,7 +120,7 @@ fn gc_drops_what_broke_off() {
 
 /// Of a long log that grew, only the new lines are requested; a rewritten one is still detected.
 #[test]
-fn n5_the_end_of_a_long_log_is_enough() {
+fn n5_only_new_lines_of_a_long_log_are_requested() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let path = scene.registry().join("index/acme/text.jsonl");

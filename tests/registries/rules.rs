@@ -33,7 +33,7 @@ fn fetched(build: &Build) -> u64 {
 }
 
 #[test]
-fn the_library_is_published_without_a_complaint() {
+fn the_rule_library_is_published_without_warnings() {
     let rules = PublishedRules::unpublished();
     let library = rules.library();
     let published = library.wake(["publish"]).args(PublishedRules::NAMES).run().success();
@@ -48,9 +48,9 @@ fn the_library_is_published_without_a_complaint() {
 }
 
 #[test]
-fn a_program_is_built_and_tested_by_rules_from_a_registry() {
+fn rules_from_a_registry_build_and_test_a_program() {
     if !has_program("cc") {
-        return skip("a_program_is_built_and_tested_by_rules", "there is no C compiler");
+        return skip("rules_from_a_registry_build_and_test_a_program", "there is no C compiler");
     }
     let rules = PublishedRules::publish();
     let user = program(&rules.toml());
@@ -78,7 +78,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
 
 /// Several packages of the library share their dependencies.
 #[test]
-fn what_several_rules_need_comes_once() {
+fn shared_dependencies_of_rules_are_fetched_once() {
     let rules = PublishedRules::publish();
     let user = project()
         .file("wake.toml", &rules.toml())

@@ -9,9 +9,12 @@ use crate::server::Server;
 
 /// The library of the C example is published, and a program in another repository is linked with it.
 #[test]
-fn the_library_of_one_repository_is_linked_in_another() {
+fn a_published_library_is_linked_in_another_repository() {
     if !has_program("cc") {
-        return skip("the_library_of_one_repository", "there is no C compiler");
+        return skip(
+            "a_published_library_is_linked_in_another_repository",
+            "there is no C compiler",
+        );
     }
     let library = example("c-app");
     let registry = library.base().join("registry");
@@ -41,7 +44,7 @@ fn the_library_of_one_repository_is_linked_in_another() {
 }
 
 #[test]
-fn what_is_locked_and_not_here_is_fetched() {
+fn locked_packages_missing_from_the_store_are_fetched() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user(&format!("text: {}", get("text", "^2")));
@@ -60,7 +63,7 @@ fn what_is_locked_and_not_here_is_fetched() {
 }
 
 #[test]
-fn offline_nothing_is_asked() {
+fn offline_builds_send_no_requests() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user(&format!("text: {}", get("text", "^2")));
@@ -76,9 +79,9 @@ fn offline_nothing_is_asked() {
 
 /// N13: no connection is even attempted, whatever there is to do, as traced in the kernel.
 #[test]
-fn n13_offline_no_connection_is_tried() {
+fn n13_offline_builds_attempt_no_connections() {
     if !has_program("strace") {
-        return skip("n13_offline_no_connection_is_tried", "strace is not here");
+        return skip("n13_offline_builds_attempt_no_connections", "strace is not here");
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
@@ -116,7 +119,7 @@ fn n13_offline_no_connection_is_tried() {
 }
 
 #[test]
-fn with_nothing_to_do_no_registry_is_looked_at() {
+fn an_up_to_date_build_does_not_read_registries() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user(&format!("text: {}", get("text", "^2")));
@@ -129,7 +132,7 @@ fn with_nothing_to_do_no_registry_is_looked_at() {
 }
 
 #[test]
-fn a_namespace_without_a_registry_is_asked_of_nobody() {
+fn a_namespace_without_a_registry_is_requested_nowhere() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let user = scene.user("text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='other'))");
@@ -140,7 +143,7 @@ fn a_namespace_without_a_registry_is_asked_of_nobody() {
 }
 
 #[test]
-fn many_packages_are_fetched_at_once() {
+fn packages_are_fetched_concurrently() {
     let scene = Scene::new();
     let names: Vec<String> = (0..12).map(|number| format!("part{number}")).collect();
     for name in &names {
@@ -158,7 +161,7 @@ fn many_packages_are_fetched_at_once() {
 }
 
 #[test]
-fn settings_of_registries_are_read_with_their_places() {
+fn invalid_registry_settings_are_reported_with_their_positions() {
     let of = |text: &str| {
         let project = project().pkg("").file("wake.toml", text).build();
         project.wake(["ls"]).run().code(2).redacted_stderr()

@@ -33,7 +33,7 @@ fn a_registry_behind_a_server_gives_the_same_lock() {
 }
 
 #[test]
-fn n4_answers_that_are_not_what_they_should_be_are_named() {
+fn n4_invalid_responses_are_reported() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
@@ -57,7 +57,7 @@ fn n4_answers_that_are_not_what_they_should_be_are_named() {
 }
 
 #[test]
-fn what_may_do_another_time_is_asked_again() {
+fn temporary_failures_are_retried() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
@@ -78,7 +78,7 @@ fn what_may_do_another_time_is_asked_again() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named() {
+fn an_unreachable_server_is_named() {
     let scene = Scene::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -89,9 +89,9 @@ fn a_server_that_is_not_there_is_named() {
 
 /// An independent server.
 #[test]
-fn any_server_of_files_will_do() {
+fn an_independent_file_server_works() {
     if !wake_tests::has_program("python3") {
-        return wake_tests::skip("any_server_of_files_will_do", "python3 is not here");
+        return wake_tests::skip("an_independent_file_server_works", "python3 is not here");
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");

@@ -10,7 +10,7 @@ fn add(project: &Project, args: &[&str]) -> Finished {
 
 /// The retriever of a namespace's other packages is used for one more.
 #[test]
-fn who_gives_the_others_of_a_namespace_gives_one_more() {
+fn add_uses_the_retriever_of_the_namespace() {
     let project = scene(&[get_by("tool", "a", "^1", ", config={ suite: 'stable' }")], GIVE);
     project.build(&["//app"]);
     let added = add(&project, &["x/b"]).success();
@@ -43,7 +43,7 @@ fn who_gives_the_others_of_a_namespace_gives_one_more() {
 
 /// For the first package of a namespace, the retriever must be given.
 #[test]
-fn who_gives_it_can_be_said() {
+fn the_retriever_can_be_given() {
     let project = scene(&[], GIVE);
     let added = add(&project, &["x/b@^1", "--by", "pkg.tool./retrieve"]).success();
     added.mentions("Added x/b ^1 to app/PKG.libsonnet").mentions("Locked + x/b 1.2.3");
@@ -55,7 +55,7 @@ fn who_gives_it_can_be_said() {
 
 /// A missing package is reported, and the package file is unchanged.
 #[test]
-fn what_cannot_be_retrieved_changes_nothing() {
+fn a_failed_add_changes_nothing() {
     let body = "answer(*[{'error': 'no such thing'} if r['name'] == 'b' else package(r) for r in asked['requests']])";
     let project = scene(&[get("a", "^1")], body);
     project.build(&["//app"]);

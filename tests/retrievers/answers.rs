@@ -28,7 +28,7 @@ fn each_answered(bodies: &[&str], code: i32, said: Expect) {
 }
 
 #[test]
-fn what_is_no_answer_is_shown() {
+fn an_invalid_answer_is_shown() {
     answered(
         "print('all done')",
         1,
@@ -86,7 +86,7 @@ fn what_is_no_answer_is_shown() {
 }
 
 #[test]
-fn more_than_it_may_write_is_said() {
+fn output_over_the_limit_is_reported() {
     let body = "sys.stdout.write(' ' * (9 << 20))\nanswer(package(asked['requests'][0]))";
     answered(
         body,
@@ -104,7 +104,7 @@ fn more_than_it_may_write_is_said() {
 }
 
 #[test]
-fn what_it_does_not_have_is_told_where_it_is_required() {
+fn a_missing_package_is_reported_where_it_is_required() {
     answered(
         "answer({'error': 'only 2.0.0 is there'})",
         6,
@@ -120,7 +120,7 @@ fn what_it_does_not_have_is_told_where_it_is_required() {
 }
 
 #[test]
-fn answers_are_as_many_as_requests() {
+fn the_number_of_answers_must_match_the_requests() {
     answered(
         "answer()",
         6,
@@ -151,7 +151,7 @@ fn answers_are_as_many_as_requests() {
 }
 
 #[test]
-fn another_package_is_refused() {
+fn another_package_than_requested_is_refused() {
     answered(
         "answer(package(asked['requests'][0], name='b'))",
         6,
@@ -181,7 +181,7 @@ fn another_package_is_refused() {
 }
 
 #[test]
-fn what_lies_elsewhere_is_refused() {
+fn paths_outside_the_output_are_refused() {
     let paths = ["../out/a", "./elsewhere", "/etc", "./out", "out/../../a"];
     let bodies =
         paths.map(|path| format!("package(asked['requests'][0])\nanswer({{'path': '{path}'}})"));
@@ -254,7 +254,7 @@ fn links_that_lead_out_are_refused() {
 }
 
 #[test]
-fn where_no_package_is_is_said() {
+fn a_directory_without_a_package_is_reported() {
     let bodies = [
         "answer({'path': './out/a'})",
         "open('out/a', 'w').close()\nanswer({'path': './out/a'})",
@@ -275,7 +275,7 @@ fn where_no_package_is_is_said() {
 }
 
 #[test]
-fn a_package_file_that_is_wrong_is_shown() {
+fn an_invalid_package_file_is_shown() {
     let body = "answer(package(asked['requests'][0], more='    fils=[],\\n'))";
     answered(
         body,
@@ -310,7 +310,7 @@ fn a_package_file_that_is_wrong_is_shown() {
 }
 
 #[test]
-fn its_own_failure_has_its_log() {
+fn a_failed_retriever_is_reported_with_its_log() {
     let body = "for n in range(30): print('line', n, file=sys.stderr)\nsys.exit(3)";
     answered(
         body,
@@ -348,7 +348,7 @@ fn its_own_failure_has_its_log() {
 }
 
 #[test]
-fn what_hangs_is_stopped() {
+fn a_hanging_retriever_is_stopped() {
     let body = "import time\nprint('waiting', file=sys.stderr, flush=True)\ntime.sleep(600)";
     let project = scene(&[get_by("tool", "a", "^1", ", timeout=0.5")], body);
     let run = project.wake(["build", "//app", "--quiet"]).run();
@@ -364,7 +364,7 @@ fn what_hangs_is_stopped() {
 }
 
 #[test]
-fn other_content_than_is_locked_is_refused() {
+fn content_that_differs_from_the_lock_is_refused() {
     let project = scene(&[get("a", "^1")], GIVE);
     project.build(&["//app"]);
     let before = project.read("wake.lock");
@@ -400,7 +400,7 @@ fn other_content_than_is_locked_is_refused() {
 }
 
 #[test]
-fn files_that_nobody_names_are_left_out() {
+fn undeclared_files_are_omitted() {
     let body = "one = package(asked['requests'][0])\nopen('out/a/junk', 'w').close()\nanswer(one)";
     let project = scene(&[get("a", "^1")], body);
     project.build(&["//app"]);
@@ -411,7 +411,7 @@ fn files_that_nobody_names_are_left_out() {
 }
 
 #[test]
-fn one_package_has_one_giver() {
+fn a_package_must_have_a_single_retriever() {
     let by_other = get_by("other", "a", "*", "").replacen("a:", "again:", 1);
     let project = scene(&[crate::scene::local("other", ""), get("a", "^1"), by_other], GIVE);
     tool(&project, "other", "", GIVE);

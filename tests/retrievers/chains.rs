@@ -5,7 +5,7 @@ use wake_tests::expect;
 use crate::scene::{GIVE, app, asked, get, get_by, local, locked, scene, shown, tool};
 
 #[test]
-fn the_package_of_a_retriever_may_need_what_another_one_gives() {
+fn a_retriever_may_depend_on_packages_of_another_retriever() {
     let project = app(&[local("second", ""), get_by("second", "a", "*", "")]).build();
     tool(&project, "first", "", GIVE);
     let needs =
@@ -43,7 +43,7 @@ fn a_retriever_may_be_retrieved() {
 }
 
 #[test]
-fn retrievers_that_wait_for_each_other_are_shown() {
+fn retrievers_that_depend_on_each_other_are_an_error() {
     let project = app(&[local("one", ""), get_by("one", "a", "*", "")]).build();
     let needs_two = format!(
         "pkgs={{\n      two: wake.getPkg(wake.pkgInfo('two', '*'), from=wake.GLOBAL),\n      {},\n    }},",
@@ -74,7 +74,7 @@ fn retrievers_that_wait_for_each_other_are_shown() {
 }
 
 #[test]
-fn a_retriever_that_needs_what_it_is_to_retrieve_is_shown() {
+fn a_retriever_that_needs_its_own_package_is_an_error() {
     let project = app(&[get("a", "*"), local("tool", "")]).build();
     let needs = format!(
         "pkgs={{\n      tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL),\n      {},\n    }},",

@@ -18,7 +18,7 @@ fn ends_well(project: &Project) {
 }
 
 #[test]
-fn a_build_that_is_killed_is_done_by_the_next_one() {
+fn a_killed_build_is_completed_by_the_next() {
     for after in [50, 200, 400, 600, 800, 1000] {
         let project = scene(&[get("a", "^1"), get("b", "*")], SLOW);
         let mut command = project.wake(["build", "//app"]).command();
@@ -32,7 +32,7 @@ fn a_build_that_is_killed_is_done_by_the_next_one() {
 }
 
 #[test]
-fn an_interrupt_stops_the_retriever() {
+fn interrupting_a_build_stops_the_retriever() {
     let slow = "import time\nprint('waiting', file=sys.stderr, flush=True)\ntime.sleep(500)";
     let project = scene(&[get("a", "^1"), get("b", "*")], slow);
     let mut child = project.wake(["lock"]).spawn();

@@ -64,8 +64,8 @@ fn with_archive() -> Project {
 }
 
 #[test]
-fn a_program_is_linked_with_what_debian_packages_hold() {
-    if !has_tools("a_program_is_linked_with_what_debian_packages_hold") {
+fn a_program_is_linked_with_a_library_from_debian_packages() {
+    if !has_tools("a_program_is_linked_with_a_library_from_debian_packages") {
         return;
     }
     let project = with_archive();
@@ -98,8 +98,8 @@ fn a_program_is_linked_with_what_debian_packages_hold() {
 }
 
 #[test]
-fn what_the_archive_has_not_is_told() {
-    if !has_tools("what_the_archive_has_not_is_told") {
+fn a_package_missing_from_the_archive_is_reported() {
+    if !has_tools("a_package_missing_from_the_archive_is_reported") {
         return;
     }
     let project = with_archive();
@@ -166,8 +166,8 @@ fn mirror() -> Option<(String, String)> {
 }
 
 #[test]
-fn a_program_is_linked_with_what_a_mirror_has() {
-    const TEST: &str = "a_program_is_linked_with_what_a_mirror_has";
+fn a_program_is_linked_with_a_library_from_a_mirror() {
+    const TEST: &str = "a_program_is_linked_with_a_library_from_a_mirror";
     const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
     if !has_tools(TEST) {
         return;

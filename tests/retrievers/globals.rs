@@ -43,7 +43,7 @@ fn registry(project: &Project, more: &str) -> PathBuf {
 }
 
 #[test]
-fn a_retrieved_package_defines_globals_only_where_that_is_granted() {
+fn a_retrieved_package_defines_globals_only_with_permission() {
     let project = scene(&[get("a", "*")], &gives_one_that_gets(", global=true"));
     registry(&project, "");
     let run = project.wake(["build", "//app", "--quiet"]).run();
@@ -66,7 +66,7 @@ fn a_retrieved_package_defines_globals_only_where_that_is_granted() {
 }
 
 #[test]
-fn a_retrieved_package_grants_only_what_it_holds() {
+fn a_retrieved_package_grants_only_permissions_it_holds() {
     let project = scene(&[get("a", "*")], &gives_one_that_gets(", permissions=['network']"));
     registry(&project, "");
     let run = project.wake(["build", "//app", "--quiet"]).run();
@@ -88,7 +88,7 @@ fn a_retrieved_package_grants_only_what_it_holds() {
 }
 
 #[test]
-fn a_fetched_package_holds_what_was_granted_on_the_way_to_it() {
+fn a_fetched_package_holds_permissions_granted_along_the_chain() {
     let outer = |more: &str| {
         format!("outer: wake.getPkg(wake.pkgInfo('outer', '^1', namespace='acme'){more})")
     };
@@ -127,7 +127,7 @@ fn a_fetched_package_holds_what_was_granted_on_the_way_to_it() {
 }
 
 #[test]
-fn commands_of_a_retrieved_package_reach_the_network_only_where_that_is_granted() {
+fn a_retrieved_package_uses_the_network_only_with_permission() {
     let body = "more = \"    modules={ made: function(wake, pkg) wake.module(\\n      'made',\\n      outputs=function(wake, pkg) { text: './data' },\\n      exec=wake.exec(wake.program('true'), network=true)) },\\n\"\n\
         answer(*[package(request, more=more) for request in asked['requests']])";
     let project = scene(&[get("a", "*")], body);
@@ -169,7 +169,7 @@ fn a_retriever_may_be_global() {
 }
 
 #[test]
-fn a_global_package_that_has_retrieved_something_is_not_overridden_any_more() {
+fn a_global_retriever_in_use_cannot_be_overridden() {
     // A retrieved package may define globals, and replace its own retriever.
     let body = "more = \"    pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./better', global={ override: 9 }) },\\n\"\n\
         answer(*[package(request, more=more) for request in asked['requests']])";

@@ -15,7 +15,7 @@ const VERSIONS: &str = "have = ['1.0.0', '1.1.0', '1.2.0', '2.0.0']\n\
     answer(*[best(request) for request in asked['requests']])";
 
 #[test]
-fn locked_it_decides() {
+fn locked_packages_are_not_retrieved_again() {
     let project = scene(&[get("a", "^1")], VERSIONS);
     let run = project.wake(["build", "//app", "--quiet", "--locked"]).run();
     run.code(6).says(expect![[r#"
@@ -54,7 +54,7 @@ fn locked_it_decides() {
 }
 
 #[test]
-fn update_lets_go_of_what_it_names() {
+fn update_unlocks_the_packages_it_names() {
     let project = scene(&[get("a", "^1"), get("b", "^1")], VERSIONS);
     project.edit("tool/retrieve", "'1.2.0', ", "");
     project.wake(["lock"]).run().success();
@@ -96,7 +96,7 @@ fn update_lets_go_of_what_it_names() {
 }
 
 #[test]
-fn what_nothing_needs_any_more_goes() {
+fn unneeded_packages_are_removed_from_the_lock() {
     let project = scene(&[get("a", "^1"), get("b", "^1")], VERSIONS);
     project.build(&["//app"]);
     says(
@@ -233,7 +233,7 @@ fn a_package_that_needs_retrieved_ones_is_published_and_used() {
 }
 
 #[test]
-fn what_a_checkout_uses_is_not_collected() {
+fn gc_keeps_retrieved_packages_in_use() {
     let project = scene(&[get("a", "^1")], GIVE);
     project.build(&["//app"]);
     assert!(project.path(".wake/pkgs/x@a@1.2.3").is_symlink());
@@ -244,7 +244,7 @@ fn what_a_checkout_uses_is_not_collected() {
 }
 
 #[test]
-fn why_tells_what_a_retrieved_package_changed() {
+fn why_names_changes_of_a_retrieved_package() {
     let project = scene(&[get("a", "^1")], VERSIONS);
     project.edit("tool/retrieve", "'1.2.0', ", "");
     project.build(&["//app"]);
@@ -261,7 +261,7 @@ fn why_tells_what_a_retrieved_package_changed() {
 }
 
 #[test]
-fn commands_that_only_look_say_what_to_do() {
+fn read_only_commands_name_the_remedy() {
     let project = scene(&[local("other", ""), get("a", "^1"), get_by("other", "b", "*", "")], GIVE);
     tool(&project, "other", "", GIVE);
     let run = project.wake(["plan", "//app"]).run();
@@ -301,7 +301,7 @@ fn commands_that_only_look_say_what_to_do() {
 }
 
 #[test]
-fn a_version_that_has_something_retrieved_that_rules_it_out_is_not_chosen() {
+fn a_version_ruled_out_by_its_retrieved_packages_is_not_chosen() {
     let toml = "[registries]\nmain = \"file:../registry\"\n\n[namespaces]\nacme = \"main\"\n";
     let publisher = wake_tests::project().file("wake.toml", toml).build();
     let tool = |version: &str, body: &str| {

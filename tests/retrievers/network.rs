@@ -41,7 +41,7 @@ fn scene(port: u16, granted: &str) -> Project {
 const GRANTED: &str = ", permissions=['network']";
 
 #[test]
-fn who_is_granted_it_reaches_it_each_time() {
+fn calls_with_network_permission_are_not_cached() {
     let (port, count) = server();
     let project = scene(port, GRANTED);
     assert_eq!(asked(&project.build(&["//app"])), [("//tool".to_owned(), 1)]);
@@ -54,7 +54,7 @@ fn who_is_granted_it_reaches_it_each_time() {
 }
 
 #[test]
-fn who_is_not_is_told_where_to_grant_it() {
+fn a_missing_permission_is_reported_with_where_to_grant_it() {
     let (port, count) = server();
     let project = scene(port, "");
     let run = project.wake(["build", "//app", "--quiet"]).run();
@@ -88,7 +88,7 @@ fn who_is_not_is_told_where_to_grant_it() {
 }
 
 #[test]
-fn without_the_word_in_the_exec_there_is_none() {
+fn an_exec_must_request_the_network() {
     let (port, count) = server();
     let project = scene(port, GRANTED);
     project.edit("app/PKG.libsonnet", ", network=true", "");
@@ -102,7 +102,7 @@ fn without_the_word_in_the_exec_there_is_none() {
 }
 
 #[test]
-fn offline_only_retrievers_without_the_network_are_asked() {
+fn offline_builds_call_only_retrievers_without_network() {
     let (port, count) = server();
     let project = scene(port, GRANTED);
     let run = project.wake(["build", "//app", "--quiet", "--offline"]).run();
@@ -137,7 +137,7 @@ fn offline_only_retrievers_without_the_network_are_asked() {
 }
 
 #[test]
-fn no_secret_of_the_person_reaches_it() {
+fn secrets_of_the_user_do_not_reach_retrievers() {
     let body = "import glob\nsaid = json.dumps(dict(os.environ)) + json.dumps(glob.glob(os.path.expanduser('~/.*')) + glob.glob('/home/*') + glob.glob('/root/*'))\n\
         answer(package(asked['requests'][0], data=said))";
     let project = crate::scene::scene(&[crate::scene::get("a", "*")], body);

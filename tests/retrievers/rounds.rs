@@ -5,7 +5,7 @@ use wake_tests::expect;
 use crate::scene::{GIVE, asked, get, get_by, locked, scene, shown, tool};
 
 #[test]
-fn all_that_one_exec_is_asked_for_goes_in_one_call() {
+fn all_requests_to_one_exec_are_sent_in_one_call() {
     let pkgs = [get("b", "*"), get("a", "^1"), get("c", ">=1, <3")];
     let body = "answer(*[package(request, data=text) for request in asked['requests']])";
     let project = scene(&pkgs, body);
@@ -21,7 +21,7 @@ fn all_that_one_exec_is_asked_for_goes_in_one_call() {
 }
 
 #[test]
-fn calls_are_told_apart_by_all_that_the_exec_says() {
+fn execs_that_differ_get_separate_calls() {
     let pkgs = [
         get_by("tool", "a", "*", ""),
         get_by("tool", "b", "*", ", config={ suite: 'one' }"),
@@ -42,7 +42,7 @@ fn calls_are_told_apart_by_all_that_the_exec_says() {
 }
 
 #[test]
-fn what_comes_may_need_more() {
+fn retrieved_packages_may_require_more() {
     let body = "more = {'a': 'b', 'b': 'c'}\n\
         def needs(name):\n    \
             if name not in more: return ''\n    \
@@ -70,7 +70,7 @@ fn what_comes_may_need_more() {
 }
 
 #[test]
-fn what_never_ends_is_stopped() {
+fn endless_retrieval_is_stopped() {
     let body = "def needs(name):\n    \
             return \"    pkgs={\\n      tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL),\\n      it: wake.getPkg(wake.pkgInfo('%s', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),\\n    },\\n\" % ('n%d' % (int(name[1:]) + 1))\n\
         answer(*[package(request, more=needs(request['name'])) for request in asked['requests']])";
@@ -90,7 +90,7 @@ fn what_never_ends_is_stopped() {
 }
 
 #[test]
-fn more_than_a_thousand_are_asked_for_in_parts() {
+fn more_than_a_thousand_requests_are_split() {
     let project = scene(&[get("a", "*")], GIVE);
     project.write(
         "app/PKG.libsonnet",
@@ -106,7 +106,7 @@ fn more_than_a_thousand_are_asked_for_in_parts() {
 }
 
 #[test]
-fn what_is_locked_and_there_asks_nobody() {
+fn locked_packages_in_the_store_need_no_call() {
     let project = scene(&[get("a", "^1")], GIVE);
     project.build(&["//app"]);
     tool(&project, "tool", "", "sys.exit('nobody asks me')");
@@ -117,7 +117,7 @@ fn what_is_locked_and_there_asks_nobody() {
 }
 
 #[test]
-fn what_is_locked_and_not_there_is_asked_for_as_it_is() {
+fn locked_packages_missing_from_the_store_are_requested_as_locked() {
     let body = "answer(*[package(request, data='data\\n' if 'locked' in request else 'data\\n') for request in asked['requests']])\n\
         print(text, file=sys.stderr)";
     let project = scene(&[get("a", "^1")], body);
@@ -135,7 +135,7 @@ fn what_is_locked_and_not_there_is_asked_for_as_it_is() {
 }
 
 #[test]
-fn a_call_is_remembered_as_any_action() {
+fn a_call_is_cached_like_any_action() {
     // It returns something different each time it runs.
     let body = "import uuid\nanswer(*[package(request, data=str(uuid.uuid4())) for request in asked['requests']])";
     let project = scene(&[get("a", "^1")], body);
@@ -149,7 +149,7 @@ fn a_call_is_remembered_as_any_action() {
 }
 
 #[test]
-fn requirements_that_lead_to_two_versions_of_one_range_are_asked_for_together() {
+fn requirements_on_one_range_are_requested_together() {
     let body = "def best(request):\n    \
             return '1.1.0' if '~1.1' in request['version'] else '1.2.0'\n\
         answer(*[package(r, version=best(r), path='./out/%d' % n) for n, r in enumerate(asked['requests'])])";
@@ -164,7 +164,7 @@ fn requirements_that_lead_to_two_versions_of_one_range_are_asked_for_together() 
 }
 
 #[test]
-fn an_exec_sees_its_own_package_and_what_that_needs() {
+fn an_exec_sees_its_package_and_its_dependencies() {
     let project = scene(
         &[get_by(
             "tool",
@@ -194,7 +194,7 @@ fn an_exec_sees_its_own_package_and_what_that_needs() {
 }
 
 #[test]
-fn an_exec_that_is_none_is_told_where_it_is_written() {
+fn an_invalid_exec_is_reported_at_its_position() {
     let cases = [
         ("'./app.sh'", ""),
         ("'pkg.tol./retrieve'", ""),

@@ -35,7 +35,7 @@ fn wheels() -> Project {
 }
 
 #[test]
-fn a_program_is_built_with_what_wheels_hold_and_runs() {
+fn a_program_built_with_wheels_runs() {
     let project = wheels();
     let build = project.build(&["//app"]);
     // The requirements of the first one are requested once it has been retrieved.
@@ -58,7 +58,7 @@ fn a_program_is_built_with_what_wheels_hold_and_runs() {
 }
 
 #[test]
-fn what_no_wheel_has_is_told() {
+fn a_package_without_a_wheel_is_reported() {
     let project = wheels();
     project.edit("app/PKG.libsonnet", "'^2'", "'^3'");
     project.wake(["build", "//app", "--quiet"]).run().code(6).says(expect![[r#"
@@ -76,7 +76,7 @@ fn what_no_wheel_has_is_told() {
 }
 
 #[test]
-fn requirements_mean_what_wake_means() {
+fn requirements_match_the_same_versions_as_in_wake() {
     let project = example("wheels");
     let versions = [
         "0.0.7",

@@ -29,7 +29,7 @@ fn fails(user: &Project, names: &[(&str, &str)], expected: &expect_test::Expect)
 }
 
 #[test]
-fn n4_other_content_than_is_locked() {
+fn n4_content_that_differs_from_the_lock() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     scene.publish("tone", "1.0.0", "");
@@ -54,7 +54,7 @@ fn n4_other_content_than_is_locked() {
 }
 
 #[test]
-fn a_registry_whose_log_has_other_content_than_is_locked() {
+fn a_log_that_differs_from_the_lock() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
@@ -95,7 +95,7 @@ fn metadata_of_other_files() {
 }
 
 #[test]
-fn n5_a_log_that_was_rewritten() {
+fn n5_a_rewritten_log() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let before = scene.read("index/acme/text.jsonl");
@@ -114,7 +114,7 @@ fn n5_a_log_that_was_rewritten() {
 }
 
 #[test]
-fn n8_what_nobody_signed_or_another_key_did() {
+fn n8_missing_and_foreign_signatures() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
@@ -281,12 +281,12 @@ fn x_hostile_archives() {
 
 /// X7: small archives that unpack to large ones.
 #[test]
-fn x7_archives_that_swell() {
+fn x7_archive_bombs() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
     if !wake_tests::has_program("zstd") {
-        return wake_tests::skip("x7_archives_that_swell", "zstd is not here");
+        return wake_tests::skip("x7_archive_bombs", "zstd is not here");
     }
     hostile(&scene, &user, "truncate -s 300M zeros; tar -cf - zeros | zstd -q > \"$ARCHIVE\"");
     fails(

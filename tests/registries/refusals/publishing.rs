@@ -6,7 +6,7 @@ use super::says;
 use crate::scene::{Scene, get};
 
 #[test]
-fn other_content_under_a_version_that_is_there() {
+fn other_content_for_a_published_version() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     scene.publisher.write("text/data", "other\n");
@@ -39,7 +39,7 @@ fn other_content_under_a_version_that_is_there() {
 
 /// N11.
 #[test]
-fn n11_a_name_that_could_be_taken_for_another() {
+fn n11_a_name_that_resembles_another() {
     let scene = Scene::new();
     scene.publish("a-b", "1.0.0", "");
     scene.write("a_b", "1.0.0", "", "cat data > out.txt");
@@ -65,7 +65,7 @@ fn n11_a_name_that_could_be_taken_for_another() {
 
 /// Only files in `files` can be imported by others.
 #[test]
-fn an_import_of_what_files_does_not_name() {
+fn an_import_of_a_file_missing_from_files() {
     let scene = Scene::new();
     scene.write("text", "1.0.0", "", "cat data > out.txt");
     scene.publisher.write("text/own.libsonnet", "{ a: 1 }\n");
@@ -113,7 +113,7 @@ fn an_import_of_what_files_does_not_name() {
 
 /// What a package needs cannot depend on what it gets.
 #[test]
-fn an_import_that_pkgs_or_files_would_need() {
+fn an_import_that_pkgs_or_files_depend_on() {
     let scene = Scene::new();
     scene.write("text", "1.0.0", "", "cat data > out.txt");
     scene.publisher.write("text/flags.libsonnet", "{ files: ['./app.sh'] }\n");

@@ -22,7 +22,7 @@ fn user(scene: &Scene, address: &str) -> Project {
 
 /// N4: the error says what was received, and from where; nothing is locked or added to the store.
 #[test]
-fn n4_answers_that_are_none() {
+fn n4_invalid_responses() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
@@ -159,7 +159,7 @@ fn an_old_index_is_not_used_silently() {
 }
 
 #[test]
-fn nobody_is_there() {
+fn an_unreachable_server() {
     let scene = Scene::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -207,7 +207,7 @@ fn nobody_is_there() {
 
 /// N3: the error says which login was used, and never its value.
 #[test]
-fn n3_a_login_that_does_not_let_in() {
+fn n3_a_rejected_login() {
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");
     let server = Server::of(scene.registry());
@@ -257,8 +257,8 @@ fn n3_a_login_that_does_not_let_in() {
 
 /// N1, N2: wrong certificates, and unencrypted connections.
 #[test]
-fn n1_certificates_that_do_not_vouch() {
-    if !Nginx::is_here("n1_certificates_that_do_not_vouch") {
+fn n1_untrusted_certificates() {
+    if !Nginx::is_here("n1_untrusted_certificates") {
         return;
     }
     let scene = Scene::new();

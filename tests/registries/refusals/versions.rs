@@ -24,7 +24,7 @@ fn with_settings(scene: &Scene, user: &Project, more: &str) {
 }
 
 #[test]
-fn no_such_package_and_no_such_version() {
+fn unknown_packages_and_versions() {
     let scene = Scene::new();
     for version in ["1.0.0", "1.1.0", "1.2.0-rc.1"] {
         scene.publish("text", version, "");
@@ -98,7 +98,7 @@ fn versions_that_do_not_fit_together() {
 }
 
 #[test]
-fn only_versions_that_may_not_be_chosen() {
+fn only_ineligible_versions() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let settings = |more: &str| {
@@ -251,7 +251,7 @@ fn a_version_for_a_later_wake() {
 }
 
 #[test]
-fn a_lock_that_was_edited() {
+fn an_edited_lock() {
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
     let user = user(&scene, "^1");
@@ -337,7 +337,7 @@ fn a_lock_that_was_edited() {
 
 /// If two lines of one range are needed, versions are resolved again, unless the lock may not change.
 #[test]
-fn a_lock_that_was_merged_badly() {
+fn a_badly_merged_lock() {
     let scene = Scene::new();
     for version in ["1.0.0", "1.1.0"] {
         scene.publish("text", version, "");
