@@ -84,7 +84,7 @@ pub(super) fn sbom_text(
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the statements attached to an image, each with the name of the key that claims to have signed it.
+/// Returns the statements attached to an image: their payloads, or with `raw` the signed lines.
 pub(super) fn statements(
     images: &Images<'_>,
     image: &Image,

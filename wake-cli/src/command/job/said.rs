@@ -5,7 +5,7 @@ use wake_job::record::Status;
 /// What an engine says about a job whose process reports nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// It has not ended, and what it is waiting for.
+    /// It has not ended; the reason says what holds it up, if anything.
     Goes(Option<String>),
     /// How it ended, unless its process has reported that.
     Ended(Status, String),

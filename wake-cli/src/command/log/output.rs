@@ -59,7 +59,7 @@ fn of_modules(
     tell(target, found, session.store(), out)
 }
 
-/// Whether a step has a record of its command.
+/// Whether a step has an action, whose output may exist.
 fn has_output(finished: &ActionFinished) -> bool {
     !matches!(finished.status, Status::Skipped | Status::Aborted) && finished.key.is_some()
 }
