@@ -220,7 +220,7 @@ fn vendored_crates_are_built_according_to_their_manifests() {
     let said = project.wake(["run", "//app:app"]).run().success();
     assert_eq!(said.stdout, "ONE 3 4 five true 2.0.0\n");
 
-    // If the features of a crate change, only its own steps run again.
+    // If the features of a crate change, only what depends on them is rebuilt.
     project.edit("app/vendor/top-level-1.2.3/Cargo.toml", ", \"old/loud\"", "");
     let ran = project.build(&["//app:app"]);
     let expected = ["//app:app", "//app:leaf-1.0.0", "//app:top-level", "//app:vendored"];

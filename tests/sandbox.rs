@@ -1,10 +1,10 @@
-//! What a command sees, through packages as users write them. The attacks are wake-exec's own tests.
+//! What a command sees, tested through packages as users write them. Attacks are tested in wake-exec.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, project};
 
-/// The lines that a script leaves.
+/// The lines of a script's output.
 #[track_caller]
 fn lines(project: &Project) -> Vec<String> {
     project.build(&[]);
@@ -33,7 +33,7 @@ fn the_environment_is_fixed_and_small() {
 }
 
 #[test]
-fn only_declared_files_are_there() {
+fn only_declared_files_are_visible() {
     let project =
         project().step("m", "find . -type f | sort > out.txt").file("secret.txt", "").build();
     let lines = lines(&project);
@@ -44,7 +44,7 @@ fn only_declared_files_are_there() {
 }
 
 #[test]
-fn the_machine_is_not_there() {
+fn files_of_the_machine_are_not_visible() {
     let project = project().step("m", "true").build();
     let root = project.root().display().to_string();
     let store = project.store().display().to_string();
@@ -59,7 +59,7 @@ fn the_machine_is_not_there() {
 }
 
 #[test]
-fn the_user_and_the_machine_itself_have_names() {
+fn the_user_and_localhost_have_names() {
     let script = "{ whoami; id -un; id -gn; getent hosts localhost; getent hosts wake; } > out.txt
 python3 -c 'import os, pwd, socket
 print(pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser(\"~\"))
@@ -73,7 +73,7 @@ for family, *_, address in socket.getaddrinfo(\"localhost\", 80, type=socket.SOC
 }
 
 #[test]
-fn a_server_on_localhost_answers() {
+fn a_command_can_serve_on_localhost() {
     let script = "python3 -c 'import socket, threading
 for family, host in [(socket.AF_INET, \"127.0.0.1\"), (socket.AF_INET6, \"::1\"), (socket.AF_INET, \"localhost\")]:
     server = socket.socket(family)
@@ -91,7 +91,7 @@ for family, host in [(socket.AF_INET, \"127.0.0.1\"), (socket.AF_INET6, \"::1\")
 }
 
 #[test]
-fn links_of_the_system_into_etc_lead_to_what_they_lead_to_outside() {
+fn system_links_into_etc_resolve_as_on_the_host() {
     let inside = |target: &std::path::Path| {
         let name = target.strip_prefix("/etc").ok()?.components().next()?;
         let name = name.as_os_str().to_str()?;
@@ -135,7 +135,7 @@ fn links_of_the_system_into_etc_lead_to_what_they_lead_to_outside() {
 }
 
 #[test]
-fn directories_and_links_have_one_time_as_files_do() {
+fn files_directories_and_links_have_a_fixed_time() {
     let project = project()
         .pkg("files=wake.dir('./src') + ['./step.sh'], modules={ m: './step.libsonnet' }")
         .module(
@@ -151,7 +151,7 @@ fn directories_and_links_have_one_time_as_files_do() {
 echo \"$all\" | grep -v -e '^315619200.0000000000 ' -e ' /etc/alternatives' -e ' /etc/ssl/certs' > out.txt; true\n",
         )
         .build();
-    // What is the host's, as it lies there, has the host's times.
+    // Files mounted from the host have the host's times.
     let host =
         ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/dev/pts"];
     let devices = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -165,7 +165,7 @@ echo \"$all\" | grep -v -e '^315619200.0000000000 ' -e ' /etc/alternatives' -e '
 }
 
 #[test]
-fn the_place_and_the_user_are_always_the_same() {
+fn the_directory_and_the_user_are_always_the_same() {
     check("{ pwd; uname -n; id -u; umask; } > out.txt", &["/work", "wake", "1000", "0022"]);
 }
 
@@ -198,12 +198,12 @@ fn a_config_is_one_line_of_canonical_json() {
 }
 
 #[test]
-fn no_config_is_an_empty_standard_input() {
+fn without_a_config_standard_input_is_empty() {
     check("wc -c < /dev/stdin | tr -d ' ' > out.txt", &["0"]);
 }
 
 #[test]
-fn inputs_cannot_be_written() {
+fn inputs_are_read_only() {
     let project = project()
         .pkg(
             "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '^1'), from='./lib') },\n    \
@@ -236,7 +236,7 @@ fn inputs_cannot_be_written() {
 }
 
 #[test]
-fn leftovers_are_dropped_and_outputs_are_as_declared() {
+fn undeclared_files_are_dropped() {
     let project = project()
         .step("m", "mkdir -p tree/sub empty; echo 1 > tree/sub/a; echo 2 > left; touch out.txt; chmod +x out.txt")
         .build();
@@ -252,7 +252,7 @@ fn leftovers_are_dropped_and_outputs_are_as_declared() {
 }
 
 #[test]
-fn a_daemon_that_stays_behind_is_gone() {
+fn a_daemon_is_killed_with_the_command() {
     let marker = wake_tests::Marker::default();
     let script =
         format!("(setsid sleep {} </dev/null >/dev/null 2>&1 &) ; touch out.txt", marker.seconds);
@@ -261,15 +261,15 @@ fn a_daemon_that_stays_behind_is_gone() {
 }
 
 #[test]
-fn an_empty_root_has_nothing_but_the_inputs() {
+fn an_empty_root_has_only_the_inputs() {
     let project = project().step_with("m", "touch out.txt", "rootfs=wake.EMPTY").build();
     let run = project.wake(["build"]).run();
-    // Not even a shell to run the script with.
+    // Not even a shell to run the script.
     assert_eq!(run.code, 1, "{run}");
 }
 
 #[test]
-fn the_instantiated_module_is_there_as_json() {
+fn the_instantiated_module_is_available_as_json() {
     let project = project()
         .step("m", "python3 -c 'import json; m = json.load(open(\".wake/module.json\")); print(m[\"name\"], m[\"config\"])' > out.txt")
         .build();
@@ -277,24 +277,24 @@ fn the_instantiated_module_is_there_as_json() {
 }
 
 #[test]
-fn a_weaker_sandbox_is_never_silent() {
+fn a_weaker_sandbox_is_always_reported() {
     let project = project().step("m", "touch out.txt").build();
     project.build(&[]);
     let weak = project.wake(["--sandbox", "weak", "build"]).run().success();
     weak.mentions("weak");
-    // And what it gave is kept apart.
+    // Its results are cached separately.
     project.build_runs_nothing(&[]);
 }
 
 #[test]
-fn a_command_may_leave_nothing() {
+fn a_command_may_have_no_outputs() {
     let project = project().step("m", "true").build();
     project.edit("step.libsonnet", "outputs=function(wake, pkg) { text: './out.txt' },", "");
     assert_eq!(project.build(&[]).ran(), ["//:m"]);
     project.build_runs_nothing(&[]);
 }
 
-/// A package of a step that does something to `data` and says what came of it.
+/// A package with a step that does something to `data` and prints the result.
 fn with_data(script: &str, size: usize) -> Project {
     let project = project()
         .pkg("files=['./step.sh', './data'], modules={ m: './step.libsonnet' }")
@@ -310,7 +310,7 @@ fn with_data(script: &str, size: usize) -> Project {
 }
 
 #[test]
-fn a_source_is_the_same_to_a_command_whatever_its_size_and_age_and_who_else_has_it() {
+fn a_source_looks_the_same_whatever_its_size_age_and_links() {
     let look = "stat -c '%a %u %g %h %Y %F' data; head -c 3 data";
     for deed in [
         "true",
@@ -327,7 +327,7 @@ fn a_source_is_the_same_to_a_command_whatever_its_size_and_age_and_who_else_has_
             let project = with_data(&format!("{look}; {deed}; {after}"), size);
             project.build(&[]);
             said.push(project.result_text("//:m", "out.txt"));
-            // Old, of another mode, with a second name.
+            // Old, with another mode and a second hard link.
             let data = std::fs::File::options().write(true).open(project.path("data")).unwrap();
             data.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
@@ -340,7 +340,7 @@ fn a_source_is_the_same_to_a_command_whatever_its_size_and_age_and_who_else_has_
     }
 }
 
-/// A package with `count` files beside those that a script does something to; it says what came of it, and leaves a directory.
+/// A package with `count` files besides those that a script does something to; the script prints the result and leaves a directory.
 fn with_many(script: &str, count: usize) -> Project {
     let project = project()
         .pkg("files=wake.dir(['step.sh', 'data/**', 'more/**']), modules={ m: './step.libsonnet' }")
@@ -365,10 +365,10 @@ fn with_many(script: &str, count: usize) -> Project {
 }
 
 #[test]
-fn a_source_is_the_same_to_a_command_however_many_it_has() {
+fn a_source_looks_the_same_among_any_number_of_sources() {
     let look = "find data | sort | xargs stat -c '%n %a %u %g %F'; cat data/f; data/sub/run";
     for deed in [
-        // Nothing tells them apart that programs ask for: times, names, file systems.
+        // Programs cannot distinguish them by times, names or file systems.
         "find data -type f | sort | xargs stat -c '%n %h %s %Y'; stat -c %Y data/sub; find . -xdev -path '*data/*' | sort",
         "tar --one-file-system -cf - data | tar -t | sort; cp -rx data left; find left | sort",
         "test $(stat -c %d data) = $(stat -c %d data/f) && echo one file system",
@@ -407,7 +407,7 @@ fn a_source_is_the_same_to_a_command_however_many_it_has() {
 }
 
 #[test]
-fn of_many_sources_one_that_is_edited_is_another_one() {
+fn an_edit_of_one_among_many_sources_is_noticed() {
     let project = with_many("cat data/f; ls more/*/* | wc -l; cat more/3/203", 600);
     project.build(&[]);
     assert_eq!(project.result_text("//:m", "out.txt"), "abc\n600\n203\n");
@@ -423,7 +423,7 @@ fn of_many_sources_one_that_is_edited_is_another_one() {
     project.write("more/4/204", "204\n");
     let again = project.build(&[]);
     assert_eq!(again.hit(), ["//:m"]);
-    // What is left of few is copied again.
+    // With few sources left, they are copied again.
     std::fs::remove_dir_all(project.path("more")).unwrap();
     project.write("more/3/203", "few\n");
     project.build(&[]);
@@ -431,7 +431,7 @@ fn of_many_sources_one_that_is_edited_is_another_one() {
 }
 
 #[test]
-fn what_is_written_through_a_mapping_changes_no_result_of_what_was_there_before() {
+fn writes_through_a_mapping_do_not_change_earlier_results() {
     let project = with_data("head -c 3 data", 2 << 20);
     let elsewhere = with_data("head -c 3 data", 2 << 20);
     let python = "import mmap, sys
@@ -451,7 +451,7 @@ print('written', flush=True); sys.stdin.readline()";
     project.build(&[]);
     std::io::Write::write_all(writer.stdin.as_mut().unwrap(), b"\n").unwrap();
     hear();
-    // Its times are as they were, so it is taken for what it was, and what runs gets just that.
+    // Its times are unchanged, so it is taken to be unchanged, and commands get the old content.
     project.wake(["build", "--rebuild"]).run().success();
     let other = elsewhere.json_build(&[]).store(project.store()).run().success().events();
     assert_eq!(other.ran(), [] as [&str; 0]);
@@ -461,14 +461,14 @@ print('written', flush=True); sys.stdin.readline()";
 }
 
 #[test]
-fn a_large_source_that_is_edited_is_another_one() {
+fn an_edit_of_a_large_source_is_noticed() {
     let project = with_data("head -c 3 data", 1 << 20);
     for text in ["one\n", "two\n", "one\n"] {
         project.write("data", text.repeat(1 << 18));
         project.build(&[]);
         assert_eq!(project.result_text("//:m", "out.txt"), text.trim());
     }
-    // Whatever becomes of what the store has of it.
+    // Even if the store's copy of it is lost.
     let kept = std::process::Command::new("find")
         .args([project.store().join("tree").to_str().unwrap(), "-name", "data"])
         .output()
@@ -486,7 +486,7 @@ fn a_large_source_that_is_edited_is_another_one() {
 }
 
 #[test]
-fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
+fn renaming_a_directory_with_a_large_source_suggests_mv() {
     let project = project()
         .step("m", "mv data moved; ls moved > out.txt")
         .file("data/small.txt", "small")
@@ -500,7 +500,7 @@ fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
     let help = "help: the directory `./data` cannot be renamed because it holds sources of 256 KiB or more: copy it with \
                 `mv`, or rename its files";
     project.wake(["build"]).run().code(1).mentions(help);
-    // Of many files each is shown so.
+    // Each of many sources is provided this way.
     project.write("data/large.bin", "small");
     project.edit(
         "PKG.libsonnet",
@@ -515,7 +515,7 @@ fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
     project.wake(["build"]).run().code(1).mentions(help);
     std::fs::remove_dir_all(project.path("more")).unwrap();
     project.write("more/one", "x");
-    // Elsewhere nothing stands in the way, and nobody is told of directories who speaks of something else.
+    // Otherwise the rename succeeds, and other failures do not mention directories.
     project.write_script("step.sh", &rename.replace("moved'", "out.txt'"));
     project.wake(["build"]).run().success();
     project.write("data/large.bin", "x".repeat(300 << 10));

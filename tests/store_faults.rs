@@ -1,4 +1,4 @@
-//! A store that cannot be used, each with the whole text that the user gets.
+//! Unusable stores, each with the complete message.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use wake_tests::{Wake, expect, has_program, is_root, project, skip};
 
-/// Runs as a user whom permissions hold: another one where the tests are root's.
+/// Runs as a user to whom permissions apply: another user if the tests run as root.
 fn as_ordinary_user(wake: Wake) -> Wake {
     if !is_root() {
         return wake;
@@ -16,12 +16,12 @@ fn as_ordinary_user(wake: Wake) -> Wake {
 }
 
 #[test]
-fn a_directory_that_is_not_writable() {
+fn a_store_directory_that_is_not_writable() {
     let project = project().step("m", "touch out.txt").build();
     fs::create_dir(project.store()).unwrap();
     fs::set_permissions(project.store(), fs::Permissions::from_mode(0o555)).unwrap();
     if is_root() {
-        // The workspace must not be what cannot be written.
+        // The workspace itself must be writable.
         for path in ["", "step.sh"] {
             let mode = if path.is_empty() { 0o777 } else { 0o755 };
             fs::set_permissions(project.path(path), fs::Permissions::from_mode(mode)).unwrap();
@@ -57,7 +57,7 @@ fn a_store_from_a_newer_version() {
          help: use that newer wake, or another store: `--store DIR`
         [TIME] FAILED 1 error in [TIME]
     "#]]);
-    // It was left as it is: the newer version goes on with it.
+    // It is left unchanged: the newer version continues to use it.
     fs::write(&format, text).unwrap();
     project.build_runs_nothing(&[]);
 }
@@ -74,7 +74,7 @@ fn a_store_from_an_earlier_version() {
 }
 
 #[test]
-fn a_directory_that_holds_something_else() {
+fn a_directory_with_other_contents() {
     let project = project().step("m", "touch out.txt").build();
     fs::create_dir(project.store()).unwrap();
     fs::write(project.store().join("thesis.txt"), "mine").unwrap();

@@ -1,4 +1,4 @@
-//! One store for many checkouts and many processes.
+//! One store shared by many checkouts and processes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::fs;
 use wake_tests::{Project, example, project, read_tree};
 
 fn stamp() -> Project {
-    // A result that no second run would give: whoever shows the same one took it from the store.
+    // A result that no second run would give: a checkout with the same result took it from the store.
     project().step("stamp", "head -c 16 /dev/urandom | od -An -tx1 > out.txt").build()
 }
 
@@ -21,7 +21,7 @@ fn two_checkouts_share_results() {
 }
 
 #[test]
-fn two_builds_at_once_in_one_checkout() {
+fn two_concurrent_builds_in_one_checkout_succeed() {
     let project = example("c-app");
     let children: Vec<_> = (0..2).map(|_| project.json_build(&["app:both"]).spawn()).collect();
     for child in children {
@@ -33,7 +33,7 @@ fn two_builds_at_once_in_one_checkout() {
 }
 
 #[test]
-fn eight_builds_at_once_on_one_store() {
+fn eight_concurrent_builds_share_one_store() {
     let projects: Vec<Project> = (0..8).map(|_| example("c-app")).collect();
     let store = projects[0].store();
     let children: Vec<_> = projects
@@ -62,7 +62,7 @@ fn a_deleted_state_directory_costs_nothing() {
 }
 
 #[test]
-fn deleted_result_links_come_back() {
+fn deleted_result_links_are_restored() {
     let project = stamp();
     project.build(&[]);
     fs::remove_dir_all(project.path(".wake/out")).unwrap();
@@ -71,7 +71,7 @@ fn deleted_result_links_come_back() {
 }
 
 #[test]
-fn a_deleted_store_is_filled_again() {
+fn a_deleted_store_is_rebuilt() {
     let project = example("c-app");
     let cold = project.build(&["app:both"]);
     wake_rm(&project.store());
@@ -81,7 +81,7 @@ fn a_deleted_store_is_filled_again() {
 }
 
 #[test]
-fn gc_keeps_what_a_living_checkout_shows() {
+fn gc_keeps_results_of_existing_checkouts() {
     let (living, gone) = (stamp(), stamp());
     living.build(&[]);
     gone.edit("step.sh", "16", "17");
@@ -96,7 +96,7 @@ fn gc_keeps_what_a_living_checkout_shows() {
 }
 
 #[test]
-fn gc_that_only_shows_deletes_nothing() {
+fn a_dry_run_of_gc_deletes_nothing() {
     let project = stamp();
     project.build(&[]);
     fs::remove_dir_all(project.path(".wake")).unwrap();
@@ -106,14 +106,14 @@ fn gc_that_only_shows_deletes_nothing() {
 }
 
 #[test]
-fn writing_through_a_result_link_does_not_reach_anyone_else() {
+fn writing_through_a_result_link_does_not_affect_others() {
     use std::os::unix::fs::PermissionsExt;
     let project = stamp();
     project.build(&[]);
     let result = project.result("//:stamp", "out.txt");
     let before = fs::read(&result).unwrap();
 
-    // Read only, and whoever insists is found out.
+    // Results are read-only, and forced changes are detected.
     assert_eq!(fs::metadata(&result).unwrap().permissions().mode() & 0o222, 0);
     fs::set_permissions(&result, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&result, "forged").unwrap();
@@ -123,7 +123,7 @@ fn writing_through_a_result_link_does_not_reach_anyone_else() {
     assert!(after != b"forged" && after.len() == before.len());
 }
 
-/// Removes a directory whose contents are read only.
+/// Removes a directory whose contents are read-only.
 fn wake_rm(dir: &std::path::Path) {
     let script = "chmod -R u+w \"$0\" && rm -rf \"$0\"";
     let status = std::process::Command::new("sh").args(["-c", script]).arg(dir).status().unwrap();

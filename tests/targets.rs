@@ -1,10 +1,10 @@
-//! What can be asked for, and from where.
+//! Targets, and the directories they are relative to.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Project, expect, project};
 
-/// A package of two modules in each of three directories.
+/// A package with two modules in each of three directories.
 fn three() -> Project {
     let mut builder = project().file("wake.toml", "[workspace]\n");
     for dir in ["", "libs/a", "libs/b"] {
@@ -36,20 +36,20 @@ fn check(cwd: &str, targets: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn nothing_named_is_every_module_of_the_nearest_package() {
+fn without_targets_every_module_of_the_nearest_package_is_built() {
     check("", &[], &["//:one", "//:two"]);
     check("libs/a", &[], &["//libs/a:one", "//libs/a:two"]);
     check("libs", &[], &["//:one", "//:two"]);
 }
 
 #[test]
-fn a_dot_is_the_nearest_package() {
+fn a_dot_names_the_nearest_package() {
     check("", &["."], &["//:one", "//:two"]);
     check("libs/b", &["."], &["//libs/b:one", "//libs/b:two"]);
 }
 
 #[test]
-fn a_path_is_relative_to_where_one_stands() {
+fn a_path_is_relative_to_the_working_directory() {
     check("", &["libs/a"], &["//libs/a:one", "//libs/a:two"]);
     check("libs", &["a"], &["//libs/a:one", "//libs/a:two"]);
     check("libs/b", &["../a:one"], &["//libs/a:one"]);
@@ -57,13 +57,13 @@ fn a_path_is_relative_to_where_one_stands() {
 }
 
 #[test]
-fn two_slashes_start_at_the_root() {
+fn two_slashes_name_the_workspace_root() {
     check("libs/b", &["//libs/a:one"], &["//libs/a:one"]);
     check("libs/b", &["//:one"], &["//:one"]);
 }
 
 #[test]
-fn dots_take_everything_below() {
+fn dots_select_everything_below() {
     let all = ["//:one", "//:two", "//libs/a:one", "//libs/a:two", "//libs/b:one", "//libs/b:two"];
     check("libs/a", &["//..."], &all);
     check("", &["//libs/..."], &all[2..]);
@@ -72,7 +72,7 @@ fn dots_take_everything_below() {
 }
 
 #[test]
-fn several_at_once_and_twice_the_same() {
+fn several_and_repeated_targets_are_built_once() {
     check("", &["libs/a:one", "//libs/b:two", "libs/a:one"], &["//libs/a:one", "//libs/b:two"]);
 }
 
@@ -85,7 +85,7 @@ fn results_are_linked_by_package_and_module() {
 }
 
 #[test]
-fn a_log_knows_the_package_around_a_person_as_a_build_does() {
+fn log_resolves_targets_like_build() {
     let project = three();
     project.write("libs/a/deep/note", "");
     let deep = project.path("libs/a/deep");
@@ -114,7 +114,7 @@ fn what_no_target_reaches_is_not_evaluated() {
 }
 
 #[test]
-fn an_unknown_module_is_answered_with_the_nearest() {
+fn an_unknown_module_suggests_the_nearest() {
     let project = three();
     project.wake(["build", "libs/a:tow"]).run().code(2).says(expect![[r#"
         error: //libs/a has no module `tow`
@@ -124,7 +124,7 @@ fn an_unknown_module_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn an_unknown_path_is_answered_with_the_nearest() {
+fn an_unknown_path_suggests_the_nearest() {
     let project = three();
     project.wake(["build", "lib/a"]).run().code(2).says(expect![[r#"
         error: target `lib/a`: no directory `lib/a`
@@ -134,7 +134,7 @@ fn an_unknown_path_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_target_stays_in_the_workspace() {
+fn a_target_outside_the_workspace_is_an_error() {
     let project = three();
     project.wake(["build", "../elsewhere"]).run().code(2).says(expect![[r#"
         error: target `../elsewhere` leaves the workspace
@@ -144,7 +144,7 @@ fn a_target_stays_in_the_workspace() {
 }
 
 #[test]
-fn a_pattern_that_matches_nothing_is_said() {
+fn a_pattern_without_a_match_is_reported() {
     let project = three();
     std::fs::create_dir(project.path("empty")).unwrap();
     project.wake(["build", "//empty/..."]).run().code(4).says(expect![[r#"
@@ -154,14 +154,14 @@ fn a_pattern_that_matches_nothing_is_said() {
 }
 
 #[test]
-fn a_mistyped_command_is_answered_with_the_nearest() {
+fn a_mistyped_command_suggests_the_nearest() {
     let project = three();
     let run = project.wake(["biuld"]).run().code(2);
     run.mentions("build");
 }
 
 #[test]
-fn a_module_that_needs_a_config_is_left_out_and_told_wherever_one_looks() {
+fn every_command_reports_modules_left_out_for_lack_of_config() {
     let project = project()
         .step("m", "touch out.txt")
         .file("unit.libsonnet", "function(wake, pkg, config)\n  wake.module(config.name)\n")
@@ -174,7 +174,7 @@ fn a_module_that_needs_a_config_is_left_out_and_told_wherever_one_looks() {
 }
 
 #[test]
-fn modules_that_belong_to_another_are_listed_when_asked_for() {
+fn modules_that_belong_to_another_are_listed_on_request() {
     let project = project()
         .pkg("modules={ a: function(wake, pkg) wake.module('a'), 'a.b': function(wake, pkg) wake.module('a.b') }")
         .build();

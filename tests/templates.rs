@@ -1,4 +1,4 @@
-//! `wake init --template`: each package is built and tested as it was written.
+//! `wake init --template`: each generated package is built and tested unchanged.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,13 +6,13 @@ use wake_tests::{
     Project, PublishedRules, has_program, has_system_rust, project, rust_toolchain_into, skip,
 };
 
-/// A workspace that takes the rule library from a registry.
+/// A workspace that gets the rule library from a registry.
 fn workspace() -> (Project, PublishedRules) {
     let rules = PublishedRules::publish();
     (project().file("wake.toml", &rules.toml()).build(), rules)
 }
 
-/// A package of the template at `//app` says what it should, and its tests pass and fail as they should.
+/// Checks that a package of the template at `//app` prints the expected text, and that its tests pass and fail as expected.
 fn works(project: &Project, source: &str, tests: &str) {
     let ran = project.wake(["run", "//app:hello"]).run().success();
     assert_eq!(ran.stdout, "Hello from app.\n");
@@ -27,50 +27,50 @@ fn created(project: &Project, template: &str) {
     let expected = "     Created package `app` in app\n        \
                     Next run it with `wake -C app run :hello`, test it with `wake -C app test`\n";
     assert_eq!(written.redacted_stderr(), expected);
-    assert!(!project.path("app/wake.toml").exists(), "the workspace has one");
+    assert!(!project.path("app/wake.toml").exists(), "the workspace already has one");
 }
 
 #[test]
-fn plain() {
+fn the_plain_template_works() {
     let project = project().file("wake.toml", "").build();
-    created(&project, "plain");
+    created(&project, "the_plain_template_works");
     project.wake(["test", "//app"]).run().success().mentions("tested 1 test: 1 passed");
 }
 
 #[test]
-fn sh() {
+fn the_sh_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "sh");
+    created(&project, "the_sh_template_works");
     works(&project, "app/words.txt", "tested 1 test: 1 passed");
 }
 
 #[test]
-fn cc() {
-    if !has_program("cc") {
-        return skip("cc", "there is no C compiler");
+fn the_cc_template_works() {
+    if !has_program("the_cc_template_works") {
+        return skip("the_cc_template_works", "there is no C compiler");
     }
     let (project, _rules) = workspace();
-    created(&project, "cc");
+    created(&project, "the_cc_template_works");
     works(&project, "app/src/greeting.c", "tested 1 test: 1 passed");
 }
 
 #[test]
-fn python() {
+fn the_python_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "python");
-    // The file of tests, and the one that stands for all files.
+    created(&project, "the_python_template_works");
+    // The step for the test file, and the one for all files.
     works(&project, "app/src/greeting.py", "tested 2 tests: 2 passed");
 }
 
 #[test]
-fn rust() {
+fn the_rust_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "rust");
+    created(&project, "the_rust_template_works");
     if !has_system_rust() {
         if !rust_toolchain_into(&project, "tools", "") {
-            return skip("rust", "there is no rustc");
+            return skip("the_rust_template_works", "there is no rustc");
         }
-        // As the page of the rules says.
+        // As documented on the page of the rules.
         let tools = ", tools: wake.getPkg(wake.pkgInfo('tools', '^1'), from='../tools') },";
         project.edit("app/PKG.libsonnet", " },\n  modules", &format!("{tools}\n  modules"));
         let text = project.read("app/PKG.libsonnet");
@@ -81,9 +81,10 @@ fn rust() {
 }
 
 #[test]
-fn where_no_registry_is_named_it_is_said_what_to_write() {
+fn without_a_registry_init_shows_the_settings_to_add() {
     let project = project().build();
-    let written = project.wake(["init", "app", "--template", "sh"]).run().success();
+    let written =
+        project.wake(["init", "app", "--template", "the_sh_template_works"]).run().success();
     let expected = "     Created package `app` in app\n        \
                     Next configure the rule registry in `app/wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
                     Then run it with `wake -C app run :hello`, test it with `wake -C app test`\n";
@@ -91,13 +92,13 @@ fn where_no_registry_is_named_it_is_said_what_to_write() {
     let attributes = project.read("app/.gitattributes");
     assert!(attributes.contains("\nwake.lock merge=union\n"), "{attributes}");
     assert!(project.read("app/.gitignore").contains("\n/.wake/\n"));
-    // Until then an error says the same.
+    // Until then, an error says the same.
     let app = project.path("app");
     let unsaid = project.wake(["build"]).cwd(app).run().code(6);
     unsaid
         .mentions("help: say in `wake.toml` where the packages of `wake` are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `wake = \"main\"`");
 
-    // What stands there as a comment, with an address that is right.
+    // The commented settings, with a valid address.
     let rules = PublishedRules::publish();
     let registry = rules.registry();
     let toml = project.read("app/wake.toml");
@@ -111,9 +112,10 @@ fn where_no_registry_is_named_it_is_said_what_to_write() {
     let ran = project.wake(["-C", "app", "run", ":hello"]).run().success();
     assert_eq!(ran.stdout, "Hello from app.\n");
 
-    // A package of a workspace that names none.
+    // A package of a workspace without a registry.
     let within = wake_tests::project().file("wake.toml", "").build();
-    let written = within.wake(["init", "libs/app", "--template", "cc"]).run().success();
+    let written =
+        within.wake(["init", "libs/app", "--template", "the_cc_template_works"]).run().success();
     let expected = "     Created package `app` in libs/app\n        \
                     Next configure the rule registry in `wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
                     Then run it with `wake -C libs/app run :hello`, test it with `wake -C libs/app test`\n";

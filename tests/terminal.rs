@@ -1,4 +1,4 @@
-//! What is written where, and how a call ends.
+//! What is written to which stream, and exit codes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ fn one() -> Project {
 }
 
 #[test]
-fn a_build_off_a_terminal_in_full() {
+fn the_full_output_without_a_terminal() {
     let project = one();
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -23,7 +23,7 @@ fn a_build_off_a_terminal_in_full() {
 }
 
 #[test]
-fn a_failure_in_full() {
+fn the_full_output_of_a_failure() {
     let project = project().step("m", "echo first; echo then >&2; exit 2").build();
     project.wake(["build"]).run().code(1).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -39,7 +39,7 @@ fn a_failure_in_full() {
 }
 
 #[test]
-fn results_go_to_standard_output_and_nothing_else_does() {
+fn only_results_go_to_standard_output() {
     let project = one();
     assert_eq!(project.wake(["build"]).run().success().stdout, "");
     let printed = project.wake(["build", "--print"]).run().success();
@@ -51,7 +51,7 @@ fn results_go_to_standard_output_and_nothing_else_does() {
 }
 
 #[test]
-fn no_escape_sequences_off_a_terminal() {
+fn without_a_terminal_there_are_no_escape_sequences() {
     let project = one();
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "xterm-256color"), ("LANG", "C")] {
         let run = project.wake(["build", "--rebuild"]).env(name, value).run().success();
@@ -60,7 +60,7 @@ fn no_escape_sequences_off_a_terminal() {
 }
 
 #[test]
-fn colour_when_it_is_forced() {
+fn colour_can_be_forced() {
     let project = one();
     let forced = project.wake(["--color", "always", "build"]).run().success();
     assert!(forced.stderr.contains("\u{1b}["), "{forced}");
@@ -86,13 +86,13 @@ fn json_events_are_numbered_and_complete() {
 }
 
 #[test]
-fn the_version_alone() {
+fn version_prints_only_the_version() {
     let run = project().build().wake(["--version"]).run().success();
     assert!(run.stdout.starts_with("wake ") && run.stdout.lines().count() == 1, "{run}");
 }
 
 #[test]
-fn exit_codes() {
+fn exit_codes_match_the_kind_of_failure() {
     let check = |project: Project, args: &[&str], code: i32| {
         project.wake(args.iter().copied()).run().code(code);
     };
@@ -105,7 +105,7 @@ fn exit_codes() {
 }
 
 #[test]
-fn run_hands_on_arguments_and_exit_code() {
+fn run_passes_on_arguments_and_exit_code() {
     let script = "printf '#!/bin/sh\\necho \"$@\"\\nexit 7\\n' > out.txt; chmod +x out.txt";
     let project = project().step("m", script).build();
     let run = project.wake(["run", ":m", "--", "a b", "-c"]).run().code(7);
@@ -113,7 +113,7 @@ fn run_hands_on_arguments_and_exit_code() {
 }
 
 #[test]
-fn run_without_a_program_says_so() {
+fn run_without_a_program_is_an_error() {
     let project = one();
     let run = project.wake(["run", ":m"]).run();
     assert_eq!(run.code, 126, "{run}");
@@ -128,13 +128,13 @@ fn init_writes_a_package_that_builds() {
     project.wake(["test"]).run().success();
     project.edit("hello.libsonnet", "'Hello'", "'Bye'");
     project.wake(["test"]).run().code(3).mentions("it says: Bye from fresh.");
-    // It does not write over what is there.
+    // It does not overwrite existing files.
     let again = project.wake(["init"]).run();
     assert_ne!(again.code, 0);
 }
 
 #[test]
-fn help_for_every_command() {
+fn every_command_has_help() {
     let project = project().build();
     for command in [
         "build",
@@ -169,7 +169,7 @@ fn help_for_every_command() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_fault() {
+fn a_closed_pipe_is_not_an_error() {
     let project = one();
     let script = "\"$0\" --message-format json build | head -c 1 >/dev/null";
     project.wake([] as [&str; 0]).wrapper(["sh", "-c", script]).run().success().says(expect![[""]]);
@@ -183,7 +183,7 @@ fn eval_prints_json() {
     assert_eq!(value, serde_json::json!({ "a": 1, "b": 2 }));
 }
 
-/// Two steps that need nothing of each other; each last took the minutes that are given.
+/// Two independent steps, each of which last took this many minutes.
 fn slow_once(minutes: u64) -> Project {
     let modules = "files=['./step.sh'], modules={ a: './a.libsonnet', b: './b.libsonnet' }";
     let rest =
@@ -206,19 +206,19 @@ fn slow_once(minutes: u64) -> Project {
     let slower: String = history.lines().map(line).collect();
     assert_eq!(slower.matches(&format!(" {} //:", minutes * 60_000)).count(), 2, "{slower}");
     project.write(".wake/state/history", slower);
-    // It remembers the durations of its own steps; without it they come from the history.
+    // The snapshot has the durations of its own steps; without it they come from the history.
     for entry in std::fs::read_dir(project.path(".wake/state")).unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("snapshot") {
             std::fs::remove_file(entry.path()).unwrap();
         }
     }
     std::fs::remove_dir_all(project.store().join("state")).unwrap();
-    // Long enough for a bar to be drawn, however slow the machine.
+    // Long enough for the bar to be drawn even on a slow machine.
     project.write_script("step.sh", "#!/bin/sh\nsleep 1; echo again > out.txt\n");
     project
 }
 
-/// The minutes that the first estimate speaks of.
+/// The minutes in the first estimate.
 #[track_caller]
 fn estimate(run: &AtTerminal) -> u64 {
     let bars = run.bars();
@@ -231,15 +231,15 @@ fn estimate(run: &AtTerminal) -> u64 {
 fn the_bar_estimates_from_past_durations() {
     let run = slow_once(30).wake(["build", "-j", "2"]).at_terminal(100, 24);
     assert_eq!(run.code, 0, "{}", run.shown);
-    // Both at once: not the sum.
+    // Both run concurrently, so not the sum.
     assert!((20..=30).contains(&estimate(&run)), "{:?}", run.bars());
-    // The bar is gone in the end, and the log stands alone.
+    // At the end the bar is erased, and only the log remains.
     let end = run.text().rsplit("\u{1b}[J").next().unwrap().to_owned();
     assert!(end.contains("    Finished 2 actions in ") && !end.contains("Building"), "{end:?}");
 }
 
 #[test]
-fn the_estimate_knows_the_jobs_of_the_workspace() {
+fn the_estimate_respects_the_jobs_setting_of_the_workspace() {
     let project = slow_once(25);
     project.write("wake.toml", "[build]\njobs = 1\n");
     let run = project.wake(["build"]).at_terminal(100, 24);
@@ -248,7 +248,7 @@ fn the_estimate_knows_the_jobs_of_the_workspace() {
 }
 
 #[test]
-fn a_step_that_a_changed_file_reaches_has_its_past() {
+fn a_step_with_a_changed_input_keeps_its_past_duration() {
     let project = one();
     project.build(&[]);
     project.edit("step.sh", "echo hello", "echo again");
@@ -258,7 +258,7 @@ fn a_step_that_a_changed_file_reaches_has_its_past() {
 }
 
 #[test]
-fn no_estimate_without_a_past() {
+fn without_past_durations_there_is_no_estimate() {
     let project = project().step("m", "sleep 1; touch out.txt").build();
     let run = project.wake(["build"]).at_terminal(100, 24);
     assert_eq!(run.code, 0, "{}", run.shown);
@@ -266,7 +266,7 @@ fn no_estimate_without_a_past() {
     assert!(!bars.is_empty() && bars.iter().all(|bar| !bar.contains("eta")), "{bars:?}");
 }
 
-/// Characters that move the cursor, retitle the window or change the order of what is read, colours of wake's own left out.
+/// Characters that move the cursor, retitle the window or change the reading order, except wake's own colours.
 fn steering(shown: &AtTerminal) -> Vec<char> {
     let is_one = |c: &char| {
         (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))
@@ -276,7 +276,7 @@ fn steering(shown: &AtTerminal) -> Vec<char> {
 }
 
 #[test]
-fn s18_nothing_of_a_package_steers_a_terminal_on_standard_output() {
+fn s18_text_of_a_package_cannot_control_the_terminal() {
     let evil = "a\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}2J\u{202e}";
     let project = project()
         .pkg("")
@@ -321,7 +321,7 @@ fn s18_nothing_of_a_package_steers_a_terminal_on_standard_output() {
         assert!(!shown.text().is_empty(), "{args:?}");
     }
     assert!(std::path::Path::new(&file).exists());
-    // What is said of what was typed stays on its line, too.
+    // Errors about arguments stay on their line, too.
     fs::write(
         project.path("f\u{9b}2J.json"),
         r#"{"formula": {"inputs": {}, "action": {"exec": ["/x"]}, "outputs": {}}, "context": {}}"#,
@@ -337,7 +337,7 @@ fn s18_nothing_of_a_package_steers_a_terminal_on_standard_output() {
 }
 
 #[test]
-fn what_is_printed_as_json_on_a_terminal_says_what_it_says_elsewhere() {
+fn json_on_a_terminal_has_the_same_values() {
     let project = one();
     let text = r#"{ "a\u009b": ["\u202e", "plain", "\u001b"] }"#;
     let args = ["eval", text];
@@ -361,7 +361,7 @@ fn events_that_cannot_be_written_are_an_error() {
             "error: cannot write events to standard output: No space left on device (os error 28)\n"
         );
     }
-    // Who has stopped reading has what was wanted: `wake … | head`.
+    // A reader that closes the pipe has what it wanted: `wake … | head`.
     let project = one();
     let mut command = project.json_build(&[]).command();
     let (reader, writer) = std::io::pipe().unwrap();

@@ -1,10 +1,10 @@
-//! `wake test`: which tests run, what is said of them, what is remembered.
+//! `wake test`: which tests run, what is reported, and what is cached.
 
 #![allow(clippy::unwrap_used)]
 
 use wake_tests::{Finished, Project, expect, project};
 
-/// Modules `good`, `bad` and `slow`, which are tests, and `lib`, which is none and which `good` needs.
+/// The tests `good`, `bad` and `slow`, and `lib`, which is not a test and which `good` needs.
 fn tests() -> Project {
     project()
         .pkg(
@@ -27,7 +27,7 @@ fn test(project: &Project, args: &[&str]) -> Finished {
 }
 
 #[test]
-fn tests_run_and_passes_are_remembered() {
+fn tests_run_and_passes_are_cached() {
     let project = tests();
     let said = project.wake(["test"]).run().code(3).redacted_stderr();
     for line in [
@@ -40,7 +40,7 @@ fn tests_run_and_passes_are_remembered() {
     }
     let again = test(&project, &[]).code(3).events();
     assert_eq!(again.failed(), ["//:bad"], "a failure is not remembered");
-    assert_eq!(again.ran(), [] as [&str; 0], "a pass is");
+    assert_eq!(again.ran(), [] as [&str; 0], "passes are cached");
     project.write("a.txt", "b\n");
     let broken = test(&project, &[]).code(3).events();
     let mut failed = broken.failed();
@@ -49,7 +49,7 @@ fn tests_run_and_passes_are_remembered() {
 }
 
 #[test]
-fn a_build_leaves_tests_out_unless_they_are_named() {
+fn a_build_omits_tests_unless_they_are_named() {
     let project = tests();
     assert_eq!(project.build(&["//..."]).ran(), ["//:lib"]);
     project.build_runs_nothing(&["//..."]);
@@ -58,7 +58,7 @@ fn a_build_leaves_tests_out_unless_they_are_named() {
 }
 
 #[test]
-fn tests_are_chosen() {
+fn tests_are_selected_by_target_and_tag() {
     let project = tests();
     let ran = |args: &[&str]| {
         let build = test(&project, &[args, &["--runs", "1"]].concat()).events();
@@ -84,14 +84,14 @@ fn tests_are_chosen() {
 }
 
 #[test]
-fn nothing_tested_is_no_success() {
+fn no_matching_test_is_an_error() {
     let project = project().step("main", "echo > out.txt").build();
     project.wake(["test"]).run().code(4).mentions("error: nothing was tested");
 }
 
 #[test]
-fn a_test_that_passes_at_last_is_flaky() {
-    // It fails when the clock's nanoseconds are odd: tried often enough, it does both.
+fn a_test_that_passes_after_a_retry_is_flaky() {
+    // It fails if the clock's nanoseconds are odd: in enough runs, it does both.
     let project = project()
         .pkg(
             "modules={ odd: function(wake, pkg) wake.module('odd', test={ retries: 100 },\n      \
@@ -102,13 +102,13 @@ fn a_test_that_passes_at_last_is_flaky() {
         let run = project.wake(["test", "--runs", "1"]).run().success();
         run.stderr.contains("flaky: //:odd")
     });
-    assert!(flaky, "in 40 runs it never failed first");
+    assert!(flaky, "in 40 runs, no test failed at first");
     project.wake(["test", "--runs", "64", "--retries", "0"]).run().code(3);
     project.wake(["test", "--retries", "0", "--runs", "1"]).run();
 }
 
 #[test]
-fn a_test_that_hangs_ends() {
+fn a_hanging_test_is_stopped() {
     let project = project()
         .pkg(
             "modules={ hang: function(wake, pkg) wake.module('hang', test={ timeout: 0.2 }, exec=wake.exec(wake.program('sleep'), args=['100'])) },",
@@ -123,7 +123,7 @@ fn a_test_that_hangs_ends() {
 }
 
 #[test]
-fn what_tests_need_and_cannot_be_built_is_a_failure_of_the_build() {
+fn a_dependency_of_a_test_that_fails_is_a_build_failure() {
     let project = tests();
     project.edit("PKG.libsonnet", "wake.program('cp')", "wake.program('false')");
     let build = test(&project, &["--no-tag", "net"]).code(1).events();
@@ -131,7 +131,7 @@ fn what_tests_need_and_cannot_be_built_is_a_failure_of_the_build() {
 }
 
 #[test]
-fn a_report_is_written() {
+fn a_report_file_is_written() {
     let project = tests();
     project.wake(["test", "--junit", "report.xml"]).run().code(3);
     let report = project.read("report.xml");
@@ -154,7 +154,7 @@ fn a_report_is_written() {
 }
 
 #[test]
-fn cases_of_a_test_are_told_apart() {
+fn cases_of_a_test_are_distinguished() {
     let project = project()
         .pkg(
             "modules={ tap: function(wake, pkg) wake.module('tap', test=true, exec=wake.exec(wake.program('sh'),\n      \
@@ -174,7 +174,7 @@ fn cases_of_a_test_are_told_apart() {
     }
 }
 
-/// A test `t` that runs a script, in which `$XML_OUTPUT_FILE` is where its report goes.
+/// A test `t` that runs a script, which writes its report to `$XML_OUTPUT_FILE`.
 fn reporting(script: &str) -> Project {
     project()
         .pkg("files=['./t.sh'], modules={ t: function(wake, pkg) wake.module('t', test=true, exec=wake.exec('./t.sh')) }")
@@ -192,7 +192,7 @@ END
 "#;
 
 #[test]
-fn the_report_that_a_test_writes_is_told_and_merged() {
+fn the_report_of_a_test_is_shown_and_merged() {
     let project = reporting(&format!("{REPORT}exit 1"));
     let run = project.wake(["test", "--junit", "report.xml"]).run().code(3);
     run.mentions(
@@ -210,7 +210,7 @@ fn the_report_that_a_test_writes_is_told_and_merged() {
 }
 
 #[test]
-fn the_report_of_a_pass_is_remembered_with_it() {
+fn the_report_of_a_pass_is_cached_with_it() {
     let project = reporting(
         &REPORT.replace("<failure message=\"expected 2, was &quot;3&quot;\">trace</failure>", ""),
     );
@@ -223,7 +223,7 @@ fn the_report_of_a_pass_is_remembered_with_it() {
 }
 
 #[test]
-fn a_test_that_fails_without_a_failed_case_is_a_failure_of_its_own() {
+fn a_failed_test_without_failed_cases_is_a_failure() {
     let project = reporting(&format!(
         "{}exit 9",
         REPORT.replace("<failure message=\"expected 2, was &quot;3&quot;\">trace</failure>", "")
@@ -236,7 +236,7 @@ fn a_test_that_fails_without_a_failed_case_is_a_failure_of_its_own() {
 }
 
 #[test]
-fn a_report_that_cannot_be_read_is_said_and_decides_nothing() {
+fn an_unreadable_report_is_reported_and_otherwise_ignored() {
     for (script, why) in [
         ("echo '<testsuite><testcase' > \"$XML_OUTPUT_FILE\"", "line 1, column "),
         (
@@ -277,7 +277,7 @@ fn a_report_that_cannot_be_read_is_said_and_decides_nothing() {
 }
 
 #[test]
-fn a_test_may_say_itself_where_its_report_is() {
+fn a_test_may_set_the_path_of_its_report() {
     let project = project()
         .pkg(
             "modules={ t: function(wake, pkg) wake.module('t', test=true, exec=wake.exec(wake.program('sh'),\n      \
@@ -293,7 +293,7 @@ fn flaky_tests_are_counted_across_runs() {
     let counter = "modules={ odd: function(wake, pkg) wake.module('odd', test={ retries: 1 },\n      \
                    exec=wake.exec(wake.program('sh'), args=['-c', 'case $(od -An -tu1 -N1 /dev/urandom) in *[02468]) ;; *) exit 1 ;; esac'])) }";
     let project = project().pkg(counter).build();
-    // Each run passes at once, passes when tried again, or fails; the bytes decide, so all that is known is what was said.
+    // Each run passes at once, passes after a retry, or fails, depending on random bytes; only the output tells which.
     let mut flaky = 0;
     let mut failed = 0;
     let mut said = String::new();
@@ -303,7 +303,7 @@ fn flaky_tests_are_counted_across_runs() {
         failed += usize::from(run.code == 3);
         said = run.stderr;
     }
-    // What failed is flaky as well, since the same key has passed, or everything failed.
+    // A failed test is flaky as well, since the same key has passed, unless everything failed.
     let expected = if failed == 12 { 0 } else { flaky + failed };
     let listed = project.wake(["log", "--flaky"]).run().success().stdout;
     if expected == 0 {
@@ -320,14 +320,14 @@ fn flaky_tests_are_counted_across_runs() {
 }
 
 #[test]
-fn without_flaky_tests_there_are_none_to_run() {
+fn running_flaky_tests_without_any_is_an_error() {
     let project = tests();
     project.wake(["test", "--flaky"]).run().code(4).mentions("no test was flaky in its last runs");
     project.wake(["log", "--flaky"]).run().success().prints(expect![[""]]);
 }
 
 #[test]
-fn a_test_that_writes_without_end_or_leaves_processes_ends() {
+fn endless_output_and_leftover_processes_are_stopped() {
     let project = reporting("head -c 1000000000 /dev/zero | tr '\\0' x");
     let run = project.wake(["test"]).run().success();
     assert!(run.stderr.len() < 100_000);

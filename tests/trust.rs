@@ -1,4 +1,4 @@
-//! Attacks and faults that reach wake through more than one of its crates: E3, F7, S17, X12.
+//! Attacks and faults that involve more than one crate: E3, F7, S17, X12.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use wake_tests::{Marker, Project, project, skip};
 
-/// Nothing of the machine, the user or the moment reaches an evaluation.
+/// An evaluation does not depend on the machine, the user or the time.
 #[test]
-fn e03_an_evaluation_reaches_nothing_of_the_machine() {
+fn e03_an_evaluation_does_not_depend_on_the_machine() {
     let project = project().pkg("modules={}").file("vendor/x.libsonnet", "1").build();
     let unavailable = [
         "std.native('getenv')('HOME')",
@@ -32,7 +32,7 @@ fn e03_an_evaluation_reaches_nothing_of_the_machine() {
     for expression in unavailable {
         project.wake(["eval", expression]).env("HOME", "/canary").run().code(5);
     }
-    // What it says of itself is the same whoever asks, when and where.
+    // Its description of itself is the same for every user, time and directory.
     let said = |home: &str| {
         let run = project.wake(["eval", "[std.thisFile, std.objectFieldsAll(std)]"]);
         run.env("HOME", home).env("TZ", home).run().success().stdout
@@ -40,10 +40,10 @@ fn e03_an_evaluation_reaches_nothing_of_the_machine() {
     assert_eq!(said("/one"), said("/another"));
 }
 
-/// A process, by that of a command.
+/// Selects a process, given that of a command.
 type OfCommand = fn(Pid) -> Pid;
 
-/// A build whose command sleeps, once that has begun.
+/// A build whose command sleeps, once it has started.
 struct Sleeping {
     child: std::process::Child,
     command: Pid,
@@ -56,7 +56,7 @@ impl Sleeping {
         Sleeping { child, command: begun(marker) }
     }
 
-    /// The exit code and what was written to standard error.
+    /// The exit code and standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.child.try_wait().unwrap().is_none() {
@@ -69,7 +69,7 @@ impl Sleeping {
     }
 }
 
-/// The process with the marker, once it has begun.
+/// The process with the marker, once it has started.
 fn begun(marker: &Marker) -> Pid {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
@@ -78,7 +78,7 @@ fn begun(marker: &Marker) -> Pid {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("the command does not begin");
+    panic!("the command does not start");
 }
 
 fn parent(pid: Pid) -> Pid {
@@ -87,9 +87,9 @@ fn parent(pid: Pid) -> Pid {
     Pid::from_raw(words.into_iter().nth(1).unwrap().parse().unwrap()).unwrap()
 }
 
-/// What the system does that has no memory left: it ends a process of the command, or one of wake's own.
+/// A system without memory kills a process of the command, or one of wake's own.
 #[test]
-fn f07_what_the_system_kills_fails_the_build_and_nothing_else() {
+fn f07_a_killed_process_fails_only_the_current_build() {
     let killed: [(&str, OfCommand); 3] = [
         ("the command", |command| command),
         ("its shell", parent),
@@ -104,7 +104,7 @@ fn f07_what_the_system_kills_fails_the_build_and_nothing_else() {
         let (code, said) = sleeping.end();
         assert!(code.is_some_and(|code| code != 0), "{whom}: {code:?} {said}");
         assert!(!project.path(".wake/out/m").exists(), "{whom}");
-        // The next build is as if there had been none.
+        // The next build is unaffected.
         project.write("step.sh", "#!/bin/sh\necho done > out.txt\n");
         assert_eq!(project.build(&[]).ran(), ["//:m"], "{whom}");
         assert_eq!(project.result_text("//:m", "out.txt"), "done\n");
@@ -112,9 +112,9 @@ fn f07_what_the_system_kills_fails_the_build_and_nothing_else() {
     }
 }
 
-/// Whatever has a command run, it runs behind the same walls.
+/// Every way to run a command uses the same sandbox.
 #[test]
-fn s17_every_way_to_run_a_command_keeps_to_the_sandbox() {
+fn s17_every_way_to_run_a_command_uses_the_sandbox() {
     let new = || {
         let project = project().step("m", "").build();
         let canary = project.base().join("canary");
@@ -146,11 +146,11 @@ echo tried; }} 2> /dev/null > out.txt; chmod +x out.txt; true\n",
         project.wake(words).env("CANARY", "1").run().success();
         tried(&project);
     }
-    // What `run` runs is the user's wish; what it builds for that is not.
+    // `run` runs the program as the user; what it builds for that is sandboxed.
     let project = new();
     project.wake(["run"]).env("CANARY", "1").run();
     tried(&project);
-    // No file of a workspace takes the walls down.
+    // No file of a workspace disables the sandbox.
     let project = new();
     for setting in
         ["[build]\nsandbox = 'weak'\n", "sandbox = 'weak'\n", "[workspace]\nsandbox = 'weak'\n"]
@@ -164,9 +164,9 @@ echo tried; }} 2> /dev/null > out.txt; chmod +x out.txt; true\n",
     }
 }
 
-/// X12: what the one extractor refuses is given to no other program.
+/// X12: an archive that the one extractor refuses is not passed to another program.
 #[test]
-fn x12_an_archive_has_one_reader() {
+fn x12_archives_are_read_only_by_the_extractor() {
     let project = project().file("tree/a", "a").build();
     let tools = project.path("tools");
     for tool in ["tar", "bsdtar", "gtar", "unzip", "7z", "gzip", "bzip2", "xz", "zstd", "cpio"] {
@@ -190,28 +190,31 @@ fn x12_an_archive_has_one_reader() {
     assert!(!project.path("called").exists(), "called: {}", project.read("called"));
 }
 
-/// F7: the system has no memory left for wake and its commands, in a group of processes whose memory is bounded.
+/// F7: wake and its commands run out of memory, in a control group with limited memory.
 #[test]
-fn f07_wake_is_killed_for_want_of_memory() {
+fn f07_running_out_of_memory_fails_the_build() {
     let Some(group) = bounded_group("24M") else {
-        return skip("f07_wake_is_killed", "no control group can be made (as root)");
+        return skip(
+            "f07_running_out_of_memory_fails_the_build",
+            "no control group can be made (as root)",
+        );
     };
     let project =
         project().step("m", "head -c 50000000 /dev/zero | tail -c 40000000 >out.txt").build();
     let bounded = format!("echo $$ >{}/cgroup.procs && exec \"$0\" \"$@\"", group.display());
     let run = project.wake(["build"]).wrapper(["sh", "-c", &bounded]).run();
-    // What was killed may not be gone yet.
+    // Killed processes may not be gone yet.
     let gone = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         fs::remove_dir(&group).is_ok()
     });
-    assert!(gone, "processes are left");
-    assert_ne!(run.code, 0, "the bound did nothing");
+    assert!(gone, "processes are left over");
+    assert_ne!(run.code, 0, "the limit had no effect");
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
     assert_eq!(project.build(&[]).ran(), ["//:m"]);
 }
 
-/// A control group whose processes may hold so much memory together, of either version.
+/// A control group, of either version, with this memory limit.
 fn bounded_group(memory: &str) -> Option<PathBuf> {
     let all = Path::new("/sys/fs/cgroup");
     let (above, bounds) = match all.join("cgroup.controllers").is_file() {
@@ -234,10 +237,10 @@ fn bounded_group(memory: &str) -> Option<PathBuf> {
     Some(group)
 }
 
-/// N3: a password in an address is on no terminal, in no event and in no log, also where the line of a package that holds it
+/// N3: a password in an address appears on no terminal, in no event and in no log, even if the line of a package that contains it
 /// is shown.
 #[test]
-fn n3_a_password_in_a_line_that_is_shown() {
+fn n3_a_password_in_a_shown_line_is_masked() {
     for rest in [
         "pkgs={ a: wake.getPkg(wake.pkgInfo('a', '^1.0.0'), from='https://me:secret@host/x') }",
         "files=['./absent'], resources='https://me:secret@host/x'",

@@ -1,5 +1,5 @@
-//! Whatever wake prints as a name can be typed back: labels, packages, links and commands are collected from all that it says, as
-//! text and as JSON, and given to every command that takes such a thing.
+//! Every name that wake prints can be typed: labels, packages, links and commands are collected from its whole output, as
+//! text and as JSON, and passed to every command that accepts such a name.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,8 +9,8 @@ use std::process::Command;
 use serde_json::Value;
 use wake_tests::{Finished, Project, project};
 
-/// Packages by path, in directories of any name, and from the store; modules by functions, with labels of their own, without,
-/// twice the same, long ones, and with all that a shell takes for something else.
+/// Packages by path, in directories with various names, and from the store; modules by functions, with and without labels,
+/// with equal labels, with long ones, and with characters that are special in a shell.
 fn workspace() -> Project {
     let project = project()
         .file("wake.toml", "")
@@ -92,7 +92,7 @@ function(wake) wake.pkg(
         project.wake(["store", "import"]).args([project.path(dir)]).run().success().stdout
     };
     let (text, got) = (import("../published"), import("../retrieved"));
-    // What a retriever gave, which is asked for nothing as long as that is here.
+    // A retrieved package; its retriever is not called as long as it is in the store.
     let lock = format!("wake-lock 1\nacme/text 2.0.1 acme {text}far/got 1.4.0 via:tool {got}");
     project.write("wake.lock", lock);
     project
@@ -121,7 +121,7 @@ fn names_in(value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// What is printed as JSON, be it one value or a value a line.
+/// Parses JSON output, either one value or one value per line.
 fn values(text: &str) -> Vec<Value> {
     let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     values.map(|value| value.unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
@@ -159,7 +159,7 @@ const AS_TEXT: [&[&str]; 12] = [
 ];
 
 #[test]
-fn every_name_is_taken_by_every_command_that_takes_one() {
+fn every_printed_name_is_accepted_by_every_command() {
     let project = workspace();
     git(&project, &["init", "-q"]);
     project.write(".gitignore", ".wake\n");
@@ -221,13 +221,13 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
             takes(name, vec![command, name], &[0, 1, 3]);
         }
         let query = format!("'{}'", name.replace('\'', "''"));
-        // One without modules means none.
+        // A package without modules selects none.
         let has_none = ["//tool", "//taker"].contains(&name.as_str());
         takes(name, vec!["query", &query], if has_none { &[4] } else { &[0] });
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 
-    // What is printed as text is called the same.
+    // Text output uses the same names.
     for call in AS_TEXT {
         let printed = project.wake(call).run();
         for line in printed.stdout.lines().chain(printed.stderr.lines()) {
@@ -239,12 +239,12 @@ fn every_name_is_taken_by_every_command_that_takes_one() {
     // Each line of the tree begins with a package.
     for line in project.wake(["tree"]).run().success().stdout.lines() {
         let is_known = pkgs.iter().any(|name| line.trim_start().starts_with(&***name));
-        assert!(is_known, "the tree has something unknown: {line}");
+        assert!(is_known, "unknown line in the tree: {line}");
     }
 }
 
 #[test]
-fn every_option_that_is_named_can_be_set() {
+fn every_printed_option_can_be_set() {
     let project = workspace();
     let unknown = project.wake(["build", "//:opt", "--set", "zzzzzz=1"]).run().code(2).stderr;
     let read = unknown.split_once("what is read: ").unwrap().1;
@@ -260,7 +260,7 @@ fn every_option_that_is_named_can_be_set() {
 }
 
 #[test]
-fn what_an_image_is_called_is_taken() {
+fn every_printed_name_of_an_image_is_accepted() {
     let project = workspace();
     let build = project.json_build(&["//:image"]).run().success().events();
     let linked: Vec<String> =
@@ -284,7 +284,7 @@ fn what_an_image_is_called_is_taken() {
 }
 
 #[test]
-fn what_the_log_says_was_typed_can_be_typed() {
+fn command_lines_in_the_log_can_be_typed() {
     let project = workspace();
     project.wake(["build", "//:unit :it's", "--set", "opt.name=a b"]).run();
     let log = project.wake(["log"]).run().success().stdout;
@@ -308,7 +308,7 @@ fn suggested(run: &Finished) -> Vec<String> {
 }
 
 #[test]
-fn every_command_that_is_suggested_is_one() {
+fn every_suggested_command_is_valid() {
     let project = workspace();
     let calls: [&[&str]; 18] = [
         &["build", "//:needs"],
@@ -335,7 +335,7 @@ fn every_command_that_is_suggested_is_one() {
         let run = project.wake(call).run();
         for command in suggested(&run) {
             let typed = command.strip_prefix("wake ").unwrap();
-            // What is to be filled in.
+            // A placeholder.
             let is_form = typed
                 .split([' ', '='])
                 .any(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase()));

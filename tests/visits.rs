@@ -1,4 +1,4 @@
-//! `wake shell` and `wake exec`: somebody's command in the sandbox of a step.
+//! `wake shell` and `wake exec`: a user's command in the sandbox of a step.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use wake_tests::{Project, expect, has_busybox, project};
 
-/// A module that needs another one and has a file, a variable and a config.
+/// A module with a dependency, a file, a variable and a config.
 fn two() -> Project {
     project()
         .pkg("files=['./step.sh', './words'], modules={ m: './m.libsonnet', n: './n.libsonnet' }")
@@ -23,7 +23,7 @@ fn two() -> Project {
         .build()
 }
 
-/// Runs a call with this for standard input.
+/// Runs a call with this standard input.
 fn fed(project: &Project, args: &[&str], input: &str) -> wake_tests::Finished {
     let call = project.wake(args);
     let mut child = call.command().stdin(Stdio::piped()).spawn().unwrap();
@@ -32,7 +32,7 @@ fn fed(project: &Project, args: &[&str], input: &str) -> wake_tests::Finished {
 }
 
 #[test]
-fn a_command_sees_what_the_steps_own_would_and_leaves_nothing() {
+fn a_command_sees_what_the_step_sees_and_leaves_nothing() {
     let project = two();
     let seen = "pwd; echo $COLOUR; cat words; find .wake -name made; echo changed > words; touch left; cat words";
     let run = project.wake(["exec", ":m", "--", "sh", "-c", seen]).run().success();
@@ -41,12 +41,12 @@ fn a_command_sees_what_the_steps_own_would_and_leaves_nothing() {
     assert!(lines[3].ends_with("/made"), "{run}");
     assert_eq!(project.read("words"), "hello\n");
     assert!(!project.path("left").exists());
-    // What it needs has been built, and it itself has not.
+    // Its dependencies have been built, but the step itself has not.
     assert_eq!(project.build(&[":m"]).ran(), ["//:m"]);
 }
 
 #[test]
-fn exit_codes_are_those_of_what_ran() {
+fn exec_exits_with_the_code_of_the_command() {
     let project = two();
     let code = |args: &[&str]| project.wake(["exec", ":m", "--"]).args(args).run().code;
     assert_eq!(code(&["sh", "-c", "exit 7"]), 7);
@@ -63,7 +63,7 @@ fn exit_codes_are_those_of_what_ran() {
 }
 
 #[test]
-fn what_goes_in_and_comes_out_is_passed_on() {
+fn standard_streams_are_passed_through() {
     let project = two();
     let run = fed(&project, &["exec", ":m", "--", "sh", "-c", "cat; echo error >&2"], "given\n");
     assert_eq!((run.code, run.stdout.as_str()), (0, "given\n"), "{run}");
@@ -74,7 +74,7 @@ fn what_goes_in_and_comes_out_is_passed_on() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_read() {
+fn unused_input_is_not_consumed() {
     let project = two();
     project.build(&[":m"]);
     let call = project.wake(["exec", ":m", "--", "true"]);
@@ -89,7 +89,7 @@ fn what_is_not_asked_for_is_not_read() {
 }
 
 #[test]
-fn what_goes_to_one_place_keeps_its_order() {
+fn output_to_one_file_keeps_its_order() {
     let project = two();
     let both = "i=0; while [ $i -lt 50 ]; do echo out $i; echo error $i >&2; i=$((i + 1)); done";
     let call = project.wake(["-q", "exec", ":m", "--", "sh", "-c", both]);
@@ -106,7 +106,7 @@ fn what_goes_to_one_place_keeps_its_order() {
 }
 
 #[test]
-fn one_module_is_entered_at_a_time() {
+fn only_one_module_can_be_entered() {
     let project = two();
     project.wake(["exec", "--", "true"]).run().code(2).mentions(
         "error: only one module can be entered at a time, and the target names 2\n help: name one of //:m, //:n\n",
@@ -126,7 +126,7 @@ fn a_module_without_a_command_cannot_be_entered() {
 }
 
 #[test]
-fn a_shell_reads_commands() {
+fn shell_reads_commands_from_standard_input() {
     let project = two();
     let run = fed(&project, &["shell", ":m"], "echo $COLOUR\nexit 5\n").code(5);
     assert_eq!(run.stdout, "red\n");
@@ -136,8 +136,8 @@ fn a_shell_reads_commands() {
 }
 
 #[test]
-fn a_root_without_a_shell_says_so() {
-    if !has_busybox("a_root_without_a_shell_says_so") {
+fn a_root_without_a_shell_is_an_error() {
+    if !has_busybox("a_root_without_a_shell_is_an_error") {
         return;
     }
     let project = project()
@@ -160,7 +160,7 @@ fn a_root_without_a_shell_says_so() {
 }
 
 #[test]
-fn amid_what_the_command_left_behind() {
+fn after_runs_among_the_files_left_by_the_command() {
     let project = two();
     let run = project.wake(["exec", "--after", ":m", "--", "cat", "out"]).run().success();
     assert_eq!(run.stdout, "hello\n");
@@ -168,7 +168,7 @@ fn amid_what_the_command_left_behind() {
 }
 
 #[test]
-fn the_step_that_failed_last() {
+fn failed_enters_the_step_that_failed_last() {
     let project = project().step("m", "echo half > out.txt; echo why >&2; exit 4").build();
     project.wake(["shell", "--failed"]).run().code(4).mentions("no step has failed");
     project.wake(["build"]).run().code(1);
@@ -178,7 +178,7 @@ fn the_step_that_failed_last() {
 }
 
 #[test]
-fn a_step_whose_program_cannot_be_started_is_entered_all_the_same() {
+fn a_step_with_an_unusable_program_can_be_entered() {
     let project = project().step("m", "true").build();
     project.write_script("step.sh", "#!/no/such/shell\n");
     project.wake(["build"]).run().code(1);
@@ -188,12 +188,12 @@ fn a_step_whose_program_cannot_be_started_is_entered_all_the_same() {
 }
 
 #[test]
-fn a_terminal_with_job_control() {
+fn a_shell_on_a_terminal_has_job_control() {
     let project = two();
     let mut typing = project.wake(["shell", ":m"]).typing(90, 33);
     typing.wait_for("$ ").types("stty size; echo $TERM\n").wait_for("33 90").wait_for("xterm");
     typing.wait_for("$ ").types("echo on $((6 * 7)) >/dev/tty\n").wait_for("on 42");
-    // Ctrl-C is for what runs in the shell.
+    // Ctrl-C goes to the command in the shell.
     let long = "sh -c 'echo in $((6 * 7)); exec sleep 1000' && echo never\n";
     typing.wait_for("$ ").types(long).wait_for("in 42").types("\x03");
     typing.wait_for("$ ").types("echo still $((6 * 7))\n").wait_for("still 42");
@@ -202,7 +202,7 @@ fn a_terminal_with_job_control() {
 }
 
 #[test]
-fn nothing_is_there_after_the_last_process_has_gone() {
+fn background_processes_are_killed_at_the_end() {
     let project = two();
     let run = project.wake(["exec", ":m", "--", "sh", "-c", "sleep 1000 & echo started"]).run();
     assert_eq!(run.success().stdout, "started\n");

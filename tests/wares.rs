@@ -10,7 +10,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use wake_tests::{Project, copy_of_binary, expect, fixtures, is_root, project};
 
-/// A tree with something of each kind, and an empty warehouse.
+/// A tree with a file of each type, and an empty warehouse.
 fn bed() -> Project {
     let project = project()
         .file("tree/a.txt", "text\n")
@@ -30,7 +30,7 @@ fn id(project: &Project, line: &str) -> String {
 }
 
 #[test]
-fn the_proxy_that_the_environment_names_is_asked() {
+fn the_proxy_in_the_environment_is_used() {
     let root = format!(
         "rootfs={{ ware: 'tar:{}', warehouses: ['http://wares.invalid/x'] }}",
         "7".repeat(64)
@@ -49,7 +49,7 @@ fn the_proxy_that_the_environment_names_is_asked() {
     }
 }
 
-/// A proxy that refuses everything, and what it is asked for.
+/// A proxy that refuses everything, and the requests it gets.
 fn refusing_proxy() -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -68,7 +68,7 @@ fn refusing_proxy() -> (String, std::sync::mpsc::Receiver<String>) {
 }
 
 #[test]
-fn a_tree_comes_back_from_a_warehouse_as_it_was() {
+fn a_tree_is_restored_unchanged_from_a_warehouse() {
     let project = bed();
     for packtype in ["tar", "tree"] {
         let ware =
@@ -96,7 +96,7 @@ fn a_tree_comes_back_from_a_warehouse_as_it_was() {
 }
 
 #[test]
-fn only_the_tree_type_sees_links() {
+fn only_the_tree_type_includes_links() {
     let project = bed();
     let ids =
         |project: &Project| ["tar", "tree"].map(|t| id(project, &format!("ware id {t} tree")));
@@ -109,7 +109,7 @@ fn only_the_tree_type_sees_links() {
 }
 
 #[test]
-fn archives_of_others_are_scanned_listed_and_mirrored() {
+fn foreign_archives_are_scanned_listed_and_mirrored() {
     let project = bed();
     let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
     let owner = "--owner=0:1000 --group=0:1000 --mtime=@1262304000 --sort=name";
@@ -123,7 +123,10 @@ fn archives_of_others_are_scanned_listed_and_mirrored() {
             .arg(".")
             .status();
         if !made.is_ok_and(|status| status.success()) {
-            wake_tests::skip("archives_of_others", "GNU tar cannot write this");
+            wake_tests::skip(
+                "foreign_archives_are_scanned_listed_and_mirrored",
+                "GNU tar cannot write this",
+            );
             continue;
         }
         let scanned = id(&project, &format!("ware scan tar --source file://./{name}"));
@@ -151,7 +154,7 @@ fn archives_of_others_are_scanned_listed_and_mirrored() {
 }
 
 #[test]
-fn what_does_not_exist_packs_to_nothing() {
+fn a_missing_path_packs_to_the_empty_id() {
     let project = bed();
     assert_eq!(id(&project, "ware pack tar absent"), "tar:-");
     wake(&project, "ware unpack tar:- back").code(1).says(expect![[r#"
@@ -161,7 +164,7 @@ fn what_does_not_exist_packs_to_nothing() {
 }
 
 #[test]
-fn another_tree_than_the_one_asked_for_is_refused() {
+fn a_tree_with_another_id_is_refused() {
     let project = bed();
     let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
     project.write("tree/a.txt", "other\n");
@@ -180,7 +183,7 @@ fn another_tree_than_the_one_asked_for_is_refused() {
 }
 
 #[test]
-fn a_damaged_archive_leaves_everything_as_it_was() {
+fn a_damaged_archive_changes_nothing() {
     let project = bed();
     project.write("tree/long", vec![7; 300_000]);
     let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
@@ -194,7 +197,7 @@ fn a_damaged_archive_leaves_everything_as_it_was() {
     }
 }
 
-/// Everything below a directory that is there for a moment only.
+/// All temporary files below a directory.
 fn left_behind(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().map(Result::unwrap) {
@@ -208,7 +211,7 @@ fn left_behind(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Hands an archive to every command that reads one; each must refuse it in these words and leave nothing.
+/// Passes an archive to every command that reads one; each must refuse it with this message and leave nothing.
 #[track_caller]
 fn is_refused_everywhere(project: &Project, archive: &str, expected: &str) {
     let ware = "tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D";
@@ -240,13 +243,13 @@ fn is_refused_everywhere(project: &Project, archive: &str, expected: &str) {
 }
 
 #[test]
-fn an_archive_that_ends_early_is_refused_wherever_one_is_read() {
+fn a_truncated_archive_is_refused_by_every_command() {
     let project = bed();
     id(&project, "ware pack tar tree --target file://./ours.tgz");
     let plain = Command::new("gzip").args(["-dc"]).arg(project.path("ours.tgz")).output().unwrap();
     project.write("cut.tar", &plain.stdout[..700]);
     is_refused_everywhere(&project, "cut.tar", "the archive is truncated after 700 bytes");
-    // A header that promises more than any disk holds.
+    // A header that announces more than any disk can hold.
     let mut huge = plain.stdout[512..1024].to_vec();
     huge[124..136].copy_from_slice(b"77777777777\0");
     huge[148..156].fill(b' ');
@@ -258,7 +261,7 @@ fn an_archive_that_ends_early_is_refused_wherever_one_is_read() {
 }
 
 #[test]
-fn an_archive_bomb_is_refused_wherever_one_is_read() {
+fn an_archive_bomb_is_refused_by_every_command() {
     let project = bed();
     let script = "import lzma, sys, tarfile\n\
                   info = tarfile.TarInfo('zeros'); info.size = 100 << 20\n\
@@ -267,7 +270,10 @@ fn an_archive_bomb_is_refused_wherever_one_is_read() {
     let python =
         Command::new("python3").args(["-c", script]).arg(project.path("bomb.tar.xz")).status();
     if !python.is_ok_and(|status| status.success()) {
-        return wake_tests::skip("an_archive_bomb", "needs `python3` with `lzma`");
+        return wake_tests::skip(
+            "an_archive_bomb_is_refused_by_every_command",
+            "needs `python3` with `lzma`",
+        );
     }
     assert!(fs::metadata(project.path("bomb.tar.xz")).unwrap().len() < 20_000);
     let expected =
@@ -276,7 +282,7 @@ fn an_archive_bomb_is_refused_wherever_one_is_read() {
 }
 
 #[test]
-fn warehouses_that_cannot_be_reached_and_wares_that_are_not_there_are_two_things() {
+fn unreachable_warehouses_and_missing_wares_are_distinguished() {
     let project = bed();
     let ware = id(&project, "ware id tar tree");
     let from = |source: &str| wake(&project, &format!("ware unpack {ware} back --source {source}"));
@@ -299,7 +305,7 @@ fn warehouses_that_cannot_be_reached_and_wares_that_are_not_there_are_two_things
 }
 
 #[test]
-fn arguments_that_mean_nothing_are_usage_errors() {
+fn invalid_arguments_are_usage_errors() {
     let project = bed();
     let says = |line: &str, text: &str| {
         let finished = wake(&project, line).code(2);
@@ -313,7 +319,7 @@ fn arguments_that_mean_nothing_are_usage_errors() {
 }
 
 #[test]
-fn a_filter_that_refuses_says_what() {
+fn a_rejecting_filter_names_the_file() {
     let project = bed();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4755);
     fs::set_permissions(project.path("tree/sub/run"), mode).unwrap();
@@ -324,10 +330,10 @@ fn a_filter_that_refuses_says_what() {
     id(&project, "ware pack tar tree --filters setid=ignore");
 }
 
-/// Packed trees whose ids are published.
+/// Packed trees with published ids.
 #[test]
-fn published_ids() {
-    let Some(dir) = fixtures("published_ids", "timeless") else { return };
+fn packed_trees_have_their_published_ids() {
+    let Some(dir) = fixtures("packed_trees_have_their_published_ids", "timeless") else { return };
     let cases: Vec<Value> =
         serde_json::from_slice(&fs::read(dir.join("hashes.json")).unwrap()).unwrap();
     let project = bed();
@@ -354,7 +360,7 @@ fn published_ids() {
     assert!(compared > 5, "{compared}");
 }
 
-/// Makes the tree that a case describes: names with their content, null for directories.
+/// Creates the tree that a case describes: names with their content, null for directories.
 fn make(root: &Path, input: &Value) {
     let mode = |text: &Value| {
         let octal = text.as_str().unwrap_or("0o755").trim_start_matches("0o").to_owned();
@@ -376,7 +382,7 @@ fn make(root: &Path, input: &Value) {
 }
 
 #[test]
-fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
+fn an_ordinary_user_unpacks_a_read_only_tree() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = project().file("tree/f", "text\n").build();
     let set = |path: &str, mode| {
@@ -385,7 +391,7 @@ fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
     set("tree/f", 0o444);
     set("tree", 0o555);
     let ware = id(&project, "ware pack tree tree --target file://./ours.tgz");
-    // Where the other user may write, and find the program.
+    // The other user must be able to write here and to find the program.
     let program = copy_of_binary(project.base());
     for dir in [project.root(), project.base()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
@@ -411,7 +417,7 @@ fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
 }
 
-/// A warehouse that gives half of a packed ware, and the rest when it is told to.
+/// A warehouse that sends half of a packed ware, and the rest on request.
 fn slow_warehouse(packed: Vec<u8>) -> (String, std::sync::mpsc::Sender<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ware", listener.local_addr().unwrap());
@@ -424,7 +430,7 @@ fn slow_warehouse(packed: Vec<u8>) -> (String, std::sync::mpsc::Sender<()>) {
         let (one, two) = packed.split_at(packed.len() / 2);
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(one).unwrap();
-        // Where nobody tells, the connection ends, and with it the test.
+        // Without a request the connection ends, and with it the test.
         if told.recv_timeout(std::time::Duration::from_secs(60)).is_ok() {
             stream.write_all(two).unwrap();
         }
@@ -444,9 +450,9 @@ fn terminal() -> (fs::File, fs::File) {
 }
 
 #[test]
-fn a_terminal_shows_how_far_a_large_ware_has_come_and_nothing_else_does() {
+fn only_a_terminal_shows_the_progress_of_a_large_ware() {
     let project = bed();
-    // What does not shrink: Knuth's MMIX generator.
+    // Incompressible data: Knuth's MMIX generator.
     let mut state = 1u64;
     let bytes = std::iter::repeat_with(|| {
         state =
@@ -477,9 +483,9 @@ fn a_terminal_shows_how_far_a_large_ware_has_come_and_nothing_else_does() {
     assert_eq!((piped.stdout.trim(), &*piped.stderr), (&*ware, ""));
 }
 
-/// A password is told to the warehouse alone: not in errors, events, logs, records, lines of sources or reports.
+/// A password is sent only to the warehouse: it does not appear in errors, events, logs, records, source lines or reports.
 #[test]
-fn n3_a_password_in_an_address_is_shown_nowhere() {
+fn n3_a_password_in_an_address_is_never_shown() {
     let secret = "hunter2-canary";
     let project = bed();
     let id = id(&project, "ware id tree tree");

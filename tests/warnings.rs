@@ -1,4 +1,4 @@
-//! What commands that succeed write to standard error.
+//! Standard error of successful commands.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ fn warning() -> Project {
 }
 
 #[test]
-fn shown_once_where_the_command_ran() {
+fn warnings_are_shown_once_when_the_command_runs() {
     let project = warning();
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
@@ -23,7 +23,7 @@ fn shown_once_where_the_command_ran() {
 }
 
 #[test]
-fn shown_never_or_always() {
+fn warnings_can_be_shown_never_or_always() {
     let project = warning();
     let none = project.wake(["build", "--warnings", "none"]).run().success();
     assert!(!none.stderr.contains("warning"), "{none}");
@@ -40,7 +40,7 @@ fn shown_never_or_always() {
 }
 
 #[test]
-fn kept_with_the_result_for_every_checkout() {
+fn warnings_are_stored_with_the_result_for_every_checkout() {
     let project = warning();
     project.build(&[]);
     std::fs::remove_dir_all(project.path(".wake")).unwrap();
@@ -51,7 +51,7 @@ fn kept_with_the_result_for_every_checkout() {
 }
 
 #[test]
-fn wake_run_shows_them_too() {
+fn run_shows_warnings() {
     let project = project()
         .pkg("files=['./step.sh'], modules={ m: './m.libsonnet' }")
         .module(

@@ -1,4 +1,4 @@
-//! `--watch`: built or tested again when something changes.
+//! `--watch`: rebuilds or retests after changes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use wake_tests::{Project, Wake, project, skip};
 
-/// A watching build and what it says.
+/// A watching build and its output.
 struct Watching {
     child: Child,
     said: BufReader<ChildStderr>,
@@ -26,7 +26,7 @@ impl Watching {
         Watching { child, said }
     }
 
-    /// Reads on until a line holds this; gives the lines until there.
+    /// Reads until a line contains this; returns the lines up to there.
     #[track_caller]
     fn until(&mut self, text: &str) -> String {
         let mut lines = String::new();
@@ -52,14 +52,14 @@ impl Watching {
 }
 
 #[test]
-fn built_again_when_something_changes_and_silent_when_that_does_not_matter() {
+fn only_relevant_changes_cause_a_rebuild() {
     let project = project().step("m", "cat words > out.txt").file("words", "one\n").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './words'");
     let mut watching = Watching::start(&project, &[]);
     watching.until("Finished 1 action in");
     watching.until("Watching 1 directory; press Ctrl-C to stop");
     assert_eq!(project.result_text("//:m", "out.txt"), "one\n");
-    // Nothing is said of a file that nobody sees, nor of one that comes out equal.
+    // Nothing is printed for a file that no step sees, or for one with equal content.
     project.write("notes", "x");
     project.touch("words");
     project.write("words", "two\n");
@@ -71,7 +71,7 @@ fn built_again_when_something_changes_and_silent_when_that_does_not_matter() {
 }
 
 #[test]
-fn a_failure_is_told_and_mended() {
+fn a_failure_is_reported_and_so_is_its_correction() {
     let project = project().step("m", "touch out.txt").build();
     let mut watching = Watching::start(&project, &[]);
     watching.until("Watching");
@@ -84,7 +84,7 @@ fn a_failure_is_told_and_mended() {
     watching.until("did you mean `pkg`?");
     watching.until("FAILED");
     project.write("PKG.libsonnet", text);
-    // After a failure it is told also that nothing had to be done.
+    // After a failure, it is also reported if nothing had to be done.
     watching.until("Finished 1 action, all cached");
     project.edit("step.sh", "touch out.txt", "echo new > out.txt");
     watching.until("Finished 1 action");
@@ -93,7 +93,7 @@ fn a_failure_is_told_and_mended() {
 }
 
 #[test]
-fn files_in_a_directory_that_is_new_are_seen() {
+fn files_in_a_new_directory_are_noticed() {
     let project = project().step("m", "cat src/* > out.txt").file("src/a", "a\n").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('src/**')");
     let mut watching = Watching::start(&project, &[]);
@@ -107,13 +107,13 @@ fn files_in_a_directory_that_is_new_are_seen() {
 }
 
 #[test]
-fn a_build_that_is_stale_is_stopped_and_another_change_stops_nothing() {
+fn a_stale_build_is_stopped_but_other_changes_stop_nothing() {
     let project = project().step("m", "cat words > out.txt").file("words", "one\n").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './words'");
     let mut watching = Watching::start(&project, &["-v"]);
     watching.until("Watching");
     project.edit("step.sh", "cat words", "sleep 1000; cat words");
-    // The event that it began comes with the next one: what is waited for is that nothing ends before it is stopped.
+    // The start is only shown with the next event, so the test waits for the end: nothing ends unless the stale build is stopped.
     project.write("unseen", "x");
     project.edit("step.sh", "sleep 1000; cat words", "cat words words");
     watching.until("Finished 1 action");
@@ -122,7 +122,7 @@ fn a_build_that_is_stale_is_stopped_and_another_change_stops_nothing() {
 }
 
 #[test]
-fn looking_again_and_again_instead() {
+fn watching_can_poll() {
     let project = project().step("m", "touch out.txt").build();
     let mut watching = Watching::start(&project, &["--poll", "1"]);
     watching.until("Watching by polling");
@@ -132,7 +132,7 @@ fn looking_again_and_again_instead() {
 }
 
 #[test]
-fn a_workspace_that_goes_ends_it() {
+fn removing_the_workspace_ends_watching() {
     let project = project().file("ws/wake.toml", "[workspace]\n").build();
     let dir = project.path("ws");
     fs::write(dir.join("PKG.libsonnet"), "function(wake) wake.pkg(wake.pkgInfo('a', '1.0.0'))\n")
@@ -148,12 +148,12 @@ fn a_workspace_that_goes_ends_it() {
 }
 
 #[test]
-fn a_stale_build_is_stopped_also_where_nothing_tells_of_changes() {
+fn a_stale_build_is_stopped_while_polling() {
     let project = project().step("m", "echo one > out.txt").build();
     let mut watching = Watching::start(&project, &["-v", "--poll", "1"]);
     watching.until("Watching by looking");
     project.edit("step.sh", "echo one", "sleep 1000; echo one");
-    // It has begun when the next change comes; were it not stopped, nothing would ever end.
+    // It has started when the next change comes; if it were not stopped, the test would hang.
     watching.until("//:m");
     project.edit("step.sh", "sleep 1000; echo one", "echo two");
     watching.until("Finished 1 action");
@@ -183,7 +183,7 @@ fn tests_run_again_when_something_changes() {
 }
 
 #[test]
-fn where_the_kernel_watches_too_little_that_is_said_with_what_to_do() {
+fn a_low_watch_limit_of_the_kernel_is_reported_with_a_remedy() {
     let project = project().step("m", "touch out.txt").build();
     for number in 0..20 {
         project.write(&format!("dirs/{number}/file"), "x");
@@ -197,7 +197,7 @@ fn where_the_kernel_watches_too_little_that_is_said_with_what_to_do() {
         .is_ok_and(|status| status.success());
     if !is_possible {
         return skip(
-            "where_the_kernel_watches_too_little",
+            "a_low_watch_limit_of_the_kernel_is_reported_with_a_remedy",
             "user namespaces with limits of their own",
         );
     }
@@ -230,7 +230,7 @@ fn a_hundred_thousand_files_are_watched() {
     project.write("data/7/7", "seven\n");
     watching.until("Finished 1 action");
     assert_eq!(project.result_text("//:m", "out.txt"), "seven\n");
-    // One more of them, which the command does not see, and then another edit.
+    // One more of these files, which the command does not see, and then another edit.
     project.write("data/499/new", "x");
     project.write("data/7/7", "again\n");
     watching.until("Finished 1 action");
@@ -239,7 +239,7 @@ fn a_hundred_thousand_files_are_watched() {
 }
 
 #[test]
-fn a_burst_of_edits_and_a_directory_of_many_files() {
+fn a_burst_of_edits_beside_many_files_is_noticed() {
     let project = project().step("m", "ls src | wc -l > out.txt").file("src/0", "").build();
     project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('src/**')");
     let mut watching = Watching::start(&project, &[]);

@@ -17,7 +17,7 @@ pub(crate) fn check(text: &str, root: &Path) -> Result<(), String> {
         let (Some(shown), Some(carets)) = (lines.get(at + 2), lines.get(at + 3)) else {
             return Err(format!("{place} is shown without its line"));
         };
-        // A file of a package that lies in the store, `acme/zlib@1.3.1/PKG.libsonnet`, is none of the workspace.
+        // A file of a package in the store, `acme/zlib@1.3.1/PKG.libsonnet`, is not in the workspace.
         if !file.contains('@') {
             let source =
                 std::fs::read_to_string(root.join(file)).map_err(|e| format!("{place}: {e}"))?;

@@ -1,6 +1,6 @@
-//! Edits while a build goes on.
+//! Edits during a build.
 //!
-//! Whether an edit comes in time or too late does not matter: the build after it must give what a
+//! Whether an edit comes in time or too late does not matter: the build after it must give what a build of a
 //! fresh copy gives.
 
 use std::fs;
@@ -22,7 +22,7 @@ fn build_and(project: &Project, edit: &dyn Fn(&Project)) {
     child.wait().unwrap();
 }
 
-/// A name, and something that is done while a build goes on.
+/// A name, and something that is done during a build.
 type Edit = (&'static str, fn(&Project));
 
 const EDITS: [Edit; 10] = [
@@ -47,7 +47,7 @@ const EDITS: [Edit; 10] = [
 ];
 
 #[test]
-fn of_a_first_build() {
+fn edits_during_a_first_build() {
     for (what, edit) in EDITS {
         let project = workspace_where("sleep 0.5");
         build_and(&project, &edit);
@@ -56,7 +56,7 @@ fn of_a_first_build() {
 }
 
 #[test]
-fn of_a_build_from_the_snapshot() {
+fn edits_during_a_build_from_the_snapshot() {
     for (what, edit) in EDITS {
         let project = settle(workspace_where("sleep 0.5"));
         project.write("data", "zero\n");
@@ -65,9 +65,9 @@ fn of_a_build_from_the_snapshot() {
     }
 }
 
-/// Twice the same size, within the time in which a clock may show the same.
+/// Two edits of the same size within one tick of the clock.
 #[test]
-fn twice_in_a_row() {
+fn two_edits_of_the_same_size_in_a_row() {
     let project = settle(workspace_where("sleep 0.2"));
     for round in 0..5 {
         project.write("data", format!("a{round}\n"));
@@ -76,9 +76,9 @@ fn twice_in_a_row() {
     }
 }
 
-/// They read one snapshot, and each notes what it found beside it.
+/// They read one snapshot, and each records its own changes to it.
 #[test]
-fn several_builds_at_once() {
+fn several_concurrent_builds() {
     let project = settle(workspace_where(""));
     for round in 0..8 {
         project.write("data", format!("{round}\n"));

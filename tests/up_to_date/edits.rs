@@ -51,7 +51,7 @@ fn a_data_file_of_the_same_size_and_time_by_rename() {
 }
 
 #[test]
-fn a_data_file_again_and_again_within_one_tick_of_the_clock() {
+fn a_data_file_repeatedly_within_one_tick_of_the_clock() {
     let project = settled();
     let time = modified(&project, "data");
     for round in 0..10 {
@@ -72,7 +72,7 @@ fn a_source_of_the_same_size_and_time() {
     holds(&project, &["//:list"]);
 }
 
-/// What lies in the future is what a clock that was set back leaves: no later edit is sure to look later.
+/// A clock that was set back leaves times in the future: a later edit need not have a later time.
 #[test]
 fn a_clock_that_was_set_back() {
     let project = workspace();
@@ -103,7 +103,7 @@ fn touched_without_change() {
 }
 
 #[test]
-fn there_and_back() {
+fn a_change_and_its_reversal() {
     let project = settled();
     project.write("data", "two\n");
     holds(&project, &["//:copy"]);
@@ -116,7 +116,7 @@ fn what_a_dependency_reads() {
     let project = settled();
     project.write("lib/base", "z\na\n");
     holds(&project, &["//:copy", "//lib:made"]);
-    // It comes out as it was, so what needs it is as it was.
+    // Its output is equal, so its dependents do not rerun.
     project.write("lib/base", "a\nz\n");
     holds(&project, &["//lib:made"]);
 }
@@ -129,7 +129,7 @@ fn a_new_file_that_a_glob_matches() {
 }
 
 #[test]
-fn a_new_file_below_a_directory_that_is_taken_whole() {
+fn a_new_file_below_a_directory_input() {
     let project = settled();
     project.write("in/deep/c", "c\n");
     holds(&project, &["//:list"]);
@@ -142,7 +142,7 @@ fn a_new_directory_without_files() {
     let project = settled();
     fs::create_dir(project.path("in/empty")).unwrap();
     holds(&project, NOTHING);
-    // It was seen, though nothing came of it: what is put there later is seen as well.
+    // The directory was noticed although nothing changed: a file added to it later is noticed, too.
     project.write("in/empty/e", "e\n");
     holds(&project, &["//:list"]);
 }
@@ -155,28 +155,28 @@ fn a_new_file_that_nothing_names() {
 }
 
 #[test]
-fn a_file_that_is_gone() {
+fn a_removed_file() {
     let project = settled();
     fs::remove_file(project.path("in/deep/b.txt")).unwrap();
     holds(&project, &["//:list"]);
 }
 
 #[test]
-fn a_file_that_is_named_and_gone() {
+fn a_removed_file_that_is_named() {
     let project = settled();
     fs::remove_file(project.path("data")).unwrap();
     holds(&project, NOTHING);
 }
 
 #[test]
-fn a_file_that_is_renamed() {
+fn a_renamed_file() {
     let project = settled();
     fs::rename(project.path("in/a.txt"), project.path("in/z.txt")).unwrap();
     holds(&project, &["//:list"]);
 }
 
 #[test]
-fn two_files_that_change_places() {
+fn two_files_that_are_swapped() {
     let project = settled();
     fs::rename(project.path("in/a.txt"), project.path("in/x")).unwrap();
     fs::rename(project.path("in/deep/b.txt"), project.path("in/a.txt")).unwrap();
@@ -209,7 +209,7 @@ fn a_directory_that_becomes_a_link() {
 }
 
 #[test]
-fn a_link_that_leads_elsewhere() {
+fn a_link_with_another_target() {
     let project = settled();
     fs::remove_file(project.path("link")).unwrap();
     symlink("copy.sh", project.path("link")).unwrap();
@@ -217,7 +217,7 @@ fn a_link_that_leads_elsewhere() {
 }
 
 #[test]
-fn what_a_link_leads_to() {
+fn the_target_of_a_link() {
     let project = settled();
     project.write("data", "two\n");
     holds(&project, &["//:copy"]);
@@ -232,14 +232,14 @@ fn a_link_that_leaves_the_package() {
 }
 
 #[test]
-fn a_program_that_may_not_be_executed() {
+fn a_program_that_is_not_executable() {
     let project = settled();
     fs::set_permissions(project.path("copy.sh"), fs::Permissions::from_mode(0o644)).unwrap();
     holds(&project, NOTHING);
 }
 
 #[test]
-fn a_program_whose_interpreter_is_another() {
+fn a_program_with_another_interpreter() {
     let project = settled();
     project.edit("copy.sh", "#!/bin/sh", "#!/bin/no-such-shell");
     holds(&project, NOTHING);
@@ -262,7 +262,7 @@ fn a_comment_in_a_function() {
 }
 
 #[test]
-fn a_mistake_in_a_function_and_its_mending() {
+fn a_mistake_in_a_function_and_its_correction() {
     let project = settled();
     project.edit("copy.libsonnet", "pkgFiles", "pkgfiles");
     holds(&project, NOTHING);
@@ -271,7 +271,7 @@ fn a_mistake_in_a_function_and_its_mending() {
 }
 
 #[test]
-fn a_step_that_fails_and_then_does_not() {
+fn a_step_that_fails_and_then_succeeds() {
     let project = settled();
     project.edit("copy.sh", "cat", "exit 3; cat");
     holds(&project, NOTHING);
@@ -294,9 +294,9 @@ fn a_new_package_below_the_target() {
     holds(&project, &["//new:m"]);
 }
 
-/// Nothing but the search for packages has looked at the directory it is in.
+/// Only the search for packages has read its directory.
 #[test]
-fn a_new_package_where_only_packages_are() {
+fn a_new_package_in_a_directory_with_only_packages() {
     let pkg = |name: &str| {
         format!(
             "function(wake) wake.pkg(wake.pkgInfo('{name}', '1.0.0'), modules={{ m: './m.libsonnet' }})"
@@ -310,20 +310,20 @@ fn a_new_package_where_only_packages_are() {
     let project = settle(project);
     project.write("apps/two/PKG.libsonnet", pkg("two"));
     project.write("apps/two/m.libsonnet", module);
-    // It makes the same as the other one.
+    // Its result equals that of the other package.
     holds(&project, NOTHING);
     assert!(project.result("//apps/two:m", "f").is_file());
 }
 
 #[test]
-fn a_directory_that_becomes_a_package_of_its_own() {
+fn a_directory_that_becomes_a_package() {
     let project = settled();
     project
         .write("in/deep/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('deep', '1.0.0'))");
     holds(&project, &["//:list"]);
 }
 
-/// The text behind it is the same, but it is no longer the package's own.
+/// The text of its target is the same, but the file is no longer the package's own.
 #[test]
 fn a_source_that_becomes_a_link_out_of_the_package() {
     let project = workspace();
@@ -340,7 +340,7 @@ fn a_source_that_becomes_a_link_out_of_the_package() {
 }
 
 #[test]
-fn a_program_of_another_step_that_may_not_be_executed() {
+fn a_program_of_another_step_that_is_not_executable() {
     let project = workspace();
     project.write_script(
         "lib/made.sh",
@@ -357,9 +357,9 @@ fn a_program_of_another_step_that_may_not_be_executed() {
     holds(&project, &["//lib:made"]);
 }
 
-/// No file of it is named: only the path to them leads through it.
+/// None of its files is named; it is only a parent directory of named files.
 #[test]
-fn a_directory_on_the_way_that_becomes_a_package_of_its_own() {
+fn a_parent_directory_that_becomes_a_package() {
     let project = workspace();
     project.write("way/to/data", "far\n");
     project.edit("PKG.libsonnet", "'./data', ", "'./data', './way/to/data', ");
@@ -369,7 +369,7 @@ fn a_directory_on_the_way_that_becomes_a_package_of_its_own() {
 }
 
 #[test]
-fn a_source_on_the_way_to_which_a_package_appears() {
+fn a_new_package_in_a_parent_directory_of_a_source() {
     let project = workspace();
     project.write("way/to/text", "words");
     project.edit("PKG.libsonnet", "'./text'", "'./way/to/text'");
@@ -379,14 +379,14 @@ fn a_source_on_the_way_to_which_a_package_appears() {
 }
 
 #[test]
-fn a_package_that_is_gone() {
+fn a_removed_package() {
     let project = settled();
     fs::remove_file(project.path("lib/PKG.libsonnet")).unwrap();
     holds(&project, NOTHING);
 }
 
 #[test]
-fn settings_that_leave_a_package_out() {
+fn settings_that_exclude_a_package() {
     let project = workspace();
     project.write("wake.toml", "[workspace]\nmembers = [\"lib\", \"\"]\n");
     let project = settle(project);
@@ -395,7 +395,7 @@ fn settings_that_leave_a_package_out() {
     holds(&project, NOTHING);
 }
 
-/// A dangling link is a link; what appears behind it is another matter.
+/// A dangling link is a link, whatever appears at its target later.
 #[test]
 fn a_file_that_was_absent() {
     let project = workspace();

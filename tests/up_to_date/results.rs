@@ -1,4 +1,4 @@
-//! Results that are no longer what the last build left.
+//! Results that were changed since the last build.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,7 +20,7 @@ fn tree(project: &Project, label: &str) -> PathBuf {
     fs::read_link(link(project, label)).unwrap()
 }
 
-/// Lets everyone write below a directory of the store, as somebody does who means to.
+/// Makes a directory of the store writable, as for a deliberate change.
 fn unlock(path: &Path) {
     for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {
@@ -37,21 +37,21 @@ fn with_an_edit(project: Project) -> Project {
 }
 
 #[test]
-fn a_link_is_gone() {
+fn a_link_is_removed() {
     let project = settled();
     fs::remove_file(link(&project, "//:list")).unwrap();
     holds(&project, NOTHING);
 }
 
 #[test]
-fn a_link_is_gone_and_another_step_has_something_to_do() {
+fn a_link_is_removed_and_another_step_must_run() {
     let project = with_an_edit(settled());
     fs::remove_file(link(&project, "//:list")).unwrap();
     holds(&project, &["//:copy"]);
 }
 
 #[test]
-fn a_link_is_gone_and_a_file_that_no_step_sees_has_changed() {
+fn a_link_is_removed_and_an_unused_file_changed() {
     let project = settled();
     project.write("unseen", "1\n");
     project.edit("PKG.libsonnet", "'./data', ", "'./data', './unseen', ");
@@ -63,14 +63,14 @@ fn a_link_is_gone_and_a_file_that_no_step_sees_has_changed() {
 }
 
 #[test]
-fn all_links_are_gone() {
+fn all_links_are_removed() {
     let project = settled();
     fs::remove_dir_all(project.path(".wake/out")).unwrap();
     holds(&project, NOTHING);
 }
 
 #[test]
-fn a_link_was_replaced_by_a_file_of_the_user() {
+fn a_link_is_replaced_by_a_file_of_the_user() {
     let project = settled();
     fs::remove_file(link(&project, "//:list")).unwrap();
     fs::write(link(&project, "//:list"), "mine").unwrap();
@@ -78,7 +78,7 @@ fn a_link_was_replaced_by_a_file_of_the_user() {
 }
 
 #[test]
-fn a_link_was_replaced_by_a_directory() {
+fn a_link_is_replaced_by_a_directory() {
     let project = settled();
     fs::remove_file(link(&project, "//:list")).unwrap();
     fs::create_dir(link(&project, "//:list")).unwrap();
@@ -95,7 +95,7 @@ fn a_link_leads_to_the_result_of_another_step() {
 }
 
 #[test]
-fn a_tree_is_gone_from_the_store() {
+fn a_tree_is_removed_from_the_store() {
     for label in LABELS {
         let project = settled();
         let tree = tree(&project, label);
@@ -106,7 +106,7 @@ fn a_tree_is_gone_from_the_store() {
 }
 
 #[test]
-fn a_tree_is_gone_and_another_step_has_something_to_do() {
+fn a_tree_is_removed_and_another_step_must_run() {
     let project = with_an_edit(settled());
     let tree = tree(&project, "//:list");
     unlock(&tree);
@@ -114,9 +114,9 @@ fn a_tree_is_gone_and_another_step_has_something_to_do() {
     holds(&project, &["//:copy", "//:list"]);
 }
 
-/// `//:copy` needs it and has to run again.
+/// `//:copy` needs it and must rerun.
 #[test]
-fn the_tree_of_a_dependency_is_gone() {
+fn the_tree_of_a_dependency_is_removed() {
     let project = with_an_edit(settled());
     let tree = tree(&project, "//lib:made");
     unlock(&tree);
@@ -125,14 +125,14 @@ fn the_tree_of_a_dependency_is_gone() {
 }
 
 #[test]
-fn the_store_is_gone() {
+fn the_store_is_removed() {
     let project = settled();
     unlock(&project.store());
     fs::remove_dir_all(project.store()).unwrap();
     holds(&project, &LABELS);
 }
 
-/// A name, and something that is done to the result `out.txt` in the store.
+/// A name, and something done to the result `out.txt` in the store.
 type Damage = (&'static str, fn(&Path));
 
 const DAMAGE: [Damage; 7] = [
@@ -170,9 +170,9 @@ fn damaged(damage: fn(&Path)) -> Project {
     project
 }
 
-/// It begins with what the store keeps of the first one's build.
+/// The other checkout starts from the stored state of the first one's build.
 #[test]
-fn a_result_was_changed_in_the_store_and_another_checkout_wants_it() {
+fn a_result_changed_in_the_store_is_needed_by_another_checkout() {
     for (what, damage) in DAMAGE {
         let expected = read_tree(&settled().result("//:list", ""));
         let project = damaged(damage);
@@ -184,11 +184,11 @@ fn a_result_was_changed_in_the_store_and_another_checkout_wants_it() {
 }
 
 #[test]
-fn a_result_was_changed_in_the_store() {
+fn a_result_is_changed_in_the_store() {
     for (what, damage) in DAMAGE {
         let project = damaged(damage);
         let run = project.json_build(TARGETS).run().success();
-        // Another mode is set right again, anything else is made anew.
+        // Another mode is corrected, and any other change causes a rebuild.
         let expected: &[&str] = if what == "another mode" { NOTHING } else { &["//:list"] };
         assert_eq!(run.events().ran(), expected, "{what}\n{run}");
         holds(&project, NOTHING);

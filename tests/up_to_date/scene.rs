@@ -1,4 +1,4 @@
-//! The workspace of these tests, and the law that they hold it to.
+//! The workspace of these tests, and the property that they check.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ pub(crate) const LABELS: [&str; 3] = ["//:copy", "//:list", "//lib:made"];
 /// What is built.
 pub(crate) const TARGETS: &[&str] = &["//..."];
 
-/// A workspace with everything that a snapshot keeps: data files of one step each, a glob that a
+/// A workspace with everything that a snapshot records: data files of one step each, a glob that a
 /// function counts, a text that a function reads, a link, and a package that another one needs.
 pub(crate) fn workspace() -> Project {
     workspace_where("")
 }
 
-/// The same, whose step `//:copy` begins with some shell commands.
+/// The same, with shell commands at the start of the step `//:copy`.
 pub(crate) fn workspace_where(copy_begins: &str) -> Project {
     project()
         .pkg(
@@ -68,7 +68,7 @@ pub(crate) fn settled() -> Project {
 
 /// The project, built until a build comes from the snapshot alone.
 ///
-/// What was written a moment ago is not vouched for until the clock has gone on.
+/// Files written a moment ago are not trusted until the clock has advanced.
 #[track_caller]
 pub(crate) fn settle(project: Project) -> Project {
     for _ in 0..100 {
@@ -80,20 +80,20 @@ pub(crate) fn settle(project: Project) -> Project {
     panic!("no build comes from the snapshot alone");
 }
 
-/// Whether the build looked at no function and at no step.
+/// Whether the build looked at no function and no step.
 pub(crate) fn is_at_once(build: &Build) -> bool {
     let kinds = ["evaluated", "target.announced", "action.started", "action.finished"];
     let silent = kinds.iter().all(|kind| build.of_kind(kind).count() == 0);
     silent && build.count("total") > 0 && build.count("hit") == build.count("total")
 }
 
-/// The build looked at no function and at no step.
+/// Asserts that the build looked at no function and no step.
 #[track_caller]
 pub(crate) fn assert_at_once(build: &Build) {
     assert!(is_at_once(build), "a build with nothing to do says: {:#?}", build.events);
 }
 
-/// What a build leaves for a person: the exit code, what it complained of, the results.
+/// What the user sees of a build: the exit code, the errors, the results.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     code: i32,
@@ -107,7 +107,7 @@ impl Outcome {
         let complaints = events.of_kind("diagnostic").map(|event| event["message"].to_string());
         let mut results = BTreeMap::new();
         for label in LABELS {
-            // After a failure, what is linked is of an earlier build.
+            // After a failure, the links are those of an earlier build.
             if run.code == 0 {
                 results.insert(label.to_owned(), read_tree(&project.result(label, "")));
             }
@@ -116,8 +116,8 @@ impl Outcome {
     }
 }
 
-/// The next build gives what a fresh copy of the checkout gives, and runs these steps to get there;
-/// so does the one after it, and so does one of a copy that shares the store; both run nothing.
+/// Asserts that the next build gives what a fresh copy of the checkout gives, running these steps;
+/// so do the one after it and one of a copy that shares the store, running nothing.
 #[track_caller]
 pub(crate) fn holds(project: &Project, ran: &[&str]) {
     let run = project.json_build(TARGETS).run();
@@ -136,7 +136,7 @@ pub(crate) fn holds(project: &Project, ran: &[&str]) {
     assert_eq!(elsewhere.events().ran(), [] as [&str; 0], "a copy that shares the store");
 }
 
-/// The results in the checkout, as they are linked, are those of a build of a fresh copy.
+/// Asserts that the linked results in the checkout are those of a build of a fresh copy.
 #[track_caller]
 pub(crate) fn results_agree(project: &Project, what: &str) {
     let fresh = fresh_outcome(project);
@@ -146,7 +146,7 @@ pub(crate) fn results_agree(project: &Project, what: &str) {
     }
 }
 
-/// What a build of a copy of the checkout in an empty store gives.
+/// The outcome of a build of a copy of the checkout with an empty store.
 #[track_caller]
 fn fresh_outcome(of: &Project) -> Outcome {
     let copy = project().build();
@@ -155,7 +155,7 @@ fn fresh_outcome(of: &Project) -> Outcome {
     Outcome::of(&copy, &run)
 }
 
-/// The next build gives what a fresh copy of the checkout gives, whatever it runs; and so does the one
+/// Asserts that the next build gives what a fresh copy of the checkout gives, whatever it runs; and so does the one
 /// after it.
 #[track_caller]
 pub(crate) fn agrees(project: &Project, what: &str) {

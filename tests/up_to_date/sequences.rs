@@ -1,4 +1,4 @@
-//! Many edits one after the other, in an order that looks random and is the same in every run.
+//! Sequences of edits, in a pseudo-random order that is the same in every run.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use wake_tests::Project;
 
 use crate::scene::{TARGETS, agrees, settled};
 
-/// Knuth's MMIX generator; the high bits are the good ones.
+/// Knuth's MMIX generator, whose high bits are the best.
 pub(crate) struct Choice(pub(crate) u64);
 
 impl Choice {
@@ -19,7 +19,7 @@ impl Choice {
     }
 }
 
-/// A name, and something that is done to a checkout; the number makes a few variants of it.
+/// A name, and something done to a checkout; the number selects a variant.
 pub(crate) type Edit = (&'static str, fn(&Project, usize));
 
 pub(crate) const EDITS: [Edit; 18] = [
@@ -112,11 +112,11 @@ fn sequence(seed: u64) {
 }
 
 #[test]
-fn one() {
+fn a_first_sequence_of_edits() {
     sequence(1);
 }
 
 #[test]
-fn two() {
+fn a_second_sequence_of_edits() {
     sequence(2);
 }

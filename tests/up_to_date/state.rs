@@ -1,7 +1,7 @@
-//! The files below `.wake/state`, and what the store keeps of them for other checkouts, each damaged in turn.
+//! The files below `.wake/state`, and their copies in the store for other checkouts, each damaged in turn.
 //!
-//! Nothing here knows what is in them. After each damage a data file holds something new, of the same
-//! size: a build that believes what it should not would leave the old result in place.
+//! These tests do not know the format of these files. After each damage a data file gets new content of the same
+//! size: a build that trusts a damaged file would leave the old result in place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,12 +32,12 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The builds so far, so that each data is new.
+/// The number of builds so far, so that the data is always new.
 #[derive(Default)]
 struct Rounds(u32);
 
 impl Rounds {
-    /// New data of the same size is noticed, and the build from the snapshot after it holds as well.
+    /// Checks that new data of the same size is noticed, and that the following build from the snapshot is right.
     #[track_caller]
     fn go(&mut self, project: &Project, what: &str) {
         self.0 += 1;
@@ -57,7 +57,7 @@ fn each(name: &str, times: usize, damage: impl Fn(&Path, usize)) {
     rounds.go(&project, "before any damage");
     for at in 0..state_files(&project).len() {
         for time in 0..times {
-            // The build before has made the state whole again.
+            // The previous build has restored the state.
             let Some(file) = state_files(&project).get(at).cloned() else { continue };
             damage(&file, time);
             let what = format!("{name} {time} of {}", file.display());
@@ -68,17 +68,17 @@ fn each(name: &str, times: usize, damage: impl Fn(&Path, usize)) {
 }
 
 #[test]
-fn gone() {
+fn removed_state() {
     each("removal", 1, |file, _| fs::remove_file(file).unwrap());
 }
 
 #[test]
-fn empty() {
+fn empty_state() {
     each("emptying", 1, |file, _| fs::write(file, "").unwrap());
 }
 
 #[test]
-fn cut_short() {
+fn truncated_state() {
     each("cut", 12, |file, time| {
         let bytes = fs::read(file).unwrap();
         let keep = if time == 0 { bytes.len() - 1 } else { bytes.len() * time / 12 };
@@ -87,7 +87,7 @@ fn cut_short() {
 }
 
 #[test]
-fn longer() {
+fn state_with_trailing_bytes() {
     each("growth", 2, |file, time| {
         let mut bytes = fs::read(file).unwrap();
         let more = if time == 0 { vec![0; 4096] } else { bytes.clone() };
@@ -97,7 +97,7 @@ fn longer() {
 }
 
 #[test]
-fn one_bit_flipped() {
+fn state_with_one_bit_flipped() {
     each("flip", 40, |file, time| {
         let mut bytes = fs::read(file).unwrap();
         let at = bytes.len() * time / 40;
@@ -107,7 +107,7 @@ fn one_bit_flipped() {
 }
 
 #[test]
-fn a_stretch_of_zeros() {
+fn state_with_a_range_of_zeros() {
     each("zeros", 10, |file, time| {
         let mut bytes = fs::read(file).unwrap();
         let (start, end) = (bytes.len() * time / 10, bytes.len() * (time + 1) / 10);
@@ -116,9 +116,9 @@ fn a_stretch_of_zeros() {
     });
 }
 
-/// What was written by an older or a newer wake says so at its head.
+/// State written by an older or newer wake has another version in its header.
 #[test]
-fn of_another_version() {
+fn state_of_another_version() {
     each("version", 2, |file, time| {
         let mut bytes = fs::read(file).unwrap();
         let Some(digit) = bytes.iter().take(32).position(u8::is_ascii_digit) else { return };
@@ -128,7 +128,7 @@ fn of_another_version() {
 }
 
 #[test]
-fn random() {
+fn random_state() {
     each("noise", 4, |file, time| {
         // Knuth's MMIX generator: the same noise in every run.
         let mut state = time as u64 + 1;
@@ -143,13 +143,13 @@ fn random() {
     });
 }
 
-/// A checkout without a state of its own begins with what the store has.
+/// A checkout without state starts from the state in the store.
 #[test]
-fn damaged_in_the_store() {
+fn state_damaged_in_the_store() {
     const FLIPS: usize = 30;
     let project = settled();
     let kept = || files_below(&project.store().join("state"));
-    assert!(!kept().is_empty(), "the store keeps a state");
+    assert!(!kept().is_empty(), "the store has no state");
     let mut rounds = Rounds::default();
     for time in 0..FLIPS + 4 {
         fs::remove_dir_all(project.path(".wake")).unwrap();
@@ -171,7 +171,7 @@ fn damaged_in_the_store() {
 }
 
 #[test]
-fn a_directory_in_its_place() {
+fn state_replaced_by_a_directory() {
     let project = settled();
     let mut rounds = Rounds::default();
     for file in state_files(&project) {
@@ -191,11 +191,11 @@ fn replace_state(project: &Project, saved: &Path) {
 }
 
 #[test]
-fn of_another_checkout() {
+fn state_of_another_checkout() {
     let (one, other) = (settled(), settled());
     other.write("data", "two\n");
     other.build(TARGETS);
-    // Both under their own names and under those of the files that they replace.
+    // Both under their own names and under those of the files they replace.
     let theirs: Vec<_> =
         state_files(&other).into_iter().map(|file| fs::read(file).unwrap()).collect();
     for (mine, theirs) in state_files(&one).into_iter().zip(theirs) {
@@ -209,7 +209,7 @@ fn of_another_checkout() {
 }
 
 #[test]
-fn of_another_request() {
+fn state_of_another_request() {
     let project = settled();
     project.build(&[":copy"]);
     project.build(&[":list"]);
@@ -223,7 +223,7 @@ fn of_another_request() {
 }
 
 #[test]
-fn of_an_earlier_moment() {
+fn state_of_an_earlier_time() {
     let project = settled();
     let saved = project.base().join("saved");
     copy_tree(&project.path(".wake/state"), &saved);
@@ -231,7 +231,7 @@ fn of_an_earlier_moment() {
     project.write("in/c.txt", "c\n");
     project.build(TARGETS);
     replace_state(&project, &saved);
-    // All of it is in the store already.
+    // All results are already in the store.
     holds(&project, &[]);
     replace_state(&project, &saved);
     project.write("data", "one\n");
@@ -239,9 +239,9 @@ fn of_an_earlier_moment() {
     holds(&project, &[]);
 }
 
-/// Files that stand beside each other must have been written for each other.
+/// Files of the state are used only together with those they were written with.
 #[test]
-fn one_of_an_earlier_moment_and_the_rest_of_a_later_one() {
+fn state_that_mixes_an_earlier_and_a_later_time() {
     let project = settled();
     let (early, late) = (project.base().join("early"), project.base().join("late"));
     let change = |round: u32, into: &Path| {
@@ -252,7 +252,7 @@ fn one_of_an_earlier_moment_and_the_rest_of_a_later_one() {
         copy_tree(&project.path(".wake/state"), into);
     };
     change(1, &early);
-    // Everything has another number from now on.
+    // From now on, everything has another number.
     project.write("a/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('a', '1.0.0'))");
     project.write("in/0.txt", "0\n");
     change(2, &late);
@@ -261,7 +261,7 @@ fn one_of_an_earlier_moment_and_the_rest_of_a_later_one() {
         for (from, into) in [(&early, &late), (&late, &early)] {
             replace_state(&project, into);
             if fs::copy(from.join(&name), project.path(".wake/state").join(&name)).is_ok() {
-                // What lies there is of the later moment, in the store as in the checkout.
+                // The existing state is the later one, in the store and in the checkout.
                 holds(&project, &[]);
             }
         }
@@ -269,7 +269,7 @@ fn one_of_an_earlier_moment_and_the_rest_of_a_later_one() {
 }
 
 #[test]
-fn all_of_it_gone_and_the_store_still_there() {
+fn all_state_removed_but_not_the_store() {
     let project = settled();
     let mut rounds = Rounds::default();
     for _ in 0..3 {
@@ -288,7 +288,7 @@ fn all_of_it_gone_and_the_store_still_there() {
         fs::remove_file(project.path("in/more.txt")).unwrap();
         fs::remove_file(project.path("in/deep/more")).unwrap();
         holds(&project, &[]);
-        // Out of the store as well, so that it has to be listed again.
+        // Removed from the store as well, so that it must be listed again.
         project.write("in/a.txt", format!("{:?}", std::time::SystemTime::now()));
         project.build(TARGETS);
     }

@@ -7,14 +7,14 @@ use wake_tests::{Build, Project, has_program, is_root, skip};
 
 use crate::scene::{LABELS, TARGETS, assert_at_once, holds, settled, workspace};
 
-/// A build in a mount namespace of its own in which `/etc/os-release` says something else.
+/// A build in its own mount namespace with another `/etc/os-release`.
 fn build_on_another_host(project: &Project) -> Build {
     let release = project.base().join("os-release");
     fs::write(&release, "NAME=another\n").unwrap();
     let script =
         "mount --bind \"$1\" \"$(readlink -f /etc/os-release)\"; shift; exec \"$0\" \"$@\"";
     let words = ["unshare", "--mount", "--", "sh", "-euc", script];
-    // The word after the script is `$0`, the program under test.
+    // The word after the script is `$0`: the program under test.
     let run = project.wake([release.as_os_str()]).args(["--message-format", "json", "build"]);
     run.args(TARGETS).wrapper(words).run().success().events()
 }
@@ -27,11 +27,11 @@ fn another_host() {
     let project = settled();
     assert_eq!(build_on_another_host(&project).ran(), LABELS);
     assert_at_once(&build_on_another_host(&project));
-    // And back: all of it is remembered, but not by the last snapshot.
+    // Back again: everything is cached, but not in the last snapshot.
     holds(&project, &[]);
 }
 
-/// The files that a build hashes that believes itself in the boot `boot`.
+/// The files that a build hashes if the boot id is `boot`.
 ///
 /// A strict sandbox would not start, because part of `/proc` is hidden.
 fn hashed_in_boot(project: &Project, boot: &str) -> BTreeSet<String> {
@@ -47,17 +47,17 @@ fn hashed_in_boot(project: &Project, boot: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn another_boot_in_which_the_bytes_of_sources_may_be_gone() {
+fn another_boot_after_which_source_bytes_may_be_lost() {
     if !is_root() || !has_program("unshare") {
         let missing = "needs root and `unshare` to show another boot";
-        return skip("another_boot_in_which_the_bytes_of_sources_may_be_gone", missing);
+        return skip("another_boot_after_which_source_bytes_may_be_lost", missing);
     }
     let project = workspace();
     let [first, second] =
         ["7a6b1c1e-0d2f-4a8e-9b53-3c2d1e0f4a5b", "0f4a5b7a-6b1c-4e0d-8f4a-8e9b533c2d1e"];
     let all = hashed_in_boot(&project, first);
     assert!(all.contains("data") && all.contains("lib/base"), "{all:?}");
-    // No change can go unseen any more.
+    // From now on, no change can go unnoticed.
     std::thread::sleep(std::time::Duration::from_millis(50));
     hashed_in_boot(&project, first);
     assert_eq!(hashed_in_boot(&project, first), BTreeSet::new());
@@ -66,7 +66,7 @@ fn another_boot_in_which_the_bytes_of_sources_may_be_gone() {
 }
 
 #[test]
-fn variables_of_the_one_who_calls() {
+fn another_environment_of_the_caller() {
     let project = settled();
     for (name, value) in [
         ("CFLAGS", "-O9"),
@@ -80,7 +80,7 @@ fn variables_of_the_one_who_calls() {
     ] {
         let run = project.json_build(TARGETS).env(name, value).run().success();
         assert_at_once(&run.events());
-        // A step that runs sees none of it, either.
+        // Steps do not see these variables either.
         project.write("data", format!("{name}\n"));
         let run = project.json_build(TARGETS).env(name, value).run().success();
         assert_eq!(run.events().ran(), ["//:copy"], "{name}");
@@ -89,7 +89,7 @@ fn variables_of_the_one_who_calls() {
 }
 
 #[test]
-fn another_directory_to_call_from() {
+fn another_working_directory() {
     let project = settled();
     let run = project.json_build(TARGETS).cwd(project.path("lib")).run().success();
     assert_eq!(run.events().ran(), [] as [&str; 0]);
@@ -104,7 +104,7 @@ fn another_store() {
     assert_eq!(run.events().ran(), LABELS);
     let target = fs::read_link(project.path(".wake/out/copy")).unwrap();
     assert!(target.starts_with(&other), "{}", target.display());
-    // Back in the first one, the links lead there again.
+    // Back in the first store, the links lead there again.
     holds(&project, &[]);
     let target = fs::read_link(project.path(".wake/out/copy")).unwrap();
     assert!(target.starts_with(project.store()), "{}", target.display());
@@ -132,13 +132,13 @@ fn another_configuration() {
 }
 
 #[test]
-fn a_checkout_that_was_moved_and_another_in_its_place() {
+fn a_moved_checkout_and_another_in_its_place() {
     let (project, other) = (settled(), settled());
     other.write("data", "two\n");
     let away = project.base().join("away");
     fs::rename(project.root(), &away).unwrap();
     fs::rename(other.root(), project.root()).unwrap();
-    // The state that lies there now is of another root: ignored.
+    // The state there now belongs to another root, so it is ignored.
     holds(&project, &["//:copy"]);
     fs::rename(project.root(), other.root()).unwrap();
     fs::rename(&away, project.root()).unwrap();
@@ -146,7 +146,7 @@ fn a_checkout_that_was_moved_and_another_in_its_place() {
 }
 
 #[test]
-fn a_checkout_whose_sources_were_replaced_by_equal_ones() {
+fn a_checkout_with_sources_replaced_by_equal_ones() {
     let project = settled();
     let copy = project.base().join("copy");
     wake_tests::copy_tree(project.root(), &copy);

@@ -1,4 +1,4 @@
-//! The same edits under the eyes of `wake build --watch`, which looks only at what it was told of.
+//! The same edits during `wake build --watch`, which checks only paths with reported changes.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use wake_tests::Project;
 use crate::scene::{TARGETS, results_agree, settled};
 use crate::sequences::{Choice, EDITS, Edit};
 
-/// What happens to a checkout beside [`EDITS`].
+/// Changes to a checkout besides [`EDITS`].
 const MORE: [Edit; 8] = [
     ("an editor that renames", |p, n| {
         p.write(".data.swp", "x");
@@ -71,7 +71,7 @@ impl Watching {
         Watching { child, events, seen: String::new() }
     }
 
-    /// Reads on until a build is over after which `is_done`.
+    /// Reads events until a build has finished after which `is_done`.
     #[track_caller]
     fn until(&mut self, what: &str, is_done: impl Fn() -> bool) {
         loop {
@@ -83,7 +83,7 @@ impl Watching {
                 continue;
             }
             let exit = event["exit"].as_u64().unwrap();
-            // One that a change made stale is begun again.
+            // A build that became stale is restarted.
             assert!([0, 130].contains(&exit), "{what}: {}", self.seen);
             if exit == 0 && is_done() {
                 return;
@@ -104,7 +104,7 @@ fn sequence(seed: u64, args: &[&str]) {
     let project = settled();
     let mut watching = Watching::start(&project, args);
     watching.until("the first build", || true);
-    // What takes results away behind its back is no change of the checkout.
+    // Removing results is not a change of the checkout.
     let unseen = ["a result link", "the state", "another request"];
     let mut edits = EDITS.to_vec();
     edits.retain(|(name, _)| !unseen.contains(name));
@@ -125,7 +125,7 @@ fn sequence(seed: u64, args: &[&str]) {
                 _ => {}
             }
         }
-        // The last thing that happens is seen last.
+        // The last change is noticed last.
         let token = format!("token{round}");
         project.write("lib/base", format!("{token}\nb\n"));
         let what = format!("seed {seed}: {}", done.join(", "));
@@ -138,22 +138,22 @@ fn sequence(seed: u64, args: &[&str]) {
 }
 
 #[test]
-fn one() {
+fn a_first_sequence_of_edits() {
     sequence(11, &[]);
 }
 
 #[test]
-fn two() {
+fn a_second_sequence_of_edits() {
     sequence(12, &[]);
 }
 
 #[test]
-fn looked_at_again_and_again() {
+fn a_sequence_of_edits_with_polling() {
     sequence(13, &["--poll", "1"]);
 }
 
 #[test]
-fn what_is_changed_behind_its_back_is_mended_when_it_is_quiet() {
+fn removed_results_are_restored_when_idle() {
     let project = settled();
     let mut watching = Watching::start(&project, &[]);
     watching.until("the first build", || true);
@@ -162,7 +162,7 @@ fn what_is_changed_behind_its_back_is_mended_when_it_is_quiet() {
     let link = project.path(".wake/out/list");
     let before = fs::read_link(&link).unwrap();
     fs::remove_file(&link).unwrap();
-    // It is quiet once after each edit.
+    // It becomes idle once after each edit.
     for number in 0.. {
         project.write("data", format!("again{number}\n"));
         std::thread::sleep(std::time::Duration::from_secs(5));
