@@ -228,7 +228,7 @@ fn mirrors_are_tried_first_and_their_files_verified() {
     let failed = project.wake(["build", "--offline"]).run().code(7);
     failed
         .mentions("gone/words.txt: No such file or directory")
-        .mentions("other/words.txt: it has the SHA-256")
+        .mentions("other/words.txt: its SHA-256 is")
         .mentions("https://files.example.org/pub/words.txt: ");
 
     // A directory is not another machine, so it is used even offline.

@@ -384,7 +384,7 @@ fn apptainer_builds_each_file_from_the_previous_one() {
     };
     call(&[]).run().code(5).says(expect![[r#"
         [TIME] warning: the sandbox is weak: commands can see more than they declare
-        error: apptainer fetches `r.example/os:1` itself
+        error: apptainer must fetch `r.example/os:1` itself
          --> images/os/1/templates/ubuntu.vtmp:2:5
           |
         2 |     r.example/os:1
