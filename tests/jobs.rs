@@ -282,7 +282,7 @@ fn a_failed_job_has_a_reason_and_failed_outputs() {
 }
 
 #[test]
-fn canceling_ends_all_processes_and_a_killed_process_fails_the_job() {
+fn cancelling_ends_all_processes_and_a_killed_process_fails_the_job() {
     let script = "echo ready > \"$OUTPUT_PIPE\"; sleep 600 & sleep 600";
     let project = project().file("long.yml", &run(ONE_EACH, script, "")).build();
     let begin = || {
@@ -301,7 +301,7 @@ fn canceling_ends_all_processes_and_a_killed_process_fails_the_job() {
     );
     assert!(!child.wait_with_output().unwrap().status.success());
     let again = job(&project, &["cancel", &id]).run().code(2).stderr;
-    assert!(again.contains("has ended"), "{again}");
+    assert!(again.contains("has already ended"), "{again}");
     let (mut child, id) = begin();
     child.kill().unwrap();
     child.wait().unwrap();

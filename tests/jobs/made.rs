@@ -70,7 +70,7 @@ fn a_created_job_runs_without_its_creator() {
 }
 
 #[test]
-fn a_created_job_can_be_canceled_and_records_how_it_ended() {
+fn a_created_job_can_be_cancelled_and_records_how_it_ended() {
     let project = project()
         .file("long.yml", &run("{outputs: [output]}", "sleep 600 & sleep 600", ""))
         .file("fails.yml", &run("{outputs: [output]}", "exit 3", ""))

@@ -241,7 +241,7 @@ esac";
     let mut lines: Vec<&str> = log.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["[job-0] 10", "[job-2] 10"]);
-    // The result of all replicas is remembered; with another number of replicas it is another job.
+    // The result of all replicas is cached; with another number of replicas it is another job.
     let again = exec(&project, b"", &["-f", "one.yml", "-b", &id]).code(0);
     assert!(again.stderr.contains("Cached job 2"), "{}", again.stderr);
     assert_eq!(again.stdout, "some bytes");

@@ -81,7 +81,7 @@ fn a_failed_command_fails_its_output() {
 }
 
 #[test]
-fn canceling_a_job_ends_everything_that_runs() {
+fn cancelling_a_job_ends_everything_that_runs() {
     let scene = Scene::new(&run(OUTPUT, WAITS, ""), Runs::Jobs);
     for is_attended in [true, false] {
         let id = scene.create(&[]);

@@ -16,9 +16,9 @@ fn kill(signal: &str, processes: &[u32]) {
 }
 
 #[test]
-fn a_job_is_canceled_while_it_runs_or_waits() {
+fn a_job_is_cancelled_while_it_runs_or_waits() {
     let Some(scene) =
-        Scene::new("a_job_is_canceled_while_it_runs_or_waits", &run(OUTPUT, WAITS, ""))
+        Scene::new("a_job_is_cancelled_while_it_runs_or_waits", &run(OUTPUT, WAITS, ""))
     else {
         return;
     };
@@ -48,7 +48,7 @@ fn a_job_is_canceled_while_it_runs_or_waits() {
     );
     // Readers do not wait for an output that will not be written.
     assert_eq!(output(&scene.project, &cancelled)["state"], "failed");
-    // It can also be canceled with Slurm's own command.
+    // It can also be cancelled with Slurm's own command.
     let id = scene.create(&[]);
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&slurm]);
@@ -182,7 +182,7 @@ fn an_unreachable_controller_is_reported_and_waited_for() {
     let refused = scene.on_slurm("create", &[]).run().code(10).stderr;
     assert!(refused.contains("Slurm is not responding: "), "{refused}");
     assert_eq!(scene.last()["statusReason"], "could not be submitted to Slurm");
-    // A running job can be canceled without a controller, too.
+    // A running job can be cancelled without a controller, too.
     let cancelled = json(&scene.job(&["cancel", &runs]).run().code(0));
     assert_eq!(cancelled["status"], "Canceled");
     scene.cluster.begin_controller();

@@ -178,8 +178,8 @@ fn an_output_that_two_replicas_write_is_an_error() {
 }
 
 #[test]
-fn all_replicas_are_canceled_with_or_without_a_controller() {
-    let test = "all_replicas_are_canceled_with_or_without_a_controller";
+fn all_replicas_are_cancelled_with_or_without_a_controller() {
+    let test = "all_replicas_are_cancelled_with_or_without_a_controller";
     let Some(mut scene) = Scene::new(test, &replicated(&one_does(9, ""), 3)) else { return };
     let (id, _) = begun(&scene, 2);
     let cancelled = json(&scene.job(&["cancel", &id]).run().code(0));
@@ -207,7 +207,7 @@ fn all_replicas_are_canceled_with_or_without_a_controller() {
     assert_eq!(of_replicas(&cancelled, "status"), vec!["Canceled"; 300]);
     assert_eq!(buffers(), before);
     scene.project.write("run.yml", replicated(&one_does(9, ""), 3));
-    // One of them can be canceled with Slurm's own command.
+    // One of them can be cancelled with Slurm's own command.
     let id = scene.create(&["-b", &unwritten(&scene).1]);
     let slurm = scene.show(&id)["engine"]["id"].as_str().unwrap().to_owned();
     scene.cluster.ask("scancel", &[&format!("{slurm}_1")]);

@@ -36,7 +36,7 @@ fn the_same_codespec_gives_the_same_output_here_and_on_slurm() {
         scene.cluster.ask("scontrol", &["show", "job"]).contains(&format!("JobName=wake-{id}"))
     );
 
-    // It is the same action: this machine remembers the node's result, and needs no node.
+    // It is the same action: the node's result is in the cache, and no node is needed.
     scene.cluster.end_controller();
     let again = json(&scene.on_slurm("run", &["-b", &input]).run().code(0));
     assert_eq!((&again["remembered"], &again["engine"]), (&true.into(), &serde_json::Value::Null));

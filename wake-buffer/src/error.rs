@@ -78,7 +78,7 @@ pub enum BufferError {
     /// The output that was read could not be passed on.
     #[error("cannot write the output: {0}")]
     Sink(io::Error),
-    /// The caller canceled.
+    /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,
     /// A file outside the store could not be read or written.

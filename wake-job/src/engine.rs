@@ -119,7 +119,7 @@ impl Engine for PipeEngine {
     }
 }
 
-/// Receives all reports until there are no more senders, and stops the job if it is canceled or exceeds its deadline.
+/// Receives all reports until there are no more senders, and stops the job if it is cancelled or exceeds its deadline.
 fn hear(
     news: &Receiver<News>,
     tally: &mut Tally<'_>,
@@ -223,7 +223,7 @@ impl PipeEngine {
         Ok(begun.map(outlet).collect())
     }
 
-    /// Returns the result of a job that was canceled, or ran out of time, before it started.
+    /// Returns the result of a job that was cancelled, or ran out of time, before it started.
     fn not_begun(&self, cancel: &Cancel) -> Result<Performance, StepError> {
         let performed = match cancel.is_cancelled() {
             true => Err(StepError::Cancelled),

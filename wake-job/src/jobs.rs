@@ -223,7 +223,7 @@ impl<'s> Jobs<'s> {
         Ok(true)
     }
 
-    /// Returns why a job is to be canceled, if it is.
+    /// Returns why a job is to be cancelled, if it is.
     pub fn why_cancelled(&self, id: u64) -> Option<String> {
         why_cancelled(&self.dir(id))
     }
@@ -264,7 +264,7 @@ impl OwnJob {
         self.dir.join(ENGINE_LOG)
     }
 
-    /// Returns why it is to be canceled, if it is.
+    /// Returns why it is to be cancelled, if it is.
     pub fn why_cancelled(&self) -> Option<String> {
         why_cancelled(&self.dir)
     }

@@ -48,7 +48,7 @@ pub struct JobEnd {
     pub status: Status,
     /// The reason.
     pub reason: Option<String>,
-    /// Whether its result was remembered.
+    /// Whether its result was cached, so that it did not run.
     pub remembered: bool,
     /// The failure of something other than the command.
     pub failure: Option<Failure>,
@@ -109,7 +109,7 @@ impl JobEnd {
         JobEnd { failure: Some(diagnostic.into()), ..ended(Status::Failed, reason) }
     }
 
-    /// Returns the end of a job that could not start; `is_cancelled` says whether it was canceled in the meantime.
+    /// Returns the end of a job that could not start; `is_cancelled` says whether it was cancelled in the meantime.
     pub fn not_begun(reason: &str, is_cancelled: bool) -> JobEnd {
         match is_cancelled {
             true => ended(Status::Canceled, Some(BY_USER.to_owned())),

@@ -293,7 +293,7 @@ impl Plan {
         }
     }
 
-    /// Returns why the result will not be remembered, if it will not.
+    /// Returns why the result will not be cached, if it will not.
     pub fn why_forgotten(&self) -> Option<String> {
         if self.options.place == Place::Cluster {
             return Some("it runs in a cluster, where it can see more than it declares".to_owned());

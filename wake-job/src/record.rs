@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wake_model::{BufferId, Tags};
 
-/// The reason of a job that a user canceled.
+/// The reason of a job that a user cancelled.
 pub const BY_USER: &str = "Canceled by user";
 /// The reason of a job whose standard output was closed by its reader.
 pub const NOBODY_READS: &str = "standard output was closed";
@@ -24,7 +24,7 @@ pub enum Status {
     Failed,
     /// Somebody has asked to cancel it.
     Canceling,
-    /// It was canceled.
+    /// It was cancelled.
     Canceled,
 }
 
@@ -60,9 +60,9 @@ pub struct JobRecord {
     pub tags: Tags,
     /// Its time limit in seconds.
     pub timeout_seconds: u64,
-    /// Whether its result was remembered.
+    /// Whether its result was cached, so that it did not run.
     pub remembered: bool,
-    /// Why its result will not be remembered.
+    /// Why its result will not be cached.
     pub not_remembered: Option<String>,
 }
 

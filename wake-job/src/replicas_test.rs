@@ -177,7 +177,7 @@ fn a_replica_without_a_process_is_concluded_unless_it_has_ended() {
 }
 
 #[test]
-fn a_canceled_job_has_ended_when_no_replica_runs() {
+fn a_cancelled_job_has_ended_when_no_replica_runs() {
     let bed = Bed::new();
     let (replicas, outputs, id) = bed.sent(2);
     assert!(!replicas.are_ending());

@@ -44,7 +44,7 @@ pub struct Task {
     pub sandbox: SandboxLevel,
     /// The GPUs of this machine that it may use; none for any.
     pub given_graphics: Option<GivenGraphics>,
-    /// Whether its result is not remembered.
+    /// Whether its result is not cached.
     pub forgotten: bool,
 }
 

@@ -54,7 +54,7 @@ impl SlurmEnd {
         self.code == NO_DIRECTORY && self.signal == 0
     }
 
-    /// Whether it was canceled by a user or preempted by another job.
+    /// Whether it was cancelled by a user or preempted by another job.
     pub fn was_cancelled(&self) -> bool {
         self.word == "CANCELLED" || self.word == "PREEMPTED"
     }
@@ -68,7 +68,7 @@ impl fmt::Display for SlurmEnd {
         match (code, signal, reason.as_deref()) {
             (_, 1..=31, _) => write!(f, " (signal {signal})"),
             (1.., _, _) => write!(f, " (exit code {code})"),
-            // The reason of a canceled job is why it was waiting, not why it ended.
+            // The reason of a cancelled job is why it was waiting, not why it ended.
             (_, _, Some(reason)) if !self.was_cancelled() => write!(f, " ({reason})"),
             _ => Ok(()),
         }
