@@ -1,5 +1,6 @@
 """Runs build scripts, as Cargo does."""
 import os
+import signal
 import subprocess
 import sys
 
@@ -32,6 +33,14 @@ def surroundings(rustc, opt, features, out):
     return env
 
 
+def ending(code):
+    """How a failed process ended; a negative code is the number of a signal."""
+    if code >= 0:
+        return f"failed with exit code {code}"
+    name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
+    return f"was killed by {name}"
+
+
 def run(program, of, rustc, opt, features, out, directory, env):
     """Runs a script in `directory` and returns the options and variables that it requests. Its files go to `out`."""
     os.makedirs(out)
@@ -39,7 +48,7 @@ def run(program, of, rustc, opt, features, out, directory, env):
     ran = subprocess.run([program], check=False, cwd=directory, env=env, stdout=subprocess.PIPE, text=True)
     if ran.returncode != 0:
         sys.stderr.write(ran.stdout)
-        sys.exit(f"the build script of {of} failed with exit code {ran.returncode}")
+        sys.exit(f"the build script of {of} {ending(ran.returncode)}")
     options, variables = [], {"OUT_DIR": out}
     for line in ran.stdout.splitlines():
         if not line.startswith("cargo:"):
