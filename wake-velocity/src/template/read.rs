@@ -122,9 +122,12 @@ impl<'a> Reader<'a> {
     fn look_at_header(&mut self, text: &str, at: Mark) {
         let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic());
         if text.strip_prefix('@').is_some_and(|word| !word.is_empty() && is_word(word)) {
-            let section = self.sections.last().map_or("no section", |section| section.name);
-            let message =
-                format!("`{text}` is not a section: it is treated as a line of `{section}`");
+            let message = match self.sections.last() {
+                Some(Section { name, .. }) => {
+                    format!("`{text}` is not a section: it is treated as a line of `{name}`")
+                }
+                None => format!("`{text}` is not a section"),
+            };
             let warning = self.source.error(at, message);
             self.warnings.push(match nearest(text, self.known()) {
                 Some(near) => warning.with_hint(format!("did you mean `{near}`?")),
