@@ -179,10 +179,10 @@ fn a_missing_output_is_an_error() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
-          | `a` was declared as an output and does not exist
-          | `b` was declared as an output and does not exist
-          | `doc` was declared as an output and does not exist
-          | `out.txt` was declared as an output and does not exist
+          | `a` was declared as an output but does not exist
+          | `b` was declared as an output but does not exist
+          | `doc` was declared as an output but does not exist
+          | `out.txt` was declared as an output but does not exist
           log: wake log -o //:m
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
@@ -200,7 +200,7 @@ fn a_file_in_place_of_a_declared_directory_is_an_error() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
-          | `out` was declared as a directory and is something else
+          | `out` was declared as a directory but is something else
           log: wake log -o //:m
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m

@@ -32,7 +32,7 @@ fn an_unmet_version_requirement() {
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^2'), from='./b'),
           |          ^^^^^^^^^^^
-          help: require what is there, `version: '^1.0.0'`, or point `from` elsewhere
+          help: require the current version, `version: '^1.0.0'`, or point `from` elsewhere
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
@@ -49,7 +49,7 @@ fn a_package_with_another_name_than_requested() {
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./b'),
           |          ^^^^^^^^^^^
-          help: require what is there, `version: '^1.0.0'`, or point `from` elsewhere
+          help: require the current version, `version: '^1.0.0'`, or point `from` elsewhere
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );

@@ -137,9 +137,7 @@ fn an_output_behind_a_symbolic_link_is_an_error() {
         .build();
     let says = |target: &str, path: &str| {
         let said = project.wake(["build", target]).run().code(1);
-        said.mentions(&format!(
-            "  | `{path}` lies behind a symbolic link, which is not followed\n"
-        ));
+        said.mentions(&format!("  | `{path}` is behind a symbolic link, which is not followed\n"));
     };
     says(":own", "./link/file");
     says(":of", "./x/cur/file");
@@ -154,7 +152,7 @@ fn a_path_inside_another_output_is_included_once() {
     assert_eq!(result(&project), expected);
     let none = collected(ALL, "", "{ all: './src/', none: './src/none.h' }");
     let said = none.wake(["build"]).run().code(1);
-    said.mentions("`./src/none.h` was declared as an output and does not exist");
+    said.mentions("`./src/none.h` was declared as an output but does not exist");
     // A part of a directory that is taken whole from elsewhere.
     project.write(
         "PKG.libsonnet",

@@ -94,7 +94,7 @@ fn an_absolute_path_is_a_target() {
         &["build", "/usr:hello"],
         2,
         expect![[r#"
-        error: target `/usr:hello` lies outside the workspace `[ROOT]`
+        error: target `/usr:hello` is outside the workspace `[ROOT]`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );

@@ -394,7 +394,7 @@ fn a_locked_package_missing_from_the_store_is_an_error() {
           |                  ^^^^^^^^^^^
           = note: its locked content is [DIGEST], from the registry `acme`
           help: run `wake store import DIR` to add a directory with its files to the store
-          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: configure its registry in `wake.toml`: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -425,8 +425,8 @@ fn a_requirement_without_a_lock() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
-          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
-          help: or say where it is: `from='./path'` or `from=wake.GLOBAL`
+          help: configure its registry in `wake.toml`: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: or set its location: `from='./path'` or `from=wake.GLOBAL`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -442,7 +442,7 @@ fn a_requirement_that_no_locked_version_meets() {
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
-          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: configure its registry in `wake.toml`: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     published(&project, "text", "1.4.0", "", "cat data > out.txt");
@@ -458,7 +458,7 @@ fn a_requirement_that_no_locked_version_meets() {
           |                  ^^^^^^^^^^^
           = note: locked versions: 1.4.0
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
-          help: say in `wake.toml` where the packages of `acme` are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
+          help: configure its registry in `wake.toml`: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

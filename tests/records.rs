@@ -52,7 +52,7 @@ fn only_commands_that_ran_have_records() {
     assert!((0..3).all(|at| of(at, "wake.module") == "//:m"), "{all:?}");
     let guids: BTreeSet<&str> = all.iter().map(|record| record["guid"].as_str().unwrap()).collect();
     assert_eq!(guids.len(), 3);
-    assert_eq!(of(2, "wake.faults"), "`out.txt` was declared as an output and does not exist");
+    assert_eq!(of(2, "wake.faults"), "`out.txt` was declared as an output but does not exist");
     for key in [
         "wake.run",
         "wake.key",

@@ -96,7 +96,7 @@ fn without_a_registry_init_shows_the_settings_to_add() {
     let app = project.path("app");
     let unsaid = project.wake(["build"]).cwd(app).run().code(6);
     unsaid
-        .mentions("help: say in `wake.toml` where the packages of `wake` are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `wake = \"main\"`");
+        .mentions("help: configure its registry in `wake.toml`: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `wake = \"main\"`");
 
     // The commented settings, with a valid address.
     let rules = PublishedRules::publish();

@@ -245,7 +245,7 @@ fn an_unreadable_report_is_reported_and_otherwise_ignored() {
         ),
         (
             "{ echo '<testsuites>'; yes '<a>' | head -n 100000; } > \"$XML_OUTPUT_FILE\"",
-            "elements are nested more than 100 deep",
+            "elements are nested more than 100 levels deep",
         ),
         (
             "head -c 1000000000 /dev/zero > \"$XML_OUTPUT_FILE\"",

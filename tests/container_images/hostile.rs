@@ -118,7 +118,7 @@ fn a_layer_cannot_write_outside_the_root() {
     Layout::of(&[("../../evil", b'0', "")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: path `../../evil` in the archive contains `..`
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -126,7 +126,7 @@ fn a_layer_cannot_write_outside_the_root() {
     Layout::of(&[("/../evil", b'0', "")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: path `/../evil` in the archive is absolute
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -134,7 +134,7 @@ fn a_layer_cannot_write_outside_the_root() {
     Layout::of(&[("a", b'1', "../../../etc/passwd")]).refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: hard link `a` names `../../../etc/passwd`, which is not an earlier file in the archive
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -163,7 +163,7 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 100
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -174,7 +174,7 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
     larger.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: sha256:[DIGEST] has 2048 bytes, but its manifest says 1000000
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -185,8 +185,8 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
         7,
         expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:user: image `./layout/`: expected sha256:[DIGEST], received sha256:[DIGEST]
-         help: nothing of the image was stored: ask whoever built it
+        error: //:user: image `./layout/`: expected sha256:[DIGEST], got sha256:[DIGEST]
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -198,7 +198,7 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
     unpacked.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST] contains sha256:[DIGEST], but its configuration says sha256:[DIGEST]
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -210,7 +210,7 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
             error: //:user: image `./layout/`: its manifest has 1 layer, but its configuration has 0
-             help: nothing of the image was stored: ask whoever built it
+             help: nothing was stored: ask whoever built the image
             [TIME] FAIL //:user (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
             failed: //:user
@@ -224,7 +224,7 @@ fn a_layer_that_does_not_match_the_configuration_is_refused() {
     none.refused(7, expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         error: //:user: image `./layout/`: layer sha256:[DIGEST]: the archive is truncated after 6 bytes
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
         [TIME] FAIL //:user (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:user, log .wake/runs/[RUN].jsonl
         failed: //:user
@@ -281,8 +281,8 @@ fn content_from_a_registry_is_verified_and_refusals_are_reported() {
         image(project, &name).run().code(7),
         expect![[r#"
              Pulling [HOST]/wake/a:1
-        error: image `[HOST]/wake/a:1`: expected sha256:[DIGEST], received sha256:[DIGEST]
-         help: nothing of the image was stored: ask whoever built it
+        error: image `[HOST]/wake/a:1`: expected sha256:[DIGEST], got sha256:[DIGEST]
+         help: nothing was stored: ask whoever built the image
     "#]],
     );
     // And then none at all.
@@ -293,7 +293,7 @@ fn content_from_a_registry_is_verified_and_refusals_are_reported() {
         expect![[r#"
              Pulling [HOST]/wake/a:1
         error: image `[HOST]/wake/a:1`: its manifest refers to sha256:[DIGEST], which is missing
-         help: nothing of the image was stored: ask whoever built it
+         help: nothing was stored: ask whoever built the image
     "#]],
     );
     let host = registry.host.clone();

@@ -82,7 +82,7 @@ fn a_directory_of_layouts_is_a_mirror_even_offline() {
     fs::remove_dir_all(project.store()).unwrap();
     fs::remove_dir_all(project.path(".wake")).unwrap();
     let built = project.wake(["build", "--locked", "//:user"]).run().code(9);
-    built.mentions("` was skipped").mentions(", received sha256:");
+    built.mentions("` was skipped").mentions(", got sha256:");
 }
 
 #[test]

@@ -319,7 +319,7 @@ fn an_image_that_does_not_match_its_digests_is_refused() {
         project.write(&layer, bytes);
     })
     .code(7)
-    .mentions(", received sha256:");
+    .mentions(", got sha256:");
     altered(|project, manifest| {
         let layer = layer(project, manifest);
         let mut bytes = fs::read(project.path(&layer)).unwrap();
@@ -337,7 +337,7 @@ fn an_image_that_does_not_match_its_digests_is_refused() {
         project.write(&format!("layout/blobs/sha256/{manifest}"), "<html>");
     })
     .code(7)
-    .mentions(", received sha256:");
+    .mentions(", got sha256:");
     altered(|project, _| project.write("layout/index.json", "{}"))
         .code(5)
         .mentions("is not an image layout");

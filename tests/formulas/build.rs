@@ -47,7 +47,7 @@ fn a_formula_is_built_cached_and_explained() {
     wake(&["formula", "run", "f.json"]).mentions("Cached");
     bed.project.wake(["build", "f.json", "--config", "a=1"]).run().code(2).says(expect![[r#"
         error: `--config` does not apply to formulas
-         help: leave `--config` out, or edit the formula
+         help: omit `--config`, or edit the formula
     "#]]);
 }
 

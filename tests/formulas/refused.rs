@@ -48,7 +48,7 @@ fn an_invalid_job_is_reported_before_it_runs() {
         &below,
         40,
         expect![[r#"
-            error: `/bin/busybox/x` lies below `/bin/busybox`, which is not a directory
+            error: `/bin/busybox/x` is below `/bin/busybox`, which is not a directory
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );
@@ -80,7 +80,7 @@ fn an_invalid_job_is_reported_before_it_runs() {
         &input("/bin/busybox/x"),
         10,
         expect![[r#"
-            error: `/bin/busybox/x` lies below `/bin/busybox`, which is not a directory
+            error: `/bin/busybox/x` is below `/bin/busybox`, which is not a directory
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
@@ -116,7 +116,7 @@ fn an_invalid_job_is_reported_before_it_runs() {
         &capsule,
         10,
         expect![[r#"
-            error: input `/m/x` lies below `/m`, which is mounted from the host
+            error: input `/m/x` is below `/m`, which is mounted from the host
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
@@ -168,7 +168,7 @@ fn an_invalid_document_is_shown_at_the_faulty_position() {
     check(
         "{\"formula\": {\n  \"inputs\": {\"/a\": \"mount:ro:/x\", \"/a/b\": \"tar:abd\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
         expect![[r#"
-            error: input `/a/b` lies below `/a`, which is mounted from the host
+            error: input `/a/b` is below `/a`, which is mounted from the host
              --> wrong.json:2:35
               |
             2 |   "inputs": {"/a": "mount:ro:/x", "/a/b": "tar:abd"},

@@ -431,7 +431,7 @@ fn a_missing_or_outdated_tool_is_reported_before_anything_runs() {
     let call = |engine| with_stand_ins(&project, build(&project, engine, &["os"]));
     call("apptainer").run().code(10).says(expect![[r#"
         error: no program `apptainer` in `PATH` to build the images with
-         help: leave `--engine` out to build the images with wake
+         help: omit `--engine` to build the images with wake
     "#]]);
     let calls = stand_in(&project, "singularity", "singularity version 2.6.1", "");
     call("singularity").run().code(10).says(expect![[r#"
@@ -445,7 +445,7 @@ fn a_missing_or_outdated_tool_is_reported_before_anything_runs() {
     "#]]);
     call("ducker").run().code(2).says(expect![[r#"
         error: `ducker` is not an image engine
-         help: leave `--engine` out to build the images with wake
+         help: omit `--engine` to build the images with wake
     "#]]);
     // A dry run prints what would be run, and runs nothing.
     let dry = with_stand_ins(&project, build(&project, "docker", &["-d", "os"])).run().success();

@@ -101,7 +101,7 @@ fn an_unknown_engine_is_refused() {
     let Some(project) = site("an_unknown_engine_is_refused") else { return };
     wake(&project, &["build", "--engine", "wok", "os"]).run().code(2).says(expect![[r#"
         error: `wok` is not an image engine
-         help: leave `--engine` out to build the images with wake
+         help: omit `--engine` to build the images with wake
     "#]]);
 }
 

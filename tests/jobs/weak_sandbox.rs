@@ -91,7 +91,7 @@ fn what_the_weak_sandbox_does_not_support_is_reported_first() {
     let refused = told(&["exec", "-f", "image.yml"], 2);
     expect![[r#"
         error: in the weak sandbox a job can only run on this machine's root file system
-         help: use `--rootfs host`, or drop `--sandbox weak`
+         help: use `--rootfs host`, or omit `--sandbox weak`
     "#]]
     .assert_eq(&refused);
     assert_eq!(told(&["create", "--rootfs", "root", "-f", "image.yml"], 2), refused);

@@ -371,7 +371,7 @@ fn unsupported_replicas_and_workers_are_refused_before_anything_runs() {
         error: identity `x` is not supported
          help: remove `identity`
         error: 2 processes would listen on port 9002 of the machine's network, which they share
-         help: drop `--allow-network` and `--sandbox weak`
+         help: omit `--allow-network` and `--sandbox weak`
     "#]]
     .assert_eq(
         &all(&[

@@ -66,7 +66,7 @@ fn unsupported_options_are_refused_before_anything_is_created() {
     let scene = scene();
     scene.in_cluster("run", &["--rootfs", "host"]).run().code(2).says(expect![[r#"
         error: `--rootfs` does not work in a cluster, which has no directories of this machine
-         help: leave `--rootfs` out to run the codespec's image
+         help: omit `--rootfs` to run the codespec's image
     "#]]);
     scene.project.edit("run.yml", "registry.example.org/some@", "oci:./some@");
     scene.in_cluster("run", &[]).run().code(2).says(expect![[r#"

@@ -83,7 +83,7 @@ fn a_missing_input_is_reported_with_its_flag() {
         expect![[r#"
         error: no genome `tiny` in the registry
          help: add it with `wake genome init FASTA --alias NAME`, or list the genomes with `wake asset list`
-         help: drop `--no-parents` to build it first"#]],
+         help: omit `--no-parents` to build it first"#]],
     );
     refused(
         &project,

@@ -81,7 +81,7 @@ fn x1_a_hostile_archive_is_reported_with_its_entry() {
     user.wake(["build", "//app"]).run().code(7).mentions("`pipe` is a pipe");
     std::os::unix::fs::symlink("/etc/passwd", dir.join("link")).unwrap();
     tar(&["link"]);
-    user.wake(["build", "//app"]).run().code(7).mentions("link `link` points out of the tree");
+    user.wake(["build", "//app"]).run().code(7).mentions("link `link` points outside the tree");
     assert_eq!(trees(&user), 0);
 }
 

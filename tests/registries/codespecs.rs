@@ -214,7 +214,7 @@ fn a_package_may_have_several_codespecs_and_other_documents() {
         &["acme/many", "--offline"],
         9,
         expect![[r#"
-        error: registries have to be asked, but `--offline` does not allow it
+        error: this command queries registries, but `--offline` does not allow it
     "#]],
     );
     publisher.edit("many/PKG.libsonnet", "'1.0.0'", "'1.1.0'");

@@ -59,7 +59,7 @@ fn n5_a_rollback_of_a_signed_registry_is_noticed_by_its_serial() {
         "error: registry `main`: head.json: its serial is 1, but serial 2 was seen before"
             .to_owned(),
         format!("= note: trusted keys: {id}"),
-        "help: ask whoever runs it; run `wake registry forget main` to accept its present state"
+        "help: ask the registry's operator; run `wake registry forget main` to accept its current state"
             .to_owned(),
     ] {
         assert!(said.lines().any(|said| said.contains(&line)), "{line}\n{said}");
@@ -171,7 +171,7 @@ fn n5_an_expired_head_is_signed_again() {
     let late = user.wake(["lock"]).run().code(7);
     late.mentions("registry `main`: head.json: it expired at ")
         .mentions("UTC and was not signed again")
-        .mentions("have it signed by whoever has the key: `wake registry sign main`");
+        .mentions("have a holder of the key sign it: `wake registry sign main`");
     assert_eq!(trees(&user), 0);
     let signed =
         scene.publisher.wake(["registry", "sign", "main", "--days", "200"]).run().success();

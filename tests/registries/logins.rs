@@ -189,7 +189,7 @@ fn n3_logins_are_found_in_order_and_never_shown() {
             .filter(|line| !line.is_empty())
             .collect::<Vec<_>>(),
         [
-            "error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users",
+            "error: `[BASE]/home/.config/wake/credentials.toml`: it contains logins but is accessible to other users",
             "help: run `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and change the passwords if others may have read them",
         ]
     );

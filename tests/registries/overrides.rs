@@ -146,7 +146,7 @@ fn an_unsuitable_override_is_reported_with_both_positions() {
         5 |     pkgs={ tls: wake.getPkg(wake.pkgInfo('tls', '^1.4', namespace='acme')) },
           |                 ^^^^^^^^^^^
           = note: it stands in because of `[overrides]`: wake.toml:8:1
-          help: require what is there: `'^1.3.0'`
+          help: require the current version: `'^1.3.0'`
         [TIME] FAILED 1 error in [TIME]; overridden: acme/tls by //libs/tls, log .wake/runs/[RUN].jsonl
     "#]]);
     user.wake(["lock"]).run().code(6).mentions("//app needs acme/tls ^1.4");
@@ -213,7 +213,7 @@ fn an_invalid_overrides_table_is_reported_at_its_line() {
         "\"acme/tsl\" = \"libs/tls\"",
         6,
         expect![[r#"
-        error: //libs/tls is `acme/tls`, and can stand in only for that
+        error: //libs/tls is `acme/tls`, and can stand in only for that package
          --> wake.toml:8:1
           |
         8 | "acme/tsl" = "libs/tls"

@@ -158,7 +158,7 @@ fn a_key_may_be_generated_elsewhere_but_must_be_private() {
         open.redacted_stderr().lines().rev().take(2).map(str::trim).collect::<Vec<_>>(),
         [
             "help: run `chmod 600 [ROOT]/../key.pem`, and create a new key if others may have read it",
-            "error: `[ROOT]/../key.pem` holds a secret key but is accessible to other users",
+            "error: `[ROOT]/../key.pem` contains a secret key but is accessible to other users",
         ]
     );
     assert!(!scene.registry().exists());
@@ -223,7 +223,7 @@ fn n8_packages_without_a_trusted_signature_reach_no_store() {
         ),
         format!("= note: trusted keys: {our_id}"),
         "= note: nothing was stored".to_owned(),
-        "help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`"
+        "help: ask the package's publisher, or change the trusted keys: `[trust]` in `wake.toml`"
             .to_owned(),
     ];
     let said = failed.redacted_stderr();

@@ -264,7 +264,7 @@ fn a_directory_without_a_package_is_reported() {
         &bodies,
         1,
         expect![[r#"
-        error: retriever //tool gave `./out/a` as the path of x/a ^1, where there is nothing
+        error: retriever //tool gave `./out/a` as the path of x/a ^1, but it does not exist
                Error 1 error in [TIME]
         error: retriever //tool gave `./out/a` as the path of x/a ^1, which is not a directory
                Error 1 error in [TIME]
@@ -378,8 +378,8 @@ fn content_that_differs_from_the_lock_is_refused() {
         7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
           = note: locked: [DIGEST]
-          = note: given: [DIGEST], of which nothing was stored
-          help: ask whoever maintains it what happened; run `wake update x/a` to lock what it gives now
+          = note: given: [DIGEST], not stored
+          help: ask the retriever's maintainer what happened; run `wake update x/a` to lock what it gives now
                Error 1 error in [TIME]
     "#]]);
     tool(&project, "tool", "", "answer(package(asked['requests'][0], version='1.3.0'))");

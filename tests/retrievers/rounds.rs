@@ -85,7 +85,7 @@ fn endless_retrieval_is_stopped() {
           |
         7 |       it: wake.getPkg(wake.pkgInfo('n64', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |           ^^^^^^^^^^^
-          help: each round retrieves the dependencies of the one before: check whether packages depend on ever new ones
+          help: each round retrieves the dependencies of the one before: check for packages whose dependencies never end
     "#]]);
 }
 

@@ -25,7 +25,7 @@ pub struct AssetDigest(Box<str>);
 
 /// A text that is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an MD5 digest: expected 32 lowercase hexadecimal digits")]
+#[error("`{0}` is not an MD5 digest: expected 32 lower-case hexadecimal digits")]
 pub struct ParseAssetDigestError(String);
 
 impl AssetDigest {

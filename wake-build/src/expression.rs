@@ -45,10 +45,7 @@ impl Expression {
             });
             relative.ok_or_else(|| {
                 let (path, root) = (path.display(), root.display());
-                Diagnostic::error(
-                    Class::Usage,
-                    format!("`{path}` lies outside the package `{root}`"),
-                )
+                Diagnostic::error(Class::Usage, format!("`{path}` is outside the package `{root}`"))
             })
         };
         let label = match &self.file {

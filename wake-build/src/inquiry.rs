@@ -282,7 +282,7 @@ pub(crate) fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
     match registries.reach() {
         Reach::Everything => Ok(()),
         Reach::Nothing => {
-            let message = "registries have to be asked, but `--offline` does not allow it";
+            let message = "this command queries registries, but `--offline` does not allow it";
             Err(Diagnostic::error(Class::Network, message))
         }
     }

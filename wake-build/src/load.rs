@@ -363,7 +363,7 @@ impl Loader<'_> {
 
     fn misnamed(&self, wrong: &Override, pkg: &LoadedPkg) -> Diagnostic {
         let (label, name) = (pkg.place.label(), pkg.decl.info.pkg_name());
-        let message = format!("{label} is `{name}`, and can stand in only for that");
+        let message = format!("{label} is `{name}`, and can stand in only for that package");
         let written = self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_info(), &NoAnswers);
         let diagnostic =
             Diagnostic::error(Class::Resolution, message).at(Some(wrong.name_at.clone()));
@@ -390,7 +390,7 @@ impl Loader<'_> {
         let declared = pkg.declared_pkg(key);
         let at = self.evaluator.locate(&pkg.place, &Op::Pkg, &declared, &NoAnswers);
         let help = match pkg.place {
-            PkgPlace::Checkout(_) => format!("require what is there: `'^{version}'`"),
+            PkgPlace::Checkout(_) => format!("require the current version: `'^{version}'`"),
             PkgPlace::Store(_) => {
                 let by = pkg.decl.info.pkg_name();
                 format!(

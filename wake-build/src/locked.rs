@@ -496,7 +496,7 @@ impl<'a> LockedPkgs<'a> {
                 .help
                 .into_iter()
                 .fold(diagnostic, Diagnostic::help)
-                .help("or say where it is: `from='./path'` or `from=wake.GLOBAL`"),
+                .help("or set its location: `from='./path'` or `from=wake.GLOBAL`"),
             Some(_) => none().help.into_iter().fold(
                 diagnostic
                     .help(format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`")),

@@ -141,7 +141,7 @@ impl Session {
         if !lock.iter().filter(is_meant).any(LockedPkg::is_of_registry) {
             return Ok(());
         }
-        let message = "an update has to ask registries, but `--offline` does not allow it";
+        let message = "updating queries registries, but `--offline` does not allow it";
         let diagnostic = Diagnostic::error(Class::Network, message);
         Err(diagnostic
             .help("run `wake lock --offline` to check whether the locked versions suffice")

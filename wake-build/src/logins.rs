@@ -37,7 +37,7 @@ impl Session {
 
     fn logins(&self) -> Result<PathBuf, Diagnostic> {
         self.options.route.own_logins.clone().ok_or_else(|| {
-            let message = "the directory of your own settings is unknown";
+            let message = "cannot locate the user configuration directory";
             Diagnostic::error(Class::Environment, message).help("set `HOME` or `XDG_CONFIG_HOME`")
         })
     }

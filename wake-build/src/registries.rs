@@ -212,11 +212,7 @@ impl Registries {
                 format!("add one to `{WORKSPACE_FILE}`: `[namespaces]` `{key} = \"{registry}\"`")
             }
             None => format!(
-                "say in `{WORKSPACE_FILE}` where {} are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`",
-                match namespace {
-                    "" => "packages without a namespace".to_owned(),
-                    namespace => format!("the packages of `{namespace}`"),
-                }
+                "configure its registry in `{WORKSPACE_FILE}`: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`"
             ),
         }
     }
@@ -233,21 +229,21 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
             diagnostic.help("use `--offline` to build with what is in the store")
         }
         RegistryError::WentBack { registry, .. } => diagnostic.help(format!(
-            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
+            "ask the registry's operator; run `wake registry forget {registry}` to accept its current state"
         )),
         RegistryError::TagGone { registry, .. } => diagnostic.help(format!(
-            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
+            "ask the registry's operator; run `wake registry forget {registry}` to accept its current state"
         )),
         RegistryError::Head { registry, fault, keys } => {
             head_failure(diagnostic, &registry, &fault, &keys)
         }
         RegistryError::Unlisted { .. } => {
-            diagnostic.note("nothing was stored").help("ask whoever runs the registry")
+            diagnostic.note("nothing was stored").help("ask the registry's operator")
         }
         RegistryError::Distrusted { keys, .. } => diagnostic
             .note(format!("trusted keys: {keys}"))
             .note("nothing was stored")
-            .help("ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`"),
+            .help("ask the package's publisher, or change the trusted keys: `[trust]` in `wake.toml`"),
         RegistryError::NoHeadKey { keys, .. } => {
             diagnostic.note(format!("it is signed by {keys}")).help("use that key: `--key FILE`")
         }
@@ -255,10 +251,10 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
             diagnostic.help("recreate the file with the tool that wrote it")
         }
         RegistryError::Altered { .. } | RegistryError::Archive { .. } => {
-            diagnostic.note("nothing was stored").help("ask whoever runs the registry")
+            diagnostic.note("nothing was stored").help("ask the registry's operator")
         }
         RegistryError::OtherContent { there, ours, .. } => diagnostic
-            .note(format!("its content is {there} there, and {ours} here"))
+            .note(format!("its content is {there} in the registry and {ours} here"))
             .help("give this version another number: a version can be published only once"),
         RegistryError::Resembles { other, .. } => diagnostic
             .help(format!("call it `{other}`, or choose a name that cannot be mistaken for that")),
@@ -308,14 +304,14 @@ fn head_failure(
     };
     match fault {
         HeadFault::Absent | HeadFault::Expired(_) => diagnostic
-            .help(format!("have it signed by whoever has the key: `wake registry sign {registry}`")),
+            .help(format!("have a holder of the key sign it: `wake registry sign {registry}`")),
         HeadFault::Clock { .. } => diagnostic.help("set the clock of this machine"),
         HeadFault::WentBack { .. } | HeadFault::Two(_) => diagnostic.help(format!(
-            "ask whoever runs it; run `wake registry forget {registry}` to accept its present state"
+            "ask the registry's operator; run `wake registry forget {registry}` to accept its current state"
         )),
         HeadFault::Later(_) => diagnostic.help("use a newer wake"),
         HeadFault::Form | HeadFault::OtherKey(_) | HeadFault::Forged => diagnostic.help(
-            "ask whoever runs it, or change the trusted keys: `keys` of the registry in `wake.toml`",
+            "ask the registry's operator, or change the trusted keys: `keys` of the registry in `wake.toml`",
         ),
     }
 }

@@ -182,7 +182,7 @@ impl Resolver<'_> {
                     };
                     if !get.request.matches(&found.decl.info) {
                         errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
-                            "require what is there, `version: '^{}'`, or point `from` elsewhere",
+                            "require the current version, `version: '^{}'`, or point `from` elsewhere",
                             found.decl.info.version
                         )));
                     }

@@ -157,7 +157,7 @@ fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath,
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let Ok(below) = path.strip_prefix(&workspace.root) else {
         let message =
-            format!("target `{text}` lies outside the workspace `{}`", workspace.root.display());
+            format!("target `{text}` is outside the workspace `{}`", workspace.root.display());
         return Err(Diagnostic::error(Class::Usage, message));
     };
     let below = below.to_str().filter(|below| !below.is_empty());

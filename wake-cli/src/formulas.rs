@@ -37,7 +37,7 @@ pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
         return Ok(());
     }
     let message = "`--config` does not apply to formulas";
-    Err(Diagnostic::error(Class::Usage, message).help("leave `--config` out, or edit the formula"))
+    Err(Diagnostic::error(Class::Usage, message).help("omit `--config`, or edit the formula"))
 }
 
 /// Reads the document in a file, or returns a diagnostic.

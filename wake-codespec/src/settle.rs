@@ -51,7 +51,7 @@ impl Settling<'_> {
         for text in values.chain(&draft.working_dir) {
             if text.value.contains('\0') {
                 let message =
-                    "a string passed to a program contains a null byte, which would end it";
+                    "a string passed to a program contains a NUL character, which would end it";
                 return Err(self.ground.error(text.at, message));
             }
         }

@@ -31,7 +31,7 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// A step of preparing, supervising or collecting failed.
-    #[error("could not {step} `{path}`: {source}", path = path.display())]
+    #[error("cannot {step} `{path}`: {source}", path = path.display())]
     Step {
         /// What was being done, such as `copy`.
         step: String,
@@ -107,10 +107,10 @@ fn hint(missing: &str) -> Hint {
     Hint(match missing {
         "user namespaces" => "allow them with `sysctl user.max_user_namespaces=10000` (and, where it exists, \
              `kernel.unprivileged_userns_clone=1` or `kernel.apparmor_restrict_unprivileged_userns=0`), \
-             or ask for the weak sandbox"
+             or use the weak sandbox"
             .to_owned(),
         "mounting /proc" => "inside a container, start it with `--security-opt systempaths=unconfined`, \
-             or ask for the weak sandbox"
+             or use the weak sandbox"
             .to_owned(),
         _ => "run outside the container or with fewer restrictions, or use the weak sandbox".to_owned(),
     })

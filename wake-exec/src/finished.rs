@@ -147,10 +147,10 @@ pub struct OutputFault {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum OutputDefect {
     /// It is declared but does not exist.
-    #[error("was declared as an output and does not exist")]
+    #[error("was declared as an output but does not exist")]
     Missing,
     /// It is declared as a directory but is not one.
-    #[error("was declared as a directory and is something else")]
+    #[error("was declared as a directory but is something else")]
     NotADirectory,
     /// It is a device.
     #[error("is a device, which cannot be an output")]
@@ -174,7 +174,7 @@ pub enum OutputDefect {
         target: String,
     },
     /// It is behind a symbolic link, and links are never followed.
-    #[error("lies behind a symbolic link, which is not followed")]
+    #[error("is behind a symbolic link, which is not followed")]
     BehindLink,
     /// The outputs up to and including this one exceed the job's limit.
     #[error("exceeds the limit of {limit} bytes for all outputs")]
@@ -183,7 +183,7 @@ pub enum OutputDefect {
         limit: u64,
     },
     /// It is nested too deeply.
-    #[error("lies more than {limit} directories deep")]
+    #[error("is more than {limit} directories deep")]
     TooDeep {
         /// The limit.
         limit: usize,

@@ -54,7 +54,7 @@ pub struct HostContents {
 
 /// The identity of the host could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("could not read `{}`: {source}", path.display())]
+#[error("cannot read `{}`: {source}", path.display())]
 pub struct HostIdentityError {
     /// The file.
     pub path: PathBuf,

@@ -48,7 +48,7 @@ impl Networks {
         wire::send(socket, &RequestRef::Hold(count)).map_err(failed)?;
         match wire::receive(socket).map_err(failed)? {
             Some(Reply::Holds(held)) => holder.places = held?.places,
-            _ => return Err(SandboxError::Worker("it could not create the networks".to_owned())),
+            _ => return Err(SandboxError::Worker("it cannot create the networks".to_owned())),
         }
         Ok(Networks { kind: Kind::Held(holder) })
     }

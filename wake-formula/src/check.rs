@@ -29,7 +29,7 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     let placed = task.inputs.iter().map(|(path, supply)| (path, supply.is_host()));
     if let Some((path, mount)) = mount::with_input_below(placed) {
         return Err(RunError::Assembly(format!(
-            "input `{path}` lies below `{mount}`, which is mounted from the host"
+            "input `{path}` is below `{mount}`, which is mounted from the host"
         )));
     }
     if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
@@ -64,7 +64,7 @@ pub(crate) fn way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
         Standing::Nothing | Standing::Dir => None,
     });
     match blocked.last() {
-        Some((above, what)) => Err(format!("`{path}` lies below `{above}`, which is {what}")),
+        Some((above, what)) => Err(format!("`{path}` is below `{above}`, which is {what}")),
         None => Ok(()),
     }
 }

@@ -49,9 +49,11 @@ fn input_below_a_mount_but_not_beside_it() {
             r#"{{"formula": {{"inputs": {{"/a": "mount:ro:/tmp", "{path}": "tar:6q7G"}}, "action": {{}}}}}}"#
         )
     };
-    assert!(refusal(&text("/a/b")).starts_with(
-        "f.json:1:48: input `/a/b` lies below `/a`, which is mounted from the host\n"
-    ));
+    assert!(
+        refusal(&text("/a/b")).starts_with(
+            "f.json:1:48: input `/a/b` is below `/a`, which is mounted from the host\n"
+        )
+    );
     Document::parse(&text("/ab"), "f.json").unwrap();
 }
 
@@ -155,7 +157,7 @@ fn broken_json() {
     for (text, message) in [
         ("", "1:1: the document ends where a value is expected"),
         ("{\"formula\": {\n", "2:1: the document ends where `}` is expected"),
-        ("{\"formula\": \"x", "1:13: this string is not closed"),
+        ("{\"formula\": \"x", "1:13: unterminated string"),
         ("{\"a\": 1, \"a\": 2}", "1:10: duplicate key `a` in one object"),
         ("{} {}", "1:4: text follows the end of the document"),
         ("{\"a\": tru}", "1:7: `tru` is not a value: strings are written in double quotes"),
@@ -164,7 +166,7 @@ fn broken_json() {
         let refusal = refusal(text);
         assert_eq!(refusal.lines().next().unwrap(), format!("f.json:{message}"));
     }
-    assert!(refusal(&"[".repeat(100_000)).contains("are nested more than 64 deep"));
+    assert!(refusal(&"[".repeat(100_000)).contains("are nested more than 64 levels deep"));
 }
 
 #[test]
@@ -229,5 +231,5 @@ fn many_keys_and_many_mounts_are_read_at_once() {
     );
     Document::parse(&text, "f.json").unwrap();
     let below = text.replacen("\"/m0\"", "\"/m59999/x\"", 1);
-    assert!(refusal(&below).contains("input `/m59999/x` lies below `/m59999`, which is mounted"));
+    assert!(refusal(&below).contains("input `/m59999/x` is below `/m59999`, which is mounted"));
 }

@@ -56,7 +56,7 @@ pub enum ImageError {
         has: Vec<Platform>,
     },
     /// The data does not match its digest.
-    #[error("image `{image}`: expected {asked}, received {came}")]
+    #[error("image `{image}`: expected {asked}, got {came}")]
     Digest {
         /// The image.
         image: String,

@@ -171,11 +171,7 @@ mod tests {
         for (came, problem) in [
             (
                 &b"later"[..],
-                format!(
-                    "image `i`: expected {}, received {}",
-                    asked.digest,
-                    ImageDigest::of(b"later")
-                ),
+                format!("image `i`: expected {}, got {}", asked.digest, ImageDigest::of(b"later")),
             ),
             (
                 &b"lay"[..],

@@ -55,7 +55,7 @@ pub enum TakeError {
         status: Status,
     },
     /// Another process holds its lock.
-    #[error("the job `{0}` is already run by another process")]
+    #[error("the job `{0}` is already being run by another process")]
     Taken(u64),
     /// Its run or its instructions are damaged.
     #[error("`{path}` is damaged: {problem}")]

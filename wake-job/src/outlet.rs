@@ -26,7 +26,7 @@ pub(crate) enum StreamError {
     Buffer(#[from] BufferError),
     #[error("pipe: {0}")]
     Pipe(#[from] io::Error),
-    #[error("cannot write standard output: {0}")]
+    #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     #[error("cannot read standard input: {0}")]
     Input(io::Error),

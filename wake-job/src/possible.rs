@@ -108,7 +108,7 @@ pub(crate) fn in_weak_sandbox(
 ) -> Result<Vec<String>, Refusal> {
     if !matches!(options.root, Some(RootChoice::Host)) {
         let message = "in the weak sandbox a job can only run on this machine's root file system";
-        let help = "use `--rootfs host`, or drop `--sandbox weak`";
+        let help = "use `--rootfs host`, or omit `--sandbox weak`";
         return Err(refused(Class::Usage, message, help));
     }
     let has_shm = |codespec: &Codespec| codespec.resources.shm.is_some_and(|shm| shm.milli() > 0);
@@ -143,7 +143,7 @@ pub(crate) fn ports_differ(
             let message = format!(
                 "{count} processes would listen on port {port} of the machine's network, which they share"
             );
-            Err(refused(Class::Usage, message, "drop `--allow-network` and `--sandbox weak`"))
+            Err(refused(Class::Usage, message, "omit `--allow-network` and `--sandbox weak`"))
         }
     }
 }

@@ -51,7 +51,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// The file belongs to another user, or other users can access it.
-    #[error("`{}` holds a secret key but {who}", path.display())]
+    #[error("`{}` contains a secret key but {who}", path.display())]
     Open {
         /// The file.
         path: PathBuf,

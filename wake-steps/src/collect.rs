@@ -62,8 +62,8 @@ impl Missing {
     pub(crate) fn told(&self, claims: &str) -> String {
         let path = self.path.dotted();
         match self.is_behind_link {
-            true => format!("`{path}` lies behind a symbolic link, which is not followed"),
-            false => format!("`{path}` {claims} and does not exist"),
+            true => format!("`{path}` is behind a symbolic link, which is not followed"),
+            false => format!("`{path}` {claims} but does not exist"),
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn compose(
     let gathered = match gather(pinned, &paths, store, sources)? {
         Ok(builder) => builder,
         Err(missing) => {
-            let fault = |missing: &Missing| missing.told("is to be in the image");
+            let fault = |missing: &Missing| missing.told("is needed for the image");
             let left = Err(missing.iter().map(fault).collect());
             return Ok(performance(began_ms, Usage::default(), left));
         }

@@ -6,7 +6,7 @@ use wake_store::ware::ExtractError;
 use crate::diagnostic::{Class, Diagnostic};
 use crate::error::{MAKES_ROOM, store_failure};
 
-const ASK: &str = "nothing of the image was stored: ask whoever built it";
+const ASK: &str = "nothing was stored: ask whoever built the image";
 
 /// Returns the diagnostic for a failure with an image: the message, the class and the remedy.
 pub fn image_failure(error: &ImageError) -> Diagnostic {

@@ -56,7 +56,7 @@ impl From<ListError> for AdoptError {
         match error {
             ListError::Store(error) => AdoptError::Store(error),
             ListError::Foreign { path, what } => {
-                AdoptError::NotAsDeclared { path, problem: format!("holds {what}") }
+                AdoptError::NotAsDeclared { path, problem: format!("contains {what}") }
             }
         }
     }

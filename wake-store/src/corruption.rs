@@ -69,7 +69,7 @@ impl fmt::Display for Damage {
                 write!(f, "contains a damaged record of action {}", action.0.short(12))
             }
             Damage::Content => f.write_str("does not match the digest in its name"),
-            Damage::Foreign(what) => write!(f, "holds {what}"),
+            Damage::Foreign(what) => write!(f, "contains {what}"),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) enum ListError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It contains something that has no place in a tree.
-    #[error("`{path}` holds {what}")]
+    #[error("`{path}` contains {what}")]
     Foreign { path: PathBuf, what: String },
 }
 

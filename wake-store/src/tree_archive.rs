@@ -19,7 +19,7 @@ use crate::ware::{ArchivePolicy, ExtractError, Meter, extract_bare};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadArchiveError {
     /// It contains another tree than the requested one.
-    #[error("it holds {came}")]
+    #[error("it contains {came}")]
     Mismatch {
         /// The tree it contains.
         came: TreeDigest,

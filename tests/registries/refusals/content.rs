@@ -47,7 +47,7 @@ fn n4_content_that_differs_from_the_lock() {
           |                  ^^^^^^^^^^^
           = note: nothing was stored
           = note: its content in wake.lock is [DIGEST]
-          help: ask whoever runs the registry
+          help: ask the registry's operator
                Error 1 error in [TIME]
     "#]],
     );
@@ -68,7 +68,7 @@ fn a_log_that_differs_from_the_lock() {
         &[],
         &expect![[r#"
         error: registry `main` has acme/text 1.0.0 with content [DIGEST], but `wake.lock` has [DIGEST]
-         help: ask whoever runs the registry what happened to it
+         help: ask the registry's operator what happened to it
          help: remove its line from `wake.lock` to choose another version
     "#]],
     );
@@ -88,7 +88,7 @@ fn metadata_of_other_files() {
         &expect![[r#"
         error: registry `main`: acme/text 1.0.0: `license` in its metadata does not match its files
          = note: nothing was stored
-         help: ask whoever runs the registry
+         help: ask the registry's operator
                Error 1 error in [TIME]
     "#]],
     );
@@ -108,7 +108,7 @@ fn n5_a_rewritten_log() {
         &[],
         &expect![[r#"
         error: registry `main`: index/acme/text.jsonl was truncated or rewritten: line 2 has changed
-         help: ask whoever runs it; run `wake registry forget main` to accept its present state
+         help: ask the registry's operator; run `wake registry forget main` to accept its current state
     "#]],
     );
 }
@@ -133,7 +133,7 @@ fn n8_missing_and_foreign_signatures() {
           |                  ^^^^^^^^^^^
           = note: trusted keys: [OURS]
           = note: nothing was stored
-          help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`
+          help: ask the package's publisher, or change the trusted keys: `[trust]` in `wake.toml`
                Error 1 error in [TIME]
     "#]],
     );
@@ -150,7 +150,7 @@ fn n8_missing_and_foreign_signatures() {
           |                  ^^^^^^^^^^^
           = note: trusted keys: [OURS]
           = note: nothing was stored
-          help: ask whoever publishes it, or change the trusted keys: `[trust]` in `wake.toml`
+          help: ask the package's publisher, or change the trusted keys: `[trust]` in `wake.toml`
                Error 1 error in [TIME]
     "#]],
     );
@@ -228,7 +228,7 @@ fn x_hostile_archives() {
         let (_, first) = first.split_once(&format!("{ARCHIVE}: ")).unwrap_or(("", first));
         all += &format!("{what}: {first}\n");
         assert!(
-            said.contains("nothing was stored") && said.contains("ask whoever runs the registry"),
+            said.contains("nothing was stored") && said.contains("ask the registry's operator"),
             "{said}"
         );
         assert_eq!(trees(&user), 0, "{what}");
@@ -244,9 +244,9 @@ fn x_hostile_archives() {
         x1 absolute: path `/etc/x` in the archive is absolute
         x1 backslashes: path `..\\x` in the archive has a name that is not portable
         x1 a drive: path `C:/x` in the archive has a name that is not portable
-        x2 through a link: link `a` points out of the tree: `/tmp`
-        x3 a link out: link `PKG.libsonnet` points out of the tree: `/etc/passwd`
-        x4 a link beside: link `a` points out of the tree: `../tone`
+        x2 through a link: link `a` points outside the tree: `/tmp`
+        x3 a link out: link `PKG.libsonnet` points outside the tree: `/etc/passwd`
+        x4 a link beside: link `a` points outside the tree: `../tone`
         x5 a directory that becomes a link: `a` appears twice in the archive
         x6 twice: `a` appears twice in the archive
         x6 cases: `README` and `readme` are the same name on some file systems
@@ -273,7 +273,7 @@ fn x_hostile_archives() {
           |                  ^^^^^^^^^^^
           = note: nothing was stored
           = note: its content in wake.lock is [DIGEST]
-          help: ask whoever runs the registry
+          help: ask the registry's operator
                Error 1 error in [TIME]
     "#]],
     );
@@ -300,7 +300,7 @@ fn x7_archive_bombs() {
               |                  ^^^^^^^^^^^
               = note: nothing was stored
               = note: its content in wake.lock is [DIGEST]
-              help: ask whoever runs the registry
+              help: ask the registry's operator
                    Error 1 error in [TIME]
         "#]],
     );
@@ -316,7 +316,7 @@ fn x7_archive_bombs() {
           |                  ^^^^^^^^^^^
           = note: nothing was stored
           = note: its content in wake.lock is [DIGEST]
-          help: ask whoever runs the registry
+          help: ask the registry's operator
                Error 1 error in [TIME]
     "#]],
     );

@@ -16,7 +16,7 @@ fn other_content_for_a_published_version() {
         &[],
         &expect![[r#"
         error: acme/text 2.0.1 is already published with different content
-         = note: its content is [DIGEST] there, and [DIGEST] here
+         = note: its content is [DIGEST] in the registry and [DIGEST] here
          help: give this version another number: a version can be published only once
     "#]],
     );
@@ -31,7 +31,7 @@ fn other_content_for_a_published_version() {
         &[],
         &expect![[r#"
         error: acme/text 2.0.1 is already published with different content
-         = note: its content is [DIGEST] there, and [DIGEST] here
+         = note: its content is [DIGEST] in the registry and [DIGEST] here
          help: give this version another number: a version can be published only once
     "#]],
     );
@@ -182,6 +182,6 @@ fn a_secret_an_undeclared_path_and_a_local_need() {
           |
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
-          help: require the present version: `'^2.0.1'`
+          help: require the current version:  `'^2.0.1'`
     "#]]);
 }

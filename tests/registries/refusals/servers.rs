@@ -248,7 +248,7 @@ fn n3_a_rejected_login() {
         &failed,
         &[],
         &expect![[r#"
-        error: `[BASE]/home/.config/wake/credentials.toml`: it holds logins but is accessible to other users
+        error: `[BASE]/home/.config/wake/credentials.toml`: it contains logins but is accessible to other users
          help: run `chmod 600 [BASE]/home/.config/wake/credentials.toml`, and change the passwords if others may have read them
                Error 1 error in [TIME]
     "#]],

@@ -90,7 +90,7 @@ pub(crate) fn choose(
     }
     required.check_namespaces(registries, evaluator)?;
     if registries.reach() == Reach::Nothing {
-        let message = "versions have to be chosen, but `--offline` does not ask registries";
+        let message = "choosing versions queries registries, but `--offline` does not allow it";
         return Err(Diagnostic::error(Class::Network, message).into());
     }
     let answers = Mutex::default();

@@ -129,7 +129,7 @@ impl Published<'_> {
                 ),
             };
             let diagnostic = Diagnostic::error(Class::Integrity, message)
-                .help("ask whoever runs the registry what happened to it")
+                .help("ask the registry's operator what happened to it")
                 .help(format!("remove its line from `{LOCK_FILE}` to choose another version"));
             return Err(Box::new(diagnostic));
         }

@@ -21,7 +21,7 @@ pub(super) fn argument(value: &JsonValue<'_>) -> Result<String, String> {
 /// Returns the text of a variable.
 pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
-        return Err(format!("`{name}` cannot be the name of a variable"));
+        return Err(format!("`{name}` is not a valid name for an environment variable"));
     }
     let text = match value {
         JsonValue::List(items) => list(name, items)?,

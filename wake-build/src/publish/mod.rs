@@ -182,7 +182,7 @@ impl Session {
     ) -> Result<(), Failure> {
         self.registries.count_with(cancel.meter());
         if self.registries.reach() == Reach::Nothing && request.extent == Extent::Whole {
-            let message = "publishing has to ask registries, but `--offline` does not allow it";
+            let message = "publishing queries registries, but `--offline` does not allow it";
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let snapshot = Snapshot::newest(&self.state_dir());
@@ -380,7 +380,7 @@ impl Session {
             if request.version == Requirement::ANY {
                 let message = format!("package `{key}` is required without a version");
                 let help = match declared.versions.get(key) {
-                    Some(version) => format!("require the present version: `'^{version}'`"),
+                    Some(version) => format!("require the current version:  `'^{version}'`"),
                     None => "give a version requirement, such as `^1.2`".to_owned(),
                 };
                 return Err(Diagnostic::error(Class::Resolution, message).at(at()).help(help));

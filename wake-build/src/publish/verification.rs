@@ -148,7 +148,7 @@ fn shown(need: &Need, lock: &Lock) -> String {
         NeedSource::Registry | NeedSource::Global => lock.find(&request),
     };
     match (need.from, found) {
-        (NeedSource::Global, _) => format!("{wanted}: from whoever uses it"),
+        (NeedSource::Global, _) => format!("{wanted}: from the dependent's global packages"),
         (_, Some(found)) => format!("{wanted}: {} from {}", found.version, found.source),
         (_, None) => wanted,
     }

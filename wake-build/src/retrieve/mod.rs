@@ -105,5 +105,5 @@ fn endless(need: &OpenNeed, outline: &Outline<'_>) -> Diagnostic {
     );
     Diagnostic::error(Class::Resolution, message)
         .at(outline.written_at(&need.by, &need.key))
-        .help("each round retrieves the dependencies of the one before: check whether packages depend on ever new ones")
+        .help("each round retrieves the dependencies of the one before: check for packages whose dependencies never end")
 }

@@ -108,7 +108,7 @@ impl<'a> Draft<'a> {
         };
         match manifest.get(&file) {
             Some(Node::File { .. }) => {}
-            _ if manifest.is_empty() => return Err(wrong(Class::Action, "where there is nothing")),
+            _ if manifest.is_empty() => return Err(wrong(Class::Action, "but it does not exist")),
             _ => {
                 return Err(wrong(Class::Action, &format!("which has no `{PKG_FILE}`")));
             }
@@ -234,8 +234,8 @@ impl<'a> Draft<'a> {
         let came = came.map_or_else(|| "none".to_owned(), |came| came.to_string());
         Err(Diagnostic::error(Class::Integrity, message)
             .note(format!("locked: {locked}"))
-            .note(format!("given: {came}, of which nothing was stored"))
-            .help(format!("ask whoever maintains it what happened; run `wake update {name}` to lock what it gives now")))
+            .note(format!("given: {came}, not stored"))
+            .help(format!("ask the retriever's maintainer what happened; run `wake update {name}` to lock what it gives now")))
     }
 
     /// Adapts an evaluation error for a user who cannot see the retriever's output.

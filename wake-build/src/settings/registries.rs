@@ -128,7 +128,7 @@ impl RegistrySettings {
         let near = nearest(name, self.addresses.keys().map(Name::as_str));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("say where it is: `[registries]` `{name} = \"ADDRESS\"`"),
+            None => format!("add it: `[registries]` `{name} = \"ADDRESS\"`"),
         };
         Fault::at(registry, format!("there is no registry `{name}`")).help(help)
     }

@@ -176,7 +176,7 @@ fn output_stream() -> io::Result<File> {
 }
 
 fn no_output(error: io::Error) -> Diagnostic {
-    Diagnostic::error(Class::Environment, format!("cannot write standard output: {error}"))
+    Diagnostic::error(Class::Environment, format!("cannot write to standard output: {error}"))
 }
 
 /// Applies an operation to each selected buffer, and prints its id.

@@ -107,7 +107,7 @@ pub(super) fn backend(args: &BuildImageArgs) -> Result<Backend, Diagnostic> {
     engine.parse().map_err(|_| {
         let message = format!("`{engine}` is not an image engine");
         Diagnostic::error(Class::Usage, message)
-            .help("leave `--engine` out to build the images with wake")
+            .help("omit `--engine` to build the images with wake")
     })
 }
 

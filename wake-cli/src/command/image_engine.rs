@@ -39,7 +39,7 @@ pub(super) fn engine(
     let program = found(name, path).ok_or_else(|| {
         let message = format!("no program `{name}` in `PATH` to build the images with");
         Diagnostic::error(Class::Environment, message)
-            .help("leave `--engine` out to build the images with wake")
+            .help("omit `--engine` to build the images with wake")
     })?;
     let version = version(&program, backend)?;
     let mut env = environment.engines.clone();

@@ -394,5 +394,5 @@ fn absolute(base: &str, path: &str) -> Result<CString, JobError> {
         text.push(b'/');
         text.extend_from_slice(part.as_bytes());
     }
-    CString::new(text).map_err(|_| JobError::bad_job(path, "holds a NUL character"))
+    CString::new(text).map_err(|_| JobError::bad_job(path, "contains a NUL character"))
 }

@@ -207,7 +207,7 @@ fn not_started(command: &Command, step: &'static CStr, errno: c_int) -> JobError
 
 fn c_string(text: &str) -> Result<CString, JobError> {
     CString::new(text)
-        .map_err(|_| JobError::bad_job(text.replace('\0', "\\0"), "holds a NUL character"))
+        .map_err(|_| JobError::bad_job(text.replace('\0', "\\0"), "contains a NUL character"))
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {

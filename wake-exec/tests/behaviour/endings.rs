@@ -80,7 +80,7 @@ fn nested_outputs(bed: &Bed) {
     let job = declaring(bed.sh("mkdir -p d/e; echo x > d/e/f"), &["d/e/f", "d/", "d/absent"]);
     let faults = bed.run(&job).unwrap().outputs.unwrap_err();
     let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["`d/absent` was declared as an output and does not exist"]);
+    assert_eq!(said, ["`d/absent` was declared as an output but does not exist"]);
     let job = declaring(bed.sh("mkdir -p d/e; echo x > d/e/f"), &["d/e/f", "d/"]);
     assert_eq!(bed.run(&job).unwrap().outputs.unwrap().len(), 1);
 }

@@ -262,7 +262,7 @@ fn contradictions(bed: &Bed) {
     let twice = with(with(bed.sh(""), "a", bytes()), "a", bytes());
     assert_eq!(
         bed.run(&twice).unwrap_err().to_string(),
-        "could not create `/a`: File exists (os error 17)"
+        "cannot create `/a`: File exists (os error 17)"
     );
     let below = with(with(bed.sh(""), "a", bytes()), "a/b", bytes());
     assert!(matches!(bed.run(&below).unwrap_err(), SandboxError::Step { .. }));

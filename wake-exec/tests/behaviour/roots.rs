@@ -241,7 +241,7 @@ fn links_in_a_root(bed: &Bed) {
     let faults = bed.run(&job).unwrap().outputs.unwrap_err();
     assert_eq!(
         faults[0].to_string(),
-        "`out/file` lies behind a symbolic link, which is not followed"
+        "`out/file` is behind a symbolic link, which is not followed"
     );
     assert_eq!(listing(&victim), Vec::<String>::new());
 }

@@ -43,9 +43,9 @@ fn kinds_of_outputs(bed: &Bed) {
     }
     let said = faults(bed, "touch b; touch c", &["a", "b/", "c", "d/e"]);
     let expected = [
-        "`a` was declared as an output and does not exist",
-        "`b` was declared as a directory and is something else",
-        "`d/e` was declared as an output and does not exist",
+        "`a` was declared as an output but does not exist",
+        "`b` was declared as a directory but is something else",
+        "`d/e` was declared as an output but does not exist",
     ];
     assert_eq!(said, expected);
 }
@@ -111,7 +111,7 @@ fn hard_links_are_copies(bed: &Bed) {
 fn no_link_to_an_output(bed: &Bed) {
     bed.file("host/secret", "secret");
     let host = bed.path("host").display().to_string();
-    let behind = ["`dir/file` lies behind a symbolic link, which is not followed"];
+    let behind = ["`dir/file` is behind a symbolic link, which is not followed"];
     assert_eq!(faults(bed, &format!("ln -s {host} dir"), &["dir/file"]), behind);
     assert_eq!(faults(bed, "ln -s /usr/bin dir", &["dir/file"]), behind);
     assert_eq!(faults(bed, "ln -s / root; ln -s root/usr dir", &["dir/file"]), behind);

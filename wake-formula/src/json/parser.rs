@@ -47,7 +47,7 @@ impl<'a> Parser<'a> {
     ) -> Result<Value, DocumentError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(self.error(format!("values are nested more than {MAX_DEPTH} deep")));
+            return Err(self.error(format!("values are nested more than {MAX_DEPTH} levels deep")));
         }
         self.at += 1;
         let value = read(self)?;
@@ -114,7 +114,7 @@ impl<'a> Parser<'a> {
         loop {
             match bytes.get(end) {
                 None | Some(b'\n') => {
-                    return Err(self.source.error(start, "this string is not closed"));
+                    return Err(self.source.error(start, "unterminated string"));
                 }
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,

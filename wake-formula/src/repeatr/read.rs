@@ -62,7 +62,7 @@ fn inputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WrittenPath, Input>
     let is_mount = |input: &Input| matches!(input, Input::Mount { .. });
     let placed = inputs.iter().map(|(path, input)| (path.place(), is_mount(input)));
     let Some((path, mount)) = mount::with_input_below(placed) else { return Ok(inputs) };
-    let message = format!("input `{path}` lies below `{mount}`, which is mounted from the host");
+    let message = format!("input `{path}` is below `{mount}`, which is mounted from the host");
     let is_at = |key: &str| key.parse::<AbsPath>().is_ok_and(|key| key == *path);
     let member = source.object(json, "inputs")?.iter().find(|member| is_at(&member.key));
     Err(source.error(member.map_or(json.at, |member| member.key_at), message))
@@ -154,8 +154,10 @@ fn env(source: &Source<'_>, json: &Json, what: &str) -> Read<BTreeMap<String, St
     for member in source.object(json, what)? {
         let value = source.text(&member.value, &format!("`env.{}`", member.key))?;
         if member.key.is_empty() || member.key.contains(['=', '\0']) || value.contains('\0') {
-            let message =
-                format!("`{}` cannot be an environment variable", member.key.escape_debug());
+            let message = format!(
+                "`{}` is not a valid name for an environment variable",
+                member.key.escape_debug()
+            );
             return Err(source.error(member.key_at, message));
         }
         env.insert(member.key.clone(), value.to_owned());

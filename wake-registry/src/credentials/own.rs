@@ -130,7 +130,7 @@ fn read(file: &Path) -> Result<Option<String>, RegistryError> {
     };
     let metadata = at(file, opened.metadata())?;
     if let Some(who) = who_else_reads(&metadata) {
-        let problem = format!("it holds logins but {who}");
+        let problem = format!("it contains logins but {who}");
         return Err(RegistryError::OpenLogins { path: file.to_owned(), problem });
     }
     let mut text = String::new();
@@ -224,7 +224,11 @@ mod tests {
         note(&file, "https://h/a", &token("canary")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         let said = || login(&file, Asked::Files { url: "https://h/a" }).err().unwrap().to_string();
-        assert!(said().ends_with("it holds logins but is accessible to other users"), "{}", said());
+        assert!(
+            said().ends_with("it contains logins but is accessible to other users"),
+            "{}",
+            said()
+        );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         for text in
             ["[\"https://h/a\"]\ntokens = \"canary\"", "\n[\"https://h/a\"]\ntoken = canary"]

@@ -101,7 +101,7 @@ pub enum ParseAbsPathError {
         path: String,
     },
     /// It contains a NUL byte.
-    #[error("path `{path}` holds a NUL byte")]
+    #[error("path `{path}` contains a NUL byte")]
     Nul {
         /// The given text, escaped.
         path: String,

@@ -133,7 +133,7 @@ fn receive(answer: WebAnswer, into: &Path) -> Result<Received, DownloadError> {
         return Ok(Err(AttemptError::Refused(format!("HTTP status {}", answer.status_line))));
     }
     if answer.is_encoded {
-        return Ok(Err(AttemptError::Refused("the answer is encoded".to_owned())));
+        return Ok(Err(AttemptError::Refused("the response has a content encoding".to_owned())));
     }
     let is_page = answer.kind.as_deref() == Some("text/html");
     Ok(written(answer.bytes, into)?.map(|digest| (digest, is_page)))

@@ -104,7 +104,7 @@ pub enum EntryPathError {
     #[error("is empty")]
     Empty,
     /// It contains a NUL byte.
-    #[error("holds a NUL byte")]
+    #[error("contains a NUL byte")]
     Nul,
     /// It is not UTF-8.
     #[error("is not UTF-8")]

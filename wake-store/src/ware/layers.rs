@@ -514,10 +514,7 @@ mod tests {
             ["lib -> usr/lib", "up -> ../../usr", "usr/", "usr/lib/", "usr/lib/b=2", "usr/lib/c=3"]
         );
         let circle = laid(&[tar(&[("a", Link("b")), ("b", Link("a")), ("a/x", Text("1"))])]);
-        assert_eq!(
-            circle.unwrap_err().to_string(),
-            "`a/x` lies below `a`, which is not a directory"
-        );
+        assert_eq!(circle.unwrap_err().to_string(), "`a/x` is below `a`, which is not a directory");
     }
 
     #[test]

@@ -102,8 +102,10 @@ fn a_socket_is_refused_by_name() {
     let _socket = std::os::unix::net::UnixListener::bind(scratch.path().join("s")).unwrap();
     let error = world.store.adopt_tree(scratch.path(), &Manifest::default()).unwrap_err();
     assert!(matches!(error, AdoptError::NotAsDeclared { .. }));
-    let expected =
-        format!("`{}` holds `s`, which is not a file, directory or link", scratch.path().display());
+    let expected = format!(
+        "`{}` contains `s`, which is not a file, directory or link",
+        scratch.path().display()
+    );
     assert_eq!(error.to_string(), expected);
 }
 

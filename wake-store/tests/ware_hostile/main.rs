@@ -97,16 +97,16 @@ fn x1_what_other_systems_take_for_a_path_is_a_name_here_and_refused_in_packages(
 #[test]
 fn x2_through_a_link() {
     let tar = TarBytes::new().link(b'2', "l", "..").file("l/canary", b"dead");
-    assert_eq!(refused_tar(tar), "`l/canary` lies below `l`, which is not a directory");
+    assert_eq!(refused_tar(tar), "`l/canary` is below `l`, which is not a directory");
     let tar = TarBytes::new().link(b'2', "l", "/").link(b'2', "l/x", "y");
-    assert_eq!(refused_tar(tar), "`l/x` lies below `l`, which is not a directory");
+    assert_eq!(refused_tar(tar), "`l/x` is below `l`, which is not a directory");
 }
 
 #[test]
 fn x3_x4_links_out_of_a_package() {
     for target in ["../other", "/etc/passwd", "a/../../x"] {
         let refusal = refused_package(TarBytes::new().link(b'2', "PKG.libsonnet", target));
-        assert_eq!(refusal, format!("link `PKG.libsonnet` points out of the tree: `{target}`"));
+        assert_eq!(refusal, format!("link `PKG.libsonnet` points outside the tree: `{target}`"));
     }
 }
 

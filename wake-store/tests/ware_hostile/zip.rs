@@ -113,7 +113,7 @@ fn x1_x2_x6_in_zip() {
     let link = Member { name: "l", content: b"..", mode: 0o120_777 };
     assert_eq!(
         refused(&zip(&[link, file("l/canary", b"dead")])),
-        "`l/canary` lies below `l`, which is not a directory"
+        "`l/canary` is below `l`, which is not a directory"
     );
     assert_eq!(
         refused(&zip(&[file("a", b""), file("a", b"")])),

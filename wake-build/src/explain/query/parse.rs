@@ -190,9 +190,10 @@ impl Parser<'_> {
     fn operand(&mut self, depth: usize) -> Result<Query, Diagnostic> {
         let word = self.take("a target or a function")?;
         if depth > DEEPEST {
-            return Err(
-                self.error(format!("parentheses nested more than {DEEPEST} deep"), Some(&word))
-            );
+            return Err(self.error(
+                format!("parentheses are nested more than {DEEPEST} levels deep"),
+                Some(&word),
+            ));
         }
         if word.is_sign("(") {
             let query = self.expression(depth + 1)?;
@@ -293,7 +294,7 @@ fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
             quote @ ('\'' | '"') => {
                 let Some((word, length)) = quoted(&chars[at + 1..], quote) else {
                     let word = Word { text: String::new(), at, end: chars.len(), is_quoted: true };
-                    let message = format!("the text that begins with {quote} is not closed");
+                    let message = format!("unterminated string that begins with {quote}");
                     return Err(error_at(text, message, Some(&word)));
                 };
                 at += length + 1;
@@ -400,13 +401,13 @@ mod tests {
             ("path(a)", "expected `,`, found `)`", ")"),
             ("dep(a)", "unknown function `dep`", "dep"),
             ("kind(tests, a)", "unknown kind `tests`", "tests"),
-            ("a + 'b", "the text that begins with ' is not closed", "'b"),
+            ("a + 'b", "unterminated string that begins with '", "'b"),
             ("& a", "expected a target or a function, found `&`", "&"),
         ];
         for (text, message, marked) in cases {
             assert_eq!(wrong(text), (message.to_owned(), marked.to_owned()), "{text}");
         }
         let deep = "(".repeat(5_000);
-        assert_eq!(wrong(&deep).0, "parentheses nested more than 100 deep");
+        assert_eq!(wrong(&deep).0, "parentheses are nested more than 100 levels deep");
     }
 }

@@ -211,7 +211,7 @@ impl Site<'_> {
             let mut diagnostic = self
                 .root_error(format!("`{written}` does not give the digest of the image"), value);
             diagnostic.help.push(match resolve() {
-                Ok(digest) => format!("pin the present one: `{written}@{digest}`"),
+                Ok(digest) => format!("pin the current one: `{written}@{digest}`"),
                 Err(error) => error.to_string(),
             });
             return Err(diagnostic);

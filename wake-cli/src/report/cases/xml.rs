@@ -85,7 +85,7 @@ impl Reading {
                 self.begin(element)?;
                 self.depth += 1;
                 if self.depth > DEEPEST {
-                    return Err(format!("elements are nested more than {DEEPEST} deep"));
+                    return Err(format!("elements are nested more than {DEEPEST} levels deep"));
                 }
             }
             Event::Empty(element) => {
@@ -257,7 +257,7 @@ mod tests {
                 "<testsuite><testcase name='a'><failure>&lol;</failure></testcase></testsuite>",
                 "line 1, column 40: undefined entity `&lol;`",
             ),
-            (&deep, "line 1, column 310: elements are nested more than 100 deep"),
+            (&deep, "line 1, column 310: elements are nested more than 100 levels deep"),
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");
         }

@@ -22,7 +22,7 @@ pub(super) fn text(ini: &ObjValue) -> Result<String> {
 fn section(object: &ObjValue, name: &str) -> Result<ObjValue> {
     match object.get(name.into())? {
         Some(Val::Obj(section)) => Ok(section),
-        _ => refuse!(Note::new(format!("`{name}` of what is to be INI must be an object"))),
+        _ => refuse!(Note::new(format!("`{name}` of an INI document must be an object"))),
     }
 }
 

@@ -90,9 +90,7 @@ impl Writer<'_> {
     fn enter(&mut self) -> Result<()> {
         self.level += 1;
         if self.level > DEPTH {
-            refuse!(Note::new(format!(
-                "values nest more than {DEPTH} deep in what is to be a text"
-            )));
+            refuse!(Note::new(format!("values to be written as text nest more than {DEPTH} deep")));
         }
         Ok(())
     }

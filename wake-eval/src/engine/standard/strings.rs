@@ -94,7 +94,7 @@ fn is_end(args: &Arguments<'_>, at_start: bool) -> Result<Val> {
 fn split(args: &Arguments<'_>, limited: Option<bool>) -> Result<Val> {
     let (text, separator) = (args.text(0)?, args.text(1)?);
     if separator.is_empty() {
-        refuse!(Note::new(format!("{} needs something to split at, not \"\"", args.shown())));
+        refuse!(Note::new(format!("{} needs a separator, not \"\"", args.shown())));
     }
     let separator = separator.as_str();
     let most = match limited {

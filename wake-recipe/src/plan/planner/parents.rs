@@ -115,7 +115,7 @@ impl Planner<'_> {
         if self.request.parents == ParentPolicy::Refuse {
             let told = of_asset(&missing);
             let told = if is_known { named.placed(told) } else { told };
-            return Err(told.help("drop `--no-parents` to build it first"));
+            return Err(told.help("omit `--no-parents` to build it first"));
         }
         let has_recipe = self.request.documents.recipe(&path.asset, None)?.is_some();
         if !has_recipe && !is_known {

@@ -65,7 +65,7 @@ pub enum ExtractError {
         other: String,
     },
     /// An entry is below something that is not a directory.
-    #[error("`{path}` lies below `{ancestor}`, which is not a directory")]
+    #[error("`{path}` is below `{ancestor}`, which is not a directory")]
     NotADirectory {
         /// The entry.
         path: String,
@@ -87,7 +87,7 @@ pub enum ExtractError {
         path: String,
     },
     /// A symbolic link points outside the tree.
-    #[error("link `{path}` points out of the tree: `{target}`")]
+    #[error("link `{path}` points outside the tree: `{target}`")]
     LinkLeaves {
         /// The link.
         path: String,

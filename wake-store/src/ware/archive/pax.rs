@@ -32,7 +32,7 @@ impl Pax {
                 return Err(SPARSE.to_owned());
             }
             pax.set(key, value).ok_or_else(|| {
-                format!("extended header `{}` has a bad value", key.escape_ascii())
+                format!("extended header `{}` has an invalid value", key.escape_ascii())
             })?;
         }
         Ok(pax)

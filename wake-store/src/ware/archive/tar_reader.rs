@@ -84,7 +84,7 @@ fn set_once(
 ) -> Result<(), ExtractError> {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     if value[end..].iter().any(|byte| *byte != 0) {
-        return Err(place.malformed("a long name holds a NUL byte"));
+        return Err(place.malformed("a long name contains a NUL byte"));
     }
     if slot.replace(value[..end].to_vec()).is_some() {
         return Err(place.malformed("a second long name for one entry"));
@@ -149,7 +149,7 @@ fn describe(
         String::from_utf8(raw_link.clone())
             .ok()
             .filter(|link| !link.is_empty() && !link.contains('\0'))
-            .ok_or_else(|| place.malformed("a link's target is not text"))
+            .ok_or_else(|| place.malformed("a link's target is not UTF-8"))
     };
     let device = || match (u32::try_from(header.dev_major), u32::try_from(header.dev_minor)) {
         (Ok(major), Ok(minor)) => Ok((major, minor)),

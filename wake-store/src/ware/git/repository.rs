@@ -120,7 +120,7 @@ impl<'a> Repository<'a> {
                 .position(|byte| *byte == b'\t')
                 .ok_or_else(|| malformed("a tree entry has no name"))?;
             let head =
-                std::str::from_utf8(&line[..tab]).map_err(|_| malformed("a tree is not text"))?;
+                std::str::from_utf8(&line[..tab]).map_err(|_| malformed("a tree is not UTF-8"))?;
             let path = path_below(base, &line[tab + 1..])?;
             let [mode, _, object] = head.split(' ').collect::<Vec<_>>()[..] else {
                 return Err(malformed("a tree entry is malformed"));
@@ -134,7 +134,7 @@ impl<'a> Repository<'a> {
                 "120000" => {
                     let target = objects
                         .text(object)?
-                        .ok_or_else(|| malformed("a link's target is not text"))?;
+                        .ok_or_else(|| malformed("a link's target is not UTF-8"))?;
                     visitor.entry(
                         path,
                         described(Node::Symlink { target }, 0o777),

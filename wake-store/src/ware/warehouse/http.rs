@@ -32,7 +32,7 @@ pub(super) fn get(
         _ => return Err(WarehouseError::Failed { address, problem }),
     }
     if answer.is_encoded {
-        let problem = "the answer is encoded".to_owned();
+        let problem = "the response has a content encoding".to_owned();
         return Err(WarehouseError::Failed { address, problem });
     }
     Ok(PackedWare { bytes: answer.bytes, size: answer.size, address })

@@ -20,7 +20,7 @@ pub(in super::super) fn possible(args: &JobArgs) -> Result<(), Stop> {
         Some(_) => {
             let message =
                 "`--rootfs` does not work in a cluster, which has no directories of this machine";
-            let help = "leave `--rootfs` out to run the codespec's image";
+            let help = "omit `--rootfs` to run the codespec's image";
             Err(Diagnostic::error(Class::Usage, message).help(help).into())
         }
     }

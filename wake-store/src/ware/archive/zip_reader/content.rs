@@ -33,7 +33,7 @@ impl ZipContent<'_> {
         String::from_utf8(text)
             .ok()
             .filter(|text| !text.is_empty() && !text.contains('\0'))
-            .ok_or_else(|| malformed(place, "a link's target is not text"))
+            .ok_or_else(|| malformed(place, "a link's target is not UTF-8"))
     }
 }
 

@@ -142,7 +142,7 @@ impl Zip<'_> {
             entries.push(entry);
         }
         if at != end.start + end.size {
-            return Err(malformed(at, "the central directory holds more than its entries"));
+            return Err(malformed(at, "the central directory contains more than its entries"));
         }
         Ok(entries)
     }
