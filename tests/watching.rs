@@ -143,7 +143,7 @@ fn removing_the_workspace_ends_watching() {
     let mut watching = Watching { child, said };
     watching.until("Watching");
     fs::remove_dir_all(&dir).unwrap();
-    watching.until("is gone");
+    watching.until("no longer exists");
     assert_eq!(watching.child.wait().unwrap().code(), Some(10));
 }
 
