@@ -154,7 +154,7 @@ fn report_reruns_the_steps_that_see_a_change() {
 
 #[test]
 fn rootfs_builds_in_its_own_root_file_system() {
-    if !has_busybox("rootfs_builds") {
+    if !has_busybox("rootfs_builds_in_its_own_root_file_system") {
         return;
     }
     let project = example("rootfs");
@@ -204,7 +204,7 @@ fn image_is_built_and_tested() {
 #[test]
 fn negate_streams_a_clip_through_a_codespec() {
     if !has_program("ffmpeg") {
-        return skip("negate_streams_a_clip", "needs `ffmpeg`");
+        return skip("negate_streams_a_clip_through_a_codespec", "needs `ffmpeg`");
     }
     let project = example("negate");
     assert_eq!(cold_warm_touched(&project, &[], &["negating.yml", "clip.libsonnet"]), 1);

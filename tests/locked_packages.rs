@@ -584,7 +584,7 @@ fn a_file_that_no_tree_can_hold_is_not_imported() {
 
 #[test]
 fn a_directory_or_an_archive_of_a_package_is_a_root() {
-    if !has_busybox("a_directory_or_an_archive_of_a_package") {
+    if !has_busybox("a_directory_or_an_archive_of_a_package_is_a_root") {
         return;
     }
     let project = app(&format!("base: {}", get("base", "^1"))).build();

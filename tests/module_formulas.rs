@@ -99,7 +99,7 @@ fn modules_of_the_monorepo_are_replayed_as_formulas() {
 
 #[test]
 fn a_build_in_a_root_of_its_own_is_hermetic() {
-    if !has_busybox("a_build_in_a_root_of_its_own") {
+    if !has_busybox("a_build_in_a_root_of_its_own_is_hermetic") {
         return;
     }
     let project = example("rootfs");

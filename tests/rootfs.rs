@@ -80,7 +80,7 @@ fn shows(project: &Project, name: &str) {
 
 #[test]
 fn a_ware_is_fetched_once_and_is_hermetic() {
-    if !has_busybox("a_ware_is_fetched_once") {
+    if !has_busybox("a_ware_is_fetched_once_and_is_hermetic") {
         return;
     }
     for kind in ["tar", "tree"] {
@@ -127,7 +127,7 @@ fn a_ware_unpacked_by_a_formula_needs_no_warehouse() {
 
 #[test]
 fn a_directory_of_the_package_is_a_root() {
-    if !has_busybox("a_directory_of_the_package") {
+    if !has_busybox("a_directory_of_the_package_is_a_root") {
         return;
     }
     for rootfs in ["'./root'", "wake.ref('./root')"] {
@@ -148,7 +148,7 @@ fn a_directory_of_the_package_is_a_root() {
 
 #[test]
 fn an_archive_of_the_package_is_unpacked_again_when_it_changes() {
-    if !has_busybox("an_archive_of_the_package") {
+    if !has_busybox("an_archive_of_the_package_is_unpacked_again_when_it_changes") {
         return;
     }
     let project = listing("wake.ref('./packed/root.tgz')");
@@ -212,7 +212,7 @@ for name in sh ls cat; do ln -s busybox out/bin/$name; done";
 
 #[test]
 fn all_files_of_a_package_or_all_outputs_of_a_module_are_a_root() {
-    if !has_busybox("all_files_of_a_package") {
+    if !has_busybox("all_files_of_a_package_or_all_outputs_of_a_module_are_a_root") {
         return;
     }
     let project = listing("'pkg.os'");
@@ -242,7 +242,7 @@ for name in sh ls cat; do ln -s busybox bin/$name; done";
 
 #[test]
 fn another_checkout_with_the_same_store_reuses_the_root() {
-    if !has_busybox("another_checkout") {
+    if !has_busybox("another_checkout_with_the_same_store_reuses_the_root") {
         return;
     }
     let one = listing("wake.ref('./packed/root.tgz')");

@@ -151,7 +151,7 @@ fn removing_the_workspace_ends_watching() {
 fn a_stale_build_is_stopped_while_polling() {
     let project = project().step("m", "echo one > out.txt").build();
     let mut watching = Watching::start(&project, &["-v", "--poll", "1"]);
-    watching.until("Watching by looking");
+    watching.until("Watching by polling");
     project.edit("step.sh", "echo one", "sleep 1000; echo one");
     // It has started when the next change comes; if it were not stopped, the test would hang.
     watching.until("//:m");

@@ -47,7 +47,7 @@ fn a_file_name_with_glob_characters_is_a_name() {
 #[test]
 fn directories_of_version_control_are_never_listed() {
     if !has_program("git") {
-        return skip("what_version_control_keeps", "needs `git`");
+        return skip("directories_of_version_control_are_never_listed", "needs `git`");
     }
     let project = listing("wake.dir('.', exclude='m.libsonnet')", "");
     project.write(".gitignore", ".wake\n");

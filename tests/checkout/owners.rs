@@ -35,7 +35,10 @@ fn open_to_all(project: &Project) {
 #[test]
 fn only_the_user_or_root_may_own_workspace_settings() {
     if !is_root() {
-        return skip("whoever_owns_what_decides", "needs root to be two users");
+        return skip(
+            "only_the_user_or_root_may_own_workspace_settings",
+            "needs root to be two users",
+        );
     }
     for place in ["", "wake.toml", ".wake", ".wake/state", ".wake/pkgs"] {
         let project = victim();
@@ -76,7 +79,10 @@ fn only_the_user_or_root_may_own_workspace_settings() {
 #[test]
 fn a_workspace_file_of_another_user_above_is_not_used() {
     if !is_root() {
-        return skip("a_workspace_file_above", "needs root to be two users");
+        return skip(
+            "a_workspace_file_of_another_user_above_is_not_used",
+            "needs root to be two users",
+        );
     }
     for marker in ["wake.toml", "PKG.libsonnet"] {
         let project = victim();

@@ -58,7 +58,10 @@ fn an_image_is_reproducible_and_runs_in_another_engine() {
         (&image["config"], &image["layers"][1]["digest"])
     );
     if !(has_program("podman") && has_program("runc") && is_root()) {
-        skip("an_image_runs_in_another_engine", "podman and runc are not here, or one is not root");
+        skip(
+            "an_image_is_reproducible_and_runs_in_another_engine",
+            "podman and runc are not here, or one is not root",
+        );
         return;
     }
     output(podman(one.base()).args(["load", "--quiet", "--input"]).arg(one.path("app.tar")));

@@ -18,7 +18,7 @@ fn greeting(bed: &Bed, who: &str) {
 
 #[test]
 fn a_formula_is_built_cached_and_explained() {
-    let Some(bed) = Bed::new("a_formula_is_built") else { return };
+    let Some(bed) = Bed::new("a_formula_is_built_cached_and_explained") else { return };
     let wake = |args: &[&str]| bed.project.wake(args.iter().copied()).run().success();
     greeting(&bed, "you");
     assert!(wake(&["plan", "f.json"]).stdout.starts_with("run     f.json  never built here"));
@@ -65,7 +65,7 @@ fn a_failed_formula_is_shown_like_any_step() {
 /// Each waits for the other: neither ends unless both run.
 #[test]
 fn several_formulas_run_at_once() {
-    let Some(bed) = Bed::new("several_formulas") else { return };
+    let Some(bed) = Bed::new("several_formulas_run_at_once") else { return };
     fs::create_dir(bed.project.path("meet")).unwrap();
     fs::set_permissions(bed.project.path("meet"), fs::Permissions::from_mode(0o777)).unwrap();
     let meet = bed.project.path("meet").display().to_string();
@@ -88,7 +88,7 @@ fn several_formulas_run_at_once() {
 
 #[test]
 fn a_result_that_cannot_be_saved_fails_the_build() {
-    let Some(bed) = Bed::new("a_result_that_cannot_be_saved") else { return };
+    let Some(bed) = Bed::new("a_result_that_cannot_be_saved_fails_the_build") else { return };
     let document = bed.formula("mkdir out", |d| {
         d["context"]["saveUrls"] = json!({"/task/out": "ca+file://./saved"});
     });

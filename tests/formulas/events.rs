@@ -55,7 +55,7 @@ fn command_output_is_reported_while_it_runs() {
 
 #[test]
 fn the_last_event_is_the_result() {
-    let Some(bed) = Bed::new("events") else { return };
+    let Some(bed) = Bed::new("the_last_event_is_the_result") else { return };
     let finished = bed.run(&bed.formula("echo said", unchanged), &["--format", "json"]).success();
     assert_eq!(finished.stderr, "");
     let events: Vec<Value> =

@@ -11,7 +11,7 @@ use crate::bed::{Bed, record};
 
 #[test]
 fn an_output_equals_the_same_tree_packed_by_hand() {
-    let Some(bed) = Bed::new("an_output_is_what_packing_gives") else { return };
+    let Some(bed) = Bed::new("an_output_equals_the_same_tree_packed_by_hand") else { return };
     let document = bed.formula("mkdir -p /task/out/sub && echo text > /task/out/sub/f", |d| {
         d["formula"]["outputs"]["/task/none"] = json!({"packtype": "tar"});
         d["context"]["saveUrls"] = json!({"/task/out": "ca+file://./warehouse"});

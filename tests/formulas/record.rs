@@ -115,7 +115,9 @@ fn a_formula_whose_outputs_cannot_be_saved_is_not_run() {
 
 #[test]
 fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
-    let Some(bed) = Bed::new("a_command_whose_outputs_cannot_be_kept") else { return };
+    let Some(bed) = Bed::new("a_command_whose_outputs_cannot_be_kept_leaves_a_record") else {
+        return;
+    };
     let document = bed.formula("mkdir out; touch out/\"$(printf '\\377')\"", unchanged);
     let mut records = 0;
     // It is not cached either.
@@ -135,7 +137,7 @@ fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
 
 #[test]
 fn concurrent_runs_of_one_formula_do_not_interfere() {
-    let Some(bed) = Bed::new("two_runs") else { return };
+    let Some(bed) = Bed::new("concurrent_runs_of_one_formula_do_not_interfere") else { return };
     let document = bed.formula("mkdir out; sleep 0.2; echo x > out/f", unchanged);
     bed.project.write("f.json", document.to_string());
     let start = || bed.project.wake(["formula", "run", "f.json"]).spawn();

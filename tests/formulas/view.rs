@@ -9,7 +9,7 @@ use crate::bed::{Bed, record, unchanged};
 
 #[test]
 fn the_cradle_provides_what_programs_expect() {
-    let Some(bed) = Bed::new("the_cradle") else { return };
+    let Some(bed) = Bed::new("the_cradle_provides_what_programs_expect") else { return };
     let script = "pwd; id; echo $HOME $USER $PATH; ls -ld /tmp | cut -c1-10; echo x > $HOME/f && echo home; \
                   echo x > /tmp/f && echo tmp; echo x > /bin/f";
     let said = bed.run(&bed.formula(script, unchanged), &["-q"]).code(32).stderr;
@@ -27,7 +27,7 @@ fn the_cradle_provides_what_programs_expect() {
 
 #[test]
 fn inputs_are_at_their_paths_and_cannot_be_changed() {
-    let Some(bed) = Bed::new("inputs_stand") else { return };
+    let Some(bed) = Bed::new("inputs_are_at_their_paths_and_cannot_be_changed") else { return };
     bed.project.write("data/f", "from the ware\n");
     let pack = ["ware", "pack", "tree", "data", "--target", "ca+file://./warehouse"];
     let data = bed.project.wake(pack).run().success().stdout;
@@ -62,7 +62,7 @@ fn the_root_directory_of_a_ware_keeps_its_mode() {
 
 #[test]
 fn mounts_show_the_host_and_are_never_cached() {
-    let Some(bed) = Bed::new("mounts") else { return };
+    let Some(bed) = Bed::new("mounts_show_the_host_and_are_never_cached") else { return };
     bed.project.write("host/f", "one");
     let host = bed.project.path("host").display().to_string();
     let formula = |mode: &str, script: &str| {
@@ -88,7 +88,7 @@ fn mounts_show_the_host_and_are_never_cached() {
 
 #[test]
 fn network_access_must_be_both_requested_and_allowed() {
-    let Some(bed) = Bed::new("the_network") else { return };
+    let Some(bed) = Bed::new("network_access_must_be_both_requested_and_allowed") else { return };
     let document = json!({
         "formula": {"formula.v1": {
             "inputs": {"/": format!("ware:{}", bed.root)},
@@ -131,7 +131,7 @@ fn allowing_the_network_grants_it_to_formulas_that_cannot_request_it() {
 
 #[test]
 fn a_policy_is_allowed_or_refused_before_anything_runs() {
-    let Some(bed) = Bed::new("a_policy") else { return };
+    let Some(bed) = Bed::new("a_policy_is_allowed_or_refused_before_anything_runs") else { return };
     let governor = |uid: u32, script: &str| {
         bed.formula(script, |d| {
             d["formula"]["action"]["policy"] = json!("governor");
@@ -257,7 +257,7 @@ fn streams_can_be_opened_by_name() {
 
 #[test]
 fn a_mount_shows_the_owners_on_disk() {
-    let Some(bed) = Bed::new("a_mount_shows") else { return };
+    let Some(bed) = Bed::new("a_mount_shows_the_owners_on_disk") else { return };
     if !is_root() {
         return skip("a_mount_shows_the_owners_on_disk", "only root has several owners");
     }
@@ -283,7 +283,9 @@ fn a_mount_shows_the_owners_on_disk() {
 
 #[test]
 fn a_capsule_begins_with_the_environment_of_its_runtime() {
-    let Some(bed) = Bed::new("a_capsule_begins") else { return };
+    let Some(bed) = Bed::new("a_capsule_begins_with_the_environment_of_its_runtime") else {
+        return;
+    };
     let said = |inputs: Value, action: Value| {
         let mut capsule = json!({"formula": {"formula.v1": {
             "inputs": {"/": format!("ware:{}", bed.root)}, "action": action, "outputs": {}}},

@@ -328,7 +328,9 @@ fn left_of_docker(project: &Project) -> (usize, usize) {
 
 #[test]
 fn a_stopped_build_by_docker_leaves_no_tag_in_the_daemon() {
-    let Some(project) = site("a_stopped_build_by_docker") else { return };
+    let Some(project) = site("a_stopped_build_by_docker_leaves_no_tag_in_the_daemon") else {
+        return;
+    };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let from_scratch = |line: &str| format!("@from\n    scratch\n@run\n    {line}\n");
     image(&project, "hello", "1", "{}", &from_scratch("wait"));
