@@ -106,7 +106,7 @@ pub(crate) struct AliasDocument {
     pub(crate) digest: String,
 }
 
-/// What is in a place that cannot be looked through.
+/// The index of a place that cannot be listed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IndexDocument {
     pub(crate) wake: u64,

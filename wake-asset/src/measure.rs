@@ -222,7 +222,7 @@ pub(crate) fn is_confined(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    #![expect(clippy::disallowed_methods, reason = "the shell says what is expected")]
+    #![expect(clippy::disallowed_methods, reason = "the shell computes the expected digest")]
     use std::os::unix::fs::symlink;
     use std::process::Command;
 

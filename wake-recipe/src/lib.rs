@@ -25,7 +25,7 @@
 
 #![expect(
     clippy::result_large_err,
-    reason = "a diagnostic is made once in a failing build and read by a person"
+    reason = "a failing build makes one diagnostic"
 )]
 
 pub mod name;
