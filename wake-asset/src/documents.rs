@@ -133,7 +133,7 @@ impl Registry {
         };
         if !known.iter().any(|entry| entry.name == name) {
             let names = known.iter().map(|entry| &*entry.name);
-            let what = format!("no {what} named `{name}` in the registry");
+            let what = format!("no {what} `{name}` in the registry");
             return Err(AssetError::Missing(Missing::new(what, name, names, String::new())));
         }
         change.commit(Journal::new(), |edit| edit.remove_document(kind, name))?;

@@ -39,7 +39,9 @@ pub(crate) use packages::{
     AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,
     RemoveArgs, SearchArgs, SignArgs, TreeArgs, UpdateArgs, VendorArgs, YankArgs,
 };
-pub(crate) use recipe::{RecipeArgs, RecipeBuildArgs, RecipeCommand, RecipeTestArgs};
+pub(crate) use recipe::{
+    RecipeArgs, RecipeBuildArgs, RecipeCommand, RecipeRemoveArgs, RecipeTestArgs,
+};
 pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 
 /// Build exactly what is declared, from declared inputs alone, and cache every result.
@@ -305,6 +307,8 @@ mod tests {
             "wake genome compare a",
             "wake recipe",
             "wake recipe build",
+            "wake recipe remove",
+            "wake recipe remove a --force",
             "wake recipe test",
         ] {
             let error = parse(line).unwrap_err();

@@ -60,6 +60,8 @@ pub(crate) enum RecipeCommand {
         #[arg(short, long)]
         force: bool,
     },
+    /// Remove recipes or asset classes from the registry
+    Remove(RecipeRemoveArgs),
     /// List the recipes and asset classes in the registry
     List,
     /// Print the inputs and outputs of a recipe
@@ -68,6 +70,20 @@ pub(crate) enum RecipeCommand {
         #[arg(value_name = "RECIPE")]
         recipe: String,
     },
+}
+
+/// What to remove.
+#[derive(Debug, Args)]
+pub(crate) struct RecipeRemoveArgs {
+    /// Names of recipes, or of asset classes with --asset-class
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Remove asset classes
+    #[arg(long)]
+    pub(crate) asset_class: bool,
+    /// Remove asset classes even if recipes, assets or other classes in the registry use them
+    #[arg(short, long, requires = "asset_class")]
+    pub(crate) force: bool,
 }
 
 /// What to build, and from what.

@@ -1,15 +1,16 @@
-//! `wake recipe check`, `add`, `list` and `show`
+//! `wake recipe check`, `add`, `remove`, `list` and `show`
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use wake_asset::{AssetError, DocumentKind, Existing, NewDocument, Registry};
+use wake_asset::{AssetError, Catalog, DocumentKind, Existing, NewDocument, Registry};
 use wake_recipe::error::{Warning, of_document, warning};
 use wake_recipe::plan::Documents;
 use wake_recipe::recipe::Generation;
 use wake_recipe::{AssetClass, Recipe};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
+use crate::args::RecipeRemoveArgs;
 use crate::assets;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
@@ -152,6 +153,57 @@ fn new_class(class: &AssetClass) -> NewDocument {
         source: "self-added".to_owned(),
         output_class: None,
     }
+}
+
+/// Removes documents from the registry.
+pub(super) fn remove(
+    args: &RecipeRemoveArgs,
+    registry: &Registry,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
+    let (kind, what) = match args.asset_class {
+        false => (DocumentKind::Recipe, "recipe"),
+        true => (DocumentKind::Class, "asset class"),
+    };
+    for name in &args.names {
+        if args.asset_class && !args.force {
+            let catalog = registry.read().map_err(|error| assets::failure(&error, settings))?;
+            let users = users_of_class(name, &catalog, settings);
+            if !users.is_empty() {
+                let message = format!("asset class `{name}` is used by `{}`", users.join("`, `"));
+                return Err(Diagnostic::error(Class::Resolution, message)
+                    .help("use `--force` to remove it anyway")
+                    .into());
+            }
+        }
+        registry.remove_document(kind, name).map_err(|error| assets::failure(&error, settings))?;
+        say_of("Removed", &format!("{what} `{name}`"), settings, say)?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Returns the recipes, asset classes and assets in the registry that use an asset class.
+fn users_of_class(name: &str, catalog: &Catalog, settings: &Settings) -> Vec<String> {
+    let library = Library { catalog: Some(catalog), dirs: Vec::new(), settings };
+    let is_it = |class: &Option<wake_asset::ClassName>| {
+        class.as_ref().is_some_and(|class| class.as_str() == name)
+    };
+    let recipes = catalog.recipes().iter().filter(|entry| is_it(&entry.output_class));
+    let mut users: Vec<String> = recipes.map(|entry| entry.name.clone()).collect();
+    for entry in catalog.classes() {
+        // A document that cannot be read inherits from nothing.
+        if let Ok(Some(class)) = library.class(&entry.name, None)
+            && class.parents.iter().any(|parent| parent.name() == name)
+        {
+            users.push(entry.name.clone());
+        }
+    }
+    for genome in catalog.genomes() {
+        let assets = genome.assets.iter().filter(|asset| is_it(&asset.class));
+        users.extend(assets.map(|asset| format!("{}/{}", genome.title(), asset.name)));
+    }
+    users
 }
 
 /// Lists the documents in the registry.

@@ -33,6 +33,7 @@ pub(crate) fn run(
         RecipeCommand::Add { files, force } => {
             documents::add(files, *force, &registry()?, settings, say)
         }
+        RecipeCommand::Remove(args) => documents::remove(args, &registry()?, settings, say),
         RecipeCommand::List => documents::list(&registry()?, settings, out),
         RecipeCommand::Show { recipe } => documents::show(recipe, named()?, settings, out),
     }
