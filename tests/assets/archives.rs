@@ -459,6 +459,12 @@ fn recipes_classes_and_dates_go_with_an_asset() {
     // A build there finds it unchanged.
     let again = ["recipe", "build", "tiny/words", "--rootfs", "host"];
     wake(&taker, &again).run().success().mentions("Unchanged tiny/words");
+    // The recipe goes along under another tag as well.
+    wake(&giver, &["asset", "tag", "tiny/words", "--to", "v2"]).run().success();
+    wake(&giver, &["asset", "push", "tiny/words", "--to", &address]).run().success();
+    let second = self::taker();
+    wake(&second, &["asset", "pull", "tiny/words:v2", "--from", &address]).run().success();
+    assert_eq!(listed(&second), listed(&giver));
     // An existing document of that name is kept.
     let other = self::taker();
     other.write(

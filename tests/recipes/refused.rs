@@ -52,6 +52,13 @@ fn a_missing_input_is_reported_with_its_flag() {
         &["tiny/fasta", "--files", "fasta=none.fa"],
         expect!["error: file `fasta`: `$ROOT/none.fa`: no such file"],
     );
+    // A named pipe that nobody writes to would be waited for.
+    let pipe = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
+    assert!(pipe.success());
+    for file in ["pipe", "docs"] {
+        let done = build(&project, &["tiny/fasta", "--files", &format!("fasta={file}")]).code(2);
+        done.mentions(&format!("{file}`: not a regular file"));
+    }
     refused(
         &project,
         4,
@@ -180,6 +187,15 @@ fn what_a_seek_key_does_not_find_is_not_registered() {
     let done = build(&project, &[&ALL[..], &["--params", "threads=many"]].concat()).code(5);
     assert!(done.stderr.contains("`many` is not a number"), "{}", done.stderr);
     assert!(!data(&project, "count").exists());
+    // A path that points elsewhere is an error before anything runs.
+    for path in ["../x", "/etc/passwd"] {
+        let project = bed();
+        project.edit("docs/count_asset_class.yaml", "{genome}_{asset}.txt", path);
+        let done = build(&project, &ALL).code(5);
+        let done = done.mentions(&format!("seek key `count`: `{path}` points outside the asset"));
+        let done = done.mentions("docs/count_asset_class.yaml:5:19");
+        assert!(!done.stderr.contains("Registered"), "{}", done.stderr);
+    }
 }
 
 /// Compares the command output of a build with an additional command.
@@ -374,6 +390,28 @@ fn documents_are_checked_and_kept() {
     // The documents are now found in the registry.
     recipe(&project, &["build", "tiny/fasta", "--files", "fasta=seq.fa", "--rootfs", "host"])
         .code(0);
+}
+
+#[test]
+fn a_class_in_use_is_removed_only_by_force() {
+    let project = bed();
+    build(&project, &ALL).code(0);
+    let remove = |args: &[&str]| recipe(&project, &[&["remove"], args].concat());
+    remove(&["cont"]).code(4).says(expect![[r#"
+        error: no recipe `cont` in the registry
+         help: did you mean `count`?
+    "#]]);
+    remove(&["--asset-class", "fasta"]).code(6).says(expect![[r#"
+        error: asset class `fasta` is used by `fasta`, `tiny/fasta`
+         help: use `--force` to remove it anyway
+    "#]]);
+    remove(&["fasta", "count"]).code(0);
+    remove(&["--asset-class", "count"]).code(6).mentions("is used by `tiny/count`");
+    remove(&["--asset-class", "--force", "count", "fasta"]).code(0);
+    assert_eq!(recipe(&project, &["list"]).code(0).stdout, "");
+    assert!(!project.path("g/recipes/fasta_asset_recipe.yaml").exists());
+    // The assets stay.
+    assert!(data(&project, "count/t1x").is_dir());
 }
 
 /// A reference to a missing document is reported at the reference.

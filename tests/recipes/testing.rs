@@ -247,6 +247,67 @@ fn a_broken_registry_is_not_taken_for_none() {
     "#]]);
 }
 
+/// No flag gives what a test lacks, so none is proposed.
+#[test]
+fn what_a_test_lacks_is_shown_in_its_document() {
+    let project = bed();
+    let says = |file: &str, text: String, expected: Expect| {
+        project.write(file, text);
+        test(&project, &[file]).code(5).says(expected);
+    };
+    says(
+        RECIPE,
+        format!("{FASTA}test:\n  outputs: {{}}\n"),
+        expect![[r#"
+        error: `test` gives no file for input `fasta`
+         --> docs/fasta_asset_recipe.yaml:7:5
+          |
+        7 |     fasta: { description: A FASTA file }
+          |     ^
+          help: add `fasta` to `inputs` of `test`
+    "#]],
+    );
+    says(
+        RECIPE,
+        format!("{FASTA}test:\n  inputs: {{ fsta: ../seq.fa }}\n"),
+        expect![[r#"
+        error: the recipe has no file input `fsta`
+          --> docs/fasta_asset_recipe.yaml:17:19
+           |
+        17 |   inputs: { fsta: ../seq.fa }
+           |                   ^
+           help: did you mean `fasta`?
+    "#]],
+    );
+    let count = "docs/count_asset_recipe.yaml";
+    let section = "test:\n  outputs: { threads: { value: 1 } }\n";
+    says(
+        count,
+        format!("{}{section}", crate::bed::COUNT),
+        expect![[r#"
+        error: `test` names no genome for asset `sequences`
+          --> docs/count_asset_recipe.yaml:10:5
+           |
+        10 |     sequences: { asset_class: fasta, description: The sequences, default: fasta }
+           |     ^
+           help: add a `genome` to `test`
+    "#]],
+    );
+    let text = crate::bed::COUNT.replace(", default: 1 }", " }");
+    says(
+        count,
+        format!("{text}{section}"),
+        expect![[r#"
+        error: parameter `threads` has no default, which a test needs
+         --> docs/count_asset_recipe.yaml:8:5
+          |
+        8 |     threads: { description: How many threads }
+          |     ^
+          help: add a `default`
+    "#]],
+    );
+}
+
 #[test]
 fn a_test_that_fails_to_build_is_a_failed_test_of_the_report() {
     let project = bed();

@@ -127,9 +127,20 @@ fn form(
 /// Returns the recipe that built it, whose name is in its build record.
 fn recipe(catalog: &Catalog, found: &Found<'_>) -> Option<KeptDocument> {
     let AssetId { asset, tag, .. } = &found.id;
-    let file = format!("{BUILD_DIR}/build_recipe_{asset}__{tag}.json");
-    let said: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(found.data_dir().join(file)).ok()?).ok()?;
+    let dir = found.data_dir().join(BUILD_DIR);
+    let (begin, end) = (format!("build_recipe_{asset}__"), ".json");
+    let file = match dir.join(format!("{begin}{tag}{end}")) {
+        file if file.is_file() => file,
+        // The asset was retagged since it was built.
+        _ => {
+            let names = std::fs::read_dir(&dir).ok()?.filter_map(|entry| {
+                let name = entry.ok()?.file_name().into_string().ok()?;
+                (name.starts_with(&begin) && name.ends_with(end)).then_some(name)
+            });
+            dir.join(names.min()?)
+        }
+    };
+    let said: serde_json::Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     catalog.document(DocumentKind::Recipe, said["name"].as_str()?)
 }
 

@@ -25,11 +25,9 @@ pub struct ReadFile {
 
 /// Reads a file.
 pub fn read_file(path: &Path) -> io::Result<ReadFile> {
+    check_regular(path)?;
     let (mut file, mut md5, mut blake3) = (File::open(path)?, Md5::new(), blake3::Hasher::new());
     let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
     let (mut size, mut buffer) = (0, vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer) {
@@ -53,6 +51,14 @@ pub fn read_file(path: &Path) -> io::Result<ReadFile> {
     };
     let md5 = md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(ReadFile { path: path.to_owned(), md5, source })
+}
+
+/// Checks that a path is a regular file before it is opened: opening a named pipe would wait for a writer.
+pub(crate) fn check_regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path)?.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
 }
 
 /// Converts an absolute path to one relative to the root, as steps name it.
@@ -119,7 +125,7 @@ fn stays(target: &Path) -> bool {
 /// The diagnostic for a file that cannot be read.
 pub(crate) fn unreadable(what: &str, path: &Path, error: &io::Error) -> Diagnostic {
     let class = match error.kind() {
-        io::ErrorKind::NotFound => Class::Usage,
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Class::Usage,
         _ => Class::Environment,
     };
     let reason = match error.kind() {

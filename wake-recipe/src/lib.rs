@@ -23,10 +23,7 @@
 //! | [`plan`] | the plan: assets to build, in order |
 //! | [`step`] | the plan as steps |
 
-#![expect(
-    clippy::result_large_err,
-    reason = "a failing build makes one diagnostic"
-)]
+#![expect(clippy::result_large_err, reason = "a failing build makes one diagnostic")]
 
 pub mod name;
 pub mod template;

@@ -322,6 +322,17 @@ fn invalid_jinja_of_published_recipes_is_read_with_a_warning() {
           help: use two braces
     "#]],
     );
+    // Each occurrence is shown at its own place, even if the text around it is the same.
+    refused(
+        "cp {{files.table}}",
+        "cp {{{files.table}}} x; cp {{{files.table}}} x; cp",
+        expect![[r#"
+        warning: index.yaml:22:8: `{{{files.table}}}` is not valid Jinja; it is read as `{{files.table}}`
+          help: use two braces
+        warning: index.yaml:22:32: `{{{files.table}}}` is not valid Jinja; it is read as `{{files.table}}`
+          help: use two braces
+    "#]],
+    );
     let text = RECIPE.replace("cp {{files.table}}", "awk '{{ n=int($9); for(;;) {print n;}}}'");
     let recipe = Recipe::read("index.yaml", text.as_bytes()).unwrap();
     assert_eq!(recipe.warnings.len(), 1);
@@ -381,6 +392,23 @@ fn classes_that_inherit_from_each_other_are_refused() {
     let error = one.seek_keys(&ByName(vec![one.clone(), two])).unwrap_err();
     let expected =
         "two.yaml:3:11: asset classes inherit from each other in a cycle: `one` -> `two` -> `one`";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_long_chain_of_classes_is_not_called_a_cycle() {
+    let class = |number: usize, parents: &str| {
+        let text = format!("name: c{number}\nseek_keys: {{}}\nparents: [{parents}]\n");
+        AssetClass::read("c.yaml", text.as_bytes()).unwrap()
+    };
+    let chain = |length: usize| {
+        let parents = (0..length).map(|number| class(number, &format!("c{}", number + 1)));
+        ByName(parents.chain([class(length, "")]).collect())
+    };
+    let (short, long) = (chain(31), chain(32));
+    assert!(short.0[0].seek_keys(&short).is_ok());
+    let error = long.0[0].seek_keys(&long).unwrap_err();
+    let expected = "c.yaml:3:11: more than 32 asset classes inherit from each other";
     assert_eq!(error.to_string(), expected);
 }
 

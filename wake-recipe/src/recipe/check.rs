@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 use wake_asset::{GenomeName, SeekKey};
+use wake_model::nearest::nearest;
 use wake_yaml::{DocumentError, Fields, Mark, Node, Yaml, list, text};
 
-use super::input;
+use super::input::{self, Inputs};
 use crate::class::{entries, word};
 use crate::name::InputName;
 use crate::template::{Template, Written};
@@ -66,6 +67,47 @@ impl ExpectedOutput {
     /// Returns an error at its location.
     pub fn error(&self, message: impl Into<String>) -> DocumentError {
         self.written.error(message)
+    }
+}
+
+impl RecipeTest {
+    /// Checks that the test gives each input that has no default, and no file that is not an input.
+    pub fn check_inputs(&self, inputs: &Inputs) -> Result<(), DocumentError> {
+        for file in &self.files {
+            let known = || inputs.files.iter().map(|input| input.name.as_str());
+            if !known().any(|name| name == file.name.as_str()) {
+                let error = file.error(format!("the recipe has no file input `{}`", file.name));
+                return Err(match nearest(file.name.as_str(), known()) {
+                    Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                    None => error,
+                });
+            }
+        }
+        for input in &inputs.files {
+            if self.files.iter().all(|file| file.name != input.name) {
+                let message = format!("`test` gives no file for input `{}`", input.name);
+                let hint = format!("add `{}` to `inputs` of `test`", input.name);
+                return Err(input.written.error(message).with_hint(hint));
+            }
+        }
+        let params = inputs.params.iter().filter(|input| input.default.is_none());
+        let params = params.map(|input| ("parameter", &input.name, &input.written));
+        let assets = inputs.assets.iter().filter(|input| input.default.is_none());
+        let assets = assets.map(|input| ("asset", &input.name, &input.written));
+        if let Some((what, name, written)) = params.chain(assets).next() {
+            let message = format!("{what} `{name}` has no default, which a test needs");
+            return Err(written.error(message).with_hint("add a `default`"));
+        }
+        let lacks_genome = |input: &&input::AssetInput| {
+            input.default.as_ref().is_some_and(|default| default.path.genome.is_none())
+        };
+        match inputs.assets.iter().find(lacks_genome).filter(|_| self.genome.is_none()) {
+            None => Ok(()),
+            Some(input) => {
+                let message = format!("`test` names no genome for asset `{}`", input.name);
+                Err(input.written.error(message).with_hint("add a `genome` to `test`"))
+            }
+        }
     }
 }
 

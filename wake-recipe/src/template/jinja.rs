@@ -104,7 +104,11 @@ fn environment() -> Environment<'static> {
 
 fn refused(written: &Written, error: &Error) -> DocumentError {
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    place(written, error, format!("invalid Jinja template: {what}"))
+    let problem = match error.kind() {
+        ErrorKind::SyntaxError => "invalid Jinja template",
+        _ => "this template cannot be rendered",
+    };
+    place(written, error, format!("{problem}: {what}"))
 }
 
 fn place(written: &Written, error: &Error, message: String) -> DocumentError {

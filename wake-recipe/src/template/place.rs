@@ -57,18 +57,30 @@ impl Written {
         let at = self.text[line_start..offset].chars().count();
         for words in [WORDS, WORDS / 2, WORDS / 4] {
             let from = at.min(line.len().saturating_sub(words));
+            let start = line_start + line.iter().take(from).map(|c| c.len_utf8()).sum::<usize>();
             let words: String = line.iter().skip(from).take(words).collect();
-            let lines = self.source.lines().iter().enumerate().skip(self.at.line.wrapping_sub(1));
-            let mut found =
-                lines.filter_map(|(number, text)| Some((number, text.find(&words)?, text)));
             if words.is_empty() {
                 break;
             }
-            if let Some((number, byte, text)) = found.next() {
-                let column = text[..byte].chars().count() + (at - from) + 1;
-                return Mark { line: number + 1, column };
+            // The same characters may occur several times.
+            let before = self.text.match_indices(&words).take_while(|(found, _)| *found < start);
+            if let Some(found) = self.matches(&words).take(before.count() + 1).last() {
+                return Mark { column: found.column + (at - from), ..found };
             }
         }
         self.at
+    }
+
+    /// Returns the positions of `words` in the document, from the text on.
+    fn matches(&self, words: &str) -> impl Iterator<Item = Mark> {
+        let lines = self.source.lines().iter().enumerate().skip(self.at.line.wrapping_sub(1));
+        lines.flat_map(move |(number, text)| {
+            let first = if number + 1 == self.at.line { self.at.column } else { 1 };
+            let column = |byte: usize| text[..byte].chars().count() + 1;
+            let columns = text.match_indices(words).map(move |(byte, _)| column(byte));
+            columns
+                .filter(move |column| *column >= first)
+                .map(move |column| Mark { line: number + 1, column })
+        })
     }
 }

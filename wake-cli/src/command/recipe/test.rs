@@ -89,6 +89,7 @@ fn plan(
             report::diagnostic::tell(&warning, settings.manner);
             continue;
         };
+        test.check_inputs(&found.recipe.inputs).map_err(|error| of_document(&error))?;
         let mut files = Vec::new();
         for file in &test.files {
             let path = located(file, &found.path, &fetcher)?;

@@ -1,5 +1,7 @@
 //! Renders the templates of a build before anything runs.
 
+use std::path::{Component, Path};
+
 use serde_json::Value;
 use wake_asset::{AssetName, SeekEntry, Tag};
 use wake_steps::diagnostic::Diagnostic;
@@ -36,7 +38,12 @@ impl Planner<'_> {
         }
         let values = build.seek_values(&properties, &found, &tag);
         for decl in &build.seek_keys.keys {
-            decl.value.render(&values).map_err(wrong)?;
+            let value = decl.value.render(&values).map_err(wrong)?;
+            if decl.kind.is_path() && !stays_inside(Path::new(&value)) {
+                let message =
+                    format!("seek key `{}`: `{value}` points outside the asset", decl.key);
+                return Err(wrong(decl.value.error(message)));
+            }
         }
         Ok(())
     }
@@ -56,6 +63,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether a path of a seek key stays below its asset.
+fn stays_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// Checks that every name is defined, even in branches that depend on values not known yet.

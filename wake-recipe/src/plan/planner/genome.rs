@@ -6,7 +6,7 @@ use wake_steps::diagnostic::Diagnostic;
 use super::super::build::GenomeRef;
 use super::super::request::UnknownGenome;
 use super::Planner;
-use crate::content::unreadable;
+use crate::content::{check_regular, unreadable};
 use crate::error::of_asset;
 use crate::given::GivenKind;
 use crate::recipe::Recipe;
@@ -73,7 +73,7 @@ impl Planner<'_> {
             return Err(of_asset(missing).help("or build its `fasta` asset: `--files fasta=FILE`"));
         };
         let file = self.request.cwd.join(file);
-        if let Err(error) = std::fs::metadata(&file) {
+        if let Err(error) = check_regular(&file) {
             return Err(unreadable(&format!("file `{FASTA}`"), &file, &error));
         }
         Genome::of_fasta(&file).map_err(|error| of_asset(&error))
