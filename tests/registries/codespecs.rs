@@ -239,7 +239,7 @@ fn a_package_may_have_several_codespecs_and_other_documents() {
         4,
         expect![[r#"
         error: acme/many 1.2.0 has no codespec
-         = note: it has `a.yml`, `b/c.yaml`, `broken.json`, `run.yml`
+         = note: it contains `a.yml`, `b/c.yaml`, `broken.json`, `run.yml`
          help: run `wake codespec pull acme/many a.yml` to see why it is not a codespec
     "#]],
     );
