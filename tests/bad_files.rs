@@ -258,7 +258,7 @@ fn a_file_name_that_is_not_utf8_is_an_error() {
     let name = std::ffi::OsStr::from_bytes(b"in/caf\xe9");
     std::fs::write(project.root().join(name), "").unwrap();
     project.wake(["build"]).run().code(5).says(expect![[r#"
-        error: `in` contains a name that is not valid UTF-8: `caf�`
+        error: `in` contains a name that is not UTF-8: `caf�`
          --> PKG.libsonnet:4:20
           |
         4 |     files=wake.dir('./in'), modules={ m: './m.libsonnet' }

@@ -37,7 +37,7 @@ fn a_module_named_without_its_colon() {
         &["build", "hello"],
         2,
         expect![[r#"
-        error: target `hello`: no directory `hello`
+        error: target `hello`: there is no directory `hello`
          help: write a module of the current package as `:hello`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],

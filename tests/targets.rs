@@ -127,7 +127,7 @@ fn an_unknown_module_suggests_the_nearest() {
 fn an_unknown_path_suggests_the_nearest() {
     let project = three();
     project.wake(["build", "lib/a"]).run().code(2).says(expect![[r#"
-        error: target `lib/a`: no directory `lib/a`
+        error: target `lib/a`: there is no directory `lib/a`
          help: did you mean `//libs/a`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);

@@ -130,7 +130,7 @@ fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
         let guid = listed.split_whitespace().next().unwrap();
         let kept = record(&bed.project.wake(["log", "--formulas", guid]).run().success());
         assert_eq!((&kept["exitCode"], &kept["results"]), (&json!(0), &json!({})));
-        let fault = "`task/out/\u{fffd}` has a name that is not valid UTF-8";
+        let fault = "`task/out/\u{fffd}` has a name that is not UTF-8";
         assert_eq!(kept["metadata"]["wake.faults"], fault);
     }
 }

@@ -122,7 +122,7 @@ fn invalid_user_settings_are_reported_with_their_positions() {
     "#]]
     .assert_eq(&said("[http]\nparralel = 4\n", 2));
     expect![[r#"
-        error: `timeout` is `1x`, but must be from `[TIME]` to `1h`
+        error: `timeout` is `1x`: expected a time from `[TIME]` to `1h`
          --> [BASE]/home/.config/wake/config.toml:2:11
           |
         2 | timeout = "1x"
@@ -130,7 +130,7 @@ fn invalid_user_settings_are_reported_with_their_positions() {
     "#]]
     .assert_eq(&said("[http]\ntimeout = \"1x\"\n", 2));
     expect![[r#"
-        error: `parallel` is 65, but must be from 1 to 64
+        error: `parallel` is 65: expected a number from 1 to 64
          --> [BASE]/home/.config/wake/config.toml:2:12
           |
         2 | parallel = 65

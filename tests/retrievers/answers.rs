@@ -422,7 +422,7 @@ fn a_package_must_have_a_single_retriever() {
           |
         9 |       again: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.other./retrieve')),
           |              ^^^^^^^^^^^
-          = note: //app has it from the retriever `tool`: app/PKG.libsonnet:8:10
+          = note: //app gets it from the retriever `tool`: app/PKG.libsonnet:8:10
           help: get it the same way everywhere, or give one of the two another namespace
                Error 1 error in [TIME]
     "#]]);

@@ -68,7 +68,7 @@ fn retrievers_that_depend_on_each_other_are_an_error() {
           |          ^^^^^^^^^^^
           = note: //two needs //one as `c` at two/PKG.libsonnet:7:10
           = note: //one needs //two as `b` at one/PKG.libsonnet:7:10
-          help: get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it
+          help: get a retriever's dependencies from a local path, a registry, or a retriever that does not need it
                Error 1 error in [TIME]
     "#]]);
 }
@@ -93,7 +93,7 @@ fn a_retriever_that_needs_its_own_package_is_an_error() {
         7 |       b: wake.getPkg(wake.pkgInfo('b', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
           |          ^^^^^^^^^^^
           = note: //tool needs //tool as `b` at tool/PKG.libsonnet:7:10
-          help: get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it
+          help: get a retriever's dependencies from a local path, a registry, or a retriever that does not need it
                Error 1 error in [TIME]
     "#]]);
 }

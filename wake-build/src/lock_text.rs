@@ -29,7 +29,7 @@ impl LockText {
         let path = RelPath::parse(LOCK_FILE).unwrap_or_default();
         let not_seen = |error: FileError| match error.source.kind() {
             ErrorKind::FileTooLarge => {
-                let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
+                let message = format!("`{LOCK_FILE}` is larger than {} MiB", LARGEST >> 20);
                 Box::new(Diagnostic::error(Class::Resolution, message))
             }
             _ => failed(error.to_string()),
@@ -51,7 +51,7 @@ impl LockText {
             return Err(failed(format!("`{LOCK_FILE}` changed while it was read")));
         };
         let text = String::from_utf8(bytes).map_err(|_| {
-            let message = format!("`{LOCK_FILE}` is not valid UTF-8");
+            let message = format!("`{LOCK_FILE}` is not UTF-8");
             Diagnostic::error(Class::Resolution, message)
         })?;
         let (lock, conflict) = Lock::parse_merged(&text).map_err(|error| {

@@ -375,7 +375,7 @@ impl<'a> LockedPkgs<'a> {
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
                 let help = match self.registry_of(locked) {
                     _ if !locked.is_of_registry() => RETRIEVES_IT,
-                    Ok(_) => "run the build again to fetch it anew",
+                    Ok(_) => "run the build again to fetch it again",
                     Err(_) => PUT_IT_THERE,
                 };
                 return Err(Box::new(diagnostic.help(help)));

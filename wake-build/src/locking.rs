@@ -125,7 +125,7 @@ impl Session {
         let place = self.workspace.dir.join(LOCK_FILE);
         let aside = self.workspace.state_dir().join("state");
         place.replace_from(&aside, &[text.as_bytes()]).map_err(|source| {
-            let message = format!("`{LOCK_FILE}` cannot be written: {source}");
+            let message = format!("cannot write `{LOCK_FILE}`: {source}");
             Diagnostic::error(Class::Environment, message).into()
         })
     }

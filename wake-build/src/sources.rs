@@ -104,7 +104,7 @@ impl Sources for DirSources {
             let entry = entry.map_err(|e| fail(format!("cannot be listed: {e}")))?;
             let Ok(name) = entry.file_name().to_str() else {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                return Err(fail(format!("contains a name that is not valid UTF-8: `{name}`")));
+                return Err(fail(format!("contains a name that is not UTF-8: `{name}`")));
             };
             if name == "." || name == ".." {
                 continue;

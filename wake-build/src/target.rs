@@ -289,7 +289,7 @@ fn find_one(
 fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> Diagnostic {
     let problem = match workspace.absolute(dir).is_dir() {
         true => format!("`{dir}` has no `PKG.libsonnet`"),
-        false => format!("no directory `{dir}`"),
+        false => format!("there is no directory `{dir}`"),
     };
     let message = format!("target `{}`: {problem}", pattern.as_str());
     let diagnostic = Diagnostic::error(Class::Usage, message);

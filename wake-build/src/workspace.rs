@@ -314,7 +314,7 @@ fn missing(dir: &Path) -> Diagnostic {
 fn relative(root: &Path, path: &Path) -> Result<RelPath, Diagnostic> {
     let rest = path.strip_prefix(root).unwrap_or(Path::new(""));
     let Some(text) = rest.to_str() else {
-        let message = format!("`{}` is not valid UTF-8", path.display());
+        let message = format!("`{}` is not UTF-8", path.display());
         return Err(Diagnostic::error(Class::Usage, message));
     };
     if text.is_empty() {

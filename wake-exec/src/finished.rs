@@ -165,7 +165,7 @@ pub enum OutputDefect {
     #[error("has the setuid or setgid bit, which an output may not have")]
     SetId,
     /// It has a name that is not UTF-8.
-    #[error("has a name that is not valid UTF-8")]
+    #[error("has a name that is not UTF-8")]
     NameNotUtf8,
     /// It points to something that is not part of the outputs.
     #[error("is a link to `{target}`, which is not part of the outputs")]

@@ -80,9 +80,13 @@ pub(crate) fn possible(
     // Another machine checks its own GPUs, and supports what is ignored here.
     let Some(graphics) = bounds.graphics else { return Ok(Vec::new()) };
     if wanted > graphics as i128 {
+        let requested = match wanted {
+            1 => "1 GPU is requested".to_owned(),
+            wanted => format!("{wanted} GPUs are requested"),
+        };
         let message = match graphics {
-            0 => format!("{wanted} GPUs are requested, but this machine has none"),
-            some => format!("{wanted} GPUs are requested, but this machine has {some}"),
+            0 => format!("{requested}, but this machine has none"),
+            some => format!("{requested}, but this machine has {some}"),
         };
         let help = "remove `resources.gpu`, or run the job on a machine with enough GPUs";
         return Err(refused(Class::Environment, message, help));

@@ -200,7 +200,7 @@ impl PkgLog {
 }
 
 fn read(line: &[u8]) -> Result<Event, String> {
-    Event::parse(std::str::from_utf8(line).map_err(|_| "it is not valid UTF-8".to_owned())?)
+    Event::parse(std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?)
 }
 
 /// The complete lines, without their line feeds.

@@ -48,8 +48,8 @@ impl std::fmt::Display for Reason {
             Reason::Unread => f.write_str("remembered: its depfile does not list what changed"),
             Reason::Asked => f.write_str("asked to run again"),
             Reason::New => f.write_str("never built here"),
-            Reason::Gone => f.write_str("its result is gone from the store"),
-            Reason::Incomparable => f.write_str("its previous action is gone from the store"),
+            Reason::Gone => f.write_str("its result is no longer in the store"),
+            Reason::Incomparable => f.write_str("its previous action is no longer in the store"),
             Reason::NotRemembered => {
                 f.write_str("it uses the network or the host's own files, so it is not remembered")
             }

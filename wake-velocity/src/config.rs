@@ -148,10 +148,10 @@ pub fn added(kind: Added, written: &str) -> Result<(Condition, Addition), String
             "name" if kind == Added::Variable => &mut name,
             "value" => &mut value,
             "when" => &mut when,
-            _ => return Err(format!("`{key}` is unknown")),
+            _ => return Err(format!("unknown key `{key}`")),
         };
         if place.replace(text).is_some() {
-            return Err(format!("`{key}` is given twice"));
+            return Err(format!("`{key}` appears twice"));
         }
     }
     let when = Condition::parse(&when.unwrap_or_default())
@@ -213,8 +213,8 @@ constraints:
         assert_eq!((variable.name.as_str(), variable.value.text.as_str()), ("x", "a b: c"));
         for (written, wrong) in [
             ("value", "`value` has no `:`"),
-            ("value: 1; nme: x", "`nme` is unknown"),
-            ("value: 1; value: 2", "`value` is given twice"),
+            ("value: 1; nme: x", "unknown key `nme`"),
+            ("value: 1; value: 2", "`value` appears twice"),
             ("name: x", "it has no `value`"),
             ("value: 1", "it has no `name`"),
             ("name: x; value: 1; when: a@:", "`a@:` has no version"),

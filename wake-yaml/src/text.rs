@@ -33,7 +33,7 @@ impl Text {
             Err(error) => {
                 let mark = mark_behind(&bytes[..error.valid_up_to()]);
                 let source = Self::of_lines(file, &String::from_utf8_lossy(bytes));
-                return Err(source.error(mark, "not valid UTF-8"));
+                return Err(source.error(mark, "not UTF-8"));
             }
         };
         Ok((Self::of_lines(file, &text), text))
@@ -90,7 +90,7 @@ mod tests {
     fn bytes_that_are_no_text_have_a_place() {
         let error = Text::new("x.yaml", b"a: 1\nb: \xc3\xa9\xff").map(drop);
         let error = error.map_err(|error| (error.to_string(), error.source_line));
-        let expected = ("x.yaml:2:5: not valid UTF-8".to_owned(), "b: é\u{fffd}".to_owned());
+        let expected = ("x.yaml:2:5: not UTF-8".to_owned(), "b: é\u{fffd}".to_owned());
         assert_eq!(error, Err(expected));
     }
 }

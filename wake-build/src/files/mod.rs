@@ -418,7 +418,7 @@ pub(crate) fn can_be_named(path: &RelPath, seen: Option<&FileState>) -> bool {
 fn link_text(path: &Path) -> std::io::Result<String> {
     let target = std::fs::read_link(path)?;
     target.into_os_string().into_string().map_err(|_| {
-        std::io::Error::new(std::io::ErrorKind::InvalidData, "the link's text is not valid UTF-8")
+        std::io::Error::new(std::io::ErrorKind::InvalidData, "the link's text is not UTF-8")
     })
 }
 

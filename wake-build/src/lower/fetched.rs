@@ -104,7 +104,7 @@ impl Site<'_> {
         fetched: &Fetched<'_>,
         value: &JsonValue<'_>,
     ) -> Lowered<Input> {
-        let gone = || self.error("what was fetched is gone from the store", value);
+        let gone = || self.error("the fetched content is no longer in the store", value);
         let manifest = self.lowering.store.manifest(&tree).ok().flatten().ok_or_else(gone)?;
         let below = RelPath::parse(fetched.base.file_name().unwrap_or_default());
         let below = below.map_err(|error| self.error(error.to_string(), value))?;

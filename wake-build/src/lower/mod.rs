@@ -186,7 +186,7 @@ impl<'a> Lowering<'a> {
     fn pkg(&self, module: &ModuleStep) -> Lowered<&PkgInstance> {
         let key = module.decl.pkg_files_owner(&module.pkg);
         self.instances.get(key).map(|pkg| &**pkg).ok_or_else(|| {
-            let message = format!("{}: no package `{key}` in this build", module.label);
+            let message = format!("{}: there is no package `{key}` in this build", module.label);
             Box::new(Diagnostic::error(Class::Evaluation, message))
         })
     }

@@ -48,7 +48,9 @@ impl<'a> Site<'a> {
             Some(LocalPath::Own(own)) => self.bring_own(&own, path, value, must),
             Some(LocalPath::Pkg(key, below)) => {
                 let Some(owner) = self.lowering.instances.get(&key) else {
-                    return Err(self.error(format!("no package `{key}` in this build"), value));
+                    return Err(
+                        self.error(format!("there is no package `{key}` in this build"), value)
+                    );
                 };
                 self.bring_of_pkg(owner, &below, path, value)
             }

@@ -317,7 +317,7 @@ pub(super) fn find_module<'a>(
     wanted: &ModuleRequest,
 ) -> Result<(&'a PkgInstance, Op), Box<Diagnostic>> {
     let Some(pkg) = instances.get(&wanted.pkg) else {
-        let message = format!("no package `{}` in this build", wanted.pkg);
+        let message = format!("there is no package `{}` in this build", wanted.pkg);
         return Err(Box::new(Diagnostic::error(Class::Evaluation, message)));
     };
     match wanted.op(pkg) {

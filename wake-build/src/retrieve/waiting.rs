@@ -49,7 +49,7 @@ pub(super) fn not_to_be_met(
         outline.link(&next.by, &next.key, label(need, &outline))
     };
     cycle_error(Class::Resolution, "retrievers", (0..way.len()).map(link).collect())
-        .help("get what a retriever needs from elsewhere: a local path, a registry, or a retriever that does not need it")
+        .help("get a retriever's dependencies from a local path, a registry, or a retriever that does not need it")
         .into()
 }
 

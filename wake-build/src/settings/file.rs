@@ -47,7 +47,7 @@ impl SettingsText {
         let path = file.path();
         let bytes = file.read(LARGEST).map_err(|source| unread(&path, &source))?;
         let text = String::from_utf8(bytes).map_err(|_| {
-            Diagnostic::error(Class::Usage, format!("`{}` is not valid UTF-8", path.display()))
+            Diagnostic::error(Class::Usage, format!("`{}` is not UTF-8", path.display()))
         })?;
         Ok(SettingsText { text, shown })
     }

@@ -145,13 +145,13 @@ fn proxy_of(proxy: &Spanned<String>) -> Result<String, Fault> {
 fn parallel_of(parallel: &Spanned<i64>) -> Result<usize, Fault> {
     let number = *parallel.get_ref();
     let found = usize::try_from(number).ok().filter(|found| (1..=MOST_AT_ONCE).contains(found));
-    let wrong = || format!("`parallel` is {number}, but must be from 1 to {MOST_AT_ONCE}");
+    let wrong = || format!("`parallel` is {number}: expected a number from 1 to {MOST_AT_ONCE}");
     found.ok_or_else(|| Fault::at(parallel, wrong()))
 }
 
 fn timeout_of(timeout: &Spanned<String>) -> Result<Duration, Fault> {
     let text = timeout.get_ref();
     let found = span(text).filter(|span| (Duration::from_secs(1)..=LONGEST_WAIT).contains(span));
-    let wrong = || format!("`timeout` is `{text}`, but must be from `1s` to `1h`");
+    let wrong = || format!("`timeout` is `{text}`: expected a time from `1s` to `1h`");
     found.ok_or_else(|| Fault::at(timeout, wrong()))
 }

@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Jobs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Jobs, D::Error> {
         let number = i64::deserialize(deserializer)?;
         let jobs = u16::try_from(number).ok().filter(|jobs| (1..=MOST_JOBS).contains(jobs));
-        let wrong = || format!("`jobs` is {number}, but must be from 1 to {MOST_JOBS}");
+        let wrong = || format!("`jobs` is {number}: expected a number from 1 to {MOST_JOBS}");
         jobs.map(Jobs).ok_or_else(|| D::Error::custom(wrong()))
     }
 }
@@ -125,8 +125,7 @@ impl Settings {
 
 fn min_age(resolve: &ResolveTable) -> Result<Option<Duration>, Fault> {
     let Some(text) = &resolve.min_age else { return Ok(None) };
-    let wrong = || {
-        format!("`min-age` is `{}`, but must be a duration such as `3d` or `12h`", text.get_ref())
-    };
+    let wrong =
+        || format!("`min-age` is `{}`: expected a duration such as `3d` or `12h`", text.get_ref());
     span(text.get_ref()).map(Some).ok_or_else(|| Fault::at(text, wrong()))
 }

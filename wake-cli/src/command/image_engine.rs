@@ -28,7 +28,7 @@ pub(super) fn engine(
             [] => Ok(None),
             [flag, ..] => {
                 let message =
-                    format!("`{flag}` needs an engine, but wake itself builds the images");
+                    format!("`{flag}` requires an engine, but wake itself builds the images");
                 let error = Diagnostic::error(Class::Usage, message);
                 Err(error.help("select the engine with `--engine NAME`"))
             }

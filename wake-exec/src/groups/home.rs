@@ -40,7 +40,7 @@ impl GroupHome {
                 Err(None) => {}
             }
         }
-        Err(reason.unwrap_or_else(|| "no control group counts memory".to_owned()))
+        Err(reason.unwrap_or_else(|| "no control group accounts for memory".to_owned()))
     }
 
     /// The error is the reason, or none if memory is not accounted at all.
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn where_nothing_counts_memory_it_is_said() {
         let system = System::new();
-        let expected = "no control group counts memory";
+        let expected = "no control group accounts for memory";
         assert_eq!(system.home().unwrap_err(), expected);
         let none = System(tempfile::tempdir().unwrap());
         assert_eq!(none.home().unwrap_err(), expected);

@@ -31,7 +31,7 @@ fn kinds_of_outputs(bed: &Bed) {
         ln -s fine out/sub/link; true";
     let said = faults(bed, script, &["out/"]);
     let expected = [
-        "`out/\u{fffd}` has a name that is not valid UTF-8",
+        "`out/\u{fffd}` has a name that is not UTF-8",
         "`out/group` has the setuid or setgid bit, which an output may not have",
         "`out/pipe` is a named pipe, which cannot be an output",
         "`out/sh` has the setuid or setgid bit, which an output may not have",

@@ -136,7 +136,7 @@ fn read(file: &Path) -> Result<Option<String>, RegistryError> {
     let mut text = String::new();
     let read = opened.take(LARGEST).read_to_string(&mut text);
     read.map_err(|source| match source.kind() {
-        ErrorKind::InvalidData => fault(file.to_owned(), "it is not valid UTF-8"),
+        ErrorKind::InvalidData => fault(file.to_owned(), "it is not UTF-8"),
         _ => RegistryError::Io { path: file.to_owned(), source },
     })?;
     Ok(Some(text))

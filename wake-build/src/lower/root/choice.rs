@@ -89,7 +89,9 @@ impl Site<'_> {
     pub(super) fn owner(&self, key: &PkgKey, rootfs: &JsonValue<'_>) -> Lowered<&PkgInstance> {
         let owner = self.lowering.instances.get(key);
         let owner = owner.map(|pkg| &**pkg);
-        owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
+        owner.ok_or_else(|| {
+            self.root_error(format!("there is no package `{key}` in this build"), rootfs)
+        })
     }
 
     /// Returns an archive or a directory among the files of `owner`.

@@ -180,7 +180,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
         ErrorKind::InfiniteRecursionDetected => {
             "infinite recursion: computing this value needs the value itself".to_owned()
         }
-        ErrorKind::ImportBadFileUtf8(path) => format!("`{path}` is not valid UTF-8"),
+        ErrorKind::ImportBadFileUtf8(path) => format!("`{path}` is not UTF-8"),
         other => other.to_string(),
     };
     if computes(error.error()) {

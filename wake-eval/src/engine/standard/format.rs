@@ -427,7 +427,7 @@ fn character(value: &Val) -> Result<String> {
             match exact.and_then(char::from_u32) {
                 Some(character) => Ok(character.to_string()),
                 None => Err(Note::new(format!(
-                    "`%c` needs the code of a character, which {} is not",
+                    "`%c` needs a character code, not {}",
                     super::number::text(point)
                 ))
                 .into()),

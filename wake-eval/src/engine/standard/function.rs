@@ -103,8 +103,7 @@ impl Arguments<'_> {
         if number < 0.0 || number.fract() != 0.0 || number > f64::from(u32::MAX) {
             let written = super::number::text(number);
             let name = self.shown();
-            let message =
-                format!("{name} needs a whole number that is not negative, not {written}");
+            let message = format!("{name} needs a non-negative whole number, not {written}");
             return Err(Note::new(message).into());
         }
         Ok(number as u32)

@@ -29,12 +29,10 @@ pub enum GitError {
         source: io::Error,
     },
     /// No repository provided the commit.
-    #[error("commit `{commit}` is not available from any of {tried} repositories{}", attempts.concat())]
+    #[error("no repository has commit `{commit}`{}", attempts.concat())]
     NotFound {
         /// The commit.
         commit: String,
-        /// How many repositories there were.
-        tried: usize,
         /// Git's message for each.
         attempts: Vec<String>,
     },

@@ -38,8 +38,7 @@ impl<'a> Repository<'a> {
         if let Err(problem) = made {
             return Err(GitError::NotFound {
                 commit: commit.to_owned(),
-                tried: urls.len(),
-                attempts: vec![problem],
+                attempts: vec![format!(": {problem}")],
             });
         }
         let (mut attempts, mut reached) = (Vec::new(), false);
@@ -64,7 +63,7 @@ impl<'a> Repository<'a> {
         }
         let commit = commit.to_owned();
         Err(match reached {
-            true => GitError::NotFound { commit, tried: urls.len(), attempts },
+            true => GitError::NotFound { commit, attempts },
             false => GitError::Unavailable { commit, attempts },
         })
     }
