@@ -369,8 +369,8 @@ fn carry(
 }
 
 #[test]
-fn an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off() {
-    const TEST: &str = "an_archive_of_a_registry_of_containers_goes_on_where_it_broke_off";
+fn an_interrupted_archive_from_a_container_registry_is_resumed() {
+    const TEST: &str = "an_interrupted_archive_from_a_container_registry_is_resumed";
     let place = project().build();
     let Some(registry) = Registry::start(TEST, &place.path("registry"), "") else { return };
     let giver = giver();

@@ -101,7 +101,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_configs_are_read_back() {
         for (config, text) in [
             (json!({ "src": "./src/a.c" }), "src=./src/a.c"),
             (json!({ "n": 3, "b": true, "s": "3", "z": null }), r#"b=true n=3 s="3" z=null"#),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn links_have_the_digits_of_labels() {
+    fn links_and_labels_have_the_same_digits() {
         let config = json!({ "src": "./a.c" });
         let link = format!("@{}", digits(&canonical(&config)));
         assert!(is_same(&link, "src=./a.c"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_is_not_read() {
+    fn shortened_and_invalid_texts_are_not_read() {
         let config = canonical(&json!({ "k": "é".repeat(300) }));
         let (text, end) = (write(&config), format!("é… @{}", digits(&config)));
         assert!(text.starts_with("k=éé") && text.ends_with(&end), "{text}");

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_something_only_while_something_is_fetched() {
+    fn progress_is_reported_only_while_fetching() {
         let gauge = FetchGauge::default();
         assert_eq!(gauge.now(), None);
         let meter = Arc::new(Meter::default());

@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_come_with_what_they_depend_on() {
+    fn packages_include_their_dependencies() {
         let dir = system("12", "");
         let (listing, files) = gcc_of(dir.path());
         assert_eq!(listing, "binutils 3 amd64\ncpp 1 all\ngcc 12 amd64\nlibc6 2 amd64\n");
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_installed_is_not_seen() {
+    fn other_installed_packages_are_not_included() {
         let web = "Package: web\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n";
         let (plain, other) = (system("12", ""), system("12", web));
         fs::write(other.path().join(format!("{INFO}/web.list")), "/usr/bin/web\n").unwrap();
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_another_architecture_are_others() {
+    fn packages_of_another_architecture_are_distinct() {
         let of = |name: &str, arch: &str, rest: &str| {
             format!(
                 "Package: {name}\nStatus: install ok installed\nArchitecture: {arch}\nVersion: 1\n{rest}\n"
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn missing_packages_are_named() {
         let dir = system(
             "12",
             "Package: bad\nStatus: install ok installed\nVersion: 1\nDepends: none (>= 1)\n",

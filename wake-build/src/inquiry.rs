@@ -334,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_must_be_there_and_names_come_first() {
+    fn every_word_must_match_and_names_rank_first() {
         let line = |name: &str, about: &str| ListLine {
             name: name.parse().unwrap(),
             about: Some(about.to_owned()),

@@ -406,7 +406,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_a_directory_are_told_from_those_whose_names_begin_alike() {
+    fn a_directory_excludes_files_with_the_same_name_prefix() {
         let texts = ["a", "a!", "b-c", "b.c/x", "b/a", "b/c/d", "b/e", "b0", "c/d"];
         let files: Vec<RelPath> = texts.iter().map(|file| file.parse().unwrap()).collect();
         assert!(files.is_sorted());

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_makes_room_and_nothing_is_done_beside_it() {
+    fn obstacles_are_replaced_and_nothing_else_is_touched() {
         let scene = tempfile::tempdir().unwrap();
         let out = scene.path().join("out");
         std::fs::create_dir_all(out.join("a/b/c")).unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_made_replaced_and_makes_room_for_those_below_it() {
+    fn a_link_is_created_replaced_and_gives_way_to_links_below() {
         let scene = tempfile::tempdir().unwrap();
         let (out, one, other) =
             (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn links_of_what_is_no_more_are_swept_and_nothing_else() {
+    fn only_links_of_removed_modules_are_swept() {
         let scene = tempfile::tempdir().unwrap();
         let (out, store) = (scene.path().join("out"), scene.path().join("store"));
         let opened = {
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_name_is_free_until_the_default_has_it() {
+    fn the_plain_name_is_free_until_the_default_is_built() {
         let scene = tempfile::tempdir().unwrap();
         let opened = open(scene.path());
         let link = |name: &str, to: &str| {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn many_links_are_made_whatever_was_there() {
+    fn many_links_are_created_whatever_was_there() {
         let scene = tempfile::tempdir().unwrap();
         let (out, one, other) =
             (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dependencies_come_first_and_cycles_are_told() {
+    fn dependencies_come_first_and_cycles_are_reported() {
         let needs = [
             (1, vec![2, 9]),
             (2, vec![3]),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_leads_to_the_cycle_is_left_out() {
+    fn nodes_leading_to_the_cycle_are_omitted() {
         let onward = |at: &u8| Some((format!("to {at}"), [1, 2, 1][usize::from(*at)]));
         let way = way_around(&[0, 1, 2], onward);
         assert_eq!(way, [(1, "to 1".to_owned()), (2, "to 2".to_owned())]);

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_results_or_tests() {
+    fn patterns_select_results_or_tests() {
         let tests = Purpose::Tests(TestSelection::default());
         assert!(wants(&Purpose::Results, "//:a", false, &["slow"]));
         assert!(!wants(&Purpose::Results, "//:a", true, &[]));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_choose_and_names_win() {
+    fn tags_select_and_named_modules_override_them() {
         let slow = TagSelection { with: vec!["slow".into()], without: vec!["net".into()] };
         let own = |tags: &[&str]| -> Vec<Box<str>> { tags.iter().map(|t| Box::from(*t)).collect() };
         assert!(slow.takes(&own(&["slow"]), true));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_read_and_cover_everything_once() {
+    fn shares_cover_everything_exactly_once() {
         for wrong in ["", "1", "0/2", "3/2", "a/b", "1/0", "-1/2"] {
             assert!(Shard::parse(wrong).is_err(), "{wrong}");
         }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_file_of_a_package_that_is_named() {
+    fn a_retriever_is_a_file_of_a_named_package() {
         let retriever = Retriever { key: "tool".to_owned(), name: "acme/wheels".parse().unwrap() };
         for from in [
             json!("pkg.tool./retrieve"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_one() {
+    fn anything_else_is_not_a_retriever() {
         for from in [json!("./retrieve"), json!("pkg.tool"), json!("input.x"), json!(7)] {
             assert_eq!(of(&from), Err(NoRetriever::NotOfPackage), "{from}");
         }

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_what_they_were_wherever_they_lie() {
+    fn pieces_are_read_back_from_memory_and_disk() {
         let scene = tempfile::tempdir().unwrap();
         std::fs::write(scene.path().join("file"), "").unwrap();
         let top = ConfinedPath::top(scene.path()).unwrap();

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_labels() {
+    fn patterns_match_labels() {
         assert!(means("//web:bundle", "", "//web:bundle"));
         assert!(means("//web:bundle", "libs", "//web:bundle opt=2"));
         assert!(means("//web:bundle opt=2", "libs", "//web:bundle opt=2"));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form() {
+    fn every_form_of_target_is_parsed() {
         check(".", false, ".", false, None);
         check("libs/z:core", false, "libs/z", false, Some("core"));
         check(":core", false, "", false, Some("core"));

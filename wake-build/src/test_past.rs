@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_flaky_only_where_the_same_key_passed_too() {
+    fn a_failure_is_flaky_only_if_the_same_key_passed() {
         let mut past = TestPast::default();
         past.note("//:a", "blake3:01", PastEnd::Failed);
         past.note("//:a", "blake3:02", PastEnd::Passed);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_twenty_runs_are_kept_and_come_back() {
+    fn the_last_twenty_runs_are_kept_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let file = ConfinedPath::top(dir.path()).unwrap().join("state/tests");
         let mut past = TestPast::default();

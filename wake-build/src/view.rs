@@ -124,7 +124,7 @@ mod tests {
     use wake_model::place::pkg_prefix;
 
     #[test]
-    fn own_paths_move_and_others_stay() {
+    fn own_paths_are_moved_and_others_kept() {
         let value = json!([
             {"type": "file", "path": "./a/b", "from": null, "dump": false},
             {"type": "file", "path": "./d/", "from": null, "dump": false},

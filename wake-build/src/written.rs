@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_what_others_read() {
+    fn values_equal_those_of_another_parser() {
         let text = r#" {"b": [1, -2, 2.50, 1e300, true, false, null, "x\n\"é", ""], "a": {},
             "c": {"z": 1, "y": {"d": [], "c": [[]]}, "ü\t": 0}, "a\u0000": 1.0, "b2": "b2"} "#;
         let (written, value): (JsonValue<'_>, Value) =
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_name_that_is_there_twice_the_last_counts() {
+    fn the_last_of_repeated_names_counts() {
         let text = r#"{"b": 1, "a": 2, "b": 3, "a": {"c": 4, "c": 5}}"#;
         let (written, value): (JsonValue<'_>, Value) =
             (serde_json::from_str(text).unwrap(), serde_json::from_str(text).unwrap());

@@ -71,12 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn evaluators_share_half_of_the_memory_that_there_is() {
+    fn evaluators_share_half_of_the_memory() {
         let memory = |evaluators, machine| Limits::default().shared_by(evaluators, machine).memory;
-        assert_eq!(memory(2, 64 << 30), 1 << 30, "no more than one may alone");
+        assert_eq!(memory(2, 64 << 30), 1 << 30, "no more than a single evaluator may use");
         assert_eq!(memory(16, 16 << 30), 256 << 20);
         assert_eq!(memory(0, 1 << 30), 256 << 20);
-        assert_eq!(memory(64, 4 << 30), 128 << 20, "package files have to fit in");
+        assert_eq!(memory(64, 4 << 30), 128 << 20, "package files must fit");
         for evaluators in 1..=21 {
             let each = memory(evaluators, 16 << 30) + OVERHEAD;
             assert!(each * evaluators as u64 <= 8 << 30);

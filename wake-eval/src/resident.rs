@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_counts_for_as_long_as_it_is_held() {
+    fn memory_counts_as_long_as_it_is_held() {
         const SIZE: usize = 256 << 20;
         let resident = Resident::of_this_process();
         let before = resident.bytes().unwrap();

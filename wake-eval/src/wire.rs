@@ -221,7 +221,7 @@ mod tests {
     use crate::Answer;
 
     #[test]
-    fn a_frame_arrives_as_it_was_sent() {
+    fn a_frame_arrives_unchanged() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         for content in [b"".to_vec(), b"{}".to_vec(), vec![7; 40_000]] {
             send(&write, Tag::AskModules, &content).unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_arrive_together_are_kept_apart() {
+    fn frames_that_arrive_together_are_separated() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         send(&write, Tag::Greeting, b"one").unwrap();
         send(&write, Tag::Request, b"two").unwrap();
@@ -250,11 +250,11 @@ mod tests {
         assert!(
             matches!(&replies[..], [Answer::Pending, Answer::Ready(text), Answer::Unknown] if &**text == "é")
         );
-        assert!(decode::<Vec<Answer>>(&content[..1]).is_err(), "what is cut short is no answer");
+        assert!(decode::<Vec<Answer>>(&content[..1]).is_err(), "a truncated answer is invalid");
     }
 
     #[test]
-    fn what_a_pipe_does_not_take_at_once_is_sent_later() {
+    fn bytes_that_do_not_fit_into_the_pipe_are_sent_later() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         rustix::fs::fcntl_setfl(&write, rustix::fs::OFlags::NONBLOCK).unwrap();
         let content: Vec<Vec<u8>> = (0..9).map(|number| vec![number; 50_000]).collect();
@@ -277,7 +277,7 @@ mod tests {
         drop(read);
         sender.put(Tag::Request, b"{}").unwrap();
         sender.flush(&write).unwrap();
-        assert!(sender.is_done(), "what nobody will read is not kept");
+        assert!(sender.is_done(), "bytes that nobody will read are not kept");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wake_eval::{EntryKind, ListEntry, list_digest};
 
 #[test]
-fn listings() {
+fn listings_have_the_digests_of_the_vectors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/listing.json");
     let content: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for case in content["cases"].as_array().unwrap() {

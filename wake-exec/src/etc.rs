@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_system_is_found_and_nothing_private() {
+    fn system_files_are_found_but_not_private_ones() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         assert_eq!(found(root), [] as [&str; 0]);

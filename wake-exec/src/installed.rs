@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dpkg_has_installed_and_nothing_half_done() {
+    fn dpkg_packages_are_listed_except_half_installed_ones() {
         let status = "Package: gcc\nStatus: install ok installed\nArchitecture: amd64\nVersion: 4:12.2.0-3\nDescription: x\n Version: 9\n
 Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n
 Package: half\nStatus: install ok half-installed\nVersion: 1\n
@@ -60,7 +60,7 @@ Package: libc6\nStatus: hold ok installed\nArchitecture: i386\nMulti-Arch: same\
     }
 
     #[test]
-    fn what_others_have_installed() {
+    fn packages_of_other_package_managers_are_listed() {
         let apk = "C:Q1\nP:musl\nV:1.2.4-r2\nA:x86_64\n\nP:zlib\nV:1.3-r0\n\n";
         assert_eq!(listed("lib/apk/db/installed", apk), ["musl 1.2.4-r2", "zlib 1.3-r0"]);
         let pacman = "ALPM_DB_VERSION\ngcc-libs-13.2.1-3\nzlib-1:1.3-1";

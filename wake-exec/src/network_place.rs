@@ -67,12 +67,12 @@ mod tests {
     use super::lists;
 
     #[test]
-    fn what_listens_is_in_the_tables_of_the_kernel() {
+    fn listening_sockets_are_in_the_tables_of_the_kernel() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                      0: 0100007F:232A 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 100 1\n   \
                      1: 0100007F:1F90 0100007F:E2A4 01 00000000:00000000 00:00000000 00000000     0        0 101 1\n";
         assert!(lists(table, 9002));
-        assert!(!lists(table, 8080), "a connection listens to nobody");
+        assert!(!lists(table, 8080), "a connection is not a listening socket");
         let six = "  sl  local_address                         remote_address                        st tx_queue\n   \
                    0: 00000000000000000000000000000000:232B 00000000000000000000000000000000:0000 0A 00000000:00000000\n";
         assert!(lists(six, 9003) && !lists(six, 9002));

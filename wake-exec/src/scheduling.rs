@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_are_dealt_out_in_turn_and_others_stay_as_they_were() {
+    fn threads_are_assigned_in_turn_and_others_are_unchanged() {
         let all = Scheduling::of_thread().unwrap();
         let count = all.processors();
         for number in 0..2 * count {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn few_processors_are_some_of_those_that_there_are() {
+    fn few_processors_are_chosen_from_the_available_ones() {
         let all = Scheduling { processors: vec![1, 4, 7], policy: libc::SCHED_OTHER }.native();
         let few = |count, number| {
             let Native { processors, .. } = all.on_few(count, number);

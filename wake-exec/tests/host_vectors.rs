@@ -10,13 +10,16 @@ use wake_exec::HostIdentity;
 
 /// Computed only for this processor's architecture; the other vectors differ only in its name.
 #[test]
-fn hosts() {
+fn hosts_have_the_identities_of_the_vectors() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/host.json");
     let content: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let here = |case: &&Value| case["arch"] == std::env::consts::ARCH;
     let cases: Vec<_> = content["cases"].as_array().unwrap().iter().filter(here).collect();
     if cases.is_empty() {
-        wake_tests::skipped("hosts", &format!("no vector is for {}", std::env::consts::ARCH));
+        wake_tests::skipped(
+            "hosts_have_the_identities_of_the_vectors",
+            &format!("no vector is for {}", std::env::consts::ARCH),
+        );
     }
     for case in cases {
         let root = tempfile::tempdir().unwrap();
@@ -68,7 +71,7 @@ const CHANGES: [Change; 6] = [
 ];
 
 #[test]
-fn what_proves_an_identity_holds_until_something_of_it_changes() {
+fn the_proof_of_an_identity_holds_until_a_change() {
     let roots = CHANGES.map(|change| (tempfile::tempdir().unwrap(), change));
     for (root, _) in &roots {
         put(&root.path().join("var/lib/dpkg/status"), "Package: libc6\n");

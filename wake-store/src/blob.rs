@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_kept_as_its_bytes_are() {
+    fn a_stream_is_stored_like_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_aside_is_never_seen_beside_it() {
+    fn temporary_files_are_never_visible_beside_the_target() {
         let (_scene, dir) = scene();
         let (file, aside) = (dir.join("file"), dir.join("aside"));
         file.replace_from(&aside, &[b"old"]).unwrap();
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else_is_left() {
+    fn written_files_are_read_back_and_nothing_else_remains() {
         let (_scene, top) = scene();
         let file = top.join("a/b/file");
         for text in ["first", "second"] {
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn only_regular_files_of_a_bounded_size_are_read() {
+    fn only_regular_files_of_limited_size_are_read() {
         let (_scene, top) = scene();
         mknodat(CWD, top.path().join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(top.path().join("socket")).unwrap();

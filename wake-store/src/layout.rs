@@ -110,7 +110,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn places_are_those_of_the_specification() {
+    fn paths_match_the_specification() {
         let digest = Digest::from_bytes(std::array::from_fn(|at| 0xf0 - 7 * at as u8));
         let hex = digest.to_string();
         for root in ["/store", "/"] {

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ones_own_and_roots_are_believed_unless_somebody_vouches_for_more() {
+    fn only_the_user_and_root_are_trusted_by_default() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().canonicalize().unwrap();
         let me = geteuid().as_raw();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn who_calls_sudo_is_believed_by_root_alone() {
+    fn only_root_trusts_the_caller_of_sudo() {
         let (me, caller) = (geteuid().as_raw(), geteuid().as_raw() + 1);
         let owners = Owners { behind_root: Some(caller), ..Owners::default() };
         let expected = (me != 0).then_some(caller);

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_is_there_the_next_time() {
+    fn received_bytes_are_kept_for_the_next_time() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let open = || store.partial("https://a", "x").unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_file_begins_anew() {
+    fn an_invalid_partial_file_starts_again() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         drop(store.begin_partial("https://a", "x", "t").unwrap());

@@ -94,7 +94,7 @@ fn f2_bytes_that_never_reached_the_disk_are_noticed_in_the_next_boot() {
 }
 
 #[test]
-fn f2_bytes_that_did_are_read_once_and_settled() {
+fn f2_bytes_that_reached_the_disk_are_read_once_and_settled() {
     let (_dir, store, digest) = store_with(b"important");
     restamp(&store, &digest, EARLIER_BOOT, false);
     let found = store.action(&digest).unwrap().hit().unwrap();
@@ -107,7 +107,7 @@ fn f2_bytes_that_did_are_read_once_and_settled() {
 }
 
 #[test]
-fn stamps_of_this_boot_are_not_settled_by_a_mere_look() {
+fn reading_does_not_settle_stamps_of_this_boot() {
     let (_dir, store, digest) = store_with(b"important");
     let file = store.layout().tree(&file_of(&store, &digest).tree).join("f");
     let link = store.root().join("tmp/hard-link");

@@ -290,7 +290,7 @@ mod tests {
     use crate::stamps::Stamp;
 
     #[test]
-    fn a_tree_record_has_the_bytes_that_the_specification_says() {
+    fn a_tree_record_has_the_bytes_of_the_specification() {
         let manifest = Manifest::new([
             ("d".parse().unwrap(), Node::Dir),
             ("l".parse().unwrap(), Node::Link { target: "d".into() }),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_checks_but_does_not_follow_the_format_is_refused() {
+    fn a_malformed_body_with_a_valid_checksum_is_refused() {
         let key = Digest::from_bytes([9; 32]);
         let bodies: [&[u8]; 5] = [
             b"",

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_cut_short_or_altered_was_not_seen() {
+    fn truncated_and_altered_entries_are_ignored() {
         let seen = Seen { tag: Some("\"a\"".to_owned()), bytes: b"1\n2\n".to_vec() };
         let bytes = encode(&seen);
         assert_eq!(decode(&bytes), Some(seen));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_its_own() {
+    fn each_address_has_its_own_entry() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let name = RelPath::parse("acme/greet.jsonl").unwrap();

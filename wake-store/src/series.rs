@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_numbered_and_never_another_one() {
+    fn document_numbers_are_consecutive_and_never_reused() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let series = store.codespecs();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn many_who_add_at_once_get_a_number_each() {
+    fn concurrent_additions_get_different_numbers() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("store");
         let add = || {

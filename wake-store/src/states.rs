@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_found_by_name_and_the_oldest_go() {
+    fn states_are_found_by_name_and_the_oldest_removed() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let from = dir.path().join("state");

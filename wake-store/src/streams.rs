@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_torn_or_altered_ends_the_list() {
+    fn a_torn_or_altered_record_ends_the_list() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let place = store.buffers_dir().join("one");

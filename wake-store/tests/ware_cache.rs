@@ -96,7 +96,7 @@ const HARM: [Harm; 9] = [
 ];
 
 #[test]
-fn what_was_altered_is_unpacked_anew() {
+fn an_altered_ware_is_unpacked_again() {
     for packtype in [PackType::Tar, PackType::Tree] {
         for (what, harm) in HARM {
             let bed = Bed::new(packtype);
@@ -113,7 +113,7 @@ fn what_was_altered_is_unpacked_anew() {
 }
 
 #[test]
-fn what_was_altered_is_not_used_where_no_warehouse_has_it() {
+fn an_altered_ware_is_not_used_even_without_a_warehouse() {
     let bed = Bed::new(PackType::Tar);
     fs::write(bed.unpack().path.join("file"), "TEXT\n").unwrap();
     bed.close_warehouse();
@@ -144,7 +144,7 @@ fn seal(bed: &Bed) -> PathBuf {
 }
 
 #[test]
-fn a_seal_that_is_gone_or_not_one_vouches_for_nothing() {
+fn a_missing_or_invalid_seal_proves_nothing() {
     for text in [None, Some(""), Some("wake ware seal 3\n\n\n"), Some("wake ware seal 2\nxyz\n-\n")]
     {
         let bed = Bed::new(PackType::Tar);
@@ -159,7 +159,7 @@ fn a_seal_that_is_gone_or_not_one_vouches_for_nothing() {
 }
 
 #[test]
-fn many_at_once_leave_one_tree_that_is_right() {
+fn concurrent_unpacks_leave_one_valid_tree() {
     let bed = Bed::new(PackType::Tree);
     for _ in 0..5 {
         std::thread::scope(|scope| {
@@ -217,7 +217,7 @@ const DIFFERENCES: [fn(&Path); 3] = [
 ];
 
 #[test]
-fn what_one_warehouse_sent_is_not_given_to_who_asks_another() {
+fn a_tree_from_one_warehouse_is_not_reused_for_another() {
     for packtype in [PackType::Tar, PackType::Zip] {
         for differ in DIFFERENCES {
             let twins = Twins::new(packtype, differ);
@@ -242,7 +242,7 @@ fn what_one_warehouse_sent_is_not_given_to_who_asks_another() {
 }
 
 #[test]
-fn a_tree_that_its_id_says_all_of_is_given_to_everybody() {
+fn a_tree_fully_covered_by_its_id_is_shared() {
     let bed = Bed::new(PackType::Tree);
     let place = bed.unpack().path;
     bed.close_warehouse();
@@ -250,7 +250,7 @@ fn a_tree_that_its_id_says_all_of_is_given_to_everybody() {
 }
 
 #[test]
-fn a_second_tree_under_one_id_is_watched_like_the_first() {
+fn a_second_tree_with_one_id_is_verified_like_the_first() {
     let twins = Twins::new(PackType::Tar, DIFFERENCES[0]);
     twins.bed.unpack_from(std::slice::from_ref(&twins.other)).unwrap();
     let place = twins.bed.unpack().path;

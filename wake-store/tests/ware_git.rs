@@ -77,7 +77,7 @@ fn a_commit_becomes_a_tree() {
 }
 
 #[test]
-fn n12_nothing_in_a_repository_is_run() {
+fn n12_nothing_in_a_repository_is_executed() {
     let temp = tempfile::tempdir().unwrap();
     let origin = temp.path().join("origin");
     repository(&origin);
@@ -102,7 +102,7 @@ fn n12_nothing_in_a_repository_is_run() {
 }
 
 #[test]
-fn submodules_come_one_level_deep() {
+fn submodules_are_included_one_level_deep() {
     let temp = tempfile::tempdir().unwrap();
     for name in ["inner", "middle", "outer"] {
         repository(&temp.path().join(name));
@@ -123,7 +123,7 @@ fn submodules_come_one_level_deep() {
 }
 
 #[test]
-fn a_commit_that_is_not_there() {
+fn a_missing_commit_is_an_error() {
     let temp = tempfile::tempdir().unwrap();
     let origin = temp.path().join("origin");
     repository(&origin);
@@ -141,7 +141,7 @@ fn a_commit_that_is_not_there() {
 }
 
 #[test]
-fn a_repository_that_is_not_there() {
+fn a_missing_repository_is_an_error() {
     let temp = tempfile::tempdir().unwrap();
     let ware: WareId = format!("git:{}", "0".repeat(39) + "1").parse().unwrap();
     let absent = temp.path().join("absent");
@@ -182,7 +182,7 @@ fn n12_names_that_git_itself_refuses_are_refused() {
 
 /// Ten objects name a billion paths: they are counted, and nothing is written or kept of them.
 #[test]
-fn s19_a_tree_of_trees_of_trees_is_refused() {
+fn s19_an_exponentially_nested_tree_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     let origin = temp.path().join("origin");
     repository(&origin);
@@ -239,7 +239,7 @@ fn a_stop_ends_the_wait_for_a_silent_server() {
 }
 
 #[test]
-fn s19_more_submodules_than_anybody_has_are_not_fetched() {
+fn s19_too_many_submodules_are_not_fetched() {
     let temp = tempfile::tempdir().unwrap();
     let origin = temp.path().join("origin");
     repository(&origin);

@@ -77,9 +77,8 @@ fn published_archives_have_their_ids() {
 }
 
 #[test]
-fn published_trees_have_their_ids_and_so_have_their_archives() {
-    let Some(dir) =
-        fixtures("published_trees_have_their_ids_and_so_have_their_archives", "timeless")
+fn published_trees_and_their_archives_have_their_ids() {
+    let Some(dir) = fixtures("published_trees_and_their_archives_have_their_ids", "timeless")
     else {
         return;
     };
@@ -137,8 +136,10 @@ fn a_published_single_file_has_its_id() {
 }
 
 #[test]
-fn a_root_file_system_survives_the_journey() {
-    let Some(dir) = fixtures("a_root_file_system_survives_the_journey", "timeless") else { return };
+fn a_root_file_system_is_restored_unchanged() {
+    let Some(dir) = fixtures("a_root_file_system_is_restored_unchanged", "timeless") else {
+        return;
+    };
     let case = cases(&dir, "tar scan")
         .into_iter()
         .find(|case| case["input"]["file"] == "busybash.tgz")

@@ -141,14 +141,14 @@ fn exchange<S: Read + Write>(stream: S, answer: &[u8]) -> Option<String> {
 }
 
 #[test]
-fn n1_a_server_is_believed_that_an_authority_vouches_for() {
+fn n1_a_server_certified_by_an_authority_is_trusted() {
     let bed = Bed::new();
     let server = Server::start(Some(bed.certified("localhost", 4000)), bed.ok());
     bed.unpack(&bed.trusting(), &format!("https://localhost:{}/x", server.port)).unwrap();
 }
 
 #[test]
-fn n1_no_other_server_is_asked_for_anything() {
+fn n1_no_request_is_sent_to_an_untrusted_server() {
     let bed = Bed::new();
     for (host, until, route, why) in [
         ("localhost", 4000, Route::default(), "it is not signed by a trusted authority"),
@@ -166,7 +166,7 @@ fn n1_no_other_server_is_asked_for_anything() {
 }
 
 #[test]
-fn authorities_that_are_not_there_are_named() {
+fn missing_authorities_are_named() {
     let bed = Bed::new();
     let route = Route { authorities: Some(bed.path("absent.pem")), ..Route::default() };
     let error = bed.unpack(&route, "https://localhost:1/x").unwrap_err().to_string();
@@ -174,7 +174,7 @@ fn authorities_that_are_not_there_are_named() {
 }
 
 #[test]
-fn n2_encryption_is_not_given_up_on_the_way() {
+fn n2_redirects_to_unencrypted_addresses_are_refused() {
     let bed = Bed::new();
     let plain = Server::start(None, bed.ok());
     let to = format!("location: http://localhost:{}/x", plain.port);
@@ -187,7 +187,7 @@ fn n2_encryption_is_not_given_up_on_the_way() {
 }
 
 #[test]
-fn n2_nor_for_a_file_that_is_known_by_its_digest() {
+fn n2_even_for_a_file_with_a_known_digest() {
     let bed = Bed::new();
     let plain = Server::start(None, bed.ok());
     let to = format!("location: http://localhost:{}/x", plain.port);
@@ -204,7 +204,7 @@ fn n2_nor_for_a_file_that_is_known_by_its_digest() {
 }
 
 #[test]
-fn n3_credentials_go_to_the_origin_that_they_are_for() {
+fn n3_credentials_are_sent_only_to_their_origin() {
     let bed = Bed::new();
     let other = Server::start(Some(bed.certified("localhost", 4000)), bed.ok());
     let to = format!("location: https://localhost:{}/x", other.port);

@@ -34,7 +34,7 @@ fn flat(dir: &Path, packtype: PackType) -> String {
 }
 
 #[test]
-fn vectors() {
+fn wares_have_the_ids_of_the_vectors() {
     let temp = tempfile::tempdir().unwrap();
     let dir = |name: &str| temp.path().join(name);
     tree(&dir("empty"), &[]);
@@ -69,7 +69,7 @@ fn vectors() {
 }
 
 #[test]
-fn an_archive_depends_on_the_tree_alone() {
+fn an_archive_depends_only_on_the_tree() {
     let temp = tempfile::tempdir().unwrap();
     let long = "x".repeat(150);
     let bytes = |name: &str, entries: &[(&str, &str)]| {
@@ -86,7 +86,7 @@ fn an_archive_depends_on_the_tree_alone() {
 }
 
 #[test]
-fn a_tree_ware_survives_the_journey_with_every_node() {
+fn a_tree_ware_is_restored_with_every_node() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("dir");
     tree(&dir, &[("f", "hello\n"), ("d/", ""), ("d/g", "")]);
@@ -114,7 +114,7 @@ fn a_tree_ware_survives_the_journey_with_every_node() {
 }
 
 #[test]
-fn unpack_filters_change_the_id_that_comes_back_and_not_the_one_that_is_checked() {
+fn unpack_filters_change_only_the_returned_id() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("dir");
     tree(&dir, &[("f", "hello\n")]);
@@ -141,7 +141,7 @@ fn unpack_filters_change_the_id_that_comes_back_and_not_the_one_that_is_checked(
 }
 
 #[test]
-fn another_ware_than_asked_for_is_not_used() {
+fn another_ware_than_requested_is_not_used() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("beep");
     tree(&dir, &[("beep/", "")]);
@@ -171,7 +171,7 @@ fn another_ware_than_asked_for_is_not_used() {
 }
 
 #[test]
-fn what_cannot_be_packed() {
+fn unsupported_files_are_not_packed() {
     let temp = tempfile::tempdir().unwrap();
     let dir = temp.path().join("dir");
     tree(&dir, &[("su", "")]);

@@ -65,7 +65,7 @@ fn unpack_by(
 }
 
 #[test]
-fn the_first_that_has_it_serves() {
+fn the_first_warehouse_with_the_ware_is_used() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, bytes) = ware(temp.path());
     let hash = ware.hash().to_owned();
@@ -85,7 +85,7 @@ fn the_first_that_has_it_serves() {
 }
 
 #[test]
-fn unreachable_is_not_the_same_as_absent() {
+fn unreachable_and_missing_are_distinguished() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, _) = ware(temp.path());
     let out = temp.path().join("out");
@@ -104,7 +104,7 @@ fn unreachable_is_not_the_same_as_absent() {
 }
 
 #[test]
-fn a_proxy_is_asked_where_one_is_named_and_only_there() {
+fn a_proxy_is_used_only_where_one_is_set() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, bytes) = ware(temp.path());
     let serving = serve(move |_| response("200 OK", &bytes));
@@ -127,7 +127,7 @@ fn a_proxy_is_asked_where_one_is_named_and_only_there() {
 }
 
 #[test]
-fn any_other_answer_ends_the_search() {
+fn any_other_response_ends_the_search() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, bytes) = ware(temp.path());
     let refusing = serve(|_| response("403 Forbidden", b""));
@@ -141,7 +141,7 @@ fn any_other_answer_ends_the_search() {
 }
 
 #[test]
-fn n4_wrong_short_and_foreign_answers_are_not_used() {
+fn n4_wrong_truncated_and_foreign_responses_are_not_used() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, bytes) = ware(temp.path());
     let out = temp.path().join("out");
@@ -168,7 +168,7 @@ fn n4_wrong_short_and_foreign_answers_are_not_used() {
 }
 
 #[test]
-fn what_is_stopped_leaves_nothing() {
+fn a_stopped_unpack_leaves_nothing() {
     let temp = tempfile::tempdir().unwrap();
     let (ware, _) = ware(temp.path());
     let names = || {

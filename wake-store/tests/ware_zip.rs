@@ -68,7 +68,7 @@ fn read(member: &Member) -> Result<Meta, String> {
 
 /// Source: rio, which reads modes with Go's `archive/zip`.
 #[test]
-fn modes_depend_on_the_system_that_an_archive_was_made_on() {
+fn modes_depend_on_the_system_that_created_the_archive() {
     let mode = |name, host, attributes| {
         let meta = read(&Member { name, host, attributes, ..Member::default() }).unwrap();
         (if meta.is_dir() { 'd' } else { 'f' }, meta.perms)
@@ -101,7 +101,7 @@ fn field(id: u16, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_last_time_among_the_extra_fields_counts() {
+fn the_last_time_in_the_extra_fields_counts() {
     let at = |seconds, nanos| Timestamp { seconds, nanos };
     let mtime = |extra: Vec<u8>| read(&Member { extra, ..Member::default() }).unwrap().mtime;
     let extended = field(0x5455, &[&[1][..], &2_000_000_000u32.to_le_bytes()].concat());
@@ -127,7 +127,7 @@ fn the_last_time_among_the_extra_fields_counts() {
 }
 
 #[test]
-fn dates_that_no_calendar_has_are_counted_on() {
+fn invalid_dates_overflow_into_valid_ones() {
     let seconds =
         |date, time| read(&Member { date, time, ..Member::default() }).unwrap().mtime.seconds;
     // 1979-11-30, 1980-03-02T01:00:30Z, 2010-01-01T23:59:58Z.
@@ -137,7 +137,7 @@ fn dates_that_no_calendar_has_are_counted_on() {
 }
 
 #[test]
-fn the_last_owner_of_the_newest_kind_counts() {
+fn the_last_owner_of_the_newest_field_type_counts() {
     let owner = |extra: Vec<u8>| {
         let meta = read(&Member { extra, ..Member::default() }).unwrap();
         (meta.uid, meta.gid)
@@ -168,7 +168,7 @@ fn unpacked(ware: &WareId, sources: &[Warehouse], to: &Path) {
 }
 
 #[test]
-fn what_is_packed_comes_back() {
+fn packed_trees_are_read_back() {
     let temp = tempfile::tempdir().unwrap();
     let (tree, archive) = (temp.path().join("tree"), temp.path().join("tree.zip"));
     sample(&tree);
@@ -192,7 +192,7 @@ fn what_is_packed_comes_back() {
 }
 
 #[test]
-fn other_programs_read_what_is_packed() {
+fn other_programs_read_packed_archives() {
     let temp = tempfile::tempdir().unwrap();
     let (tree, archive) = (temp.path().join("tree"), temp.path().join("tree.zip"));
     sample(&tree);
@@ -209,12 +209,12 @@ fn other_programs_read_what_is_packed() {
         Ok(output) => {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr))
         }
-        Err(_) => wake_tests::skip("other_programs_read", "there is no `python3`"),
+        Err(_) => wake_tests::skip("other_programs_read_packed_archives", "there is no `python3`"),
     }
 }
 
 #[test]
-fn a_file_by_itself_is_packed() {
+fn a_single_file_is_packed() {
     let temp = tempfile::tempdir().unwrap();
     let (file, archive) = (temp.path().join("f"), temp.path().join("f.zip"));
     fs::write(&file, "hello\n").unwrap();
@@ -226,7 +226,7 @@ fn a_file_by_itself_is_packed() {
 }
 
 #[test]
-fn a_pipe_fits_into_no_zip_archive_and_has_no_part_in_its_id() {
+fn zip_archives_and_ids_exclude_pipes() {
     let temp = tempfile::tempdir().unwrap();
     let tree = temp.path().join("tree");
     sample(&tree);

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_became_of_lines_is_said_by_range() {
+    fn changes_of_lines_are_reported_by_range() {
         let lock = |versions: &[&str]| {
             let line = |version: &&str| format!("{version} acme {}\n", "0".repeat(64));
             let lines: String = versions.iter().map(line).collect();

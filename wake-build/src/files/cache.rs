@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_in_another_boot_is_not_believed() {
+    fn entries_written_in_another_boot_are_not_trusted() {
         let dir = tempfile::tempdir().unwrap();
         let place = ConfinedPath::top(dir.path()).unwrap().join("files");
         let (signature, blob) = (Signature::default(), BlobDigest::of(b"x"));

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_comes_back_whatever_it_is() {
+    fn every_known_entry_is_read_back() {
         let file =
             |size, executable| FileState::File { blob: BlobDigest::of(b"a"), size, executable };
         let cases = [
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_no_more_than_its_path_its_digest_and_its_signature() {
+    fn a_file_takes_only_its_path_digest_and_signature() {
         assert!(size_of::<(RelPath, Option<FileInfo>)>() <= 96);
     }
 }

@@ -438,12 +438,12 @@ mod tests {
     }
 
     #[test]
-    fn small_files_are_read_once_by_whoever_wants_their_bytes() {
+    fn small_files_are_read_once_on_demand() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("small"), "a").unwrap();
         let files = Files::open(dir.path(), None, None);
         assert_eq!(files.glance(&path("small")).unwrap(), None);
-        files.with_known(|known| assert!(known.is_empty(), "nothing is known of it yet"));
+        files.with_known(|known| assert!(known.is_empty(), "nothing is known about it yet"));
         // The content when it is read is what counts.
         fs::write(dir.path().join("small"), "bc").unwrap();
         assert_eq!(files.fetch(&path("small")).unwrap(), (file(b"bc"), Some(b"bc".to_vec())));
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_small_file_is_looked_at_at_once() {
+    fn other_files_are_examined_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let large = vec![7; SMALL as usize + 1];
         fs::write(dir.path().join("large"), &large).unwrap();
@@ -473,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wanted_is_read_in_the_end() {
+    fn unread_files_are_read_at_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a", "b", "c"];
         let files = Files::open(dir.path(), None, None);

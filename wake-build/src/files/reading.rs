@@ -134,7 +134,7 @@ mod tests {
     use super::open_unnoted;
 
     #[test]
-    fn reading_leaves_no_trace_in_the_times_of_ones_own_files() {
+    fn reading_does_not_change_access_times_of_own_files() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "text").unwrap();
         let long_ago = Timespec { tv_sec: 1, tv_nsec: 0 };

@@ -83,7 +83,7 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     #[test]
-    fn nothing_is_settled_that_could_change_unseen() {
+    fn files_that_could_change_unnoticed_are_not_settled() {
         let now = 1_000 * SECOND;
         let is_settled = |mtime: i64, ctime: i64| {
             Signature { mtime, ctime, ..Signature::default() }.is_settled(now.into())

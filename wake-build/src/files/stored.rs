@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_lists_what_the_directory_does() {
+    fn a_manifest_lists_the_same_as_the_directory() {
         let scene = tempfile::tempdir().unwrap();
         let file = |executable| Node::File { blob: BlobDigest::of(b"x"), size: 1, executable };
         let link = Node::Link { target: "../a".to_owned() };

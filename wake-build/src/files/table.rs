@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_under_its_path_alone() {
+    fn an_entry_is_found_only_under_its_path() {
         let table = Table::default();
         table.expect(100);
         for number in 0..1000 {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_first_stays() {
+    fn the_first_known_entry_is_kept() {
         let (table, first) = (Table::default(), FileState::Link("first".to_owned()));
         let path = path("a/b");
         assert_eq!(table.at(&path).keep(link("first")), None);

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn variables() {
+    fn variables_are_converted_to_text() {
         let text = |value: Value| of(&value, |value| variable("V", value));
         assert_eq!(text(json!(3)), Ok("3".into()));
         assert_eq!(text(json!("-O2")), Ok("-O2".into()));
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_is_one_line_or_nothing() {
+    fn standard_input_is_one_line_or_empty() {
         assert_eq!(stdin(&JsonValue::Null), "");
         let config = json!({"b": file("./x"), "a": 1.0});
         assert_eq!(of(&config, stdin), "{\"a\":1,\"b\":\"./x\"}\n");
     }
 
     #[test]
-    fn sizes() {
+    fn sizes_are_parsed_with_units() {
         assert_eq!(of(&json!("512MiB"), bytes), Ok(512 << 20));
         assert_eq!(of(&json!("2 GiB"), bytes), Ok(2 << 30));
         assert_eq!(of(&json!(17), bytes), Ok(17));

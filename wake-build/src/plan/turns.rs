@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_come_after_those_of_the_packages_that_theirs_names() {
+    fn targets_come_after_those_of_dependency_packages() {
         // `web` reaches `core` through `glue`, which has no target.
         let pkgs = [
             (key("core"), vec![]),

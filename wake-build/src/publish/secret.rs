@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_known_by_their_form() {
+    fn secrets_are_recognised_by_their_form() {
         let found = |text: &str| {
             FORMS
                 .iter()

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_those_of_the_specification() {
+    fn requests_match_the_specification() {
         let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
         assert!(vectors.requests.len() > 2);
         let mut before = None;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_those_of_the_specification() {
+    fn answers_match_the_specification() {
         let vectors: Vectors = serde_json::from_str(VECTORS).unwrap();
         assert!(vectors.answers.len() > 8);
         for AnswerVector { stdout, pkgs, error } in vectors.answers {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_may_be_is_said() {
+    fn exceeded_limits_are_reported() {
         let much = format!("{{\"pkgs\":[]}}{}", " ".repeat(MOST_BYTES));
         let error = read_answers(much.as_bytes()).unwrap_err().to_string();
         assert_eq!(error, "wrote more than 8 MiB to standard output");

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_was_probably_meant_is_found() {
+    fn a_misspelt_key_suggests_the_nearest() {
         assert_eq!(meant("unknown field `jobz`, expected `jobs` or `store`"), Some("jobs"));
         let one_of = "unknown field `htpp`, expected one of `mirrors`, `http`";
         assert_eq!(meant(one_of), Some("http"));

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_a_unit() {
+    fn a_span_is_a_number_and_a_unit() {
         assert_eq!(span("30d"), Some(Duration::from_secs(2_592_000)));
         assert_eq!(span("0s"), Some(Duration::ZERO));
         assert_eq!(span("1.5h"), Some(Duration::from_secs(5400)));

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_of_a_link_does_not_hold_for_the_link_to_another_result() {
+    fn a_changed_result_invalidates_knowledge_of_its_link() {
         let proof = Proof::from(Signature { size: 3, ..Signature::default() });
         let known = Patch { links: vec![(5, proof)], ..Patch::default() };
         let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_was_put_aside_stands_for_an_older_one() {
+    fn a_shelved_record_replaces_an_older_one() {
         let dir = tempfile::tempdir().unwrap();
         let shelf = crate::shelf::Shelf::new(ConfinedPath::top(dir.path()).unwrap());
         let mut overlay = Overlay::default();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_back_in_their_order() {
+    fn frames_are_read_back_in_order() {
         let (_dir, snapshot) = scene();
         assert!(read(&snapshot, BASE).1.is_empty());
         (1..4).for_each(|step| append(&snapshot, step));
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_builds_from_one_state_the_first_counts() {
+    fn the_first_of_two_builds_from_one_state_counts() {
         let (_dir, snapshot) = scene();
         append(&snapshot, 1);
         let ((mut one, _), (mut other, _)) = (read(&snapshot, BASE), read(&snapshot, BASE));
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_appended_goes_on_until_somebody_else_has() {
+    fn a_writer_appends_until_another_has_appended() {
         let (_dir, snapshot) = scene();
         let (mut delta, _) = read(&snapshot, BASE);
         for step in 1..4 {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_another_snapshot_are_none_and_make_room() {
+    fn frames_of_another_snapshot_are_ignored_and_replaced() {
         let (_dir, snapshot) = scene();
         append(&snapshot, 1);
         let (mut delta, patches) = read(&snapshot, [8; 32]);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_a_file_is_cut_or_altered_only_whole_frames_before_count() {
+    fn only_whole_frames_before_damage_count() {
         let (_dir, snapshot) = scene();
         (1..4).for_each(|step| append(&snapshot, step));
         let whole = std::fs::read(place(&snapshot).path()).unwrap();

@@ -112,7 +112,7 @@ mod tests {
     use crate::sources::DirSources;
 
     #[test]
-    fn it_sees_what_functions_see() {
+    fn a_listing_matches_what_functions_see() {
         let scene = tempfile::tempdir().unwrap();
         let file = |name: &str, mode| {
             fs::write(scene.path().join(name), name).unwrap();

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn each_comes_back_under_its_number() {
+    fn each_proof_is_read_back_under_its_number() {
         let dir = tempfile::tempdir().unwrap();
         let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");
         assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none());
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn of_another_snapshot_cut_short_or_altered_there_are_none() {
+    fn foreign_truncated_and_altered_proofs_are_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");
         table().write(&snapshot, &BASE).unwrap();

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_proof_only_where_it_leads_to_its_result_and_is_not_new() {
+    fn only_an_older_link_to_its_result_is_proof() {
         let scene = tempfile::tempdir().unwrap();
         let out = openat(CWD, scene.path(), DIR_PATH, Mode::empty()).unwrap();
         assert_eq!(read_link(&out, "link", "there"), None);

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_as_they_were_written() {
+    fn records_are_read_back_as_written() {
         let blob = BlobDigest::of(b"x");
         for (list, walk, settled, border) in
             [(None, Some(blob), true, false), (Some(blob), None, false, true)]

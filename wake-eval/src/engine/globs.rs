@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_up_is_what_matches() {
+    fn lookup_finds_the_matching_files() {
         assert_eq!(among("b"), ["./b/a.c", "./b/c/d.h"]);
         assert_eq!(among("./a"), ["./a"]);
         assert_eq!(among("b/*"), ["./b/a.c"]);

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_import_counts_and_no_comment() {
+    fn every_import_is_found_except_in_comments() {
         let text = "local a = import 'a.libsonnet'; # import 'no'\n\
                     local b = importstr \"b/c.txt\", c = (importbin @'d''e') /* import 'no' */;\n\
                     { x: import '@key/f.libsonnet', y: 'import' + \"import 'no'\" }";

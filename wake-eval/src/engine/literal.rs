@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_a_comment_is_no_literal() {
+    fn text_in_a_comment_is_not_a_literal() {
         let text = "# 'x' or jobs: 4\n{ a: /* \"x\" */ 'é', b: \"x\", // jobs: 4\n  'jobs': 4 }\n";
         let place = Literal::Text("x".to_owned()).find("f", text).unwrap();
         assert_eq!((place.line, place.column, place.end_column), (2, 24, 27));

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_id_is_the_one_that_its_value_makes() {
+    fn a_plain_id_equals_the_id_of_its_value() {
         let value = serde_json::json!({"type": "module", "pkg": "é@\"a\"\u{1}\u{7f}@1.0.0", "module": "b\n"});
         let plain = ModuleId::plain("é@\"a\"\u{1}\u{7f}@1.0.0", "b\n");
         assert_eq!(plain.text(), json::canonical(&value));

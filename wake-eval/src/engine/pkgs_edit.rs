@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_is_written_where_the_others_are() {
+    fn a_package_is_added_beside_the_others() {
         for (before, after) in [
             (
                 "function(w)\n  // 1\n  w.pkg(\n    w.pkgInfo('a', '1.0.0'),\n    pkgs={\n      b: w.getPkg(Y), // b\n      // last\n    },\n  )\n",
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_can_be_taken_out() {
+    fn an_added_package_can_be_removed() {
         for text in [
             "function(w) w.pkg(\n  I,\n  pkgs={\n    b: Y, // b\n    // last\n  },\n)\n",
             "function(w) w.pkg(I, pkgs={ b: Y, })",
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_is_given_as_it_is_written() {
+    fn an_argument_is_returned_as_written() {
         let text = "function(w) w.pkg(I, pkgs={\n  a: w.getPkg(w.pkgInfo('a', '*'), from=w.exec('pkg.b./c', config={ d: [1, 2] }), global=true),\n  b: w.getPkg(J),\n  'c-d': w.getPkg(K, from = './c' /* there */),\n  e: X })";
         let exec = "w.exec('pkg.b./c', config={ d: [1, 2] })";
         assert_eq!(argument_of(text, "a", "from").as_deref(), Some(exec));
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_computed_is_left_to_people() {
+    fn computed_values_are_not_edited() {
         for text in [
             "function(w) w.pkg(I, pkgs=all)",
             "function(w) w.pkg(I, pkgs={ a: X } + more)",
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_quoted_where_they_have_to_be() {
+    fn keys_are_quoted_where_necessary() {
         assert_eq!(
             ["a", "a_b", "a-b", "local", "0a"].map(written_key),
             ["a", "a_b", "'a-b'", "'local'", "'0a'"]

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_thing_that_is_written() {
+    fn the_innermost_written_value_is_located() {
         let text = "local big = { size: 1 };\nfunction(wake) wake.pkg(\n  options={ color: 'red', 'cc.opt': 3 }, profiles={ night: big },\n)\n";
         let shown = |argument: &str, keys: &[&str]| {
             let place = argument_place("f", text, argument, keys)?;

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_counted_as_one_by_one() {
+    fn bytes_are_counted_as_one_at_a_time() {
         for byte in 0..=u8::MAX {
             for at in 0..8 {
                 for filler in *b" z9_" {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_end_are_zeros() {
+    fn bytes_past_the_end_are_zeros() {
         assert_eq!(eight(b"ab", 0), u64::from(b'a') | u64::from(b'b') << 8);
         assert_eq!((eight(b"ab", 2), eight(b"ab", 9), word(eight(b"ab", 1))), (0, 0, 1));
         assert_eq!(eight(b"0123456789", 1).to_le_bytes(), *b"12345678");

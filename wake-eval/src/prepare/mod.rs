@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_reads_rightly_stays() {
+    fn code_that_the_engine_reads_correctly_is_unchanged() {
         stays(
             "local f(x, y=1) = x - y / 2; { a: f(1), b:: self.a, c+: { d: [1, 'x'] }, ['e']: null }",
         );
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_become_calls_where_the_engine_errs() {
+    fn operators_become_calls_where_the_engine_is_wrong() {
         becomes("a + b", "__w_a(a , b)");
         becomes("a + 'b' + c + d", "__w_s([a , 'b' , c , d])");
         becomes("'a' + 1 + b", "__w_a('a' + 1 , b)");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_strings_are_read_as_they_are_specified() {
+    fn comments_and_strings_are_read_as_specified() {
         becomes("[1, /***/ 2, /* x */ 3]", "[1, /* */ 2, /* x */ 3]");
         becomes("'a\\/b\\\\/'", "'a/b\\\\/'");
         becomes("importstr 'a'", "importstr '\u{1}a'");
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jsonnet_is_refused() {
+    fn invalid_jsonnet_is_refused() {
         is_refused("local ; 1", ";", "expected identifier, got ';'");
         is_refused("local a = 1, ; a", ";", "expected identifier, got ';'");
         is_refused("{ a: : 1 }", ":", "expected an expression, got ':'");
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn places_lead_back_to_what_was_written() {
+    fn positions_map_back_to_the_original_source() {
         let text = "local z = 'é'; [z + x == y for x in [1]] + 'ü'";
         for mode in [Mode::Values, Mode::Places] {
             let (changed, origins) = prepare(text, mode, NESTING).unwrap().changed.unwrap();

@@ -42,7 +42,7 @@ mod tests {
     use crate::Kind;
 
     #[test]
-    fn a_result_arrives_as_it_was_sent() {
+    fn a_result_arrives_unchanged() {
         let path: RelPath = "a/b".parse().unwrap();
         let digest = Some(BlobDigest::of(b"seen"));
         let reads = vec![
@@ -59,12 +59,12 @@ mod tests {
         assert_eq!(got.value.get(), sent.text);
         assert_eq!((got.reads, got.trace), (sent.reads, sent.trace));
         for cut in 0..content.len() {
-            assert!(decode(&content[..cut]).is_err(), "cut short to {cut} bytes");
+            assert!(decode(&content[..cut]).is_err(), "truncated to {cut} bytes");
         }
     }
 
     #[test]
-    fn an_error_arrives_as_it_was_sent() {
+    fn an_error_arrives_unchanged() {
         let sent = EvalError::bare("//lib", Kind::User, "wrong".to_owned()).with_hint("right");
         let content = encode(&Err(sent.clone())).unwrap();
         assert_eq!(decode(&content).unwrap().unwrap_err(), sent);

@@ -107,7 +107,7 @@ mod tests {
     use crate::wire::decode;
 
     #[test]
-    fn a_request_arrives_with_what_is_told() {
+    fn a_request_arrives_with_its_context() {
         let told = [(Topic::Pkg("@a@1.0.0".into()), "{}"), (Topic::Module("{}".into()), "é")];
         let texts: Vec<_> =
             told.iter().map(|(topic, text)| (topic.clone(), Arc::from(*text))).collect();

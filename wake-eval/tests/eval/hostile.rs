@@ -67,7 +67,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.push(trial("hostile/many parentheses", parentheses));
     trials.push(trial("hostile/large source", large_source));
     trials.push(trial("hostile/nested source", nesting));
-    trials.push(trial("hostile/several that want all memory", shared_memory));
+    trials.push(trial("hostile/several that use all memory", shared_memory));
     trials
 }
 

@@ -52,12 +52,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     let forth = || NAMES.to_vec();
     let back = || NAMES.into_iter().rev().collect::<Vec<_>>();
     vec![
-        trial("shared/in their order", move || as_alone(&forth())),
-        trial("shared/in the other order", move || as_alone(&back())),
+        trial("shared/in order", move || as_alone(&forth())),
+        trial("shared/in reverse order", move || as_alone(&back())),
         trial("shared/each twice", move || as_alone(&[forth(), forth(), back()].concat())),
-        trial("shared/a few that have nothing to do with each other", || {
-            as_alone(&["b", "a", "c", "d", "last", "c", "b"])
-        }),
+        trial("shared/a few unrelated ones", || as_alone(&["b", "a", "c", "d", "last", "c", "b"])),
     ]
 }
 

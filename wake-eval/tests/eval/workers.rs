@@ -19,18 +19,18 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("workers/answer at the same time", at_the_same_time),
         trial("workers/are replaced after their requests", replaced),
-        trial("workers/of a large process serve as long as others", large_parent),
-        trial("workers/keep what they were told for an epoch", told),
+        trial("workers/of a large process serve as many requests", large_parent),
+        trial("workers/keep answers for an epoch", told),
         trial("workers/die with their parent", die_with_parent),
         trial("workers/keep no privilege", confined),
-        trial("workers/read only where they may", unreadable),
+        trial("workers/read only permitted paths", unreadable),
         trial("workers/that cannot start are an error", cannot_start),
-        trial("workers/serve a line in its order", line_in_order),
-        trial("workers/that end take one request of a line with them", line_outlives),
-        trial("workers/have the whole time for each request of a line", line_deadlines),
-        trial("workers/of a line answer while more is sent than pipes hold", line_floods),
-        trial("workers/that are no workers are an error", no_worker),
-        trial("workers/that may not have a thread say so", no_thread),
+        trial("workers/serve a queue in order", line_in_order),
+        trial("workers/that end fail only one request of a queue", line_outlives),
+        trial("workers/have the full time for each request of a queue", line_deadlines),
+        trial("workers/answer while more is sent than pipes hold", line_floods),
+        trial("workers/that are other programs are an error", no_worker),
+        trial("workers/that cannot start a thread are an error", no_thread),
     ]
 }
 

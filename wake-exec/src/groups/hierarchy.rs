@@ -161,7 +161,7 @@ mod tests {
     const PIDS: &str = "36 31 0:31 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
 
     #[test]
-    fn the_second_version_offers_the_own_group_and_the_one_around_it() {
+    fn version_2_offers_the_own_group_and_its_parent() {
         let own = "0::/user.slice/user-7.slice/run-5.scope\n";
         let (inner, outer) = (
             "sys/fs/cgroup/user.slice/user-7.slice/run-5.scope".to_owned(),
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn at_the_top_there_is_nothing_around() {
+    fn the_top_group_has_no_parent() {
         let top = "sys/fs/cgroup".to_owned();
         let expected = [(Version::V2, top.clone(), Some(top))];
         assert_eq!(found(UNIFIED, "0::/\n"), expected);
     }
 
     #[test]
-    fn the_first_version_has_a_place_for_each_controller() {
+    fn version_1_has_a_directory_for_each_controller() {
         let own = "8:pids:/\n4:memory:/job/7\n1:name=systemd:/x\n";
         let memory = "sys/fs/cgroup/memory/job/7".to_owned();
         assert_eq!(
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_processors_is_bounded_where_its_controller_is() {
+    fn cpu_time_is_limited_if_its_controller_exists() {
         let system = tempfile::tempdir().unwrap();
         let root = system.path();
         fs::create_dir_all(root.join("proc/self")).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_hierarchy_that_is_mounted_elsewhere_is_found_there() {
+    fn part_of_a_hierarchy_mounted_elsewhere_is_found() {
         let mounts = "35 31 0:30 /box/3 /groups\\040here rw - cgroup cgroup rw,cpu,memory\n";
         let place = "groups here/inner".to_owned();
         assert_eq!(found(mounts, "4:cpu,memory:/box/3/inner\n"), [(Version::V1, place, None)]);

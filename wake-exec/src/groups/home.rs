@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_made_around_where_memory_is_counted_there() {
+    fn groups_are_created_in_a_parent_that_counts_memory() {
         let system = System::new();
         system.file("sys/fs/cgroup/cgroup.subtree_control", "cpu memory pids\n");
         let home = system.home().unwrap();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_ones_own_is_shared_out() {
+    fn an_own_group_is_divided() {
         let system = System::new();
         let (own, child) = (std::process::id(), 4_000_000);
         system.file("sys/fs/cgroup/own/cgroup.controllers", "memory pids\n");
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_with_others_in_it_is_left_alone() {
+    fn a_group_with_other_processes_is_not_changed() {
         let system = System::new();
         system.file("sys/fs/cgroup/own/cgroup.controllers", "memory pids\n");
         system.file("sys/fs/cgroup/own/cgroup.procs", format!("{}\n1\n", std::process::id()));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_counts_memory_it_is_said() {
+    fn missing_memory_accounting_is_reported() {
         let system = System::new();
         let expected = "no control group accounts for memory";
         assert_eq!(system.home().unwrap_err(), expected);
@@ -383,17 +383,19 @@ mod tests {
     }
 
     #[test]
-    fn a_group_goes_when_its_processes_have_gone() {
+    fn a_group_is_removed_after_its_processes_end() {
         let home = match GroupHome::new(Path::new("/")) {
             Ok(home) => home,
-            Err(why) => return wake_tests::skip("a_group_goes_when_its_processes_have_gone", &why),
+            Err(why) => {
+                return wake_tests::skip("a_group_is_removed_after_its_processes_end", &why);
+            }
         };
         let group = home.group().unwrap();
         let dirs = group.dirs().clone();
         let mut inside = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         fs::write(dirs.memory.join(PROCESSES), inside.id().to_string()).unwrap();
         drop(group);
-        assert!(dirs.memory.exists(), "somebody is in it");
+        assert!(dirs.memory.exists(), "the group still has a process");
         inside.kill().unwrap();
         inside.wait().unwrap();
         let around = home.homes[0].path.clone();
@@ -403,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_killed_ones_left_is_removed_and_nothing_else() {
+    fn only_groups_of_killed_processes_are_removed() {
         let place = tempfile::tempdir().unwrap();
         let dir = |name: &str| place.path().join(name);
         for name in ["wake-0123456789abcdef/0", "wake-0123456789abcdef/1", "wake-other", "own"] {

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_version_is_told_its_bounds() {
+    fn limits_are_written_in_version_2() {
         let (dir, dirs) = group(Version::V2);
         let bound = BoundGroup::new(&dirs, &limits(), 1 << 20).unwrap();
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_processors_is_bounded_in_both_versions() {
+    fn cpu_time_is_limited_in_both_versions() {
         for (processors, quota, period) in
             [(1500, "150000", "100000"), (10, "1000", "100000"), (1, "1000", "1000000")]
         {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_by_others_may_be_all_there_is() {
+    fn the_limit_is_zero_if_others_hold_all_memory() {
         let (dir, dirs) = group(Version::V1);
         BoundGroup::new(&dirs, &limits(), 1 << 40).unwrap();
         let said = fs::read_to_string(dir.path().join("memory.limit_in_bytes")).unwrap();

@@ -50,13 +50,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_whole() {
+    fn a_log_that_fits_is_complete() {
         let log = kept(8, &[b"abc", b"", b"defgh"]);
         assert_eq!(log, Log { head: b"abcdefgh".to_vec(), dropped: 0, tail: Vec::new() });
     }
 
     #[test]
-    fn what_does_not_fit_keeps_both_ends_however_it_came() {
+    fn a_long_log_keeps_both_ends() {
         let whole = kept(8, &[b"abcdefghijkl"]);
         assert_eq!(whole, Log { head: b"abcd".to_vec(), dropped: 4, tail: b"ijkl".to_vec() });
         let bytes: Vec<&[u8]> = b"abcdefghijkl".chunks(1).collect();

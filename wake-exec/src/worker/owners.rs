@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_the_number_on_disk_that_its_command_has_inside() {
+    fn file_owners_on_disk_match_the_user_inside() {
         let swapped = DiskNumbers::Swapped(1000, 2_000_000_000);
         for (seen, disk) in [(0, 0), (1000, 2_000_000_000), (2_000_000_000, 1000), (7, 7)] {
             assert_eq!(swapped.of(seen), disk);

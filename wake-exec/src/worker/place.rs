@@ -225,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_come_to_lie_where_they_should_whatever_was_made_before() {
+    fn entries_are_created_at_their_paths_in_any_order() {
         check(|place| place);
         check(|place| place.unreachable());
     }
@@ -244,7 +244,7 @@ mod tests {
         }
         place.link("a/l", b"b").unwrap();
         assert_eq!(place.file("a/b/c", 0o644).unwrap_err(), Errno::EXIST);
-        assert!(place.file("a/l/through", 0o644).is_err(), "a link decides where");
+        assert!(place.file("a/l/through", 0o644).is_err(), "a link would choose the location");
         assert!(place.file("x/below", 0o644).is_err());
         place.directory("a/b").unwrap();
         for path in files {

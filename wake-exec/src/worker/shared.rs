@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_never_grows_beyond_its_room() {
+    fn kept_files_never_exceed_their_limit() {
         let mut shared = SharedFiles::default();
         let most = MOST / LARGEST;
         let piece = |number: usize| vec![u8::try_from(number).unwrap_or(0); LARGEST];

@@ -21,9 +21,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_segment_counts_as_far_as_it_is_used_whether_it_is_attached_or_not() {
+    fn used_pages_of_a_segment_count_attached_or_not() {
         const SIZE: usize = 1 << 20;
-        // SAFETY: makes, uses and removes what this test alone knows of.
+        // SAFETY: creates, uses and removes a segment known only to this test.
         unsafe {
             let before = held();
             let segment = libc::shmget(libc::IPC_PRIVATE, SIZE, 0o600);

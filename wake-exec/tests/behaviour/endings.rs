@@ -8,16 +8,16 @@ use crate::bed::{Bed, declaring, listing, path, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("endings_are_told_apart", endings_are_told_apart),
+        trial("endings_are_distinguished", endings_are_told_apart),
         trial("a_failed_command_leaves_no_outputs", failures_leave_nothing),
         trial("outputs_are_copied_and_named_by_content", outputs_are_taken),
-        trial("outputs_inside_outputs_are_taken_once", nested_outputs),
-        trial("streams_are_kept_apart", streams_are_kept_apart),
-        trial("standard_input_is_given_whole", stdin_is_given),
-        trial("what_cannot_start_says_why", what_cannot_start),
+        trial("nested_outputs_are_taken_once", nested_outputs),
+        trial("streams_are_separate", streams_are_kept_apart),
+        trial("standard_input_is_passed_completely", stdin_is_given),
+        trial("a_command_that_cannot_start_is_reported_with_the_reason", what_cannot_start),
         trial("usage_is_measured", usage_is_measured),
         trial("one_worker_serves_many_jobs", one_worker_serves_many),
-        trial("what_is_written_is_told_at_once", what_is_written_is_told_at_once),
+        trial("output_is_reported_at_once", what_is_written_is_told_at_once),
         trial(
             "a_command_that_never_stops_writing_can_be_cancelled",
             a_command_that_never_stops_writing_can_be_cancelled,

@@ -14,17 +14,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("inputs_of_every_kind", inputs_of_every_kind),
         trial("a_file_with_other_bytes_stops_the_job", other_bytes_stop_the_job),
-        trial("digests_decide_what_jobs_in_turn_see", digests_decide_what_jobs_in_turn_see),
-        trial("a_file_that_is_gone_stops_the_job", absent_files_stop_the_job),
-        trial("a_kept_file_is_like_a_copied_one", kept_files_are_like_copies),
-        trial("a_kept_file_is_shown_from_where_it_lies", kept_files_are_shown),
-        trial("a_command_that_changes_a_kept_file_changes_its_own", kept_files_stay),
-        trial("what_belongs_to_others_is_alike_small_and_large", foreign_files_are_alike),
+        trial("successive_jobs_see_inputs_by_digest", digests_decide_what_jobs_in_turn_see),
+        trial("a_missing_file_stops_the_job", absent_files_stop_the_job),
+        trial("a_kept_file_looks_like_a_copied_one", kept_files_are_like_copies),
+        trial("a_kept_file_is_used_in_place", kept_files_are_shown),
+        trial("changes_to_a_kept_file_stay_private", kept_files_stay),
+        trial("small_and_large_files_of_others_look_alike", foreign_files_are_alike),
         trial(
             "what_is_changed_while_a_command_runs_is_not_what_it_sees",
             later_changes_do_not_show,
         ),
-        trial("contradicting_inputs_are_an_error", contradictions),
+        trial("contradictory_inputs_are_an_error", contradictions),
     ]
 }
 

@@ -12,8 +12,8 @@ use crate::bed::{Bed, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("commands_of_two_networks_listen_at_one_port", two_listen_at_one_port),
-        trial("a_command_finds_in_its_network_what_was_put_there", what_was_put_there_is_found),
+        trial("commands_in_two_networks_listen_on_one_port", two_listen_at_one_port),
+        trial("a_command_reaches_listeners_put_into_its_network", what_was_put_there_is_found),
         trial("a_network_outlives_its_commands", a_network_outlives_its_commands),
     ]
 }

@@ -13,15 +13,15 @@ use crate::bed::{Bed, compiled, declaring, listing, path, text, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("an_empty_root_holds_nothing", empty_root),
-        trial("a_directory_as_root", directory_root),
-        trial("a_layered_root_keeps_the_directory_as_it_was", layered_root),
-        trial("a_formula_is_whoever_it_says", formula_identity),
-        trial("under_a_layer_owners_are_those_on_disk", owners_on_disk),
-        trial("links_in_a_root_lead_nowhere_else", links_in_a_root),
-        trial("outputs_keep_their_attributes_where_asked", attributes),
-        trial("the_network_is_there_where_asked", network),
-        trial("devices_of_the_host_are_shown_where_asked", devices_are_shown),
+        trial("an_empty_root_contains_nothing", empty_root),
+        trial("a_directory_can_be_the_root", directory_root),
+        trial("a_layered_root_leaves_the_directory_unchanged", layered_root),
+        trial("a_formula_runs_as_the_declared_user", formula_identity),
+        trial("a_layered_root_shows_the_owners_on_disk", owners_on_disk),
+        trial("links_in_a_root_stay_inside_it", links_in_a_root),
+        trial("outputs_keep_their_attributes_on_request", attributes),
+        trial("the_network_is_available_on_request", network),
+        trial("devices_of_the_host_are_available_on_request", devices_are_shown),
         trial("the_host_has_an_identity", host_identity),
     ]
 }
@@ -30,7 +30,10 @@ fn devices_are_shown(bed: &Bed) {
     // A device that no command sees otherwise.
     let unusual = ["/dev/fuse", "/dev/kmsg", "/dev/console", "/dev/tty0"];
     let Some(device) = unusual.into_iter().find(|path| Path::new(path).exists()) else {
-        return wake_tests::skip("devices_of_the_host_are_shown_where_asked", "it has no devices");
+        return wake_tests::skip(
+            "devices_of_the_host_are_available_on_request",
+            "it has no devices",
+        );
     };
     let mut job = bed.sh(&format!("test -c {device} && stat -c '%t %T' {device} || echo none"));
     assert_eq!(bed.output_of(&job), "none\n");

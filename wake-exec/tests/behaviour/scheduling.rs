@@ -9,7 +9,7 @@ use wake_model::SandboxLevel;
 use crate::bed::{Bed, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("commands_are_scheduled_as_the_executor_was", commands_are_scheduled_as_it_was)]
+    vec![trial("commands_inherit_the_scheduling_of_the_executor", commands_are_scheduled_as_it_was)]
 }
 
 /// The policy is the 41st field. Source: `proc_pid_stat(5)`.

@@ -10,11 +10,11 @@ use crate::bed::{Bed, declaring, listing, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("weak_runs_in_a_directory_of_its_own", own_directory),
+        trial("weak_runs_in_its_own_directory", own_directory),
         trial("weak_has_a_clean_environment", clean_environment),
-        trial("weak_kills_what_is_left", kills_what_is_left),
-        trial("weak_refuses_what_it_cannot_do", refuses_the_impossible),
-        trial("both_sandboxes_answer_the_probe", probe),
+        trial("weak_kills_leftover_processes", kills_what_is_left),
+        trial("weak_refuses_unsupported_jobs", refuses_the_impossible),
+        trial("the_probe_works_for_both_sandboxes", probe),
     ]
 }
 

@@ -8,17 +8,17 @@ use crate::bed::{Bed, listing, text, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("s01_what_is_not_declared_does_not_exist", nothing_else_exists),
-        trial("s02_nothing_can_be_written_but_work_and_tmp", nothing_else_is_writable),
-        trial("s02_inputs_that_are_mounted_are_read_only", mounted_inputs_are_read_only),
-        trial("s06_environment_is_exactly_what_was_given", environment_is_exact),
-        trial("s06_identity_of_the_machine_does_not_show", machine_does_not_show),
+        trial("s01_undeclared_files_do_not_exist", nothing_else_exists),
+        trial("s02_only_work_and_tmp_are_writable", nothing_else_is_writable),
+        trial("s02_mounted_inputs_are_read_only", mounted_inputs_are_read_only),
+        trial("s06_the_environment_is_exactly_as_given", environment_is_exact),
+        trial("s06_the_identity_of_the_machine_is_hidden", machine_does_not_show),
         trial("s06_no_descriptor_is_inherited", no_descriptor_is_inherited),
         trial("s06_two_runs_look_alike", two_runs_look_alike),
         trial("s08_cleaning_up_follows_no_link", cleaning_follows_no_link),
         trial("s10_scratch_on_disk_is_private_and_removed", scratch_is_private_and_removed),
         trial("s14_no_path_leads_through_the_worker", no_path_through_the_worker),
-        trial("s14_nothing_lies_beside_the_root_directory", nothing_beside_the_root),
+        trial("s14_nothing_is_beside_the_root_directory", nothing_beside_the_root),
     ]
 }
 

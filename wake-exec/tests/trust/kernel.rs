@@ -8,8 +8,8 @@ use crate::bed::{Bed, compiled, trial, with};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("s03_no_network_leads_out", no_network),
-        trial("s03_loopback_is_its_own", loopback_is_its_own),
-        trial("s04_other_processes_do_not_exist", other_processes_do_not_exist),
+        trial("s03_loopback_is_private", loopback_is_its_own),
+        trial("s04_other_processes_are_not_visible", other_processes_do_not_exist),
         trial("s04_dangerous_system_calls_are_refused", dangerous_calls_are_refused),
     ]
 }

@@ -15,14 +15,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s05_no_process_outlives_its_command", no_process_outlives),
         trial("s05_a_fork_bomb_ends_with_its_command", fork_bomb_ends),
         trial("s07_an_open_output_cannot_be_changed_afterwards", open_outputs_are_dead),
-        trial("s11_commands_at_once_share_nothing", commands_at_once_share_nothing),
+        trial("s11_concurrent_commands_share_nothing", commands_at_once_share_nothing),
         trial("s11_commands_in_one_worker_share_nothing", commands_in_turn_share_nothing),
-        trial("s11_numbers_that_rise_begin_anew", rising_numbers_begin_anew),
-        trial("s11_they_do_where_the_kernel_cannot_tell", rising_numbers_without_being_told),
-        trial("s11_what_is_kept_for_the_next_command_is_untouched", kept_is_untouched),
-        trial("s11_only_what_is_untouched_is_kept", untouched_is_kept),
+        trial("s11_increasing_numbers_start_again", rising_numbers_begin_anew),
+        trial(
+            "s11_increasing_numbers_start_again_without_kernel_notification",
+            rising_numbers_without_being_told,
+        ),
+        trial("s11_directories_kept_for_the_next_command_are_untouched", kept_is_untouched),
+        trial("s11_only_untouched_directories_are_kept", untouched_is_kept),
         trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
-        trial("s05_who_has_a_moment_to_end_may_use_it", a_moment_to_end),
+        trial("s05_a_command_may_use_its_grace_period", a_moment_to_end),
         trial("s05_everything_dies_with_the_executor", everything_dies_with_the_executor),
     ]
 }

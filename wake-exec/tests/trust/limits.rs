@@ -10,25 +10,25 @@ use crate::bed::{Bed, declaring, listing, text, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("s13_long_arguments_environment_and_names", long_things),
-        trial("s13_directories_nested_beyond_all_paths", deep_directories),
-        trial("s18_what_a_command_writes_is_kept_not_shown", output_is_kept),
+        trial("s13_long_arguments_environments_and_names_are_handled", long_things),
+        trial("s13_directories_nested_beyond_path_limits_are_handled", deep_directories),
+        trial("s18_command_output_is_recorded_but_not_shown", output_is_kept),
         trial("s19_processes_are_limited", processes_are_limited),
         trial("s19_memory_is_limited", memory_is_limited),
         trial("s19_memory_in_files_counts", memory_in_files_counts),
-        trial("s19_memory_without_a_name_counts", memory_without_a_name_counts),
-        trial("s19_memory_that_is_mapped_counts_once", mapped_memory_counts_once),
-        trial("s19_memory_on_its_way_counts", memory_on_its_way_counts),
+        trial("s19_anonymous_memory_counts", memory_without_a_name_counts),
+        trial("s19_mapped_memory_counts_once", mapped_memory_counts_once),
+        trial("s19_memory_in_transit_counts", memory_on_its_way_counts),
         trial("s19_memory_of_a_child_ends_the_command", memory_of_a_child_ends_the_command),
-        trial("s19_files_that_were_there_count", files_that_were_there_count),
-        trial("s19_control_groups_that_were_left_are_removed", left_groups_are_removed),
+        trial("s19_input_files_count", files_that_were_there_count),
+        trial("s19_leftover_control_groups_are_removed", left_groups_are_removed),
         trial("s19_disk_and_inodes_are_limited", disk_is_limited),
         trial("s19_disk_outside_memory_is_limited", disk_outside_memory_is_limited),
         trial("s19_disk_at_full_speed_is_limited", disk_at_full_speed_is_limited),
-        trial("s19_a_little_of_a_disk_is_left", a_little_of_a_disk_is_left),
+        trial("s19_some_disk_space_is_left_free", a_little_of_a_disk_is_left),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
-        trial("s19_the_time_of_processors_is_limited", processors_are_limited),
-        trial("s19_shared_memory_has_a_size_of_its_own", shared_memory_has_a_size),
+        trial("s19_cpu_time_is_limited", processors_are_limited),
+        trial("s19_shared_memory_has_its_own_limit", shared_memory_has_a_size),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
         trial("s19_time_is_limited", time_is_limited),
     ]
@@ -276,7 +276,7 @@ fn left_groups_are_removed(bed: &Bed) {
     let mut job = other.sh("true");
     job.limits.memory = Some(64 << 20);
     other.output_of(&job);
-    assert!(!left.exists(), "what a killed one left");
+    assert!(!left.exists(), "leftovers of a killed process");
 }
 
 fn disk_is_limited(bed: &Bed) {

@@ -8,9 +8,9 @@ use crate::bed::{Bed, declaring, listing, trial, with};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("s09_only_files_directories_and_inner_links_are_taken", kinds_of_outputs),
-        trial("s09_links_that_leave_are_refused", links_that_leave),
-        trial("s09_rights_and_attributes_are_normalised", attributes_are_normalised),
-        trial("s09_a_hard_link_is_a_copy", hard_links_are_copies),
+        trial("s09_links_out_of_the_outputs_are_refused", links_that_leave),
+        trial("s09_modes_and_attributes_are_normalised", attributes_are_normalised),
+        trial("s09_a_hard_link_becomes_a_copy", hard_links_are_copies),
         trial("s12_no_link_is_followed_to_an_output", no_link_to_an_output),
     ]
 }

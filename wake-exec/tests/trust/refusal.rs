@@ -12,7 +12,7 @@ const VICTIM: &str = "__victim";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("s20_where_nothing_isolates_nothing_runs", nothing_runs),
+        trial("s20_without_isolation_nothing_runs", nothing_runs),
         trial("s20_root_needs_no_user_namespace", root_needs_none),
     ]
 }

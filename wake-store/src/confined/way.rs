@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_open_the_same_and_refuse_the_same() {
+    fn both_ways_open_and_refuse_the_same_paths() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("file"), "outside").unwrap();
         let scene = tempfile::tempdir().unwrap();

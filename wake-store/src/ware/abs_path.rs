@@ -115,7 +115,7 @@ mod tests {
 
     // The expectations are those of the tests of Go's `path.Clean`, for the absolute ones.
     #[test]
-    fn cleans_as_go_does() {
+    fn paths_are_cleaned_as_in_go() {
         for (given, cleaned) in [
             ("/", "/"),
             ("/abc", "/abc"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn below_is_by_component() {
+    fn below_compares_whole_components() {
         let path = |text: &str| text.parse::<AbsPath>().unwrap();
         assert!(path("/a/b").starts_with(&path("/a")));
         assert!(!path("/ab").starts_with(&path("/a")));

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn order_of_arrival_does_not_matter() {
+    fn the_order_of_entries_does_not_matter() {
         let nodes =
             [("a-x", Meta::conjured()), ("a", Meta::conjured()), ("a/f", file()), ("a.d", file())];
         let mut reversed = nodes.clone();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn conjured_directories_equal_declared_ones_of_the_same_metadata() {
+    fn conjured_directories_equal_declared_ones() {
         let declared = [(".", Meta::conjured()), ("a", Meta::conjured()), ("a/f", file())];
         assert_eq!(
             root_of(&declared, Coverage::FilesAndDirs),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn x2_nothing_goes_through_a_link() {
+    fn x2_no_path_goes_through_a_link() {
         let mut bucket = Bucket::default();
         bucket.add(&path("l"), link("/etc"), None).unwrap();
         let conflict = bucket.add(&path("l/passwd"), file(), None).unwrap_err();

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn normalises_what_archives_write() {
+    fn paths_from_archives_are_normalised() {
         for (raw, path) in
             [("./", ""), (".", ""), ("./a", "a"), ("a/", "a"), ("a//b/./c/", "a/b/c")]
         {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_its_parts() {
+    fn a_path_has_a_name_a_depth_and_a_parent() {
         let path = EntryPath::parse(b"a/b").unwrap();
         assert_eq!((path.name(), path.depth()), ("b", 2));
         assert_eq!(path.parent().unwrap().as_str(), "a");

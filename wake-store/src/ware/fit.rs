@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn what_an_archive_may_hold_is_fit() {
+    fn a_tree_allowed_in_an_archive_is_accepted() {
         let nodes = [("a/b/c", file(3)), ("a/link", link("b/c")), ("d/up", link("../a"))];
         ArchivePolicy::PACKAGE.check_tree(&tree(&nodes)).unwrap();
         ArchivePolicy::PACKAGE.check_tree(&tree(&[])).unwrap();
     }
 
     #[test]
-    fn what_it_may_not_hold_is_named() {
+    fn entries_not_allowed_in_an_archive_are_named() {
         assert_eq!(
             fault(&[("a/evil", link("../../etc"))]),
             "the link `a/evil` points outside it: `../../etc`"

@@ -67,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spells_the_published_moment() {
+    fn the_published_time_has_its_published_text() {
         // The example record of the Timeless documents was started at 1544875520.111.
         assert!(spell(1_544_875_520_111, &[0; 16]).starts_with("cyrw3c3f-"));
     }
 
     #[test]
-    fn counts_with_carry() {
+    fn incrementing_carries_over() {
         let mut random = [0; 16];
         random[15] = 31;
         increment(&mut random);

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn sha384_of_abc_is_the_published_one() {
+    fn sha384_of_abc_matches_the_published_value() {
         // FIPS 180-4 example.
         let hex: String =
             Sha384Digest::of(b"abc").as_bytes().iter().map(|b| format!("{b:02x}")).collect();

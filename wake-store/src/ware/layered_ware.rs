@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_the_ware_that_their_tree_would_be_as_an_archive() {
+    fn layers_give_the_same_ware_as_an_archive_of_their_tree() {
         let dir = tempfile::tempdir().unwrap();
         let mine = [rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()];
         let mut ping = meta(Node::File { size: 3 }, 0o755, mine);

@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_layer_says_replaces_what_lower_ones_said() {
+    fn entries_of_a_layer_replace_those_of_lower_layers() {
         let lines = laid(&[
             tar(&[("etc", Dir), ("etc/a", Text("1")), ("etc/b", Text("2")), ("bin/x", Tool("3"))]),
             tar(&[("etc/a", Text("4")), ("bin", Link("usr/bin")), ("usr/bin/y", Tool("5"))]),
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn whiteouts_take_away_what_is_lower_and_not_what_is_beside_them() {
+    fn whiteouts_remove_only_entries_of_lower_layers() {
         let lower = tar(&[
             ("d/a", Text("1")),
             ("d/b/c", Text("2")),
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn links_on_the_way_are_followed_inside_the_root() {
+    fn links_in_paths_are_followed_inside_the_root() {
         let lines = laid(&[
             tar(&[("usr/lib/a", Text("1")), ("lib", Link("usr/lib")), ("up", Link("../../usr"))]),
             tar(&[("lib/b", Text("2")), ("up/lib/c", Text("3")), ("lib/.wh.a", Text(""))]),
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn hard_links_are_their_files_also_of_lower_layers() {
+    fn hard_links_may_name_files_of_lower_layers() {
         let lines = laid(&[
             tar(&[("a", Tool("1")), ("b", Hard("a"))]),
             tar(&[("c", Hard("/b")), ("a", Text("2"))]),
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[test]
-    fn owners_and_what_no_tree_holds_are_remembered() {
+    fn owners_and_special_files_are_recorded() {
         let dir = tempfile::tempdir().unwrap();
         let meter = Meter::default();
         let mut all = Layers::new(dir.path(), ArchivePolicy::IMAGE, &meter);
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_is_known_by_its_uncompressed_bytes() {
+    fn a_layer_is_identified_by_its_uncompressed_bytes() {
         let plain = tar(&[("a", Text("1"))]);
         let packed = zstd::encode_all(&*plain, 3).unwrap();
         let expected: String =
@@ -555,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_layer_says_why() {
+    fn an_invalid_layer_is_reported_with_the_reason() {
         let cut = &tar(&[("a", Text("1"))])[..700];
         assert_eq!(
             laid(&[cut.to_vec()]).unwrap_err().to_string(),

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_counted() {
+    fn read_bytes_are_counted() {
         let meter = Meter::default();
         let mut source = Metered { source: &b"12345"[..], meter: &meter };
         assert_eq!(io::copy(&mut source, &mut io::sink()).ok(), Some(5));

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn x4_links_may_not_climb_out_on_the_way() {
+    fn x4_links_may_not_leave_the_tree_at_any_point() {
         let path = EntryPath::parse(b"a/b/link").unwrap();
         assert!(stays_inside(&path, "../c"));
         assert!(stays_inside(&path, "../../c"));

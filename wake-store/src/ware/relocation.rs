@@ -65,7 +65,7 @@ mod tests {
 
     // Root can do this in any case; `tests/wares.rs` runs it as another user.
     #[test]
-    fn a_directory_that_may_not_be_written_to_is_moved_as_it_is() {
+    fn a_read_only_directory_is_moved_unchanged() {
         let base = tempfile::tempdir().unwrap();
         let at = |path: &str| base.path().join(path);
         fs::create_dir(at("to")).unwrap();

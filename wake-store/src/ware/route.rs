@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mirrors_are_asked_first_and_the_nearest_of_them_before_others() {
+    fn mirrors_come_first_with_the_longest_prefix_before_others() {
         let mirror = |begin: &str, places: &[&str]| AddressMirror {
             begin: begin.to_owned(),
             places: places.iter().map(|&place| place.to_owned()).collect(),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_has_its_proxy_and_some_hosts_have_none() {
+    fn each_scheme_has_its_proxy_and_some_hosts_none() {
         let text = |text: &str| Some(text.to_owned());
         let route = Route {
             http_proxy: text("h:1"),

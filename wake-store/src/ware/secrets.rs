@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n3_what_lets_one_in_is_not_shown() {
+    fn n3_credentials_are_not_shown() {
         for (text, shown) in [
             ("https://me:secret@host:8/x", "https://*********@host:8/x"),
             ("at `https://token@host/x`: no", "at `https://*****@host/x`: no"),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn other_text_is_unchanged() {
         for text in [
             "",
             "no address at all: me:pw@host",

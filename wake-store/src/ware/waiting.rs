@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_comes_is_read_and_then_the_end() {
+    fn everything_is_read_up_to_the_end() {
         let (sender, source) = slow();
         b"abc".iter().for_each(|byte| sender.send(*byte).unwrap());
         drop(sender);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_ends_the_wait_for_what_does_not_come() {
+    fn a_stop_ends_the_wait_for_data() {
         let meter = Meter::default();
         let (sender, source) = slow();
         let mut awaited = Awaited::new(source, &meter);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_ends_where_nothing_comes() {
+    fn waiting_without_data_times_out() {
         let (sender, source) = slow();
         let mut awaited = Awaited::patient(source, &Meter::default(), GLANCE);
         sender.send(b'a').unwrap();

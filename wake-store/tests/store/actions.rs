@@ -9,7 +9,7 @@ use wake_store::{ActionEntry, Log, Logs, Lookup, Store};
 use crate::world::{World, action, adopt, put_with_log, record};
 
 #[test]
-fn an_action_comes_back_whole_from_another_process_eyes() {
+fn an_action_is_read_back_complete_from_a_reopened_store() {
     let world = World::new();
     let files: &[(&str, &[u8])] =
         &[("bin/tool*", b"#!"), ("empty/", b""), ("link@", b"bin/tool"), ("data", b"x")];
@@ -32,7 +32,7 @@ fn an_unknown_action_is_a_miss() {
 }
 
 #[test]
-fn a_long_log_lies_beside_the_record() {
+fn a_long_log_is_stored_beside_the_record() {
     let world = World::new();
     for size in [4096, 4097, 1 << 20] {
         let log = vec![b'x'; size];
@@ -55,7 +55,7 @@ fn the_last_record_of_an_action_counts() {
 }
 
 #[test]
-fn all_actions_of_a_process_make_one_file_beside_their_outputs() {
+fn all_actions_of_a_process_share_one_pack() {
     let world = World::new();
     world.put(1, &[("a", b"1"), ("b", b"2")]);
     world.put(2, &[("c", b"3")]);
@@ -76,7 +76,7 @@ fn all_actions_of_a_process_make_one_file_beside_their_outputs() {
 }
 
 #[test]
-fn an_action_whose_tree_is_gone_is_a_miss_and_forgotten() {
+fn an_action_without_its_tree_is_a_miss_and_removed() {
     let world = World::new();
     let (digest, tree) = world.put(1, &[]);
     fs::remove_dir(world.place("tree", &tree)).unwrap();
@@ -87,7 +87,7 @@ fn an_action_whose_tree_is_gone_is_a_miss_and_forgotten() {
 }
 
 #[test]
-fn a_use_is_noted_once_a_day() {
+fn a_use_is_recorded_once_a_day() {
     let world = World::new();
     let (digest, _) = world.put(1, &[]);
     let packed = world.packed(&digest);
@@ -102,7 +102,7 @@ fn a_use_is_noted_once_a_day() {
 }
 
 #[test]
-fn many_threads_put_and_get_the_same_things() {
+fn threads_put_and_get_the_same_actions() {
     let world = World::new();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -120,7 +120,7 @@ fn many_threads_put_and_get_the_same_things() {
 }
 
 #[test]
-fn a_manifest_of_thousands_survives() {
+fn a_manifest_of_thousands_of_paths_is_read_back() {
     let world = World::new();
     let names: Vec<String> = (0..2000).map(|n| format!("d{}/f{n}", n % 7)).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, name.as_bytes())).collect();
@@ -149,7 +149,7 @@ fn a_record_may_have_no_outputs() {
 }
 
 #[test]
-fn c6_an_action_that_was_put_under_the_name_of_another_is_not_believed() {
+fn c6_an_action_stored_under_another_key_is_not_trusted() {
     let world = World::new();
     let (manifest, adopted) = adopt(&world.store, &[("f", b"x")]);
     let entry = ActionEntry {

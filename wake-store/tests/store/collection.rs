@@ -47,7 +47,7 @@ fn is_there(world: &World, digest: &ActionDigest) -> bool {
 }
 
 #[test]
-fn without_bounds_everything_goes_but_what_checkouts_show() {
+fn without_limits_only_linked_results_are_kept() {
     let world = World::new();
     let (kept, tree) = world.put(1, &[("f", b"kept")]);
     let (deep, deep_tree) = world.put(2, &[("d/f", b"kept too")]);
@@ -63,7 +63,7 @@ fn without_bounds_everything_goes_but_what_checkouts_show() {
 }
 
 #[test]
-fn a_dry_run_says_the_same_and_changes_nothing() {
+fn a_dry_run_reports_the_same_and_changes_nothing() {
     let world = World::new();
     let (_, tree) = world.put(1, &[("f", b"kept")]);
     checkout(&world, "one", &world.place("tree", &tree));
@@ -78,7 +78,7 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
 }
 
 #[test]
-fn a_pack_of_which_little_is_left_becomes_a_small_one() {
+fn a_mostly_empty_pack_is_rewritten_smaller() {
     let world = World::new();
     let kept = aged(&world, 0, 0).0;
     world.packed(&kept).set_age(DAY / 2);
@@ -101,7 +101,7 @@ fn a_pack_of_which_little_is_left_becomes_a_small_one() {
 }
 
 #[test]
-fn a_record_whose_tree_is_gone_is_collected_alone() {
+fn a_record_without_its_tree_is_collected() {
     let world = World::new();
     let (kept, tree) = world.put(1, &[("f", b"kept")]);
     let (orphan, gone) = world.put(2, &[("f", b"gone")]);
@@ -115,7 +115,7 @@ fn a_record_whose_tree_is_gone_is_collected_alone() {
 }
 
 #[test]
-fn what_is_older_than_the_bound_goes() {
+fn content_older_than_the_limit_is_removed() {
     let world = World::new();
     let (old, _) = aged(&world, 1, 40);
     let (young, _) = aged(&world, 2, 20);
@@ -126,7 +126,7 @@ fn what_is_older_than_the_bound_goes() {
 }
 
 #[test]
-fn the_longest_unused_goes_until_the_rest_fits() {
+fn the_longest_unused_content_is_removed_until_the_rest_fits() {
     let world = World::new();
     let ages = [5, 1, 9, 3, 7];
     let actions: Vec<_> = ages.iter().map(|days| aged(&world, u64::from(*days), *days).0).collect();
@@ -166,7 +166,7 @@ fn the_log_of_a_kept_action_is_kept() {
 }
 
 #[test]
-fn built_trees_and_the_memo_are_collected_too() {
+fn built_trees_and_the_memo_are_collected() {
     let world = World::new();
     let mut builder = world.store.build_tree().unwrap();
     builder.add_bytes(&path("a"), b"x", false).unwrap();
@@ -196,7 +196,7 @@ fn c8_a_deleted_checkout_keeps_nothing_and_a_moved_one_is_reported() {
 }
 
 #[test]
-fn c8_a_checkout_that_has_been_gone_for_a_month_is_forgotten() {
+fn c8_a_checkout_missing_for_a_month_is_forgotten() {
     let world = World::new();
     world.store.register_root(&world.dir.path().join("gone")).unwrap();
     let registration = fs::read_dir(world.store.root().join("roots")).unwrap().next().unwrap();
@@ -206,7 +206,7 @@ fn c8_a_checkout_that_has_been_gone_for_a_month_is_forgotten() {
 }
 
 #[test]
-fn c8_links_that_point_elsewhere_or_nowhere_do_no_harm() {
+fn c8_foreign_and_dangling_links_do_no_harm() {
     let world = World::new();
     let (_, tree) = world.put(1, &[("f", b"x")]);
     let root = world.store.root().to_owned();
@@ -226,7 +226,7 @@ fn c8_links_that_point_elsewhere_or_nowhere_do_no_harm() {
 }
 
 #[test]
-fn registering_twice_is_one_root() {
+fn registering_twice_gives_one_root() {
     let world = World::new();
     let out = world.dir.path().join("a/.wake/out");
     for _ in 0..2 {
@@ -236,7 +236,7 @@ fn registering_twice_is_one_root() {
 }
 
 #[test]
-fn a_collection_waits_for_those_who_use_the_store() {
+fn collection_waits_for_users_of_the_store() {
     let world = World::new();
     let (digest, _) = world.put(1, &[("f", b"x")]);
     let builder = Store::open(world.store.root()).unwrap();
@@ -260,7 +260,7 @@ fn a_collection_waits_for_those_who_use_the_store() {
 }
 
 #[test]
-fn what_was_put_aside_goes_first() {
+fn quarantined_content_is_removed_first() {
     let world = World::new();
     let (digest, tree) = world.put(1, &[("f", b"x")]);
     crate::world::unlock(&world.place("tree", &tree).join("f"));
@@ -273,7 +273,7 @@ fn what_was_put_aside_goes_first() {
 
 /// Its files are as old as the ware declares; its last use is independent of that.
 #[test]
-fn an_unpacked_ware_goes_by_its_last_use() {
+fn an_unpacked_ware_is_collected_by_its_last_use() {
     let world = World::new();
     let tree = world.dir.path().join("tree");
     fs::create_dir(&tree).unwrap();

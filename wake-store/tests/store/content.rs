@@ -9,7 +9,7 @@ use wake_store::{AdoptError, BrowseError, BuildTreeError, Lookup, TREE_MTIME};
 use crate::world::{World, adopt, fill, path, snapshot};
 
 #[test]
-fn a_blob_comes_back() {
+fn a_blob_is_read_back() {
     let world = World::new();
     let digest = world.store.put_blob(b"some bytes").unwrap();
     assert_eq!(digest, BlobDigest::of(b"some bytes"));
@@ -19,7 +19,7 @@ fn a_blob_comes_back() {
 }
 
 #[test]
-fn an_adopted_tree_is_read_only_and_without_time() {
+fn an_adopted_tree_is_read_only_with_fixed_times() {
     let world = World::new();
     let files: &[(&str, &[u8])] =
         &[("bin/tool*", b"#!"), ("bin/deep/x", b""), ("empty/", b""), ("link@", b"bin/tool")];
@@ -58,7 +58,7 @@ fn adopting_twice_keeps_the_first_and_removes_the_second() {
 }
 
 #[test]
-fn the_empty_tree_is_a_tree() {
+fn the_empty_tree_can_be_stored() {
     let world = World::new();
     for _ in 0..2 {
         let (manifest, adopted) = adopt(&world.store, &[]);
@@ -68,7 +68,7 @@ fn the_empty_tree_is_a_tree() {
 }
 
 #[test]
-fn a_directory_that_is_not_as_declared_is_refused() {
+fn a_directory_that_differs_from_its_manifest_is_refused() {
     let declared: &[(&str, &[u8])] = &[("a", b"1"), ("d/b", b"22"), ("l@", b"a"), ("e/", b"")];
     type Change = fn(&std::path::Path);
     let cases: [(&str, &str, Change); 7] = [
@@ -110,7 +110,7 @@ fn a_socket_is_refused_by_name() {
 }
 
 #[test]
-fn c4_trees_that_look_alike_lie_in_different_places() {
+fn c4_similar_trees_have_different_paths() {
     let world = World::new();
     let variants: [&[(&str, &[u8])]; 9] = [
         &[],
@@ -135,7 +135,7 @@ fn c4_trees_that_look_alike_lie_in_different_places() {
 }
 
 #[test]
-fn a_built_tree_has_what_was_added() {
+fn a_built_tree_has_the_added_files() {
     let world = World::new();
     let host = world.dir.path().join("host");
     fs::write(&host, b"from the host").unwrap();
@@ -163,7 +163,7 @@ fn a_built_tree_has_what_was_added() {
 }
 
 #[test]
-fn a_file_that_is_not_what_was_expected_is_named() {
+fn a_file_with_unexpected_content_is_named() {
     let world = World::new();
     let host = world.dir.path().join("host");
     fs::write(&host, b"edited meanwhile").unwrap();
@@ -174,7 +174,7 @@ fn a_file_that_is_not_what_was_expected_is_named() {
 }
 
 #[test]
-fn two_things_at_one_path_are_refused() {
+fn two_entries_at_one_path_are_refused() {
     let world = World::new();
     let mut builder = world.store.build_tree().unwrap();
     builder.add_bytes(&path("a"), b"", false).unwrap();
@@ -188,7 +188,7 @@ fn two_things_at_one_path_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_shown_is_named() {
+fn paths_that_cannot_be_shown_are_named() {
     let world = World::new();
     let (_, adopted) = adopt(&world.store, &[("d/f", b"x")]);
     let tree = adopted.tree;
@@ -209,7 +209,7 @@ fn what_cannot_be_shown_is_named() {
 }
 
 #[test]
-fn a_scratch_directory_goes_with_its_owner_however_it_was_filled() {
+fn a_scratch_directory_is_removed_whatever_it_contains() {
     let world = World::new();
     let scratch = world.store.scratch().unwrap();
     let place = scratch.path().to_owned();

@@ -83,7 +83,7 @@ const ATTACKS: [(&str, Attack); 13] = [
 ];
 
 #[test]
-fn c1_outputs_that_were_changed_are_noticed_kept_aside_and_made_anew() {
+fn c1_changed_outputs_are_quarantined_and_rebuilt() {
     for (name, attack) in ATTACKS {
         let world = World::new();
         let (digest, tree) = world.put(1, FILES);
@@ -100,7 +100,7 @@ fn c1_outputs_that_were_changed_are_noticed_kept_aside_and_made_anew() {
 }
 
 #[test]
-fn c1_a_wrong_tree_is_replaced_by_a_right_one_that_is_adopted() {
+fn c1_adopting_a_valid_tree_replaces_a_damaged_one() {
     for (name, attack) in ATTACKS {
         let world = World::new();
         let (_, tree) = world.put(1, FILES);
@@ -112,7 +112,7 @@ fn c1_a_wrong_tree_is_replaced_by_a_right_one_that_is_adopted() {
 }
 
 #[test]
-fn c1_trees_that_no_action_made_are_compared_too() {
+fn c1_trees_without_an_action_are_verified() {
     for (name, attack) in ATTACKS {
         let world = World::new();
         let mut builder = world.store.build_tree().unwrap();
@@ -129,7 +129,7 @@ fn c1_trees_that_no_action_made_are_compared_too() {
 }
 
 #[test]
-fn c1_verify_finds_each_damage() {
+fn c1_verify_finds_every_kind_of_damage() {
     for (name, attack) in ATTACKS {
         let world = World::new();
         let (digest, tree) = world.put(1, FILES);
@@ -145,7 +145,7 @@ fn c1_verify_finds_each_damage() {
 }
 
 #[test]
-fn what_only_looks_touched_is_believed_after_a_look_and_not_looked_at_again() {
+fn touched_but_equal_trees_are_verified_once() {
     let harmless: [(&str, Attack); 3] = [
         ("times", |tree| {
             unlock(&tree.join("a"));
@@ -228,7 +228,7 @@ fn c6_each_altered_byte_of_a_record_is_noticed() {
 }
 
 #[test]
-fn c6_no_altered_byte_of_a_finished_pack_makes_a_lookup_wrong() {
+fn c6_an_altered_byte_of_a_finished_pack_gives_no_wrong_result() {
     let world = World::new();
     let actions = [world.put(1, &[("f", b"1")]), world.put(2, &[("f", b"2")])];
     let damaged: Vec<_> = actions.iter().map(|(digest, _)| world.packed(digest)).collect();
@@ -300,7 +300,7 @@ fn c1_verify_finds_a_damaged_index_and_keeps_the_records() {
 }
 
 #[test]
-fn c6_the_record_of_another_action_is_not_believed() {
+fn c6_the_record_of_another_action_is_not_trusted() {
     let world = World::new();
     let (one, _) = world.put(1, &[("f", b"1")]);
     let (two, _) = world.put(2, &[("f", b"2")]);
@@ -327,7 +327,7 @@ fn c6_a_record_cannot_claim_another_tree() {
 }
 
 #[test]
-fn a_damaged_blob_is_gone_and_can_be_put_again() {
+fn a_damaged_blob_is_removed_and_can_be_stored_again() {
     let world = World::new();
     let digest = world.store.put_blob(b"some bytes").unwrap();
     for damage in [&b"some bytez"[..], b"", b"some bytes and more"] {
@@ -341,7 +341,7 @@ fn a_damaged_blob_is_gone_and_can_be_put_again() {
 }
 
 #[test]
-fn c5_a_deleted_record_of_a_built_tree_is_written_again_from_the_tree() {
+fn c5_a_deleted_record_is_rewritten_from_its_built_tree() {
     let world = World::new();
     let mut builder = world.store.build_tree().unwrap();
     builder.add_bytes(&path("a"), b"first", false).unwrap();
@@ -360,7 +360,7 @@ fn c5_a_deleted_record_of_a_built_tree_is_written_again_from_the_tree() {
 }
 
 #[test]
-fn directories_of_a_store_may_vanish_while_it_is_open() {
+fn directories_of_an_open_store_may_be_removed() {
     let world = World::new();
     put(&world.store, 1, FILES);
     for dir in ["tree", "action", "tmp", "memo", "blob"] {

@@ -80,7 +80,7 @@ fn on_a_small_disk() {
 }
 
 #[test]
-fn f3_f4_a_full_disk_is_named_and_collection_works_on_it() {
+fn f3_f4_a_full_disk_is_reported_and_can_be_collected() {
     let dir = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=1m tmpfs \"$WAKE_TEST_DIR\"";
     let in_namespace = |script: &str| {
@@ -90,7 +90,10 @@ fn f3_f4_a_full_disk_is_named_and_collection_works_on_it() {
         unshare.status()
     };
     if !in_namespace(mount).is_ok_and(|status| status.success()) {
-        return wake_tests::skipped("f3_f4_a_full_disk", "no mount namespace can be made here");
+        return wake_tests::skipped(
+            "f3_f4_a_full_disk_is_reported_and_can_be_collected",
+            "no mount namespace can be made here",
+        );
     }
     let script = format!(
         "{mount} && exec \"$WAKE_TEST_BINARY\" --exact disk_full::on_a_small_disk --ignored --nocapture"

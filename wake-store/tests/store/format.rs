@@ -26,7 +26,7 @@ fn open_with(
 }
 
 #[test]
-fn c5_an_empty_or_absent_directory_becomes_a_store() {
+fn c5_an_empty_or_missing_directory_becomes_a_store() {
     let dir = tempfile::tempdir().unwrap();
     for place in [dir.path().to_owned(), dir.path().join("not/yet/there")] {
         drop(Store::open(&place).unwrap());
@@ -38,7 +38,7 @@ fn c5_an_empty_or_absent_directory_becomes_a_store() {
 }
 
 #[test]
-fn c5_a_store_from_a_newer_wake_is_left_alone() {
+fn c5_a_store_from_a_newer_wake_is_not_changed() {
     let (dir, opened) = open_with(Some(b"wake-store 4\n"), &["lock"]);
     let error = opened.unwrap_err();
     assert!(matches!(error, OpenError::NewerFormat { found: 4, .. }));
@@ -51,7 +51,7 @@ fn c5_a_store_from_a_newer_wake_is_left_alone() {
 
 /// Of earlier formats, only the action records are no longer read: their actions run again.
 #[test]
-fn f11_a_store_of_an_earlier_format_becomes_one_of_this() {
+fn f11_a_store_of_an_earlier_format_is_converted() {
     for (format, record) in [("wake-store 1\n", "wakeact1"), ("wake-store 2\n", "wakepck1")] {
         an_earlier_store_becomes_one_of_this(format, record);
     }
@@ -80,7 +80,7 @@ fn an_earlier_store_becomes_one_of_this(format: &str, record: &str) {
 }
 
 #[test]
-fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
+fn c5_an_unknown_format_file_is_not_changed() {
     let texts: [&[u8]; 8] = [
         b"",
         b"wake-store 3",
@@ -102,7 +102,7 @@ fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
 }
 
 #[test]
-fn c5_a_directory_with_other_things_or_without_its_format_file_is_left_alone() {
+fn c5_a_directory_that_is_not_a_store_is_not_changed() {
     for (names, what) in [
         (&["letter.txt"][..], "neither empty nor a wake store"),
         (&["lock", "letter.txt"], "neither empty nor a wake store"),
@@ -115,13 +115,13 @@ fn c5_a_directory_with_other_things_or_without_its_format_file_is_left_alone() {
 }
 
 #[test]
-fn f1_a_store_whose_making_was_cut_off_is_made() {
+fn f1_an_interrupted_creation_of_a_store_is_completed() {
     let (_dir, opened) = open_with(None, &["format.new-0123456789abcdef"]);
     opened.unwrap();
 }
 
 #[test]
-fn a_file_in_the_place_of_a_store_is_named() {
+fn a_file_in_place_of_a_store_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("file");
     fs::write(&place, "").unwrap();

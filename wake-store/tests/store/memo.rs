@@ -27,7 +27,7 @@ fn reopened(world: &World) -> Store {
 }
 
 #[test]
-fn values_come_back_before_and_after_they_are_written() {
+fn values_are_found_before_and_after_they_are_written() {
     let world = World::new();
     let memo = world.store.memo();
     for number in 0..2000 {
@@ -52,7 +52,7 @@ fn values_come_back_before_and_after_they_are_written() {
 }
 
 #[test]
-fn a_single_look_finds_any_key() {
+fn any_key_is_found_with_one_lookup() {
     let world = World::new();
     for number in 0..5000 {
         world.store.memo().put(key(number), value(number));
@@ -65,7 +65,7 @@ fn a_single_look_finds_any_key() {
 }
 
 #[test]
-fn keys_that_are_not_spread_evenly_are_found_too() {
+fn unevenly_distributed_keys_are_found() {
     let world = World::new();
     let crowded = |number: u16| {
         let mut bytes = [7; 32];
@@ -85,7 +85,7 @@ fn keys_that_are_not_spread_evenly_are_found_too() {
 }
 
 #[test]
-fn many_segments_become_few_and_the_newest_value_counts() {
+fn segments_are_merged_and_the_newest_value_counts() {
     let world = World::new();
     let mut expected = BTreeMap::new();
     for round in 0..40u64 {
@@ -104,7 +104,7 @@ fn many_segments_become_few_and_the_newest_value_counts() {
 }
 
 #[test]
-fn each_altered_byte_of_a_segment_costs_at_most_values_and_never_gives_a_wrong_one() {
+fn an_altered_segment_never_gives_a_wrong_value() {
     let world = World::new();
     let numbers = [1, 2, 3, 40];
     for number in numbers {
@@ -136,7 +136,7 @@ fn each_altered_byte_of_a_segment_costs_at_most_values_and_never_gives_a_wrong_o
 }
 
 #[test]
-fn a_segment_may_vanish_while_it_is_read() {
+fn a_segment_may_be_removed_while_it_is_read() {
     let world = World::new();
     world.store.memo().put(key(1), value(1));
     world.store.flush_memo().unwrap();

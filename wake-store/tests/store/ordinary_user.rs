@@ -58,7 +58,7 @@ fn as_nobody() {
 }
 
 #[test]
-fn c9_c10_an_ordinary_user_has_a_store() {
+fn c9_c10_an_ordinary_user_can_use_a_store() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().canonicalize().unwrap();
     let mut process = child("ordinary_user::as_nobody");
@@ -70,7 +70,9 @@ fn c9_c10_an_ordinary_user_has_a_store() {
     match process.status() {
         Ok(status) => assert!(status.success()),
         // The binary may be where only root has access.
-        Err(error) => wake_tests::skipped("c9_c10_an_ordinary_user", &error.to_string()),
+        Err(error) => {
+            wake_tests::skipped("c9_c10_an_ordinary_user_can_use_a_store", &error.to_string())
+        }
     }
     // Left by another user with modes of its own: removed here, since only root or that user can.
     let _ = fs::set_permissions(place.join("locked"), fs::Permissions::from_mode(0o755));

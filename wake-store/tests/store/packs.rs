@@ -45,7 +45,7 @@ fn after_a_kill() -> (World, PathBuf) {
 }
 
 #[test]
-fn a_record_is_seen_by_others_as_soon_as_it_is_put_and_after_the_end_of_its_process() {
+fn a_record_is_visible_at_once_and_after_its_process_ends() {
     let world = World::new();
     let other = Store::open(world.store.root()).unwrap();
     for number in 0..50 {
@@ -63,7 +63,7 @@ fn a_record_is_seen_by_others_as_soon_as_it_is_put_and_after_the_end_of_its_proc
 }
 
 #[test]
-fn threads_that_ask_at_once_all_find_what_one_of_them_sees_first() {
+fn concurrent_readers_all_find_a_new_record() {
     const THREADS: u64 = 8;
     let world = World::new();
     for number in 0..THREADS {
@@ -86,7 +86,7 @@ fn threads_that_ask_at_once_all_find_what_one_of_them_sees_first() {
 }
 
 #[test]
-fn a_record_that_one_process_removed_and_another_put_again_is_found() {
+fn a_record_removed_and_stored_again_is_found() {
     let world = World::new();
     let (digest, tree) = world.put(1, &[("f", b"x")]);
     let other = Store::open(world.store.root()).unwrap();
@@ -99,7 +99,7 @@ fn a_record_that_one_process_removed_and_another_put_again_is_found() {
 }
 
 #[test]
-fn f1_what_a_killed_process_put_is_there() {
+fn f1_records_of_a_killed_process_are_found() {
     let (world, pack) = after_a_kill();
     assert!((0..ACTIONS).all(|number| has(&world.store, number)));
     // The next process that writes finishes it; a third finds everything.
@@ -112,7 +112,7 @@ fn f1_what_a_killed_process_put_is_there() {
 
 /// Bytes that did not reach the disk are missing at the end, or zeros.
 #[test]
-fn f2_a_torn_end_of_a_pack_takes_only_what_lies_in_it() {
+fn f2_a_torn_end_of_a_pack_loses_only_its_records() {
     let (world, pack) = after_a_kill();
     let bytes = fs::read(&pack).unwrap();
     let records = packed_in(world.store.root());
@@ -146,7 +146,7 @@ fn f2_a_torn_end_of_a_pack_takes_only_what_lies_in_it() {
 /// A log is stored unchanged in a record: wherever the pack is torn, what a command wrote is not taken for a part of
 /// it.
 #[test]
-fn c6_a_command_that_writes_a_pack_is_not_believed() {
+fn c6_pack_data_in_a_log_is_not_trusted() {
     let elsewhere = World::new();
     let (forged, _) = elsewhere.put(1, &[("f", b"forged")]);
     let finished = elsewhere.packed(&forged).pack;
@@ -171,7 +171,7 @@ fn c6_a_command_that_writes_a_pack_is_not_believed() {
 }
 
 #[test]
-fn many_small_packs_become_few() {
+fn small_packs_are_merged() {
     let world = World::new();
     let root = world.store.root();
     for number in 0..100 {
@@ -187,7 +187,7 @@ fn many_small_packs_become_few() {
 }
 
 #[test]
-fn the_latest_record_counts_wherever_it_lies() {
+fn the_latest_record_counts_in_whichever_pack() {
     let world = World::new();
     let root = world.store.root();
     let mut latest = None;
@@ -202,7 +202,7 @@ fn the_latest_record_counts_wherever_it_lies() {
 }
 
 #[test]
-fn a_reader_follows_packs_that_are_merged_under_it() {
+fn a_reader_follows_packs_merged_meanwhile() {
     let world = World::new();
     let root = world.store.root();
     let reader = Store::open(root).unwrap();
@@ -213,7 +213,7 @@ fn a_reader_follows_packs_that_are_merged_under_it() {
 }
 
 #[test]
-fn files_that_are_no_packs_do_no_harm_and_are_collected() {
+fn foreign_files_among_packs_do_no_harm_and_are_collected() {
     let world = World::new();
     let dir = world.store.root().join("action");
     fs::create_dir_all(dir.join("ab")).unwrap();
@@ -233,7 +233,7 @@ fn files_that_are_no_packs_do_no_harm_and_are_collected() {
 
 /// The bytes of `spec/store-layout.md`, constructed by hand; the record's own check is up to its writer.
 #[test]
-fn a_pack_has_the_bytes_that_the_specification_says() {
+fn a_pack_has_the_bytes_of_the_specification() {
     let world = World::new();
     let digest = put_numbered(&world.store, 1);
     let packed = world.packed(&digest);

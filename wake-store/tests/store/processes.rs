@@ -79,7 +79,7 @@ fn collector() {
 }
 
 #[test]
-fn c2_many_processes_put_the_same_things_at_once() {
+fn c2_concurrent_processes_store_the_same_actions() {
     let dir = tempfile::tempdir().unwrap();
     // Half of them start at the same action, half elsewhere; the first ones create the store.
     let children: Vec<Child> =
@@ -126,7 +126,7 @@ fn f1_writers_killed_at_any_moment_leave_nothing_wrong() {
 }
 
 #[test]
-fn c8_collectors_and_writers_together_and_killed() {
+fn c8_killed_collectors_and_writers_leave_nothing_wrong() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..15 {
         let mut writers: Vec<Child> =

@@ -77,7 +77,7 @@ fn x1_paths_out_of_the_tree() {
 }
 
 #[test]
-fn x1_what_other_systems_take_for_a_path_is_a_name_here_and_refused_in_packages() {
+fn x1_foreign_path_syntax_is_refused_in_packages() {
     for name in ["..\\canary", "C:\\x", "C:x", "\\\\server\\share"] {
         let refusal = refused_package(TarBytes::new().file(name, b""));
         assert!(refusal.ends_with("has a name that is not portable"), "{refusal}");
@@ -304,7 +304,7 @@ fn x13_devices_pipes_and_setuid_bits() {
 }
 
 #[test]
-fn x14_ends() {
+fn x14_ends_of_archives() {
     let whole = TarBytes::new().file("f", &[b'x'; 700]).finish();
     for length in [1, 511, 512, 513, 1000, 1212, 1536, 1537, 2048, 2559] {
         let refusal = refusal(PackType::Tar, &whole[..length], ArchivePolicy::WARE);
@@ -319,7 +319,7 @@ fn x14_ends() {
 }
 
 #[test]
-fn x14_compressed_ends() {
+fn x14_ends_of_compressed_archives() {
     let whole = TarBytes::new().file("f", &[b'x'; 700]).finish();
     for packed in tar_bytes::compressed(&whole) {
         for cut in [packed.len() / 2, packed.len() - 1] {
@@ -359,7 +359,7 @@ fn every_compression_gives_the_same_ware() {
 }
 
 #[test]
-fn x7_zeros_without_end_behind_an_archive() {
+fn x7_endless_zeros_after_an_archive() {
     let mut bytes = TarBytes::new().file("f", b"x").finish();
     let end = bytes.len();
     bytes.resize(end + (1 << 20), 0);
@@ -377,7 +377,7 @@ fn x7_zeros_without_end_behind_an_archive() {
 
 /// What `tar -r` and archives assembled from parts contain.
 #[test]
-fn a_directory_twice_is_what_is_said_of_it_last() {
+fn the_last_entry_of_a_repeated_directory_counts() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("archive");
     let dir = |mode: u32| Header { mode, ..Header::dir("d") }.bytes();

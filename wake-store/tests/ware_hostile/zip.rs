@@ -159,7 +159,7 @@ fn x7_overlapping_members() {
 
 /// Some readers find entries by their local headers from the beginning, others by the central directory.
 #[test]
-fn x15_what_the_central_directory_does_not_name() {
+fn x15_content_missing_from_the_central_directory() {
     let hidden = zip(&[file("hidden", b"dead")]);
     let hidden = &hidden[..hidden.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap()];
     let named = zip(&[file("a", b"content"), file("b", b"content")]);
@@ -187,7 +187,7 @@ fn x15_what_the_central_directory_does_not_name() {
 }
 
 #[test]
-fn x15_sizes_that_two_headers_say_differently() {
+fn x15_headers_with_different_sizes() {
     let whole = zip(&[file("name", b"content")]);
     for (at, what) in [(14, "checksum"), (18, "packed size"), (22, "size")] {
         let mut bytes = whole.clone();

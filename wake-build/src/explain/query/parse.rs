@@ -362,14 +362,14 @@ mod tests {
     }
 
     #[test]
-    fn operators_go_from_left_to_right() {
+    fn operators_are_left_associative() {
         assert_eq!(read("a + b - c & d"), "(((a + b) - c) & d)");
         assert_eq!(read("a + (b - c)"), "(a + (b - c))");
         assert_eq!(read("a - 'b' + \"-\""), "((a - b) + -)");
     }
 
     #[test]
-    fn names_may_hold_operators_and_quoted_ones_anything() {
+    fn names_may_contain_operators_and_quoted_names_anything() {
         assert_eq!(read("//libs/a-b+c:x"), "//libs/a-b+c:x");
         assert_eq!(
             read("'//:m src=./a (b).c' + deps(\"//:d, e\")"),
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_shown_where_they_are() {
+    fn errors_are_shown_at_their_position() {
         let cases = [
             ("", "expected a target or a function, found the end", ""),
             ("a +", "expected a target or a function, found the end", ""),

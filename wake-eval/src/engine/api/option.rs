@@ -84,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_typed_is_of_the_type_of_the_default() {
+    fn typed_text_gets_the_type_of_the_default() {
         assert_eq!(typed("3", &json!("2")), Some(json!("3")));
         assert_eq!(typed("3", &json!(2)), Some(json!(3)));
         assert_eq!(typed("yes", &json!(2)), None);

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_written_as_others_write_it() {
+    fn values_are_written_as_other_programs_write_them() {
         let every: String = (0..0x2ff).filter_map(char::from_u32).collect();
         let value = json!({
             "": [], "é": {}, "\"\\": [null, true, false, "", every, "a/b"],

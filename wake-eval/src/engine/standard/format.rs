@@ -504,7 +504,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exponents_are_written_as_by_python() {
+    fn exponents_are_formatted_as_in_python() {
         // The results of `pattern % number` in CPython 3.
         let cases = [
             ("%e", 0.0, "0.000000e+00"),
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_and_fractions_are_written_as_by_the_reference_engines() {
+    fn numbers_are_formatted_as_by_the_reference_engines() {
         // The results of go-jsonnet 0.22 and C++ Jsonnet 0.22.
         let cases = [
             ("%d", 1e22, "10000000000000000000000"),

@@ -27,7 +27,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn numbers_are_written_as_by_c() {
+    fn numbers_are_formatted_as_in_c() {
         // The expected texts are those of `printf '%.17g'`.
         let cases = [
             (0.0, "0"),

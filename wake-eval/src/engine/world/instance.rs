@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_part_is_what_the_text_says_there() {
+    fn each_part_is_parsed_from_the_text() {
         let text = r#" {"modules": ["b", "a"], "key": "@a@1.0.0", "files": ["./z", "./d/x", "./d/y"],
             "pkgInfo": {"name": "a\n", "version": "1.0.0", "namespace": null}, "pkgs": {"é": "@b@1.0.0"}} "#;
         let instance = Instance::parse(text).unwrap();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_its_form_is_an_error_where_somebody_looks() {
+    fn an_invalid_part_is_an_error_when_accessed() {
         assert!(Instance::parse("{}").is_err());
         assert!(Instance::parse(r#"{"key": "@a@1.0.0", "pkgInfo": {}"#).is_err());
         let text = r#"{"key": "@a@1.0.0", "pkgInfo": {}, "files": [1], "modules": ["a"]}"#;

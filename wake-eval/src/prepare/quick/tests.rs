@@ -26,7 +26,7 @@ fn is_taken(text: &str) -> bool {
 }
 
 #[test]
-fn most_of_what_people_write_is_taken() {
+fn common_programs_are_supported() {
     for text in [
         "function(wake) wake.pkg(wake.pkgInfo('a', '1'), files=[x, 'y',], pkgs={ 'a': b, c:: { [d]: 1 }, }, )",
         "local a = import 'a', f(x, y=1) = [x][0]; if a then f(1, y=2) else error 'x'",
@@ -55,7 +55,7 @@ fn most_of_what_people_write_is_taken() {
 
 /// Random sequences of words, a few of which are valid programs, and programs with a word added, removed or changed.
 #[test]
-fn the_grammar_makes_the_same_of_it() {
+fn the_result_equals_that_of_the_grammar() {
     const WORDS: [&str; 59] = [
         "a",
         "b",

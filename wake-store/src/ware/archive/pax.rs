@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn negative_moments_count_their_fraction_upwards() {
+    fn fractions_of_negative_times_count_upwards() {
         assert_eq!(moment(b"-1.5"), Some(Timestamp { seconds: -2, nanos: 500_000_000 }));
         assert_eq!(moment(b"-1"), Some(Timestamp { seconds: -1, nanos: 0 }));
         assert_eq!(moment(b"1.2.3"), None);

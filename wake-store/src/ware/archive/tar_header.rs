@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn x9_numbers() {
+    fn x9_octal_numbers_are_checked() {
         assert_eq!(parse_number(b"0000644\0"), Some(0o644));
         assert_eq!(parse_number(b"   644 \0"), Some(0o644));
         assert_eq!(parse_number(b"\0\0\0\0\0\0\0\0"), Some(0));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn x9_base_256() {
+    fn x9_base_256_numbers_are_checked() {
         assert_eq!(parse_number(&[0x80, 0, 0, 0, 0, 0, 1, 0]), Some(256));
         assert_eq!(parse_number(&[0xff; 8]), Some(-1));
         assert_eq!(parse_number(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe]), Some(-2));

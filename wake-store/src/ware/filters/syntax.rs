@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_what_is_wrong() {
+    fn errors_name_the_fault() {
         let pack = |text: &str| text.parse::<PackFilters>().unwrap_err().to_string();
         let unpack = |text: &str| text.parse::<UnpackFilters>().unwrap_err().to_string();
         assert_eq!(pack("uid"), "filters `uid` must be a comma-separated list of k=v pairs");

@@ -91,7 +91,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn git_has_no_variable_that_is_not_named_here() {
+    fn git_gets_only_the_variables_listed_here() {
         let temp = tempfile::tempdir().unwrap();
         let program = temp.path().join("git");
         std::fs::write(&program, "#!/bin/sh\n/bin/cat /proc/$$/environ\nexit 0\n").unwrap();

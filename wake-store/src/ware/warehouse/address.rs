@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_as_it_was_read() {
+    fn addresses_print_as_they_were_written() {
         for text in ["file:///a/b", "ca+file:///w", "https://h/x.tgz", "ca+https://h/w/"] {
             let warehouse = parse(text, PackType::Tar).unwrap();
             assert_eq!(warehouse.to_string(), text);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn n12_addresses_that_git_would_obey_are_refused() {
+    fn n12_addresses_that_git_could_execute_are_refused() {
         for text in ["--upload-pack=x", "ext::sh -c x", "fd::17", ""] {
             assert!(parse(text, PackType::Git).is_err(), "{text}");
         }

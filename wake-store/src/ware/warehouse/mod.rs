@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shards_as_published() {
+    fn shards_match_the_published_layout() {
         let path = shard(Path::new("/w"), "6q7G4hWr283F");
         assert_eq!(path, Path::new("/w/6q7/G4h/6q7G4hWr283F"));
         assert_eq!(shard(Path::new("/w"), "ab"), Path::new("/w/ab-/---/ab-----"));
