@@ -156,7 +156,10 @@ fn a_workspace_may_be_a_subdirectory_of_the_repository() {
         std::fs::copy(project.path(name), sub.join(name)).unwrap();
     }
     let run = project.wake(["affected"]).cwd(&sub).run().success();
-    assert_eq!(run.stdout, "//:a\n//:b\n//:c\n//:t\n", "it was not there");
+    assert_eq!(
+        run.stdout, "//:a\n//:b\n//:c\n//:t\n",
+        "the workspace did not exist in that revision"
+    );
     commit(&project, "second");
     let none = project.wake(["affected"]).cwd(&sub).run().success();
     assert_eq!(none.stdout, "");

@@ -520,7 +520,7 @@ fn no_step_is_started_after_a_failure() {
     for other in ["//:b", "//:c", "//:d"] {
         let (begun, status) = times(other);
         match status.as_str() {
-            "ran" => assert!(begun <= failed_at, "{other} began after the failure"),
+            "ran" => assert!(begun <= failed_at, "{other} started after the failure"),
             other => assert_eq!(other, "aborted"),
         }
     }

@@ -103,8 +103,8 @@ fn recorded_state_of_an_edited_file_may_be_lost() {
         assert!(build(&project, &clone).ran().is_empty(), "{name:?}");
         assert_eq!(text(&clone, "two"), "c\n", "{name:?}");
         fs::write(&file, bytes).unwrap();
-        assert!(build(&project, &clone).ran().is_empty(), "{name:?} is back");
-        assert_eq!(text(&clone, "two"), "c\n", "{name:?} is back");
+        assert!(build(&project, &clone).ran().is_empty(), "{name:?} is restored");
+        assert_eq!(text(&clone, "two"), "c\n", "{name:?} is restored");
         looked += 1;
     }
     assert!(looked > 2, "the snapshot, its proof for this checkout, and the differences");

@@ -58,7 +58,7 @@ fn the_depfile_is_used_with_and_without_a_snapshot() {
     assert!(plan.stdout.contains("1 cached"), "{plan}");
     assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
     let build = project.json_build(&["--rebuild", ":unit"]).run().success().events();
-    assert_eq!(build.ran(), ["//:unit"], "asked to run, it runs");
+    assert_eq!(build.ran(), ["//:unit"], "`--rebuild` runs it");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn depfiles_cover_single_files_of_other_outputs() {
         .build();
     assert_eq!(project.build(&[]).ran(), ["//:made", "//:user"]);
     project.write("b.txt", "2\n");
-    assert_eq!(project.build(&[]).ran(), ["//:made"], "it did not read b.h");
+    assert_eq!(project.build(&[]).ran(), ["//:made"], "the command did not read b.h");
     project.write("a.txt", "2\n");
     assert_eq!(project.build(&[]).ran(), ["//:made", "//:user"]);
     assert_eq!(project.result_text("//:user", "out.txt"), "2\n");

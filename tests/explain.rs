@@ -231,7 +231,7 @@ fn traces_are_shown_for_cached_evaluations() {
 fn why_names_changes_of_the_host() {
     let status = std::path::Path::new("/var/lib/dpkg/status");
     if !is_root() || !status.is_file() || !has_program("unshare") {
-        return skip("why_names_changes_of_the_host", "it needs root, dpkg and unshare");
+        return skip("why_names_changes_of_the_host", "needs root, dpkg and unshare");
     }
     let project = project().step("m", "touch out.txt").build();
     project.build(&[]);

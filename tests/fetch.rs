@@ -437,7 +437,7 @@ server.serve_forever()
 #[test]
 fn a_redirect_to_an_unencrypted_address_is_refused() {
     if !has_program("openssl") {
-        return skip("a_redirect_to_an_unencrypted_address_is_refused", "openssl is not here");
+        return skip("a_redirect_to_an_unencrypted_address_is_refused", "needs openssl");
     }
     let project = with_served();
     let dir = project.base().join("served");

@@ -19,7 +19,7 @@ fn step(names: &str, script: &str) -> Project {
 fn has_dpkg(test: &str) -> bool {
     let there = Path::new("/var/lib/dpkg/status").is_file();
     if !there {
-        skip(test, "there is no database of dpkg");
+        skip(test, "needs a dpkg database");
     }
     there
 }

@@ -142,7 +142,7 @@ fn workers_have_their_own_process_groups() {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    assert!(workers > 0, "no worker is there while a command runs");
+    assert!(workers > 0, "there is no worker while a command runs");
     build.signal(Signal::TERM);
     build.end();
 }

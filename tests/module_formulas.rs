@@ -134,7 +134,7 @@ fn every_user_gets_the_same_result() {
         return;
     }
     if !is_root() {
-        return skip("every_user_gets_the_same_result", "needs root to become someone else");
+        return skip("every_user_gets_the_same_result", "needs root to run as another user");
     }
     let project = example("rootfs");
     project.build(&[]);
@@ -154,7 +154,10 @@ fn every_user_gets_the_same_result() {
     let store = project.base().join("another-store");
     let ran = theirs(&["formula", "run", "f.json"]).store(store).run();
     if ran.code != 0 && ran.stderr.contains("layered file systems") {
-        return skip("every_user_gets_the_same_result", "no layers without root on this kernel");
+        return skip(
+            "every_user_gets_the_same_result",
+            "this kernel does not support layers without root",
+        );
     }
     let again: Value = serde_json::from_str(&ran.success().stdout).unwrap();
     assert_eq!(again["results"], record["results"]);

@@ -30,7 +30,7 @@ fn the_user_overrides_a_profile_which_overrides_a_package() {
     assert_eq!(shown(&project, &["--set", "color=blue"]), "blue1");
     assert_eq!(shown(&project, &["--set", "@night"]), "black3");
     assert_eq!(shown(&project, &["--set", "@night", "--set", "size=7"]), "black7");
-    assert_eq!(shown(&project, &[]), "red1", "nothing stays");
+    assert_eq!(shown(&project, &[]), "red1", "options do not persist");
     project.edit("PKG.libsonnet", "'red'", "'green'");
     assert_eq!(shown(&project, &[]), "green1");
     std::fs::remove_file(project.path("PKG.libsonnet")).unwrap();

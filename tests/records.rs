@@ -75,7 +75,7 @@ fn only_commands_that_ran_have_records() {
     assert_eq!(of(1, "wake.outputs"), "");
 
     assert_eq!(record(&project, &[all[1]["guid"].as_str().unwrap()]), all[1]);
-    assert_eq!(record(&project, &["//:m"]), all[2], "the last one");
+    assert_eq!(record(&project, &["//:m"]), all[2], "the last record");
     let listed = project.wake(["log", "--records"]).run().success().stdout;
     let words: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split_whitespace().collect()).collect();

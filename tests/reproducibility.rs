@@ -64,7 +64,7 @@ fn another_clock_locale_umask_and_home_give_the_same_digests() {
 #[test]
 fn another_user_gets_the_same_digests() {
     if !is_root() {
-        return skip("another_user_gets_the_same_digests", "needs root to become someone else");
+        return skip("another_user_gets_the_same_digests", "needs root to run as another user");
     }
     for (name, targets) in examples("another_user_gets_the_same_digests") {
         let (here, there) = (example(name), example(name));

@@ -46,7 +46,7 @@ fn each_crate_is_a_step() {
         + rust.test('unit', root='words/lib.rs', deps=[':counts'], toolchain=TOOLS)
         + rust.test('whole', root='whole.rs', srcs=[], deps=[':few-words'], data=['words.txt'], bins=[':app'], toolchain=TOOLS)";
     let Some(project) = compiling(modules) else {
-        return skip("each_crate_is_a_step", "there is no rustc");
+        return skip("each_crate_is_a_step", "needs rustc");
     };
     project.write(
         "app/words/lib.rs",
@@ -141,7 +141,7 @@ fn vendored_crates_are_built_according_to_their_manifests() {
     let modules = "rust.vendored('vendored', importstr './Cargo.lock', toolchain=TOOLS)
         + rust.binary('app', root='main.rs', srcs=[], deps=[':top-level', ':leaf-2.0.0'], toolchain=TOOLS)";
     let Some(project) = compiling(modules) else {
-        return skip("vendored_crates_are_built_according_to_their_manifests", "there is no rustc");
+        return skip("vendored_crates_are_built_according_to_their_manifests", "needs rustc");
     };
     project.write(
         "app/Cargo.toml",

@@ -106,7 +106,7 @@ fn only_members_belong_to_the_workspace() {
 }
 
 #[test]
-fn what_no_target_reaches_is_not_evaluated() {
+fn unrequested_packages_and_modules_are_not_evaluated() {
     let project = three();
     project.write("libs/b/PKG.libsonnet", "this is not Jsonnet");
     project.write("libs/a/two.libsonnet", "neither is this");

@@ -47,7 +47,7 @@ fn the_sh_template_works() {
 #[test]
 fn the_cc_template_works() {
     if !has_program("the_cc_template_works") {
-        return skip("the_cc_template_works", "there is no C compiler");
+        return skip("the_cc_template_works", "needs a C compiler");
     }
     let (project, _rules) = workspace();
     created(&project, "the_cc_template_works");
@@ -68,7 +68,7 @@ fn the_rust_template_works() {
     created(&project, "the_rust_template_works");
     if !has_system_rust() {
         if !rust_toolchain_into(&project, "tools", "") {
-            return skip("the_rust_template_works", "there is no rustc");
+            return skip("the_rust_template_works", "needs rustc");
         }
         // As documented on the page of the rules.
         let tools = ", tools: wake.getPkg(wake.pkgInfo('tools', '^1'), from='../tools') },";

@@ -293,7 +293,10 @@ fn s18_text_of_a_package_cannot_control_the_terminal() {
         .build();
     project.wake(["build", "//..."]).run().success();
     let printed = project.wake(["build", "--print", "//..."]).run().success();
-    assert!(printed.stdout.contains(evil), "off a terminal a path is what it is: {printed}");
+    assert!(
+        printed.stdout.contains(evil),
+        "without a terminal, a path is printed unchanged: {printed}"
+    );
     let digest = project.wake(["build", "--print", "//..."]).run().stdout;
     let file = format!("{}/o", digest.trim_end());
     let calls: [&[&str]; 16] = [

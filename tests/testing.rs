@@ -39,7 +39,7 @@ fn tests_run_and_passes_are_cached() {
         assert!(said.contains(line), "no `{line}` in:\n{said}");
     }
     let again = test(&project, &[]).code(3).events();
-    assert_eq!(again.failed(), ["//:bad"], "a failure is not remembered");
+    assert_eq!(again.failed(), ["//:bad"], "failures are not cached");
     assert_eq!(again.ran(), [] as [&str; 0], "passes are cached");
     project.write("a.txt", "b\n");
     let broken = test(&project, &[]).code(3).events();

@@ -196,7 +196,7 @@ fn f07_running_out_of_memory_fails_the_build() {
     let Some(group) = bounded_group("24M") else {
         return skip(
             "f07_running_out_of_memory_fails_the_build",
-            "no control group can be made (as root)",
+            "cannot create a control group (as root)",
         );
     };
     let project =

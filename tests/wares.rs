@@ -125,7 +125,7 @@ fn foreign_archives_are_scanned_listed_and_mirrored() {
         if !made.is_ok_and(|status| status.success()) {
             wake_tests::skip(
                 "foreign_archives_are_scanned_listed_and_mirrored",
-                "GNU tar cannot write this",
+                "GNU tar cannot write this archive",
             );
             continue;
         }
@@ -179,7 +179,11 @@ fn a_tree_with_another_id_is_refused() {
         &format!("ware mirror {other} --target ca+file://./warehouse --source file://./ours.tgz"),
     )
     .code(7);
-    assert_eq!(fs::read_dir(project.path("warehouse")).unwrap().count(), 0, "nothing half-written");
+    assert_eq!(
+        fs::read_dir(project.path("warehouse")).unwrap().count(),
+        0,
+        "a partial file is left over"
+    );
 }
 
 #[test]

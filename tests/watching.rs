@@ -34,7 +34,7 @@ impl Watching {
             let begin = lines.len();
             assert!(
                 self.said.read_line(&mut lines).unwrap() > 0,
-                "it ended before `{text}`: {lines}"
+                "watching ended before `{text}`: {lines}"
             );
             if lines[begin..].contains(text) {
                 return lines;
@@ -198,7 +198,7 @@ fn a_low_watch_limit_of_the_kernel_is_reported_with_a_remedy() {
     if !is_possible {
         return skip(
             "a_low_watch_limit_of_the_kernel_is_reported_with_a_remedy",
-            "user namespaces with limits of their own",
+            "needs user namespaces with their own limits",
         );
     }
     let run = project.wake(["build", "--watch"]).wrapper(wrapper).run().code(10);

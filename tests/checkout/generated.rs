@@ -149,7 +149,7 @@ fn no_checkout_changes_anything_outside_it() {
     });
     // Some builds fail, and some succeed.
     let built = built.into_inner();
-    assert!(built * 20 > checkouts() && built * 20 < 19 * checkouts(), "{built} were built in");
+    assert!(built * 20 > checkouts() && built * 20 < 19 * checkouts(), "{built} builds succeeded");
 }
 
 /// Whether a build in the checkout with this number succeeds.
@@ -192,7 +192,7 @@ fn spring(seed: u64, store: &Path, program: &Path) -> bool {
         };
         let is_said = said.contains(place.as_str()) || put.iter().any(is_above);
         let is_there = is_still_there(&project, (&home, store), place, *obstacle);
-        assert!(is_said || !is_there, "{what}: nothing is said of `{place}`: {build}");
+        assert!(is_said || !is_there, "{what}: `{place}` is not mentioned: {build}");
     }
     build.code == 0
 }

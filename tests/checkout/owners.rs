@@ -37,7 +37,7 @@ fn only_the_user_or_root_may_own_workspace_settings() {
     if !is_root() {
         return skip(
             "only_the_user_or_root_may_own_workspace_settings",
-            "needs root to be two users",
+            "needs root to run as two users",
         );
     }
     for place in ["", "wake.toml", ".wake", ".wake/state", ".wake/pkgs"] {
@@ -73,7 +73,7 @@ fn only_the_user_or_root_may_own_workspace_settings() {
     let project = victim();
     open_to_all(&project);
     as_user(&project, ME, &["build", "//..."]).run().success();
-    assert_eq!(project.result_text("//lib:n", "o"), "made\n", "what root owns is believed");
+    assert_eq!(project.result_text("//lib:n", "o"), "made\n", "files owned by root are trusted");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_workspace_file_of_another_user_above_is_not_used() {
     if !is_root() {
         return skip(
             "a_workspace_file_of_another_user_above_is_not_used",
-            "needs root to be two users",
+            "needs root to run as two users",
         );
     }
     for marker in ["wake.toml", "PKG.libsonnet"] {
@@ -126,7 +126,7 @@ fn a_program_of_a_read_only_checkout_runs() {
     if !is_root() {
         return skip(
             "a_program_of_a_read_only_checkout_runs",
-            "needs root to have a checkout that is not one's own",
+            "needs root to create a checkout of another user",
         );
     }
     let project = victim();

@@ -98,7 +98,7 @@ fn an_empty_directory_becomes_a_private_store() {
 #[test]
 fn a_store_of_another_user_is_refused() {
     if !is_root() {
-        return skip("a_store_of_another_user_is_refused", "needs root to be two users");
+        return skip("a_store_of_another_user_is_refused", "needs root to run as two users");
     }
     let project = victim();
     project.build(&[]);

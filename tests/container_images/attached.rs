@@ -62,7 +62,7 @@ fn sbom_and_provenance_are_pushed_with_an_image() {
         return;
     }
     if !has_program("openssl") || !has_program("skopeo") {
-        return skip(test, "openssl or skopeo is not here");
+        return skip(test, "needs openssl and skopeo");
     }
     let project = app();
     let key = project.wake(["key", "generate", "release"]).run().success();

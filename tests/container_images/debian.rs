@@ -68,7 +68,7 @@ fn compiling_in_a_debian_image_is_cached_across_machines() {
     let test = "compiling_in_a_debian_image_is_cached_across_machines";
     let has_all = ["mmdebstrap", "unshare", "gcc"].into_iter().all(has_program);
     if !(has_all && is_root() && fs::metadata("/var/lib/dpkg/status").is_ok()) {
-        return skip(test, "mmdebstrap, unshare, gcc or dpkg is not here, or one is not root");
+        return skip(test, "needs root, mmdebstrap, unshare, gcc and dpkg");
     }
     let project = project()
         .pkg("files=['./main.c'], modules={ inside: './inside.libsonnet', host: './host.libsonnet' }")
@@ -82,7 +82,7 @@ fn compiling_in_a_debian_image_is_cached_across_machines() {
     let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let made = mmdebstrap.args(["--include=gcc,libc6-dev", suite.unwrap_or("stable"), &archive]);
     if !made.output().unwrap().status.success() {
-        return skip(test, "mmdebstrap gets nothing from a mirror");
+        return skip(test, "mmdebstrap cannot reach a mirror");
     }
     let digest = layout_of(&project, &archive);
     let root = format!("{{ image: 'oci:debian@{digest}' }}");

@@ -310,7 +310,7 @@ fn content_from_a_registry_is_verified_and_refusals_are_reported() {
 #[test]
 fn a_full_store_is_reported() {
     if !wake_tests::is_root() {
-        return wake_tests::skip("a_full_store_is_reported", "one is not root");
+        return wake_tests::skip("a_full_store_is_reported", "needs root");
     }
     let mut layout = Layout::of(&[("a", b'0', "")]);
     // More than will fit.
@@ -344,10 +344,7 @@ fn in_small_store(project: &Project, size: &str, args: &str) -> wake_tests::Fini
 #[test]
 fn a_store_too_full_to_unpack_an_image_is_reported() {
     if !wake_tests::is_root() {
-        return wake_tests::skip(
-            "a_store_too_full_to_unpack_an_image_is_reported",
-            "one is not root",
-        );
+        return wake_tests::skip("a_store_too_full_to_unpack_an_image_is_reported", "needs root");
     }
     let mut layout = Layout::of(&[("a", b'0', "")]);
     let dir = layout.project.base().join("files");

@@ -35,7 +35,7 @@ fn exec(project: &Project, args: &[&str]) -> Finished {
 
 fn can_run(test: &str) -> bool {
     if !is_root() {
-        skip(test, "one is not root, and who is not has no user of a number to give");
+        skip(test, "needs root to run as another user");
     }
     has_busybox(test) && is_root()
 }

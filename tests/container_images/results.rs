@@ -58,10 +58,7 @@ fn an_image_is_reproducible_and_runs_in_another_engine() {
         (&image["config"], &image["layers"][1]["digest"])
     );
     if !(has_program("podman") && has_program("runc") && is_root()) {
-        skip(
-            "an_image_is_reproducible_and_runs_in_another_engine",
-            "podman and runc are not here, or one is not root",
-        );
+        skip("an_image_is_reproducible_and_runs_in_another_engine", "needs root, podman and runc");
         return;
     }
     output(podman(one.base()).args(["load", "--quiet", "--input"]).arg(one.path("app.tar")));
@@ -76,7 +73,7 @@ fn another_tool_unpacks_a_built_image() {
         return;
     }
     if !(has_program("umoci") && is_root()) {
-        skip("another_tool_unpacks_a_built_image", "umoci is not here, or one is not root");
+        skip("another_tool_unpacks_a_built_image", "needs root and umoci");
         return;
     }
     let project = busybox_image();

@@ -59,7 +59,7 @@ fn an_image_built_by_another_tool_is_a_root() {
         return;
     }
     if !(has_program("buildah") && is_root()) {
-        skip("an_image_built_by_another_tool_is_a_root", "buildah is not here, or one is not root");
+        skip("an_image_built_by_another_tool_is_a_root", "needs root and buildah");
         return;
     }
     let project = busybox_image();

@@ -18,7 +18,7 @@ pub(crate) struct Bed {
 impl Bed {
     pub(crate) fn new(test: &str) -> Option<Bed> {
         if !Path::new(BUSYBOX).is_file() {
-            skip(test, "there is no `/bin/busybox` (Debian: busybox-static)");
+            skip(test, "needs `/bin/busybox` (Debian package busybox-static)");
             return None;
         }
         let project = project().build();

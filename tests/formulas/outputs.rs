@@ -24,7 +24,7 @@ fn an_output_equals_the_same_tree_packed_by_hand() {
     }
     let by_hand = bed.project.wake(["ware", "id", "tar", "same"]).run().success().stdout;
     assert_eq!(results["/task/out"], by_hand.trim());
-    assert_eq!(results["/task/none"], "tar:-", "what is not there is packed as nothing");
+    assert_eq!(results["/task/none"], "tar:-", "a missing path is packed as the empty id");
     let ware = results["/task/out"].as_str().unwrap();
     let unpack = ["ware", "unpack", ware, "back", "--source", "ca+file://./warehouse"];
     assert_eq!(

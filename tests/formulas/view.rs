@@ -259,7 +259,10 @@ fn streams_can_be_opened_by_name() {
 fn a_mount_shows_the_owners_on_disk() {
     let Some(bed) = Bed::new("a_mount_shows_the_owners_on_disk") else { return };
     if !is_root() {
-        return skip("a_mount_shows_the_owners_on_disk", "only root has several owners");
+        return skip(
+            "a_mount_shows_the_owners_on_disk",
+            "needs root to create files of several owners",
+        );
     }
     let document = |uid: u32| {
         bed.formula("/bin/busybox stat -c %u /m; echo x > /m/made", |d| {

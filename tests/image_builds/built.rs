@@ -59,7 +59,7 @@ fn an_image_is_built_reproducibly_without_other_tools() {
 fn runs_in_podman(project: &wake_tests::Project, digest: &str) {
     let test = "an_image_runs_in_another_engine";
     if !(has_program("podman") && has_program("runc") && is_root()) {
-        return skip(test, "podman and runc are not here, or one is not root");
+        return skip(test, "needs root, podman and runc");
     }
     let Some(registry) = Registry::start(test, &project.base().join("registry"), "") else {
         return;
@@ -108,7 +108,7 @@ fn another_host_reuses_images_built_here() {
     let test = "another_host_reuses_images_built_here";
     let Some(project) = site(test) else { return };
     if !(is_root() && has_program("unshare")) {
-        return skip(test, "unshare is not here, or one is not root");
+        return skip(test, "needs root and unshare");
     }
     image(&project, "a", "1", NEEDS_OS, &commands(&["echo a > /a"]));
     assert_eq!(ran(&project, &["a"]), ["a@=1", "a@=1:run", "os@=1"]);
@@ -162,7 +162,7 @@ fn independent_images_are_built_concurrently() {
 fn files_created_by_a_prolog_are_copied() {
     let Some(project) = site("files_created_by_a_prolog_are_copied") else { return };
     if !has_program("bash") {
-        return skip("files_created_by_a_prolog_are_copied", "there is no bash");
+        return skip("files_created_by_a_prolog_are_copied", "needs bash");
     }
     let template = "@from\n    %(__base__)\n@copy\n    made/text /opt/\n    made /srv/made\n@run\n    cat /opt/text\n";
     let leaf = "{dependencies: [os], prolog: get.sh}";
@@ -201,7 +201,7 @@ fn image_builds_are_explained_and_their_logs_kept() {
 fn images_of_the_second_generation_are_built() {
     let Some(one) = site("images_of_the_second_generation_are_built") else { return };
     if !has_program("bash") {
-        return skip("images_of_the_second_generation_are_built", "there is no bash");
+        return skip("images_of_the_second_generation_are_built", "needs bash");
     }
     wake(&one, &["build", "-o", "oci:base", "os"]).run().success();
     let base = one.path("base").display().to_string();
@@ -302,7 +302,7 @@ fn commands_run_as_the_user_of_their_image() {
     let test = "commands_run_as_the_user_of_their_image";
     let Some(project) = site(test) else { return };
     if !(is_root() && has_program("setpriv")) {
-        return skip(test, "setpriv is not here, or one is not root");
+        return skip(test, "needs root and setpriv");
     }
     let passwd = "root:x:0:0::/:/bin/sh\nbo:x:7:8::/home/bo:\n";
     project.write("images/os/1/frontier/etc/passwd", passwd);

@@ -42,7 +42,7 @@ fn inspected(project: &Project, name: &str) -> serde_json::Value {
 fn built_for_real(test: &str, engine: &str, flags: &[&str]) {
     let Some(project) = site(test) else { return };
     if !(has_program(engine) && has_program("runc") && is_root()) {
-        return skip(test, "the tool or runc is not here, or one is not root");
+        return skip(test, "needs root, the tool and runc");
     }
     let hello = commands(&["busybox mkdir -p /opt", "echo hello > /opt/hello"]);
     image(
@@ -108,7 +108,7 @@ fn podman_builds_for_an_ordinary_user() {
     let test = "podman_builds_for_an_ordinary_user";
     let Some(project) = site(test) else { return };
     if !(has_program("podman") && has_program("runc") && has_program("setpriv") && is_root()) {
-        return skip(test, "podman, runc or setpriv is not here, or one is not root");
+        return skip(test, "needs root, podman, runc and setpriv");
     }
     let hello = commands(&["busybox mkdir -p /opt", "busybox id -u > /opt/hello"]);
     image(&project, "hello", "1", NEEDS_OS, &hello);
@@ -264,7 +264,7 @@ fn the_next_build_removes_what_a_killed_one_left() {
     let test = "the_next_build_removes_what_a_killed_one_left";
     let Some(project) = site(test) else { return };
     if !(has_program("podman") && has_program("runc") && is_root()) {
-        return skip(test, "podman or runc is not here, or one is not root");
+        return skip(test, "needs root, podman and runc");
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -465,7 +465,7 @@ fn real_apptainer(test: &str) -> Option<PathBuf> {
     };
     let found = std::env::split_paths(&path).chain([beside]).find(answers);
     if found.is_none() {
-        skipped(test, "apptainer is not here, and no release of Debian has it");
+        skipped(test, "needs apptainer, which no release of Debian has");
     }
     found
 }

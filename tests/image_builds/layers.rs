@@ -58,7 +58,7 @@ fn a_layer_contains_only_changes() {
 
 fn another_tool_agrees(project: &wake_tests::Project) {
     if !(has_program("umoci") && is_root()) {
-        return skip("another_tool_agrees", "umoci is not here, or one is not root");
+        return skip("another_tool_agrees", "needs root and umoci");
     }
     let image = format!("{}:latest", project.path("layout").display());
     let bundle = project.path("bundle");
@@ -83,7 +83,7 @@ fn a_file_keeps_the_owner_that_a_command_sets() {
     let test = "a_file_keeps_the_owner_that_a_command_sets";
     let Some(project) = site(test) else { return };
     if !is_root() {
-        return skip(test, "not root");
+        return skip(test, "needs root");
     }
     let lines = ["echo x > /x", "busybox chown 7:8 /x", "busybox mkdir /d", "busybox chown 9 /d"];
     image(&project, "a", "1", NEEDS_OS, &commands(&lines));
@@ -130,5 +130,8 @@ fn files_created_by_the_sandbox_are_not_in_layers() {
     );
     wake(&project, &["build", "--allow-network", "-n", "a", "a"]).run().success();
     assert!(last_layer(&layout(&project, "a")).is_empty());
-    assert!(ran(&project, &["a"]).contains(&"a@=1:run".to_owned()), "a network is in the key");
+    assert!(
+        ran(&project, &["a"]).contains(&"a@=1:run".to_owned()),
+        "network access is part of the key"
+    );
 }

@@ -119,7 +119,7 @@ fn an_image_too_large_for_the_disk_is_reported() {
     let test = "an_image_too_large_for_the_disk_is_reported";
     let Some(project) = site(test) else { return };
     if !is_root() {
-        return skip(test, "one is not root");
+        return skip(test, "needs root");
     }
     wake(&project, &["build", "-o", "oci:base", "-n", "os", "os"]).run().success();
     let digest = crate::inspected(&project, "os")["digest"].as_str().unwrap().to_owned();

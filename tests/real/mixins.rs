@@ -59,7 +59,7 @@ fn mixins() {
             assert_eq!(reference["alerts.yaml"], alerts());
             assert_eq!(reference["etcd.json"], dashboard);
         }
-        None => skip("mixins", "go-jsonnet is not installed"),
+        None => skip("mixins", "needs go-jsonnet"),
     }
 
     project.build_runs_nothing(&[":rules"]);

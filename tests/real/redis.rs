@@ -25,7 +25,7 @@ fn redis() {
     project.build_runs_nothing(&[":server", ":cli"]);
 
     if !has_program("tclsh") {
-        return skip("redis", "its tests need tclsh");
+        return skip("redis", "needs tclsh");
     }
     project.wake(["test"]).run().success().mentions("tested 10 tests: 10 passed");
     project.wake(["test"]).run().success().mentions("tested 10 tests: 10 passed, all cached");
@@ -51,10 +51,10 @@ fn on_a_machine(project: &Project, status: &str) -> Build {
 fn results_independent_of_host_packages_are_shared_across_machines() {
     let test = "results_independent_of_host_packages_are_shared_across_machines";
     let Ok(status) = std::fs::read_to_string("/var/lib/dpkg/status") else {
-        return skip(test, "there is no database of dpkg");
+        return skip(test, "needs a dpkg database");
     };
     if !is_root() || !has_program("unshare") {
-        return skip(test, "another database is shown in a mount of one's own");
+        return skip(test, "needs a private mount to show another dpkg database");
     }
     let Some(Port { project, .. }) = &ported(test, "redis") else { return };
     let cold = on_a_machine(project, &status);

@@ -13,7 +13,7 @@ const QUICKLY: [&str; 2] = ["--set", "rust.opt=0"];
 fn ripgrep() {
     assert!(lines("rust-ripgrep") <= 20);
     if !has_program("cargo") || !has_program("rustc") {
-        return skip("ripgrep", "there is no Rust");
+        return skip("ripgrep", "needs Rust");
     }
     let Some(Port { project, .. }) = &ported("ripgrep", "rust-ripgrep") else { return };
     if !fetches(project, "vendor.sh", &[]) {

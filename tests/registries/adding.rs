@@ -135,7 +135,7 @@ fn only_eligible_versions_are_proposed() {
     "#]]);
 }
 
-/// A required version that is too young has no line yet, and is accepted all the same.
+/// A required version that is too young has no line yet, but is accepted.
 #[test]
 fn an_update_accepts_a_required_version_that_is_too_young() {
     let scene = Scene::new();

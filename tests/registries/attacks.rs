@@ -1,4 +1,4 @@
-//! Registries that lie, go back or lose things. Names such as `n5` refer to the trust checklist.
+//! Registries that give wrong content, are rolled back or lose content. Names such as `n5` refer to the trust checklist.
 
 use std::fs;
 use std::io::Write;

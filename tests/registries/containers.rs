@@ -21,7 +21,7 @@ impl Registry {
     /// Starts a registry, if the program is installed; `more` is added to its configuration.
     pub(crate) fn start(test: &str, dir: &Path, more: &str) -> Option<Registry> {
         if !has_program("docker-registry") {
-            skip(test, "docker-registry is not here");
+            skip(test, "needs docker-registry");
             return None;
         }
         fs::create_dir_all(dir).unwrap();

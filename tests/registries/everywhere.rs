@@ -38,7 +38,7 @@ fn every_registry_gives_the_same_line_of_the_lock() {
         return;
     }
     if !has_program("cc") {
-        return skip(test, "there is no C compiler");
+        return skip(test, "needs a C compiler");
     }
     let library = example("c-app");
     let server = library.base().join("server");

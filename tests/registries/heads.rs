@@ -50,7 +50,7 @@ fn n5_a_rollback_of_a_signed_registry_is_noticed_by_its_serial() {
     scene.publish("text", "1.1.0", "");
     assert_ne!(head(&scene), before);
     user.wake(["update"]).run().success().mentions("acme/text 1.0.0 -> 1.1.0");
-    // All of it is as before: only the serial reveals it, and only to someone who has seen a later one.
+    // Everything is as before: only the serial reveals it, and only to someone who has seen a later one.
     fs::rename(scene.registry(), scene.publisher.base().join("new")).unwrap();
     fs::rename(&old, scene.registry()).unwrap();
     let failed = user.wake(["update"]).run().code(7);
@@ -152,7 +152,7 @@ fn sign_by_openssl(scene: &Scene, from: i64, until: i64) {
 fn n5_an_expired_head_is_signed_again() {
     let test = "n5_an_expired_head_is_signed_again";
     if !wake_tests::has_program("openssl") {
-        return wake_tests::skip(test, "openssl is not here");
+        return wake_tests::skip(test, "needs openssl");
     }
     let (scene, key, id) = signed();
     let day = 86_400;

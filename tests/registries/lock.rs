@@ -325,13 +325,13 @@ fn merges() -> u64 {
     std::env::var("WAKE_TEST_MERGES").ok().and_then(|merges| merges.parse().ok()).unwrap_or(20)
 }
 
-/// Two branches change their requirements at random and are merged by git's union driver: the merge builds as it is.
+/// Two branches change their requirements at random and are merged by git's union driver: the merge builds unchanged.
 #[test]
 fn randomly_changed_branches_merge_to_a_lock_that_builds() {
     if !wake_tests::has_program("git") {
         return wake_tests::skip(
             "randomly_changed_branches_merge_to_a_lock_that_builds",
-            "git is not here",
+            "needs git",
         );
     }
     let scene = Scene::new();

@@ -246,7 +246,7 @@ fn n3_credential_helpers_are_used_and_never_quoted() {
     };
     let run =
         || is_hidden(build(&user).env("PATH", &path).env("WAKE_TOKEN_OTHER", TOKEN).run(), &user);
-    // `oci.rs` tests Debian's registry; this is about what is sent to whom.
+    // `oci.rs` tests Debian's registry; this test checks which server receives what.
     *server.elsewhere.lock().unwrap() = None;
     let log = user.base().join("asked");
     stub(&format!(

@@ -32,12 +32,12 @@ impl Nginx {
     /// Whether nginx is installed.
     pub(crate) fn is_here(test: &str) -> bool {
         if !(has_program("nginx") || Path::new("/usr/sbin/nginx").exists()) {
-            skip(test, "nginx is not here");
+            skip(test, "needs nginx");
             return false;
         }
         let is_here = has_program("openssl");
         if !is_here {
-            skip(test, "openssl is not here");
+            skip(test, "needs openssl");
         }
         is_here
     }

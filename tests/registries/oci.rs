@@ -33,7 +33,7 @@ fn user(scene: &Scene, registry: &Registry) -> Project {
 fn a_published_library_is_linked_through_a_container_registry() {
     let test = "a_published_library_is_linked_through_a_container_registry";
     if !has_program("cc") {
-        return skip(test, "there is no C compiler");
+        return skip(test, "needs a C compiler");
     }
     let library = example("c-app");
     let base = library.base().join("containers");
@@ -110,7 +110,7 @@ fn a_version_is_published_once_and_listed_in_order() {
 fn other_tools_read_and_copy_published_packages() {
     let test = "other_tools_read_and_copy_published_packages";
     if !has_program("skopeo") || !has_program("zstd") {
-        return skip(test, "skopeo or zstd is not here");
+        return skip(test, "needs skopeo and zstd");
     }
     let Some((scene, registry)) = scene(test) else { return };
     scene.publish("text", "2.0.1", "");
@@ -147,7 +147,7 @@ fn other_tools_read_and_copy_published_packages() {
         String::from_utf8_lossy(&listed.stdout),
         "PKG.libsonnet\ndata\nmade.libsonnet\nmade.sh\n"
     );
-    // A copy in another registry, made by other tools, is just as good.
+    // A copy in another registry, made by other tools, works equally well.
     let dir = scene.publisher.base().join("another");
     let Some(another) = Registry::start(test, &dir, "") else { return };
     let to = format!("docker://{}/wake/acme/text:2.0.1", another.host);
@@ -235,7 +235,7 @@ fn changes_in_a_registry_are_noticed() {
 fn a_login_is_sent_only_to_its_registry_and_never_shown() {
     let test = "a_login_is_sent_only_to_its_registry_and_never_shown";
     if !has_program("openssl") {
-        return skip(test, "openssl is not here");
+        return skip(test, "needs openssl");
     }
     let scene = Scene::new();
     let dir = scene.publisher.base().join("containers");

@@ -186,7 +186,7 @@ fn packed_content_does_not_depend_on_user_or_directory() {
 #[test]
 fn the_archive_is_a_plain_tar() {
     if !wake_tests::has_program("zstd") {
-        return skip("the_archive_is_a_plain_tar", "zstd is not here");
+        return skip("the_archive_is_a_plain_tar", "needs zstd");
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");

@@ -50,12 +50,12 @@ fn the_rule_library_is_published_without_warnings() {
 #[test]
 fn rules_from_a_registry_build_and_test_a_program() {
     if !has_program("cc") {
-        return skip("rules_from_a_registry_build_and_test_a_program", "there is no C compiler");
+        return skip("rules_from_a_registry_build_and_test_a_program", "needs a C compiler");
     }
     let rules = PublishedRules::publish();
     let user = program(&rules.toml());
     let build = user.build(&["//app"]);
-    assert_eq!(fetched(&build), 2, "cc, and rule, which it needs");
+    assert_eq!(fetched(&build), 2, "cc and its dependency rule");
     let lock = user.read("wake.lock");
     assert!(
         lock.contains("\nwake/cc 1.0.0 rules ") && lock.contains("\nwake/rule 1.0.0 rules "),

@@ -68,7 +68,7 @@ fn git(dir: &Path, args: &[&str]) -> String {
 fn signatures_are_verified_by_other_programs() {
     let test = "signatures_are_verified_by_other_programs";
     if !has_program("openssl") || !has_program("git") {
-        return skip(test, "openssl or git is not here");
+        return skip(test, "needs openssl and git");
     }
     let scene = Scene::new();
     let publisher = &scene.publisher;
@@ -139,7 +139,7 @@ fn signatures_are_verified_by_other_programs() {
 fn a_key_may_be_generated_elsewhere_but_must_be_private() {
     let test = "a_key_may_be_generated_elsewhere_but_must_be_private";
     if !has_program("openssl") {
-        return skip(test, "openssl is not here");
+        return skip(test, "needs openssl");
     }
     let scene = Scene::new();
     scene.write("text", "1.0.0", "", "cat data > out.txt");

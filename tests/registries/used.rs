@@ -11,10 +11,7 @@ use crate::server::Server;
 #[test]
 fn a_published_library_is_linked_in_another_repository() {
     if !has_program("cc") {
-        return skip(
-            "a_published_library_is_linked_in_another_repository",
-            "there is no C compiler",
-        );
+        return skip("a_published_library_is_linked_in_another_repository", "needs a C compiler");
     }
     let library = example("c-app");
     let registry = library.base().join("registry");
@@ -81,7 +78,7 @@ fn offline_builds_send_no_requests() {
 #[test]
 fn n13_offline_builds_attempt_no_connections() {
     if !has_program("strace") {
-        return skip("n13_offline_builds_attempt_no_connections", "strace is not here");
+        return skip("n13_offline_builds_attempt_no_connections", "needs strace");
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");

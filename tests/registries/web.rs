@@ -91,7 +91,7 @@ fn an_unreachable_server_is_named() {
 #[test]
 fn an_independent_file_server_works() {
     if !wake_tests::has_program("python3") {
-        return wake_tests::skip("an_independent_file_server_works", "python3 is not here");
+        return wake_tests::skip("an_independent_file_server_works", "needs python3");
     }
     let scene = Scene::new();
     scene.publish("text", "2.0.1", "");

@@ -173,7 +173,7 @@ fn a_program_is_linked_with_a_library_from_a_mirror() {
         return;
     }
     let Some((address, suite)) = mirror() else {
-        return skipped(TEST, "the sources of this machine's packages name no archive of Debian");
+        return skipped(TEST, "the package sources of this machine name no Debian archive");
     };
     if !Path::new(KEYS).exists() {
         return skip(TEST, "debian-archive-keyring");
@@ -183,10 +183,7 @@ fn a_program_is_linked_with_a_library_from_a_mirror() {
     let reached =
         Command::new("python3").env_clear().args(["-c", reached, &address, &suite]).output();
     if !reached.unwrap().status.success() {
-        return skipped(
-            TEST,
-            "the archive that this machine's packages are from cannot be reached",
-        );
+        return skipped(TEST, "the package archive of this machine cannot be reached");
     }
     let project = example("debian");
     let archive = format!(

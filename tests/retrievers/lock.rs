@@ -61,7 +61,7 @@ fn update_unlocks_the_packages_it_names() {
     assert_eq!([&locked(&project, "a")[1], &locked(&project, "b")[1]], ["1.1.0", "1.1.0"]);
     project.edit("tool/retrieve", "'1.1.0', ", "'1.1.0', '1.2.0', ");
     project.wake(["lock"]).run().success();
-    assert_eq!(locked(&project, "a")[1], "1.1.0", "nothing changes that need not");
+    assert_eq!(locked(&project, "a")[1], "1.1.0", "only necessary changes are made");
     says(
         &project.wake(["update", "x/a"]).run().success(),
         &["Retrieving 1 package by //tool", "Locked ~ x/a 1.1.0 -> 1.2.0"],

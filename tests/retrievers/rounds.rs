@@ -54,7 +54,7 @@ fn retrieved_packages_may_require_more() {
         "function(wake) wake.pkg(wake.pkgInfo('root', '1.0.0'), pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool', global=true) })\n",
     );
     let build = project.build(&["//app"]);
-    assert_eq!(asked(&build).len(), 3, "a round for each");
+    assert_eq!(asked(&build).len(), 3, "one round for each");
     assert_eq!(shown(&project), "a 1.2.3\n");
     let names: Vec<_> = ["a", "b", "c"].map(|name| locked(&project, name)[2].clone()).into();
     assert_eq!(names, ["via:tool"; 3]);

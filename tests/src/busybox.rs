@@ -13,7 +13,7 @@ const BUSYBOX: &str = "/bin/busybox";
 pub fn has_busybox(test: &str) -> bool {
     let there = Path::new(BUSYBOX).is_file();
     if !there {
-        skip(test, "no `/bin/busybox` (Debian package busybox-static)");
+        skip(test, "needs `/bin/busybox` (Debian package busybox-static)");
     }
     there
 }

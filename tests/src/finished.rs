@@ -72,12 +72,12 @@ impl Finished {
         self
     }
 
-    /// Returns standard error without what differs between runs.
+    /// Returns standard error without the parts that differ between runs.
     pub fn redacted_stderr(&self) -> String {
         self.redactions.apply(&self.stderr)
     }
 
-    /// Returns standard output without what differs between runs.
+    /// Returns standard output without the parts that differ between runs.
     pub fn redacted_stdout(&self) -> String {
         self.redactions.apply(&self.stdout)
     }

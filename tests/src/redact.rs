@@ -1,4 +1,4 @@
-//! Removes from a text what differs between runs.
+//! Removes the parts of a text that differ between runs.
 
 use std::path::{Path, PathBuf};
 

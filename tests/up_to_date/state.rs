@@ -184,7 +184,7 @@ fn state_replaced_by_a_directory() {
     }
 }
 
-/// Replaces the state of `project` by that in `saved`, leaving out what has another name.
+/// Replaces the state of `project` by that in `saved`, omitting files with other names.
 fn replace_state(project: &Project, saved: &Path) {
     fs::remove_dir_all(project.path(".wake/state")).unwrap();
     copy_tree(saved, &project.path(".wake/state"));

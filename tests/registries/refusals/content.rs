@@ -176,7 +176,7 @@ fn hostile(scene: &Scene, user: &Project, script: &str) {
 #[test]
 fn x_hostile_archives() {
     if !wake_tests::has_program("python3") {
-        return wake_tests::skip("x_hostile_archives", "python3 is not here");
+        return wake_tests::skip("x_hostile_archives", "needs python3");
     }
     let scene = Scene::new();
     scene.publish("text", "1.0.0", "");
@@ -286,7 +286,7 @@ fn x7_archive_bombs() {
     scene.publish("text", "1.0.0", "");
     let user = user(&scene);
     if !wake_tests::has_program("zstd") {
-        return wake_tests::skip("x7_archive_bombs", "zstd is not here");
+        return wake_tests::skip("x7_archive_bombs", "needs zstd");
     }
     hostile(&scene, &user, "truncate -s 300M zeros; tar -cf - zeros | zstd -q > \"$ARCHIVE\"");
     fails(
