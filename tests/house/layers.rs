@@ -118,7 +118,7 @@ fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
     let is_here = |layer: &&Layer| layer.crates.contains(&name.as_str());
     let Some(layer) = LAYERS.iter().find(is_here) else {
         return vec![format!(
-            "{manifest}: `{name}` has no place yet: add it to `LAYERS` in {}",
+            "{manifest}: `{name}` is in no layer: add it to `LAYERS` in {}",
             file!()
         )];
     };
@@ -167,7 +167,7 @@ fn a_crate_depends_only_on_crates_that_its_layer_may_use() {
             format!(
                 "f/Cargo.toml: `wake-formula` depends on `wake-build`, but may use only {front}"
             ),
-            format!("n/Cargo.toml: `wake-new` has no place yet: add it to `LAYERS` in {}", file!()),
+            format!("n/Cargo.toml: `wake-new` is in no layer: add it to `LAYERS` in {}", file!()),
             format!("c/Cargo.toml: `wake-cli` depends on `wake-new`, but may use only {cli}"),
         ]
     );

@@ -52,12 +52,12 @@ fn no_room_imports_a_later_one() {
     }
     assert!(
         said.is_empty(),
-        "rooms import later ones: move what is imported into a room before both, or declare the rooms in another order\n{said}"
+        "rooms import later ones: move the imported item into an earlier room, or reorder the rooms\n{said}"
     );
 }
 
 #[test]
-fn no_crate_depends_on_one_above_it() {
+fn crates_depend_only_on_what_their_layer_allows() {
     let packages = workspace::packages(&Checkout::here()).unwrap();
     let faults = layers::faults(&packages);
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -8,7 +8,7 @@ pub(crate) fn faults(first: &str, names: &[String]) -> Vec<String> {
     let dead = links.filter(|link| !names.iter().any(|name| name == link));
     missing
         .map(|name| format!("`spec/README.md` does not name `{name}`"))
-        .chain(dead.map(|link| format!("`spec/README.md` names `{link}`, which is not there")))
+        .chain(dead.map(|link| format!("`spec/README.md` names `{link}`, which does not exist")))
         .collect()
 }
 
@@ -19,7 +19,7 @@ fn an_unlisted_page_is_a_fault() {
         faults("| [a.md](a.md) | [c.md](c.md) |", &names),
         [
             "`spec/README.md` does not name `b.md`",
-            "`spec/README.md` names `c.md`, which is not there",
+            "`spec/README.md` names `c.md`, which does not exist",
         ]
     );
     assert!(faults("[a.md](a.md), [b.md](b.md)", &names).is_empty());

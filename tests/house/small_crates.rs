@@ -51,7 +51,7 @@ fn a_cycle_has_no_order() {
     ]
     .into();
     let verdict = verdict(&read("small", ROOT, &sources).unwrap());
-    let advice = "src/lib.rs: the order `late early` leaves 1 to untie:\n    \
+    let advice = "src/lib.rs: the order `late early` leaves 1 to resolve:\n    \
                   `late` needs `early`: src/late.rs:1: imports crate::early::E";
     assert_eq!(verdict.advice, [advice]);
 }

@@ -34,7 +34,7 @@ fn advice(of: &Crate, list: ModuleId, arrows: &[Arrow]) -> Option<String> {
     let mut text = format!("{}: the order `{}` leaves", module.file, names.join(" "));
     match left.len() {
         0 => text += " none",
-        count => drop(write!(text, " {count} to untie:")),
+        count => drop(write!(text, " {count} to resolve:")),
     }
     for arrow in left {
         let (from, to) = (of.modules[arrow.from].name(), of.modules[arrow.to].name());
