@@ -93,7 +93,7 @@ fn a_ware_is_fetched_once_and_is_hermetic() {
         project.build_runs_nothing(&["//:m"]);
         // Now from the store; its origin is not part of the key either.
         fs::remove_dir_all(project.path("warehouse")).unwrap();
-        // A `tar` id does not cover links: a ware is reused only with the same warehouse address.
+        // A `tar` id does not cover links: a tree unpacked from it is reused only with the same warehouse addresses.
         let named = match kind {
             "tar" => format!("{{ ware: '{id}', warehouses: {warehouses} }}"),
             _ => format!("'{id}'"),

@@ -468,7 +468,7 @@ fn an_edit_of_a_large_source_is_noticed() {
         project.build(&[]);
         assert_eq!(project.result_text("//:m", "out.txt"), text.trim());
     }
-    // Even if the store's copy of it is lost.
+    // Even if the store's copies of it are changed.
     let kept = std::process::Command::new("find")
         .args([project.store().join("tree").to_str().unwrap(), "-name", "data"])
         .output()

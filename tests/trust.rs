@@ -146,7 +146,7 @@ echo tried; }} 2> /dev/null > out.txt; chmod +x out.txt; true\n",
         project.wake(words).env("CANARY", "1").run().success();
         tried(&project);
     }
-    // `run` runs the program as the user; what it builds for that is sandboxed.
+    // `run` starts the program itself as the user asks; the steps it builds first are sandboxed.
     let project = new();
     project.wake(["run"]).env("CANARY", "1").run();
     tried(&project);

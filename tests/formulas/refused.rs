@@ -121,7 +121,7 @@ fn an_invalid_job_is_reported_before_it_runs() {
         "#]],
     );
     if is_root() {
-        // The message can say which input a part belongs to.
+        // Only root can keep the owners of an input's parts.
         return;
     }
     let kept = bed.formula("", |d| {
