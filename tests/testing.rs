@@ -58,7 +58,7 @@ fn a_build_omits_tests_unless_they_are_named() {
 }
 
 #[test]
-fn tests_are_selected_by_target_and_tag() {
+fn tests_are_selected_by_options_and_targets() {
     let project = tests();
     let ran = |args: &[&str]| {
         let build = test(&project, &[args, &["--runs", "1"]].concat()).events();

@@ -166,7 +166,7 @@ echo tried; }} 2> /dev/null > out.txt; chmod +x out.txt; true\n",
 
 /// X12: an archive that the one extractor refuses is not passed to another program.
 #[test]
-fn x12_archives_are_read_only_by_the_extractor() {
+fn x12_only_the_extractor_reads_archives() {
     let project = project().file("tree/a", "a").build();
     let tools = project.path("tools");
     for tool in ["tar", "bsdtar", "gtar", "unzip", "7z", "gzip", "bzip2", "xz", "zstd", "cpio"] {

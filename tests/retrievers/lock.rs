@@ -15,7 +15,7 @@ const VERSIONS: &str = "have = ['1.0.0', '1.1.0', '1.2.0', '2.0.0']\n\
     answer(*[best(request) for request in asked['requests']])";
 
 #[test]
-fn locked_packages_are_not_retrieved_again() {
+fn the_lock_decides_which_packages_are_retrieved() {
     let project = scene(&[get("a", "^1")], VERSIONS);
     let run = project.wake(["build", "//app", "--quiet", "--locked"]).run();
     run.code(6).says(expect![[r#"
