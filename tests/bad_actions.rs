@@ -225,7 +225,7 @@ fn an_output_that_is_a_pipe_is_an_error() {
 }
 
 #[test]
-fn an_output_link_out_of_the_tree_is_an_error() {
+fn an_absolute_output_link_is_an_error() {
     check(
         script("ln -s /etc/passwd out.txt"),
         1,
@@ -241,7 +241,7 @@ fn an_output_link_out_of_the_tree_is_an_error() {
 }
 
 #[test]
-fn an_output_link_that_climbs_out_of_the_tree_is_an_error() {
+fn a_relative_output_link_out_of_the_tree_is_an_error() {
     let project = script("mkdir out; ln -s ../../x out/link");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
     check(
@@ -474,7 +474,7 @@ fn a_failed_step_publishes_nothing_and_is_rerun() {
 }
 
 #[test]
-fn keep_going_runs_steps_that_do_not_need_the_failed_one() {
+fn keep_going_runs_independent_steps_after_a_failure() {
     let module = |name: &str, rest: &str| {
         format!("{rest} outputs=function(wake, pkg) {{ x: './x' }}, exec=wake.exec('./{name}.sh')")
     };

@@ -138,7 +138,7 @@ fn waiting() -> Project {
 }
 
 #[test]
-fn a_source_edited_before_its_step_begins_is_built_as_one_of_its_texts() {
+fn a_source_edited_before_its_step_is_built_consistently() {
     let project = waiting();
     let mut child = project.json_build(&[":late"]).spawn();
     drop(wait_for_start(child.stdout.take().unwrap()));

@@ -61,7 +61,7 @@ fn the_links_of_a_removed_package_are_removed() {
 }
 
 #[test]
-fn the_plain_name_leads_to_a_configuration_until_the_default_is_built() {
+fn the_plain_name_links_a_configuration_until_the_default_exists() {
     let project = scene();
     let said = || project.result_text("//:a", "o");
     project.build(&[":a", "--config", "x=1"]);

@@ -211,8 +211,8 @@ for name in sh ls cat; do ln -s busybox out/bin/$name; done";
 }
 
 #[test]
-fn all_files_of_a_package_or_all_outputs_of_a_module_are_a_root() {
-    if !has_busybox("all_files_of_a_package_or_all_outputs_of_a_module_are_a_root") {
+fn the_files_of_a_package_or_module_are_a_root() {
+    if !has_busybox("the_files_of_a_package_or_module_are_a_root") {
         return;
     }
     let project = listing("'pkg.os'");

@@ -24,7 +24,7 @@ fn naming(store: &str) -> Project {
 }
 
 #[test]
-fn a_store_in_a_checkout_is_used_only_if_the_user_names_it() {
+fn a_store_in_a_checkout_must_be_named_by_the_user() {
     for (store, checkout) in [("vendor/cache", "[ROOT]"), ("../other/cache", "[BASE]/other")] {
         let project = naming(store);
         fs::create_dir_all(project.base().join("other/.git")).unwrap();

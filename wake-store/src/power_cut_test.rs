@@ -83,7 +83,7 @@ fn lose_bytes(store: &Store, digest: &ActionDigest) {
 }
 
 #[test]
-fn f2_bytes_that_never_reached_the_disk_are_noticed_in_the_next_boot() {
+fn f2_bytes_lost_from_the_disk_are_noticed_after_reboot() {
     for boot in [EARLIER_BOOT, None] {
         let (_dir, store, digest) = store_with(b"important");
         lose_bytes(&store, &digest);
@@ -94,7 +94,7 @@ fn f2_bytes_that_never_reached_the_disk_are_noticed_in_the_next_boot() {
 }
 
 #[test]
-fn f2_bytes_that_reached_the_disk_are_read_once_and_settled() {
+fn f2_bytes_on_the_disk_are_read_once_and_settled() {
     let (_dir, store, digest) = store_with(b"important");
     restamp(&store, &digest, EARLIER_BOOT, false);
     let found = store.action(&digest).unwrap().hit().unwrap();

@@ -142,7 +142,7 @@ fn the_longest_unused_content_is_removed_until_the_rest_fits() {
 }
 
 #[test]
-fn an_output_shared_by_two_actions_is_as_young_as_the_younger() {
+fn a_shared_output_has_the_age_of_its_youngest_action() {
     let world = World::new();
     let (old, tree) = world.put(1, &[("f", b"same")]);
     let (young, same) = world.put(2, &[("f", b"same")]);
@@ -182,7 +182,7 @@ fn built_trees_and_the_memo_are_collected() {
 }
 
 #[test]
-fn c8_a_deleted_checkout_keeps_nothing_and_a_moved_one_is_reported() {
+fn c8_a_deleted_checkout_keeps_nothing_and_is_reported() {
     let world = World::new();
     let (digest, tree) = world.put(1, &[("f", b"x")]);
     let out = checkout(&world, "one", &world.place("tree", &tree));

@@ -180,7 +180,7 @@ fn touched_but_equal_trees_are_verified_once() {
 }
 
 #[test]
-fn c10_writing_through_a_result_link_does_not_reach_the_next_build() {
+fn c10_writes_through_a_result_link_do_not_affect_builds() {
     let world = World::new();
     let (digest, tree) = world.put(1, FILES);
     let link = world.dir.path().join("result");
