@@ -224,7 +224,7 @@ fn a_workspace_outside_a_repository_is_an_error() {
         project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
     run.says(expect![[r#"
         error: `[ROOT]` is not in a git repository: not a git repository (or any of the parent directories): .git
-         help: run `wake affected` in a workspace that is a git checkout
+         help: run this command in a workspace that is a git checkout
     "#]]);
 }
 

@@ -374,7 +374,7 @@ fn missing_and_unknown_arguments() {
         8 |   modules=cc.binary('app', sources=['main.c']),
           |                            ^^^^^^^ did you mean `srcs`?
           = note: pkg() is called at app/PKG.libsonnet:4:16
-          = help: the arguments are name, srcs, exclude, hdrs, deps, copts, linkopts, out, toolchain, tags
+          help: the arguments are name, srcs, exclude, hdrs, deps, copts, linkopts, out, toolchain, tags
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );

@@ -31,7 +31,7 @@ impl Revision {
         let prefix = run(root, &["rev-parse", "--show-prefix"])?.map_err(|said| {
             let message = format!("`{}` is not in a git repository: {said}", root.display());
             Diagnostic::error(Class::Usage, message)
-                .help("run `wake affected` in a workspace that is a git checkout")
+                .help("run this command in a workspace that is a git checkout")
         })?;
         let meant = format!("{typed}^{{commit}}");
         let commit = run(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &meant])?;
