@@ -67,7 +67,7 @@ pub(crate) enum FileState {
 
 /// A file of the checkout that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` cannot be read: {source}")]
+#[error("cannot read `{path}`: {source}")]
 pub(crate) struct FileError {
     /// Relative to the workspace's root.
     pub path: RelPath,

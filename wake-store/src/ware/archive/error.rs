@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractError {
     /// Its bytes cannot be read.
-    #[error("the archive cannot be read: {source}")]
+    #[error("cannot read the archive: {source}")]
     Source {
         /// The error from reading.
         source: io::Error,
@@ -119,7 +119,7 @@ pub enum ExtractError {
     #[error(transparent)]
     Filter(#[from] FilterRejection),
     /// The tree cannot be written.
-    #[error("`{}` cannot be written: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", path.display())]
     Write {
         /// The file, link or directory.
         path: PathBuf,
@@ -127,7 +127,7 @@ pub enum ExtractError {
         source: io::Error,
     },
     /// A tree on disk that is being copied cannot be read.
-    #[error("`{}` cannot be read: {source}", path.display())]
+    #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,

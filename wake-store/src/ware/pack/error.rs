@@ -18,7 +18,7 @@ pub enum PackError {
         packtype: PackType,
     },
     /// A file, link or directory cannot be read.
-    #[error("`{}` cannot be read: {source}", path.display())]
+    #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The path.
         path: PathBuf,

@@ -51,7 +51,7 @@ pub enum UnpackError {
     #[error(transparent)]
     Git(#[from] GitError),
     /// The destination cannot be written.
-    #[error("`{}` cannot be written: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", path.display())]
     Destination {
         /// The destination.
         path: PathBuf,
