@@ -349,8 +349,10 @@ fn an_unreachable_cluster_is_reported_and_waited_for() {
     assert_eq!(told, error);
     assert_eq!(scene.last()["statusReason"], "could not be submitted to Kubernetes");
     let told = scene.job(&["cancel", &left]).run().code(10).stderr;
-    let later = " help: run `wake job show` again later: the job is cancelled as soon as Kubernetes answers\n";
-    assert_eq!(told, error + later);
+    let later = format!(
+        " help: run `wake job show {left}` later: the job is cancelled as soon as Kubernetes answers\n"
+    );
+    assert_eq!(told, error + &later);
     scene.answers(true);
     scene.until(&attended, "Running", None);
     scene.until(&left, "Canceled", Some("Canceled by user"));

@@ -48,8 +48,9 @@ pub(super) fn cancel(
         return Ok(());
     };
     attendance.delete().map_err(|error| {
-        let help =
-            "run `wake job show` again later: the job is cancelled as soon as Kubernetes answers";
+        let help = format!(
+            "run `wake job show {id}` later: the job is cancelled as soon as Kubernetes answers"
+        );
         refusal::refusal(error).help(help).into()
     })
 }
