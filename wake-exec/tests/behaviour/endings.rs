@@ -120,10 +120,7 @@ fn what_cannot_start(bed: &Bed) {
     let mut job = bed.sh("");
     job.command.cwd = "/absent".to_owned();
     let error = bed.run(&job).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "could not enter `/absent`: No such file or directory (os error 2)"
-    );
+    assert_eq!(error.to_string(), "cannot enter `/absent`: No such file or directory (os error 2)");
     let mut job = bed.sh("");
     job.command.args.push("a\0b".to_owned());
     let error = bed.run(&job).unwrap_err();
