@@ -51,8 +51,8 @@ fn nothing_runs(_: &Bed) {
     let expected = "this machine does not allow user namespaces: No space left on device (os error 28)\n\
         missing: user namespaces\n\
         hint: allow them with `sysctl user.max_user_namespaces=10000` (and, where it exists, \
-        `kernel.unprivileged_userns_clone=1` or `kernel.apparmor_restrict_unprivileged_userns=0`), or ask \
-        for the weak sandbox\n";
+        `kernel.unprivileged_userns_clone=1` or `kernel.apparmor_restrict_unprivileged_userns=0`), or use \
+        the weak sandbox\n";
     assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
