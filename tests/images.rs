@@ -192,7 +192,7 @@ fn invalid_documents_are_shown_at_the_faulty_position() {
 fn invalid_calls_are_usage_errors() {
     let project = images().build();
     image(&project, &["plan", "app", "-V", "nme: x"]).run().code(2).says(expect![[r"
-        error: `--variable 'nme: x'`: `nme` is unknown
+        error: `--variable 'nme: x'`: unknown key `nme`
          help: write `--variable 'name: NAME; value: TEXT'`
     "]]);
     project.wake(["image", "-i", "nowhere", "avail"]).run().code(5).says(expect![[r"
