@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_comes_back() {
+    fn encoded_values_are_decoded_unchanged() {
         let bytes = every_kind();
         let mut decoder = Decoder::new(&bytes);
         let expected = [
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_encoding_is_an_error_wherever_it_is_cut() {
+    fn an_encoding_truncated_anywhere_is_an_error() {
         let bytes = every_kind();
         for cut in 0..bytes.len() {
             let mut decoder = Decoder::new(&bytes[..cut]);

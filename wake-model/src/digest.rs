@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hex_and_back() {
+    fn a_digest_survives_its_hex_form() {
         let digest = BlobDigest::of(b"");
         // The published BLAKE3 vector of the empty input.
         let hex = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn upper_case_and_short_texts_are_refused() {
+    fn upper_case_and_short_digests_are_refused() {
         assert!(
             "AF1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
                 .parse::<Digest>()

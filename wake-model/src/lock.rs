@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_version_of_a_registry_that_will_do_is_meant() {
+    fn a_requirement_means_the_highest_match_from_its_registry() {
         let lines = [
             ("acme/text", "1.9.0", "acme"),
             ("acme/text", "1.10.0", "acme"),

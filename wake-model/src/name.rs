@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_one_range_can_stand_in_for_each_other() {
+    fn a_version_determines_its_compatible_range() {
         let range = |version: &str| version.parse::<Version>().unwrap().range();
         assert_eq!(["1.2.3", "1.0.0-rc.1+b"].map(range), ["^1", "^1"]);
         assert_eq!(["0.3.1", "0.0.7"].map(range), ["^0.3", "^0.0.7"]);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn build_metadata_have_no_precedence() {
+    fn build_metadata_has_no_precedence() {
         let version = |text: &str| text.parse::<Version>().unwrap();
         assert_eq!(version("1.0.0+a").precedence(&version("1.0.0+b")), Ordering::Equal);
         assert_eq!(version("1.0.0-rc.1").precedence(&version("1.0.0")), Ordering::Less);

@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_swapped_letter_is_found_and_a_stranger_is_not() {
+    fn only_similar_names_are_suggested() {
         assert_eq!(nearest("outptus", ["inputs", "outputs", "files"]), Some("outputs"));
         assert_eq!(nearest("zlip", ["zlib"]), Some("zlib"));
         assert_eq!(nearest("wibble", ["zlib", "lua"]), None);

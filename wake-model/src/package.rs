@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_told_apart_by_their_form() {
+    fn sources_are_distinguished_by_their_form() {
         let exec = json!({ "ref": { "type": "file" }, "type": "exec" });
         let cases = [
             (Value::Null, PkgSource::Registry),

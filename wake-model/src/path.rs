@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn writing_does_not_change_the_path() {
+    fn equivalent_spellings_are_one_path() {
         for text in ["a/b", "./a/b", "a//b/", "./a/./b", "a/x/../b"] {
             assert_eq!(path(text).as_str(), "a/b", "{text}");
         }
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_package_is_refused() {
+    fn a_path_outside_the_package_is_refused() {
         assert!(matches!(RelPath::parse("../a"), Err(PathError::Climbs(_))));
         assert!(matches!(RelPath::parse("a/../../b"), Err(PathError::Climbs(_))));
         assert!(matches!(RelPath::parse("/a"), Err(PathError::Absolute(_))));
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn links_stay_inside_or_are_none() {
+    fn links_outside_are_refused() {
         assert_eq!(resolve_link(&path("a/b"), "../c"), Some(path("a/c")));
         assert_eq!(resolve_link(&path("a"), "../../c"), None);
         assert_eq!(resolve_link(&path("a"), "/etc"), None);

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_does_not_split() {
+    fn a_list_is_not_split() {
         let reflike = Reflike::from_parts(&["input", "a.b.c", "f"]).unwrap();
         assert_eq!(reflike, Reflike::Input(vec!["a.b.c".into(), "f".into()]));
         let inside = Reflike::from_parts(&["pkg", "x", "./f"]).unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference() {
+    fn invalid_references_are_refused() {
         assert!(matches!("foo.bar".parse::<Reflike>(), Err(ReflikeError::Head { .. })));
         assert!(matches!("pkg".parse::<Reflike>(), Err(ReflikeError::MissingKey { .. })));
         assert!(matches!("input.".parse::<Reflike>(), Err(ReflikeError::MissingKey { .. })));

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_write_is_no_metadata() {
+    fn non_canonical_metadata_is_refused() {
         let text = "{\"api\":1,\"content\":\"50c464d5e4fb18531ea04c5409eeb85d66d314877723f732a1581830eb8d38e8\",\"files\":0,\"modules\":[],\"name\":\"a\",\"pkgs\":{},\"size\":0,\"version\":\"1.0.0\",\"wake\":1}\n";
         assert_eq!(Release::parse(text).unwrap().text(), text);
         let of = |from: &str, to: &str| Release::parse(&text.replace(from, to));

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_map_of_the_same_things() {
+    fn a_name_map_equals_a_btree_map() {
         for names in ["", "a", "ab", "ba", "aa", "cabbacab"] {
             let things = || names.chars().enumerate().map(|(at, name)| (name.to_string(), at));
             let (named, map): (NameMap<usize>, BTreeMap<String, usize>) =

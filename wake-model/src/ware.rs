@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_it_was_read() {
+    fn a_ware_id_is_displayed_as_it_was_parsed() {
         for text in [
             "tar:6q7G4hWr",
             "tar:-",

@@ -50,7 +50,7 @@ fn a_requirement_means_the_highest_line_of_its_retriever() {
 }
 
 #[test]
-fn all_of_several_requirements_is_one() {
+fn several_requirements_are_combined_into_one() {
     let all =
         Requirement::all([&requirement("^1"), &requirement(">=1.2, <1.9"), &requirement("^1")]);
     assert_eq!(all.to_string(), "^1, >=1.2, <1.9");

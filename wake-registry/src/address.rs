@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_named_whole_or_from_where_they_are_written() {
+    fn directories_are_absolute_or_relative_to_their_file() {
         for (text, path) in [
             ("file:///r/a/", "/r/a"),
             ("file:r", "/ws/r"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_named_without_their_last_slash() {
+    fn the_trailing_slash_of_a_server_is_removed() {
         let address = parse("https://u:secret@example.org/wake/");
         assert_eq!(address, Ok(Address::Web("https://u:secret@example.org/wake".to_owned())));
         assert!(address.is_ok_and(|address| !address.to_string().contains("secret")));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         for text in ["", "acme", "/r", "ftp://h/x"] {
             assert!(matches!(parse(text), Err(ParseAddressError::Scheme(_))), "{text}");
         }

@@ -318,7 +318,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn lines_of_other_forms_are_passed_over() {
+    fn lines_of_other_forms_are_skipped() {
         let release = Release::of(json!({"api":1,"content":"50c464d5e4fb18531ea04c5409eeb85d66d314877723f732a1581830eb8d38e8","files":0,"modules":[],"name":"a","pkgs":{},"size":0,"version":"1.0.0","wake":1})).unwrap();
         let line = Provenance::default().sign(&release, &key_of_the_rfc());
         let bundle = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}"#;

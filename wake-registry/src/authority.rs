@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn n2_what_is_not_encrypted_is_private_on_this_machine_alone() {
+    fn n2_unencrypted_addresses_are_private_only_on_this_machine() {
         for url in ["https://example.org/x", "http://127.0.0.1:8/x", "http://[::1]/"] {
             assert!(is_private(url), "{url}");
         }

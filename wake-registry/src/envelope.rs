@@ -102,7 +102,7 @@ mod tests {
     use crate::key::tests::key_of_the_rfc;
 
     #[test]
-    fn what_was_signed_comes_back_and_nothing_else_does() {
+    fn only_signed_content_is_returned() {
         let key = key_of_the_rfc();
         let keys = [SecretKey::generate().unwrap().public(), key.public()];
         let envelope = Envelope::sign("text/plain", b"hello".to_vec(), &key);

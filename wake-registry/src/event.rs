@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_passed_over_unless_it_is_critical() {
+    fn unknown_events_are_skipped_unless_critical() {
         assert_eq!(Event::parse(r#"{"kind":"praise"}"#), Ok(Event::Unknown));
         for line in ["", "{}", "[]", r#"{"kind":"praise","critical":true}"#, r#"{"kind":"yank"}"#] {
             assert!(Event::parse(line).is_err(), "{line}");

@@ -177,7 +177,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn invalid_keys_are_refused() {
         for text in ["", "ed25519:", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=", "ed25519:AAAA"]
         {
             assert_eq!(text.parse::<PublicKey>(), Err(ParseKeyError::Form), "{text}");

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn later_lines_say_what_became_of_a_version() {
+    fn later_lines_update_a_version() {
         let (one, two) = (publish("1.0.0", "1"), publish("1.1.0", "2"));
         let unyank = "{\"at\":3,\"kind\":\"unyank\",\"version\":\"1.1.0\"}\n";
         let newest = |text: &str| {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said_with_its_line() {
+    fn invalid_events_are_reported_with_their_line() {
         let one = publish("1.0.0", "1");
         for (second, problem) in [
             (publish("1.0.0", "2"), "version 1.0.0 is published twice"),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_a_whole_one() {
+    fn the_last_line_is_complete() {
         for (text, at) in [("", 0), ("a", 0), ("a\n", 0), ("a\nbc\n", 2), ("a\nbc\nd", 2)] {
             assert_eq!(last_line(text.as_bytes()), at, "{text:?}");
         }

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_of_the_same_numbers_are_equal_however_they_came_about() {
+    fn sets_of_the_same_numbers_are_equal() {
         let three = Picks::of([3, 4, 5]);
         assert_eq!(Picks::of([3]).union(&Picks::of([4])).union(&Picks::of([5])), three);
         assert_eq!(three.complement().complement(), three);

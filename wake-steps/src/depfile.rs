@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_compilers_write() {
+    fn depfiles_of_compilers_are_read() {
         let expected = Some(vec!["a.c".to_owned(), "b.h".to_owned(), "d/c.h".to_owned()]);
         assert_eq!(of("a.o: a.c b.h \\\n  d/c.h\n"), expected);
         assert_eq!(of("a.o: a.c \\\r\n b.h d/c.h\r\n"), expected);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_characters_that_mean_something() {
+    fn special_characters_in_names_are_read() {
         let one = |name: &str| Some(vec![name.to_owned()]);
         assert_eq!(of(r"x: a\ b.c"), one("a b.c"));
         assert_eq!(of(r"x: a\#b.c"), one("a#b.c"));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_syntax_is_refused() {
+    fn invalid_syntax_is_refused() {
         assert_eq!(of("a.c b.h\n"), None);
         assert_eq!(of("a.c"), None);
         assert_eq!(of(": a.c"), None);

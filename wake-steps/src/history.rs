@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_as_it_was_written() {
+    fn history_is_read_back_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = ConfinedPath::top(dir.path()).unwrap().join("history");
         let mut history = History::default();

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn added_changed_and_removed_fields_are_told_apart() {
+    fn added_changed_and_removed_fields_are_distinguished() {
         let old = [field("env", "A", "1"), field("env", "B", "1")];
         let new = [field("env", "A", "2"), field("env", "C", "1")];
         let found: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();

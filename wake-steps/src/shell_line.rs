@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_stands_as_it_is_where_a_shell_takes_it_so() {
+    fn a_word_is_quoted_only_if_necessary() {
         for word in [
             "//web:bundle",
             "acme/zlib@1.3.1:lib",

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_given_in_the_order_in_which_they_are_asked_for() {
+    fn slots_are_granted_in_order_of_request() {
         let slots = Slots::new(2, false);
         let (first, second) = (slots.take(1).unwrap(), slots.take(1).unwrap());
         let (sender, given) = channel();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_what_is_closed() {
+    fn closing_ends_all_waits() {
         let slots = Slots::new(1, false);
         let held = slots.take(1);
         std::thread::scope(|scope| {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_sends_away_who_waits_unless_all_goes_on() {
+    fn a_failure_ends_all_waits_unless_work_continues() {
         for (stops, succeeded) in [(true, false), (true, true), (false, false)] {
             let slots = Slots::new(1, stops);
             let held = slots.take(1).unwrap();

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_word_of_each_action_counts() {
+    fn the_last_report_of_each_action_counts() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let key = |byte| ActionDigest(Digest::from_bytes([byte; 32]));

@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_come_back_from_the_encoding() {
+    fn fields_are_decoded_from_the_encoding() {
         for change in changes() {
             let mut action = sample();
             change(&mut action);
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_difference_is_that_of_the_fields() {
+    fn the_first_difference_is_found_by_field() {
         let (old, encoded) = (sample().fields(), sample().encode());
         for change in changes() {
             let mut action = sample();
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_changes_the_digest_and_no_two_changes_agree() {
+    fn every_change_of_a_field_gives_another_digest() {
         let mut digests = vec![sample().digest()];
         for change in changes() {
             let mut action = sample();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_leads_to_the_digest_of_the_whole() {
+    fn adding_files_gives_the_digest_of_the_whole() {
         let before = ["a/b/c", "a/d", "e", "x/y"];
         for added in [&["a/b/f"][..], &["g"], &["n/e/w", "n/o"], &["a/b/c", "a/b/b"], &[]] {
             let whole = manifest(&[&before, added].concat());

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_read_back_from_its_bytes() {
+    fn a_directory_is_decoded_from_its_bytes() {
         let link = Node::Link { target: "a".into() };
         let whole = manifest(&[("a", file(b"x")), ("b/c", file(b"")), ("d", link)]);
         for (_, tree) in whole.trees().1 {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_alike_is_told_apart() {
+    fn similar_trees_have_different_digests() {
         let variants = [
             manifest(&[]),
             manifest(&[("a", file(b"x"))]),

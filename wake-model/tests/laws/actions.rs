@@ -22,7 +22,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_bytes_come_it_ends(bytes in vec(0..10u8, 0..64)) {
+    fn decoding_terminates_on_any_bytes(bytes in vec(0..10u8, 0..64)) {
         let _ = Action::decode_fields(&bytes);
     }
 

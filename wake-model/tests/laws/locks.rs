@@ -33,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn what_version_control_makes_of_two_locks_is_their_union(
+    fn a_version_control_merge_of_locks_is_their_union(
         both in vec(line(), 0..4),
         ours in vec(line(), 0..4),
         theirs in vec(line(), 0..4),
@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_wrong_has_a_place_in_the_text(
+    fn every_error_has_a_place_in_the_text(
         lines in vec(prop_oneof![line(), "[<=>|]{6,8}( x)?", "[ab1.é ]{0,6}"], 0..6),
         cut in 0..200usize,
     ) {

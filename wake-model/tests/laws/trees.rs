@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn sizes_are_no_part_of_it(manifest in manifest(), other in any::<u64>()) {
+    fn sizes_do_not_change_the_digest(manifest in manifest(), other in any::<u64>()) {
         let resized = manifest.iter().map(|(path, node)| {
             let node = match node {
                 Node::File { blob, executable, size: _ } => {
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_put_together_are_the_whole(manifest in manifest()) {
+    fn parts_add_up_to_the_whole(manifest in manifest()) {
         let (_, trees) = manifest.trees();
         let whole = trees.iter().flat_map(|(path, _)| {
             let part = manifest.subtree(path).unwrap();

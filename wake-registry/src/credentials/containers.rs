@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_beginning_in_the_first_file_counts() {
+    fn the_longest_prefix_in_the_first_file_wins() {
         let dir = tempfile::tempdir().unwrap();
         let auth = |text: &str| STANDARD.encode(text);
         let one = file(
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_what_it_holds() {
+    fn errors_do_not_reveal_the_contents() {
         let dir = tempfile::tempdir().unwrap();
         for (text, said) in [
             (r#"{"auths":{"h":{"auth":"c2VjcmV0"}}}"#, "`auth` of `h` is not a name"),

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn n3_what_a_helper_says_is_used_and_never_shown() {
+    fn n3_credentials_of_a_helper_are_used_and_never_shown() {
         let dir = tempfile::tempdir().unwrap();
         let asked = |script: &str| asked(dir.path(), script);
         let header = asked(

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_noted_is_found_again_and_nothing_else_is_lost() {
+    fn a_stored_login_is_found_and_others_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("wake/credentials.toml");
         note(&file, "https://h/a", &token("one")).unwrap();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_read_or_nobody_can_is_refused_without_what_it_holds() {
+    fn an_unsafe_or_unreadable_file_is_refused_without_its_contents() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("credentials.toml");
         note(&file, "https://h/a", &token("canary")).unwrap();

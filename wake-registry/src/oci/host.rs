@@ -394,7 +394,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_is_for_its_host_and_who_gives_tokens_beside_it() {
+    fn a_login_is_for_its_host_and_token_server() {
         for (realm, host, may) in [
             ("https://r.example.org/token", "r.example.org", true),
             ("https://auth.example.org/token", "r.example.org", true),

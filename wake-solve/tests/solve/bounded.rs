@@ -37,7 +37,7 @@ fn solved(workspace: &Workspace, steps: u64) -> String {
 }
 
 #[test]
-fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
+fn an_abandoned_search_reports_the_conflicts() {
     let few = solved(&pigeons(3), 1_000);
     assert!(few.starts_with("no versions fit together\n"), "{few}");
     let many = pigeons(7);
@@ -56,7 +56,7 @@ fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
 
 /// A solution is found even if what was in the way must be decided first.
 #[test]
-fn a_search_that_begins_anew_finds_the_same() {
+fn a_restarted_search_finds_the_same_solution() {
     let mut free = pigeons(8);
     // One pigeon fewer.
     free.demands.pop();

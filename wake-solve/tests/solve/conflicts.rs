@@ -135,7 +135,7 @@ fn an_exact_version_that_something_else_forbids() {
 }
 
 #[test]
-fn what_has_nothing_to_do_with_it_is_not_said() {
+fn unrelated_packages_are_not_reported() {
     let mut lines = String::new();
     for number in 0..20 {
         lines +=
@@ -332,7 +332,7 @@ fn an_exact_version_that_a_requirement_excludes() {
 }
 
 #[test]
-fn what_is_locked_is_no_reason() {
+fn locked_versions_are_not_given_as_reasons() {
     // The lock is let go before anything is reported, so that the proof holds with every lock.
     let world = world(
         "a 1.0.0: c ^1
@@ -347,7 +347,7 @@ fn what_is_locked_is_no_reason() {
 }
 
 #[test]
-fn two_conflicts_that_have_nothing_to_do_with_each_other() {
+fn two_unrelated_conflicts() {
     // One conflict is reported; the help applies to that one.
     let world = world("a 1.0.0\na 1.1.0\nb 1.0.0\nb 1.1.0");
     let workspace = workspace(

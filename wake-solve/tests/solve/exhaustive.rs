@@ -234,7 +234,7 @@ fn random_lock(world: &World, chance: &mut Chance) -> String {
 }
 
 #[test]
-fn a_lock_never_makes_impossible_what_is_possible() {
+fn a_lock_never_makes_a_solvable_problem_unsolvable() {
     let mut chance = Chance(2);
     let mut kept = 0;
     for _ in 0..2000 {

@@ -60,7 +60,7 @@ fn only_versions_that_may_not_be_used() {
 }
 
 #[test]
-fn an_exact_version_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed() {
+fn an_exact_version_that_is_missing_unusable_or_unneeded() {
     let exactly = |version: &str| {
         workspace(&small(), "//app acme/http ^2").exact("acme/http", version).says()
     };

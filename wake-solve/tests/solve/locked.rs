@@ -21,25 +21,25 @@ const LOCK: &str = "a 1.0.0
                     c 1.0.0";
 
 #[test]
-fn what_is_locked_stays() {
+fn locked_versions_are_kept() {
     workspace(&three(), DEMANDS).gives("a 1.1.0  b 1.1.0  c 1.2.0");
     workspace(&three(), DEMANDS).locked(LOCK).gives("a 1.0.0  b 1.0.0  c 1.0.0");
 }
 
 #[test]
-fn what_nothing_needs_any_more_goes() {
+fn unneeded_locked_packages_are_dropped() {
     workspace(&three(), "//lib b ^1").locked(LOCK).gives("b 1.0.0  c 1.0.0");
     workspace(&three(), "").locked(LOCK).gives("");
 }
 
 #[test]
-fn what_is_new_fits_what_is_locked() {
+fn new_packages_fit_locked_versions() {
     // `a` 1.1.0 would need a newer `c`, but the locked one suffices for `a` 1.0.0.
     workspace(&three(), DEMANDS).locked("b 1.0.0\nc 1.0.0").gives("a 1.0.0  b 1.0.0  c 1.0.0");
 }
 
 #[test]
-fn only_what_stands_in_the_way_is_let_go() {
+fn only_conflicting_locked_versions_are_changed() {
     // The requirement was raised to one that the locked `c` does not meet.
     let raised = "//app a ^1.1
                   //lib b ^1";
@@ -47,7 +47,7 @@ fn only_what_stands_in_the_way_is_let_go() {
 }
 
 #[test]
-fn an_update_of_one_package_moves_that_one_alone() {
+fn an_update_of_one_package_changes_only_that_one() {
     workspace(&three(), DEMANDS).locked(LOCK).update(&["b"]).gives("a 1.0.0  b 1.1.0  c 1.0.0");
     workspace(&three(), DEMANDS).locked(LOCK).update(&["c"]).gives("a 1.0.0  b 1.0.0  c 1.2.0");
     // Its newest version needs a newer `c`, which was not to be updated.
@@ -66,7 +66,7 @@ fn an_exact_version_goes_up_and_down() {
 }
 
 #[test]
-fn an_exact_version_brings_down_what_needs_more() {
+fn an_exact_version_downgrades_incompatible_dependents() {
     let workspace = workspace(&three(), DEMANDS).locked("a 1.1.0\nb 1.1.0\nc 1.2.0");
     workspace.exact("c", "1.0.0").gives("a 1.0.0  b 1.1.0  c 1.0.0");
 }
@@ -81,7 +81,7 @@ fn an_exact_version_chooses_the_range_of_a_requirement_over_ranges() {
 }
 
 #[test]
-fn a_locked_range_is_kept_where_several_would_do() {
+fn a_locked_range_is_kept_if_several_match() {
     let world = world(
         "a 1.0.0: c >=1, <4
          c 1.0.0
@@ -100,14 +100,14 @@ fn a_locked_range_is_kept_where_several_would_do() {
 }
 
 #[test]
-fn what_is_locked_and_does_not_exist_any_more_is_chosen_anew() {
+fn a_locked_version_that_disappeared_is_replaced() {
     workspace(&three(), DEMANDS)
         .locked("a 1.0.5\nb 1.0.0\nc 1.0.0")
         .gives("a 1.0.0  b 1.0.0  c 1.0.0");
 }
 
 #[test]
-fn of_two_locked_versions_of_a_range_the_higher_that_fits_is_kept() {
+fn the_higher_matching_locked_version_is_kept() {
     let merged = "a 1.0.0
                   b 1.0.0
                   c 1.0.0
@@ -119,7 +119,7 @@ fn of_two_locked_versions_of_a_range_the_higher_that_fits_is_kept() {
 }
 
 #[test]
-fn what_a_retriever_gave_says_nothing_of_registries() {
+fn retrieved_packages_do_not_affect_registry_packages() {
     let mut workspace = workspace(&three(), "//app c ^1");
     let line = "wake-lock 1\nc 1.0.0 via:tool 0000000000000000000000000000000000000000000000000000000000000000\n";
     workspace.lock = wake_model::Lock::parse(line).unwrap();
@@ -127,7 +127,7 @@ fn what_a_retriever_gave_says_nothing_of_registries() {
 }
 
 #[test]
-fn with_what_was_chosen_as_the_lock_the_same_is_chosen() {
+fn solving_with_the_solution_as_lock_is_idempotent() {
     let world = world(
         "a 1.0.0: c >=1, <3; d ^1
          b 1.0.0: c ^2

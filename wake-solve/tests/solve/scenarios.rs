@@ -5,7 +5,7 @@ use wake_solve::Unsolved;
 use crate::world::{workspace, world};
 
 #[test]
-fn the_highest_version_that_will_do_is_chosen_with_all_that_it_needs() {
+fn the_highest_matching_version_and_its_dependencies_are_chosen() {
     let world = world(
         "a/http 1.0.0: a/tls ^1
          a/http 1.2.0: a/tls ^1.1; text ^1
@@ -43,7 +43,7 @@ fn both_arms_of_a_diamond_meet_in_one_version() {
 }
 
 #[test]
-fn a_version_whose_needs_cannot_be_met_is_passed_over() {
+fn a_version_with_unsatisfiable_dependencies_is_skipped() {
     let world = world(
         "a 1.2.0: gone ^1
          a 1.1.0: b ^9
@@ -54,7 +54,7 @@ fn a_version_whose_needs_cannot_be_met_is_passed_over() {
 }
 
 #[test]
-fn majors_stand_side_by_side_and_each_dependent_has_its_own() {
+fn majors_coexist_and_each_dependent_has_its_own() {
     let world = world(
         "old 1.0.0: c ^1
          new 1.0.0: c ^2
@@ -102,7 +102,7 @@ fn a_requirement_over_ranges_means_the_highest_that_fits() {
 }
 
 #[test]
-fn a_requirement_over_ranges_that_the_lock_rule_reads_higher_leaves_nothing_behind() {
+fn a_requirement_reread_under_the_lock_leaves_nothing_unused() {
     // `a` alone would get the locked 1.0.0. With `b` there is a 2.0.0, which the requirement of `a` then selects.
     let world = world(
         "a 1.0.0: c >=1, <3
@@ -125,7 +125,7 @@ fn a_requirement_over_ranges_that_the_lock_rule_reads_higher_leaves_nothing_behi
 }
 
 #[test]
-fn a_pre_release_is_chosen_only_for_who_names_one_of_its_release() {
+fn a_pre_release_is_chosen_only_on_request() {
     let world = world(
         "a 1.0.0
          a 1.1.0-rc.1
@@ -177,7 +177,7 @@ fn a_yanked_version_is_used_only_where_it_is_locked() {
 }
 
 #[test]
-fn a_version_that_may_not_be_used_is_not_used_where_it_is_locked_either() {
+fn an_unusable_version_is_not_used_even_if_locked() {
     let world = world(
         "a 1.0.0
          a 1.1.0 (no) (signed by a key that does not count)",
@@ -186,7 +186,7 @@ fn a_version_that_may_not_be_used_is_not_used_where_it_is_locked_either() {
 }
 
 #[test]
-fn packages_may_need_each_other_and_themselves() {
+fn packages_can_depend_on_each_other_and_themselves() {
     let world = world(
         "a 1.0.0: b ^1
          b 1.0.0: c ^1; b ^1
@@ -204,7 +204,7 @@ fn packages_may_need_each_other_and_themselves() {
 }
 
 #[test]
-fn a_version_that_could_meet_its_own_need_does_not_hide_what_it_stands_for() {
+fn a_version_satisfying_itself_does_not_hide_its_range() {
     let world = world(
         "a 1.0.0: b >=1
          b 1.0.0: c =1.0.0
@@ -239,7 +239,7 @@ fn the_examples_of_the_specification() {
 }
 
 #[test]
-fn a_package_may_need_another_in_two_ways() {
+fn a_package_can_require_another_twice() {
     let world = world(
         "a 1.0.0: c ^1; c <1.3; c ^2
          c 1.2.0
@@ -265,7 +265,7 @@ fn namespaces_are_different_packages() {
 }
 
 #[test]
-fn each_package_is_asked_for_once_and_none_in_vain() {
+fn each_needed_package_is_queried_once() {
     let world = world(
         "a 1.0.0: b ^1
          a 1.1.0: c ^1
@@ -281,7 +281,7 @@ fn each_package_is_asked_for_once_and_none_in_vain() {
 }
 
 #[test]
-fn an_error_of_the_universe_ends_it() {
+fn an_error_of_the_universe_ends_the_search() {
     let world = world(
         "a 1.0.0: down ^1
          b 1.0.0",

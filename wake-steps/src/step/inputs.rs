@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_has_in_it_what_is_put_below_it_before_and_later() {
+    fn a_whole_directory_absorbs_inputs_placed_below_it() {
         let mut inputs = Inputs::default();
         inputs.place(path("m/a/x"), output("a/x")).unwrap();
         inputs.place(path("m/b"), output("b")).unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_are_one_directory_however_they_came() {
+    fn many_files_are_one_directory_however_placed() {
         assert_eq!(shared().own_tree(), singly(many()).own_tree());
         assert!(shared().own_tree().is_some());
         assert_eq!(singly(many().split_off(1)).own_tree(), None);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_among_many_is_found_and_given_way() {
+    fn files_in_a_shared_set_are_found_and_replaced() {
         let mut inputs = shared();
         assert!(inputs.get("d3/3").is_some() && inputs.get("d3/4").is_none());
         assert!(inputs.reaches(&path("d3")) && inputs.reaches(&path("d3/3/x")));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_bytes_are_held_than_there_is_room_for() {
+    fn the_bytes_held_are_limited() {
         let file = |bytes: usize| {
             let (base, below) = (SourceBase::Dir(RelPath::root()), path("f"));
             let (blob, bytes) = (BlobDigest::of(b""), Some(vec![0; bytes]));
