@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_formatted_as_python_does() {
+    fn build_inputs_are_formatted_as_in_python() {
         let inputs = BuildInputs {
             files: vec![InputFile {
                 name: "html".into(),

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_begins_at_zero_and_ends_before_its_end() {
+    fn a_locus_is_zero_based_and_half_open() {
         let dir = tempfile::tempdir().unwrap();
         let fasta = dir.path().join("x.fa");
         std::fs::write(&fasta, ">chr1 first\nACG\nTAC\n\n>HLA:1-2\nNN\n").unwrap();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_path_has_four_parts_of_which_one_must_be_there() {
+    fn only_one_part_of_a_registry_path_is_required() {
         let whole = path("GRCh38.p13/fasta.chrom_sizes:1.2.3-a~b");
         assert_eq!(whole.genome.as_ref().unwrap().as_str(), "GRCh38.p13");
         assert_eq!(

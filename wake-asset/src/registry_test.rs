@@ -355,7 +355,7 @@ fn an_error_in_a_configuration_has_its_place() {
 }
 
 #[test]
-fn what_refgenie_wrote_is_read() {
+fn registries_of_refgenie_are_read() {
     let fixture = Fixture::new();
     let text = format!(
         "config_version: 0.4\ngenome_servers: http://a\ngenomes:\n  {DIGEST}:\n    aliases:\n    - tiny\n    assets:\n      fasta:\n        asset_class: fasta\n        tags:\n          1.0:\n            asset_path: fasta\n            seek_keys:\n              dir: .\n              fasta: {DIGEST}.fa\n              cores: 4\n              up: ../../x\n"

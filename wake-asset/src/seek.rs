@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_of_the_type_that_the_class_says() {
+    fn a_value_has_the_type_its_class_declares() {
         let value = |kind: SeekType, text: &str| kind.value_of(text).ok();
         assert_eq!(value(SeekType::Number, "4"), Some(json!(4)));
         assert_eq!(value(SeekType::Number, "-0.5e3"), Some(json!(-500.0)));

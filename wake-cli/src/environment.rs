@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_no_variable() {
+    fn an_empty_variable_counts_as_unset() {
         let environment = with(&[("NO_COLOR", ""), ("WAKE_STORE", ""), ("CI", "")]);
         assert_eq!(environment, Environment::default());
     }
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_keys_and_logins_lie_where_a_person_keeps_such() {
+    fn settings_keys_and_logins_are_in_the_config_directory() {
         let config = |set: &[(&str, &str)]| with(set).config.map(|path| path.display().to_string());
         assert_eq!(config(&[("HOME", "/h")]).as_deref(), Some("/h/.config/wake"));
         let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
@@ -300,13 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn reports_of_crashes_go_where_temporary_files_do() {
+    fn crash_reports_go_to_the_temporary_directory() {
         assert_eq!(with(&[("TMPDIR", "/t")]).temporary, Some(PathBuf::from("/t")));
         assert_eq!(with(&[]).temporary, None);
     }
 
     #[test]
-    fn directories_are_vouched_for_by_their_whole_paths() {
+    fn safe_directories_are_absolute_paths() {
         let safe = |value: &str| with(&[(SAFE_DIRECTORY, value)]).owners.safe;
         assert_eq!(safe("*"), SafeDirectories::All);
         let these = SafeDirectories::These(vec!["/a".into(), "/b c".into()]);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_lie_where_the_tools_for_containers_keep_them() {
+    fn logins_of_container_tools_are_found() {
         let files = |set: &[(&str, &str)]| {
             let logins = with(set).route.logins;
             logins.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn proxies_are_written_small_or_in_capitals() {
+    fn proxy_variables_can_be_lower_or_upper_case() {
         let both = with(&[("http_proxy", "small:1"), ("HTTP_PROXY", "LARGE:1")]).route;
         assert_eq!(both.http_proxy.as_deref(), Some("small:1"));
         let large = with(&[("HTTPS_PROXY", "s:1"), ("ALL_PROXY", "a:1"), ("NO_PROXY", "*")]).route;
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_known() {
+    fn ci_services_are_recognized() {
         assert_eq!(with(&[("CI", "1"), ("GITHUB_ACTIONS", "true")]).ci, Ci::GitHub);
         assert_eq!(with(&[("CI", "true")]).ci, Ci::Some);
         assert!(!with(&[("CLICOLOR_FORCE", "0")]).force_color);

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_flags_are_named() {
         assert_eq!(read(&["opt"], None).unwrap_err().message, "`--config opt` has no value");
         assert_eq!(read(&["=x"], None).unwrap_err().class, Class::Usage);
         assert_eq!(

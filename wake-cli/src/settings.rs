@@ -267,7 +267,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_wrong_variable_is_an_error_that_names_it() {
+    fn an_invalid_variable_is_named_in_the_error() {
         let environment = Environment { progress: Some("loud".into()), ..Environment::default() };
         let cli = Cli::try_parse_from(["wake", "build"]).unwrap();
         let process = Process { cwd: "/".into(), terminal: false, argv: Vec::new() };
@@ -277,7 +277,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_is_named() {
+    fn a_missing_directory_is_named() {
         let cli = Cli::try_parse_from(["wake", "-C", "/nowhere/at/all", "build"]).unwrap();
         let process = Process { cwd: "/".into(), terminal: false, argv: Vec::new() };
         let error = Settings::new(&cli.global, &Environment::default(), &process).unwrap_err();

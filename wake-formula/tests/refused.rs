@@ -58,7 +58,7 @@ fn input_below_a_mount_but_not_beside_it() {
 }
 
 #[test]
-fn what_the_system_does_not_take() {
+fn values_that_the_system_rejects() {
     let text = |field: &str| format!(r#"{{"formula": {{"action": {{{field}}}}}}}"#);
     let long = format!("\"hostname\": \"{}\"", "h".repeat(65));
     for (field, message) in [
@@ -76,7 +76,7 @@ fn what_the_system_does_not_take() {
 }
 
 #[test]
-fn what_a_capsule_cannot_ask_for() {
+fn values_that_capsules_cannot_have() {
     let text = |inputs: &str, command: &str, packtype: &str| {
         format!(
             r#"{{"formula.v1": {{"inputs": {{{inputs}}}, "action": {{"exec": {{"command": ["{command}"]}}}}, "outputs": {{"o": {{"from": "/o", "packtype": "{packtype}"}}}}}}}}"#
@@ -182,7 +182,7 @@ fn warpforge_capsules() {
 }
 
 #[test]
-fn documents_of_other_kinds_are_called_what_they_are() {
+fn documents_of_other_kinds_are_identified() {
     let first = |text: &str| refusal(text).lines().next().unwrap().to_owned();
     for (text, what) in [
         (r#"{"plot.v1": {"inputs": {}, "steps": {}, "outputs": {}}}"#, "a warpforge plot"),

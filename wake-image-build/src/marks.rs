@@ -211,7 +211,7 @@ mod tests {
 ";
 
     #[test]
-    fn a_script_of_a_dockerfile_says_in_which_line_it_stopped() {
+    fn a_dockerfile_script_reports_the_line_that_failed() {
         let template = template(TEMPLATE);
         let script = Backend::Podman.script(&marked(&template, true), Generation::Second).unwrap();
         let (_, run) = script.split_once("RUN ").unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_a_definition_says_in_which_line_it_stopped() {
+    fn a_definition_script_reports_the_line_that_failed() {
         let template = template(TEMPLATE);
         let script = Backend::Apptainer.script(&marked(&template, false), Generation::Second);
         let script = script.unwrap();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tool_says_names_a_line() {
+    fn the_line_is_found_in_tool_messages() {
         let template = template(TEMPLATE);
         for (log, expected) in [
             (

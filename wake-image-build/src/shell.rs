@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_says_in_which_line_it_stopped() {
+    fn a_script_reports_the_line_that_failed() {
         assert_eq!(ran(&["echo a", "echo b"]), (0, "a\nb\n".to_owned(), None));
         assert_eq!(ran(&["echo a", "true", "exit 7", "echo b"]), (7, "a\n".to_owned(), Some(2)));
         assert_eq!(ran(&["true", "false && true", "echo b"]), (1, String::new(), Some(1)));

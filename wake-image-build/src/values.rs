@@ -39,7 +39,7 @@ mod tests {
     use super::filled;
 
     #[test]
-    fn variables_are_filled_in() {
+    fn variables_are_substituted() {
         let variables = [("PATH", "/bin"), ("A_1", "x")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         for (text, expected) in [

@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_comes_back_as_it_was_put_together_and_depends_on_nothing_else() {
+    fn a_composed_image_reads_back_and_is_reproducible() {
         let (one, other) = (Kitchen::new(), Kitchen::new());
         let all = [("tool", "#!/bin/sh\n", true), ("share/a/b", "text", false)];
         let tool =
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_on_another_image_keeps_its_layers_and_its_directories() {
+    fn a_derived_image_keeps_base_layers_and_directories() {
         let kitchen = Kitchen::new();
         let files = kitchen.files(&[("a", "1", false), ("b", "2", false)]);
         let below = composition(vec![vec![placed("./a", "/etc/a")]]);
@@ -500,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_placed_says_where() {
+    fn an_impossible_placement_is_reported_with_its_path() {
         let kitchen = Kitchen::new();
         let files = kitchen.files(&[("a", "1", false), ("d/x", "2", false)]);
         let message = |placed: Vec<PlacedFiles>| {

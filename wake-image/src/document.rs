@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_what_is_not_there() {
+    fn null_counts_as_absent_in_a_document() {
         let text = format!(
             r#"{{"os":"linux","architecture":"amd64","rootfs":{{"type":"layers","diff_ids":["{ZERO}"]}},
             "config":{{"Env":null,"Cmd":["sh"],"Labels":null,"ExposedPorts":{{"80/tcp":{{}}}}}}}}"#
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_says_what_it_is() {
+    fn other_documents_are_identified() {
         let message = |text: &str| Document::parse(text.as_bytes()).unwrap_err().to_string();
         let descriptor =
             |kind: &str| format!(r#"{{"mediaType":"{kind}","digest":"{ZERO}","size":0}}"#);

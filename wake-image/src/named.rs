@@ -61,7 +61,7 @@ mod tests {
     use super::whole;
 
     #[test]
-    fn a_name_means_the_same_with_and_without_what_may_be_left_out() {
+    fn optional_parts_of_a_name_have_defaults() {
         for name in ["app", "app:latest", "localhost/app", "localhost/app:latest"] {
             assert_eq!(whole(name), "localhost/app:latest");
         }

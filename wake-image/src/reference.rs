@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_printed_as_they_were_read() {
+    fn names_are_displayed_as_they_were_parsed() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         for text in [
             "registry.example.org/os/debian:12",
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_image_says_what_is_wrong() {
+    fn invalid_names_are_explained() {
         let message = |text: &str| parse(text).err().map(|error| error.to_string());
         for (text, problem) in [
             ("debian:12", "`debian:12` has no registry host: write `HOST/debian:12`"),

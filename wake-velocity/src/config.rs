@@ -205,7 +205,7 @@ constraints:
     }
 
     #[test]
-    fn what_is_added_in_a_call() {
+    fn additions_on_the_command_line_are_parsed() {
         let (when, addition) =
             added(Added::Variable, "name: x; value: a b: c; when: backend=podman").unwrap();
         assert_eq!(when.parts.len(), 1);

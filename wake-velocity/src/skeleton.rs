@@ -45,7 +45,7 @@ mod tests {
     use crate::catalog::Catalog;
 
     #[test]
-    fn a_new_image_is_found_where_it_was_made_for() {
+    fn a_new_image_is_found_for_its_setting() {
         let setting = Setting {
             system: "frontier".to_owned(),
             backend: "podman".to_owned(),

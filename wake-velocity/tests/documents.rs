@@ -54,7 +54,7 @@ fn nothing_is_as_good_as_an_empty_mapping() {
 }
 
 #[test]
-fn what_does_not_belong_to_the_build_is_left_alone() {
+fn documents_outside_the_build_are_ignored() {
     let text = format!("maintainer: {{name: nobody}}\n{}", first("podman", &["prolog: p.sh"]));
     let files =
         images(&[("a/1/specifications.yaml", &text), (".git/config", "x"), ("README", "x")]);
@@ -63,7 +63,7 @@ fn what_does_not_belong_to_the_build_is_left_alone() {
 }
 
 #[test]
-fn aliases_and_merges_bring_what_they_name() {
+fn aliases_and_merges_are_expanded() {
     let text = "build_specifications:
   frontier:
     podman:
@@ -81,7 +81,7 @@ fn aliases_and_merges_bring_what_they_name() {
 }
 
 #[test]
-fn a_number_is_the_text_that_it_is_written_as_and_warned_about() {
+fn a_number_keeps_its_spelling_with_a_warning() {
     let files = images(&[("os/specs.yaml", "versions:\n- spec: [8.9, 8.10]\n- spec: '8.20'\n")]);
     let catalog = read(&files, "podman").unwrap();
     let versions: Vec<&str> = catalog.images.iter().map(|image| image.version.as_str()).collect();
@@ -100,7 +100,7 @@ fn a_number_is_the_text_that_it_is_written_as_and_warned_about() {
 }
 
 #[test]
-fn a_tree_that_is_none() {
+fn invalid_trees_are_refused() {
     check(
         &one("build_specifications: [1]\n"),
         expect![[r"
@@ -134,7 +134,7 @@ fn a_tree_that_is_none() {
 }
 
 #[test]
-fn keys_that_are_unknown_or_stand_twice() {
+fn unknown_and_duplicate_keys_are_refused() {
     check(
         &one(&first("podman", &["dependancies: [b]"])),
         expect![[r"
@@ -179,7 +179,7 @@ fn keys_that_are_unknown_or_stand_twice() {
 }
 
 #[test]
-fn values_of_the_wrong_kind() {
+fn values_of_the_wrong_type_are_refused() {
     check(
         &one(&first("podman", &["dependencies: b"])),
         expect![[r"
@@ -234,7 +234,7 @@ fn values_of_the_wrong_kind() {
 }
 
 #[test]
-fn needs_that_nothing_meets() {
+fn unsatisfiable_dependencies_are_refused() {
     check(
         &one(&first("podman", &["dependencies: ['a@^2']"])),
         expect![[r"
@@ -260,7 +260,7 @@ fn needs_that_nothing_meets() {
 }
 
 #[test]
-fn needs_that_go_round() {
+fn cyclic_dependencies_are_refused() {
     let files = [
         ("a/1/specifications.yaml", &*first("podman", &["dependencies: [b]"])),
         ("b/1/specifications.yaml", &*first("podman", &["dependencies: [c]"])),
@@ -277,7 +277,7 @@ fn needs_that_go_round() {
 }
 
 #[test]
-fn targets_that_are_none() {
+fn invalid_targets_are_refused() {
     let files = [
         ("gcc/11.5/specifications.yaml", &*first("podman", &[])),
         ("gcc/12.3/specifications.yaml", &*first("podman", &[])),
@@ -311,7 +311,7 @@ fn targets_that_are_none() {
 }
 
 #[test]
-fn directories_that_are_no_images() {
+fn directories_without_images_are_refused() {
     let spec = first("podman", &[]);
     check(
         &refused(&[("a/1/specifications.yaml", &spec), ("a/2/notes", "")], "podman", &["a"]),
@@ -344,7 +344,7 @@ fn directories_that_are_no_images() {
 }
 
 #[test]
-fn files_that_are_not_there() {
+fn missing_files_are_refused() {
     let prolog = first("podman", &["prolog: p.sh"]);
     check(
         &refused(
@@ -378,7 +378,7 @@ fn files_that_are_not_there() {
 }
 
 #[test]
-fn what_never_holds_is_warned_about() {
+fn a_condition_that_never_holds_causes_a_warning() {
     let text = "versions: [{spec: 1, when: 'sytem=frontier'}, {spec: 2.x}]\n";
     let catalog = read(&images(&[("a/specs.yaml", text)]), "podman").unwrap();
     let warnings: Vec<String> = catalog.warnings.iter().map(ToString::to_string).collect();

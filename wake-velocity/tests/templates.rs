@@ -299,7 +299,7 @@ fn wrong(template: &str) -> String {
 }
 
 #[test]
-fn what_a_template_of_the_first_generation_is_refused_with() {
+fn errors_in_templates_of_the_first_generation() {
     check(
         &wrong("@from\n    r.example/os:1\n@run\n    get %(ulr)\n"),
         expect![[r"
@@ -401,7 +401,7 @@ fn a_source_of_no_form() {
 }
 
 #[test]
-fn what_a_template_of_the_second_generation_is_refused_with() {
+fn errors_in_templates_of_the_second_generation() {
     let wrong = |template: &str| {
         let files = [("a/specs.yaml", SECOND), ("a/templates/default.vtmp", template)];
         refused(&files, "podman", &["a"])
@@ -445,7 +445,7 @@ fn what_a_template_of_the_second_generation_is_refused_with() {
 }
 
 #[test]
-fn what_looks_like_a_section_and_is_none_is_warned_about() {
+fn text_resembling_a_section_causes_a_warning() {
     let files = images(&[
         ("a/1/specifications.yaml", &first("podman", &[])),
         ("a/1/templates/ubuntu.vtmp", "@from\n    r.example/os:1\n@run\n    x\n@evn\n    A b\n"),

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_written_as_it_is_read_is_no_other() {
+    fn a_canonical_number_keeps_its_spelling() {
         for text in
             ["12", "1.0", "22.04", "0", "8.1", "1.2.3", "1e3", "stream8", "v1", "12-rc1", "-", ""]
         {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_yaml_reads_otherwise_is_told() {
+    fn numbers_that_yaml_rewrites_are_reported() {
         for (text, value) in [
             ("8.10", "8.1"),
             ("12.30", "12.3"),

@@ -87,7 +87,7 @@ mod tests {
     use super::Text;
 
     #[test]
-    fn bytes_that_are_no_text_have_a_place() {
+    fn invalid_utf8_is_reported_with_its_place() {
         let error = Text::new("x.yaml", b"a: 1\nb: \xc3\xa9\xff").map(drop);
         let error = error.map_err(|error| (error.to_string(), error.source_line));
         let expected = ("x.yaml:2:5: not UTF-8".to_owned(), "b: é\u{fffd}".to_owned());

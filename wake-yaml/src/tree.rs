@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_is_refused_at_its_place() {
+    fn an_invalid_document_is_refused_at_its_place() {
         for (text, problem) in [
             ("a: 1\nb: 2\na: 3\n", "x:3:1: `a` appears twice, first on line 1"),
             ("[a]: 1\n", "x:1:1: a key is a list: expected a string"),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_of_aliases_ends_early() {
+    fn an_alias_bomb_is_refused_early() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let last = format!("*a{}", level - 1);
@@ -371,14 +371,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mapping_says_itself_counts_before_what_is_brought() {
+    fn own_keys_of_a_mapping_precede_merged_keys() {
         let text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 0, \"<<\": 5}\n";
         let expected = serde_json::json!({"x": 0, "<<": 5, "y": 2, "z": 4});
         assert_eq!(parse(text).unwrap().to_json()["c"], expected);
     }
 
     #[test]
-    fn tags_are_kept_where_they_change_what_something_is() {
+    fn tags_that_change_a_type_are_kept() {
         let root = parse("a: !!str 4\nb: !!binary aGk=\nc: !!map {}\nd: !x 1\n").unwrap();
         let Value::Map(entries) = &root.value else { unreachable!("a mapping") };
         let seen = entries.iter().map(|entry| (entry.value.tag.as_deref(), &entry.value.value));

@@ -193,7 +193,7 @@ mod tests {
     use crate::tool::{Root, Tool, Wake};
 
     #[test]
-    fn the_bare_evaluator_understands_the_package_files() {
+    fn the_bare_evaluator_evaluates_the_package_files() {
         let (large, large_size, tool) = (0, 0, 0);
         let shape = Shape {
             packages: 4,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_one_counts() {
+    fn the_median_run_is_used() {
         let times = [5, 1, 3].map(Duration::from_secs);
         assert_eq!(median(times.to_vec()), Duration::from_secs(3));
     }

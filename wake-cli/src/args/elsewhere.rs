@@ -43,7 +43,7 @@ mod tests {
     use crate::args::Cli;
 
     #[test]
-    fn each_word_is_led_on_and_is_no_command() {
+    fn each_foreign_command_gets_a_tip() {
         for (word, tip) in WORDS {
             let error = Cli::command().try_get_matches_from(["wake", word]).unwrap_err();
             let shown = led_on(error).to_string();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_instead_is_there() {
+    fn suggested_commands_exist() {
         for (word, tip) in WORDS {
             for typed in tip.split('\'').skip(1).step_by(2) {
                 let matches = Cli::command().try_get_matches_from(typed.split(' '));

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_usage_errors() {
+    fn invalid_arguments_are_usage_errors() {
         for line in [
             "wake",
             "wake biuld",
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistyped_command_has_a_suggestion() {
+    fn a_mistyped_command_gets_a_suggestion() {
         let text = parse("wake biuld").unwrap_err().to_string();
         assert!(text.contains("'build'"), "{text}");
     }

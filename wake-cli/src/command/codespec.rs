@@ -124,7 +124,7 @@ mod tests {
     use super::pairs;
 
     #[test]
-    fn a_comma_parts_pairs_alone() {
+    fn a_comma_separates_only_key_value_pairs() {
         assert_eq!(pairs("A=1,B=2"), ["A=1", "B=2"]);
         assert_eq!(pairs("A=1,2"), ["A=1,2"]);
         assert_eq!(pairs("A=x=y"), ["A=x=y"]);

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shell_is_told_of_build_and_of_no_worker() {
+    fn completions_include_build_but_no_worker_command() {
         for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
             let mut out = Vec::new();
             run(&CompletionsArgs { shell: *shell }, &mut out).unwrap();

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_goes_that_nobody_shows_and_a_dry_run_only_says_so() {
+    fn unreferenced_items_are_deleted_unless_dry_run() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let blob = store.put_blob(b"nobody needs this").unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn without_bounds_what_was_used_lately_stays() {
+    fn recently_used_items_are_kept_without_limits() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let (new, old) = (store.put_blob(b"new").unwrap(), store.put_blob(b"old").unwrap());

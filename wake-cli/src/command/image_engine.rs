@@ -145,7 +145,7 @@ mod tests {
     use super::numbers;
 
     #[test]
-    fn tools_say_their_versions_in_their_own_ways() {
+    fn the_version_of_each_tool_is_parsed() {
         for (said, version) in [
             ("podman version 4.3.1\n", Some([4, 3, 1])),
             (

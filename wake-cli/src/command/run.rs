@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn bin_then_the_only_executable_then_by_name() {
+    fn bin_precedes_the_only_executable_and_the_name() {
         let all =
             json!({ "x": "./a", "y": { "type": "file", "path": "./b" }, "bin": "./bin", "n": 3 });
         assert_eq!(chosen(&["a", "b", "bin"], all.clone(), None), Ok("bin".into()));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_is_told_apart() {
+    fn missing_and_non_executable_programs_have_different_exit_codes() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(execute(&dir.path().join("none"), &[]).1, NOT_FOUND);
         assert_eq!(execute(dir.path(), &[]).1, NOT_EXECUTABLE);

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_followed_down_to_its_place() {
+    fn a_change_is_traced_to_its_cause() {
         let flags = WhyChange {
             place: Some("config/release.libsonnet:22:14".into()),
             ..change("env.CFLAGS", Some("-O2"), Some("-O3"))

@@ -107,7 +107,7 @@ mod tests {
     use super::name;
 
     #[test]
-    fn a_file_is_called_as_its_address_ends() {
+    fn a_file_is_named_after_the_end_of_its_url() {
         for (url, expected) in [
             ("http://a.example/x/t.fa.gz", "t.fa.gz"),
             ("http://a.example/x/t.fa?version=1#y", "t.fa"),

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn standard_output_is_brief_beside_standard_error() {
+    fn stdout_is_brief_if_there_is_stderr() {
         let mut finished = action(0, "//a:b", Status::Failed, 0);
         finished.stdout_tail = (0..10).map(|at| format!("out {at}\n")).collect();
         finished.stderr_tail = "bad\n".into();

@@ -363,7 +363,7 @@ trace //web:bundle: PKG:3 level\\x1b[2J
     }
 
     #[test]
-    fn silence_is_broken_after_half_a_minute() {
+    fn running_steps_are_reported_after_thirty_silent_seconds() {
         let style = Style { color: false, unicode: false };
         let manner = Manner {
             style,

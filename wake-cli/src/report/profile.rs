@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_is_as_viewers_expect_it() {
+    fn every_event_has_the_form_that_viewers_expect() {
         let mut text = Vec::new();
         write(&some(), &mut text).unwrap();
         let trace: Value = serde_json::from_slice(&text).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_there_whole_or_not_at_all() {
+    fn the_file_is_written_atomically() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace.json");
         let file = ProfileFile::prepare(&path).unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_said_before() {
+    fn an_unwritable_path_is_reported_in_advance() {
         let dir = tempfile::tempdir().unwrap();
         let says = |path: &Path| ProfileFile::prepare(path).unwrap_err().message;
         let shown = dir.path().display();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_wrong_at_the_end_is_a_warning() {
+    fn an_error_at_the_end_is_a_warning() {
         let dir = tempfile::tempdir().unwrap();
         let file = ProfileFile::prepare(&dir.path().join("trace.json")).unwrap();
         std::fs::remove_dir(dir.path()).unwrap();

@@ -52,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_comes_in_two_pieces_stays_one() {
+    fn a_character_split_between_reads_stays_whole() {
         let mut relay = Relay::default();
         assert_eq!(relay.push(Stream::Stdout, &[0xc3]), None);
         assert_eq!(relay.push(Stream::Stdout, &[0xa9, b'\n']), Some("é\n".to_owned()));
     }
 
     #[test]
-    fn a_line_without_an_end_does_not_pile_up() {
+    fn an_endless_line_is_not_buffered_whole() {
         let mut relay = Relay::default();
         let piece = vec![b'x'; LONGEST + 1];
         assert_eq!(relay.push(Stream::Stdout, &piece).map(|text| text.len()), Some(LONGEST + 1));

@@ -37,7 +37,7 @@ fn everything() -> Vec<Event> {
 }
 
 #[test]
-fn every_event_is_as_the_schema_says() {
+fn every_event_matches_the_schema() {
     let schema = schema();
     let lines = written(&everything());
     for line in &lines {
@@ -82,7 +82,7 @@ fn the_envelope_counts_and_names_the_run() {
 }
 
 #[test]
-fn a_wrong_event_is_found() {
+fn an_invalid_event_is_detected() {
     let schema = schema();
     let good = written(&recorded::failing());
     let finished = good.last().unwrap();

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_is_told_as_one() {
+    fn an_interruption_is_reported_as_such() {
         let counts = Counts { total: 10, hit: 3, ran: 2, aborted: 5, ..Counts::default() };
         let ending = ending(130, counts);
         assert_eq!(ending.verdict(), Verdict::Interrupted);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_overridden_is_said_however_it_ended() {
+    fn overrides_are_reported_whatever_the_outcome() {
         let overrides = ["acme/tls by //libs/tls".to_owned()];
         let cold = Counts { total: 1, ran: 1, ..Counts::default() };
         let said = |exit| Summary { overrides: &overrides, ..ending(exit, cold) }.sentence();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_end() {
+    fn long_lists_are_truncated() {
         let labels: Vec<String> = (0..7).map(|at| format!("//a:{at}")).collect();
         assert_eq!(list(&labels, 2), "//a:0, //a:1 and 5 more");
         assert_eq!(list(&labels[..2], 2), "//a:0, //a:1");

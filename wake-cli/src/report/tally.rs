@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_is_no_less_than_the_longest_way() {
+    fn the_estimate_is_no_less_than_the_longest_path() {
         let events = [
             usual(0, "a", &[], Some(2_000)),
             usual(1, "b", &[0], Some(3_000)),
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_guessed_where_most_is_new() {
+    fn there_is_no_estimate_if_most_steps_are_new() {
         let events =
             [usual(0, "a", &[], Some(2_000)), usual(1, "b", &[], None), usual(2, "c", &[], None)];
         assert_eq!(with_jobs(1, &events).estimate(Duration::ZERO), None);

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_what_is_known() {
+    fn the_line_shows_what_is_known() {
         let second = Duration::from_secs(2);
         assert_eq!(
             line(3_000_000, Some(12_000_000), second, 60),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn fetching_is_shown_by_packages_and_then_by_bytes() {
+    fn fetching_is_shown_by_packages_then_by_bytes() {
         let style = Style { color: false, unicode: true };
         let shown = |done, of, bytes, total| {
             let fetching = Fetching { done, of, bytes, total };

@@ -373,7 +373,7 @@ error: `./src/chart.ts` is not in the sandbox
     }
 
     #[test]
-    fn a_command_that_succeeds_and_leaves_the_wrong_things() {
+    fn a_command_that_succeeds_with_wrong_outputs() {
         let mut failed = recorded::action(0, "//a:b", Status::Failed, 1_000);
         (failed.outcome, failed.exit) = (Some("exit 0".into()), Some(0));
         failed.faults = vec!["`./out.txt` was declared and is not there".into()];

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_once_and_ended_once() {
+    fn a_failure_is_reported_once_and_closed_once() {
         let notes = Rc::new(RefCell::new(Vec::new()));
         let mut witness = Witness::new(Box::new(Notes(Rc::clone(&notes))));
         let told = Diagnostic::error(Class::Evaluation, "a");

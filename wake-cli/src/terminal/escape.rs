@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same_without_control_characters() {
+    fn json_is_equivalent_without_control_characters() {
         let value = serde_json::json!({"a\u{9b}": ["\u{7f}\u{202e}", "plain é", "\u{e0001}"]});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let safe = json(&text);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn no_input_leaves_a_control_character() {
+    fn no_control_character_is_left() {
         let every: String = (0..0x3000).filter_map(char::from_u32).collect();
         for line in lines(&every) {
             assert!(!line.chars().any(char::is_control), "{line:?}");

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_steers_a_terminal_however_it_is_cut() {
+    fn split_control_sequences_never_reach_a_terminal() {
         let own = Style { color: true, unicode: true }.paint(Role::Guide, "é漢");
         let bytes = [
             own.as_bytes(),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_terminal_gets_the_bytes() {
+    fn bytes_are_unchanged_without_a_terminal() {
         let mut guard = Guard::new(Vec::new(), false);
         let bytes: Vec<u8> = (0..=255).collect();
         guard.write_all(&bytes).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_goes_first() {
+    fn the_middle_is_cut_first() {
         assert_eq!(cut_middle("//compiler:core", 20, "…"), "//compiler:core");
         assert_eq!(cut_middle("//compiler/backend:core", 11, "…"), "//com…:core");
         assert_eq!(cut_middle("//compiler", 6, ".."), "//..er");

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_command_is_shown_in_part() {
+    fn a_long_command_is_truncated() {
         assert_eq!(command("make all"), "make all");
         let long = format!("{}{}", "\u{e4}".repeat(SHOWN), "x".repeat(2048));
         let shown = format!("{} ... and {} more", "\u{e4}".repeat(SHOWN), bytes(2048));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_also_in_directories_that_are_new() {
+    fn changes_in_new_directories_are_reported() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         fs::create_dir_all(dir.path().join(".wake/out")).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_that_goes_is_an_error() {
+    fn a_removed_workspace_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("ws");
         fs::create_dir(&root).unwrap();

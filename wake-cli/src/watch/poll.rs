@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_goes_or_changes_is_seen_and_nothing_else() {
+    fn only_additions_removals_and_changes_are_seen() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
         fs::create_dir_all(at("a/b")).unwrap();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_that_goes_is_an_error_and_another_one_in_its_place_as_well() {
+    fn a_removed_or_replaced_workspace_is_an_error() {
         for is_replaced in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let root = dir.path().join("ws");

@@ -170,7 +170,7 @@ mod tests {
     use super::with_base;
 
     #[test]
-    fn only_what_is_begun_from_is_called_otherwise() {
+    fn only_the_base_image_is_renamed() {
         let script = "FROM a\n\nRUN echo \\\n    FROM b\n";
         assert_eq!(with_base(script, Some("c")), "FROM c\n\nRUN echo \\\n    FROM b\n");
         assert_eq!(with_base(script, None), script);

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_dpkg_and_apk_say_is_read() {
+    fn package_lists_of_dpkg_and_apk_are_read() {
         let files = Manifest::default();
         let texts = BTreeMap::from([
             ("usr/lib/os-release", "NAME=x\nID=debian\nVERSION_ID=\"12\"\n"),

@@ -71,7 +71,7 @@ mod tests {
     use super::without_comments;
 
     #[test]
-    fn only_comments_and_empty_lines_go() {
+    fn only_comments_and_empty_lines_are_removed() {
         let script = "#!/bin/sh\n# all of it\necho 'a # b' \"c # d\" e#f ${#g}   # end\n\n  \necho \\# 'x\n# y' # z\n";
         assert_eq!(
             without_comments(script),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_with_a_here_document_stays() {
+    fn a_script_with_a_here_document_is_unchanged() {
         let script = "cat <<E\n# text\n\nE\n";
         assert_eq!(without_comments(script), ["cat <<E", "# text", "", "E"]);
     }

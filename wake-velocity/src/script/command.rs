@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn each_backend_is_called_in_its_own_way() {
+    fn each_backend_has_its_own_command() {
         assert_eq!(build(Backend::Apptainer, &[]), "apptainer build /b/x/id.sif /b/x/script;");
         assert_eq!(
             build(Backend::Singularity, &["--fakeroot", "-F"]),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_say_where_they_lie_are_kept() {
+    fn names_with_a_location_are_kept() {
         assert_eq!(Backend::Podman.image_name("/d", "r.example/x:1"), "r.example/x:1");
         assert_eq!(Backend::Apptainer.image_name("/d", "x.sif"), "/d/x.sif");
         assert_eq!(Backend::Apptainer.image_name("/d", "/e/x"), "/e/x.sif");

@@ -307,7 +307,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(3000))]
         #[test]
-        fn a_search_finds_what_going_through_all_finds(
+        fn a_search_agrees_with_exhaustive_enumeration(
             sizes in prop::collection::vec(1usize..5, 1..6),
             clauses in prop::collection::vec(prop::collection::vec((0usize..20, any::<bool>()), 1..4), 0..30),
         ) {
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_that_takes_too_long_is_given_up() {
+    fn a_search_that_takes_too_long_is_abandoned() {
         // Seven names for six places.
         let names: Vec<Vec<Variable>> =
             (0..7).map(|name| (name * 6..name * 6 + 6).collect()).collect();

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_of_an_image() {
+    fn conditions_that_match_an_image() {
         for condition in [
             "",
             "gcc",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not() {
+    fn conditions_that_do_not_match_an_image() {
         for condition in [
             "ubuntu",
             "!ubuntu",

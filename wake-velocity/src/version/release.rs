@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_agrees_as_far_as_the_shorter_goes_is_equal() {
+    fn versions_are_compared_up_to_the_shorter_one() {
         for (one, two) in [
             ("2.3.4", "2.3.4"),
             ("2.3.4-rc1", "2.3.4"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_form_is_equal_to_everything() {
+    fn a_version_without_a_form_equals_everything() {
         for text in ["stream8", "1.2.3.4", "", "=1.0", "1.", "1-", "1-a.b"] {
             assert!(!release(text).has_form(), "{text}");
             assert!(release(text).is(&release("1.2")) && release("9").is(&release(text)), "{text}");

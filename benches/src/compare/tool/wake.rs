@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_says_what_ran() {
+    fn the_last_line_reports_what_ran() {
         let place = Place::new(&std::env::temp_dir(), "wake-benches-test", Path::new("combine"));
         let wake = Wake::new("wake".into(), place.expect("a place"), Root::Empty, 2);
         for (line, ran) in [

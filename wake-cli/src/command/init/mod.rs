@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_workspace_has_is_written_at_its_root_alone() {
+    fn workspace_files_are_written_only_at_the_root() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(".gitignore"), "mine\n").unwrap();
         init(root.path(), ".", Some("top")).unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_way_is_shown_as_it_is_called() {
+    fn an_existing_file_is_reported_by_its_path() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("taken"), "mine").unwrap();
         let path = |name| format!("`{}` already exists", root.path().join(name).display());
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_writes_nothing() {
+    fn nothing_is_written_for_an_invalid_name() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(
             message(init(root.path(), "d", Some("Upper"))),

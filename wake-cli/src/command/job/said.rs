@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_many_wait_is_told_as_soon_as_one_has_begun() {
+    fn waiting_replicas_are_counted_once_one_has_started() {
         let told = |count, is_pending| {
             let mut waits = Waits::default();
             (0..count).for_each(|_| waits.add("waiting in the Slurm queue: Resources".to_owned()));

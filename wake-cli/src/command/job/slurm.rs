@@ -234,7 +234,7 @@ mod tests {
     use wake_codespec::codespec::Amounts;
 
     #[test]
-    fn a_node_has_what_all_that_run_there_take() {
+    fn resources_of_all_processes_on_a_node_are_added() {
         let amount = |text: &str| Some(text.parse::<Quantity>().unwrap());
         let requests = Amounts { cpu: amount("1500m"), memory: amount("1Gi") };
         let limits = Amounts { cpu: amount("4"), memory: amount("2Gi") };
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_no_process_said_is_told_as_slurm_has_it() {
+    fn an_end_without_a_result_is_described_from_slurm() {
         let told = |end, log: &str| how_it_ended(&end, Some("n1"), log);
         assert_eq!(told(end("NODE_FAIL", 0, 0), ""), "ended by Slurm on n1: NODE_FAIL");
         assert_eq!(told(end("FAILED", 0, 9), ""), "ended by Slurm on n1: FAILED (signal 9)");

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_is_the_one_that_took_longest_and_adds_up() {
+    fn the_critical_path_is_the_longest_chain_and_adds_up() {
         let path = CriticalPath::of(&past(diamond(), Some(3_100)));
         let chain: Vec<_> = path.steps.iter().map(|link| link.label.as_str()).collect();
         assert_eq!(chain, ["//:b", "//:c"]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_a_turn_is_told_where_it_is_most_of_it() {
+    fn waiting_is_reported_where_it_dominates() {
         let events = vec![
             announced(0, "//:a", &[]),
             announced(1, "//:b", &[0]),
@@ -280,7 +280,7 @@ most of this was spent waiting for one of 2 jobs
     }
 
     #[test]
-    fn what_was_not_performed_bounds_nothing() {
+    fn aborted_steps_are_not_on_the_critical_path() {
         let mut events = diamond();
         events.push(announced(4, "//:e", &[2]));
         events.push(done(4, "//:e", Status::Aborted, (3_000, 3_000, 9_000)));
@@ -290,13 +290,13 @@ most of this was spent waiting for one of 2 jobs
     }
 
     #[test]
-    fn a_build_that_looked_at_no_step() {
+    fn a_build_without_steps_has_no_critical_path() {
         let path = CriticalPath::of(&past(Vec::new(), Some(12)));
         assert_eq!(path.text(PLAIN), "run 7f3a took 0.01s; it ran no steps\n");
     }
 
     #[test]
-    fn a_log_with_a_cycle_or_without_times_is_read_nevertheless() {
+    fn a_log_with_a_cycle_or_without_times_is_read() {
         let mut first = action(0, "a", Status::Ran, 5);
         (first.ready_ms, first.start_ms) = (None, None);
         let events = vec![

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_comes_back_as_its_events() {
+    fn a_log_is_read_back_as_its_events() {
         let events = recorded::failing();
         let past = written(&events, "");
         assert_eq!(past.events, events);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_was_cut_short_tells_what_it_can() {
+    fn a_truncated_log_is_read_as_far_as_possible() {
         let events = &recorded::succeeding()[..7];
         let past = written(events, "{\"kind\":\"of a later wake\"}\n{\"kind\":\"fini");
         assert_eq!(past.events, events);

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_behind_a_case_that_failed_say_why() {
+    fn comments_after_a_failed_case_are_its_message() {
         let text = "# before\n1..2\nok 1 - adds\n# fine\nnot ok 2 - divides\n# by zero\n#   at 3\n";
         let divides =
             TestCase { message: "by zero\nat 3".to_owned(), ..named("divides", CaseEnd::Failed) };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_report_has_no_cases() {
+    fn other_text_has_no_cases() {
         assert_eq!(of_tap("ok, all is well\n"), None);
         assert_eq!(of_tap("ok 1 - without a plan\n"), None);
         assert_eq!(of_tap("1..0 # SKIP nothing here\n"), None);

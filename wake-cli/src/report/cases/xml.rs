@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pytest_and_googletest_write_is_read() {
+    fn reports_of_pytest_and_googletest_are_read() {
         let text = r#"<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" errors="0" failures="1" skipped="1" tests="4">
 <testcase classname="tests.test_a" name="test_good" time="0.001" />
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_report_is_refused_with_its_place() {
+    fn an_invalid_report_is_refused_with_its_place() {
         let deep = format!("<testsuites>{}", "<a>".repeat(200));
         let bomb =
             "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><testsuite name=\"&b;\"/>";
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_case_is_cut() {
+    fn the_message_of_a_case_is_truncated() {
         let long = "x".repeat(100_000);
         let text = format!("<testsuite><testcase><failure>{long}</failure></testcase></testsuite>");
         assert_eq!(read(&text).unwrap()[0].message.len(), LONGEST_MESSAGE);

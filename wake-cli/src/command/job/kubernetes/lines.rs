@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn what_one_writes_goes_on_as_it_comes_and_what_several_write_by_lines() {
+    fn several_logs_are_merged_by_line_and_one_is_unchanged() {
         assert_eq!(told("", None, &["a", "b\nc"]), "ab\nc");
         let several = told("", Some("job-1"), &["a", "b\nc\nd"]);
         assert_eq!(several, "[job-1] ab\n[job-1] c\n[job-1] d\n");
     }
 
     #[test]
-    fn what_comes_again_is_passed_on_once() {
+    fn repeated_log_output_is_forwarded_once() {
         assert_eq!(told("ab\nc", None, &["a", "b\ncd", "\n"]), "d\n");
         assert_eq!(told("ab\nc", None, &["ab"]), "");
         let log = "[job-0] x\n[job-1] a\n[job-0] y\n[job-1] b\n";
