@@ -293,7 +293,7 @@ fn options_that_depend_on_each_other() {
         2,
         expect![[r#"
         error: `--set b`: nothing in this build reads an option `b`
-         help: the options read are `a`
+         help: this build reads `a`
     "#]],
     );
     let of_type = modules(

@@ -33,31 +33,31 @@ fn created(project: &Project, template: &str) {
 #[test]
 fn the_plain_template_works() {
     let project = project().file("wake.toml", "").build();
-    created(&project, "the_plain_template_works");
+    created(&project, "plain");
     project.wake(["test", "//app"]).run().success().mentions("tested 1 test: 1 passed");
 }
 
 #[test]
 fn the_sh_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "the_sh_template_works");
+    created(&project, "sh");
     works(&project, "app/words.txt", "tested 1 test: 1 passed");
 }
 
 #[test]
 fn the_cc_template_works() {
-    if !has_program("the_cc_template_works") {
+    if !has_program("cc") {
         return skip("the_cc_template_works", "needs a C compiler");
     }
     let (project, _rules) = workspace();
-    created(&project, "the_cc_template_works");
+    created(&project, "cc");
     works(&project, "app/src/greeting.c", "tested 1 test: 1 passed");
 }
 
 #[test]
 fn the_python_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "the_python_template_works");
+    created(&project, "python");
     // The step for the test file, and the one for all files.
     works(&project, "app/src/greeting.py", "tested 2 tests: 2 passed");
 }
@@ -65,7 +65,7 @@ fn the_python_template_works() {
 #[test]
 fn the_rust_template_works() {
     let (project, _rules) = workspace();
-    created(&project, "the_rust_template_works");
+    created(&project, "rust");
     if !has_system_rust() {
         if !rust_toolchain_into(&project, "tools", "") {
             return skip("the_rust_template_works", "needs rustc");
@@ -83,8 +83,7 @@ fn the_rust_template_works() {
 #[test]
 fn without_a_registry_init_shows_the_settings_to_add() {
     let project = project().build();
-    let written =
-        project.wake(["init", "app", "--template", "the_sh_template_works"]).run().success();
+    let written = project.wake(["init", "app", "--template", "sh"]).run().success();
     let expected = "     Created package `app` in app\n        \
                     Next configure the rule registry in `app/wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
                     Then run it with `wake -C app run :hello`, test it with `wake -C app test`\n";
@@ -114,8 +113,7 @@ fn without_a_registry_init_shows_the_settings_to_add() {
 
     // A package of a workspace without a registry.
     let within = wake_tests::project().file("wake.toml", "").build();
-    let written =
-        within.wake(["init", "libs/app", "--template", "the_cc_template_works"]).run().success();
+    let written = within.wake(["init", "libs/app", "--template", "cc"]).run().success();
     let expected = "     Created package `app` in libs/app\n        \
                     Next configure the rule registry in `wake.toml`: `[registries]` `rules = \"ADDRESS\"` and `[namespaces]` `wake = \"rules\"`\n        \
                     Then run it with `wake -C libs/app run :hello`, test it with `wake -C libs/app test`\n";

@@ -247,7 +247,7 @@ fn every_printed_name_is_accepted_by_every_command() {
 fn every_printed_option_can_be_set() {
     let project = workspace();
     let unknown = project.wake(["build", "//:opt", "--set", "zzzzzz=1"]).run().code(2).stderr;
-    let read = unknown.split_once("what is read: ").unwrap().1;
+    let read = unknown.split_once("help: this build reads ").unwrap().1;
     let names: Vec<&str> = read.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
     assert_eq!(names, ["opt.level", "opt.name"]);
     for name in names {

@@ -160,7 +160,7 @@ impl<'a> BuildOptions<'a> {
             None if asked.is_empty() => error.help("nothing in this build reads any option"),
             None => {
                 let known: Vec<&str> = asked.iter().map(String::as_str).collect();
-                error.help(format!("the options read are `{}`", known.join("`, `")))
+                error.help(format!("this build reads `{}`", known.join("`, `")))
             }
         })
     }

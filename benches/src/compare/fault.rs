@@ -13,6 +13,14 @@ pub(crate) enum Fault {
         path: PathBuf,
         source: io::Error,
     },
+    /// A tool to compare with is not on this machine.
+    #[error("`{program}` is not installed: run `apt-get install {package}`")]
+    Missing {
+        /// The tool's program.
+        program: &'static str,
+        /// The Debian package that has it.
+        package: &'static str,
+    },
     /// A measured tool failed.
     #[error("`{tool}` failed: {status}; the end of its output:\n{tail}")]
     Failed {

@@ -213,12 +213,10 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
     padded.and_then(|file| file.set_len(size.max(arguments.tool))).at(&combine)?;
     let place = |name: &str| Place::new(base, name, &combine);
     let program = fs::canonicalize(&arguments.wake).at(&arguments.wake)?;
-    let mut tools: Vec<Box<dyn Tool>> = vec![
-        Box::new(Wake::new(program, place("wake")?, arguments.root, jobs)),
-        Box::new(Ninja::new(place("ninja")?, jobs)),
-    ];
-    if arguments.only_daily {
-        tools.truncate(1);
+    let mut tools: Vec<Box<dyn Tool>> =
+        vec![Box::new(Wake::new(program, place("wake")?, arguments.root, jobs))];
+    if !arguments.only_daily {
+        tools.push(Box::new(Ninja::new(place("ninja")?, jobs)?));
     }
     if let Some(before) = &arguments.before {
         let program = fs::canonicalize(before).at(before)?;
@@ -228,7 +226,7 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
     for other in &arguments.with {
         tools.push(match other {
             Other::Bazel => Box::new(Bazel::new(place("bazel")?, jobs)?),
-            Other::Nix => Box::new(Nix::new(place("nix")?, jobs)),
+            Other::Nix => Box::new(Nix::new(place("nix")?, jobs)?),
         });
     }
     Ok(tools)

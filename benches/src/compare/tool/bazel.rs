@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Tool, by_content};
+use super::{Tool, by_content, installed};
 use crate::fault::{At, Fault};
 use crate::measure;
 use crate::place::Place;
@@ -14,6 +14,9 @@ use crate::scenario::Scenario;
 
 /// A file system in memory.
 const MEMORY: &str = "/dev/shm";
+
+/// Its program.
+const PROGRAM: &str = "/usr/bin/bazel";
 
 /// Bazel from Debian's `bazel-bootstrap`.
 pub(crate) struct Bazel {
@@ -26,6 +29,7 @@ pub(crate) struct Bazel {
 
 impl Bazel {
     pub(crate) fn new(place: Place, jobs: usize) -> Result<Self, Fault> {
+        installed(PROGRAM, "bazel-bootstrap")?;
         let store = place.store();
         let sandboxes = Path::new(MEMORY)
             .is_dir()
@@ -37,7 +41,7 @@ impl Bazel {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("/usr/bin/bazel");
+        let mut command = Command::new(PROGRAM);
         command.current_dir(self.place.checkout());
         command.arg(format!("--output_user_root={}", self.store.join("user").display()));
         command.arg(format!("--output_base={}", self.base().display()));

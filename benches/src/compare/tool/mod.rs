@@ -18,6 +18,11 @@ pub(crate) use ninja::Ninja;
 pub(crate) use nix::Nix;
 pub(crate) use wake::{Root, Wake};
 
+/// Checks that a tool to compare with is on this machine, before anything is made for it.
+fn installed(program: &'static str, package: &'static str) -> Result<(), Fault> {
+    if Path::new(program).exists() { Ok(()) } else { Err(Fault::Missing { program, package }) }
+}
+
 /// One build tool with a checkout of its own.
 pub(crate) trait Tool {
     /// The name in the table.

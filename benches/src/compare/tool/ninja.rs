@@ -5,11 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Tool, by_time};
+use super::{Tool, by_time, installed};
 use crate::fault::{At, Fault};
 use crate::place::Place;
 use crate::repository::{LARGE, Package, Repository};
 use crate::scenario::Scenario;
+
+/// Its program.
+const PROGRAM: &str = "/usr/bin/ninja";
 
 /// ninja from Debian's `ninja-build`.
 pub(crate) struct Ninja {
@@ -18,8 +21,9 @@ pub(crate) struct Ninja {
 }
 
 impl Ninja {
-    pub(crate) fn new(place: Place, jobs: usize) -> Self {
-        Ninja { place, jobs }
+    pub(crate) fn new(place: Place, jobs: usize) -> Result<Self, Fault> {
+        installed(PROGRAM, "ninja-build")?;
+        Ok(Ninja { place, jobs })
     }
 }
 
@@ -54,7 +58,7 @@ impl Tool for Ninja {
     }
 
     fn build(&self) -> Command {
-        let mut command = Command::new("/usr/bin/ninja");
+        let mut command = Command::new(PROGRAM);
         command.current_dir(self.place.checkout()).args(["-j", &self.jobs.to_string()]);
         command
     }

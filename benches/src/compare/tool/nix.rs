@@ -5,11 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Tool;
+use super::{Tool, installed};
 use crate::fault::{At, Fault};
 use crate::place::Place;
 use crate::repository::{Package, Repository};
 use crate::scenario::Scenario;
+
+/// Its program for builds.
+const PROGRAM: &str = "/usr/bin/nix-build";
 
 /// Nix from Debian's `nix-bin`.
 pub(crate) struct Nix {
@@ -19,9 +22,10 @@ pub(crate) struct Nix {
 }
 
 impl Nix {
-    pub(crate) fn new(place: Place, jobs: usize) -> Self {
+    pub(crate) fn new(place: Place, jobs: usize) -> Result<Self, Fault> {
+        installed(PROGRAM, "nix-bin")?;
         let store = place.store();
-        Nix { place, store, jobs }
+        Ok(Nix { place, store, jobs })
     }
 }
 
@@ -58,7 +62,7 @@ impl Tool for Nix {
     }
 
     fn build(&self) -> Command {
-        let mut command = Command::new("/usr/bin/nix-build");
+        let mut command = Command::new(PROGRAM);
         command.current_dir(self.place.checkout());
         command.args(["--no-out-link", "--max-jobs", &self.jobs.to_string()]);
         command.args(["--option", "sandbox", "true", "--option", "build-users-group", ""]);
