@@ -110,7 +110,7 @@ mod tests {
     use crate::layer::layer_meta;
 
     #[test]
-    fn attributes_that_need_root_are_declared() {
+    fn attributes_an_ordinary_user_cannot_set_are_declared() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "x").unwrap();

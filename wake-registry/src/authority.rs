@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_this_machine() {
+    fn only_loopback_hosts_are_this_machine() {
         for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "127.9.9.9"] {
             assert!(is_this_machine(host), "{host}");
         }

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn n5_a_head_is_believed_while_it_holds_and_never_an_older_one() {
+    fn n5_an_expired_or_older_head_is_refused() {
         let now = head(1).at;
         assert_eq!(head(1).check_time(now), Ok(()));
         assert_eq!(head(1).check_time(now - TOLERANCE), Ok(()));
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn n8_whoever_signs_a_head_must_be_one_of_the_registry() {
+    fn n8_a_head_must_be_signed_by_a_registry_key() {
         let ours = key_of_the_rfc();
         let theirs = SecretKey::generate().unwrap();
         let keys = [ours.public()];

@@ -138,7 +138,7 @@ mod tests {
         let (first, second) = (slots.take(1).unwrap(), slots.take(1).unwrap());
         let (sender, given) = channel();
         std::thread::scope(|scope| {
-            // One who wants all there is, and more, then two who would fit in before.
+            // A request for more than all slots, then two that would fit before it.
             for (number, places) in [5, 1, 1].into_iter().enumerate() {
                 let (sender, slots) = (sender.clone(), &slots);
                 scope.spawn(move || {
@@ -151,7 +151,7 @@ mod tests {
                 }
             }
             drop(first);
-            assert_eq!(waiting(&slots), 3, "nobody passes the one who wants two");
+            assert_eq!(waiting(&slots), 3, "no request overtakes the one for two");
             assert!(given.try_recv().is_err());
             drop(second);
         });
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(given.remove(0), (0, Some(2)));
         given.sort_unstable();
         assert_eq!(given, [(1, Some(1)), (2, Some(1))]);
-        assert_eq!(lock(&slots.state).free, 2, "all came back");
+        assert_eq!(lock(&slots.state).free, 2, "all slots were returned");
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn variables_and_arguments_have_several_spellings() {
 }
 
 #[test]
-fn nothing_is_as_good_as_an_empty_mapping() {
+fn null_counts_as_an_empty_mapping() {
     let files = images(&[("a/1/specifications.yaml", &first("podman", &[]))]);
     assert_eq!(read(&files, "podman").unwrap().images.len(), 1);
     assert_eq!(read(&files, "apptainer").unwrap().images.len(), 0);

@@ -182,7 +182,7 @@ fn an_identity_changes_with_what_matters_and_with_nothing_else() {
     let ids = |path: &str, text: &str| {
         let mut files = chain();
         let old = files.insert(format!("images/{path}"), text.as_bytes().to_vec());
-        assert_ne!(old.as_deref(), Some(text.as_bytes()), "something changes");
+        assert_ne!(old.as_deref(), Some(text.as_bytes()), "the text changes");
         ids_with(&files, |_| {})
     };
     let app = |lines: &[&str]| ids("app/1/specifications.yaml", &first("podman", lines));

@@ -184,7 +184,7 @@ fn solved(
     let targets: Vec<String> = targets.iter().map(|target| target.written(generation)).collect();
     let solution = solve(&catalog, &targets)?;
     for (at, needs) in solution.needs.iter().enumerate() {
-        assert!(needs.iter().all(|&need| need < at), "what is needed is built before");
+        assert!(needs.iter().all(|&need| need < at), "dependencies are built first");
     }
     let id = |image: &wake_velocity::catalog::Image| {
         let name = NAMES.iter().position(|name| *name == image.name).unwrap();

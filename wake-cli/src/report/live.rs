@@ -125,7 +125,7 @@ mod tests {
         let parts = |done, running, ready, unknown| Parts { done, running, ready, unknown };
         assert_eq!(bar(parts(5, 1, 2, 2), 10), "=====>--..");
         assert_eq!(bar(parts(10, 0, 0, 0), 10), "==========");
-        // Never full before the end, and what runs is never invisible.
+        // Never full before the end, and running steps are always visible.
         assert_eq!(bar(parts(999, 1, 0, 0), 10), "=========>");
         assert_eq!(bar(parts(0, 1, 0, 999), 10), ">.........");
         assert_eq!(bar(parts(0, 0, 0, 0), 3), "...");

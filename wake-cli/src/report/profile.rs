@@ -196,7 +196,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace.json");
         let file = ProfileFile::prepare(&path).unwrap();
-        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "a trial is left over");
+        assert!(
+            std::fs::read_dir(dir.path()).unwrap().next().is_none(),
+            "a temporary file is left over"
+        );
         std::fs::write(&path, "older").unwrap();
         assert!(file.write(&some()).is_none());
         let _: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

@@ -203,6 +203,6 @@ fn is_of(value: &Value, name: &Value) -> bool {
 }
 
 fn is_digest(text: &str, pattern: &Value) -> bool {
-    assert_eq!(pattern, "^[0-9a-f]{64}$", "the check knows this pattern only");
+    assert_eq!(pattern, "^[0-9a-f]{64}$", "the check supports only this pattern");
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(tally(&events).parts(), parts(1, 0, 1, 1));
         events.push(finished(1, "b", Status::Hit, 21));
         assert_eq!(tally(&events).parts(), parts(2, 0, 1, 0));
-        // Announced late, when its need is already done.
+        // Announced late, when its dependency is already done.
         events.push(announced(3, "d", &[0]));
         assert_eq!(tally(&events).parts(), parts(2, 0, 2, 0));
     }

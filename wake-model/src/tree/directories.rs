@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(directories.digest(), whole.digest(), "{added:?}");
             let all: BTreeMap<_, _> = whole.trees().1.into_iter().collect();
             assert!(directories.iter().all(|(path, tree)| all.get(path) == Some(tree)));
-            assert!(directories.iter().all(|(path, _)| path.as_str() != "x"), "left alone");
+            assert!(directories.iter().all(|(path, _)| path.as_str() != "x"), "`x` is unchanged");
         }
     }
 

@@ -333,7 +333,7 @@ fn an_exact_version_that_a_requirement_excludes() {
 
 #[test]
 fn locked_versions_are_not_given_as_reasons() {
-    // The lock is let go before anything is reported, so that the proof holds with every lock.
+    // The lock is dropped before a conflict is reported, so that the proof holds with every lock.
     let world = world(
         "a 1.0.0: c ^1
          a 1.1.0: c ^1.1

@@ -173,7 +173,7 @@ pub(crate) fn check(workspace: &Workspace) -> Option<Vec<Chosen>> {
             assert_eq!(workspace.reversed().solve().as_ref(), Ok(&chosen), "in another order");
             let mut again = workspace.clone();
             (again.lock, again.update) = (lock(&lines(&chosen)), Update::Nothing);
-            assert_eq!(again.solve().as_ref(), Ok(&chosen), "from what was chosen");
+            assert_eq!(again.solve().as_ref(), Ok(&chosen), "with the solution as the lock");
             Some(chosen)
         }
         Err(Unsolved::Faults(faults)) => {

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_a_location_are_kept() {
+    fn image_names_are_formed_for_each_backend() {
         assert_eq!(Backend::Podman.image_name("/d", "r.example/x:1"), "r.example/x:1");
         assert_eq!(Backend::Apptainer.image_name("/d", "x.sif"), "/d/x.sif");
         assert_eq!(Backend::Apptainer.image_name("/d", "/e/x"), "/e/x.sif");
