@@ -401,6 +401,10 @@ fn a_class_in_use_is_removed_only_by_force() {
         error: no recipe `cont` in the registry
          help: did you mean `count`?
     "#]]);
+    remove(&["--asset-class", "zebra"]).code(4).says(expect![[r#"
+        error: no asset class `zebra` in the registry
+         help: run `wake recipe list` to list the recipes and asset classes
+    "#]]);
     remove(&["--asset-class", "fasta"]).code(6).says(expect![[r#"
         error: asset class `fasta` is used by `fasta`, `tiny/fasta`
          help: use `--force` to remove it anyway

@@ -134,7 +134,8 @@ impl Registry {
         if !known.iter().any(|entry| entry.name == name) {
             let names = known.iter().map(|entry| &*entry.name);
             let what = format!("no {what} `{name}` in the registry");
-            return Err(AssetError::Missing(Missing::new(what, name, names, String::new())));
+            let else_do = "run `wake recipe list` to list the recipes and asset classes";
+            return Err(AssetError::Missing(Missing::new(what, name, names, else_do)));
         }
         change.commit(Journal::new(), |edit| edit.remove_document(kind, name))?;
         file.map_or(Ok(()), |file| staging::remove(&file))
